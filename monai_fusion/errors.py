@@ -1,0 +1,60 @@
+"""What a user may do wrong, and how it is said: one line a problem, no traceback, exit code 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SHOWN_AT_MOST = 20
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with what the user gave.
+
+    Attributes:
+        where: The participant, file or option it concerns, e.g. ``sub-010002`` or ``runs/first``.
+        field: The field of it, e.g. ``eeg`` or ``label``; empty if ``where`` says it all.
+        seen: The value that was found, quoted where it is text: ``shape (224, 224, 16)``.
+        wanted: The value that is needed: ``(224, 224, 17)``.
+        advice: What to do about it: ``one electrode is missing: write the scalogram again``.
+    """
+
+    where: str
+    field: str = ""
+    seen: str = ""
+    wanted: str = ""
+    advice: str = ""
+
+    def __str__(self) -> str:
+        """``sub-07 eeg: shape (224, 224, 16), expected (224, 224, 17): one electrode is missing``."""
+        subject = " ".join(part for part in (self.where, self.field) if part)
+        findings = ", expected ".join(part for part in (self.seen, self.wanted) if part)
+        return ": ".join(part for part in (subject, findings, self.advice) if part)
+
+
+class InputError(Exception):
+    """The user's input is wrong: reported as text by every entry point, which then ends with exit code 2.
+
+    Attributes:
+        problems: All that was found, in the order in which a reader would look for it.
+        heading: What was being read, e.g. the datalist's path; empty for a single problem that says it itself.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problems: Problem | Iterable[Problem], heading: str = "") -> None:
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        self.heading = heading
+        super().__init__(self.problems, heading)  # as arguments, so that it pickles out of worker processes
+
+    def __str__(self) -> str:
+        """The message as a user reads it, without the leading ``error:``."""
+        if len(self.problems) == 1 and not self.heading:
+            return str(self.problems[0])
+        count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
+        lines = [f"{self.heading}: {count}" if self.heading else count]
+        lines += [f"  {problem}" for problem in self.problems[:SHOWN_AT_MOST]]
+        if len(self.problems) > SHOWN_AT_MOST:
+            lines.append(f"  ... and {len(self.problems) - SHOWN_AT_MOST} more")
+        return "\n".join(lines)

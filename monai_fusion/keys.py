@@ -1,0 +1,12 @@
+"""The names of the fields in a sample, in a batch and in what the network returns."""
+
+EEG = "eeg"
+MRI = "mri"
+LABEL = "label"
+PARTICIPANT_ID = "participant_id"
+
+LOGITS = "logits"
+GATE = "gate"
+EEG_EMBEDDING = "eeg_embedding"
+MRI_EMBEDDING = "mri_embedding"
+PROBABILITIES = "probabilities"
