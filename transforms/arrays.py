@@ -1,0 +1,27 @@
+"""What the transforms here hand on: plain, contiguous float32 tensors, whatever came in."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from monai.utils.type_conversion import convert_to_tensor
+
+
+def plain_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """Return ``array`` as a contiguous float32 ``torch.Tensor``, sharing its memory where it already is one.
+
+    MONAI's own spatial transforms return ``MetaTensor``, which carries its history through collation and to the GPU;
+    nothing in this project reads it.
+    """
+    tensor: torch.Tensor = convert_to_tensor(array, dtype=torch.float32, track_meta=False)
+    return tensor.contiguous()
+
+
+def require_volume_shape(volume: np.ndarray | torch.Tensor) -> None:
+    """Refuse what is not ``[1, X, Y, Z]``: a missing channel axis would otherwise turn every axis into its neighbour.
+
+    Raises:
+        ValueError: It is a mistake in the chain of transforms, not in the user's file.
+    """
+    if volume.ndim != 4 or volume.shape[0] != 1:
+        raise ValueError(f"volume has shape {tuple(volume.shape)}, expected one channel and three axes: [1, X, Y, Z]")
