@@ -1,1 +1,22 @@
-"""To be written."""
+"""The encoders, the gated head and the network assembled from them."""
+
+from monai_fusion.networks.eeg import EEG_BLOCKS, EEGEncoder, expand_stem
+from monai_fusion.networks.encoder import BlockSize
+from monai_fusion.networks.fusion import FusionNet
+from monai_fusion.networks.head import GatedFusionHead
+from monai_fusion.networks.mri import MRI_BLOCKS, MRIEncoder
+from monai_fusion.networks.weights import CONVNEXT_TAG, R3D18_WEIGHTS, read_exported_state
+
+__all__ = [
+    "CONVNEXT_TAG",
+    "EEG_BLOCKS",
+    "MRI_BLOCKS",
+    "R3D18_WEIGHTS",
+    "BlockSize",
+    "EEGEncoder",
+    "FusionNet",
+    "GatedFusionHead",
+    "MRIEncoder",
+    "expand_stem",
+    "read_exported_state",
+]

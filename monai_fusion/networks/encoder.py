@@ -1,0 +1,87 @@
+"""What both encoders share: named blocks that can be frozen, and an embedding of unit length."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+PROJECTION = "projection"
+"""Name of the block that follows the backbone; it is trained in every stage."""
+
+
+class BlockSize(NamedTuple):
+    """How large a block is and how much of it is trained.
+
+    Attributes:
+        parameters: Number of scalar parameters.
+        trainable: How many of them require a gradient.
+    """
+
+    parameters: int
+    trainable: int
+
+
+class Encoder(nn.Module):
+    """A pretrained backbone whose blocks have names, followed by a projection to an embedding.
+
+    A subclass names its blocks in :meth:`blocks`. A block is *frozen* when
+    none of its parameters requires a gradient; this alone decides, there is no second record of it. Frozen blocks stay
+    in evaluation mode whatever :meth:`train` is asked for, so that their BatchNorm statistics do not move
+    (``monai.engines.SupervisedTrainer`` calls ``network.train()`` in every iteration).
+
+    A frozen block costs a backward pass only if something before it is trained, or if the input itself requires a
+    gradient (a saliency map): autograd records nothing otherwise, hence no ``torch.no_grad`` here.
+
+    Args:
+        backbone: [B, C, ...] -> features [B, F].
+        projection: Features [B, F] -> [B, D].
+    """
+
+    def __init__(self, backbone: nn.Module, projection: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.projection = projection
+
+    def blocks(self) -> dict[str, tuple[nn.Module, ...]]:
+        """The modules of each block, in the order of computation; the last one is ``projection``."""
+        raise NotImplementedError
+
+    def set_trainable(self, names: Collection[str]) -> None:
+        """Train exactly the named blocks and the projection; freeze the others.
+
+        Args:
+            names: Names of :meth:`blocks`; the caller has checked them.
+        """
+        for name, modules in self.blocks().items():
+            for module in modules:
+                module.requires_grad_(name in names or name == PROJECTION)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the training mode of everything but the frozen blocks, which stay in evaluation mode."""
+        super().train(mode)
+        for modules in self.blocks().values():
+            if not any(parameter.requires_grad for parameter in parameters_of(modules)):
+                for module in modules:
+                    module.eval()
+        return self
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Project pooled features [B, F] to embeddings [B, D] of L2 norm 1, at least float32."""
+        return F.normalize(at_least_float32(self.projection(features)), dim=1)
+
+
+def parameters_of(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
+    """All parameters of the modules, in order."""
+    return [parameter for module in modules for parameter in module.parameters()]
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Half-precision tensors (as autocast makes them) become float32; others pass unchanged."""
+    if x.dtype == torch.float16 or x.dtype == torch.bfloat16:
+        return x.float()
+    return x

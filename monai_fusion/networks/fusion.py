@@ -1,0 +1,240 @@
+"""The assembled network: two encoders and the gated head; it owns what is frozen."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from os import PathLike
+
+import torch
+from torch import Tensor, nn
+
+from monai_fusion import keys
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.networks.eeg import EEG_BLOCKS, EEGEncoder
+from monai_fusion.networks.encoder import BlockSize, parameters_of
+from monai_fusion.networks.head import GatedFusionHead
+from monai_fusion.networks.mri import MRI_BLOCKS, MRIEncoder
+from monai_fusion.networks.weights import differences, read_exported_state
+
+PARTS = ("eeg_enc", "mri_enc", "head")
+"""The attributes of the network, which are the keys of an exported state."""
+
+
+class FusionNet(nn.Module):
+    """EEG scalograms and MRI volumes of the same people -> class logits, gate and both embeddings.
+
+    Everything is trainable after construction; :meth:`set_trainable` chooses what a stage of the training changes.
+
+    Attributes:
+        eeg_enc: The :class:`EEGEncoder`.
+        mri_enc: The :class:`MRIEncoder`.
+        head: The :class:`GatedFusionHead`.
+
+    Args:
+        num_classes: Number of classes.
+        electrodes: EEG channels.
+        embedding_dim: Length D of either embedding.
+        pretrained: Whether an encoder for which no file is given starts from its downloaded weights (True) or from
+            random ones (False).
+        eeg_weights: A ConvNeXt-Tiny file for the EEG encoder; loaded whatever ``pretrained`` says.
+        mri_weights: An R3D-18 file for the MRI encoder; loaded whatever ``pretrained`` says.
+        mri_input_norm: ``kinetics`` or ``none``, see :class:`MRIEncoder`.
+        train_stem: Whether the EEG stem, a new layer, is trained in every stage. If not, the network can only see the
+            sum over the electrodes, because all their filters start equal.
+        encoder_dropout: Probability in both projections.
+        head_dropout: Probability in the classifier.
+
+    Raises:
+        InputError: Weights cannot be had or do not fit, or an option has an unknown value.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 2,
+        electrodes: int = 17,
+        embedding_dim: int = 512,
+        pretrained: bool = True,
+        eeg_weights: str | PathLike[str] | None = None,
+        mri_weights: str | PathLike[str] | None = None,
+        mri_input_norm: str = "kinetics",
+        train_stem: bool = True,
+        encoder_dropout: float = 0.2,
+        head_dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        self.embedding_dim = embedding_dim
+        self.train_stem = train_stem
+        problems: list[Problem] = []  # of both encoders, so that the user sees them together
+        with _collected(problems):
+            self.eeg_enc = EEGEncoder(electrodes, embedding_dim, pretrained, eeg_weights, encoder_dropout)
+        with _collected(problems):
+            self.mri_enc = MRIEncoder(embedding_dim, pretrained, mri_weights, encoder_dropout, mri_input_norm)
+        if problems:
+            raise InputError(problems)
+        self.head = GatedFusionHead(embedding_dim, num_classes, dropout=head_dropout)
+
+    def forward(self, eeg: Tensor, mri: Tensor) -> dict[str, Tensor]:
+        """Classify a batch.
+
+        Args:
+            eeg: [B, electrodes, F, T] float32, (electrode, frequency, time), z-scored; see :class:`EEGEncoder`.
+            mri: [B, 1 or 3, T, H, W] float32 in [0, 1]; see :class:`MRIEncoder`.
+
+        Returns:
+            ``logits`` [B, num_classes], ``gate`` [B, 1] in [0, 1] (1: EEG only), ``eeg_embedding`` and
+            ``mri_embedding`` [B, D] of L2 norm 1; float32, also under autocast.
+
+        Raises:
+            ValueError: A shape does not fit.
+        """
+        if eeg.shape[0] != mri.shape[0]:
+            raise ValueError(f"eeg has {eeg.shape[0]} samples and mri {mri.shape[0]}, expected as many of either")
+        return self.fuse(self.encode_eeg(eeg), self.encode_mri(mri))
+
+    @torch.jit.export
+    def encode_eeg(self, eeg: Tensor) -> Tensor:
+        """Embeddings [B, D] of scalograms [B, electrodes, F, T]."""
+        return self.eeg_enc(eeg)
+
+    @torch.jit.export
+    def encode_mri(self, mri: Tensor) -> Tensor:
+        """Embeddings [B, D] of volumes [B, 1 or 3, T, H, W]."""
+        return self.mri_enc(mri)
+
+    @torch.jit.export
+    def fuse(self, eeg_embedding: Tensor, mri_embedding: Tensor) -> dict[str, Tensor]:
+        """Classify from embeddings: what :meth:`forward` does after encoding.
+
+        Args:
+            eeg_embedding: [B, D], for instance of all EEG segments of one participant.
+            mri_embedding: [B, D], or [1, D] for one MRI that goes with all of them.
+
+        Returns:
+            The dictionary of :meth:`forward`.
+
+        Raises:
+            ValueError: A shape does not fit.
+        """
+        wanted = [eeg_embedding.shape[0], self.embedding_dim]
+        if mri_embedding.dim() == 2 and mri_embedding.shape[0] == 1:
+            mri_embedding = mri_embedding.expand(eeg_embedding.shape[0], -1)
+        if list(eeg_embedding.shape) != wanted or list(mri_embedding.shape) != wanted:
+            raise ValueError(
+                f"embeddings: shapes {list(eeg_embedding.shape)} (eeg) and {list(mri_embedding.shape)} (mri),"
+                f" expected [B, {self.embedding_dim}] for both, or one mri"
+            )
+        logits, gate = self.head(eeg_embedding, mri_embedding)
+        return {
+            keys.LOGITS: logits,
+            keys.GATE: gate,
+            keys.EEG_EMBEDDING: eeg_embedding,
+            keys.MRI_EMBEDDING: mri_embedding,
+        }
+
+    def set_trainable(self, eeg_blocks: Sequence[str], mri_blocks: Sequence[str]) -> None:
+        """Train exactly these blocks, the head, both projections and, with ``train_stem``, the EEG stem.
+
+        Everything else is frozen: no gradients for its parameters, and BatchNorm in evaluation mode even after
+        ``train()``. What was frozen by an earlier call and is named now is trained again.
+
+        Args:
+            eeg_blocks: Of ``stem``, ``stage1`` .. ``stage4`` (1-based; timm's ``stages.0`` .. ``stages.3``).
+            mri_blocks: Of ``stem``, ``layer1`` .. ``layer4``.
+
+        Raises:
+            InputError: A name is unknown; nothing is changed then.
+        """
+        problems = _unknown_blocks("eeg_blocks", eeg_blocks, EEG_BLOCKS)
+        problems += _unknown_blocks("mri_blocks", mri_blocks, MRI_BLOCKS)
+        if problems:
+            raise InputError(problems)
+        self.eeg_enc.set_trainable({*eeg_blocks, "stem"} if self.train_stem else set(eeg_blocks))
+        self.mri_enc.set_trainable(set(mri_blocks))
+        self.head.requires_grad_(True)
+
+    def blocks(self) -> dict[str, tuple[nn.Module, ...]]:
+        """The modules of every block, which together hold each parameter once.
+
+        The names are ``eeg_enc.stem``, ``eeg_enc.stage1`` .. ``eeg_enc.projection``, ``mri_enc.stem``,
+        ``mri_enc.layer1`` .. ``mri_enc.projection`` and ``head``.
+        """
+        blocks = {f"eeg_enc.{name}": modules for name, modules in self.eeg_enc.blocks().items()}
+        blocks |= {f"mri_enc.{name}": modules for name, modules in self.mri_enc.blocks().items()}
+        return blocks | {"head": (self.head,)}
+
+    def block_parameters(self) -> dict[str, list[nn.Parameter]]:
+        """The parameters of every block of :meth:`blocks`, trainable at present or not."""
+        return {name: parameters_of(modules) for name, modules in self.blocks().items()}
+
+    def trainable_summary(self) -> dict[str, BlockSize]:
+        """How many parameters each block of :meth:`blocks` has, and how many of them are trained at present."""
+        return {
+            name: BlockSize(sum(p.numel() for p in found), sum(p.numel() for p in found if p.requires_grad))
+            for name, found in self.block_parameters().items()
+        }
+
+    def export_state(self) -> dict[str, dict[str, Tensor]]:
+        """The state dicts of ``eeg_enc``, ``mri_enc`` and ``head``, copied to the CPU.
+
+        This is the content of ``fusion_convnext_r3d18_gated_align.pth``. Below ``backbone.`` the names are timm's and
+        torchvision's own; only the EEG stem has another shape than theirs.
+        """
+        return {
+            part: {
+                name: value.detach().to("cpu", copy=True)
+                for name, value in self.get_submodule(part).state_dict().items()
+            }
+            for part in PARTS
+        }
+
+    def load_exported(self, state: Mapping[str, Mapping[str, Tensor]], source: str = "exported state") -> None:
+        """Load what :meth:`export_state` returned, entirely or not at all.
+
+        Args:
+            state: The three state dicts.
+            source: Where it comes from, for the message; usually the file.
+
+        Raises:
+            InputError: A part is missing or left over, or does not fit this network.
+        """
+        if set(state) != set(PARTS):
+            raise InputError(Problem(source, seen=f"holds {', '.join(state) or 'nothing'}", wanted=", ".join(PARTS)))
+        problems = [
+            Problem(source, part, difference, advice="was it saved with other electrodes, classes or embedding_dim?")
+            for part in PARTS
+            if (difference := differences(self.get_submodule(part), state[part]))
+        ]
+        if problems:
+            raise InputError(problems)
+        for part in PARTS:
+            self.get_submodule(part).load_state_dict(state[part])
+
+    def load_exported_file(self, path: str | PathLike[str]) -> None:
+        """Load a file such as ``fusion_convnext_r3d18_gated_align.pth``.
+
+        Raises:
+            InputError: It is missing, damaged, something else, or does not fit this network.
+        """
+        self.load_exported(read_exported_state(path), source=f"weights '{path}'")
+
+
+@contextmanager
+def _collected(problems: list[Problem]) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        problems.extend(error.problems)
+
+
+def _unknown_blocks(where: str, names: Sequence[str], known: Sequence[str]) -> list[Problem]:
+    if isinstance(names, str):  # a sequence of letters to Python, and a likely slip in a config
+        return [Problem(where, seen=f"the text '{names}'", wanted="a list of block names", advice=f"write ['{names}']")]
+    problems = []
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            advice = f"did you mean '{close[0]}'?" if close else ""
+            problems.append(Problem(where, seen=repr(name), wanted=f"one of {', '.join(known)}", advice=advice))
+    return problems

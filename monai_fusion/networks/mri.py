@@ -1,0 +1,131 @@
+"""The MRI encoder: a video network (R3D-18) that reads the slices of a volume as its frames."""
+
+from __future__ import annotations
+
+import difflib
+from os import PathLike
+
+from torch import Tensor, nn
+from torchvision.models.video import r3d_18
+
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.networks.encoder import PROJECTION, Encoder
+from monai_fusion.networks.weights import load_r3d18
+
+MRI_BLOCKS = ("stem", "layer1", "layer2", "layer3", "layer4")
+INPUT_NORMS = ("kinetics", "none")
+
+# The means over the three channels of what R3D_18_Weights.KINETICS400_V1.transforms() subtracts and divides by,
+# (0.43216, 0.394666, 0.37645) and (0.22803, 0.22145, 0.216989), to three digits: an MRI has one channel.
+KINETICS_MEAN = 0.401
+KINETICS_STD = 0.222
+
+
+class GreyableConv3d(nn.Conv3d):
+    """A ``Conv3d`` that also takes one channel and answers as if that channel had been replicated.
+
+    Convolving replicated channels is convolving the one channel with the filters summed over their input channels: the
+    same function, with the same gradients, at a fraction of the work and memory. The stored weight keeps its form.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve [B, in_channels, T, H, W] or [B, 1, T, H, W]."""
+        weight = self.weight
+        if x.shape[1] == 1:
+            weight = weight.sum(dim=1, keepdim=True)
+        return self._conv_forward(x, weight, self.bias)
+
+    @classmethod
+    def of(cls, conv: nn.Conv3d) -> GreyableConv3d:
+        """The same convolution, sharing the parameters of ``conv``."""
+        greyable = cls(
+            conv.in_channels,
+            conv.out_channels,
+            kernel_size=conv.kernel_size,  # type: ignore[arg-type]  # torch types the stored tuple as of any length
+            stride=conv.stride,  # type: ignore[arg-type]  # as above
+            padding=conv.padding,  # type: ignore[arg-type]  # as above
+            bias=conv.bias is not None,
+        )
+        greyable.weight, greyable.bias = conv.weight, conv.bias
+        return greyable
+
+
+class MRIEncoder(Encoder):
+    """Volumes [B, 1 or 3, T, H, W] -> embeddings [B, embedding_dim] of L2 norm 1.
+
+    torchvision's ``r3d_18`` without its classifier, then Linear 512-512, ReLU, Dropout, Linear 512-``embedding_dim``.
+    One channel gives what three equal channels give (:class:`GreyableConv3d`), so replicate nothing.
+
+    Blocks: ``stem`` (convolution and BatchNorm), ``layer1`` to ``layer4``, and ``projection``.
+
+    Args:
+        embedding_dim: Length of the embedding.
+        pretrained: Whether to start from the Kinetics-400 weights (downloaded once to torch.hub's folder).
+        weights: A file to start from instead (see :func:`monai_fusion.networks.weights.load_r3d18`); a file given is
+            loaded whatever ``pretrained`` says.
+        dropout: Probability between the two linear layers.
+        input_norm: ``kinetics`` shifts and scales the input as the weights (and the statistics of the frozen
+            BatchNorm) were trained, by one mean and one standard deviation; ``none`` leaves the input as it is.
+
+    Raises:
+        InputError: The weights cannot be had or are not an R3D-18's, or ``input_norm`` is unknown.
+    """
+
+    def __init__(
+        self,
+        embedding_dim: int = 512,
+        pretrained: bool = True,
+        weights: str | PathLike[str] | None = None,
+        dropout: float = 0.2,
+        input_norm: str = "kinetics",
+    ) -> None:
+        if input_norm not in INPUT_NORMS:
+            raise InputError(_unknown_input_norm(input_norm))
+        backbone = r3d_18(weights=None)
+        width = backbone.fc.in_features
+        backbone.fc = nn.Identity()
+        if pretrained or weights is not None:
+            load_r3d18(backbone, weights)
+        backbone.stem[0] = GreyableConv3d.of(backbone.stem[0])
+        projection = nn.Sequential(
+            nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, embedding_dim)
+        )
+        super().__init__(backbone, projection)
+        self.input_norm = input_norm
+        # As attributes, because TorchScript sees no globals.
+        self.input_mean, self.input_std = KINETICS_MEAN, KINETICS_STD
+
+    def blocks(self) -> dict[str, tuple[nn.Module, ...]]:
+        """The modules of ``stem``, ``layer1`` .. ``layer4`` and ``projection``."""
+        blocks: dict[str, tuple[nn.Module, ...]] = {name: (self.backbone.get_submodule(name),) for name in MRI_BLOCKS}
+        blocks[PROJECTION] = (self.projection,)
+        return blocks
+
+    def forward(self, mri: Tensor) -> Tensor:
+        """Embed volumes.
+
+        Args:
+            mri: [B, 1, T, H, W] (or [B, 3, T, H, W], a replicated view) float32 in [0, 1]; T is the slab axis. The
+                project's slabs are 96 x 128 x 128, any size works.
+
+        Returns:
+            [B, embedding_dim] float32, of L2 norm 1.
+
+        Raises:
+            ValueError: The shape is another one.
+        """
+        if mri.dim() != 5 or (mri.shape[1] != 1 and mri.shape[1] != 3):
+            raise ValueError(f"mri: shape {list(mri.shape)}, expected [B, 1, T, H, W] or [B, 3, T, H, W]")
+        if self.input_norm == "kinetics":
+            mri = (mri - self.input_mean) / self.input_std
+        return self.embed(self.backbone(mri))
+
+
+def _unknown_input_norm(seen: str) -> Problem:
+    close = difflib.get_close_matches(str(seen), INPUT_NORMS, n=1)
+    return Problem(
+        where="mri_input_norm",
+        seen=repr(seen),
+        wanted=" or ".join(INPUT_NORMS),
+        advice=f"did you mean '{close[0]}'?" if close else "",
+    )
