@@ -1,0 +1,83 @@
+"""Simulated resting EEG whose centro-parietal beta rhythm shows the participant's latent score.
+
+A scalogram is z-scored per electrode before the network sees it, which erases any gain; the ratio of beta to the rest
+of one electrode's spectrum survives, and carries the score.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from monai_fusion.recordings.montage import ELECTRODES_1020_17, POSITIONS_1020_17
+from monai_fusion.recordings.scalogram import SAMPLING_HZ, scalogram
+from monai_fusion.sample_cohort.options import CONDITIONS, SampleCohortOptions
+from monai_fusion.sample_cohort.participant import Participant, Stream, generator
+
+SECONDS = 10
+SAMPLES = int(SECONDS * SAMPLING_HZ)
+BETA_ELECTRODES = ("C3", "Cz", "C4", "P3", "Pz", "P4")
+BETA_HZ = 20.0
+BETA_GAIN = 0.4  # log-amplitude of beta per unit of the latent score
+
+_BACKGROUND_UV = 8.0
+_BETA_UV = 10.0
+_ALPHA_UV = {"EO": 3.5, "EC": 7.0}  # alpha grows when the eyes close
+_POSITIONS = np.array([POSITIONS_1020_17[name] for name in ELECTRODES_1020_17])
+_DISTANCES = np.linalg.norm(_POSITIONS[:, None] - _POSITIONS[None], axis=-1)
+_FREQUENCIES = scipy.fft.rfftfreq(SAMPLES, 1 / SAMPLING_HZ)
+
+
+def _unit_noise(rng: np.random.Generator, sources: int, spectrum: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``[source, time]`` independent Gaussian signals with this amplitude spectrum and a standard deviation of 1."""
+    white = rng.standard_normal((sources, 2, len(spectrum)))
+    signal = scipy.fft.irfft((white[:, 0] + 1j * white[:, 1]) * spectrum, SAMPLES)
+    return signal / signal.std(axis=-1, keepdims=True)
+
+
+def _rhythm(rng: np.random.Generator, sources: int, centre_hz: float, width_hz: float) -> NDArray[np.float64]:
+    """``[source, time]`` waxing and waning rhythms: a Gaussian peak in the spectrum, a standard deviation of 1."""
+    return _unit_noise(rng, sources, np.exp(-(((_FREQUENCIES - centre_hz) / width_hz) ** 2) / 2))
+
+
+def _spread(width: float) -> NDArray[np.float64]:
+    """``[electrode, source]``: volume conduction from a source under each electrode; keeps every electrode's power."""
+    mixing = np.exp(-((_DISTANCES / width) ** 2) / 2)
+    return mixing / np.linalg.norm(mixing, axis=1, keepdims=True)
+
+
+def simulate_eeg(
+    participant: Participant, options: SampleCohortOptions, condition: str, segment: int
+) -> NDArray[np.float64]:
+    """One segment of simulated EEG.
+
+    Returns:
+        ``[17, 2500]`` float64 in microvolts (electrode, time), 10 s at 250 Hz, electrodes in the order of
+        :data:`~monai_fusion.recordings.montage.ELECTRODES_1020_17`: a 1/f background, posterior alpha near 10 Hz
+        (stronger with eyes closed), and central beta near 20 Hz whose log-amplitude is linear in the latent score.
+    """
+    traits = generator(options.seed, participant.index, Stream.EEG_TRAITS)
+    exponent = 1.2 + 0.1 * traits.standard_normal()
+    alpha_hz = 10 + 0.7 * traits.standard_normal()
+    alpha_gain = np.exp(0.3 * traits.standard_normal())
+    gain = np.exp(0.3 * traits.standard_normal())  # impedances and skulls differ: a nuisance that the z-score removes
+
+    rng = generator(options.seed, participant.index, Stream.EEG_SEGMENT, CONDITIONS.index(condition), segment)
+    sources = len(ELECTRODES_1020_17)
+    slope = np.maximum(_FREQUENCIES, 0.5) ** (-exponent / 2) * (_FREQUENCIES > 0)
+    background = _spread(0.35) @ _unit_noise(rng, sources, slope)
+    posterior = np.exp(-np.maximum(_POSITIONS[:, 1] + 0.75, 0) / 0.4)
+    alpha = posterior[:, None] * (_spread(0.6) @ _rhythm(rng, sources, alpha_hz, 0.8))
+    central = np.array([1.0 if name in BETA_ELECTRODES else 0.12 for name in ELECTRODES_1020_17])
+    beta = central[:, None] * (_spread(0.35) @ _rhythm(rng, sources, BETA_HZ, 3.0))
+    beta_uv = _BETA_UV * np.exp(BETA_GAIN * participant.eeg_score)
+    signal = _BACKGROUND_UV * background + _ALPHA_UV[condition] * alpha_gain * alpha + beta_uv * beta
+    return np.asarray(gain * signal)
+
+
+def render_scalogram(
+    participant: Participant, options: SampleCohortOptions, condition: str, segment: int
+) -> NDArray[np.float32]:
+    """The scalogram of :func:`simulate_eeg`: ``[224, 224, 17]`` float32, (frequency, time, electrode), microvolts."""
+    return scalogram(simulate_eeg(participant, options, condition, segment))

@@ -1,0 +1,215 @@
+"""Writes a sample cohort into a folder, and into no folder that holds anything else."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.sample_cohort.options import SampleCohortOptions
+from monai_fusion.sample_cohort.participant import Participant, describe
+
+COHORT_FILE = "cohort.json"
+TABLE_FILE = "participants.csv"
+UNFINISHED_FILE = "cohort.unfinished.json"  # lists what is being written, so that an interrupted cohort is known as one
+KIND = "monai-fusion synthetic sample cohort"
+
+# Only files with such names are ever replaced or removed, whatever a cohort.json claims to have written.
+_OWN_NAME = re.compile(r"eeg/sub-9\d{5}_E[OC]_seg\d+\.npy|mri/sub-9\d{5}_T1w\.nii\.gz|participants\.csv")
+_EEG_BYTES = 224 * 224 * 17 * 4 + 128
+_MRI_BYTES = {"small": 600_000, "full": 9_000_000}  # a generous float32; only to refuse a full disk early
+
+
+def write_sample_cohort(
+    out: Path, options: SampleCohortOptions, progress: bool = True, workers: int | None = None
+) -> dict[str, Any]:
+    """Writes a synthetic cohort: scalograms, MRIs, a participants table and ``cohort.json``, the last of them last.
+
+    ::
+
+        OUT/eeg/sub-900001_EO_seg0.npy   [224, 224, 17] float32, (frequency, time, electrode), microvolts
+        OUT/mri/sub-900001_T1w.nii.gz    skull-stripped T1, see SampleCohortOptions for size, dtype and orientation
+        OUT/participants.csv             participant_id, gender (M or F), age (a 5-year bin)
+        OUT/cohort.json                  options, best possible balanced accuracy, latent scores, files
+
+    Args:
+        out: The folder; made if it is not there. It must be empty or, with ``options.overwrite``, hold a sample cohort.
+        options: What to write.
+        progress: Show a progress bar on standard error.
+        workers: Threads that render participants; as many as there are cores, at most 4, if None. It does not change
+            what is written.
+
+    Returns:
+        What ``cohort.json`` holds.
+
+    Raises:
+        InputError: The folder holds something else, or a cohort that may not be overwritten; it cannot be written to,
+            or the disk is too full.
+    """
+    participants = [describe(index, options) for index in range(options.participants)]
+    new_files = [TABLE_FILE, *(file for participant in participants for file in _files(participant))]
+    old_files = _written_before(out, options.overwrite)
+    _refuse_foreign(out, set(new_files) - set(old_files))
+    _refuse_full_disk(out, participants, options)
+
+    stale_files = sorted(set(old_files) - set(new_files))
+    _begin(out, [*new_files, *stale_files])
+    for stale in stale_files:
+        (out / stale).unlink(missing_ok=True)
+    _render(out, participants, options, progress, workers)
+    _write_table(out / TABLE_FILE, participants)
+    cohort = _description(participants, options, new_files)
+    _write_json(out / COHORT_FILE, cohort)
+    (out / UNFINISHED_FILE).unlink()
+    return cohort
+
+
+def _files(participant: Participant) -> list[str]:
+    """The participant's files relative to the cohort's folder, with forward slashes."""
+    mri = [str(participant.mri_file)] if participant.mri_file else []
+    return [*map(str, participant.eeg_files.values()), *mri]
+
+
+def _written_before(out: Path, overwrite: bool) -> list[str]:
+    """The files of the sample cohort that is in ``out``; none for an empty folder, InputError for anything else."""
+    try:
+        is_empty = not out.exists() or not any(out.iterdir())
+    except OSError as error:
+        raise _unwritable(out, error) from None
+    if is_empty:
+        return []
+    known = [_own_files(out / name) for name in (COHORT_FILE, UNFINISHED_FILE)]
+    if known == [None, None]:
+        found = sorted(path.name for path in out.iterdir())
+        seen = f"holds {', '.join(map(repr, found[:3]))}" + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        raise InputError(Problem(str(out), seen=seen, wanted="an empty or new folder", advice="name another folder"))
+    if not overwrite:
+        seen = "holds a sample cohort" if known[0] is not None else "holds an unfinished sample cohort"
+        raise InputError(Problem(str(out), seen=seen, advice="allow overwriting (--overwrite) or name another folder"))
+    return sorted({file for files in known for file in files or []})
+
+
+def _own_files(path: Path) -> list[str] | None:
+    """The files that a ``cohort.json`` of this program lists; None if ``path`` is no such file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["kind"] != KIND:
+            return None
+        return [file for file in content["files"] if _OWN_NAME.fullmatch(file)]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _refuse_foreign(out: Path, files: Iterable[str]) -> None:
+    """InputError if a file that is to be written is there already and no earlier sample cohort wrote it."""
+    foreign = [file for file in sorted(files) if (out / file).exists()]
+    if foreign:
+        advice = "no sample cohort wrote it: move it away or name another folder"
+        raise InputError(Problem(str(out / file), seen="exists already", advice=advice) for file in foreign)
+
+
+def _begin(out: Path, files: Sequence[str]) -> None:
+    """Makes the folders and marks the cohort as unfinished; InputError if the place cannot be written to."""
+    try:
+        for folder in (out, out / "eeg", out / "mri"):
+            folder.mkdir(parents=True, exist_ok=True)
+        _write_json(out / UNFINISHED_FILE, {"kind": KIND, "synthetic": True, "files": list(files)})
+        (out / COHORT_FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(out, error) from None
+
+
+def _unwritable(out: Path, error: OSError) -> InputError:
+    seen = f"cannot be written to ({error.strerror or error})"
+    return InputError(Problem(str(out), seen=seen, wanted="a writable folder", advice="name another folder"))
+
+
+def _refuse_full_disk(out: Path, participants: Sequence[Participant], options: SampleCohortOptions) -> None:
+    """InputError if the files will not fit (what is overwritten counts as free)."""
+    scalograms = [file for participant in participants for file in participant.eeg_files.values()]
+    needed = len(scalograms) * _EEG_BYTES + sum(p.mri_file is not None for p in participants) * _MRI_BYTES[options.size]
+    freed = sum((out / file).stat().st_size for p in participants for file in _files(p) if (out / file).exists())
+    free = shutil.disk_usage(next(place for place in (out, *out.absolute().parents) if place.exists())).free
+    if needed > free + freed:
+        seen = f"{free / 1e9:.1f} GB free"
+        advice = "write fewer participants or segments, or name another disk"
+        raise InputError(Problem(str(out), seen=seen, wanted=f"{needed / 1e9:.1f} GB", advice=advice))
+
+
+def _render(
+    out: Path, participants: Sequence[Participant], options: SampleCohortOptions, progress: bool, workers: int | None
+) -> None:
+    """Writes every participant's files, several participants at a time.
+
+    Threads, not processes: FFTs, interpolation and compression release the interpreter's lock, and a process would
+    spend longer importing torch than writing its share of a small cohort.
+    """
+    # Imported here: reading options and describing participants must not cost the seconds that torch and nilearn take.
+    import nibabel as nib
+    import torch
+
+    from monai_fusion.sample_cohort.eeg import render_scalogram
+    from monai_fusion.sample_cohort.mri import as_nifti, render_mri, template
+
+    def write(participant: Participant) -> None:
+        for (condition, segment), file in participant.eeg_files.items():
+            np.save(out / file, render_scalogram(participant, options, condition, segment), allow_pickle=False)
+        if participant.mri_file is not None:
+            nib.save(as_nifti(render_mri(participant, options), participant, options), out / participant.mri_file)
+
+    template(options.size)  # once, before several threads ask for it
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(1)  # participants are the parallel axis, and no number may depend on the machine's cores
+    try:
+        with ThreadPoolExecutor(workers or min(4, os.cpu_count() or 1)) as pool:
+            tasks = [pool.submit(write, participant) for participant in participants]
+            bar = tqdm(as_completed(tasks), "sample cohort", len(tasks), unit="participant", disable=not progress)
+            try:
+                for task in bar:
+                    task.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+    finally:
+        torch.set_num_threads(threads_before)
+
+
+def _write_table(path: Path, participants: Sequence[Participant]) -> None:
+    """``participants.csv``, with every participant, whatever files there are."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(["participant_id", "gender", "age"])
+        table.writerows([p.participant_id, p.gender, p.age] for p in participants)
+
+
+def _description(
+    participants: Sequence[Participant], options: SampleCohortOptions, files: Sequence[str]
+) -> dict[str, Any]:
+    """What ``cohort.json`` says."""
+    return {
+        "kind": KIND,
+        "synthetic": True,
+        "note": "Synthetic data: no file shows a real person. Age is independent of both modalities.",
+        "options": options.to_json(),
+        "best_balanced_accuracy": options.best_balanced_accuracy,
+        "counts": {code: sum(p.gender == code for p in participants) for code in ("M", "F")},
+        "latent_scores": {p.participant_id: {"eeg": p.eeg_score, "mri": p.mri_score} for p in participants},
+        "files": list(files),
+    }
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes to a temporary file in the same folder first, so that the file is never there in part."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
