@@ -58,3 +58,17 @@ class InputError(Exception):
         if len(self.problems) > SHOWN_AT_MOST:
             lines.append(f"  ... and {len(self.problems) - SHOWN_AT_MOST} more")
         return "\n".join(lines)
+
+
+def input_error_behind(error: BaseException | None) -> InputError | None:
+    """Return the first `InputError` along the causes of an exception, or None.
+
+    MONAI wraps what a transform or a config's component raises into `RuntimeError`, with the original as its cause.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, InputError):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None

@@ -1,0 +1,125 @@
+"""Content hashes: of a file's bytes and of a chain of deterministic transforms.
+
+Two results of preprocessing are the same if the bytes of the source file, the transforms with their parameters, the
+code of the transforms and the libraries under them are the same. Nothing else (paths, labels, splits, worker counts)
+counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from enum import Enum
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path, PurePath
+from typing import Any, cast
+
+import numpy as np
+import xxhash
+
+# The libraries whose version may change what the standard transforms compute.
+NUMERIC_LIBRARIES = ("numpy", "scipy", "nibabel", "torch", "monai")
+_READ_BYTES = 1 << 20
+
+
+def content_hash(path: str | PurePath) -> str:
+    """Return the xxh3-128 hash of a file's bytes as 32 hexadecimal digits.
+
+    Not cryptographic: it finds changed and equal files, it does not resist somebody who forges one.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    digest = xxhash.xxh3_128()
+    with Path(path).open("rb") as stream:
+        while chunk := stream.read(_READ_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def digest_of(description: object) -> str:
+    """Return 32 hexadecimal digits that stand for a description made of JSON's types."""
+    text = json.dumps(description, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return xxhash.xxh3_128_hexdigest(text.encode())
+
+
+def describe_chain(transforms: Iterable[object]) -> dict[str, Any]:
+    """Describe what a chain of deterministic transforms computes, in JSON's types.
+
+    Args:
+        transforms: Transform objects in the order in which they run.
+
+    Returns:
+        ``{"transforms": [...], "libraries": {name: version}}``: for each transform its class, the version of its code
+        and its parameters. Its :func:`digest_of` changes when any of them does.
+    """
+    return {
+        "transforms": [_describe_object(transform) for transform in transforms],
+        "libraries": {name: _library_version(name) for name in NUMERIC_LIBRARIES},
+    }
+
+
+def _describe_object(value: object) -> dict[str, Any]:
+    state = vars(value) if hasattr(value, "__dict__") else {}
+    return {
+        "class": f"{type(value).__module__}.{type(value).__qualname__}",
+        "code": _code_version(cast(Hashable, type(value))),
+        "parameters": {name: _canonical(state[name]) for name in sorted(state)},
+    }
+
+
+def _canonical(value: object) -> Any:
+    """Reduce a parameter to JSON's types, equal for equal parameters in every process and on every platform."""
+    if isinstance(value, Enum):
+        return f"{type(value).__qualname__}.{value.name}"
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, PurePath):
+        return value.as_posix()
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, set | frozenset):
+        return sorted((_canonical(item) for item in value), key=str)
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [_canonical(item) for item in value]
+    if hasattr(value, "__array__"):
+        array = np.ascontiguousarray(value)
+        return {"array": hashlib.sha256(array.tobytes()).hexdigest(), "shape": array.shape, "dtype": str(array.dtype)}
+    if isinstance(value, type) or inspect.isroutine(value):
+        return {"name": f"{value.__module__}.{value.__qualname__}", "code": _code_version(value)}
+    if hasattr(value, "__dict__"):
+        return _describe_object(value)
+    return repr(value)
+
+
+@cache
+def _code_version(code: Hashable) -> str | int:
+    """Version of a class or function: its own ``version``, its library's, or the hash of its source.
+
+    The source is the fallback for what users insert into the chain: they need not know about versions.
+    """
+    own_version = getattr(code, "version", None)
+    if isinstance(own_version, int):
+        return own_version
+    module = getattr(code, "__module__", None) or "builtins"
+    library = module.partition(".")[0]
+    if library in NUMERIC_LIBRARIES or library in ("builtins", "functools", "collections"):
+        return f"{library} {_library_version(library)}"
+    try:
+        source = inspect.getsource(cast(Any, code))
+    except (OSError, TypeError):
+        return f"{library} {_library_version(library)}"
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+@cache
+def _library_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"

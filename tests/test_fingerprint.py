@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xxhash
+from monai.transforms import Compose, ScaleIntensityRangePercentilesd
+from monai_fusion.fingerprint import content_hash, describe_chain, digest_of
+from monai_fusion.transforms import LoadVolumed, ResampleSlabd, ScaleIntensityPercentilesd
+
+from tests.support import AddOne, load_second_version, write_volume
+
+
+def digest(*transforms: object) -> str:
+    return digest_of(describe_chain(transforms))
+
+
+def standard_chain(size: int = 8) -> list[object]:
+    return [LoadVolumed(), ScaleIntensityPercentilesd(), ResampleSlabd(size=(size,) * 3, depth=4)]
+
+
+def test_content_hash_is_xxh3_128_of_the_bytes(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 9000  # longer than one read
+    (tmp_path / "file").write_bytes(content)
+    assert content_hash(tmp_path / "file") == xxhash.xxh3_128_hexdigest(content)
+
+
+def test_equal_chains_have_equal_digests() -> None:
+    assert digest(*standard_chain()) == digest(*standard_chain())
+
+
+def test_a_changed_parameter_changes_the_digest() -> None:
+    assert digest(*standard_chain(8)) != digest(*standard_chain(9))
+
+
+def test_the_order_of_the_transforms_matters() -> None:
+    chain = standard_chain()
+    assert digest(*chain) != digest(*reversed(chain))
+
+
+def test_a_parameter_deep_inside_a_monai_transform_changes_the_digest() -> None:
+    first, second = (
+        ScaleIntensityRangePercentilesd("mri", lower=1, upper=upper, b_min=0, b_max=1) for upper in (99, 98)
+    )
+    assert digest(first) != digest(second)
+
+
+@pytest.mark.parametrize("number", [np.int64(8), 8])
+def test_numpy_and_python_numbers_are_the_same_parameter(number: int) -> None:
+    assert digest(ResampleSlabd(size=(number,) * 3, depth=4)) == digest(ResampleSlabd(size=(8, 8, 8), depth=4))
+
+
+def test_a_raised_version_changes_the_digest() -> None:
+    before = digest(LoadVolumed())
+    names = {"__module__": LoadVolumed.__module__, "__qualname__": LoadVolumed.__qualname__}
+    raised = type("LoadVolumed", (LoadVolumed,), {**names, "version": LoadVolumed.version + 1})
+    assert digest(type("LoadVolumed", (LoadVolumed,), names)()) == before
+    assert digest(raised()) != before
+
+
+def test_changed_source_of_a_users_own_transform_changes_the_digest(tmp_path: Path) -> None:
+    other = load_second_version(AddOne, tmp_path, "+ 1", "+ 2")
+    assert other.__qualname__ == AddOne.__qualname__
+    described, described_other = (describe_chain([cls()])["transforms"][0]["code"] for cls in (AddOne, other))
+    assert described != described_other
+
+
+def test_having_been_used_does_not_change_the_digest(tmp_path: Path) -> None:
+    chain = Compose(standard_chain())
+    before = digest(*chain.transforms)
+    chain({"mri": str(write_volume(tmp_path / "volume.nii.gz", 0))})
+    assert digest(*chain.transforms) == before
