@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from monai_fusion.datalist import ParticipantRecord
 
+from monai_fusion.datalist import ParticipantRecord
 from tests.support import write_scalogram, write_volume
 
 

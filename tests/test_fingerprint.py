@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import xxhash
 from monai.transforms import Compose, ScaleIntensityRangePercentilesd
+
 from monai_fusion.fingerprint import content_hash, describe_chain, digest_of
 from monai_fusion.transforms import LoadVolumed, ResampleSlabd, ScaleIntensityPercentilesd
-
 from tests.support import AddOne, load_second_version, write_volume
 
 

@@ -71,7 +71,9 @@ class StoredChain:
         """Write an entry; on a full or read-only disk say so once and return False."""
         try:
             self._describe_once()
-            write_atomically(self.entry(content), lambda stream: np.save(stream, array, allow_pickle=False))
+            write_atomically(
+                self.entry(content), lambda stream: np.save(stream, array, allow_pickle=False), private=True
+            )
         except OSError as error:
             if not self._warned:
                 logger.warning("going on without the store for new files: cannot write to %s (%s)", self.folder, error)
@@ -84,7 +86,7 @@ class StoredChain:
         if not path.exists():
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             text = json.dumps(self._description, indent=1, sort_keys=True)
-            write_atomically(path, text.encode())
+            write_atomically(path, text.encode(), private=True)
 
 
 class SourceIndex:
@@ -126,7 +128,7 @@ class SourceIndex:
         text = json.dumps(merged, separators=(",", ":"))
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(self._path, text.encode())
+            write_atomically(self._path, text.encode(), private=True)
         except OSError as error:
             logger.debug("the index of sources was not saved: %s", error)
         self._changed.clear()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from monai.data import CacheDataset
 from monai.transforms import Compose, RandFlipd
+
 from monai_fusion.data import EEGDataset, FusionDataset, MRIDataset, SegmentItems, VolumeItems
 from monai_fusion.data.sampling import Draw
 from monai_fusion.datalist import ParticipantRecord
@@ -23,7 +24,6 @@ from monai_fusion.transforms import (
     load_scalogram,
     zscore_electrodes,
 )
-
 from tests.support import EEG_SHAPE, AddOne, write_scalogram, write_volume
 
 Records = tuple[ParticipantRecord, ...]
@@ -37,7 +37,9 @@ def mri_chain(size: int = 6) -> list[Any]:
     return [LoadVolumed(), ScaleIntensityPercentilesd(), ResampleSlabd(size=(size,) * 3, depth=4)]
 
 
-def fusion(records: Sequence[ParticipantRecord], cache: Path | None, augment: bool = False, **options: Any) -> FusionDataset:
+def fusion(
+    records: Sequence[ParticipantRecord], cache: Path | None, augment: bool = False, **options: Any
+) -> FusionDataset:
     eeg = [*eeg_chain(), RandSpecAugmentd(fraction=0.3)] if augment else eeg_chain()
     mri = [*mri_chain(), RandFlipd("mri", prob=0.5, spatial_axis=0)] if augment else mri_chain()
     return FusionDataset(records, {"eeg": eeg, "mri": mri}, cache, progress=False, **options)

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
+
 from monai_fusion.data import Draw, FusionDataset, FusionPrepareBatch, ParticipantSampler, collate_participant
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.transforms import (
@@ -15,8 +17,6 @@ from monai_fusion.transforms import (
     ResampleSlabd,
     ZScoreElectrodesd,
 )
-from torch.utils.data import DataLoader
-
 from tests.support import EEG_SHAPE
 
 LABELS = [0] * 30 + [1] * 10
@@ -91,7 +91,10 @@ def test_batches_are_the_same_for_any_number_of_spawned_workers(
 def test_an_evaluation_batch_is_one_participant_with_all_segments(
     tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path
 ) -> None:
-    eeg, mri = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()], [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)]
+    eeg, mri = (
+        [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()],
+        [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)],
+    )
     records = (*tiny_records[:3], replace(tiny_records[3], label=None))
     dataset = FusionDataset(records, {"eeg": eeg, "mri": mri}, tmp_path / "store", segments="all", progress=False)
     loader = DataLoader(dataset, batch_size=1, collate_fn=collate_participant)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from monai_fusion.data import SourceIndex, StoredChain
 from monai_fusion.transforms import LoadVolumed, ResampleSlabd
 

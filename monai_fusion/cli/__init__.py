@@ -1,0 +1,64 @@
+"""The command line, ``monai-fusion``: what a MONAI bundle cannot do. Training and evaluation are bundle runs.
+
+Every command imports what it needs when it runs, so that the light ones answer at once. Wrong input is one short text
+on stderr and exit code 2; a fault of the program keeps its traceback and exit code 1.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from monai_fusion import __version__
+from monai_fusion.cli.datalist import datalist_app
+from monai_fusion.cli.sample_cohort import sample_cohort
+from monai_fusion.errors import InputError
+
+app = typer.Typer(
+    help="Classify people from an EEG scalogram and a T1 MRI: prepare the data, check it, try it out.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(datalist_app, name="datalist")
+app.command("sample-cohort")(sample_cohort)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"monai-fusion {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options_of_all_commands(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; the entry point of ``monai-fusion``.
+
+    Args:
+        arguments: What stands after the command's name; ``None`` takes it from ``sys.argv``.
+
+    Raises:
+        SystemExit: Always; code 0 if done, 2 if the input or the command line is wrong.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a Windows console may lack a letter of someone's file name
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="monai-fusion")
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)

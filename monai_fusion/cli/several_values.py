@@ -1,0 +1,42 @@
+"""Options that take several values after one flag, as people type them: ``--classes M F``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from typer.core import TyperCommand
+
+_NEGATIVE_NUMBER = re.compile(r"-[0-9.]+")
+
+
+class SeveralValuesCommand(TyperCommand):
+    """A command whose repeatable options take several values after one flag as well: ``--classes M F``.
+
+    For commands without positional arguments: a value after the last one could not be told from such an argument.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeats the flag before each of its values, which is how typer reads several."""
+        flags = {flag for option in self.params if getattr(option, "multiple", False) for flag in option.opts}
+        return super().parse_args(ctx, list(one_flag_a_value(args, flags)))
+
+
+def one_flag_a_value(args: Iterable[str], flags: Collection[str]) -> Iterator[str]:
+    """``--classes M F`` as ``--classes=M --classes=F`` for each of ``flags``; all else as it is."""
+    flag, lacks_value = "", False
+    for argument in args:
+        if flag and (not argument.startswith("-") or _NEGATIVE_NUMBER.fullmatch(argument)):
+            yield f"{flag}={argument}"
+            lacks_value = False
+            continue
+        if lacks_value:
+            yield flag
+        name, equals, _ = argument.partition("=")
+        flag = name if name in flags else ""
+        lacks_value = flag != "" and not equals
+        if not lacks_value:
+            yield argument
+    if lacks_value:
+        yield flag  # typer then says that it needs a value

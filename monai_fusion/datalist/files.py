@@ -1,0 +1,161 @@
+"""From the paths and patterns in a datalist to the files they mean.
+
+Each folder is listed once, however many participants have files in it, and a pattern looks only at the names that
+begin as it does. Names are compared exactly, on every platform: a datalist that works on Windows works on a
+cluster as well. What a person probably meant is offered where only upper and lower case differ.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path, PureWindowsPath
+
+_MAGIC = re.compile(r"[*?\[]")
+_NUMBER = re.compile(r"([0-9]+)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def natural_key(text: str) -> tuple[list[str | int], str]:
+    """Sorts ``seg2`` before ``seg10``; the text itself decides between ``seg1`` and ``seg01``."""
+    parts: list[str | int] = list(_NUMBER.split(text))
+    parts[1::2] = [int(digits) for digits in parts[1::2]]
+    return parts, text
+
+
+def is_pattern(path: str) -> bool:
+    """Whether ``path`` holds one of the signs ``*``, ``?`` and ``[`` of a pattern."""
+    return _MAGIC.search(path) is not None
+
+
+def below_root(text: str) -> tuple[str, str]:
+    """``text`` as a plain path below data_root with forward slashes, and why it cannot be one (empty if it can).
+
+    The check is by name: a link inside data_root may lead elsewhere, as git-annex's do.
+    """
+    if not text.strip():
+        return "", "write the path, or null if there is no file"
+    if _CONTROL.search(text):
+        return "", r"it holds a tab or line break: in JSON a single backslash begins a special sign, write / instead"
+    path = text.replace("\\", "/")
+    if path.startswith("/") or PureWindowsPath(path).drive:
+        return "", "write it relative to data_root"
+    steps: list[str] = []
+    for step in path.split("/"):
+        if step == "..":
+            if not steps:
+                return "", "it leaves data_root: set data_root to a folder that holds all the files"
+            steps.pop()
+        elif step == "**":
+            return "", "** is not understood here: write the folders out, or use * for one of them"
+        elif step not in ("", "."):
+            steps.append(step)
+    if not steps:
+        return "", "it names a folder, not a file"
+    return "/".join(steps), ""
+
+
+class _Listing:
+    """The names in one folder; a folder that is not there, cannot be read or cannot be named so has none."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.entries: dict[str, os.DirEntry[str]] = {}
+        if folder is not None:
+            with suppress(OSError, ValueError), os.scandir(folder) as entries:
+                self.entries = {entry.name: entry for entry in entries}
+
+    @cached_property
+    def names(self) -> list[str]:
+        return sorted(self.entries)
+
+    @cached_property
+    def without_case(self) -> dict[str, str]:
+        return {name.casefold(): name for name in self.names}
+
+    def matching(self, pattern: str) -> Iterator[str]:
+        """The names that match a shell pattern, upper and lower case told apart."""
+        beginning = pattern[: match.start()] if (match := _MAGIC.search(pattern)) else pattern
+        end = pattern[len(beginning) + 1 :]
+        only_one_star = pattern[len(beginning) : len(beginning) + 1] == "*" and not is_pattern(end)
+        for index in range(bisect_left(self.names, beginning), len(self.names)):
+            name = self.names[index]
+            if not name.startswith(beginning):
+                break
+            if only_one_star:  # by far the commonest; a regular expression for each participant takes most of the time
+                if name.endswith(end) and len(name) >= len(beginning) + len(end):
+                    yield name
+            elif fnmatch.fnmatchcase(name, pattern):
+                yield name
+
+
+class FilesBelow:
+    """The files below one folder, by paths relative to it with forward slashes, as `below_root` returns them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._listings: dict[str, _Listing] = {}
+
+    def is_file(self, path: str) -> bool:
+        """Whether there is such a file, its name and its folders' names written exactly so."""
+        folder, _, name = path.rpartition("/")
+        entry = self._listing(folder).entries.get(name)
+        try:
+            return entry is not None and entry.is_file()
+        except OSError:  # a link that leads in a circle
+            return False
+
+    def is_folder(self, path: str) -> bool:
+        """Whether there is such a folder, written exactly so."""
+        parent, _, name = path.rpartition("/")
+        entry = self._listing(parent).entries.get(name)
+        return entry is not None and entry.is_dir()
+
+    def matching(self, pattern: str) -> list[str]:
+        """The files that a pattern (or a plain path) means, in no particular order."""
+        if self.is_file(pattern):  # also a name that happens to hold a bracket
+            return [pattern]
+        *folders, name = pattern.split("/")
+        places = [""]
+        for step in folders:
+            places = [deeper for place in places for deeper in self._folders(place, step)]
+        return [
+            joined
+            for place in places
+            for match in self._listing(place).matching(name)
+            if self.is_file(joined := _join(place, match))
+        ]
+
+    def same_but_for_case(self, path: str) -> str | None:
+        """The file or folder that differs from ``path`` in upper and lower case only, if there is one."""
+        found = ""
+        for step in path.split("/"):
+            listing = self._listing(found)
+            name = step if step in listing.entries else listing.without_case.get(step.casefold())
+            if name is None:
+                return None
+            found = _join(found, name)
+        return found
+
+    def _listing(self, folder: str) -> _Listing:
+        if folder not in self._listings:
+            parent, _, name = folder.rpartition("/")
+            # By way of the parent's names, because Windows and macOS would also open EEG where the folder is eeg.
+            exists = folder == "" or name in self._listing(parent).entries
+            self._listings[folder] = _Listing(self.root / folder if exists else None)
+        return self._listings[folder]
+
+    def _folders(self, place: str, step: str) -> Iterator[str]:
+        listing = self._listing(place)
+        if step in listing.entries:
+            yield _join(place, step)
+        elif is_pattern(step):
+            yield from (_join(place, name) for name in listing.matching(step) if listing.entries[name].is_dir())
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name

@@ -1,0 +1,98 @@
+"""The datalist file as pydantic models, and the JSON Schema made from them that an editor completes and underlines by.
+
+The models say what a field may hold. What concerns several rows (one participant in two sections, labels and files)
+is said in `rules` and `files`, the messages for people in `validation`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import GenerateJsonSchema
+
+SECTIONS = ("training", "validation", "test")
+SCHEMA_FILE = "datalist.schema.json"
+
+# A participant's id names rows in tables and reports. It is never used as a path, and may not look like one either.
+_ID_CHARACTER = r"/\\\x00-\x1f\x7f-\x9f"
+_ID_PATTERN = rf"^[^\s{_ID_CHARACTER}]([^{_ID_CHARACTER}]*[^\s{_ID_CHARACTER}])?$"
+_ID = re.compile(_ID_PATTERN)
+_TRIMMED_TEXT = r"^\S(.*\S)?$"
+
+ClassName = Annotated[str, Field(pattern=_TRIMMED_TEXT)]
+
+
+class Entry(BaseModel):
+    """One participant: a row of a section. Further fields (age, site, fold ...) are allowed and kept."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    participant_id: Annotated[
+        str, Field(pattern=_ID_PATTERN, description="The participant's id, e.g. sub-010002; once in the whole file.")
+    ]
+    label: Annotated[
+        str | None, Field(description="The participant's class: one of the names in classes; null if not known.")
+    ] = None
+    eeg: Annotated[
+        str | list[str] | None,
+        Field(
+            description="The EEG scalograms (.npy), relative to data_root: a path, a list of paths, or a pattern "
+            "such as eeg/sub-010002_*.npy."
+        ),
+    ] = None
+    mri: Annotated[
+        str | None, Field(description="The T1 MRI (.nii or .nii.gz), relative to data_root: one path, or null.")
+    ] = None
+    exclude: Annotated[
+        str | None,
+        Field(
+            pattern=_TRIMMED_TEXT,
+            description='Why this participant is left out, e.g. "moved during the scan": the row stays, unused.',
+        ),
+    ] = None
+
+
+class DatalistFile(BaseModel):
+    """A cohort: who it is, which class each participant belongs to, which files are theirs, and how they are split."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, title="monai-fusion datalist")
+
+    schema_reference: Annotated[
+        str | None, Field(alias="$schema", description="Where an editor finds this JSON Schema.")
+    ] = None
+    name: Annotated[str, Field(description="What the cohort is called, e.g. LEMON gender.")] = ""
+    target: Annotated[str, Field(description="What is classified, e.g. gender.")] = ""
+    classes: Annotated[
+        list[ClassName],
+        Field(
+            min_length=2,
+            json_schema_extra={"uniqueItems": True},
+            description='The class names in their order, e.g. ["M", "F"]: the first is class 0.',
+        ),
+    ] = []
+    data_root: Annotated[
+        str, Field(description="The folder that all paths start from, itself relative to the folder of this file.")
+    ] = "."
+    training: Annotated[list[Entry], Field(description="Participants the network learns from.")] = []
+    validation: Annotated[list[Entry], Field(description="Participants that choose the best epoch.")] = []
+    test: Annotated[list[Entry], Field(description="Participants the finished network is judged by.")] = []
+
+
+class _SchemaOfFiles(GenerateJsonSchema):
+    """Leaves out the titles that pydantic derives from field names: they say nothing that the name does not."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def datalist_json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a datalist file, as committed in ``data_manifests/datalist.schema.json``."""
+    schema = DatalistFile.model_json_schema(by_alias=True, schema_generator=_SchemaOfFiles)
+    return {"$schema": GenerateJsonSchema.schema_dialect, **schema}
+
+
+def is_participant_id(text: str) -> bool:
+    """Whether ``text`` may be a participant's id: not empty, no path separator, no space at its ends."""
+    return _ID.fullmatch(text) is not None

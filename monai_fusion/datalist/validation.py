@@ -1,0 +1,149 @@
+"""From parsed JSON to the models of `schema`, with what does not fit said in the words of whoever edits the file.
+
+Every row is validated by itself, so that one wrong row does not hide what is wrong with the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry
+from monai_fusion.datalist.wording import did_you_mean, misspelt, quoted
+from monai_fusion.errors import Problem
+
+Model = TypeVar("Model", bound=BaseModel)
+
+ENTRY_FIELDS = tuple(Entry.model_fields)
+TOP_FIELDS = tuple(field.alias or name for name, field in DatalistFile.model_fields.items())
+
+_WANTED_AT_TOP = {
+    "$schema": "text in double quotes",
+    "name": "text in double quotes",
+    "target": "text in double quotes",
+    "classes": 'a list of at least two class names, such as ["M", "F"]',
+    "data_root": "a folder, as text in double quotes",
+    **dict.fromkeys(SECTIONS, "a list of participants: [{...}, {...}]"),
+}
+_WANTED_IN_ENTRY = {
+    "participant_id": "text in double quotes, without / and \\, control characters, or spaces at its ends",
+    "label": "a class name in double quotes",
+    "eeg": 'a path, a list of paths, or a pattern such as "eeg/sub-010002_*.npy"',
+    "mri": "one path in double quotes, or null",
+    "exclude": "the reason in double quotes (or no such field)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a section that fits the model: ``number`` counts from 1 within the section."""
+
+    section: str
+    number: int
+    entry: Entry
+
+    @property
+    def participant_id(self) -> str:
+        """The id of the row's participant."""
+        return self.entry.participant_id
+
+
+def validate(document: Any) -> tuple[DatalistFile, list[Row], list[Problem]]:
+    """The file's head (its sections empty), the rows that fit the model, and what does not fit.
+
+    A field of the head that does not fit has its default value in the head.
+    """
+    if not isinstance(document, Mapping):
+        return DatalistFile(), [], [Problem("datalist", seen=_described(document), wanted="an object: { ... }")]
+    head, problems = _head({name: value for name, value in document.items() if name not in SECTIONS})
+    rows: list[Row] = []
+    for section in SECTIONS:
+        entries = document.get(section, [])
+        if not isinstance(entries, list):
+            problems.append(Problem("datalist", section, _described(entries), _WANTED_AT_TOP[section]))
+            continue
+        for number, raw in enumerate(entries, start=1):
+            entry, found = _entry(raw, f"{section}, row {number}")
+            problems += found
+            if entry is not None:
+                rows.append(Row(section, number, entry))
+    return head, rows, problems
+
+
+def _head(fields: dict[str, Any]) -> tuple[DatalistFile, list[Problem]]:
+    model, wrong = _fitted(DatalistFile, fields)
+    problems = []
+    for name in wrong:
+        if name in _WANTED_AT_TOP:
+            problems.append(Problem("datalist", name, _described(fields[name]), _WANTED_AT_TOP[name]))
+        else:
+            known = f"the fields are {', '.join(TOP_FIELDS)}"
+            problems.append(
+                Problem("datalist", name, "there is no such field", advice=did_you_mean(name, TOP_FIELDS) or known)
+            )
+    if model is None:
+        model = DatalistFile.model_validate({name: value for name, value in fields.items() if name not in wrong})
+    if "classes" not in wrong:
+        problems += _repeated_classes(model.classes)
+    return model, problems
+
+
+def _repeated_classes(classes: list[str]) -> Iterator[Problem]:
+    for name in dict.fromkeys(classes):
+        if classes.count(name) > 1:
+            yield Problem("datalist", "classes", f"{quoted(name)} stands there {classes.count(name)} times", "once")
+
+
+def _entry(raw: Any, place: str) -> tuple[Entry | None, list[Problem]]:
+    if not isinstance(raw, dict):
+        return None, [Problem(place, seen=_described(raw), wanted='a participant: {"participant_id": ..., ...}')]
+    entry, wrong = _fitted(Entry, raw)
+    where = str(raw["participant_id"]) if "participant_id" in raw and "participant_id" not in wrong else place
+    misspellings = _misspelt_fields(raw)
+    problems = []
+    for written, meant in misspellings.items():
+        or_keep = f' (If not, add "{meant}": null; "{written}" is then kept.)' if meant != "participant_id" else ""
+        problems.append(
+            Problem(where, written, "there is no such field", advice=f"did you mean {quoted(meant)}?{or_keep}")
+        )
+    for name in wrong:
+        if name in raw:
+            problems.append(Problem(where, name, _described(raw[name]), _WANTED_IN_ENTRY[name]))
+        elif name not in misspellings.values():
+            problems.append(Problem(where, name, "missing", _WANTED_IN_ENTRY[name]))
+    return None if problems else entry, problems
+
+
+def _misspelt_fields(raw: Mapping[str, Any]) -> dict[str, str]:
+    """Further fields are allowed, but not one that looks like a known field which this row does not have."""
+    absent = tuple(name for name in ENTRY_FIELDS if name not in raw)
+    meant = {name: misspelt(name, absent) for name in raw if name not in ENTRY_FIELDS}
+    return {name: known for name, known in meant.items() if known is not None}
+
+
+def _fitted(model: type[Model], fields: Mapping[str, Any]) -> tuple[Model | None, list[str]]:
+    """The model, or ``None`` and the names of the fields that do not fit, each once, in pydantic's order."""
+    try:
+        return model.model_validate(fields), []
+    except ValidationError as error:
+        locations: Iterable[Any] = (detail["loc"][0] for detail in error.errors(include_url=False, include_input=False))
+        return None, list(dict.fromkeys(str(location) for location in locations))
+
+
+def _described(value: Any) -> str:
+    match value:
+        case bool():
+            return quoted(value)
+        case int() | float():
+            return f"{quoted(value)} (a number)"
+        case "":
+            return '"" (empty)'
+        case dict():
+            return "an object { ... }"
+        case []:
+            return "[] (empty)"
+        case _:
+            return quoted(value)

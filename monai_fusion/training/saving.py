@@ -1,0 +1,63 @@
+"""The trained network on disk: ``model.pt`` and ``fusion_convnext_r3d18_gated_align.pth``."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from ignite.engine import Engine, Events
+
+from monai_fusion.files import write_atomically
+
+MODEL_FILE = "model.pt"
+EXPORT_FILE = "fusion_convnext_r3d18_gated_align.pth"
+
+
+class ExportableNetwork(Protocol):
+    """What saving needs of a network."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The whole network, as `torch.nn.Module` gives it."""
+
+    def export_state(self) -> dict[str, dict[str, torch.Tensor]]:
+        """The state dicts ``eeg_enc``, ``mri_enc`` and ``head``."""
+
+
+class ModelSaver:
+    """Save the network after each validation that is the best so far (or after each, with ``select="last"``).
+
+    Both files are written atomically: a run that is killed leaves the last complete ones.
+
+    Args:
+        network: A `FusionNet`.
+        folder: Where the files are written; it must exist.
+        select: ``"best"`` keeps the epoch with the best key metric, ``"last"`` the last one.
+    """
+
+    def __init__(
+        self, network: ExportableNetwork, folder: str | os.PathLike[str], select: Literal["best", "last"] = "best"
+    ) -> None:
+        if select not in ("best", "last"):
+            raise ValueError(f'select must be "best" or "last", got {select!r}')
+        self.network = network
+        self.folder = Path(folder)
+        self.select = select
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the evaluator that validates."""
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Save if this validation is the one to keep."""
+        if self.select == "best" and engine.state.best_metric_epoch != engine.state.epoch:
+            return
+        write_atomically(self.folder / MODEL_FILE, lambda stream: torch.save(self.network.state_dict(), stream))
+        write_atomically(self.folder / EXPORT_FILE, lambda stream: torch.save(self.network.export_state(), stream))
+
+
+def lower_is_better(current: float, best: float) -> bool:
+    """Compare key metrics that should be low; ties go to the later epoch, and anything beats NaN."""
+    return not math.isnan(current) and (math.isnan(best) or current <= best)

@@ -1,0 +1,20 @@
+"""What a bundle run does around its engines: check the input, prepare the files, hand settings on to later runs."""
+
+from monai_fusion.workflow.closing import announce_training
+from monai_fusion.workflow.overrides import CommandLine, check_overrides, flag
+from monai_fusion.workflow.preflight import preflight, report_input_errors
+from monai_fusion.workflow.preparation import prepare
+from monai_fusion.workflow.recipe import check_recipe, read_recipe, write_recipe
+
+__all__ = [
+    "CommandLine",
+    "announce_training",
+    "check_overrides",
+    "check_recipe",
+    "flag",
+    "preflight",
+    "prepare",
+    "read_recipe",
+    "report_input_errors",
+    "write_recipe",
+]

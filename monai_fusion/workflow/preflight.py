@@ -1,0 +1,99 @@
+"""What a bundle run does before anything is built: say in one short message what is wrong with its input."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import torch
+
+from monai_fusion.datalist import check_datalist
+from monai_fusion.errors import InputError, Problem, input_error_behind
+from monai_fusion.training import MODEL_FILE
+from monai_fusion.workflow.overrides import CommandLine, check_overrides
+from monai_fusion.workflow.recipe import read_recipe
+
+logger = logging.getLogger(__name__)
+
+
+def preflight(
+    *,
+    datalist: str | None,
+    output_dir: str | os.PathLike[str],
+    sections: Sequence[str],
+    device: str | torch.device,
+    model_dir: str | os.PathLike[str] | None = None,
+    require_labels: bool = True,
+    overwrite: bool = True,
+    log_name: str = "train.log",
+) -> None:
+    """Check a run's input and open its log; the first expression of every shipped config.
+
+    From here on wrong input ends the process with a short message and exit code 2 (see :func:`report_input_errors`).
+
+    Args:
+        datalist: Path of the datalist.
+        output_dir: Folder of the results; made here.
+        sections: The parts of the datalist that the run uses; each must have participants.
+        device: Where the network runs.
+        model_dir: Folder of the trained model that the run uses, if any.
+        require_labels: Whether every participant needs a label.
+        overwrite: Whether results that are there already may be replaced.
+        log_name: The log's file name in the output folder; one of an earlier run is replaced.
+
+    Raises:
+        InputError: What is wrong; everything of one kind at once, nothing written yet but the empty output folder.
+    """
+    report_input_errors()
+    command = CommandLine.parse(sys.argv)
+    if command is not None and (problems := check_overrides(command)):
+        raise InputError(problems)
+    if not datalist:
+        raise InputError(
+            Problem("--datalist", seen="not given", wanted="the path of a datalist (monai-fusion datalist)")
+        )
+    if problems := check_datalist(datalist, sections=sections, require_labels=require_labels):
+        raise InputError(problems, heading=str(datalist))
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise InputError(Problem("--device", seen=str(device), wanted="cpu", advice="this machine shows torch no GPU"))
+    if model_dir is not None:
+        read_recipe(model_dir)
+    _open_output(Path(output_dir), overwrite, log_name)
+
+
+def report_input_errors() -> None:
+    """Let an `InputError` that nobody catches end the process with its message and exit code 2, without a traceback."""
+    if sys.excepthook is not _report:
+        sys.excepthook = _report
+
+
+def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    cause = input_error_behind(error)
+    if cause is None:
+        sys.__excepthook__(kind, error, traceback)
+        return
+    sys.stdout.flush()
+    print(f"error: {cause}", file=sys.stderr)  # noqa: T201 # this is the user's message, not a log
+    sys.exit(InputError.exit_code)  # honoured by the interpreter also inside the hook
+
+
+def _open_output(folder: Path, overwrite: bool, log_name: str) -> None:
+    """Make the output folder, see that it can be written to, and let the log go there as well."""
+    if (folder / MODEL_FILE).exists() and not overwrite:
+        advice = "choose another --output_dir, or give --overwrite true"
+        raise InputError(Problem(str(folder), seen=f"holds a trained model already ({MODEL_FILE})", advice=advice))
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(Problem("--output_dir", seen=f"{folder}: {reason}", wanted="a folder to write to")) from error
+    log = logging.FileHandler(folder / log_name, mode="w", encoding="utf-8")
+    log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(log)

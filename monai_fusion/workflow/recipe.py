@@ -1,0 +1,112 @@
+"""``recipe.json``: what evaluation and inference must know of a training, as plain values.
+
+A saved config would do as well, but a config is executed when it is read. A run folder that comes from somebody else
+may be read without fear: the recipe holds values, the weights are loaded with ``weights_only=True``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_fusion import __version__
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.files import write_atomically
+from monai_fusion.fingerprint import describe_chain, digest_of
+from monai_fusion.training import MODEL_FILE
+
+RECIPE_FILE = "recipe.json"
+
+
+class Recipe(dict[str, Any]):
+    """The values of a recipe; one that is asked for and missing is the user's input error, not a KeyError."""
+
+    def __missing__(self, name: str) -> Any:
+        made_by = self.get("monai_fusion", "an unknown version")
+        advice = f"give --{name}, or train again"
+        raise InputError(Problem(RECIPE_FILE, name, f"missing; written by monai-fusion {made_by}", advice=advice))
+
+
+def write_recipe(
+    folder: str | os.PathLike[str],
+    classes: Sequence[str],
+    preprocessing: Mapping[str, Sequence[object]],
+    **settings: Any,
+) -> None:
+    """Write the recipe of a training into its run folder.
+
+    Args:
+        folder: The run folder; it must exist.
+        classes: The class names, in the order of the network's outputs.
+        preprocessing: The deterministic transforms of each recording.
+        **settings: The knobs that evaluation and inference must repeat, in JSON's types.
+    """
+    recipe = {
+        "monai_fusion": __version__,
+        "classes": list(classes),
+        "preprocessing": {name: _digest(chain) for name, chain in preprocessing.items()},
+        **settings,
+    }
+    write_atomically(Path(folder) / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
+
+
+def read_recipe(folder: str | os.PathLike[str]) -> Recipe:
+    """Read the recipe of a run folder.
+
+    Raises:
+        InputError: The folder holds no finished training.
+    """
+    path = Path(folder) / RECIPE_FILE
+    advice = "give the --output_dir of a training (train.yaml)"
+    try:
+        recipe = json.loads(path.read_bytes())
+    except OSError:
+        raise InputError(
+            Problem(str(folder), seen=f"no {RECIPE_FILE}", wanted="a trained model", advice=advice)
+        ) from None
+    except ValueError:
+        raise InputError(
+            Problem(str(path), seen="not JSON", advice="train again, or copy the run folder again")
+        ) from None
+    if not isinstance(recipe, dict) or not {"classes", "preprocessing"} <= recipe.keys():
+        raise InputError(Problem(str(path), seen="not a recipe of monai-fusion", advice=advice))
+    if not (Path(folder) / MODEL_FILE).is_file():
+        raise InputError(Problem(str(folder), seen=f"no {MODEL_FILE}", wanted="a trained model", advice=advice))
+    return Recipe(recipe)
+
+
+def check_recipe(
+    recipe: Mapping[str, Any], classes: Sequence[str], preprocessing: Mapping[str, Sequence[object]]
+) -> None:
+    """Make sure that a run means the classes, and prepares recordings, as the training did.
+
+    Args:
+        recipe: From :func:`read_recipe`.
+        classes: The classes of the run's datalist.
+        preprocessing: The deterministic transforms of each recording.
+
+    Raises:
+        InputError: The classes or a chain of transforms differ from the training's.
+    """
+    problems = [
+        Problem(
+            f"{name}_preprocessing",
+            seen="differs from what the model was trained with",
+            advice="change it (or the knobs it uses) back to the training's",
+        )
+        for name, chain in preprocessing.items()
+        if recipe["preprocessing"].get(name) != _digest(chain)
+    ]
+    if list(classes) != recipe["classes"]:
+        advice = "use a datalist with the classes that the model knows, in their order"
+        problems.insert(0, Problem("--datalist", "classes", repr(list(classes)), repr(recipe["classes"]), advice))
+    if problems:
+        raise InputError(problems)
+
+
+def _digest(chain: Sequence[object]) -> str:
+    """Digest of the transforms alone: a new version of a library must not make a trained model unusable."""
+    return digest_of(describe_chain(chain)["transforms"])

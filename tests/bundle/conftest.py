@@ -1,0 +1,67 @@
+"""A sample cohort and a training on it through the shipped bundle, shared by the tests here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from monai_fusion.datalist import read_datalist
+from monai_fusion.sample_cohort import SampleCohortOptions, write_sample_cohort
+
+ROOT = Path(__file__).parents[2]
+BUNDLE = ROOT / "bundles" / "brain_eeg_mri_classification"
+CONFIGS = BUNDLE / "configs"
+# The smallest sizes at which both encoders still work as in earnest.
+SMALL = {"mri_size": "[24, 24, 24]", "slab_depth": 16, "num_epochs": "[1, 1]", "pretrained": "false", "num_workers": 0}
+
+
+def bundle_run(config: str, **overrides: object) -> subprocess.CompletedProcess[str]:
+    """Run a shipped config as a user does, from another folder than the repository's."""
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(CONFIGS / config)]
+    command += ["--bundle_root", str(BUNDLE)]
+    for name, value in overrides.items():
+        command += [f"--{name}", str(value)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path.home(), timeout=500)
+
+
+def monai_fusion(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command line."""
+    command = [sys.executable, "-m", "monai_fusion", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A sample cohort on disk with its datalist."""
+
+    folder: Path
+    datalist: Path
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    """Sixteen synthetic participants with two EEG segments each, split by `datalist build`."""
+    folder = tmp_path_factory.mktemp("bundle") / "cohort"
+    write_sample_cohort(folder, SampleCohortOptions(participants=16, segments_per_condition=1), progress=False)
+    datalist = folder / "datalist.json"
+    built = monai_fusion(
+        *("datalist", "build", "--eeg-dir", folder / "eeg", "--mri-dir", folder / "mri"),
+        *("--participants", folder / "participants.csv", "--id-column", "participant_id"),
+        *("--label-column", "gender", "--classes", "M", "F", "--out", datalist),
+    )
+    assert built.returncode == 0, built.stderr
+    assert all(read_datalist(datalist).records(section) for section in ("training", "validation", "test"))
+    return Cohort(folder, datalist)
+
+
+@pytest.fixture(scope="session")
+def run_folder(cohort: Cohort) -> Path:
+    """The output folder of one training through both stages."""
+    folder = cohort.folder.parent / "runs" / "first"
+    done = bundle_run("train.yaml", datalist=cohort.datalist, output_dir=folder, **SMALL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder

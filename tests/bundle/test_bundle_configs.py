@@ -1,0 +1,131 @@
+"""The shipped configs: first-class by MONAI's own rules, and agreeing with each other."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from monai.bundle import ConfigWorkflow
+
+from monai_fusion import __version__
+from tests.bundle.conftest import BUNDLE, CONFIGS, SMALL, Cohort
+
+
+def config(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((CONFIGS / name).read_text(encoding="utf-8"))
+    return content
+
+
+@pytest.mark.parametrize("name", ["evaluate.yaml", "inference.yaml"])
+@pytest.mark.parametrize("part", ["eeg_preprocessing", "mri_preprocessing"])
+def test_all_configs_prepare_recordings_alike(name: str, part: str) -> None:
+    assert config(name)[part] == config("train.yaml")[part]
+
+
+def test_the_knobs_have_the_defaults_of_the_specification() -> None:
+    train = config("train.yaml")
+    expected = {
+        "num_epochs": [15, 10],
+        "batch_size": 4,
+        "head_lr": 2e-4,
+        "encoder_lr": 1e-4,
+        "weight_decay": 1e-4,
+        "clip_norm": 5.0,
+        "lambda_align": 0.15,
+        "seed": 1337,
+        "pretrained": True,
+        "train_stem": True,
+        "mri_input_norm": "kinetics",
+        "eeg_shape": [224, 224, 17],
+        "orientation": "RAS",
+        "mri_size": [128, 128, 128],
+        "slab_depth": 96,
+        "spec_augment_prob": 0.8,
+        "spec_augment_fraction": 0.08,
+        "flip_prob": [0.5, 0.5, 0.5],
+        "rotate_prob": 0.3,
+        "rotate_max_degrees": 10.0,
+        "select": "best",
+        "eval_segments": None,
+    }
+    assert {name: train[name] for name in expected} == expected
+    assert train["stage_blocks"] == [
+        {"eeg": ["stage3", "stage4"], "mri": ["layer4"]},
+        {"eeg": ["stage2", "stage3", "stage4"], "mri": ["layer3", "layer4"]},
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_no_number_is_text_by_yamls_rules(path: Path) -> None:
+    def texts(value: Any) -> list[str]:
+        if isinstance(value, dict):
+            return [text for item in value.values() for text in texts(item)]
+        if isinstance(value, list):
+            return [text for item in value for text in texts(item)]
+        return [value] if isinstance(value, str) else []
+
+    def is_number(text: str) -> bool:
+        try:
+            float(text)
+        except ValueError:
+            return False
+        return True
+
+    assert not [text for text in texts(config(path.name)) if is_number(text)]
+
+
+def test_the_demo_only_overrides_what_training_defines() -> None:
+    assert config("demo.yaml").keys() <= config("train.yaml").keys()
+
+
+def test_every_knob_has_a_comment() -> None:
+    knobs = (CONFIGS / "train.yaml").read_text(encoding="utf-8").split("# ---- the parts")[0]
+    lines = [line for line in knobs.splitlines() if line[:1].isalpha()]
+    assert len(lines) > 30 and not [line for line in lines if "#" not in line]
+
+
+def test_metadata_has_what_monai_requires() -> None:
+    metadata = json.loads((CONFIGS / "metadata.json").read_text(encoding="utf-8"))
+    assert metadata["version"] in metadata["changelog"]
+    assert metadata["required_packages_version"]["monai-fusion"] == __version__
+    assert {"monai_version", "pytorch_version", "numpy_version", "task", "intended_use"} <= metadata.keys()
+    assert (BUNDLE / "LICENSE").is_file() and (BUNDLE / "docs" / "README.md").is_file()
+
+
+def test_training_has_all_properties_of_a_monai_bundle(cohort: Cohort, tmp_path: Path) -> None:
+    workflow = ConfigWorkflow(
+        config_file=str(CONFIGS / "train.yaml"),
+        workflow_type="train",
+        datalist=str(cohort.datalist),
+        output_dir=str(tmp_path / "run"),
+        cache_dir=str(cohort.folder.parent / "runs" / "preprocessed"),
+        mri_size=[24, 24, 24],
+        slab_depth=16,
+        pretrained=False,
+        device="cpu",
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    assert workflow.train_dataset is not None and workflow.max_epochs == 25
+
+
+@pytest.mark.parametrize("name", ["evaluate.yaml", "inference.yaml"])
+def test_inference_has_all_properties_of_a_monai_bundle(
+    name: str, cohort: Cohort, run_folder: Path, tmp_path: Path
+) -> None:
+    workflow = ConfigWorkflow(
+        config_file=str(CONFIGS / name),
+        workflow_type="infer",
+        datalist=str(cohort.datalist),
+        model_dir=str(run_folder),
+        output_dir=str(tmp_path),
+        device="cpu",
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    workflow.run()
+    assert (tmp_path / "predictions.csv").is_file()
+    assert torch.is_grad_enabled()  # the evaluator leaves the process as it found it
+    assert SMALL["slab_depth"] == json.loads((run_folder / "recipe.json").read_text())["slab_depth"]

@@ -1,0 +1,51 @@
+"""A small cohort of empty files with a right datalist, for tests to spoil."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Document = dict[str, Any]
+
+
+def _row(number: int, label: str | None) -> Document:
+    name = f"sub-{number:02d}"
+    return {"participant_id": name, "label": label, "eeg": f"eeg/{name}_*.npy", "mri": f"mri/{name}_T1w.nii.gz"}
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Document:
+    """A right datalist of eight participants with two EEG segments and an MRI each; the files are there, but empty."""
+    for folder in ("eeg", "mri"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+    for number in range(1, 9):
+        for segment in ("EO_seg2", "EO_seg10"):
+            (tmp_path / f"data/eeg/sub-{number:02d}_{segment}.npy").touch()
+        (tmp_path / f"data/mri/sub-{number:02d}_T1w.nii.gz").touch()
+    return {
+        "$schema": "datalist.schema.json",
+        "name": "Eight",
+        "target": "gender",
+        "classes": ["M", "F"],
+        "data_root": "../data",
+        "training": [_row(1, "M"), _row(2, "F"), _row(3, "M")],
+        "validation": [_row(4, "M"), _row(5, "F")],
+        "test": [_row(6, "M"), _row(7, "M"), _row(8, "F")],
+    }
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[Document | str | bytes], Path]:
+    """Writes a datalist (or any text) where the document's data_root fits."""
+
+    def write(content: Document | str | bytes) -> Path:
+        path = tmp_path / "lists" / "eight.json"
+        path.parent.mkdir(exist_ok=True)
+        if isinstance(content, dict):
+            content = json.dumps(content, indent=1)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write

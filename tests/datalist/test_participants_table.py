@@ -1,0 +1,97 @@
+"""Tables as spreadsheets of all countries write them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from monai_fusion.datalist.table import read_participants_table
+from monai_fusion.errors import InputError
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Callable[[bytes], Path]:
+    def write(content: bytes) -> Path:
+        path = tmp_path / "participants.csv"
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+def values(path: Path) -> list[dict[str, str]]:
+    return [row.values for row in read_participants_table(path).rows]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_delimiter_byte_order_mark_and_line_ends_are_recognised(
+    newline: str, delimiter: str, encoding: str, table: Callable[[bytes], Path]
+) -> None:
+    lines = [["participant_id", "gender", "Größe"], ["sub-01", " M ", "1,80; groß"], ["sub-02", "", ""], [""], []]
+    text = newline.join(delimiter.join(f'"{cell}"' if cell else "" for cell in line) for line in lines)
+    assert values(table(text.encode(encoding))) == [
+        {"participant_id": "sub-01", "gender": "M", "Größe": "1,80; groß"},
+        {"participant_id": "sub-02", "gender": "", "Größe": ""},
+    ]
+
+
+def test_a_semicolon_table_with_decimal_commas_is_no_comma_table(table: Callable[[bytes], Path]) -> None:
+    assert values(table(b"id;age, years;size\na;20,5;1,80\n")) == [{"id": "a", "age, years": "20,5", "size": "1,80"}]
+
+
+def test_columns_that_hold_nothing_at_the_end_are_ignored(table: Callable[[bytes], Path]) -> None:
+    assert values(table(b"id,gender,,\n\n,,,\na,M,,\nb,F\n")) == [
+        {"id": "a", "gender": "M"},
+        {"id": "b", "gender": "F"},
+    ]
+
+
+def test_an_old_windows_table_is_read_and_a_note_says_so(table: Callable[[bytes], Path]) -> None:
+    path = table("id,name\na,Größe\n".encode("cp1252"))
+    read = read_participants_table(path)
+    assert read.rows[0].values["name"] == "Größe"
+    assert read.notes == (
+        f"{path}, line 2: not UTF-8, so the table was read as Windows-1252: check names with special letters",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "an empty file, expected a table with a header line"),
+        (b"id,gender\na,M\nb\nc,F,20,x\n", "line 3: 1 values, separated by comma, expected 2: id, gender"),
+        (b'id,gender\n"a,M\n', "not a table"),
+        (b"PK\x03\x04....", "a spreadsheet, expected a CSV or TSV file: save it as CSV"),
+        (b"id,\x81\n", "text in an unknown encoding, expected UTF-8: save the table as CSV UTF-8"),
+    ],
+)
+def test_what_is_no_table_is_refused(content: bytes, message: str, table: Callable[[bytes], Path]) -> None:
+    with pytest.raises(InputError) as raised:
+        read_participants_table(table(content))
+    assert message in str(raised.value)
+
+
+def test_all_rows_of_wrong_length_are_named_with_their_line(table: Callable[[bytes], Path]) -> None:
+    with pytest.raises(InputError) as raised:
+        read_participants_table(table(b'id,gender\n"a\nb",M\nb\n\nc,F,20,x\n'))
+    assert [problem.where for problem in raised.value.problems] == ["line 4", "line 6"]
+
+
+def test_two_rows_of_a_participant_must_agree_where_it_matters(table: Callable[[bytes], Path]) -> None:
+    read = read_participants_table(table(b"id,gender,visit\na,M,1\na,M,2\nb,M,1\nb,F,2\n,M,1\n"))
+    with pytest.raises(InputError) as raised:
+        read.by_participant("id", ("gender",))
+    assert [str(problem) for problem in raised.value.problems] == [
+        'b gender: "M" in line 4 and "F" in line 5, expected one value',
+        "line 6 id: empty, expected a participant id",
+    ]
+    assert set(read_participants_table(table(b"id,g,v\na,M,1\na,M,2\n")).by_participant("id", ("g",))) == {"a"}
+
+
+def test_a_column_name_that_stands_twice_is_refused_where_it_is_used(table: Callable[[bytes], Path]) -> None:
+    read = read_participants_table(table(b"id,gender,gender\na,M,F\n"))
+    with pytest.raises(InputError, match='column "gender": there 2 times, expected once'):
+        read.by_participant("id", ("gender",))
+    assert set(read.by_participant("id", ())) == {"a"}
