@@ -13,6 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 from monai_fusion import __version__, cli
+from monai_fusion.cli.cohort import sample_cohort
+from monai_fusion.cli.datalist import build
 from monai_fusion.cli.several_values import one_flag_a_value
 from monai_fusion.datalist.building import BuildOptions
 from monai_fusion.sample_cohort import SampleCohortOptions
@@ -234,8 +236,8 @@ def test_the_schema_is_printed_or_written(tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("command", "options", "passed_on_if_none"),
     [
-        (cli.build, BuildOptions, {"classes", "keep"}),
-        (cli.sample_cohort, SampleCohortOptions, {"conditions"}),
+        (build, BuildOptions, {"classes", "keep"}),
+        (sample_cohort, SampleCohortOptions, {"conditions"}),
     ],
 )
 def test_every_field_of_the_options_is_an_option_with_the_same_default(

@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from monai_fusion import __version__
+from monai_fusion.cli.cohort import sample_cohort
 from monai_fusion.cli.datalist import datalist_app
-from monai_fusion.cli.sample_cohort import sample_cohort
 from monai_fusion.errors import InputError
 
 app = typer.Typer(

@@ -170,5 +170,5 @@ def test_each_folder_is_listed_once(document: Document, save: Save, monkeypatch:
 
 def test_records_travel_to_spawned_workers_small(document: Document, save: Save) -> None:
     records = read_datalist(save(document)).records("training")
-    assert pickle.loads(pickle.dumps(records)) == records  # noqa: S301 - its own pickle, made one call earlier
+    assert pickle.loads(pickle.dumps(records)) == records
     assert len({*records}) == 3
