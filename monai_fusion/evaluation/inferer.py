@@ -8,6 +8,7 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor
 
+from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import EEG_EMBEDDING, GATE, LOGITS, MRI_EMBEDDING, PROBABILITIES
 
 
@@ -29,12 +30,15 @@ class ParticipantInferer(Inferer):
 
     Args:
         segments_at_once: How many segments go through the EEG encoder together; only memory and speed depend on it.
+
+    Raises:
+        InputError: ``segments_at_once`` is less than 1.
     """
 
     def __init__(self, segments_at_once: int = 16) -> None:
         super().__init__()
         if segments_at_once < 1:
-            raise ValueError(f"segments_at_once must be at least 1, got {segments_at_once}")
+            raise InputError(Problem("segments_at_once", seen=repr(segments_at_once), wanted="a whole number from 1"))
         self.segments_at_once = segments_at_once
 
     def __call__(self, inputs: Tensor, network: torch.nn.Module, *args: Any, **kwargs: Any) -> dict[str, Tensor]:

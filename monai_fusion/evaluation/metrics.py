@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import balanced_accuracy_score, classification_report, confusion_matrix, roc_auc_score
+from sklearn.metrics import classification_report, confusion_matrix, recall_score, roc_auc_score
 
 from monai_fusion.evaluation.predictions import Prediction
 
@@ -35,14 +35,18 @@ def accuracy(probabilities: Probabilities, labels: Labels) -> float:
 
 
 def balanced_accuracy(probabilities: Probabilities, labels: Labels) -> float:
-    """Return the mean recall over the classes that occur (scikit-learn's `balanced_accuracy_score`)."""
-    return float(balanced_accuracy_score(labels, probabilities.argmax(axis=1)))
+    """Return the mean recall over the classes that occur."""
+    # scikit-learn's balanced_accuracy_score is this, but warns on every call when a class is missing.
+    return float(recall_score(labels, probabilities.argmax(axis=1), labels=np.unique(labels), average="macro"))
 
 
 def auroc(probabilities: Probabilities, labels: Labels) -> float:
-    """Return the area under the ROC curve (one against the rest beyond two classes); NaN if a class is missing."""
+    """Return the area under the ROC curve (one against the rest beyond two classes).
+
+    It is NaN if a class is missing, or if a probability is (the network has diverged).
+    """
     classes = probabilities.shape[1]
-    if len(np.unique(labels)) < classes:
+    if len(np.unique(labels)) < classes or np.isnan(probabilities).any():
         return float("nan")
     if classes == 2:
         return float(roc_auc_score(labels, probabilities[:, 1]))

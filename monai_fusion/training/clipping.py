@@ -9,18 +9,25 @@ import torch
 from monai.engines import IterationEvents
 from torch import nn
 
+from monai_fusion.errors import InputError, Problem
+
 
 class HeadGradientClipping:
     """Clip the fusion head's gradients to a norm, after they were unscaled under mixed precision.
 
+    With gradient accumulation the sum is clipped, in the iteration in which the optimiser steps.
+
     Args:
         parameters: The parameters whose joint gradient norm is limited.
         max_norm: The largest L2 norm.
+
+    Raises:
+        InputError: ``max_norm`` is not positive.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], max_norm: float) -> None:
         if not max_norm > 0:
-            raise ValueError(f"max_norm must be positive, got {max_norm}")
+            raise InputError(Problem("clip_norm", seen=repr(max_norm), wanted="a number above 0"))
         self.parameters = list(parameters)
         self.max_norm = max_norm
 
@@ -29,8 +36,17 @@ class HeadGradientClipping:
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
 
     def __call__(self, engine: Any) -> None:
-        """Clip the gradients of the iteration."""
+        """Clip the gradients that the optimiser is about to use."""
+        if not _steps(engine):
+            return
         if engine.scaler is not None:
             # GradScaler.step() notices that these gradients are unscaled already and does not divide them again.
             engine.scaler.unscale_(engine.optimizer)
         torch.nn.utils.clip_grad_norm_(self.parameters, self.max_norm)
+
+
+def _steps(engine: Any) -> bool:
+    """Whether the optimiser steps in this iteration, as `SupervisedTrainer` decides it."""
+    length = engine.state.epoch_length
+    done = engine.state.iteration if length is None else (engine.state.iteration - 1) % length + 1
+    return done % engine.accumulation_steps == 0 or done == length

@@ -74,12 +74,14 @@ class EpochLog:
 
     def _finish(self, engine: Engine) -> None:
         epoch = engine.state.epoch
+        # The evaluator keeps its last metrics through epochs in which it does not run: they are not this epoch's.
+        validated = self.evaluator.state.metrics if self.evaluator.state.epoch == epoch else {}
         row: dict[str, Any] = {
             "epoch": epoch,
             "stage": self.plan.at(epoch).name,
             "train_loss": float(torch.stack(self._losses).mean()),
             "gate": float(torch.stack(self._gates).mean()),
-            **{name: self.evaluator.state.metrics.get(name) for name in self.names},
+            **{name: validated.get(name) for name in self.names},
             "seconds": round(time.perf_counter() - self._started, 2),
         }
         self._rows.append(row)

@@ -10,10 +10,12 @@ from monai_fusion.data import ParticipantSampler
 
 
 class EpochSeeding:
-    """Key an epoch's draws and its dropout by (seed, epoch), whatever ran before.
+    """Key an epoch's draws by (seed, epoch) and an iteration's dropout by (seed, epoch, iteration).
 
-    The order of the participants, their segments and their augmentation follow from the sampler's draws; dropout uses
-    torch's global generator, which is seeded here.
+    So they do not depend on what ran before. The order of the participants, their segments and their augmentation
+    follow from the sampler's draws; dropout uses torch's global generator. That is seeded once the batch is there and
+    not before the epoch, because a `DataLoader` draws from it whenever it makes an iterator: in every epoch, or with
+    persistent workers in the first one only.
 
     Args:
         seed: The run's seed.
@@ -26,11 +28,13 @@ class EpochSeeding:
 
     def attach(self, engine: Engine) -> None:
         """Attach to a trainer."""
-        engine.add_event_handler(Events.EPOCH_STARTED, self)
+        engine.add_event_handler(Events.EPOCH_STARTED, self._choose_draws)
+        engine.add_event_handler(Events.ITERATION_STARTED, self._seed_dropout)
 
-    def __call__(self, engine: Engine) -> None:
-        """Seed the epoch that starts."""
-        epoch = engine.state.epoch
-        self.sampler.set_epoch(epoch)
-        # SeedSequence mixes the pair: seed 1 in epoch 2 is unrelated to seed 2 in epoch 1.
-        torch.manual_seed(int(np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)[0] >> 1))
+    def _choose_draws(self, engine: Engine) -> None:
+        self.sampler.set_epoch(engine.state.epoch)
+
+    def _seed_dropout(self, engine: Engine) -> None:
+        # SeedSequence mixes the numbers: seed 1 in epoch 2 is unrelated to seed 2 in epoch 1.
+        key = np.random.SeedSequence((self.seed, engine.state.epoch, engine.state.iteration))
+        torch.manual_seed(int(key.generate_state(1, np.uint64)[0] >> 1))

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import torch
 from ignite.engine import Engine, Events
 
+from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 
 MODEL_FILE = "model.pt"
@@ -35,13 +36,16 @@ class ModelSaver:
         network: A `FusionNet`.
         folder: Where the files are written; it must exist.
         select: ``"best"`` keeps the epoch with the best key metric, ``"last"`` the last one.
+
+    Raises:
+        InputError: ``select`` is neither.
     """
 
     def __init__(
         self, network: ExportableNetwork, folder: str | os.PathLike[str], select: Literal["best", "last"] = "best"
     ) -> None:
         if select not in ("best", "last"):
-            raise ValueError(f'select must be "best" or "last", got {select!r}')
+            raise InputError(Problem("select", seen=repr(select), wanted="'best' or 'last'"))
         self.network = network
         self.folder = Path(folder)
         self.select = select

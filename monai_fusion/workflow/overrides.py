@@ -6,24 +6,31 @@ without a word. Here the command line is compared with the config files that it 
 
 from __future__ import annotations
 
-import ast
 import difflib
 import inspect
+import pydoc
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
+from fire.parser import DefaultParseValue, SeparateFlagArgs
+from monai.bundle import ComponentLocator, ConfigParser
 from monai.bundle import run as bundle_run
-from monai.utils import optional_import
 
-from monai_fusion.errors import Problem
+from monai_fusion.errors import InputError, Problem
 
 # The options of `python -m monai.bundle run` itself.
 _RUN_OPTIONS = frozenset(inspect.signature(bundle_run).parameters) - {"override"}
+# What MONAI understands in any component besides the component's arguments.
+_COMPONENT_KEYS = ("_disabled_", "_requires_", "_mode_", "_desc_")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 _MISSING = object()
+# What `fire` takes for the name of an option: a negative number is a value.
+_OPTION = re.compile(r"--|-[a-zA-Z]")
+# MONAI's own table of its components, for a ``_target_`` without a module.
+_LOCATOR = ComponentLocator()
 
 
 @dataclass(frozen=True)
@@ -43,30 +50,22 @@ class CommandLine:
         """Read an argument vector; None if it is not one of `python -m monai.bundle run`."""
         if len(argv) < 2 or argv[1] != "run" or Path(argv[0]).parts[-2:] != ("bundle", "__main__.py"):
             return None
-        options: dict[str, Any] = {}
-        words = list(argv[2:])
-        while words:
-            word = words.pop(0)
-            if not word.startswith("--"):
-                continue
-            name, given, value = word[2:].partition("=")
-            if not given:
-                has_value = bool(words) and not words[0].startswith("--")
-                value = words.pop(0) if has_value else "True"
-            options[name.replace("-", "_")] = _literal(value)
+        options = _read_options(SeparateFlagArgs(list(argv[2:]))[0])
         defaults = options.get("args_file")
         if defaults:
             options = ConfigParser.load_config_files(defaults) | options
         files = options.get("config_file", ())
-        files = (files,) if isinstance(files, str) else tuple(files)
-        return cls(files, {name: value for name, value in options.items() if name not in _RUN_OPTIONS})
+        if isinstance(files, str):
+            files = files.split(",") if "," in files and not Path(files).is_file() else [files]
+        return cls(tuple(files), {name: value for name, value in options.items() if name not in _RUN_OPTIONS})
 
 
 def check_overrides(command: CommandLine) -> list[Problem]:
     """Compare the options with what the config files define.
 
     Returns:
-        One problem for each option that no config defines, or whose value is of another type than the config's own.
+        One problem for each option that no config defines, or whose value is of another type than the config's own
+        or is lost on the way (MONAI ignores ``None``).
     """
     config = ConfigParser.load_config_files(list(command.config_files))
     found = (_check(name, value, config) for name, value in command.overrides.items())
@@ -77,14 +76,32 @@ def flag(value: object, name: str = "option") -> bool:
     """Read a switch as people type it: on the command line ``--pretrained false`` arrives as the text ``false``.
 
     Raises:
-        ValueError: It is neither true nor false.
+        InputError: It is neither true nor false.
     """
     if isinstance(value, bool):
         return value
     text = str(value).lower()
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
-    raise ValueError(f"{name}: {value!r}, expected true or false")
+    raise InputError(Problem(name, seen=repr(value), wanted="true or false"))
+
+
+def _read_options(words: list[str]) -> dict[str, Any]:
+    """Read ``--name value``, ``--name=value``, ``--name`` (true) and ``--noname`` (false) as `fire` does."""
+    options: dict[str, Any] = {}
+    while words:
+        word = words.pop(0)
+        if not _OPTION.match(word):
+            continue
+        name, given, value = word.lstrip("-").partition("=")
+        name = name.replace("-", "_")
+        if not given and words and not _OPTION.match(words[0]):
+            value = words.pop(0)
+        elif not given:
+            negated = name.startswith("no") and name not in _RUN_OPTIONS
+            name, value = (name[2:], "False") if negated else (name, "True")
+        options[name] = DefaultParseValue(value)
+    return options
 
 
 def _check(name: str, value: Any, config: Mapping[str, Any]) -> Problem | None:
@@ -101,7 +118,9 @@ def _check(name: str, value: Any, config: Mapping[str, Any]) -> Problem | None:
             prefix = "#".join(keys[:depth])
             return _unknown(name, key, prefix, known)
         place = below
-    return _wrong_type(name, place, value)
+    if value == "null" or (value is None and place is not None):
+        return Problem(f"--{name}", seen=repr(value), advice="to set nothing at all write '$None', with the quotes")
+    return _wrong_type(name, place, value, is_knob=len(keys) == 1)
 
 
 def _step(place: Any, key: str) -> Any:
@@ -118,12 +137,21 @@ def _known_names(place: Any) -> list[str]:
         return []
     names = [str(key) for key in place if not str(key).startswith("_")]
     target = place.get("_target_")
-    if isinstance(target, str) and "." in target:
-        module, _, attribute = target.rpartition(".")
-        component, available = optional_import(module, name=attribute)
-        if available:
-            names += [name for name in inspect.signature(component).parameters if name not in (*names, "self")]
+    if isinstance(target, str):
+        names += [name for name in (*_arguments(target), *_COMPONENT_KEYS) if name not in names]
     return names
+
+
+def _arguments(target: str) -> list[str]:
+    """The names of the arguments of the class or function that a ``_target_`` names, as far as they can be known."""
+    module = _LOCATOR.get_component_module_name(target)
+    if module is not None:
+        target = f"{module if isinstance(module, str) else module[0]}.{target}"
+    try:
+        parameters = inspect.signature(pydoc.locate(target)).parameters.values()  # type: ignore[arg-type] # may be None
+    except (pydoc.ErrorDuringImport, TypeError, ValueError):  # no such module, no such name, or no signature
+        return []
+    return [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
 
 
 def _unknown(name: str, key: str, prefix: str, known: Sequence[str]) -> Problem:
@@ -135,25 +163,27 @@ def _unknown(name: str, key: str, prefix: str, known: Sequence[str]) -> Problem:
     return Problem(f"--{name}", seen=f"there is no {key!r} {at}", advice=suggestion)
 
 
-def _wrong_type(name: str, default: Any, value: Any) -> Problem | None:
-    if isinstance(value, str) and value[:1] in ("$", "@", "%"):
-        return None  # an expression: its value is not known yet
-    if isinstance(default, bool):
+def _wrong_type(name: str, default: Any, value: Any, *, is_knob: bool) -> Problem | None:
+    if _is_expression(default) or _is_expression(value):
+        return None  # its value is not known yet
+    advice = ""
+    if isinstance(default, bool) and is_knob:  # the configs read these with flag()
         fits, wanted = isinstance(value, bool) or str(value).lower() in (*_TRUE, *_FALSE), "true or false"
+    elif isinstance(default, bool):  # any text would count as true
+        fits, wanted = isinstance(value, bool), "True or False"
     elif isinstance(default, int):
         fits, wanted = isinstance(value, int) and not isinstance(value, bool), "a whole number"
     elif isinstance(default, float):
         fits, wanted = isinstance(value, int | float) and not isinstance(value, bool), "a number"
     elif isinstance(default, list):
-        fits, wanted = isinstance(value, list | tuple | int), f'a list such as "{default}"'
+        fits, wanted = isinstance(value, list | tuple), f'a list such as "{default}"'
+    elif isinstance(default, str):
+        fits, wanted = not isinstance(value, int | float), "text"
+        advice = f"""quote it twice: --{name} "'{value}'\""""
     else:
         return None
-    return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted)
+    return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted, advice=advice)
 
 
-def _literal(text: str) -> Any:
-    """Read a value as `fire` does: a Python literal if it is one, else text."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+def _is_expression(value: Any) -> bool:
+    return isinstance(value, str) and value[:1] in ("$", "@", "%")

@@ -58,8 +58,7 @@ def preflight(
         )
     if problems := check_datalist(datalist, sections=sections, require_labels=require_labels):
         raise InputError(problems, heading=str(datalist))
-    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        raise InputError(Problem("--device", seen=str(device), wanted="cpu", advice="this machine shows torch no GPU"))
+    _check_device(device)
     if model_dir is not None:
         read_recipe(model_dir)
     _open_output(Path(output_dir), overwrite, log_name)
@@ -79,6 +78,20 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
     sys.stdout.flush()
     print(f"error: {cause}", file=sys.stderr)  # noqa: T201 # this is the user's message, not a log
     sys.exit(InputError.exit_code)  # honoured by the interpreter also inside the hook
+
+
+def _check_device(device: str | torch.device) -> None:
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise InputError(Problem("--device", seen=repr(device), wanted="cpu, cuda or cuda:NUMBER")) from None
+    if chosen.type != "cuda":
+        return
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        raise InputError(Problem("--device", seen=str(device), wanted="cpu", advice="this machine shows torch no GPU"))
+    if chosen.index is not None and chosen.index >= count:
+        raise InputError(Problem("--device", seen=str(device), wanted=f"cuda:0 to cuda:{count - 1}"))
 
 
 def _open_output(folder: Path, overwrite: bool, log_name: str) -> None:
