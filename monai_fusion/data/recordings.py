@@ -189,7 +189,7 @@ def _bar(dataset: CacheDataset) -> bool | None:
 
 def _of_participant(problem: Problem, item: dict[str, Any]) -> Problem:
     """Let a problem with a file begin with the participant it belongs to."""
-    return replace(problem, where=f"{item[PARTICIPANT_ID]} ({problem.where})")
+    return replace(problem, where=f"{item[PARTICIPANT_ID]} {problem.field} {problem.where}", field="")
 
 
 def _unreadable(source: str, recording: str, error: OSError) -> Problem:

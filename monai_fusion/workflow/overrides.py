@@ -27,6 +27,8 @@ _RUN_OPTIONS = frozenset(inspect.signature(bundle_run).parameters) - {"override"
 _COMPONENT_KEYS = ("_disabled_", "_requires_", "_mode_", "_desc_")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 _MISSING = object()
+# The smallest sensible value of knobs for which torch's own message would be a traceback.
+_AT_LEAST = {"batch_size": 1, "segments_at_once": 1, "val_interval": 1, "eval_segments": 1, "num_workers": 0}
 # What `fire` takes for the name of an option: a negative number is a value.
 _OPTION = re.compile(r"--|-[a-zA-Z]")
 # MONAI's own table of its components, for a ``_target_`` without a module.
@@ -120,7 +122,7 @@ def _check(name: str, value: Any, config: Mapping[str, Any]) -> Problem | None:
         place = below
     if value == "null" or (value is None and place is not None):
         return Problem(f"--{name}", seen=repr(value), advice="to set nothing at all write '$None', with the quotes")
-    return _wrong_type(name, place, value, is_knob=len(keys) == 1)
+    return _wrong_type(name, place, value, is_knob=len(keys) == 1) or _too_small(name, value)
 
 
 def _step(place: Any, key: str) -> Any:
@@ -183,6 +185,13 @@ def _wrong_type(name: str, default: Any, value: Any, *, is_knob: bool) -> Proble
     else:
         return None
     return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted, advice=advice)
+
+
+def _too_small(name: str, value: Any) -> Problem | None:
+    smallest = _AT_LEAST.get(name)
+    if smallest is None or not isinstance(value, int) or value >= smallest:
+        return None
+    return Problem(f"--{name}", seen=repr(value), wanted=f"a whole number, at least {smallest}")
 
 
 def _is_expression(value: Any) -> bool:

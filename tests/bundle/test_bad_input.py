@@ -1,0 +1,151 @@
+"""What a user may do wrong: one short message, exit code 2, no traceback, nothing trained."""
+
+import gzip
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from tests.bundle.conftest import SMALL, Cohort, bundle_run, monai_fusion
+
+
+def spoil_shape(path: Path) -> None:
+    np.save(path, np.load(path)[..., :16])
+
+
+def spoil_nan(path: Path) -> None:
+    scalogram = np.load(path)
+    scalogram[3, 4, 5] = np.nan
+    np.save(path, scalogram)
+
+
+def spoil_objects(path: Path) -> None:
+    np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+
+
+def spoil_truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:20_000])
+
+
+def spoil_text(path: Path) -> None:
+    path.write_bytes(gzip.compress(b"<html>not found</html>"))
+
+
+def spoil_two_volumes(path: Path) -> None:
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image(np.stack([image.get_fdata()] * 2, axis=-1), image.affine), path)
+
+
+def make_4d_with_one_volume(path: Path) -> None:
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image(image.get_fdata()[..., None], image.affine), path)
+
+
+# What is done to a file, whether it is an EEG or an MRI, and what the message must say beside participant and file.
+SPOILED: dict[str, tuple[Callable[[Path], None], str, str]] = {
+    "shape": (spoil_shape, "eeg", "shape (224, 224, 16), expected (224, 224, 17): one electrode is missing"),
+    "nan": (spoil_nan, "eeg", "1 NaN and 0 infinite values, the first at (frequency 3, time 4, electrode 5)"),
+    "objects": (spoil_objects, "eeg", "objects"),
+    "truncated": (spoil_truncated, "mri", ""),
+    "text": (spoil_text, "mri", ""),
+    "two volumes": (spoil_two_volumes, "mri", "(70, 96, 102, 2)"),
+}
+
+
+@pytest.fixture(scope="module")
+def spoiled(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A copy of the cohort in which one training participant each has one bad file; who has which."""
+    content = json.loads(cohort.datalist.read_text(encoding="utf-8"))
+    folder = tmp_path_factory.mktemp("spoiled")
+    victims = {}
+    people = content["training"]
+    assert len(people) > len(SPOILED)
+    for row, (kind, (spoil, recording, _)) in zip(people, SPOILED.items(), strict=False):
+        victims[kind] = row["participant_id"]
+    for source in cohort.folder.rglob("sub-*"):
+        target = folder / source.relative_to(cohort.folder)
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(source.read_bytes())
+    for kind, (spoil, recording, _) in SPOILED.items():
+        spoil(sorted((folder / recording).glob(f"{victims[kind]}_*"))[0])
+    make_4d_with_one_volume(next((folder / "mri").glob(f"{people[len(SPOILED)]['participant_id']}_*")))
+    datalist = folder / "datalist.json"
+    datalist.write_text(json.dumps({**content, "data_root": "."}), encoding="utf-8")
+    return datalist, victims
+
+
+def assert_refused(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr and "epoch 1/" not in done.stdout
+    message = done.stderr[done.stderr.index("error:") :]
+    assert len(message.splitlines()) <= 22
+    return message
+
+
+def assert_names_every_victim(message: str, victims: dict[str, str]) -> None:
+    lines = message.splitlines()
+    assert lines[0].endswith("6 problems")  # the 4-D file with one volume is accepted
+    for kind, (_, recording, text) in SPOILED.items():
+        (line,) = (line for line in lines if victims[kind] in line)
+        assert recording in line and text in line, line
+
+
+def test_a_training_names_all_bad_files_before_it_starts(
+    spoiled: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    datalist, victims = spoiled
+    done = bundle_run("train.yaml", datalist=datalist, output_dir=tmp_path / "run", **SMALL)
+    assert_names_every_victim(assert_refused(done), victims)
+    assert not list((tmp_path / "run").glob("*.pt*")) and not (tmp_path / "run" / "recipe.json").exists()
+
+
+def test_the_deep_check_names_the_same_bad_files(spoiled: tuple[Path, dict[str, str]]) -> None:
+    datalist, victims = spoiled
+    assert_names_every_victim(assert_refused(monai_fusion("datalist", "check", "--deep", datalist)), victims)
+
+
+@pytest.fixture
+def wrong_datalist(cohort: Cohort) -> tuple[Path, list[str]]:
+    """A datalist with a foreign label, an empty one, a missing file and a participant in two splits; who is who."""
+    content: dict[str, Any] = json.loads(cohort.datalist.read_text(encoding="utf-8"))
+    people = content["training"]
+    people[0]["label"] = "male"
+    people[1]["label"] = ""
+    people[2]["mri"] = "mri/nobody_T1w.nii.gz"
+    content["test"].append(people[3])
+    path = cohort.datalist.with_name("wrong.json")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path, [row["participant_id"] for row in people[:4]]
+
+
+def test_check_and_training_refuse_a_wrong_datalist_with_the_same_text(
+    wrong_datalist: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    path, people = wrong_datalist
+    run = bundle_run("train.yaml", datalist=path, output_dir=tmp_path / "run", **SMALL)
+    messages = assert_refused(run), assert_refused(monai_fusion("datalist", "check", path))
+    for message in messages:
+        for participant in people:
+            assert participant in message
+        assert '"male"' in message and "nobody_T1w.nii.gz" in message and "test" in message
+    problems = [{line.strip() for line in message.splitlines() if "sub-" in line} for message in messages]
+    assert problems[0] <= problems[1] or problems[1] <= problems[0]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_is_not_used_on_other_classes_or_other_preprocessing(
+    cohort: Cohort, run_folder: Path, tmp_path: Path
+) -> None:
+    content = json.loads(cohort.datalist.read_text(encoding="utf-8"))
+    turned = cohort.datalist.with_name("turned.json")
+    turned.write_text(json.dumps({**content, "classes": ["F", "M"]}), encoding="utf-8")
+    done = bundle_run(
+        "evaluate.yaml", datalist=turned, model_dir=run_folder, output_dir=tmp_path / "out", orientation="LPS"
+    )
+    message = assert_refused(done)
+    assert "['F', 'M'], expected ['M', 'F']" in message and "mri_preprocessing" in message
