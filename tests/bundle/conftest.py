@@ -20,12 +20,13 @@ SMALL = {"mri_size": "[24, 24, 24]", "slab_depth": 16, "num_epochs": "[1, 1]", "
 
 
 def bundle_run(config: str, **overrides: object) -> subprocess.CompletedProcess[str]:
-    """Run a shipped config as a user does, from another folder than the repository's."""
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(CONFIGS / config)]
+    """Run a shipped config (a file's name, or a list as MONAI takes it) from another folder than the repository's."""
+    file = config if config.startswith("[") else str(CONFIGS / config)
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", file]
     command += ["--bundle_root", str(BUNDLE)]
     for name, value in overrides.items():
         command += [f"--{name}", str(value)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path.home(), timeout=500)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path.home(), timeout=3000)
 
 
 def monai_fusion(*arguments: object) -> subprocess.CompletedProcess[str]:

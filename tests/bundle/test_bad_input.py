@@ -95,9 +95,7 @@ def assert_names_every_victim(message: str, victims: dict[str, str]) -> None:
         assert recording in line and text in line, line
 
 
-def test_a_training_names_all_bad_files_before_it_starts(
-    spoiled: tuple[Path, dict[str, str]], tmp_path: Path
-) -> None:
+def test_a_training_names_all_bad_files_before_it_starts(spoiled: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     datalist, victims = spoiled
     done = bundle_run("train.yaml", datalist=datalist, output_dir=tmp_path / "run", **SMALL)
     assert_names_every_victim(assert_refused(done), victims)
