@@ -62,11 +62,9 @@ def spoiled(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     """A copy of the cohort in which one training participant each has one bad file; who has which."""
     content = json.loads(cohort.datalist.read_text(encoding="utf-8"))
     folder = tmp_path_factory.mktemp("spoiled")
-    victims = {}
     people = content["training"]
     assert len(people) > len(SPOILED)
-    for row, (kind, (spoil, recording, _)) in zip(people, SPOILED.items(), strict=False):
-        victims[kind] = row["participant_id"]
+    victims = {kind: row["participant_id"] for row, kind in zip(people, SPOILED, strict=False)}
     for source in cohort.folder.rglob("sub-*"):
         target = folder / source.relative_to(cohort.folder)
         target.parent.mkdir(exist_ok=True)
