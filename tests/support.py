@@ -11,9 +11,15 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import torch
 from monai.transforms import MapTransform
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from monai_fusion.data import Draw
 
 ELECTRODES, FREQUENCIES, TIMES = 3, 8, 10
+BUNDLE_CONFIGS = Path(__file__).parents[1] / "bundles" / "brain_eeg_mri_classification" / "configs"
 EEG_SHAPE = (FREQUENCIES, TIMES, ELECTRODES)
 
 
@@ -58,3 +64,71 @@ def load_second_version(cls: type, folder: Path, old: str, new: str) -> type:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return getattr(module, cls.__name__)  # type: ignore[no-any-return] # found by name
+
+
+class TinyFusionNet(nn.Module):
+    """A network with FusionNet's interface in a few dozen parameters; it notes the batches it was asked to encode.
+
+    Blocks of the EEG encoder are ``stage2`` .. ``stage4``, of the MRI encoder ``layer3``, ``layer4``.
+    """
+
+    def __init__(self, electrodes: int = ELECTRODES, width: int = 4, classes: int = 2, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.eeg_blocks = nn.ModuleDict({name: nn.Linear(width, width) for name in ("stage2", "stage3", "stage4")})
+        self.mri_blocks = nn.ModuleDict({name: nn.Linear(width, width) for name in ("layer3", "layer4")})
+        self.eeg_projection, self.mri_projection = nn.Linear(electrodes, width), nn.Linear(1, width)
+        self.head = nn.ModuleDict({"gate": nn.Linear(2 * width, 1), "classifier": nn.Linear(width, classes)})
+        self.dropout = nn.Dropout(dropout)
+        self.eeg_batches: list[int] = []
+        self.mri_batches: list[int] = []
+
+    @property
+    def classifier(self) -> nn.Linear:
+        """The last layer."""
+        layer = self.head["classifier"]
+        assert isinstance(layer, nn.Linear)
+        return layer
+
+    def encode_eeg(self, eeg: Tensor) -> Tensor:
+        """[B, electrodes, F, T] -> [B, D]."""
+        self.eeg_batches.append(len(eeg))
+        x = self.eeg_projection(eeg[:, :, 0, 0])
+        for block in self.eeg_blocks.values():
+            x = x + torch.tanh(block(x))
+        return x
+
+    def encode_mri(self, mri: Tensor) -> Tensor:
+        """[B, 1, T, H, W] -> [B, D]."""
+        self.mri_batches.append(len(mri))
+        x = self.mri_projection(mri.mean(dim=(2, 3, 4)))
+        for block in self.mri_blocks.values():
+            x = x + torch.tanh(block(x))
+        return x
+
+    def fuse(self, eeg_embedding: Tensor, mri_embedding: Tensor) -> dict[str, Tensor]:
+        """[B, D], [B, D] -> what FusionNet returns."""
+        gate = torch.sigmoid(self.head["gate"](torch.cat([eeg_embedding, mri_embedding], dim=1)))
+        logits = self.classifier(self.dropout(gate * eeg_embedding + (1 - gate) * mri_embedding))
+        return {"logits": logits, "gate": gate, "eeg_embedding": eeg_embedding, "mri_embedding": mri_embedding}
+
+    def forward(self, eeg: Tensor, mri: Tensor) -> dict[str, Tensor]:
+        """Classify a batch."""
+        return self.fuse(self.encode_eeg(eeg), self.encode_mri(mri))
+
+    def set_trainable(self, eeg_blocks: Sequence[str], mri_blocks: Sequence[str]) -> None:
+        """Train these blocks, the projections and the head."""
+        for blocks, named in ((self.eeg_blocks, eeg_blocks), (self.mri_blocks, mri_blocks)):
+            for name, block in blocks.items():
+                block.requires_grad_(name in named)
+
+    def export_state(self) -> dict[str, dict[str, Tensor]]:
+        """The state dict of the head under the names of an exported state."""
+        return {part: dict(self.head.state_dict()) for part in ("eeg_enc", "mri_enc", "head")}
+
+
+class EchoDraws(Dataset[Tensor]):
+    """A dataset that returns the draw itself, [index, epoch, position], as seen in a worker."""
+
+    def __getitem__(self, draw: Draw) -> Tensor:
+        """The draw's three numbers."""
+        return torch.tensor([draw.index, draw.epoch, draw.position])

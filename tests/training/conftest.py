@@ -1,0 +1,31 @@
+"""Small networks for what is about the engine, the real one for what is about freezing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from monai_fusion.networks import FusionNet
+from tests.support import TinyFusionNet
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1337)
+        yield
+
+
+@pytest.fixture
+def tiny_net() -> TinyFusionNet:
+    return TinyFusionNet()
+
+
+@pytest.fixture(scope="session")
+def built_net() -> FusionNet:
+    """The shared real network; a test that changes it copies it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        return FusionNet(pretrained=False)

@@ -1,0 +1,287 @@
+"""What is read of the command line is what `fire` gives MONAI, and what no config defines is refused."""
+
+import inspect
+import json
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import fire
+import pytest
+from monai.bundle import run as bundle_run
+
+from monai_fusion.errors import InputError
+from monai_fusion.workflow import CommandLine, check_overrides, flag
+from tests.support import BUNDLE_CONFIGS
+
+ENTRY = "/somewhere/site-packages/monai/bundle/__main__.py"
+TRAIN = str(BUNDLE_CONFIGS / "train.yaml")
+
+
+def parse(*words: str) -> CommandLine:
+    command = CommandLine.parse([ENTRY, "run", *words])
+    assert command is not None
+    return command
+
+
+def as_fire_reads(words: list[str]) -> dict[str, Any]:
+    """What a function with the signature of `monai.bundle.run` is really called with."""
+    found: dict[str, Any] = {}
+
+    @wraps(bundle_run)
+    def run(*args: Any, **kwargs: Any) -> None:
+        bound = inspect.signature(bundle_run).bind(*args, **kwargs)
+        found.update({name: value for name, value in bound.arguments.items() if name != "override"})
+        found.update(bound.arguments.get("override", {}))
+
+    entry: Callable[..., None] = run
+    fire.Fire({"run": entry}, command=["run", *words])
+    return {name: value for name, value in found.items() if value is not None or name not in RUN_OPTIONS}
+
+
+RUN_OPTIONS = inspect.signature(bundle_run).parameters
+
+VALUES = [
+    *(
+        "8",
+        "-1",
+        "1.0e-4",
+        "1e-4",
+        "1_000",
+        "0x10",
+        "0042",
+        "1.5.2",
+        "2024-01-01",
+        "true",
+        "True",
+        "None",
+        "null",
+        "''",
+    ),
+    *("[15, 10]", "[15,10", "(1,2)", "1,2", "[stage3, stage4]", "{eeg: [stage3], mri: []}", "{'a': None}"),
+    *(
+        "runs/first",
+        "C:\\cohort\\list.json",
+        "a b",
+        "'quoted'",
+        '"2024"',
+        "$@seed + 1",
+        "@seed",
+        "%x.yaml#a",
+        "a#b",
+        "",
+    ),
+    *("['a.yaml', 'b.yaml']", "a.yaml,b.yaml", "x=y", "1+2j", "3+4", "cuda:0", "(", "ü", ""),
+]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_values_are_read_as_fire_reads_them(value: str) -> None:
+    for words in (["--option", value], [f"--option={value}"]):
+        expected = as_fire_reads(words)
+        assert expected.keys() == {"option"}
+        assert parse(*words).overrides == expected
+        assert type(parse(*words).overrides["option"]) is type(expected["option"])
+
+
+SPELLINGS = [
+    ["--batch_size", "8"],
+    ["--batch_size=8"],
+    ["--batch-size", "8"],
+    ["-batch_size", "8"],
+    ["-b", "8"],
+    ["-b=8"],
+    ["--overwrite"],
+    ["--overwrite", "--seed", "5"],
+    ["--seed", "-5", "--overwrite"],
+    ["--nopretrained"],
+    ["--nopretrained", "--seed", "5"],
+    ["--normalize", "3"],
+    ["--seed", "5", "--seed", "6"],
+    ["--train#trainer#max_epochs", "3"],
+    ["--train#trainer#max-epochs=3"],
+    ["--a", "x=y", "--b=x=y"],
+    ["training", "--seed", "5"],
+    ["--run_id", "training", "--init-id", "start", "--seed=5"],
+    ["--seed", "5", "--", "--verbose"],
+]
+
+
+@pytest.mark.parametrize("words", SPELLINGS, ids=" ".join)
+def test_options_are_found_where_fire_finds_them(words: list[str]) -> None:
+    expected = {name: value for name, value in as_fire_reads(words).items() if name not in RUN_OPTIONS}
+    assert parse(*words).overrides == expected
+
+
+def test_the_options_of_monai_itself_are_not_overrides() -> None:
+    command = parse(
+        *("--config_file", TRAIN, "--meta_file=m.json", "--logging_file", "l.conf", "--tracking", "mlflow"),
+        *("--bundle_root", "here"),
+    )
+    assert command.overrides == {"bundle_root": "here"}
+
+
+def test_config_files_are_one_path_or_a_list_in_any_spelling() -> None:
+    two = ("configs/train.yaml", "configs/demo.yaml")
+    assert parse("--config_file", two[0]).config_files == two[:1]
+    for spelling in (str(list(two)), ",".join(two), f"('{two[0]}','{two[1]}')"):
+        assert parse("--config-file", spelling).config_files == two
+    assert parse("--seed", "1").config_files == ()
+
+
+def test_an_args_file_gives_defaults_that_the_command_line_overrides(tmp_path: Path) -> None:
+    path = tmp_path / "args.json"
+    path.write_text(json.dumps({"config_file": TRAIN, "seed": 1, "batch_size": 2, "logging_file": "l.conf"}))
+    command = parse("--args_file", str(path), "--seed", "7")
+    assert command == CommandLine((TRAIN,), {"seed": 7, "batch_size": 2})
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        [ENTRY],
+        ["/usr/bin/pytest", "run", "--seed", "1"],
+        [ENTRY, "ckpt_export", "--net_id", "network"],
+        ["/somewhere/other/__main__.py", "run", "--seed", "1"],
+    ],
+)
+def test_another_programs_command_line_is_not_read(argv: list[str]) -> None:
+    assert CommandLine.parse(argv) is None
+
+
+def problems(*words: str) -> list[str]:
+    return [str(problem) for problem in check_overrides(parse("--config_file", TRAIN, *words))]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--num_epoch", "1"],
+            "--num_epoch: there is no 'num_epoch' in the config: did you mean --num_epochs?",
+        ),
+        (["--xyzzy", "1"], "--xyzzy: there is no 'xyzzy' in the config: see the config's first lines"),
+        (
+            ["--trian#trainer#max_epochs", "1"],
+            "--trian#trainer#max_epochs: there is no 'trian' in the config: did you mean --train?",
+        ),
+        (
+            ["--train#trainer#max_epoch", "1"],
+            "--train#trainer#max_epoch: there is no 'max_epoch' in train#trainer: "
+            "did you mean --train#trainer#max_epochs?",
+        ),
+        (
+            ["--train::trainer::accumulation_step", "2"],
+            "--train::trainer::accumulation_step: there is no 'accumulation_step' in train#trainer: "
+            "did you mean --train#trainer#accumulation_steps?",
+        ),
+        (
+            ["--optimizer#wieght_decay", "0.1"],
+            "--optimizer#wieght_decay: there is no 'wieght_decay' in optimizer: did you mean --optimizer#weight_decay?",
+        ),
+        (
+            ["--train#handlers#99#interval", "1"],
+            "--train#handlers#99#interval: there is no '99' in train#handlers: see the config's first lines",
+        ),
+        (
+            ["--batch_size#x", "1"],
+            "--batch_size#x: there is no 'x' in batch_size: see the config's first lines",
+        ),
+    ],
+)
+def test_what_no_config_defines_is_refused_with_the_likely_meaning(words: list[str], message: str) -> None:
+    assert problems(*words) == [message]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--batch_size", "8"],
+        ["--num_epochs", "[2, 1]"],
+        ["--num_epochs", "(2, 1)"],
+        ["--stage_blocks", "[{eeg: [stage4], mri: []}, {eeg: [stage3], mri: [layer4]}]"],  # bare words, as fire reads
+        ["--head_lr", "1e-4"],
+        ["--head_lr", "1"],
+        ["--pretrained", "false"],
+        ["--pretrained", "no"],
+        ["--pretrained=False"],
+        ["--nopretrained"],
+        ["--overwrite"],
+        ["--batch_size", "$2 * 4"],
+        ["--num_epochs", "@stage_blocks"],
+        ["--eval_segments", "3"],
+        ["--cache_dir", "$None"],
+        ["--cache_dir", "runs/store"],
+        ["--amp", "false"],
+        ["--select", "last"],
+        ["--optimizer#amsgrad", "True"],
+        ["--train#trainer#max_epochs", "3"],
+        ["--train#trainer#accumulation_steps", "2"],  # an argument of MONAI's class, which the config names briefly
+        ["--loss#label_smoothing", "0.1"],
+        ["--train::trainer::accumulation_steps", "2"],
+        ["--train#handlers#3#print_lr", "True"],
+        ["--validate#evaluator#_disabled_", "True"],
+        ["--eeg_preprocessing#0#keys", "['eeg', 'other']"],
+        ["--+num_epochs", "[5]"],
+        ["--_meta_#version", "2"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_what_a_config_or_a_component_defines_is_accepted(words: list[str]) -> None:
+    assert problems(*words) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--batch_size", "four"], "--batch_size: 'four', expected a whole number"),
+        (["--batch_size", "4.5"], "--batch_size: 4.5, expected a whole number"),
+        (["--batch_size", "True"], "--batch_size: True, expected a whole number"),
+        (["--batch_size"], "--batch_size: True, expected a whole number"),
+        (["--head_lr", "fast"], "--head_lr: 'fast', expected a number"),
+        (["--pretrained", "yes please"], "--pretrained: 'yes please', expected true or false"),
+        (["--pretrained", "1"], "--pretrained: 1, expected true or false"),
+        (["--num_epochs", "25"], '--num_epochs: 25, expected a list such as "[15, 10]"'),
+        (["--num_epochs", "15", "10"], '--num_epochs: 15, expected a list such as "[15, 10]"'),
+        (["--num_epochs", "fifteen"], "--num_epochs: 'fifteen', expected a list such as \"[15, 10]\""),
+        # Below the knobs nothing turns the text "false" into false: as an argument it would count as true.
+        (["--train#trainer#decollate", "false"], "--train#trainer#decollate: 'false', expected True or False"),
+        (["--output_dir", "2024"], "--output_dir: 2024, expected text: quote it twice: --output_dir \"'2024'\""),
+        # MONAI drops None, and YAML's null is only text here.
+        (["--cache_dir", "None"], "--cache_dir: None: to set nothing at all write '$None', with the quotes"),
+        (["--cache_dir", "null"], "--cache_dir: 'null': to set nothing at all write '$None', with the quotes"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused(words: list[str], message: str) -> None:
+    assert problems(*words) == [message]
+
+
+def test_all_that_is_wrong_is_said_at_once_in_the_order_given() -> None:
+    found = problems("--num_epoch", "1", "--batch_size", "four", "--seed", "1")
+    assert [message.partition(":")[0] for message in found] == ["--num_epoch", "--batch_size"]
+
+
+def test_a_knob_that_only_an_overlay_defines_is_known(tmp_path: Path) -> None:
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text("my_knob: 3\n")
+    command = parse("--config_file", str([TRAIN, str(overlay)]), "--my_knob", "4", "--batch_size", "2")
+    assert check_overrides(command) == []
+
+
+@pytest.mark.parametrize("text", [True, "true", "True", "YES", "on"])
+def test_a_flag_that_is_true(text: object) -> None:
+    assert flag(text) is True
+
+
+@pytest.mark.parametrize("text", [False, "false", "False", "no", "OFF"])
+def test_a_flag_that_is_false(text: object) -> None:
+    assert flag(text) is False
+
+
+@pytest.mark.parametrize("text", ["maybe", 1, None, ""])
+def test_a_flag_that_is_neither_is_refused(text: object) -> None:
+    with pytest.raises(InputError, match=r"^amp: .*, expected true or false$"):
+        flag(text, "amp")

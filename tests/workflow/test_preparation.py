@@ -1,0 +1,123 @@
+"""All files of a run are read, checked and prepared before it trains."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ignite.engine import Engine
+
+from monai_fusion.datalist import Datalist, ParticipantRecord
+from monai_fusion.errors import InputError
+from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
+from monai_fusion.workflow import announce_training, prepare
+from tests.support import EEG_SHAPE, write_scalogram
+
+CHAINS: dict[str, Sequence[Any]] = {
+    "eeg": [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()],
+    "mri": [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)],
+}
+
+
+def cohort_of(folder: Path, **sections: Sequence[ParticipantRecord]) -> Datalist:
+    by_section = {name: tuple(records) for name, records in sections.items()}
+    return Datalist(folder / "list.json", "test", "gender", ("M", "F"), folder, by_section)
+
+
+def infos(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name.startswith("monai_fusion.workflow")]
+
+
+def test_every_file_of_the_sections_is_prepared_once_and_reused_afterwards(
+    tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cohort = cohort_of(tmp_path, training=tiny_records[:3], test=tiny_records[3:])
+    store = tmp_path / "store"
+    with caplog.at_level(logging.INFO, logger="monai_fusion"):
+        prepare(cohort, ["training", "test"], CHAINS, store, num_workers=1)
+        assert infos(caplog)[:-1] == [
+            "training: 3 participants (2 M, 1 F), 6 EEG segments",
+            "test: 1 participants (0 M, 1 F), 4 EEG segments",
+            f"preprocessed files: {store}",
+        ]
+        assert infos(caplog)[-1].startswith("prepared 14, reused 0, ")
+        assert len(list(store.rglob("*.npy"))) == 14
+        caplog.clear()
+        prepare(cohort, ["training"], CHAINS, store, num_workers=1)
+        assert infos(caplog)[-1].startswith("prepared 0, reused 9, ")
+
+
+def test_bad_eeg_and_bad_mri_files_are_reported_together(
+    tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path
+) -> None:
+    write_scalogram(tiny_records[1].eeg[0], 0, shape=(8, 10, 2))
+    np.save(tiny_records[2].eeg[1], np.full(EEG_SHAPE, np.nan, dtype=np.float32))
+    volume = tiny_records[3].mri
+    assert volume is not None
+    volume.write_bytes(b"this is no NIfTI file")
+    cohort = cohort_of(tmp_path, training=tiny_records)
+    with pytest.raises(InputError) as caught:
+        prepare(cohort, ["training"], CHAINS, tmp_path / "store", num_workers=1)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"{cohort.path}: 3 problems"
+    for line, participant, file in zip(
+        lines[1:],
+        ("sub-03", "sub-01", "sub-02"),
+        (volume.name, tiny_records[1].eeg[0].name, tiny_records[2].eeg[1].name),
+        strict=True,
+    ):
+        assert line.startswith(f"  {participant} ") and file in line
+    assert "(8, 10, 2)" in lines[2] and "(8, 10, 3)" in lines[2]
+
+
+def test_people_with_one_recording_are_left_out_and_named(
+    tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one_only = [replace(tiny_records[1], mri=None), replace(tiny_records[2], eeg=())]
+    cohort = cohort_of(tmp_path, training=[tiny_records[0], *one_only, replace(tiny_records[3], label=None)])
+    with caplog.at_level(logging.INFO, logger="monai_fusion"):
+        prepare(cohort, ["training"], CHAINS, tmp_path / "store", num_workers=1)
+    assert infos(caplog)[:2] == [
+        "training: 2 participants (1 M, 0 F, 1 without a label), 5 EEG segments",
+        "training: left out, one recording only: 2 (sub-01, sub-02)",
+    ]
+    assert caplog.records[1].levelno == logging.WARNING
+
+
+def test_a_section_in_which_nobody_has_both_recordings_is_refused(
+    tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path
+) -> None:
+    cohort = cohort_of(tmp_path, training=tiny_records, test=[replace(tiny_records[0], mri=None)])
+    message = f"{cohort.path} test: none, expected participants who have both an EEG and an MRI"
+    with pytest.raises(InputError) as caught:
+        prepare(cohort, ["training", "test"], CHAINS, tmp_path / "store", num_workers=1)
+    assert str(caught.value) == message
+    assert not (tmp_path / "store").exists()
+
+
+def test_without_a_store_nothing_is_written(tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    prepare(cohort_of(tmp_path, training=tiny_records), ["training"], CHAINS, None)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("select", "first"), [("best", "kept epoch 4: validation cross_entropy 0.2500"), ("last", "kept the last epoch, 7")]
+)
+def test_a_training_says_last_what_was_kept_and_where(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, select: str, first: str
+) -> None:
+    evaluator = Engine(lambda engine, batch: None)
+    evaluator.state.epoch = 7
+    for name, value in {"best_metric_epoch": 4, "best_metric": 0.25, "key_metric_name": "cross_entropy"}.items():
+        setattr(evaluator.state, name, value)
+    with caplog.at_level(logging.INFO, logger="monai_fusion"):
+        announce_training(tmp_path, evaluator, select)
+    lines = infos(caplog)
+    assert lines[0] == first
+    assert str(tmp_path / "model.pt") in lines[1]
+    assert str(tmp_path / "fusion_convnext_r3d18_gated_align.pth") in lines[1]
+    assert "evaluate.yaml" in lines[2]

@@ -1,0 +1,112 @@
+"""The recipe: what evaluation must know of a training, and how a wrong one is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monai_fusion import __version__
+from monai_fusion.errors import InputError
+from monai_fusion.training import MODEL_FILE
+from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
+from monai_fusion.workflow import check_recipe, read_recipe, write_recipe
+
+
+def preprocessing(depth: int = 4) -> dict[str, list[Any]]:
+    return {
+        "eeg": [LoadScalogramd(shape=(8, 10, 3)), ZScoreElectrodesd()],
+        "mri": [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=depth)],
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run folder as a finished training leaves it."""
+    write_recipe(tmp_path, ["M", "F"], preprocessing(), mri_size=[6, 6, 6], orientation="RAS", note="Köln")
+    (tmp_path / MODEL_FILE).touch()
+    return tmp_path
+
+
+def test_a_recipe_reads_back_as_plain_values(folder: Path) -> None:
+    recipe = read_recipe(folder)
+    assert recipe["monai_fusion"] == __version__
+    assert recipe["classes"] == ["M", "F"] and recipe["mri_size"] == [6, 6, 6] and recipe["note"] == "Köln"
+    assert recipe["preprocessing"].keys() == {"eeg", "mri"}
+    assert sorted(path.name for path in folder.iterdir()) == [MODEL_FILE, "recipe.json"]
+
+
+def test_the_same_classes_and_transforms_pass(folder: Path) -> None:
+    check_recipe(read_recipe(folder), ("M", "F"), preprocessing())
+
+
+def test_other_transforms_are_refused_by_the_recording_they_concern(folder: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        check_recipe(read_recipe(folder), ["M", "F"], preprocessing(depth=5))
+    assert str(caught.value) == (
+        "mri_preprocessing: differs from what the model was trained with: "
+        "change it (or the knobs it uses) back to the training's"
+    )
+
+
+def test_the_order_of_the_transforms_counts(folder: Path) -> None:
+    turned = preprocessing() | {"eeg": preprocessing()["eeg"][::-1]}
+    with pytest.raises(InputError, match=r"^eeg_preprocessing: differs"):
+        check_recipe(read_recipe(folder), ["M", "F"], turned)
+
+
+def test_other_classes_or_another_order_are_refused_and_named(folder: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        check_recipe(read_recipe(folder), ["F", "M"], preprocessing())
+    assert str(caught.value) == (
+        "--datalist classes: ['F', 'M'], expected ['M', 'F']: "
+        "use a datalist with the classes that the model knows, in their order"
+    )
+
+
+def test_all_differences_are_said_at_once_classes_first(folder: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        check_recipe(read_recipe(folder), ["young", "old"], {"eeg": [], "mri": []})
+    assert [problem.where for problem in caught.value.problems] == [
+        "--datalist",
+        "eeg_preprocessing",
+        "mri_preprocessing",
+    ]
+
+
+def message_of(folder: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        read_recipe(folder)
+    return str(caught.value)
+
+
+def test_a_folder_without_a_training_is_refused(tmp_path: Path) -> None:
+    advice = "give the --output_dir of a training (train.yaml)"
+    assert message_of(tmp_path) == f"{tmp_path}: no recipe.json, expected a trained model: {advice}"
+    missing = tmp_path / "missing"
+    assert message_of(missing) == f"{missing}: no recipe.json, expected a trained model: {advice}"
+
+
+def test_a_training_that_never_saved_a_model_is_refused(folder: Path) -> None:
+    (folder / MODEL_FILE).unlink()
+    assert message_of(folder).startswith(f"{folder}: no {MODEL_FILE}, expected a trained model")
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe\x00"])
+def test_a_damaged_recipe_is_refused(folder: Path, content: bytes) -> None:
+    path = folder / "recipe.json"
+    path.write_bytes(content)
+    assert message_of(folder) == f"{path}: not JSON: train again, or copy the run folder again"
+
+
+@pytest.mark.parametrize("content", [[], {"recipe": "soup"}, {"classes": ["M", "F"]}, "text"])
+def test_json_of_something_else_is_refused(folder: Path, content: object) -> None:
+    (folder / "recipe.json").write_text(json.dumps(content))
+    assert "not a recipe of monai-fusion" in message_of(folder)
+
+
+def test_a_recipe_without_one_of_the_recordings_does_not_pass_unseen(folder: Path) -> None:
+    recipe = read_recipe(folder)
+    del recipe["preprocessing"]["mri"]
+    with pytest.raises(InputError, match="mri_preprocessing"):
+        check_recipe(recipe, ["M", "F"], preprocessing())
