@@ -1,18 +1,16 @@
-"""``monai-fusion datalist``: build, check and describe the one file that people edit by hand."""
+"""``monai-fusion datalist``: build and split the one file that people edit by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from monai_fusion.cli.several_values import SeveralValuesCommand
-from monai_fusion.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist import Datalist
     from monai_fusion.datalist.building import BuildResult
 
 datalist_app = typer.Typer(
@@ -22,12 +20,101 @@ datalist_app = typer.Typer(
 )
 
 
+class _SplitCommand(SeveralValuesCommand):
+    """FILE may also stand last, where it would be taken for one more value of ``--stratify-by age site``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts a FILE that stands last in front."""
+        takes_a_file = len(args) > 1 and args[-2] in ("--out", "--extend")
+        if len(args) > 1 and args[-1].endswith(".json") and args[0].startswith("-") and not takes_a_file:
+            args = [args[-1], *args[:-1]]
+        return super().parse_args(ctx, args)
+
+
+# The options of `build` and `split` that say how to split. Each default is None so that one given is told from none.
+Method = Annotated[
+    str,
+    typer.Option(
+        metavar="ratio|stratified|kfold",
+        help="ratio: the test set holds two of the first class for one of the second. stratified: every part has its "
+        "share of every class. kfold: everyone is in one of k folds (field fold).",
+    ),
+]
+TestFraction = Annotated[
+    float | None,
+    typer.Option(help="About which part of the participants to test on; not with kfold.", show_default="0.2"),
+]
+ValidationFraction = Annotated[
+    float, typer.Option(help="Which part of those not tested chooses the best epoch, in each class.")
+]
+Seed = Annotated[int, typer.Option(help="Another seed draws another split.")]
+StratifyBy = Annotated[
+    list[str] | None,
+    typer.Option(metavar="age site", help="Columns to balance beside the class, alone and all together."),
+]
+GroupBy = Annotated[
+    list[str] | None,
+    typer.Option(metavar="family", help="Columns whose people stay together, such as family or site."),
+]
+Folds = Annotated[int | None, typer.Option(help="How many folds, for kfold.", show_default="5")]
+TestFold = Annotated[
+    int | None, typer.Option(help="The fold that this file tests, for kfold; the first is 0.", show_default="0")
+]
+ValidationFold = Annotated[
+    int | None,
+    typer.Option(help="The fold that chooses the best epoch, for kfold; else a part of the folds not tested does."),
+]
+AllFolds = Annotated[
+    bool, typer.Option("--all-folds", help="Write one file a fold for kfold: OUT_fold0.json tests fold 0 and so on.")
+]
+Extend = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="OLD", help="An older datalist: everyone in it stays where they are, only the new are distributed."
+    ),
+]
+
+
 @datalist_app.command("build", cls=SeveralValuesCommand)
 def build(
-    eeg_dir: Annotated[Path, typer.Option(help="Folder of EEG scalograms (.npy); subfolders are searched too.")],
-    mri_dir: Annotated[Path, typer.Option(help="Folder of T1 MRIs (.nii, .nii.gz); subfolders are searched too.")],
-    participants: Annotated[Path, typer.Option(help="Participants table (CSV or TSV) with a header line.")],
     out: Annotated[Path, typer.Option(help="The datalist to write, e.g. data_manifests/gender.json.")],
+    eeg_dir: Annotated[
+        Path | None, typer.Option(help="Folder of EEG scalograms (.npy); subfolders are searched too.")
+    ] = None,
+    mri_dir: Annotated[
+        Path | None, typer.Option(help="Folder of T1 MRIs (.nii, .nii.gz); subfolders are searched too.")
+    ] = None,
+    participants: Annotated[
+        Path | None,
+        typer.Option(help="Participants table (CSV, TSV, or the first sheet of an .xlsx) with a header line."),
+    ] = None,
+    bids: Annotated[
+        Path | None,
+        typer.Option(
+            help="A BIDS dataset instead of --mri-dir: its T1w images, participants.tsv, and .npy files below "
+            "derivatives. Needs mne-bids."
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="lemon", help="A cohort whose tables are known: no columns need be named.")
+    ] = None,
+    session: Annotated[
+        list[str] | None,
+        typer.Option(metavar="01 02", help="Which session (ses-01) to take; of several, the first that someone has."),
+    ] = None,
+    t1w_pattern: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help='Which MRI to take of several: "*acq-mp2rage*".')
+    ] = None,
+    eeg_condition: Annotated[
+        str | None, typer.Option(metavar="EO", help="Only EEG files named so: sub-010002_EO_seg0.npy.")
+    ] = None,
+    id_map: Annotated[
+        Path | None,
+        typer.Option(help="Table with two ids of everyone, where EEG and MRI carry different ones: name_match.csv."),
+    ] = None,
+    loose_ids: Annotated[
+        bool, typer.Option("--loose-ids", help="Take 10002, 010002 and sub-010002 for one participant.")
+    ] = False,
     id_column: Annotated[
         str, typer.Option(help="Column of participant ids; a file's id is its name up to the first _.")
     ] = "participant_id",
@@ -35,10 +122,19 @@ def build(
     classes: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="M F",
-            help="The two class names, exactly as in the column; the first is class 0. The test set holds two of the "
-            "first for one of the second.",
-            show_default="M F",
+            metavar="M F", help="The class names, exactly as in the column; the first is class 0.", show_default="M F"
+        ),
+    ] = None,
+    value_map: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="1=F 2=M", help="What other values of the column mean; case does not count."),
+    ] = None,
+    bins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class",
+            metavar="young=20-25,25-30",
+            help="A class by its values or ranges, instead of --classes and --map; once for each class.",
         ),
     ] = None,
     keep: Annotated[
@@ -47,11 +143,17 @@ def build(
     drop_unlabelled: Annotated[
         bool, typer.Option("--drop-unlabelled", help="Leave out, and list, participants whose label is no class.")
     ] = False,
-    test_fraction: Annotated[float, typer.Option(help="About which part of the participants to test on.")] = 0.20,
-    validation_fraction: Annotated[
-        float, typer.Option(help="Which part of the others chooses the best epoch, in each class.")
-    ] = 0.15,
-    seed: Annotated[int, typer.Option(help="Another seed draws another split.")] = 1337,
+    method: Method = "ratio",
+    test_fraction: TestFraction = None,
+    validation_fraction: ValidationFraction = 0.15,
+    seed: Seed = 1337,
+    stratify_by: StratifyBy = None,
+    group_by: GroupBy = None,
+    folds: Folds = None,
+    test_fold: TestFold = None,
+    validation_fold: ValidationFold = None,
+    all_folds: AllFolds = False,
+    extend: Extend = None,
     name: Annotated[str | None, typer.Option(help="What the cohort is called.", show_default="name of OUT")] = None,
     data_root: Annotated[
         Path | None,
@@ -59,56 +161,132 @@ def build(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there already.")] = False,
 ) -> None:
-    r"""Build a datalist from two folders of recordings and a participants table.
+    """Build a datalist from two folders of recordings, or a BIDS dataset, and a participants table.
 
     Participants with both recordings and a label are split into training, validation and test; nobody is in two of
     them. Everyone left out is named, and nothing is written if anything is wrong.
 
     \b
-    monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri \
-        --participants LEMON/participants.csv --id-column participant_id \
+    monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri \\
+        --participants LEMON/participants.csv --id-column participant_id \\
         --label-column gender --classes M F --out data_manifests/gender.json
-    """
+    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.datalist.building import BuildOptions, build_datalist
+    from monai_fusion.datalist.choosing import Choice
+    from monai_fusion.datalist.split_options import SplitOptions
 
+    split_options = SplitOptions(
+        method=method,
+        test_fraction=test_fraction,
+        validation_fraction=validation_fraction,
+        seed=seed,
+        stratify_by=tuple(stratify_by or ()),
+        group_by=tuple(group_by or ()),
+        folds=folds,
+        test_fold=test_fold,
+        validation_fold=validation_fold,
+    )
     options = BuildOptions(
+        out=out,
         eeg_dir=eeg_dir,
         mri_dir=mri_dir,
+        bids=bids,
         participants=participants,
-        out=out,
+        choice=Choice(tuple(session or ()), t1w_pattern, eeg_condition),
+        preset=preset,
+        id_map=id_map,
+        loose_ids=loose_ids,
         id_column=id_column,
         label_column=label_column,
-        classes=tuple(classes) if classes else ("M", "F"),
+        classes=tuple(classes or ()),
+        maps=tuple(value_map or ()),
+        bins=tuple(bins or ()),
         keep=tuple(keep or ()),
         drop_unlabelled=drop_unlabelled,
+        extend=extend,
         force=force,
         data_root=data_root,
         name=name,
-        seed=seed,
-        test_fraction=test_fraction,
-        validation_fraction=validation_fraction,
+        split=split_options,
+        all_folds=all_folds,
     )
     _print_build(build_datalist(options))
 
 
-def _print_build(result: BuildResult) -> None:
-    from rich.console import Console
-    from rich.table import Table
+@datalist_app.command("split", cls=_SplitCommand)
+def split(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The datalist (.json).", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="The datalist to write.", show_default="FILE itself, with --force")
+    ] = None,
+    method: Method = "ratio",
+    test_fraction: TestFraction = None,
+    validation_fraction: ValidationFraction = 0.15,
+    seed: Seed = 1337,
+    stratify_by: StratifyBy = None,
+    group_by: GroupBy = None,
+    folds: Folds = None,
+    test_fold: TestFold = None,
+    validation_fold: ValidationFold = None,
+    all_folds: AllFolds = False,
+    keep_test: Annotated[
+        bool, typer.Option("--keep-test", help="The test set of FILE stays; the folds are of the others, for kfold.")
+    ] = False,
+    keep_folds: Annotated[
+        bool, typer.Option("--keep-folds", help="The folds in FILE stay: choose only which is tested, for kfold.")
+    ] = False,
+    extend: Extend = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there already.")] = False,
+) -> None:
+    """Split the participants of a datalist anew; everything else in it stays as it is.
 
+    The recordings need not be at hand. Excluded participants stay where they stand.
+
+    \b
+    monai-fusion datalist split gender.json --method kfold --folds 5 --stratify-by age --all-folds
+    monai-fusion datalist split gender.json --method stratified --stratify-by age site --out other.json
+    """  # noqa: D301 - as in build
+    from monai_fusion.cli.balance_table import print_balance
+    from monai_fusion.datalist.resplitting import SplitFiles, split_datalist
+    from monai_fusion.datalist.split_options import SplitOptions
+
+    options = SplitOptions(
+        method=method,
+        test_fraction=test_fraction,
+        validation_fraction=validation_fraction,
+        seed=seed,
+        stratify_by=tuple(stratify_by or ()),
+        group_by=tuple(group_by or ()),
+        folds=folds,
+        test_fold=test_fold,
+        validation_fold=validation_fold,
+        keep_test=keep_test,
+        keep_folds=keep_folds,
+    )
+    result = split_datalist(file, SplitFiles(out or file, force, all_folds), options, extend)
+    _print_paths(result.paths, sum(row.number for row in result.balance.rows if row.name == "all"), "split")
+    print_balance(result.balance)
+    for note in result.notes:
+        typer.echo(f"note: {note}", err=True)
+
+
+def _print_paths(paths: Sequence[Path], number: int, what: str) -> None:
+    from monai_fusion.datalist.wording import counted
+
+    for path in paths:
+        typer.echo(f"{path}: {counted(number, 'participant')} {what}")
+    if len(paths) > 1:
+        typer.echo(f"The table is that of {paths[0].name}.")
+
+
+def _print_build(result: BuildResult) -> None:
+    from monai_fusion.cli.balance_table import print_balance
     from monai_fusion.datalist.schema import SCHEMA_FILE
     from monai_fusion.datalist.wording import a_few, counted
 
-    classes = list(result.counts["test"])
-    table = Table("section", *classes, "all", " : ".join(classes))
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for section, counts in result.counts.items():
-        first, second = counts[classes[0]], counts[classes[1]]
-        numbers = (first, second, first + second)
-        table.add_row(section, *map(str, numbers), f"{first / second:.2f} : 1")
-    total = sum(sum(counts.values()) for counts in result.counts.values())
-    typer.echo(f"{result.path}: {counted(total, 'participant')} with both recordings")
-    Console(markup=False, highlight=False).print(table)
+    total = sum(row.number for row in result.balance.rows if row.name == "all")
+    _print_paths(result.paths, total, "with both recordings")
+    print_balance(result.balance)
     for ids, what in (
         (result.only_eeg, "with an EEG but no MRI left out"),
         (result.only_mri, "with an MRI but no EEG left out"),
@@ -117,7 +295,8 @@ def _print_build(result: BuildResult) -> None:
         if ids:
             typer.echo(f"{counted(len(ids), 'participant')} {what}: {a_few(ids)}")
     if result.unlabelled:
-        typer.echo(f"{counted(len(result.unlabelled), 'participant')} without a label left out:")
+        number = sum(problem.where.count(", ") + 1 for problem in result.unlabelled)
+        typer.echo(f"{counted(number, 'participant')} without a label left out:")
         for problem in result.unlabelled:
             typer.echo(f"  {problem}")
     for note in result.notes:
@@ -125,82 +304,3 @@ def _print_build(result: BuildResult) -> None:
     schema = result.path.with_name(SCHEMA_FILE)
     if not schema.exists():
         typer.echo(f"For completion in your editor: monai-fusion datalist schema --out {schema}")
-
-
-@datalist_app.command("check")
-def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The datalist (.json).", show_default=False)],
-    deep: Annotated[bool, typer.Option("--deep", help="Open every file as well: shape, NaN, damaged files.")] = False,
-    unlabelled: Annotated[
-        bool, typer.Option("--unlabelled", help="Labels may be missing: a list for prediction only.")
-    ] = False,
-    assume_orientation: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LAS", help="With --deep: axes of MRIs whose header states none, as in your run's config."
-        ),
-    ] = None,
-) -> None:
-    """Check a datalist, and say everything that is wrong with it at once.
-
-    The fields, labels and splits are checked, and that every file exists. Exit code 0: nothing is wrong; 2: something
-    is.
-    """
-    from monai_fusion.datalist.reading import examine_datalist
-    from monai_fusion.datalist.wording import counted
-
-    examination = examine_datalist(file, require_labels=not unlabelled)
-    problems: Sequence[Problem] = examination.problems
-    if deep and not problems:
-        problems = _problems_in_files(examination.datalist(), assume_orientation)
-    if problems:
-        _report_all(problems, file)
-    typer.echo(f"{file}: nothing is wrong")
-    for section in examination.sections:
-        labels = [found.row.entry.label for found in examination.participants if found.row.section == section]
-        by_class = [f"{labels.count(name)} {name}" for name in examination.head.classes]
-        by_class += [f"{labels.count(None)} without a label"] if None in labels else []
-        typer.echo(f"  {section}: {counted(len(labels), 'participant')} ({', '.join(by_class)})")
-
-
-def _problems_in_files(datalist: Datalist, assume_orientation: str | None) -> list[Problem]:
-    from rich.console import Console
-    from rich.progress import track
-
-    from monai_fusion.datalist.contents import check_contents, recordings_of
-    from monai_fusion.transforms import load_scalogram, load_volume
-
-    recordings = recordings_of(datalist)
-    with_progress = track(recordings, description="Opening files", console=Console(stderr=True), transient=True)
-
-    def load_mri(path: Path) -> object:
-        return load_volume(path, assume_orientation=assume_orientation)
-
-    return list(check_contents(datalist, with_progress, load_scalogram, load_mri))
-
-
-def _report_all(problems: Sequence[Problem], file: Path) -> NoReturn:
-    """Every problem, where the text of an InputError stops after some: whoever checks wants to correct them all."""
-    from monai_fusion.datalist.wording import counted
-
-    typer.echo(f"error: {file}: {counted(len(problems), 'problem')}", err=True)
-    for problem in problems:
-        typer.echo(f"  {problem}", err=True)
-    raise typer.Exit(InputError.exit_code)
-
-
-@datalist_app.command("schema")
-def schema(
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write it; else it is printed.")] = None,
-) -> None:
-    """Print or write the JSON Schema of datalists.
-
-    With it beside your datalist, an editor such as VS Code completes field names and underlines mistakes.
-    """
-    from monai_fusion.datalist.writing import schema_text, write_schema
-
-    if out is None:
-        typer.echo(schema_text(), nl=False)
-    else:
-        write_schema(out)
-        typer.echo(f"{out}: written")

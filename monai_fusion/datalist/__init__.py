@@ -6,11 +6,13 @@ splitting are in `building` and `split`, imported where they are needed.
 
 from monai_fusion.datalist.reading import check_datalist, read_datalist
 from monai_fusion.datalist.records import Datalist, ParticipantRecord
+from monai_fusion.datalist.reporting import DatalistError
 from monai_fusion.datalist.schema import SECTIONS, datalist_json_schema
 
 __all__ = [
     "SECTIONS",
     "Datalist",
+    "DatalistError",
     "ParticipantRecord",
     "check_datalist",
     "datalist_json_schema",

@@ -1,20 +1,26 @@
-"""Builds a datalist from a folder of EEG scalograms, a folder of MRIs and a participants table."""
+"""Builds a datalist from recordings and a participants table."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from monai_fusion.datalist.assembling import below, from_folder, pattern_or_paths, root_for
+from monai_fusion.datalist.balance import Balance
+from monai_fusion.datalist.choosing import Choice
+from monai_fusion.datalist.document import Document, DocumentRow, read_document
 from monai_fusion.datalist.files import FilesBelow
-from monai_fusion.datalist.scanning import EEG_ENDINGS, Recordings, scan_folders
-from monai_fusion.datalist.schema import SCHEMA_FILE, SECTIONS, DatalistFile, Entry
-from monai_fusion.datalist.split import SEED, TEST_FRACTION, VALIDATION_FRACTION, Split, ratio_split
-from monai_fusion.datalist.table import ParticipantsTable, TableRow, read_participants_table
+from monai_fusion.datalist.labels import LabelRule, label_rule
+from monai_fusion.datalist.presets import preset
+from monai_fusion.datalist.resplitting import SplitFiles, refuse_to_replace, split_and_write
+from monai_fusion.datalist.schema import SCHEMA_FILE, SECTIONS, DatalistFile
+from monai_fusion.datalist.sources import Sources, read_sources
+from monai_fusion.datalist.split_options import SplitOptions
+from monai_fusion.datalist.table import TableRow
 from monai_fusion.datalist.validation import ENTRY_FIELDS
-from monai_fusion.datalist.wording import a_few, did_you_mean, misspelt, one_of, quoted
-from monai_fusion.datalist.writing import write_datalist
+from monai_fusion.datalist.wording import a_few, misspelt, quoted
 from monai_fusion.errors import InputError, Problem
 
 
@@ -23,38 +29,58 @@ class BuildOptions:
     """What a datalist is built from.
 
     Attributes:
-        eeg_dir: Folder of scalograms (``.npy``), searched with its subfolders.
-        mri_dir: Folder of MRIs (``.nii``, ``.nii.gz``), searched with its subfolders.
-        participants: The table (CSV or TSV) with one row a participant.
         out: The datalist to write.
+        eeg_dir: Folder of scalograms (``.npy``), searched with its subfolders; ``None`` only with ``bids``.
+        mri_dir: Folder of MRIs (``.nii``, ``.nii.gz``), searched with its subfolders; ``None`` with ``bids``.
+        bids: A BIDS dataset instead of ``mri_dir``; its ``participants.tsv`` and the scalograms below its
+            ``derivatives`` are taken unless ``participants`` and ``eeg_dir`` name others.
+        participants: The table (CSV, TSV or .xlsx) with one row a participant; ``None`` only with ``bids``.
+        choice: Which of several recordings of a participant are meant.
+        preset: A cohort whose tables are known, such as ``lemon``.
+        id_map: A table with two ids of everyone, where EEG, MRI and table use different ones.
+        loose_ids: Take ``10002``, ``010002`` and ``sub-010002`` for one participant.
         id_column: The table's column of participant ids; an id is a file's name up to its first ``_``.
-        label_column: The table's column of labels.
-        classes: The class names as they stand in that column, in their order: the first is class 0.
+        label_column: The table's column of what is to be classified.
+        classes: The class names in their order: the first is class 0; empty for M and F, or those of ``bins``.
+        maps: ``VALUE=CLASS`` for values of the column that are not the classes' names.
+        bins: ``CLASS=VALUE,VALUE`` instead of ``classes``; a value may be a range, ``20-25``.
         keep: Further columns to carry over, as text; an empty cell becomes null.
         drop_unlabelled: Leave out participants whose label is none of the classes instead of refusing them.
+        extend: An older datalist: everyone in it stays where they are, and only new participants are distributed.
         force: Replace ``out`` if it is there.
         data_root: The folder that paths start from; ``None`` is the deepest one that holds both folders.
         name: What the cohort is called; ``None`` takes it from ``out``.
-        seed: Draws the split.
-        test_fraction: See `split.ratio_split`.
-        validation_fraction: See `split.ratio_split`.
+        split: How the participants are split.
+        all_folds: Write a file for each fold that is tested, instead of one.
     """
 
-    eeg_dir: Path
-    mri_dir: Path
-    participants: Path
     out: Path
+    eeg_dir: Path | None = None
+    mri_dir: Path | None = None
+    bids: Path | None = None
+    participants: Path | None = None
+    choice: Choice = field(default_factory=Choice)
+    preset: str | None = None
+    id_map: Path | None = None
+    loose_ids: bool = False
     id_column: str = "participant_id"
     label_column: str = "gender"
-    classes: tuple[str, ...] = ("M", "F")
+    classes: tuple[str, ...] = ()
+    maps: tuple[str, ...] = ()
+    bins: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     drop_unlabelled: bool = False
+    extend: Path | None = None
     force: bool = False
     data_root: Path | None = None
     name: str | None = None
-    seed: int = SEED
-    test_fraction: float = TEST_FRACTION
-    validation_fraction: float = VALIDATION_FRACTION
+    split: SplitOptions = field(default_factory=SplitOptions)
+    all_folds: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns carried over: those to keep, and those the split goes by."""
+        return tuple(dict.fromkeys((*self.keep, *self.split.stratify_by, *self.split.group_by)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +88,36 @@ class BuildResult:
     """What was written, and who is not in it.
 
     Attributes:
-        path: The datalist.
-        counts: Participants by section and class, e.g. ``counts["test"]["F"]``.
+        paths: The datalist, or one for each fold.
+        balance: How it is split.
         only_eeg: Ids without MRI, left out.
         only_mri: Ids without EEG, left out.
         without_files: Ids that are in the table only.
-        unlabelled: With ``drop_unlabelled``, what is wrong with the label of each participant left out for it.
+        unlabelled: With ``drop_unlabelled``, what is wrong with the labels of those left out for it.
         notes: What else to know, e.g. that the table was not UTF-8.
     """
 
-    path: Path
-    counts: Mapping[str, Mapping[str, int]]
-    only_eeg: tuple[str, ...]
-    only_mri: tuple[str, ...]
-    without_files: tuple[str, ...]
-    unlabelled: tuple[Problem, ...]
-    notes: tuple[str, ...]
+    paths: tuple[Path, ...]
+    balance: Balance
+    only_eeg: tuple[str, ...] = ()
+    only_mri: tuple[str, ...] = ()
+    without_files: tuple[str, ...] = ()
+    unlabelled: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The datalist, or the first one."""
+        return self.paths[0]
+
+    @property
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Participants by section and class, e.g. ``counts["test"]["F"]``."""
+        return self.balance.counts()
 
 
 def build_datalist(options: BuildOptions) -> BuildResult:
-    """Find the recordings, look up the labels, split (SPEC.md: `split.ratio_split`) and write the datalist.
+    """Find the recordings, look up the labels, split and write the datalist.
 
     Only participants with both recordings and a label are in it. Nothing is written if anything is wrong.
 
@@ -90,155 +126,162 @@ def build_datalist(options: BuildOptions) -> BuildResult:
             datalist is there already and ``force`` is not given.
     """
     _refuse_wrong_options(options)
-    recordings = scan_folders(options.eeg_dir, options.mri_dir)
-    table = read_participants_table(options.participants)
-    rows = table.by_participant(options.id_column, (options.label_column, *options.keep))
-    _refuse_foreign_table(recordings, rows, table)
-    labels, unlabelled = _labels(recordings.complete, rows, options)
+    older = None if options.extend is None else read_document(options.extend, require_files=True)
+    sources = read_sources(options, options.columns)
+    keep = tuple(dict.fromkeys((*options.columns, *sources.keep)))
+    rule = label_rule(options.classes, (*options.maps, *sources.codes(options)), options.bins)
+    labels, unlabelled = _labels(sources, rule, options)
+    if older is not None:  # it has a label of theirs
+        unlabelled = [each for each in unlabelled if each.participant_id not in older.by_id]
     if unlabelled and not options.drop_unlabelled:
-        advice = Problem("all of them", advice="correct the table, or leave them out with --drop-unlabelled")
-        raise InputError([*unlabelled, advice] if len(unlabelled) > 1 else unlabelled, heading=str(table.path))
-    split = ratio_split(
-        labels,
-        seed=options.seed,
-        test_fraction=options.test_fraction,
-        validation_fraction=options.validation_fraction,
-        classes=options.classes,
-    )
-    write_datalist(_assembled(options, recordings, rows, labels, split), options.out)
+        raise _unlabelled_error(unlabelled, sources, options)
+    head, rows = _rows(options, sources, labels, rule, keep, older)
+    files = SplitFiles(options.out, options.force, options.all_folds)
+    DatalistFile.model_validate({**head, "training": [dict(row.fields) for row in rows]})
+    written = split_and_write(Document(options.out, head, tuple(rows)), older, options.split, files, keep)
+    listed = {row.participant_id for row in rows}
+    eeg, mri = sources.recordings.eeg.keys(), sources.recordings.mri.keys()
     return BuildResult(
-        path=options.out,
-        counts={
-            section: {
-                name: sum(labels[participant] == index for participant in split.section(section))
-                for index, name in enumerate(options.classes)
-            }
-            for section in SECTIONS
-        },
-        only_eeg=tuple(sorted(recordings.eeg.keys() - recordings.mri.keys())),
-        only_mri=tuple(sorted(recordings.mri.keys() - recordings.eeg.keys())),
-        without_files=tuple(sorted(rows.keys() - recordings.eeg.keys() - recordings.mri.keys())),
-        unlabelled=tuple(unlabelled),
-        notes=table.notes,
+        paths=written.paths,
+        balance=written.balance,
+        only_eeg=tuple(sorted(eeg - mri - listed)),
+        only_mri=tuple(sorted(mri - eeg - listed)),
+        without_files=tuple(sorted(sources.rows.keys() - eeg - mri)),
+        unlabelled=_by_value(unlabelled, at_most=len(sources.recordings.complete)),
+        notes=(*sources.notes, *written.notes),
     )
 
 
 def _refuse_wrong_options(options: BuildOptions) -> None:
     """Says what is wrong before a large folder is searched."""
+    options.split.refuse_what_does_not_go_together()
+    label_rule(options.classes, options.maps, options.bins)
+    if options.preset is not None:
+        preset(options.preset)
     problems = []
-    if len(set(options.classes)) < len(options.classes) or not all(
-        name == name.strip() != "" for name in options.classes
-    ):
-        problems.append(Problem("--classes", seen=" ".join(map(quoted, options.classes)), wanted="different names"))
-    for column in options.keep:
+    if options.bids is not None and options.mri_dir is not None:
+        problems.append(Problem("--mri-dir", advice="--bids says where the MRIs are: leave out one of the two"))
+    needed = {"--eeg-dir": options.eeg_dir, "--mri-dir": options.mri_dir, "--participants": options.participants}
+    if missing := [name for name, given in needed.items() if given is None and options.bids is None]:
+        wanted = "them, or a BIDS dataset with --bids" if len(missing) > 1 else "it, or a BIDS dataset with --bids"
+        problems.append(Problem(", ".join(missing), seen="missing", wanted=wanted))
+    for column in options.columns:
         if column in ENTRY_FIELDS or misspelt(column, ("exclude",)):
             advice = "the datalist has a field of that name itself: rename the column"
             problems.append(Problem("--keep", seen=quoted(column), advice=advice))
-    if options.out.exists() and not options.force:
-        problems.append(Problem(str(options.out), seen="is there already", advice="replace it with --force"))
     if problems:
         raise InputError(problems)
+    refuse_to_replace(SplitFiles(options.out, options.force, options.all_folds), options.split)
 
 
-def _refuse_foreign_table(recordings: Recordings, rows: Mapping[str, TableRow], table: ParticipantsTable) -> None:
-    """A table without a single one of the participants has other ids: guessing which are whose is not for a program."""
-    if not rows.keys() & set(recordings.complete):
-        seen = f"{a_few(sorted(rows)) or 'nobody'} in {table.path.name}; files of {a_few(recordings.complete)}"
-        advice = "no participant with both recordings is in the table"
-        raise InputError(Problem("participants", seen=seen, wanted="the same ids in both", advice=advice))
+@dataclass(frozen=True, slots=True)
+class _Unlabelled:
+    participant_id: str
+    column: str
+    line: int | None
+    problem: Problem
 
 
-def _labels(
-    participants: list[str], rows: Mapping[str, TableRow], options: BuildOptions
-) -> tuple[dict[str, int], list[Problem]]:
-    """The class index of everyone whose label is exactly one of the classes, and a problem for everyone else."""
+def _labels(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple[dict[str, str], list[_Unlabelled]]:
+    """The class of everyone whose label means exactly one, and what is wrong with everyone else's."""
     labels, unlabelled = {}, []
-    wanted = one_of(options.classes)
-    for participant_id in participants:
-        row = rows.get(participant_id)
+    for participant_id in sources.recordings.complete:
+        row = sources.rows.get(participant_id)
         if row is None:
-            unlabelled.append(Problem(participant_id, options.label_column, "not in the table", wanted))
+            problem = Problem("", seen="not in the table", wanted="a row")
+            unlabelled.append(_Unlabelled(participant_id, options.label_column, None, problem))
             continue
-        label = row.values[options.label_column]
-        if label in options.classes:
-            labels[participant_id] = options.classes.index(label)
+        label = rule.class_of(row.values[options.label_column])
+        if isinstance(label, Problem):
+            unlabelled.append(_Unlabelled(participant_id, options.label_column, row.line, label))
         else:
-            seen = f"{quoted(label)} in line {row.line}" if label else f"empty in line {row.line}"
-            advice = did_you_mean(label, options.classes)
-            unlabelled.append(Problem(participant_id, options.label_column, seen, wanted, advice))
+            labels[participant_id] = label
     return labels, unlabelled
 
 
-def _assembled(
+def _unlabelled_error(unlabelled: Sequence[_Unlabelled], sources: Sources, options: BuildOptions) -> InputError:
+    problems = list(_by_value(unlabelled))
+    if len(unlabelled) > 1:
+        way = "give it to a --class" if options.bins else "say what it means with --map VALUE=CLASS"
+        advice = f"correct the table, {way}, or leave them out with --drop-unlabelled"
+        problems.append(Problem("all of them", advice=advice))
+    return InputError(problems, heading=str(sources.table))
+
+
+def _by_value(unlabelled: Sequence[_Unlabelled], at_most: int = 3) -> tuple[Problem, ...]:
+    """One problem for each value of the table that means no class, with whose it is."""
+    groups: dict[Problem, list[_Unlabelled]] = {}
+    for each in unlabelled:
+        groups.setdefault(each.problem, []).append(each)
+    found = []
+    for problem, members in groups.items():
+        lines = [str(each.line) for each in members if each.line is not None]
+        where = f" in line{'s' * (len(lines) > 1)} {a_few(lines, 5)}" if lines else ""
+        people = a_few((each.participant_id for each in members), at_most)
+        found.append(Problem(people, members[0].column, f"{problem.seen}{where}", problem.wanted, problem.advice))
+    return tuple(found)
+
+
+def _rows(
     options: BuildOptions,
-    recordings: Recordings,
-    table: Mapping[str, TableRow],
-    labels: Mapping[str, int],
-    split: Split,
-) -> DatalistFile:
-    root = _data_root(options)
+    sources: Sources,
+    labels: Mapping[str, str],
+    rule: LabelRule,
+    keep: Sequence[str],
+    older: Document | None,
+) -> tuple[dict[str, Any], list[DocumentRow]]:
+    """The datalist's head and all rows; those of the older datalist stay as they are."""
+    root = root_for(sources.folders, options.data_root, older)
     files = FilesBelow(root)
+    known = older.by_id if older is not None else {}
 
-    def entry(participant_id: str) -> Entry:
-        eeg = [_below(root, path) for path in recordings.eeg[participant_id]]
-        [mri] = recordings.mri[participant_id]
-        kept = {column: table[participant_id].values[column] or None for column in options.keep}
-        return Entry(
-            participant_id=participant_id,
-            label=options.classes[labels[participant_id]],
-            eeg=_pattern_or_paths(participant_id, eeg, files),
-            mri=_below(root, mri),
-            **kept,
-        )
+    def new_row(participant_id: str, row: TableRow) -> DocumentRow:
+        [mri] = sources.recordings.mri[participant_id]
+        eeg = [below(root, path) for path in sources.recordings.eeg[participant_id]]
+        fields = {
+            "participant_id": participant_id,
+            "label": labels[participant_id],
+            "eeg": pattern_or_paths(eeg, files),
+            "mri": below(root, mri),
+            **{column: row.values[column] or None for column in keep},
+        }
+        return DocumentRow("training", fields)
 
-    head = {
+    if older is not None:
+        _refuse_another_target(older, rule, labels)
+    head: dict[str, Any] = {
         "$schema": SCHEMA_FILE,
         "name": options.name if options.name is not None else options.out.stem,
         "target": options.label_column,
-        "classes": list(options.classes),
-        "data_root": _from_folder(options.out.parent, root),
+        "classes": list(rule.classes),
+        "data_root": from_folder(options.out.parent, root),
     }
-    rows = {section: [entry(participant_id) for participant_id in split.section(section)] for section in SECTIONS}
-    return DatalistFile.model_validate({**head, **rows})
+    if older is not None:
+        kept = {name: value for name, value in older.fields.items() if name not in SECTIONS}
+        head = {**head, **kept, "data_root": head["data_root"]}
+    rows = [] if older is None else [_with_new_columns(row, sources, keep) for row in older.rows]
+    rows += [new_row(name, sources.rows[name]) for name in sorted(labels) if name not in known]
+    return head, rows
 
 
-def _pattern_or_paths(participant_id: str, paths: list[str], files: FilesBelow) -> str | list[str]:
-    """One pattern if it means exactly these files, so that a row stays short and easy to edit."""
-    if len(paths) == 1:
-        return paths[0]
-    folder = paths[0].rpartition("/")[0]
-    pattern = f"{folder}/{participant_id}_*{EEG_ENDINGS[0]}".removeprefix("/")
-    return pattern if set(files.matching(pattern)) == set(paths) else paths
+def _with_new_columns(row: DocumentRow, sources: Sources, keep: Sequence[str]) -> DocumentRow:
+    table = sources.rows.get(row.participant_id)
+    new = {name: table.values[name] or None for name in keep if name not in row.fields} if table is not None else {}
+    return DocumentRow(row.section, {**row.fields, **new})
 
 
-# Paths are made absolute and relative by name only: links stay as the user wrote them, and `read_datalist` and
-# monai.data.load_decathlon_datalist join them by name as well. pathlib's resolve() would follow the links.
-
-
-def _data_root(options: BuildOptions) -> Path:
-    folders = [os.path.abspath(folder) for folder in (options.eeg_dir, options.mri_dir)]  # noqa: PTH100 - see above
-    try:
-        common = Path(os.path.commonpath(folders))
-    except ValueError:  # two drives of a Windows machine
-        seen = f"{folders[0]} and {folders[1]}"
-        raise InputError(
-            Problem("folders", seen=seen, wanted="both on one drive", advice="a datalist has one data_root")
-        ) from None
-    if options.data_root is None:
-        return common
-    root = Path(os.path.abspath(options.data_root))  # noqa: PTH100 - see above
-    if not common.is_relative_to(root):
-        raise InputError(Problem("--data-root", seen=str(root), wanted=f"a folder that holds {common}"))
-    return root
-
-
-def _below(root: Path, path: Path) -> str:
-    return path.relative_to(root).as_posix()
-
-
-def _from_folder(folder: Path, root: Path) -> str:
-    """``root`` seen from the datalist's folder; absolute if it is on another drive."""
-    try:
-        return Path(os.path.relpath(root, folder)).as_posix()
-    except ValueError:
-        return root.as_posix()
+def _refuse_another_target(older: Document, rule: LabelRule, labels: Mapping[str, str]) -> None:
+    """An older datalist is extended only by people labelled as its own are."""
+    problems = []
+    if older.classes != rule.classes:
+        seen, wanted = (" ".join(map(quoted, names)) for names in (rule.classes, older.classes))
+        problems.append(Problem("--extend", "classes", seen, f"{wanted}, as in {older.path}"))
+    else:
+        for row in older.rows:
+            label = labels.get(row.participant_id)
+            if label is not None and row.in_use and row.fields.get("label") != label:
+                seen = f"{quoted(label)} in the table, {quoted(row.fields.get('label'))} in {older.path.name}"
+                advice = "correct the one that is wrong"
+                problems.append(Problem(row.participant_id, "label", seen, "the same", advice))
+    if problems:
+        raise InputError(problems)

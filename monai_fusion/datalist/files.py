@@ -11,13 +11,16 @@ import fnmatch
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
 
 _MAGIC = re.compile(r"[*?\[]")
 _NUMBER = re.compile(r"([0-9]+)")
+_LEADING_ZEROS = re.compile(r"0+(?=[0-9])")
+_BETWEEN_WORDS = re.compile(r"[\s._-]+")
+ID_END = re.compile(r"[_.]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -76,6 +79,17 @@ class _Listing:
     @cached_property
     def without_case(self) -> dict[str, str]:
         return {name.casefold(): name for name in self.names}
+
+    @cached_property
+    def by_reduced_name(self) -> dict[str, str]:
+        return {_reduced(name): name for name in self.names}
+
+    def beginning(self, text: str) -> list[str]:
+        """The names that begin so."""
+        start = end = bisect_left(self.names, text)
+        while end < len(self.names) and self.names[end].startswith(text):
+            end += 1
+        return self.names[start:end]
 
     def matching(self, pattern: str) -> Iterator[str]:
         """The names that match a shell pattern, upper and lower case told apart."""
@@ -141,6 +155,46 @@ class FilesBelow:
             found = _join(found, name)
         return found
 
+    def folders_beside(self, folder: str) -> list[str]:
+        """The folders in the same place as ``folder``, which need not be there itself."""
+        parent = folder.rpartition("/")[0]
+        if parent and not self.is_folder(parent):
+            return []
+        return [_join(parent, name) for name, entry in self._listing(parent).entries.items() if entry.is_dir()]
+
+    def similar(self, path: str, participant_id: str, participants: Container[str]) -> str | None:
+        """A file, or a pattern that finds some, that was probably meant by a path or pattern that finds nothing.
+
+        It lies in the same folder, and its name differs in upper and lower case, leading zeros, signs between words or
+        the ending ``.gz`` only, or it begins with the participant's id.
+
+        Args:
+            path: The path or pattern.
+            participant_id: Whose file it should be.
+            participants: All ids; files of others are not offered.
+        """
+        folder, _, name = path.rpartition("/")
+        if is_pattern(folder):
+            return None
+        right_folder = self.same_but_for_case(folder) if folder else ""
+        if right_folder is None:
+            return None
+        listing = self._listing(right_folder)
+        if not is_pattern(name):
+            meant = listing.by_reduced_name.get(_reduced(name))
+            named_after = "" if meant is None else ID_END.split(meant, maxsplit=1)[0]
+            if meant is not None and (named_after == participant_id or named_after not in participants):
+                return _join(right_folder, meant)
+        own = [file for sign in "_." for file in listing.beginning(participant_id + sign)]
+        own = [file for file in own if self.is_file(_join(right_folder, file))]
+        if not own:
+            return None
+        if len(own) == 1 and not is_pattern(name):
+            return _join(right_folder, own[0])
+        ending = name[name.rfind(".") :] if "." in name else ""
+        pattern = f"{participant_id}_*{ending}"
+        return _join(right_folder, pattern) if is_pattern(name) and any(listing.matching(pattern)) else None
+
     def _listing(self, folder: str) -> _Listing:
         if folder not in self._listings:
             parent, _, name = folder.rpartition("/")
@@ -155,6 +209,11 @@ class FilesBelow:
             yield _join(place, step)
         elif is_pattern(step):
             yield from (_join(place, name) for name in listing.matching(step) if listing.entries[name].is_dir())
+
+
+def _reduced(name: str) -> str:
+    """What is left of a file's name without what people get wrong: case, zeros, signs between words, ``.gz``."""
+    return _BETWEEN_WORDS.sub("", _LEADING_ZEROS.sub("", name.casefold().removesuffix(".gz")))
 
 
 def _join(folder: str, name: str) -> str:

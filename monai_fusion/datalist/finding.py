@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from monai_fusion.datalist.files import FilesBelow, below_root, is_pattern
+from monai_fusion.datalist.files import ID_END, FilesBelow, below_root, is_pattern
+from monai_fusion.datalist.reporting import Finding
+from monai_fusion.datalist.rules import LineOf
 from monai_fusion.datalist.validation import Row
-from monai_fusion.datalist.wording import quoted
-from monai_fusion.errors import Problem
+from monai_fusion.datalist.wording import nearest, quoted
 
 
 class FileFinder:
@@ -16,78 +19,118 @@ class FileFinder:
     Paths are joined by name, as ``monai.data.load_decathlon_datalist`` does: links are not followed, so that what a
     message shows is what the person wrote.
 
+    Args:
+        root: The data_root.
+        rows: All rows that will be asked for; the files of others are not offered in place of one that is missing.
+        line_of: The line of a row.
+
     Attributes:
         refusals: Paths that may not be used, whether or not there is such a file.
-        problems: The same, and what was not found or belongs to two participants.
+        findings: The same, and what was not found or belongs to two participants.
+        backslashes: The rows and fields whose paths are written with backslashes.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.refusals: list[Problem] = []
-        self.problems: list[Problem] = []
+    def __init__(self, root: Path, rows: Iterable[Row], line_of: LineOf) -> None:
+        self.refusals: list[Finding] = []
+        self.findings: list[Finding] = []
+        self.backslashes: list[tuple[Row, str]] = []
         self._root = root
         self._files = FilesBelow(root)
-        self._owners: dict[str, str] = {}
+        self._line_of = line_of
+        self._ids = frozenset(row.participant_id for row in rows)
+        self._owners: dict[str, Row] = {}
         self._sharing: set[tuple[str, str]] = set()
+        self._foreign: set[str] = set()
 
     def eeg(self, row: Row) -> frozenset[str]:
         """The row's EEG files."""
         written = row.entry.eeg
-        texts = [] if written is None else [written] if isinstance(written, str) else written
-        return frozenset(path for text in texts for path in self._matching(row, text))
+        if written is None or isinstance(written, str):
+            return frozenset() if written is None else frozenset(self._matching(row, written, ()))
+        return frozenset(path for index, text in enumerate(written) for path in self._matching(row, text, (index,)))
 
     def mri(self, row: Row) -> str | None:
         """The row's MRI."""
         text = row.entry.mri
         if text is None:
             return None
-        path = self._allowed(row, "mri", text)
+        path = self._allowed(row, "mri", text, ())
         if path is None:
             return None
         if not self._files.is_file(path):
             if is_pattern(path):
-                self.problems.append(Problem(row.participant_id, "mri", quoted(text), "one path, not a pattern"))
+                self.findings.append(row.finding("mri", quoted(text), "one path, not a pattern", group="files"))
                 return None
-            self._not_found(row, "mri", path, f"there is no file {quoted(path)}")
-        self._own(row, "mri", path)
+            self._not_found(row, "mri", path, ())
+        self._own(row, "mri", path, ())
         return path
 
-    def _matching(self, row: Row, text: str) -> list[str]:
-        path = self._allowed(row, "eeg", text)
+    def is_file(self, path: str) -> bool:
+        """Whether one of the paths that were returned is there."""
+        return self._files.is_file(path)
+
+    def _matching(self, row: Row, text: str, index: tuple[int, ...]) -> list[str]:
+        path = self._allowed(row, "eeg", text, index)
         if path is None:
             return []
         found = self._files.matching(path)
-        if not found and is_pattern(path):
-            self._not_found(row, "eeg", path, f"no file matches {quoted(path)}")
-        elif not found:
-            self._not_found(row, "eeg", path, f"there is no file {quoted(path)}")
-            found = [path]
+        if not found:
+            self._not_found(row, "eeg", path, index)
+            found = [] if is_pattern(path) else [path]
         for file in found:
-            self._own(row, "eeg", file)
+            self._own(row, "eeg", file, index)
         return found
 
-    def _allowed(self, row: Row, field: str, text: str) -> str | None:
+    def _allowed(self, row: Row, field: str, text: str, index: tuple[int, ...]) -> str | None:
         path, reason = below_root(text)
         if not reason:
+            if "\\" in text:
+                self.backslashes.append((row, field))
             return path
-        problem = Problem(row.participant_id, field, quoted(text), "a path below data_root", reason)
-        self.refusals.append(problem)
-        self.problems.append(problem)
+        root = f"{self._root.as_posix()}/".casefold()
+        if (written := text.replace("\\", "/")).casefold().startswith(root):
+            reason += f": {quoted(written[len(root) :])}"
+        finding = _within(row.finding(field, quoted(text), "a path below data_root", reason, group="files"), index)
+        self.refusals.append(finding)
+        self.findings.append(finding)
         return None
 
-    def _not_found(self, row: Row, field: str, path: str, seen: str) -> None:
-        folder = path.rpartition("/")[0]
-        advice = ""
-        if (meant := self._files.same_but_for_case(path)) is not None and meant != path:
-            advice = f"did you mean {quoted(meant)}? (upper and lower case count)"
-        elif folder and not is_pattern(folder) and not self._files.is_folder(folder):
-            advice = f"there is no folder {self._root / folder}"
-        self.problems.append(Problem(row.participant_id, field, seen, advice=advice))
+    def _not_found(self, row: Row, field: str, path: str, index: tuple[int, ...]) -> None:
+        seen = f"no file matches {quoted(path)}" if is_pattern(path) else f"there is no file {quoted(path)}"
+        finding = row.finding(field, seen, advice=self._likely_meant(row, path), group="files")
+        self.findings.append(_within(finding, index))
 
-    def _own(self, row: Row, field: str, path: str) -> None:
+    def _likely_meant(self, row: Row, path: str) -> str:
+        """What to do about a file that is not there: the name that is there and was probably meant, if any."""
+        if (meant := self._files.same_but_for_case(path)) is not None and meant != path:
+            return f"did you mean {quoted(meant)}? (upper and lower case count)"
+        if self._files.is_folder(path):
+            return "this is a folder: write which files in it, such as " + quoted(f"{path}/{row.participant_id}_*.npy")
+        folder = path.rpartition("/")[0]
+        if folder and not is_pattern(folder) and not self._files.is_folder(folder):
+            near = nearest(folder, self._files.folders_beside(folder))
+            question = f": did you mean {quoted(near)}?" if near is not None else ""
+            return f"there is no folder {self._root / folder}{question}"
+        meant = self._files.similar(path, row.participant_id, self._ids)
+        return f"did you mean {quoted(meant)}?" if meant is not None and meant != path else ""
+
+    def _own(self, row: Row, field: str, path: str, index: tuple[int, ...]) -> None:
         """One file under two participants is one person learned from and judged by; often a pattern too wide."""
-        owner = self._owners.setdefault(path, row.participant_id)
-        if owner != row.participant_id and (owner, row.participant_id) not in self._sharing:
-            self._sharing.add((owner, row.participant_id))  # one message, however many files the two have in common
-            seen = f"{quoted(path)} is also a file of {owner}"
+        named_after = ID_END.split(path.rpartition("/")[2], maxsplit=1)[0]
+        if named_after != row.participant_id and named_after in self._ids and row.participant_id not in self._foreign:
+            self._foreign.add(row.participant_id)
+            seen = f"{quoted(path)} is named after another participant, {named_after}"
+            finding = row.finding(field, seen, advice="is it the right file?", group="files")
+            self.findings.append(replace(_within(finding, index), warning=True))
+        owner = self._owners.setdefault(path, row)
+        pair = owner.participant_id, row.participant_id
+        if pair[0] != pair[1] and pair not in self._sharing:
+            self._sharing.add(pair)  # one message, however many files the two have in common
+            seen = f"{quoted(path)} is also a file of {pair[0]} (line {self._line_of(owner)})"
             advice = "correct the path, or the pattern that is too wide, of one of them"
-            self.problems.append(Problem(row.participant_id, field, seen, advice=advice))
+            self.findings.append(_within(row.finding(field, seen, advice=advice, group="files"), index))
+
+
+def _within(finding: Finding, index: tuple[int, ...]) -> Finding:
+    """Of a list of paths, the line of the one."""
+    return replace(finding, place=(*finding.place, *index))

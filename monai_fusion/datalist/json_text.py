@@ -6,120 +6,208 @@ first.
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from monai_fusion.datalist.json_faults import Fault, find_faults, mended
+from monai_fusion.datalist.locating import Places
+from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.wording import quoted
-from monai_fusion.errors import Problem
 
-_SHOWN_BEFORE, _SHOWN_AFTER = 30, 30
+_SHOWN_BEFORE, _SHOWN_AFTER = 60, 40
+_PARTICIPANT = re.compile(r'"participant_id"\s*:\s*"([^",\\\n\r]{1,80})"(?=\s*[,}])')
+_ROW_AT_MOST = 4_096  # signs
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def read_json(path: Path) -> tuple[Any, list[Problem]]:
-    """The parsed file and what is wrong with it; the value is ``None`` if it could not be parsed."""
+@dataclass(frozen=True, slots=True)
+class JsonFile:
+    """A JSON file after reading, right or wrong.
+
+    Attributes:
+        value: What it says; ``None`` if that cannot be told.
+        readable: Whether it could be told, be it past faults that do not hide what was meant.
+        text: The file's text as it stands, without byte order mark.
+        encoding: The codec that the text was read with.
+        faults: Where the text is not JSON.
+        places: Lines of what stands in it.
+        findings: What is wrong, with lines.
+        content: The bytes of the file.
+    """
+
+    value: Any
+    readable: bool
+    text: str
+    encoding: str
+    faults: tuple[Fault, ...]
+    places: Places
+    findings: tuple[Finding, ...]
+    content: bytes = b""
+
+
+def read_json(path: Path) -> JsonFile:
+    """Read a file; one that cannot be opened or parsed is a finding, not an exception."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return None, [Problem(str(path), seen="there is no such file")]
+        return _unreadable(Finding(str(path), seen="there is no such file", group="json"))
     except IsADirectoryError:
-        return None, [Problem(str(path), seen="a folder", wanted="a datalist file (.json)")]
-    except OSError as error:
-        return None, [Problem(str(path), seen=f"cannot be read ({error.strerror or error})")]
-    try:
-        text = content.decode("utf-8-sig")  # an editor on Windows may have put a byte order mark in front
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        return None, [
-            Problem(f"line {line}", seen="text that is not UTF-8", advice="in the editor, save the file as UTF-8")
-        ]
-    return parse_json(text)
+        return _unreadable(Finding(str(path), seen="a folder", wanted="a datalist file (.json)", group="json"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        return _unreadable(Finding(str(path), seen=f"cannot be read ({reason})", group="json"))
+    return parse_bytes(content)
 
 
-def parse_json(text: str) -> tuple[Any, list[Problem]]:
+def parse_bytes(content: bytes) -> JsonFile:
+    """Like `read_json`, for what stands in the file."""
+    text, encoding, findings = _decoded(content)
+    if not encoding:
+        return _unreadable(*findings)
+    parsed = parse_json(text)
+    return replace(parsed, encoding=encoding, findings=(*findings, *parsed.findings), content=content)
+
+
+def parse_json(text: str) -> JsonFile:
     """Like `read_json`, for text."""
-    problems: list[Problem] = []
+    value, repeated, error = _loaded(text)
+    faults: tuple[Fault, ...] = ()
+    right = text
+    if error:
+        faults = tuple(find_faults(text)) or (Fault(0, f"this is not JSON ({error})"),)
+        if all(fault.edits for fault in faults):
+            right = mended(text, faults)
+            value, repeated, error = _loaded(right)
+    places = Places(text if error else right)
+    findings = [*_faults_told(text, faults)]
+    if repeated and not error:
+        findings += _repeated_told(value, repeated, places)
+    return JsonFile(value, not error, text, "utf-8", faults, places, tuple(findings))
 
-    def without_repeated_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+
+def _unreadable(*findings: Finding) -> JsonFile:
+    return JsonFile(None, False, "", "", (), Places(""), findings)
+
+
+def _decoded(content: bytes) -> tuple[str, str, list[Finding]]:
+    """The text, its codec (empty if it is no text), and what is wrong with it."""
+    advice = "in the editor, save the file as UTF-8"
+    if content.startswith(_UTF16_MARKS) or b"\0" in content[:2]:
+        little = content.startswith(codecs.BOM_UTF16_LE) or content[1:2] == b"\0"
+        codec = "utf-16-le" if little else "utf-16-be"
+        try:
+            text = content.decode(codec).removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            return "", "", [_no_text()]
+        found = Finding("", seen='text in UTF-16 ("Unicode")', wanted="UTF-8", advice=advice, group="json", line=1)
+        return text, codec, [found]
+    if b"\0" in content:
+        return "", "", [_no_text()]
+    letters = content.removeprefix(codecs.BOM_UTF8)
+    try:
+        text = letters.decode()
+    except UnicodeDecodeError as error:
+        # Shown as Windows would: most such files come from an older editor there.
+        text = letters.decode("cp1252", errors="replace")
+        found = Finding("", seen="text that is not UTF-8", advice=advice, group="json")
+        return text, "cp1252", [_pointing(found, text, Places(text), error.start)]
+    if letters == content:
+        return text, "utf-8", []
+    seen = "the file begins with a byte order mark (BOM), over which other programs stumble"
+    advice = "save it as UTF-8 without BOM, or let check --fix delete the mark"
+    return text, "utf-8-sig", [Finding("", seen=seen, advice=advice, group="json", warning=True, line=1)]
+
+
+def _no_text() -> Finding:
+    return Finding("", seen="this is not a text file", wanted="a datalist file (.json)", group="json")
+
+
+def _loaded(text: str) -> tuple[Any, Counter[str], str]:
+    """The value, the names that an object has twice, and why there is no value (empty if there is one)."""
+    repeated: Counter[str] = Counter()
+
+    def remember_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         fields = dict(pairs)
         if len(fields) < len(pairs):
-            names = [name for name, _ in pairs]
-            where = fields.get("participant_id")
-            problems.extend(
-                Problem(
-                    where if isinstance(where, str) and where else "datalist",
-                    name,
-                    f"written {names.count(name)} times",
-                    "once",
-                    "the last would hide the others: delete or merge them",
-                )
-                for name in fields
-                if names.count(name) > 1
-            )
+            repeated.update({name: n for name, n in Counter(name for name, _ in pairs).items() if n > 1})
         return fields
 
-    def refuse(constant: str) -> None:
-        raise _NotJsonError(constant)
-
     try:
-        value = json.loads(text, object_pairs_hook=without_repeated_names, parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        return None, [_syntax_problem(text, error)]
-    except _NotJsonError as error:
-        constant = str(error)
-        return None, [Problem("datalist", seen=f"{constant} is not JSON", advice="write null where there is no value")]
-    except ValueError:  # Python reads whole numbers of up to some thousand digits
-        return None, [Problem("datalist", seen="a number of thousands of digits", wanted="a datalist")]
+        value = json.loads(text, object_pairs_hook=remember_repeated, parse_constant=_refuse_constant)
     except RecursionError:
-        return None, [Problem("datalist", seen="lists or objects nested hundreds deep", wanted="a datalist")]
-    return value, problems
+        return None, repeated, "nested too deep"
+    except ValueError as error:
+        return None, repeated, str(error)
+    return value, repeated, ""
 
 
-class _NotJsonError(ValueError):
+def _refuse_constant(constant: str) -> NoReturn:
     """NaN or Infinity, which Python reads and other programs do not."""
+    raise ValueError(constant)
 
 
-def _syntax_problem(text: str, error: json.JSONDecodeError) -> Problem:
-    at, cause = _likely_cause(text, error)
-    line = text.count("\n", 0, at) + 1
-    start = text.rfind("\n", 0, at) + 1
-    end = text.find("\n", at)
-    end = len(text) if end < 0 else end
-    shown = text[max(start, at - _SHOWN_BEFORE) : min(end, at + _SHOWN_AFTER)].strip()
-    return Problem(f"line {line}, column {at - start + 1}", seen=f"near {shown}" if shown else "", advice=cause)
+def _faults_told(text: str, faults: tuple[Fault, ...]) -> Iterator[Finding]:
+    """Each fault with its line and a caret; what stands twice in one line is told once."""
+    told: set[tuple[int, str]] = set()
+    places = Places(text)
+    for fault in faults:
+        line = places.line_at(fault.at)
+        if (line, fault.cause) not in told:
+            told.add((line, fault.cause))
+            start, end = places.line_span(fault.at)
+            names = _PARTICIPANT.findall(text, start, min(end, start + _ROW_AT_MOST))
+            who = names[0] if len(names) == 1 else None  # not if several rows stand in one line
+            finding = Finding(who or "", advice=fault.cause, group="json", participant_id=who)
+            yield _pointing(finding, text, places, fault.at)
 
 
-def _likely_cause(text: str, error: json.JSONDecodeError) -> tuple[int, str]:
-    """Where the mistake is (an index into the text) and what it probably is, in words."""
-    at = error.pos
-    before = text[:at].rstrip()
-    here = text[at:].lstrip()
-    if not text.strip():
-        return 0, "the file is empty"
-    if here[:1] in "}]" and before.endswith(","):  # up to Python 3.12 the bracket is reported,
-        return len(before) - 1, f"there is a comma too many before {quoted(here[0])}" if here else _unfinished()
-    if here.startswith(",") and here[1:].lstrip()[:1] in ("}", "]"):  # later the comma
-        return at, f"there is a comma too many before {quoted(here[1:].lstrip()[0])}"
-    if here.startswith(("//", "/*", "#")):
-        return at, "JSON has no comments: delete it (to leave a participant out, use exclude)"
-    if "escape" in error.msg:
-        return at, r"a backslash must be written twice (\\), or better as / (also on Windows)"
-    if here.startswith("'"):
-        return at, "names and text stand between double quotes: \" instead of '"
-    if error.msg.startswith(("Invalid control character", "Unterminated string")):
-        return at, 'a closing double quote (") is missing'
-    if not here:
-        return max(len(before) - 1, 0), _unfinished()
-    if error.msg.startswith("Expecting ',' delimiter"):
-        return len(before), "a comma is missing here"
-    if error.msg.startswith("Expecting ':' delimiter"):
-        return at, "a colon (:) is missing between the field's name and its value"
-    if error.msg.startswith("Extra data"):
-        return at, "there is text after the end of the datalist"
-    if here.startswith(("True", "False", "None")):
-        return at, "JSON writes true, false and null"
-    return at, f"this is not JSON ({error.msg})"
+def _pointing(finding: Finding, text: str, places: Places, at: int) -> Finding:
+    """With line, column and the line itself above a caret; of a long line, the part around the caret."""
+    start, end = places.line_span(at)
+    left, right = max(start, at - _SHOWN_BEFORE), min(end, at + _SHOWN_AFTER)
+    before = ("... " if left > start else "") + _visible(text[left:at])
+    after = _visible(text[at:right]) + (" ..." if right < end else "")
+    indent = len(before) - len(before.lstrip())
+    caret = " " * sum(_columns(sign) for sign in before[indent:]) + "^"
+    shown = f"{before[indent:]}{after}".rstrip()
+    return replace(
+        finding, line=places.line_at(at), column=at - start + 1, excerpt=f"{shown}\n{caret}" if shown else ""
+    )
 
 
-def _unfinished() -> str:
-    return "the file ends too early: a closing bracket (] or }) or quote is missing"
+def _visible(text: str) -> str:
+    """Text for a terminal: a tab is one space, and nothing in it can move the cursor."""
+    return "".join(
+        sign if sign.isprintable() else " " if sign.isspace() else "\N{REPLACEMENT CHARACTER}" for sign in text
+    )
+
+
+def _columns(sign: str) -> int:
+    """How many columns a terminal gives the sign."""
+    if unicodedata.combining(sign):
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+
+
+def _repeated_told(value: Any, repeated: Counter[str], places: Places) -> Iterator[Finding]:
+    advice = "the last would hide the others: delete or merge them"
+    found = list(places.repeated_fields())
+    for place, times, at in found:
+        row = value[place[0]][place[1]] if len(place) > 1 else {}
+        name = row.get("participant_id")
+        who = name if isinstance(name, str) and name else None
+        told = Finding(
+            who or ("" if len(place) > 1 else WHOLE_FILE), str(place[-1]), f"written {times} times", "once", advice,
+            group="fields", place=place, participant_id=who,
+        )  # fmt: skip
+        yield told.at_line(places.line_at(at))
+    if not found:  # inside a further field of a row
+        name, times = next(iter(repeated.items()))
+        yield Finding(WHOLE_FILE, seen=f"a field {quoted(name)} is written {times} times", wanted="once", advice=advice)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monai_fusion.datalist import rules
 from monai_fusion.datalist.files import natural_key
 from monai_fusion.datalist.finding import FileFinder
-from monai_fusion.datalist.json_text import read_json
+from monai_fusion.datalist.json_text import JsonFile, read_json
 from monai_fusion.datalist.records import Datalist, ParticipantRecord
+from monai_fusion.datalist.reporting import WHOLE_FILE, DatalistError, Finding, in_order
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile
 from monai_fusion.datalist.validation import Row, validate
-from monai_fusion.datalist.wording import did_you_mean, one_of, quoted
-from monai_fusion.errors import InputError, Problem
+from monai_fusion.datalist.wording import counted, did_you_mean, one_of, quoted
+from monai_fusion.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,9 @@ class Examination:
         data_root: The folder that paths start from, absolute.
         sections: The sections that were looked at.
         participants: Their rows that could be read and are not excluded.
-        problems: Everything that is wrong.
+        problems: Everything that is wrong, by kind and line.
+        warnings: What is worth a look, and does not keep the datalist from being used.
+        json: The file as it was read.
     """
 
     path: Path
@@ -45,16 +48,18 @@ class Examination:
     data_root: Path
     sections: tuple[str, ...]
     participants: tuple[ParticipantFiles, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+    json: JsonFile
 
     def datalist(self) -> Datalist:
         """The datalist as the training code needs it.
 
         Raises:
-            InputError: There are problems.
+            DatalistError: There are problems.
         """
         if self.problems:
-            raise InputError(self.problems, heading=str(self.path))
+            raise DatalistError(self.problems, heading=str(self.path))
         records = [self._record(participant) for participant in self.participants]
         by_section = {
             section: tuple(record for record in records if record.section == section) for section in self.sections
@@ -70,7 +75,7 @@ class Examination:
             eeg=tuple(self.data_root / file for file in sorted(participant.eeg, key=natural_key)),
             mri=None if participant.mri is None else self.data_root / participant.mri,
             section=participant.row.section,
-            extra=dict(entry.model_extra or {}),
+            extra={**({} if entry.fold is None else {"fold": entry.fold}), **(entry.model_extra or {})},
         )
 
 
@@ -96,7 +101,7 @@ def read_datalist(
         The participants of the sections that were read, without those that have an ``exclude`` reason.
 
     Raises:
-        InputError: With all problems found, in the order of the file's sections.
+        DatalistError: An `InputError` with all problems found, by kind and line.
     """
     return examine_datalist(path, sections, require_labels=require_labels, require_files=require_files).datalist()
 
@@ -109,7 +114,8 @@ def check_datalist(
     require_files: bool = True,
 ) -> list[Problem]:
     """All that `read_datalist` would raise, as a list; empty if the datalist is right."""
-    return list(examine_datalist(path, sections, require_labels=require_labels, require_files=require_files).problems)
+    examined = examine_datalist(path, sections, require_labels=require_labels, require_files=require_files)
+    return list(examined.problems)
 
 
 def examine_datalist(
@@ -118,40 +124,126 @@ def examine_datalist(
     *,
     require_labels: bool = True,
     require_files: bool = True,
+    complete: bool = False,
 ) -> Examination:
-    """What `read_datalist` and `check_datalist` do, with the result and the problems together."""
-    path = Path(path)
-    wanted = tuple(section for section in SECTIONS if sections is None or section in sections)
-    problems = list(_unknown_sections(sections or ()))
-    document, unreadable = read_json(path)
-    head, rows, misfits = (DatalistFile(), [], []) if unreadable and document is None else validate(document)
-    problems += [*unreadable, *misfits]
+    """What `read_datalist` and `check_datalist` do, with the result and the problems together.
+
+    Args:
+        path: The JSON file.
+        sections: As for `read_datalist`.
+        require_labels: As for `read_datalist`.
+        require_files: As for `read_datalist`.
+        complete: Every section that the file writes must hold participants of every class, as before a training; a
+            file without a section may be meant for something else. With the field ``fold`` validation may be empty.
+    """
+    asked = Requirements(sections, require_labels, require_files, complete)
+    return examine(read_json(Path(path)), Path(path), asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What is asked of a datalist: the arguments of `examine_datalist`."""
+
+    sections: Sequence[str] | None = None
+    labels: bool = True
+    files: bool = True
+    complete: bool = False
+
+
+def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
+    """Examine a datalist that was read already.
+
+    Args:
+        file: From `read_json`.
+        path: Where the file stands, or shall stand: data_root starts there.
+        asked: What is asked of it.
+    """
+    wanted = tuple(section for section in SECTIONS if asked.sections is None or section in asked.sections)
+    findings = [*_unknown_sections(asked.sections or ()), *file.findings]
+    head, rows, misfits = validate(file.value) if file.readable else (DatalistFile(), [], [])
+    findings += misfits
+
+    def line_of(row: Row) -> int | None:
+        return file.places.line(row.place)
 
     in_use = [row for row in rows if row.entry.exclude is None]
     looked_at = [row for row in in_use if row.section in wanted]
-    problems += rules.repeated_participants(in_use)
-    if head.classes:
-        problems += rules.wrong_labels(looked_at, head.classes, require_labels)
-    elif require_labels and rows and not any("classes" in problem.field + problem.advice for problem in problems):
-        problems.append(Problem("datalist", "classes", "missing", 'the class names, such as ["M", "F"]'))
-    problems += rules.without_recordings(looked_at)
+    findings += rules.repeated_participants(in_use, line_of)
+    findings += rules.similar_participants(in_use, line_of)
+    findings += _about_labels(head, rows, looked_at, misfits, asked.labels)
+    findings += rules.without_recordings(looked_at)
 
     root = Path(os.path.abspath(path.parent / head.data_root.replace("\\", "/")))  # noqa: PTH100 - FileFinder says why
-    finder = FileFinder(root)
-    if require_files and looked_at and not root.is_dir():
-        problems.append(Problem("datalist", "data_root", f"{quoted(head.data_root)}: there is no folder {root}"))
-        require_files = False
+    finder = FileFinder(root, in_use, line_of)
     participants = tuple(ParticipantFiles(row, finder.eeg(row), finder.mri(row)) for row in looked_at)
-    problems += finder.problems if require_files else finder.refusals
-    if not problems:  # with any, a section may be empty only because its rows could not be read
-        problems += rules.empty_sections(looked_at, None if sections is None else wanted)
-        if require_labels:
-            problems += rules.classes_nobody_learns(looked_at, head.classes)
-    return Examination(path, head, root, wanted, participants, tuple(problems))
+    if any(finding.place == ("data_root",) for finding in misfits):  # then every file is missing for one reason
+        findings += finder.refusals
+    elif asked.files and looked_at and not root.is_dir():
+        seen = f"{quoted(head.data_root)}: there is no folder {root}"
+        findings += [Finding(WHOLE_FILE, "data_root", seen, group="files", place=("data_root",)), *finder.refusals]
+    else:
+        findings += finder.findings if asked.files else finder.refusals
+    findings += _backslashes(head, finder)
+    if file.readable and not misfits:  # a section may be empty only because its rows could not be read
+        findings += _about_sections(file.value, head, rows, looked_at, asked)
+    ordered = in_order(_with_lines(findings, file))
+    errors = tuple(finding for finding in ordered if not finding.warning)
+    warnings = tuple(finding for finding in ordered if finding.warning)
+    return Examination(path, head, root, wanted, participants, errors, warnings, file)
 
 
-def _unknown_sections(sections: Sequence[str]) -> Iterator[Problem]:
+def _unknown_sections(sections: Sequence[str]) -> Iterator[Finding]:
     for section in sections:
         if section not in SECTIONS:
             advice = did_you_mean(section, SECTIONS)
-            yield Problem("section", seen=quoted(section), wanted=one_of(SECTIONS), advice=advice)
+            yield Finding("section", seen=quoted(section), wanted=one_of(SECTIONS), advice=advice)
+
+
+def _about_labels(
+    head: DatalistFile, rows: Sequence[Row], looked_at: Sequence[Row], misfits: Sequence[Finding], required: bool
+) -> Iterator[Finding]:
+    if head.classes:
+        yield from rules.wrong_labels(looked_at, head.classes, required)
+    elif required and rows and not any("classes" in finding.field + finding.advice for finding in misfits):
+        yield Finding(WHOLE_FILE, "classes", "missing", 'the class names, such as ["M", "F"]')
+
+
+def _about_sections(
+    document: dict[str, object],
+    head: DatalistFile,
+    rows: Sequence[Row],
+    looked_at: Sequence[Row],
+    asked: Requirements,
+) -> Iterator[Finding]:
+    """Sections without participants, or without those of one class."""
+    if asked.sections is not None:
+        needed = [section for section in SECTIONS if section in asked.sections]
+    else:
+        yield from rules.nobody_at_all(looked_at)
+        folds = rules.has_folds(rows)
+        written = [section for section in SECTIONS if section in document and (section != "validation" or not folds)]
+        needed = written if asked.complete and looked_at else []
+    excluded = [row.section for row in rows if row.entry.exclude is not None]
+    yield from rules.empty_sections(looked_at, needed, excluded)
+    known = all(row.entry.label in head.classes for row in looked_at)  # else a label has to be corrected first
+    if asked.labels and known:
+        yield from rules.missing_classes(looked_at, head.classes, needed or ("training",))
+
+
+def _backslashes(head: DatalistFile, finder: FileFinder) -> Iterator[Finding]:
+    """Understood here, but not by other programs that read the list on Linux or macOS."""
+    advice = "write / (also on Windows), or let check --fix do it: other programs need it"
+    if finder.backslashes:
+        row, field = finder.backslashes[0]
+        seen = f"{counted(len(finder.backslashes), 'path')} with \\, the first one here"
+        finding = row.finding(field, seen, "/", advice, group="files")
+        yield replace(finding, warning=True)
+    elif "\\" in head.data_root:
+        seen, place = quoted(head.data_root), ("data_root",)
+        yield Finding(WHOLE_FILE, "data_root", seen, "/", advice, group="files", place=place, warning=True)
+
+
+def _with_lines(findings: Sequence[Finding], file: JsonFile) -> Iterator[Finding]:
+    for finding in findings:
+        line = file.places.line(finding.place) if finding.place and finding.line is None else None
+        yield finding if line is None else finding.at_line(line)

@@ -3,66 +3,96 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.validation import Row
-from monai_fusion.datalist.wording import did_you_mean, one_of, quoted
-from monai_fusion.errors import Problem
+from monai_fusion.datalist.wording import counted, did_you_mean, one_of, quoted
+
+LineOf = Callable[[Row], int | None]
 
 
-def repeated_participants(rows: Iterable[Row]) -> Iterator[Problem]:
+def repeated_participants(rows: Iterable[Row], line_of: LineOf) -> Iterator[Finding]:
     """A participant in two sections would be learned from and judged by; in one section twice, counted twice."""
     places: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         places[row.participant_id].append(row)
-    for participant_id, found in places.items():
+    for found in places.values():
         if len(found) == 1:
             continue
-        sections = list(dict.fromkeys(row.section for row in found))
-        named = " and in ".join(f"{row.section} (row {row.number})" for row in found)
+        *_, last = found
+        sections = {row.section for row in found}
         if len(sections) > 1:
-            yield Problem(
-                participant_id, seen=f"in {named}", wanted="one section only", advice="delete all but one row"
-            )
+            named = " and in ".join(f"{row.section} (line {line_of(row)})" for row in found)
+            advice = "delete all but one of these lines"
+            yield last.finding(seen=f"in {named}", wanted="one part only", advice=advice, group="splits")
         else:
-            numbers = " and ".join(str(row.number) for row in found)
-            yield Problem(
-                participant_id, seen=f"in {sections[0]} {len(found)} times (rows {numbers})", wanted="one row"
-            )
+            lines = " and ".join(str(line_of(row)) for row in found)
+            seen = f"{len(found)} times in {last.section} (lines {lines})"
+            yield last.finding(seen=seen, wanted="once", advice="delete all but one of these lines", group="splits")
 
 
-def wrong_labels(rows: Iterable[Row], classes: Sequence[str], required: bool) -> Iterator[Problem]:
+def similar_participants(rows: Iterable[Row], line_of: LineOf) -> Iterator[Finding]:
+    """Ids that only upper and lower case tell apart are most likely one person."""
+    spellings: dict[str, dict[str, Row]] = defaultdict(dict)
+    for row in rows:
+        spellings[row.participant_id.casefold()].setdefault(row.participant_id, row)
+    for found in spellings.values():
+        first, *others = found.values()
+        for other in others:
+            seen = f"differs from {first.participant_id} (line {line_of(first)}) only in upper and lower case"
+            yield other.finding(seen=seen, advice="if this is one person, keep one line", group="splits")
+
+
+def wrong_labels(rows: Iterable[Row], classes: Sequence[str], required: bool) -> Iterator[Finding]:
     """A label is exactly one of the classes; it is never guessed, only asked for."""
     for row in rows:
         label = row.entry.label
         if label is None:
             if required:
                 seen = "null" if "label" in row.entry.model_fields_set else "missing"
-                yield Problem(row.participant_id, "label", seen, one_of(classes))
+                yield row.finding("label", seen, one_of(classes), group="labels")
         elif label not in classes:
             seen = quoted(label) if label.strip() else f"{quoted(label)} (empty)"
-            yield Problem(row.participant_id, "label", seen, one_of(classes), did_you_mean(label, classes))
+            yield row.finding("label", seen, one_of(classes), did_you_mean(label, classes), group="labels")
 
 
-def without_recordings(rows: Iterable[Row]) -> Iterator[Problem]:
+def without_recordings(rows: Iterable[Row]) -> Iterator[Finding]:
     """One modality may be missing, not both."""
     for row in rows:
         if not row.entry.eeg and row.entry.mri is None:
-            yield Problem(row.participant_id, seen="neither eeg nor mri", wanted="at least one of them")
+            yield row.finding(seen="neither eeg nor mri", wanted="at least one of them", group="files")
 
 
-def empty_sections(rows: Sequence[Row], sections: Sequence[str] | None) -> Iterator[Problem]:
-    """Nobody to work with; ``sections`` are those that are needed, ``None`` if any will do."""
-    if sections is None and not rows:
-        yield Problem("datalist", seen="no participant in training, validation or test", wanted="at least one")
-    for section in sections or ():
-        if not any(row.section == section for row in rows):
-            yield Problem("datalist", section, "no participant", "at least one")
+def nobody_at_all(rows: Sequence[Row]) -> Iterator[Finding]:
+    """A datalist is of somebody."""
+    if not rows:
+        seen = "no participant in training, validation or test"
+        yield Finding(WHOLE_FILE, seen=seen, wanted="at least one", group="splits")
 
 
-def classes_nobody_learns(rows: Iterable[Row], classes: Sequence[str]) -> Iterator[Problem]:
-    """The network learns every class from someone, if it learns at all."""
-    labels = {row.entry.label for row in rows if row.section == "training"}
-    for name in classes if labels else ():
-        if name not in labels:
-            yield Problem("datalist", "training", f"no participant of class {quoted(name)}", "at least one")
+def empty_sections(rows: Iterable[Row], sections: Iterable[str], excluded: Collection[str] = ()) -> Iterator[Finding]:
+    """Sections in which nobody is left to work with; ``excluded`` are the sections of rows that are left out."""
+    used = {row.section for row in rows}
+    for section in sections:
+        if section not in used:
+            number = sum(name == section for name in excluded)
+            seen = f"all of its {counted(number, 'participant')} excluded" if number else "no participant"
+            yield Finding(WHOLE_FILE, section, seen, "at least one", group="splits", place=(section,))
+
+
+def missing_classes(rows: Iterable[Row], classes: Sequence[str], sections: Iterable[str]) -> Iterator[Finding]:
+    """Every class is learned from someone, and judged by someone; a section that is empty is not asked."""
+    labels: dict[str, set[str | None]] = defaultdict(set)
+    for row in rows:
+        labels[row.section].add(row.entry.label)
+    for section in sections:
+        for name in classes if labels[section] else ():
+            if name not in labels[section]:
+                seen = f"no participant of class {quoted(name)}"
+                yield Finding(WHOLE_FILE, section, seen, "at least one", group="splits", place=(section,))
+
+
+def has_folds(rows: Iterable[Row]) -> bool:
+    """Whether the rows carry the field ``fold``: the validation part is then one of the folds."""
+    return any(row.entry.fold is not None for row in rows)

@@ -25,7 +25,7 @@ ClassName = Annotated[str, Field(pattern=_TRIMMED_TEXT)]
 
 
 class Entry(BaseModel):
-    """One participant: a row of a section. Further fields (age, site, fold ...) are allowed and kept."""
+    """One participant: a row of a section. Further fields (age, site ...) are allowed and kept."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -44,6 +44,10 @@ class Entry(BaseModel):
     ] = None
     mri: Annotated[
         str | None, Field(description="The T1 MRI (.nii or .nii.gz), relative to data_root: one path, or null.")
+    ] = None
+    fold: Annotated[
+        int | None,
+        Field(ge=0, description="Which part of a k-fold split this participant is in, from 0; as Auto3DSeg has it."),
     ] = None
     exclude: Annotated[
         str | None,

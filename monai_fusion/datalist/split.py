@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
-from monai_fusion.datalist.wording import one_of, quoted
+from monai_fusion.datalist.wording import counted, one_of, quoted
 from monai_fusion.errors import InputError, Problem
 
 SEED = 1337
@@ -21,11 +21,19 @@ VALIDATION_FRACTION = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Participant ids by section, each in ascending order; no id is in two of them."""
+    """Participant ids by section, each in ascending order; no id is in two of them.
+
+    Attributes:
+        training: Who is learned from.
+        validation: Who chooses the best epoch.
+        test: Who the finished network is judged by.
+        folds: With k folds, the fold of everyone who is in one.
+    """
 
     training: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
+    folds: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def section(self, name: str) -> tuple[str, ...]:
         """The ids of ``training``, ``validation`` or ``test``."""
@@ -82,12 +90,12 @@ def ratio_split(
         InputError: There are not two classes, a fraction is not between 0 and 1, or a class would be missing from a
             section.
     """
-    _refuse_what_ratio_cannot(labels.values(), classes, test_fraction, validation_fraction)
+    refuse_what_ratio_cannot(labels.values(), classes, test_fraction, validation_fraction)
     by_class = [sorted(name for name, label in labels.items() if label == index) for index in (0, 1)]
     numbers = [len(members) for members in by_class]
     tested = test_counts(numbers[0], numbers[1], test_fraction)
     validated = [max(1, rounded(validation_fraction, n - t)) for n, t in zip(numbers, tested, strict=True)]
-    _refuse_empty_parts(numbers, tested, validated, classes)
+    refuse_empty_parts(numbers, tested, validated, classes)
 
     training: list[str] = []
     validation: list[str] = []
@@ -111,12 +119,23 @@ def _shuffled(sorted_ids: Sequence[str], seed: str) -> list[str]:
     return sorted(sorted_ids, key=numbers.__getitem__)
 
 
-def _refuse_what_ratio_cannot(
+def refuse_what_ratio_cannot(
     labels: Iterable[int], classes: Sequence[str], test_fraction: float, validation_fraction: float
 ) -> None:
+    """Says what a test set of 2 : 1 cannot be drawn from.
+
+    Raises:
+        InputError: There are not two classes, or a fraction is not between 0 and 1.
+    """
     if len(classes) != 2:
         raise InputError(
-            Problem("split", "ratio", f"{len(classes)} classes: {one_of(classes)}", "two: the test set is drawn 2 : 1")
+            Problem(
+                "--method",
+                "ratio",
+                f"{len(classes)} classes: {one_of(classes)}",
+                "two, because the test set is drawn 2 : 1",
+                "use --method stratified",
+            )
         )
     strange = sorted(set(labels) - {0, 1})
     if strange:
@@ -126,24 +145,33 @@ def _refuse_what_ratio_cannot(
             raise InputError(Problem("split", name, str(fraction), "a number between 0 and 1, such as 0.15"))
 
 
-def _refuse_empty_parts(
-    numbers: Sequence[int], tested: Sequence[int], validated: Sequence[int], classes: Sequence[str]
+def refuse_empty_parts(
+    numbers: Sequence[int],
+    tested: Sequence[int],
+    validated: Sequence[int],
+    classes: Sequence[str],
+    at_least: Sequence[int] = (4, 3),
 ) -> None:
-    """Every class must be in every section: says of each class that is not how far its participants go."""
+    """Every class must be in every section: says of each class that is not how far its participants go.
+
+    Raises:
+        InputError: A class would be missing from a section.
+    """
     problems = []
     for index, name in enumerate(classes):
         left = numbers[index] - tested[index]
         room = {"test": tested[index], "validation": left, "training": left - validated[index]}
         missing = [section for section, number in room.items() if number < 1]
         if missing:
-            seen = f"{numbers[index]} with both recordings, of whom {tested[index]} would be tested"
+            seen = f"{counted(numbers[index], 'participant')}, of whom {tested[index]} would be tested"
             problems.append(
                 Problem("split", f"class {quoted(name)}", seen, advice=f"none left for {' and '.join(missing)}")
             )
     if problems:
-        if numbers[0] < 4 or numbers[1] < 3:
-            wanted = f"at least 4 {quoted(classes[0])} and 3 {quoted(classes[1])} with both recordings"
-            problems.append(Problem("split", seen=f"{numbers[0]} and {numbers[1]}", wanted=wanted))
+        if any(number < needed for number, needed in zip(numbers, at_least, strict=True)):
+            wanted = " and ".join(f"{needed} {quoted(name)}" for needed, name in zip(at_least, classes, strict=True))
+            seen = " and ".join(map(str, numbers))
+            problems.append(Problem("split", seen=seen, wanted=f"at least {wanted}"))
         else:
             problems.append(Problem("split", advice="ask for a smaller test or validation fraction"))
         raise InputError(problems, heading="the participants cannot be split")

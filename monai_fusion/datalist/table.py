@@ -1,12 +1,14 @@
-"""Reads a participants table: CSV or TSV, as Excel, LibreOffice and BIDS write it in any country."""
+"""Reads a participants table: CSV, TSV or .xlsx, as Excel, LibreOffice and BIDS write it in any country."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from monai_fusion.datalist.spreadsheet import is_spreadsheet, sheet_rows
 from monai_fusion.datalist.wording import did_you_mean, quoted
 from monai_fusion.errors import InputError, Problem
 
@@ -15,7 +17,7 @@ _DELIMITERS = {"\t": "tab", ";": "semicolon", ",": "comma"}  # the first decides
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One participant's values by column, spaces at their ends removed; ``line`` is the line in the file."""
+    """One participant's values by column, spaces at their ends removed; ``line`` is the line in the file or sheet."""
 
     line: int
     values: dict[str, str]
@@ -37,15 +39,22 @@ class ParticipantsTable:
     rows: tuple[TableRow, ...]
     notes: tuple[str, ...] = ()
 
-    def by_participant(self, id_column: str, used_columns: tuple[str, ...]) -> dict[str, TableRow]:
+    def by_participant(
+        self, id_column: str, used_columns: tuple[str, ...], named_by: Mapping[str, str] | None = None
+    ) -> dict[str, TableRow]:
         """Each participant's row, by the id in ``id_column``.
 
         Two rows for one participant are accepted where they agree in ``used_columns``.
 
+        Args:
+            id_column: The column of ids.
+            used_columns: Further columns that must be there.
+            named_by: The option that names a column, for messages.
+
         Raises:
             InputError: A column is not there, an id is empty, or two rows of a participant differ.
         """
-        self._require_columns((id_column, *used_columns))
+        self._require_columns((id_column, *used_columns), named_by or {})
         rows: dict[str, TableRow] = {}
         problems = []
         for row in self.rows:
@@ -63,11 +72,12 @@ class ParticipantsTable:
             raise InputError(problems, heading=str(self.path))
         return rows
 
-    def _require_columns(self, names: tuple[str, ...]) -> None:
+    def _require_columns(self, names: tuple[str, ...], named_by: Mapping[str, str]) -> None:
         problems = []
         for name in dict.fromkeys(names):
             if name not in self.columns:
                 known = f"the columns are {', '.join(quoted(column) for column in self.columns)}"
+                known += f"; name one with {named_by[name]}" if name in named_by else ""
                 advice = did_you_mean(name, self.columns)
                 problems.append(Problem("column", quoted(name), "not there", advice=f"{advice} {known}".strip()))
             elif self.columns.count(name) > 1:
@@ -77,7 +87,7 @@ class ParticipantsTable:
 
 
 def read_participants_table(path: Path) -> ParticipantsTable:
-    """Read a table with a header line; comma, semicolon or tab is recognised by the header.
+    """Read a table with a header line: the first sheet of an .xlsx, or text whose header tells comma, semicolon or tab.
 
     Text is UTF-8 (with or without byte order mark) or UTF-16 with its mark, as Excel's "Unicode text"; anything else is
     read as Windows-1252, and a note says so.
@@ -85,35 +95,47 @@ def read_participants_table(path: Path) -> ParticipantsTable:
     Raises:
         InputError: The file cannot be read, is no such table, or a row has more or fewer values than the header.
     """
-    text, notes = _text(path)
-    lines = text.splitlines()
-    header = next((line for line in lines if line.strip()), "")
-    if not header:
-        raise InputError(Problem(str(path), seen="an empty file", wanted="a table with a header line"))
-    delimiter = max(_DELIMITERS, key=lambda sign: len(next(csv.reader([header], delimiter=sign))))
+    content = _content(path)
+    if is_spreadsheet(content):
+        rows, notes = sheet_rows(path, content)
+        return _table(path, rows, "", notes)
+    text, notes = _text(path, content)
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = max(_DELIMITERS, key=lambda sign: len(next(csv.reader([header], delimiter=sign), [])))
+    return _table(path, _csv_rows(path, text, delimiter), f", separated by {_DELIMITERS[delimiter]}", notes)
+
+
+def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise InputError(Problem(str(path), f"line {reader.line_num}", f"not a table ({error})")) from None
+
+
+def _table(path: Path, lines: Iterable[tuple[int, list[str]]], how: str, notes: tuple[str, ...]) -> ParticipantsTable:
+    """The table of these lines, of which the first that holds anything is the header."""
     columns: tuple[str, ...] = ()
     rows: list[TableRow] = []
     problems = []
-    try:
-        for cells in reader:
-            values = [cell.strip() for cell in cells]
-            if not any(values):
-                continue
-            if not columns:
-                columns = tuple(_without_empty_end(values, 0))
-                continue
-            values = _without_empty_end(values, len(columns))
-            if len(values) != len(columns):
-                seen = f"{len(values)} values, separated by {_DELIMITERS[delimiter]}"
-                wanted = f"{len(columns)}: {', '.join(columns)}"
-                problems.append(Problem(f"line {reader.line_num}", seen=seen, wanted=wanted))
-                continue
-            rows.append(TableRow(reader.line_num, dict(zip(columns, values, strict=True))))
-    except csv.Error as error:
-        problems.append(Problem(f"line {reader.line_num}", seen=f"not a table ({error})"))
+    for number, cells in lines:
+        values = [cell.strip() for cell in cells]
+        if not any(values):
+            continue
+        if not columns:
+            columns = tuple(_without_empty_end(values, 0))
+            continue
+        values = _without_empty_end(values, len(columns))
+        if len(values) != len(columns):
+            wanted = f"{len(columns)}: {', '.join(columns)}"
+            problems.append(Problem(f"line {number}", seen=f"{len(values)} values{how}", wanted=wanted))
+            continue
+        rows.append(TableRow(number, dict(zip(columns, values, strict=True))))
     if problems:
         raise InputError(problems, heading=str(path))
+    if not columns:
+        raise InputError(Problem(str(path), seen="an empty file", wanted="a table with a header line"))
     return ParticipantsTable(path, columns, tuple(rows), notes)
 
 
@@ -124,28 +146,24 @@ def _without_empty_end(values: list[str], at_least: int) -> list[str]:
     return values
 
 
-def _text(path: Path) -> tuple[str, tuple[str, ...]]:
+def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise InputError(Problem(str(path), seen="there is no such file")) from None
     except OSError as error:
         raise InputError(Problem(str(path), seen=f"cannot be read ({error.strerror or error})")) from None
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise InputError(Problem(str(path), seen="a spreadsheet", wanted="a CSV or TSV file", advice="save it as CSV"))
+
+
+def _text(path: Path, content: bytes) -> tuple[str, tuple[str, ...]]:
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         return content.decode(encoding), ()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        note = (
-            f"{path}, line {line}: not UTF-8, so the table was read as Windows-1252: check names with special letters"
-        )
-        try:
-            return content.decode("cp1252"), (note,)
-        except UnicodeDecodeError:
-            raise InputError(
-                Problem(
-                    str(path), f"line {line}", "text in an unknown encoding", "UTF-8", "save the table as CSV UTF-8"
-                )
-            ) from None
+    note = f"{path}, line {line}: not UTF-8, so the table was read as Windows-1252: check names with special letters"
+    try:
+        return content.decode("cp1252"), (note,)
+    except UnicodeDecodeError:
+        advice = "save the table as CSV UTF-8"
+        raise InputError(Problem(str(path), f"line {line}", "text in an unknown encoding", "UTF-8", advice)) from None

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from monai_fusion.datalist.reporting import WHOLE_FILE, Finding, Place
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry
 from monai_fusion.datalist.wording import did_you_mean, misspelt, quoted
-from monai_fusion.errors import Problem
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -33,6 +33,7 @@ _WANTED_IN_ENTRY = {
     "label": "a class name in double quotes",
     "eeg": 'a path, a list of paths, or a pattern such as "eeg/sub-010002_*.npy"',
     "mri": "one path in double quotes, or null",
+    "fold": "a whole number from 0, or no such field",
     "exclude": "the reason in double quotes (or no such field)",
 }
 
@@ -50,71 +51,98 @@ class Row:
         """The id of the row's participant."""
         return self.entry.participant_id
 
+    @property
+    def place(self) -> Place:
+        """Where the row stands in the document."""
+        return self.section, self.number - 1
 
-def validate(document: Any) -> tuple[DatalistFile, list[Row], list[Problem]]:
+    def finding(self, field: str = "", seen: str = "", wanted: str = "", advice: str = "", *, group: str) -> Finding:
+        """Something about this row or one of its fields."""
+        name = field.partition(" ")[0]
+        place = (*self.place, name) if name else self.place
+        return Finding(
+            self.participant_id,
+            field,
+            seen,
+            wanted,
+            advice,
+            group=group,
+            place=place,
+            participant_id=self.participant_id,
+        )
+
+
+def validate(document: Any) -> tuple[DatalistFile, list[Row], list[Finding]]:
     """The file's head (its sections empty), the rows that fit the model, and what does not fit.
 
     A field of the head that does not fit has its default value in the head.
     """
     if not isinstance(document, Mapping):
-        return DatalistFile(), [], [Problem("datalist", seen=_described(document), wanted="an object: { ... }")]
-    head, problems = _head({name: value for name, value in document.items() if name not in SECTIONS})
+        return DatalistFile(), [], [Finding(WHOLE_FILE, seen=_described(document), wanted="an object: { ... }")]
+    head, findings = _head({name: value for name, value in document.items() if name not in SECTIONS})
     rows: list[Row] = []
     for section in SECTIONS:
         entries = document.get(section, [])
         if not isinstance(entries, list):
-            problems.append(Problem("datalist", section, _described(entries), _WANTED_AT_TOP[section]))
+            findings.append(_about_head(section, _described(entries), _WANTED_AT_TOP[section]))
             continue
-        for number, raw in enumerate(entries, start=1):
-            entry, found = _entry(raw, f"{section}, row {number}")
-            problems += found
+        for index, raw in enumerate(entries):
+            entry, found = _entry(raw, (section, index))
+            findings += found
             if entry is not None:
-                rows.append(Row(section, number, entry))
-    return head, rows, problems
+                rows.append(Row(section, index + 1, entry))
+    return head, rows, findings
 
 
-def _head(fields: dict[str, Any]) -> tuple[DatalistFile, list[Problem]]:
+def _about_head(name: str, seen: str, wanted: str = "", advice: str = "") -> Finding:
+    return Finding(WHOLE_FILE, name, seen, wanted, advice, place=(name,))
+
+
+def _head(fields: dict[str, Any]) -> tuple[DatalistFile, list[Finding]]:
     model, wrong = _fitted(DatalistFile, fields)
-    problems = []
+    findings = []
     for name in wrong:
         if name in _WANTED_AT_TOP:
-            problems.append(Problem("datalist", name, _described(fields[name]), _WANTED_AT_TOP[name]))
+            findings.append(_about_head(name, _described(fields[name]), _WANTED_AT_TOP[name]))
         else:
             known = f"the fields are {', '.join(TOP_FIELDS)}"
-            problems.append(
-                Problem("datalist", name, "there is no such field", advice=did_you_mean(name, TOP_FIELDS) or known)
-            )
+            advice = did_you_mean(name, TOP_FIELDS) or known
+            findings.append(_about_head(name, "there is no such field", advice=advice))
     if model is None:
         model = DatalistFile.model_validate({name: value for name, value in fields.items() if name not in wrong})
     if "classes" not in wrong:
-        problems += _repeated_classes(model.classes)
-    return model, problems
+        findings += _repeated_classes(model.classes)
+    return model, findings
 
 
-def _repeated_classes(classes: list[str]) -> Iterator[Problem]:
+def _repeated_classes(classes: list[str]) -> Iterator[Finding]:
     for name in dict.fromkeys(classes):
         if classes.count(name) > 1:
-            yield Problem("datalist", "classes", f"{quoted(name)} stands there {classes.count(name)} times", "once")
+            yield _about_head("classes", f"{quoted(name)} stands there {classes.count(name)} times", "once")
 
 
-def _entry(raw: Any, place: str) -> tuple[Entry | None, list[Problem]]:
+def _entry(raw: Any, place: Place) -> tuple[Entry | None, list[Finding]]:
     if not isinstance(raw, dict):
-        return None, [Problem(place, seen=_described(raw), wanted='a participant: {"participant_id": ..., ...}')]
+        return None, [
+            Finding("", seen=_described(raw), wanted='a participant: {"participant_id": ..., ...}', place=place)
+        ]
     entry, wrong = _fitted(Entry, raw)
-    where = str(raw["participant_id"]) if "participant_id" in raw and "participant_id" not in wrong else place
+    who = str(raw["participant_id"]) if "participant_id" in raw and "participant_id" not in wrong else None
+
+    def about(field: str, seen: str, wanted: str = "", advice: str = "") -> Finding:
+        return Finding(who or "", field, seen, wanted, advice, place=(*place, field), participant_id=who)
+
     misspellings = _misspelt_fields(raw)
-    problems = []
+    findings = []
     for written, meant in misspellings.items():
         or_keep = f' (If not, add "{meant}": null; "{written}" is then kept.)' if meant != "participant_id" else ""
-        problems.append(
-            Problem(where, written, "there is no such field", advice=f"did you mean {quoted(meant)}?{or_keep}")
-        )
+        findings.append(about(written, "there is no such field", advice=f"did you mean {quoted(meant)}?{or_keep}"))
     for name in wrong:
         if name in raw:
-            problems.append(Problem(where, name, _described(raw[name]), _WANTED_IN_ENTRY[name]))
+            findings.append(about(name, _described(raw[name]), _WANTED_IN_ENTRY[name]))
         elif name not in misspellings.values():
-            problems.append(Problem(where, name, "missing", _WANTED_IN_ENTRY[name]))
-    return None if problems else entry, problems
+            findings.append(about(name, "missing", _WANTED_IN_ENTRY[name]))
+    return None if findings else entry, findings
 
 
 def _misspelt_fields(raw: Mapping[str, Any]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ from monai_fusion.files import write_atomically
 
 def datalist_text(datalist: DatalistFile) -> str:
     """The file's text: the head's fields a line each, then one participant a line; letters as they are, not escaped."""
-    document = datalist.model_dump(by_alias=True, exclude_unset=True)
+    return document_text(datalist.model_dump(by_alias=True, exclude_unset=True))
+
+
+def document_text(document: Mapping[str, Any]) -> str:
+    """As `datalist_text`, of a file's content as parsed JSON: every field in its place, known or not."""
     fields = [
         f"  {_json(name)}: {_rows(value) if name in SECTIONS else _json(value)}" for name, value in document.items()
     ]

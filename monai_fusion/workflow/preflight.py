@@ -11,7 +11,7 @@ from types import TracebackType
 
 import torch
 
-from monai_fusion.datalist import check_datalist
+from monai_fusion.datalist import DatalistError, check_datalist
 from monai_fusion.errors import InputError, Problem, input_error_behind
 from monai_fusion.training import MODEL_FILE
 from monai_fusion.workflow.overrides import CommandLine, check_overrides
@@ -57,7 +57,7 @@ def preflight(
             Problem("--datalist", seen="not given", wanted="the path of a datalist (monai-fusion datalist)")
         )
     if problems := check_datalist(datalist, sections=sections, require_labels=require_labels):
-        raise InputError(problems, heading=str(datalist))
+        raise DatalistError(problems, heading=str(datalist))
     _check_device(device)
     if model_dir is not None:
         read_recipe(model_dir)

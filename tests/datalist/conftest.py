@@ -10,6 +10,17 @@ import pytest
 Document = dict[str, Any]
 
 
+def one_row_a_line(document: Document) -> str:
+    """The document as the program writes it: line 2 is ``$schema``, sub-01 stands in line 8, sub-06 in line 17."""
+
+    def value(content: object) -> str:
+        if isinstance(content, list) and any(isinstance(entry, dict) for entry in content):
+            return "[\n" + ",\n".join(f"    {json.dumps(entry, ensure_ascii=False)}" for entry in content) + "\n  ]"
+        return json.dumps(content, ensure_ascii=False)
+
+    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {value(content)}" for name, content in document.items()) + "\n}\n"
+
+
 def _row(number: int, label: str | None) -> Document:
     name = f"sub-{number:02d}"
     return {"participant_id": name, "label": label, "eeg": f"eeg/{name}_*.npy", "mri": f"mri/{name}_T1w.nii.gz"}
@@ -44,7 +55,7 @@ def save(tmp_path: Path) -> Callable[[Document | str | bytes], Path]:
         path = tmp_path / "lists" / "eight.json"
         path.parent.mkdir(exist_ok=True)
         if isinstance(content, dict):
-            content = json.dumps(content, indent=1)
+            content = one_row_a_line(content)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
 

@@ -9,7 +9,9 @@ import pytest
 
 from monai_fusion.datalist import check_datalist, read_datalist
 from monai_fusion.datalist.building import BuildOptions, build_datalist
+from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.scanning import participant_id_of
+from monai_fusion.datalist.split_options import SplitOptions
 from monai_fusion.errors import InputError
 
 PEOPLE = [f"sub-{number:03d}" for number in range(1, 21)]
@@ -30,7 +32,12 @@ def options(tmp_path: Path) -> BuildOptions:
     table = ["participant_id,gender,age"]
     table += [f"{name},{'F' if number % 3 == 0 else 'M'},20-25" for number, name in enumerate(PEOPLE)]
     (root / "participants.csv").write_text("\n".join(table) + "\n", encoding="utf-8")
-    return BuildOptions(root / "eeg", root / "mri", root / "participants.csv", tmp_path / "lists/gender.json")
+    return BuildOptions(
+        out=tmp_path / "lists/gender.json",
+        eeg_dir=root / "eeg",
+        mri_dir=root / "mri",
+        participants=root / "participants.csv",
+    )
 
 
 def edit_table(options: BuildOptions, old: str, new: str) -> None:
@@ -94,7 +101,7 @@ def test_the_same_input_gives_the_same_bytes_and_another_seed_another_split(opti
     first = options.out.read_bytes()
     build_datalist(replace(options, force=True))
     assert options.out.read_bytes() == first
-    build_datalist(replace(options, force=True, seed=7))
+    build_datalist(replace(options, force=True, split=SplitOptions(seed=7)))
     assert options.out.read_bytes() != first
 
 
@@ -164,8 +171,9 @@ def test_labels_that_are_no_class_are_all_listed_and_refused(options: BuildOptio
         '  sub-002 gender: "male" in line 3, expected "M" or "F": did you mean "M"?',
         '  sub-003 gender: empty in line 4, expected "M" or "F"',
         '  sub-004 gender: "f" in line 5, expected "M" or "F": did you mean "F"?',
-        '  sub-006 gender: not in the table, expected "M" or "F"',
-        "  all of them: correct the table, or leave them out with --drop-unlabelled",
+        "  sub-006 gender: not in the table, expected a row",
+        "  all of them: correct the table, say what it means with --map VALUE=CLASS, "
+        "or leave them out with --drop-unlabelled",
     ]
 
 
@@ -179,11 +187,13 @@ def test_unlabelled_participants_are_left_out_and_named_only_when_asked_for(opti
 
 
 def test_two_mris_of_one_participant_are_refused_with_both_names(options: BuildOptions) -> None:
-    options.mri_dir.joinpath("sub-002_inv-1.nii").touch()
+    options.mri_dir.joinpath("sub-002_rec-2_T1w.nii").touch()
     assert message(options) == (
-        'sub-002 mri: 2 MRIs: "sub-002_T1w.nii.gz", "sub-002_inv-1.nii", expected one: '
-        f"keep in {options.mri_dir} only the one that is meant"
+        "sub-002 mri: 2 MRIs: sub-002_T1w.nii.gz, sub-002_rec-2_T1w.nii, expected one: "
+        'choose with a --t1w-pattern such as "*_rec-2*"'
     )
+    build_datalist(replace(options, choice=Choice(t1w_pattern="sub-???_T1w*")))
+    assert "rec-2" not in options.out.read_text(encoding="utf-8")
 
 
 def test_participants_with_one_recording_are_left_out_and_reported(options: BuildOptions) -> None:
@@ -196,18 +206,25 @@ def test_participants_with_one_recording_are_left_out_and_reported(options: Buil
     assert sum(sum(counts.values()) for counts in result.counts.values()) == 18
 
 
-def test_ids_that_nowhere_agree_are_shown_from_both_sides(options: BuildOptions) -> None:
-    edit_table(options, "sub-", "")
+def test_ids_that_nowhere_agree_are_shown_from_both_sides_with_what_to_do(options: BuildOptions) -> None:
+    edit_table(options, "sub-0", "")
+    edit_table(options, "\n0", "\n")  # 1 instead of sub-001, as Excel leaves it
     assert message(options) == (
-        "participants: 001, 002, 003 and 17 more in participants.csv; files of sub-001, sub-002, sub-003 and 17 more, "
-        "expected the same ids in both: no participant with both recordings is in the table"
+        "participants: files of sub-001, sub-002, sub-003 and 17 more; "
+        "rows in participants.csv of 1, 2, 3 and 17 more, expected the same ids in both: "
+        "if sub-001 and 1 are one participant, and so with 20 of them, add --loose-ids"
     )
+    assert sum(build_datalist(replace(options, loose_ids=True)).counts["test"].values()) == 3
+    options.out.unlink()
     for path in options.mri_dir.iterdir():
         path.rename(path.with_name(path.name.replace("sub-0", "sub-1")))
-    assert message(options) == (
-        "participants: EEG of sub-001, sub-002, sub-003 and 17 more; MRIs of sub-101, sub-102, sub-103 and 17 more, "
-        "expected the same ids in both: nobody has both recordings"
-    )
+    assert message(options).splitlines()[1:] == [
+        "  participants: EEG of sub-001, sub-002, sub-003 and 17 more; MRIs of sub-101, sub-102, sub-103 and 17 more, "
+        "expected the same ids in both: if a table has both ids of everyone in two columns, add --id-map TABLE",
+        "  participants: files of sub-001, sub-002, sub-003 and 37 more; rows in participants.csv of 1, 2, 3 and "
+        "17 more, expected the same ids in both: if sub-001 and 1 are one participant, and so with 20 of them, "
+        "add --loose-ids",
+    ]
 
 
 def test_folders_without_recordings_and_names_without_an_id_are_refused(options: BuildOptions, tmp_path: Path) -> None:
@@ -227,7 +244,7 @@ def test_columns_are_asked_for_by_their_exact_name(options: BuildOptions) -> Non
     edit_table(options, "age\n", "age (5-year bins)\n")
     assert message(replace(options, label_column="Gender", keep=("age",))).splitlines()[1:] == [
         '  column "Gender": not there: did you mean "gender"? '
-        'the columns are "participant_id", "gender", "age (5-year bins)"',
+        'the columns are "participant_id", "gender", "age (5-year bins)"; name one with --label-column',
         '  column "age": not there: did you mean "age (5-year bins)"? '
         'the columns are "participant_id", "gender", "age (5-year bins)"',
     ]
@@ -247,7 +264,7 @@ def test_an_existing_file_is_replaced_only_by_force(options: BuildOptions) -> No
 
 def test_options_that_cannot_be_are_refused_before_anything_is_searched(options: BuildOptions) -> None:
     nowhere = replace(options, eeg_dir=Path("nowhere"))
-    assert message(replace(nowhere, classes=("M", "M"))) == '--classes: "M" "M", expected different names'
+    assert message(replace(nowhere, classes=("M", "M"))) == '--classes: "M" "M", expected two or more different names'
     assert "--keep" in message(replace(nowhere, keep=("label",)))
     assert "--keep" in message(replace(nowhere, keep=("Excluded",)))
     assert "3 classes" in message(replace(options, classes=("M", "F", "D")))
@@ -258,9 +275,9 @@ def test_a_cohort_too_small_to_split_is_refused_with_the_counts(options: BuildOp
         options.mri_dir.joinpath(f"{name}_T1w.nii.gz").unlink()
     assert message(options).splitlines() == [
         "the participants cannot be split: 3 problems",
-        '  split class "M": 3 with both recordings, of whom 2 would be tested: none left for training',
-        '  split class "F": 2 with both recordings, of whom 1 would be tested: none left for training',
-        '  split: 3 and 2, expected at least 4 "M" and 3 "F" with both recordings',
+        '  split class "M": 3 participants, of whom 2 would be tested: none left for training',
+        '  split class "F": 2 participants, of whom 1 would be tested: none left for training',
+        '  split: 3 and 2, expected at least 4 "M" and 3 "F"',
     ]
 
 
@@ -276,3 +293,61 @@ def test_data_root_may_be_chosen_if_it_holds_both_folders(options: BuildOptions,
 
 def test_an_output_folder_that_is_not_there_is_said(options: BuildOptions, tmp_path: Path) -> None:
     assert f"there is no folder {tmp_path / 'no'}" in message(replace(options, out=tmp_path / "no" / "list.json"))
+
+
+def test_extending_keeps_rows_as_they_were_edited_and_distributes_only_the_new(options: BuildOptions) -> None:
+    later = PEOPLE[14:]
+    waiting = {path: path.read_bytes() for name in later for path in options.mri_dir.glob(f"{name}_*")}
+    for path in waiting:
+        path.unlink()
+    build_datalist(options)
+    document = json.loads(options.out.read_text(encoding="utf-8"))
+    first, second, *_ = document["training"]
+    first["exclude"] = "fell asleep"
+    second |= {"comment": "Größe?", "eeg": second["eeg"].replace("_*", "_EO_seg0")}
+    document |= {"name": "ours"}
+    old = options.out.with_name("old.json")
+    old.write_text(json.dumps(document), encoding="utf-8")
+    for path, content in waiting.items():
+        path.write_bytes(content)
+
+    new = options.out.with_name("new.json")
+    result = build_datalist(replace(options, out=new, extend=old, keep=("age",)))
+    assert check_datalist(new) == []
+    extended = json.loads(new.read_text(encoding="utf-8"))
+    assert extended["name"] == "ours"
+    for section in ("training", "validation", "test"):
+        rows = [{**row, "age": "20-25"} for row in document[section]]
+        assert [row for row in extended[section] if row["participant_id"] not in later] == rows
+    everyone = [row["participant_id"] for section in ("training", "validation", "test") for row in extended[section]]
+    assert sorted(everyone) == PEOPLE
+    assert result.counts["test"]["M"] == 2 * result.counts["test"]["F"]
+    assert f"1 participant excluded, as before: {first['participant_id']}" in result.notes
+
+
+def test_extending_with_other_classes_or_labels_is_refused(options: BuildOptions) -> None:
+    build_datalist(options)
+    more = replace(options, extend=options.out, out=options.out.with_name("more.json"))
+    assert '--extend classes: "F" "M", expected "M" "F", as in' in message(replace(more, classes=("F", "M")))
+    edit_table(options, "sub-002,M", "sub-002,F")
+    assert message(more) == (
+        'sub-002 label: "F" in the table, "M" in gender.json, expected the same: correct the one that is wrong'
+    )
+
+
+def test_the_split_options_reach_the_datalist(options: BuildOptions) -> None:
+    split = SplitOptions("kfold", folds=3, stratify_by=("age",))
+    result = build_datalist(replace(options, split=split, all_folds=True))
+    assert [path.name for path in result.paths] == ["gender_fold0.json", "gender_fold1.json", "gender_fold2.json"]
+    rows = json.loads(result.paths[1].read_text(encoding="utf-8"))["test"]
+    assert {row["fold"] for row in rows} == {1}
+    assert list(rows[0]) == ["participant_id", "label", "eeg", "mri", "fold", "age"]
+
+
+def test_labels_that_are_codes_are_mapped(options: BuildOptions) -> None:
+    text = options.participants.read_text(encoding="utf-8")
+    options.participants.write_text(text.replace(",M,", ",2,").replace(",F,", ",1,"), encoding="utf-8")
+    problem = message(options).splitlines()[1]
+    assert problem.startswith('  sub-001, sub-004, sub-007 and 4 more gender: "1" in lines 2, 5, 8, 11, 14 and 2 more')
+    result = build_datalist(replace(options, maps=("1=F", "2=M")))
+    assert result.counts["test"] == {"M": 2, "F": 1}

@@ -24,7 +24,7 @@ def test_the_schema_describes_every_field_and_allows_further_ones_in_rows_only()
     assert set(schema["properties"]) == {
         "$schema", "name", "target", "classes", "data_root", "training", "validation", "test"
     }  # fmt: skip
-    assert set(entry["properties"]) == {"participant_id", "label", "eeg", "mri", "exclude"}
+    assert set(entry["properties"]) == {"participant_id", "label", "eeg", "mri", "fold", "exclude"}
     assert all("description" in field for field in [*schema["properties"].values(), *entry["properties"].values()])
     assert (schema["additionalProperties"], entry["additionalProperties"]) == (False, True)
     pattern = re.compile(entry["properties"]["participant_id"]["pattern"])

@@ -1,8 +1,10 @@
 """Tables as spreadsheets of all countries write them."""
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from monai_fusion.datalist.table import read_participants_table
@@ -63,7 +65,9 @@ def test_an_old_windows_table_is_read_and_a_note_says_so(table: Callable[[bytes]
         (b"", "an empty file, expected a table with a header line"),
         (b"id,gender\na,M\nb\nc,F,20,x\n", "line 3: 1 values, separated by comma, expected 2: id, gender"),
         (b'id,gender\n"a,M\n', "not a table"),
-        (b"PK\x03\x04....", "a spreadsheet, expected a CSV or TSV file: save it as CSV"),
+        (b"\r\n\r\n", "an empty file, expected a table with a header line"),
+        (b"PK\x03\x04....", "a spreadsheet that cannot be read, expected .xlsx or CSV: save it as .xlsx without a"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old or protected Excel file, expected .xlsx or CSV"),
         (b"id,\x81\n", "text in an unknown encoding, expected UTF-8: save the table as CSV UTF-8"),
     ],
 )
@@ -95,3 +99,59 @@ def test_a_column_name_that_stands_twice_is_refused_where_it_is_used(table: Call
     with pytest.raises(InputError, match='column "gender": there 2 times, expected once'):
         read.by_participant("id", ("gender",))
     assert set(read.by_participant("id", ())) == {"a"}
+
+
+Cell = str | int | float | bool | datetime.datetime | None
+
+
+@pytest.fixture
+def workbook(tmp_path: Path) -> Callable[..., Path]:
+    def write(rows: list[list[Cell]], **more_sheets: list[list[Cell]]) -> Path:
+        book = openpyxl.Workbook()
+        for name, content in {"People": rows, **more_sheets}.items():
+            sheet = book.create_sheet(name)
+            for row in content:
+                sheet.append(row)
+        del book["Sheet"]
+        path = tmp_path / "participants.xlsx"
+        book.save(path)
+        return path
+
+    return write
+
+
+def test_the_first_sheet_of_a_workbook_is_read_as_text(workbook: Callable[..., Path]) -> None:
+    path = workbook(
+        [
+            ["ID", "Größe", "age", "left", "note"],
+            [10002, 1.8, 20.0, True, None],
+            ["sub-03", " x ", "20-25", False, "é"],
+        ],
+        Codes=[["M", "male"]],
+    )
+    table = read_participants_table(path)
+    assert [row.values for row in table.rows] == [
+        {"ID": "10002", "Größe": "1.8", "age": "20", "left": "TRUE", "note": ""},
+        {"ID": "sub-03", "Größe": "x", "age": "20-25", "left": "FALSE", "note": "é"},
+    ]
+    assert [row.line for row in table.rows] == [2, 3]
+    assert table.notes == (f"{path}: only the first sheet, 'People', was read",)
+
+
+def test_a_workbook_is_told_by_its_content_not_its_name(workbook: Callable[..., Path]) -> None:
+    path = workbook([[], ["id", "gender"], [], ["a", "M"]])
+    renamed = path.rename(path.with_name("participants.csv"))
+    assert [(row.line, row.values) for row in read_participants_table(renamed).rows] == [
+        (4, {"id": "a", "gender": "M"})
+    ]
+
+
+def test_ranges_that_excel_made_dates_of_are_noted(workbook: Callable[..., Path]) -> None:
+    table = read_participants_table(workbook([["id", "age"], ["a", datetime.datetime(2026, 12, 10)]]))
+    assert table.rows[0].values["age"] == "2026-12-10"
+    assert "line 2: a date (Excel makes one of a range such as 10-12, too" in table.notes[0]
+
+
+def test_a_workbook_without_anything_is_refused(workbook: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match="an empty file"):
+        read_participants_table(workbook([]))

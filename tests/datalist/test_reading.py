@@ -121,7 +121,7 @@ def test_only_the_sections_asked_for_are_needed_and_looked_at(document: Document
     document["training"][0]["mri"] = "mri/deleted.nii.gz"
     path = save(document)
     assert [len(check_datalist(path, sections)) for sections in (None, ["test"], ["validation", "test"])] == [1, 0, 1]
-    assert str(check_datalist(path, ["validation"])[0]) == "datalist validation: no participant, expected at least one"
+    assert str(check_datalist(path, ["validation"])[0]) == "line 12, validation: no participant, expected at least one"
     datalist = read_datalist(path, ["test"])
     assert datalist.sections == ("test",)
     with pytest.raises(KeyError, match="training"):
@@ -133,7 +133,7 @@ def test_only_the_sections_asked_for_are_needed_and_looked_at(document: Document
 
 def test_a_participant_in_two_sections_is_refused_whatever_section_is_asked_for(document: Document, save: Save) -> None:
     document["validation"].append({**document["training"][0]})
-    with pytest.raises(InputError, match=r"sub-01: in training \(row 1\) and in validation \(row 3\)"):
+    with pytest.raises(InputError, match=r"sub-01: in training \(line 8\) and in validation \(line 15\)"):
         read_datalist(save(document), ["test"])
 
 

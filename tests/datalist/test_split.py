@@ -56,36 +56,32 @@ REFUSED = [
     (
         (3, 1),
         [
-            '  split class "M": 3 with both recordings, of whom 2 would be tested: none left for training',
-            '  split class "F": 1 with both recordings, of whom 1 would be tested: '
-            "none left for validation and training",
-            '  split: 3 and 1, expected at least 4 "M" and 3 "F" with both recordings',
+            '  split class "M": 3 participants, of whom 2 would be tested: none left for training',
+            '  split class "F": 1 participant, of whom 1 would be tested: none left for validation and training',
+            '  split: 3 and 1, expected at least 4 "M" and 3 "F"',
         ],
     ),
     (
         (2, 1),
         [
-            '  split class "M": 2 with both recordings, of whom 2 would be tested: '
-            "none left for validation and training",
-            '  split class "F": 1 with both recordings, of whom 1 would be tested: '
-            "none left for validation and training",
-            '  split: 2 and 1, expected at least 4 "M" and 3 "F" with both recordings',
+            '  split class "M": 2 participants, of whom 2 would be tested: none left for validation and training',
+            '  split class "F": 1 participant, of whom 1 would be tested: none left for validation and training',
+            '  split: 2 and 1, expected at least 4 "M" and 3 "F"',
         ],
     ),
     (
         (0, 5),
         [
-            '  split class "M": 0 with both recordings, of whom 0 would be tested: '
+            '  split class "M": 0 participants, of whom 0 would be tested: '
             "none left for test and validation and training",
-            '  split class "F": 5 with both recordings, of whom 0 would be tested: none left for test',
-            '  split: 0 and 5, expected at least 4 "M" and 3 "F" with both recordings',
+            '  split class "F": 5 participants, of whom 0 would be tested: none left for test',
+            '  split: 0 and 5, expected at least 4 "M" and 3 "F"',
         ],
     ),
     (
         (100, 3),
         [
-            '  split class "F": 3 with both recordings, of whom 3 would be tested: '
-            "none left for validation and training",
+            '  split class "F": 3 participants, of whom 3 would be tested: none left for validation and training',
             "  split: ask for a smaller test or validation fraction",
         ],
     ),

@@ -1,0 +1,55 @@
+"""Prints how a split is balanced, and warns of columns that are confounded with the class."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from monai_fusion.datalist.balance import Balance, BalanceRow, Link
+
+_WIDTH_OF_A_FILE = 240  # a table that is not shown in a window is not broken into its width
+
+
+def print_balance(balance: Balance) -> None:
+    """The table on stdout: a row for each part with number, classes, ratio and strata; warnings on stderr."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    classes = list(balance.classes)
+    strata = [f"{column} {category}" for column, category in balance.strata]
+    table = Table("", "n", *classes, " : ".join(classes), *strata, box=box.SIMPLE)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in balance.rows:
+        if row.name in ("training", "all"):
+            table.add_section()
+        table.add_row(*_cells(row))
+    width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE
+    Console(markup=False, highlight=False, width=width).print(table)
+    if strata:
+        typer.echo(f"In each stratum: all ({' : '.join(classes)})")
+    for link in balance.links:
+        typer.echo(f"warning: {_warning(link, classes)}", err=True)
+
+
+def _cells(row: BalanceRow) -> list[str]:
+    strata = [f"{sum(counts)} ({':'.join(map(str, counts))})" for counts in row.by_stratum]
+    return [row.name, str(row.number), *map(str, row.by_class), _ratio(row.by_class), *strata]
+
+
+def _ratio(counts: Sequence[int]) -> str:
+    """All relative to the last class: ``2.00 : 1``."""
+    *others, last = counts
+    return " : ".join([*(f"{count / last:.2f}" for count in others), "1"]) if last else "-"
+
+
+def _warning(link: Link, classes: Sequence[str]) -> str:
+    shares = ", ".join(f"{100 * share:.0f} % of {name}" for share, name in zip(link.shares, classes, strict=True))
+    measured = f"Cramer's V {link.cramers_v:.2f}, chi-squared p {link.p:.2g}"
+    return (
+        f"{link.column} goes together with the class ({measured}): {link.column} is {link.category} in {shares}. "
+        f"A network may learn {link.column} instead, and no split changes that: look within {link.column}, too."
+    )

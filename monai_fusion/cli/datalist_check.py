@@ -1,0 +1,193 @@
+"""``monai-fusion datalist check`` and ``schema``: say what is wrong with a datalist, and describe the format."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monai_fusion.cli.datalist import datalist_app
+from monai_fusion.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from monai_fusion.datalist.fixing import Repair
+    from monai_fusion.datalist.reading import Examination, Requirements
+    from monai_fusion.datalist.reporting import Finding
+
+_MOST_WORKERS = 8  # more of them wait for the disk, and each holds a volume
+
+
+@datalist_app.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The datalist (.json).", show_default=False)],
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Open every file as well: shape, NaN, damaged files, one recording under two ids."),
+    ] = False,
+    unlabelled: Annotated[
+        bool, typer.Option("--unlabelled", help="Labels may be missing: a list for prediction only.")
+    ] = False,
+    assume_orientation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAS", help="With --deep: axes of MRIs whose header states none, as in your run's config."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="With --deep: files opened at a time.", show_default="one a core, at most 8", min=1),
+    ] = None,
+    fix: Annotated[
+        bool,
+        typer.Option(
+            "--fix", help="Repair what is safe (commas, quotes, slashes, BOM): shows the change and asks first."
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --fix: do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")] = False,
+) -> None:
+    """Check a datalist, and say everything that is wrong with it at once.
+
+    The fields, labels and splits are checked, and that every file exists. Exit code 0: nothing is wrong, though there
+    may be warnings; 2: something is.
+    """
+    from monai_fusion.datalist.reading import Requirements, examine_datalist
+    from monai_fusion.datalist.reporting import DatalistError
+
+    asked = Requirements(labels=not unlabelled, complete=True)
+    if as_json and fix and not yes:
+        raise InputError(
+            Problem("--json", seen="together with --fix", advice="give --yes as well: programs are not asked")
+        )
+    if fix:
+        examination = _fixed(file, asked, ask=not yes, quiet=as_json)
+    else:
+        examination = examine_datalist(file, require_labels=not unlabelled, complete=True)
+    problems: Sequence[Finding] = examination.problems
+    warnings: Sequence[Finding] = examination.warnings
+    if deep:
+        found = _look_into_files(examination, assume_orientation, workers)
+        problems = [*problems, *(finding for finding in found if not finding.warning)]
+        warnings = [*warnings, *(finding for finding in found if finding.warning)]
+    if as_json:
+        _print_json(examination, problems, warnings)
+    elif problems:
+        _print_warnings(warnings)
+        raise DatalistError(problems, heading=str(file))
+    else:
+        _print_summary(examination)
+        _print_warnings(warnings)
+
+
+def _print_summary(examination: Examination) -> None:
+    from monai_fusion.datalist.wording import counted
+
+    typer.echo(f"{examination.path}: nothing is wrong")
+    for section, counts in _counts(examination).items():
+        by_class = [f"{number} {name}" for name, number in counts["classes"].items()]
+        by_class += [f"{counts['unlabelled']} without a label"] if counts["unlabelled"] else []
+        typer.echo(f"  {section}: {counted(counts['participants'], 'participant')} ({', '.join(by_class)})")
+
+
+def _print_warnings(warnings: Sequence[Finding]) -> None:
+    from monai_fusion.datalist.reporting import grouped
+    from monai_fusion.datalist.wording import counted
+
+    if warnings:
+        typer.echo(f"{counted(len(warnings), 'warning')}, with which a run still starts:", err=True)
+        for line in grouped(warnings):
+            typer.echo(line, err=True)
+
+
+def _print_json(examination: Examination, problems: Sequence[Finding], warnings: Sequence[Finding]) -> None:
+    """One object on stdout; its shape is described in docs/datalist_check.md."""
+    report = {
+        "file": str(examination.path),
+        "ok": not problems,
+        "errors": len(problems),
+        "warnings": len(warnings),
+        "findings": [finding.as_json() for finding in (*problems, *warnings)],
+        "sections": _counts(examination),
+    }
+    typer.echo(json.dumps(report, ensure_ascii=False, indent=2))
+    if problems:
+        raise typer.Exit(InputError.exit_code)
+
+
+def _counts(examination: Examination) -> dict[str, dict[str, Any]]:
+    counts: dict[str, dict[str, Any]] = {}
+    for section in examination.sections:
+        labels = [found.row.entry.label for found in examination.participants if found.row.section == section]
+        classes = {name: labels.count(name) for name in examination.head.classes}
+        counts[section] = {"participants": len(labels), "classes": classes, "unlabelled": labels.count(None)}
+    return counts
+
+
+def _fixed(file: Path, asked: Requirements, *, ask: bool, quiet: bool) -> Examination:
+    """Repair the file if there is something to repair and the person wants it; return how it is then."""
+    from monai_fusion.datalist.fixing import plan_repair
+    from monai_fusion.datalist.wording import counted
+
+    repair = plan_repair(file, asked)
+    if not repair.worth_writing:
+        if not quiet:
+            typer.echo(f"{file}: there is nothing that can be repaired safely")
+        return repair.before
+    if not quiet:
+        for line in repair.diff():
+            typer.echo(line)
+    if ask and not _confirmed(repair):
+        typer.echo(f"{file}: nothing was changed")
+        return repair.before
+    repair.write()
+    if not quiet:
+        number = len(repair.changes)
+        typer.echo(f"{file}: repaired" + (f" ({counted(number, 'line')})" if number else ""))
+    return repair.after
+
+
+def _confirmed(repair: Repair) -> bool:
+    """The person's answer; no answer (no terminal, Ctrl+D) is no."""
+    try:
+        return typer.confirm(f"Write this to {repair.before.path}?")
+    except typer.Abort:
+        typer.echo()
+        return False
+
+
+def _look_into_files(examination: Examination, assume_orientation: str | None, workers: int | None) -> list[Finding]:
+    from tqdm import tqdm
+
+    from monai_fusion.datalist.contents import Opener, check_contents, recordings_of
+    from monai_fusion.transforms import load_scalogram, load_volume
+
+    recordings = recordings_of(examination)
+    load_mri = functools.partial(load_volume, assume_orientation=assume_orientation)
+    opener = Opener(load_scalogram, load_mri, assume_orientation)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    hidden = not sys.stderr.isatty()
+    with tqdm(total=len(recordings), desc="Opening files", unit="file", leave=False, disable=hidden) as bar:
+        return check_contents(examination, recordings, opener, workers or min(usable, _MOST_WORKERS), bar.update)
+
+
+@datalist_app.command("schema")
+def schema(
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write it; else it is printed.")] = None,
+) -> None:
+    """Print or write the JSON Schema of datalists.
+
+    With it beside your datalist, an editor such as VS Code completes field names and underlines mistakes.
+    """
+    from monai_fusion.datalist.writing import schema_text, write_schema
+
+    if out is None:
+        typer.echo(schema_text(), nl=False)
+    else:
+        write_schema(out)
+        typer.echo(f"{out}: written")

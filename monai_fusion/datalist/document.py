@@ -1,0 +1,98 @@
+"""A datalist file as it is written: fields and rows in their order, for programs that change some and keep the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai_fusion.datalist.reading import check_datalist
+from monai_fusion.datalist.schema import SECTIONS
+from monai_fusion.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """One participant's row: the section it stands in, and its fields in their order."""
+
+    section: str
+    fields: Mapping[str, Any]
+
+    @property
+    def participant_id(self) -> str:
+        """Whose row it is."""
+        return str(self.fields["participant_id"])
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the participant is neither excluded nor lacks a recording."""
+        return self.fields.get("exclude") is None and bool(self.fields.get("eeg")) and bool(self.fields.get("mri"))
+
+    def text(self, field: str) -> str:
+        """The field's value as a table would hold it; empty if there is none."""
+        value = self.fields.get(field)
+        return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A datalist file that was checked.
+
+    Attributes:
+        path: The file.
+        fields: Its fields, sections included, in their order.
+        rows: All rows, excluded ones too, in the file's order.
+    """
+
+    path: Path
+    fields: Mapping[str, Any]
+    rows: tuple[DocumentRow, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names."""
+        return tuple(self.fields["classes"])
+
+    @property
+    def by_id(self) -> dict[str, DocumentRow]:
+        """The rows by participant; of someone excluded and standing elsewhere too, the row in use."""
+        ordered = sorted(self.rows, key=lambda row: row.fields.get("exclude") is None)
+        return {row.participant_id: row for row in ordered}
+
+    def with_rows(self, rows: Iterable[DocumentRow]) -> dict[str, Any]:
+        """The file's content with other rows: what ``write_document`` takes."""
+        by_section: dict[str, list[dict[str, Any]]] = {section: [] for section in SECTIONS}
+        for row in rows:
+            by_section[row.section].append(dict(row.fields))
+        return {**self.fields, **by_section}
+
+
+def read_document(path: Path, *, require_files: bool) -> Document:
+    """Read a datalist to change it.
+
+    Args:
+        path: The file.
+        require_files: Whether its recordings must be there too.
+
+    Raises:
+        InputError: Anything is wrong with it; such a file is not to be built on.
+    """
+    problems = check_datalist(path, require_files=require_files)
+    if problems:
+        raise InputError(problems, heading=str(path))
+    fields = json.loads(path.read_text(encoding="utf-8-sig"))
+    rows = [DocumentRow(section, row) for section in SECTIONS for row in fields.get(section, [])]
+    return Document(path, fields, tuple(rows))
+
+
+def with_fold(fields: Mapping[str, Any], fold: int | None) -> dict[str, Any]:
+    """A row's fields with another fold, where it stands or else behind the MRI; without the field if there is none."""
+    changed = {name: value for name, value in fields.items() if name != "fold" or fold is not None}
+    if fold is None or "fold" in changed:
+        return {**changed, "fold": fold} if fold is not None else changed
+    names = list(changed)
+    place = names.index("mri") + 1 if "mri" in changed else len(names)
+    items = list(changed.items())
+    return dict([*items[:place], ("fold", fold), *items[place:]])

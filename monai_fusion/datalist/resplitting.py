@@ -1,0 +1,235 @@
+"""Splits a datalist anew, or extends an older one, and writes it: one file, or one for each fold that is tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from monai_fusion.datalist.balance import Balance, Member, balance_of
+from monai_fusion.datalist.document import Document, DocumentRow, read_document, with_fold
+from monai_fusion.datalist.planning import make_split
+from monai_fusion.datalist.reading import check_datalist
+from monai_fusion.datalist.schema import SECTIONS
+from monai_fusion.datalist.split import Split
+from monai_fusion.datalist.split_options import FOLDS, SplitOptions, Standing
+from monai_fusion.datalist.strata import Person, groups_of, strata_of
+from monai_fusion.datalist.validation import ENTRY_FIELDS
+from monai_fusion.datalist.wording import a_few, counted, did_you_mean, quoted
+from monai_fusion.datalist.writing import document_text, write_text
+from monai_fusion.errors import InputError, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFiles:
+    """Where a split is written.
+
+    Attributes:
+        out: The datalist to write.
+        force: Replace it if it is there.
+        all_folds: Write a file for each fold that is tested (or validates, if the test set is kept) instead of one:
+            ``gender_fold0.json`` and so on beside ``out``.
+    """
+
+    out: Path
+    force: bool = False
+    all_folds: bool = False
+
+    def paths(self, folds: int) -> tuple[Path, ...]:
+        """The files, for so many folds."""
+        return (
+            tuple(self.out.with_stem(f"{self.out.stem}_fold{i}") for i in range(folds))
+            if self.all_folds
+            else (self.out,)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SplitResult:
+    """What was written.
+
+    Attributes:
+        paths: The datalist, or one for each fold.
+        balance: How the first of them is split.
+        notes: What else to know.
+    """
+
+    paths: tuple[Path, ...]
+    balance: Balance
+    notes: tuple[str, ...] = ()
+
+
+def split_datalist(file: Path, files: SplitFiles, options: SplitOptions, extend: Path | None = None) -> SplitResult:
+    """Split the participants of a datalist anew; all else in it stays as it is.
+
+    Excluded participants, and those with one recording only, stay in their sections and are not counted.
+
+    Args:
+        file: The datalist; its recordings need not be at hand.
+        files: What to write.
+        options: How to split.
+        extend: An older datalist: everyone in it goes where they are there, and only the others are distributed.
+
+    Raises:
+        InputError: A datalist is wrong or cannot be split so, or ``files.out`` is there already.
+    """
+    options.refuse_what_does_not_go_together()
+    refuse_to_replace(files, options)
+    document = read_document(file, require_files=False)
+    older = None if extend is None else read_document(extend, require_files=False)
+    unlabelled = [row.participant_id for row in document.rows if row.in_use and row.fields.get("label") is None]
+    if unlabelled:
+        advice = 'add the label, or an "exclude" with the reason'
+        raise InputError(Problem(a_few(unlabelled), "label", "missing", advice=advice), heading=str(file))
+    further = {name: None for row in document.rows for name in row.fields if name not in ENTRY_FIELDS}
+    return split_and_write(document, older, options, files, tuple(further))
+
+
+def split_and_write(
+    document: Document, older: Document | None, options: SplitOptions, files: SplitFiles, columns: Sequence[str]
+) -> SplitResult:
+    """Split the rows of a datalist and write it; ``columns`` are those to look at in the balance table."""
+    rows = [row for row in document.rows if row.in_use]
+    ids = [row.participant_id for row in rows]
+    people = _people(rows, document.classes, options)
+    standing = _standing(document, older, ids, options)
+    split = make_split(people, document.classes, options, standing)
+    splits = list(_for_all_folds(people, document, options, standing, split)) if files.all_folds else [split]
+    paths = files.paths(len(splits))
+    if len(paths) > (options.folds or FOLDS):  # more than were looked at before
+        _refuse_to_replace(paths, files.force)
+    texts = [document_text(document.with_rows(_placed(document.rows, each, older))) for each in splits]
+    for path, text in zip(paths, texts, strict=True):
+        write_text(text, path)
+    section_of = {name: section for section in SECTIONS for name in splits[0].section(section)}
+    members = [
+        Member(
+            section_of[row.participant_id],
+            splits[0].folds.get(row.participant_id),
+            document.classes.index(row.fields["label"]),
+            {column: row.text(column) for column in (*columns, *options.stratify_by)},
+        )
+        for row in rows
+    ]
+    target = document.fields.get("target")
+    balance = balance_of(
+        members, document.classes, (column for column in columns if column != target), options.stratify_by
+    )
+    return SplitResult(paths, balance, tuple(_notes(document, older)))
+
+
+def refuse_to_replace(files: SplitFiles, options: SplitOptions) -> None:
+    """A file is replaced only when told so, and never one that is not right: its owner is at work on it.
+
+    Raises:
+        InputError: A file to be written is there already.
+    """
+    if files.all_folds and options.method != "kfold":
+        raise InputError(Problem("--all-folds", advice="is for --method kfold"))
+    _refuse_to_replace(files.paths(options.folds or FOLDS), files.force)
+
+
+def _refuse_to_replace(paths: Sequence[Path], force: bool) -> None:
+    problems = []
+    for path in paths:
+        if path.exists() and not force:
+            problems.append(
+                Problem(str(path), seen="is there already", advice="replace it with --force, or choose another --out")
+            )
+        elif path.exists() and (found := check_datalist(path, require_labels=False, require_files=False)):
+            seen = f"is there already, and is no right datalist ({counted(len(found), 'problem')})"
+            advice = "it is not replaced: correct it, or move it away"
+            problems.append(Problem(str(path), seen=seen, advice=advice))
+    if problems:
+        raise InputError(problems)
+
+
+def _people(rows: Sequence[DocumentRow], classes: Sequence[str], options: SplitOptions) -> list[Person]:
+    known = dict.fromkeys(name for row in rows for name in row.fields)
+    problems = []
+    for option, names in (("--stratify-by", options.stratify_by), ("--group-by", options.group_by)):
+        for name in names:
+            if name == "label" and option == "--stratify-by":
+                problems.append(Problem(option, quoted(name), advice="the label is always balanced: leave it out"))
+            elif name not in known or name in ENTRY_FIELDS:
+                further = [column for column in known if column not in ENTRY_FIELDS]
+                there = (
+                    f"the rows have {', '.join(map(quoted, further))}" if further else "the rows have no further fields"
+                )
+                advice = f"{did_you_mean(name, further)} {there}".strip()
+                problems.append(Problem(option, quoted(name), "no participant has this field", advice=advice))
+    if problems:
+        raise InputError(problems)
+    ids = [row.participant_id for row in rows]
+
+    def column(name: str) -> Mapping[str, str]:
+        return {row.participant_id: row.text(name) for row in rows}
+
+    strata = strata_of({name: column(name) for name in options.stratify_by}, ids)
+    groups = groups_of({name: column(name) for name in options.group_by}, ids) if options.group_by else {}
+    return [
+        Person(name, classes.index(row.fields["label"]), strata[name], groups.get(name))
+        for row, name in zip(rows, ids, strict=True)
+    ]
+
+
+def _standing(document: Document, older: Document | None, ids: Sequence[str], options: SplitOptions) -> Standing:
+    """Who stays where: everyone of the older datalist; of this one the folds or the test set, if told to keep them."""
+    here = set(ids)
+    rows = [row for row in (older or document).rows if row.participant_id in here and row.fields.get("exclude") is None]
+    folds = {row.participant_id: row.fields["fold"] for row in rows if row.fields.get("fold") is not None}
+    sections = {row.participant_id: row.section for row in rows}
+    if older is not None:
+        if options.method == "kfold" and not folds:
+            raise InputError(Problem("--extend", seen=f"nobody in {older.path} has a fold", wanted='"fold": 0, 1 ...'))
+        return Standing(sections, folds if options.method == "kfold" else {})
+    tested = {name: section for name, section in sections.items() if section == "test" and options.keep_test}
+    return Standing(tested, folds if options.keep_folds else {})
+
+
+def _for_all_folds(
+    people: Sequence[Person], document: Document, options: SplitOptions, standing: Standing, first: Split
+) -> Iterator[Split]:
+    """The splits that test each fold in turn (or validate with it, if the test set is outside the folds)."""
+    outside = set(first.test) - first.folds.keys()
+    kept = Standing(dict.fromkeys(outside, "test"), first.folds)
+    for fold in range(1 + max(first.folds.values())):
+        chosen = replace(options, folds=None, test_fold=None if outside else fold)
+        if outside:
+            chosen = replace(chosen, validation_fold=fold)
+        elif options.validation_fold is not None:
+            advice = "with --all-folds the validation part is drawn from the folds not tested"
+            raise InputError(Problem("--validation-fold", advice=advice))
+        same = fold in {first.folds.get(name) for name in first.test}
+        yield make_split(people, document.classes, chosen, Standing(standing.sections, first.folds) if same else kept)
+
+
+def _placed(rows: Sequence[DocumentRow], split: Split, older: Document | None) -> Iterator[DocumentRow]:
+    """The rows in their order, each in its new section."""
+    section_of = {name: section for section in SECTIONS for name in split.section(section)}
+    known = older.by_id if older is not None else {}
+    for row in rows:
+        if row.in_use:
+            fold = split.folds.get(row.participant_id)
+            yield DocumentRow(section_of[row.participant_id], with_fold(row.fields, fold))
+        else:
+            there = known.get(row.participant_id)
+            yield DocumentRow(there.section if there is not None else row.section, row.fields)
+
+
+def _notes(document: Document, older: Document | None) -> Iterator[str]:
+    excluded = [row for row in document.rows if row.fields.get("exclude") is not None]
+    if excluded:
+        names = a_few(row.participant_id for row in excluded)
+        yield f"{counted(len(excluded), 'participant')} excluded, as before: {names}"
+    lacking = [row for row in document.rows if not row.in_use and row.fields.get("exclude") is None]
+    if lacking:
+        names = a_few(row.participant_id for row in lacking)
+        yield f"{counted(len(lacking), 'participant')} with one recording only, left where they stand: {names}"
+    if older is not None:
+        here = {row.participant_id for row in document.rows}
+        gone = [row.participant_id for row in older.rows if row.participant_id not in here]
+        if gone:
+            yield f"{counted(len(gone), 'participant')} of {older.path} not here any more: {a_few(gone)}"
+        new = [row.participant_id for row in document.rows if row.participant_id not in older.by_id]
+        yield f"{counted(len(here) - len(new), 'participant')} stay where they were, {len(new)} new: {a_few(new)}"

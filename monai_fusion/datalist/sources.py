@@ -1,0 +1,146 @@
+"""Brings recordings and table together: whose is what, under one id for everyone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monai_fusion.datalist.identity import loosely, nobody_agrees, read_id_map, translated
+from monai_fusion.datalist.presets import preset, with_our_columns
+from monai_fusion.datalist.scanning import Recordings, absolute, scan_folders
+from monai_fusion.datalist.table import ParticipantsTable, TableRow, read_participants_table
+from monai_fusion.datalist.wording import a_few, counted
+from monai_fusion.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from monai_fusion.datalist.building import BuildOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """All that a datalist is built from.
+
+    Attributes:
+        recordings: The files by participant.
+        rows: The table's rows by participant.
+        table: The table.
+        folders: Where the recordings are.
+        keep: Columns that the preset carries over.
+        code_of: ``VALUE=CLASS`` by column, for columns whose name says what their codes mean.
+        notes: What was left aside, or is odd.
+    """
+
+    recordings: Recordings
+    rows: Mapping[str, TableRow]
+    table: Path
+    folders: tuple[Path, ...]
+    keep: tuple[str, ...]
+    code_of: Mapping[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+
+    def codes(self, options: BuildOptions) -> tuple[str, ...]:
+        """What the label column's codes mean by its own name, where the classes are those and nothing else is said."""
+        codes = self.code_of.get(options.label_column, ())
+        classes = set(options.classes) or {"M", "F"}
+        fits = {code.rpartition("=")[2] for code in codes} <= classes
+        return codes if fits and not options.maps and not options.bins else ()
+
+
+def read_sources(options: BuildOptions, columns: Sequence[str]) -> Sources:
+    """Find the recordings and read the table, and give everyone one id.
+
+    Raises:
+        InputError: Something is not there or ambiguous, or two of EEG, MRI and table have nobody in common.
+    """
+    recordings, folders, path = _recordings(options)
+    table = read_participants_table(path)
+    code_of: dict[str, tuple[str, ...]] = {}
+    keep: tuple[str, ...] = ()
+    if options.preset is not None:
+        known = preset(options.preset)
+        table, code_of = with_our_columns(table, known)
+        keep = tuple(name for name in known.keep if name in table.columns and name != options.label_column)
+    named_by = {options.id_column: "--id-column", options.label_column: "--label-column"}
+    rows = table.by_participant(options.id_column, (options.label_column, *columns, *keep), named_by)
+    recordings, rows = _under_one_id(options, recordings, rows)
+    notes = _refuse_strangers(recordings, rows, table)
+    return Sources(recordings, rows, path, folders, keep, code_of, (*table.notes, *recordings.notes, *notes))
+
+
+def _recordings(options: BuildOptions) -> tuple[Recordings, tuple[Path, ...], Path]:
+    """The recordings, their folders, and the table's path."""
+    if options.bids is not None:
+        from monai_fusion.datalist.bids import PARTICIPANTS, scan_bids
+
+        recordings = scan_bids(options.bids, options.eeg_dir, options.choice)
+        folders = (options.bids,) if options.eeg_dir is None else (options.bids, options.eeg_dir)
+        return recordings, folders, options.participants or absolute(options.bids) / PARTICIPANTS
+    if options.eeg_dir is None or options.mri_dir is None or options.participants is None:
+        raise InputError(Problem("--bids", seen="missing", wanted="it, or --eeg-dir, --mri-dir and --participants"))
+    recordings = scan_folders(options.eeg_dir, options.mri_dir, options.choice)
+    return recordings, (options.eeg_dir, options.mri_dir), options.participants
+
+
+def _under_one_id(
+    options: BuildOptions, recordings: Recordings, rows: Mapping[str, TableRow]
+) -> tuple[Recordings, dict[str, TableRow]]:
+    id_map = None if options.id_map is None else read_id_map(options.id_map)
+    pairs = id_map.pairs if id_map is not None else ()
+    steps: list[Callable[[str], str]] = []
+    if options.loose_ids:
+        # Names of the map come last: where EEG, MRI or table have a spelling of their own, that is the one to keep.
+        alike = loosely(
+            [recordings.eeg, recordings.mri, rows, [one for one, _ in pairs], [other for _, other in pairs]]
+        )
+        steps.append(alike)
+        pairs = tuple((alike(one), alike(other)) for one, other in pairs)
+    if id_map is not None:
+        here = {*recordings.eeg, *recordings.mri, *rows}
+        names = replace(id_map, pairs=pairs).translation(recordings.mri, rows, recordings.eeg)
+        if not names.keys() & here:
+            seen = f"{a_few(sorted(names))}; files and table have {a_few(sorted(here))}"
+            raise InputError(Problem(str(id_map.path), seen=seen, wanted="ids that the files or the table have"))
+        steps.append(lambda name: names.get(name, name))
+
+    def translate(name: str) -> str:
+        for step in steps:
+            name = step(name)
+        return name
+
+    merged: dict[str, TableRow] = {}
+    problems = []
+    for name, row in rows.items():
+        first = merged.setdefault(translate(name), row)
+        if first is not row:
+            seen = f"lines {first.line} and {row.line} of the table"
+            problems.append(Problem(translate(name), seen=seen, wanted="one, as both ids are the same participant's"))
+    mri = translated(recordings.mri, translate)
+    for name, paths in mri.items():
+        if len(paths) > 1:
+            seen = f"{counted(len(paths), 'MRI')}: {a_few(path.name for path in paths)}"
+            problems.append(Problem(name, "mri", seen, "one, as both ids are the same participant's"))
+    if problems:
+        raise InputError(problems)
+    return Recordings(translated(recordings.eeg, translate), mri, recordings.notes), merged
+
+
+def _refuse_strangers(
+    recordings: Recordings, rows: Mapping[str, TableRow], table: ParticipantsTable
+) -> tuple[str, ...]:
+    """Two sources that have nobody in common use other ids: guessing which are whose is not for a program."""
+    eeg, mri = ("EEG", recordings.eeg.keys()), ("MRIs", recordings.mri.keys())
+    listed = (f"rows in {table.path.name}", rows.keys())
+    problems = [] if recordings.complete else [nobody_agrees(eeg, mri)]
+    files = ("files", recordings.complete or eeg[1] | mri[1])
+    if not rows.keys() & set(files[1]):
+        problems.append(nobody_agrees(files, listed))
+    if problems:
+        raise InputError(problems)
+    fewer = min(len(recordings.eeg), len(recordings.mri))
+    if 2 * len(recordings.complete) < fewer:
+        problem = nobody_agrees((eeg[0], eeg[1] - mri[1]), (mri[0], mri[1] - eeg[1]))
+        common = counted(len(recordings.complete), "participant")
+        return (f"only {common} with both, of {fewer} there could be: {problem.seen}: {problem.advice}",)
+    return ()

@@ -1,0 +1,74 @@
+"""Reads the first sheet of an Excel workbook as lines of text."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from monai_fusion.errors import InputError, Problem
+
+_ZIP = b"PK\x03\x04"
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0"  # .xls, or an .xlsx with a password
+_SAVE_AS = "save it as .xlsx without a password, or as CSV"
+
+
+def is_spreadsheet(content: bytes) -> bool:
+    """Whether a file is a workbook rather than text, whatever its name says."""
+    return content.startswith((_ZIP, _OLD_OFFICE))
+
+
+def sheet_rows(path: Path, content: bytes) -> tuple[list[tuple[int, list[str]]], tuple[str, ...]]:
+    """The first sheet's rows with their numbers, all cells as text, and notes.
+
+    Whole numbers lose their decimals (Excel keeps 10002 as 10002.0); formulas give the value that was last computed.
+
+    Raises:
+        InputError: The file is a workbook of another kind, or damaged.
+    """
+    if content.startswith(_OLD_OFFICE):
+        raise InputError(
+            Problem(str(path), seen="an old or protected Excel file", wanted=".xlsx or CSV", advice=_SAVE_AS)
+        )
+    import openpyxl  # takes a third of a second, and few tables are spreadsheets
+
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        sheet = book.worksheets[0]
+        sheet.reset_dimensions()  # some programs write a wrong extent, and rows would be lost
+        cells = [(number, list(row)) for number, row in enumerate(sheet.iter_rows(values_only=True), start=1)]
+    # openpyxl's readers raise whatever the damaged XML makes them
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError, OSError, SyntaxError):
+        raise InputError(
+            Problem(str(path), seen="a spreadsheet that cannot be read", wanted=".xlsx or CSV", advice=_SAVE_AS)
+        ) from None
+    rows = [(number, [_text(cell) for cell in row]) for number, row in cells]
+    rows = _equally_long(rows)
+    notes = []
+    if len(book.sheetnames) > 1:
+        notes.append(f"{path}: only the first sheet, {book.sheetnames[0]!r}, was read")
+    dates = [number for number, row in cells if any(isinstance(cell, datetime.date) for cell in row)]
+    if dates:
+        why = "Excel makes one of a range such as 10-12, too: format the column as text"
+        notes.append(f"{path}, line {dates[0]}: a date ({why})")
+    return rows, tuple(notes)
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return str(cell).upper()  # as Excel shows it
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():
+        return cell.date().isoformat()
+    return str(cell)
+
+
+def _equally_long(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Empty cells at the end of a row are not stored: they are added up to the header's length."""
+    width = next((len(row) for _, row in rows if any(map(str.strip, row))), 0)
+    return [(number, row + [""] * (width - len(row))) for number, row in rows]

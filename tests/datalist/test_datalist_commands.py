@@ -1,0 +1,122 @@
+"""``datalist build`` and ``datalist split`` as people type them: every option arrives, table and warning appear."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from monai_fusion import cli
+from monai_fusion.datalist.building import BuildOptions
+from monai_fusion.datalist.choosing import Choice
+from monai_fusion.datalist.resplitting import SplitFiles
+from monai_fusion.datalist.split_options import SplitOptions
+
+SPLIT = (
+    "--method kfold --test-fraction 0.3 --validation-fraction 0.1 --seed 7 --stratify-by age site --group-by family "
+    "--folds 4 --test-fold 1 --validation-fold 2 --all-folds --extend old.json --force"
+)
+SPLIT_OPTIONS = SplitOptions("kfold", 0.3, 0.1, 7, ("age", "site"), ("family",), 4, 1, 2)
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return int(ended.value.code or 0), captured.out, captured.err
+
+
+class _ArrivedError(Exception):
+    pass
+
+
+def _stop(*arguments: object) -> None:
+    raise _ArrivedError(*arguments)
+
+
+def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monai_fusion.datalist.building.build_datalist", _stop)
+    command = (
+        "datalist build --out o.json --eeg-dir e --mri-dir m --participants p.csv --bids b --preset lemon "
+        "--session 01 02 --t1w-pattern *x* --eeg-condition EO --id-map n.csv --loose-ids --id-column ID "
+        "--label-column age --classes a b c --map 1=a 2=b --class x=1 --class y=2,3 --keep age site --drop-unlabelled "
+        f"--name N --data-root r {SPLIT}"
+    )
+    with pytest.raises(_ArrivedError) as arrived:
+        cli.main(command.split())
+    assert arrived.value.args[0] == BuildOptions(
+        out=Path("o.json"), eeg_dir=Path("e"), mri_dir=Path("m"), bids=Path("b"), participants=Path("p.csv"),
+        choice=Choice(("01", "02"), "*x*", "EO"), preset="lemon", id_map=Path("n.csv"), loose_ids=True, id_column="ID",
+        label_column="age", classes=("a", "b", "c"), maps=("1=a", "2=b"), bins=("x=1", "y=2,3"), keep=("age", "site"),
+        drop_unlabelled=True, extend=Path("old.json"), force=True, data_root=Path("r"), name="N",
+        split=SPLIT_OPTIONS, all_folds=True,
+    )  # fmt: skip
+
+
+def test_without_options_build_has_the_librarys_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monai_fusion.datalist.building.build_datalist", _stop)
+    with pytest.raises(_ArrivedError) as arrived:
+        cli.main(["datalist", "build", "--out", "o.json"])
+    assert arrived.value.args[0] == BuildOptions(out=Path("o.json"))
+
+
+@pytest.mark.parametrize("file_last", [False, True])
+def test_every_option_of_split_arrives_wherever_the_file_stands(
+    file_last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monai_fusion.datalist.resplitting.split_datalist", _stop)
+    options = f"{SPLIT} --keep-test --keep-folds --out o.json --group-by family"
+    with pytest.raises(_ArrivedError) as arrived:
+        cli.main(["datalist", "split", *(f"{options} g.json" if file_last else f"g.json {options}").split()])
+    file, files, split_options, extend = arrived.value.args
+    assert (file, files, extend) == (Path("g.json"), SplitFiles(Path("o.json"), True, True), Path("old.json"))
+    expected = {**{name: getattr(SPLIT_OPTIONS, name) for name in SplitOptions.__slots__}}
+    expected |= {"keep_test": True, "keep_folds": True, "group_by": ("family", "family")}
+    assert split_options == SplitOptions(**expected)
+
+
+def test_splitting_without_options_needs_a_place_to_write(datalist: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "datalist", "split", datalist)
+    assert (code, out) == (2, "")
+    assert err == f"error: {datalist}: is there already: replace it with --force, or choose another --out\n"
+
+
+@pytest.fixture
+def datalist(tmp_path: Path) -> Path:
+    """Eighty people; nearly all of the F are old."""
+    rows = [
+        {
+            "participant_id": f"sub-{n:02d}",
+            "label": "MF"[n % 2],
+            "eeg": "e.npy" if n == 0 else f"e{n}.npy",
+            "mri": f"m{n}.nii",
+            "age": "60-65" if n % 2 and n % 5 else "20-25",
+        }
+        for n in range(80)
+    ]
+    path = tmp_path / "gender.json"
+    path.write_text(json.dumps({"target": "gender", "classes": ["M", "F"], "training": rows}), encoding="utf-8")
+    return path
+
+
+def test_the_table_and_the_warning_are_printed(datalist: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(
+        capsys, "datalist", "split", datalist, "--method", "kfold", "--folds", 2, "--stratify-by", "age", "--all-folds"
+    )
+    assert code == 0
+    lines = [line.split() for line in out.splitlines() if line.strip()]
+    first, second = (datalist.with_name(f"gender_fold{i}.json") for i in (0, 1))
+    assert out.startswith(f"{first}: 80 participants split\n{second}: 80 participants split\n")
+    assert ["n", "M", "F", "M", ":", "F", "age", "20-25", "age", "60-65"] in lines
+    assert ["all", "80", "40", "40", "1.00", ":", "1", "48", "(40:8)", "32", "(0:32)"] in lines
+    assert ["fold", "0", "40", "20", "20", "1.00", ":", "1", "24", "(20:4)", "16", "(0:16)"] in lines
+    assert err == (
+        "warning: age goes together with the class (Cramer's V 0.82, chi-squared p 2.8e-13): "
+        "age is 20-25 in 100 % of M, 20 % of F. "
+        "A network may learn age instead, and no split changes that: look within age, too.\n"
+    )
+
+
+def test_a_split_file_checks_and_reads_for_training(datalist: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(capsys, "datalist", "split", datalist, "--method", "stratified", "--force")[0] == 0
+    document = json.loads(datalist.read_text(encoding="utf-8"))
+    assert [len(document[section]) for section in ("training", "validation", "test")] == [54, 10, 16]
