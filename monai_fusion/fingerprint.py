@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
+from types import CodeType
 from typing import Any, cast
 
 import numpy as np
@@ -57,7 +59,11 @@ def describe_chain(transforms: Iterable[object]) -> dict[str, Any]:
         and its parameters. Its :func:`digest_of` changes when any of them does.
     """
     return {
-        "transforms": [_describe_object(transform) for transform in transforms],
+        "transforms": [
+            _describe_object(transform)
+            for transform in transforms
+            if not getattr(transform, "changes_nothing", False)  # says so itself, of its own parameters
+        ],
         "libraries": {name: _library_version(name) for name in NUMERIC_LIBRARIES},
     }
 
@@ -101,20 +107,57 @@ def _canonical(value: object) -> Any:
 def _code_version(code: Hashable) -> str | int:
     """Version of a class or function: its own ``version``, its library's, or the hash of its source.
 
-    The source is the fallback for what users insert into the chain: they need not know about versions.
+    The source is the fallback for what users insert into the chain: they need not know about versions. It includes what
+    the code refers to in its own module and the modules beside it: base classes, functions, constants.
     """
     own_version = getattr(code, "version", None)
     if isinstance(own_version, int):
         return own_version
-    module = getattr(code, "__module__", None) or "builtins"
-    library = module.partition(".")[0]
+    library = _library_of(code)
     if library in NUMERIC_LIBRARIES or library in ("builtins", "functools", "collections"):
         return f"{library} {_library_version(library)}"
-    try:
-        source = inspect.getsource(cast(Any, code))
-    except (OSError, TypeError):
+    pieces: dict[object, str] = {}
+    _collect_sources(code, pieces)
+    if not pieces:
         return f"{library} {_library_version(library)}"
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(sorted(pieces.values())).encode()).hexdigest()[:16]
+
+
+def _library_of(code: object) -> str:
+    return (getattr(code, "__module__", None) or "builtins").partition(".")[0]
+
+
+def _collect_sources(code: object, pieces: dict[object, str]) -> None:
+    """Add the source of a user's class or function, and of what it refers to by name, under the object itself."""
+    library = _library_of(code)
+    if code in pieces or library in sys.stdlib_module_names:
+        return
+    try:
+        installed = {"site-packages", "dist-packages"}.intersection(Path(inspect.getfile(cast(Any, code))).parts)
+        pieces[code] = f"{library} {_library_version(library)}" if installed else inspect.getsource(cast(Any, code))
+    except (OSError, TypeError):
+        return
+    if installed:
+        return
+    if isinstance(code, type):
+        for base in code.__mro__[1:]:
+            _collect_sources(base, pieces)
+        functions = [inspect.unwrap(member) for member in vars(code).values() if inspect.isfunction(member)]
+    else:
+        functions = [code] if inspect.isfunction(code) else []
+    for function in functions:
+        for name in sorted(_names_in(function.__code__)):
+            value = function.__globals__.get(name)
+            if isinstance(value, type) or inspect.isfunction(value):
+                _collect_sources(value, pieces)
+            elif isinstance(value, bool | int | float | str | tuple):
+                pieces[name, repr(value)] = f"{name} = {value!r}"
+
+
+def _names_in(code: CodeType) -> set[str]:
+    """Return the names that a function uses, those of functions within it included."""
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*(_names_in(constant) for constant in inner))
 
 
 @cache

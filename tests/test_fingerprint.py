@@ -1,3 +1,5 @@
+import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +71,48 @@ def test_having_been_used_does_not_change_the_digest(tmp_path: Path) -> None:
     before = digest(*chain.transforms)
     chain({"mri": str(write_volume(tmp_path / "volume.nii.gz", 0))})
     assert digest(*chain.transforms) == before
+
+
+USERS_MODULE = """
+FACTOR = 2
+def helper(x):
+    return x * FACTOR
+class Base:
+    def apply(self, x):
+        return helper(x)
+class Own(Base):
+    def __call__(self, data):
+        return {**data, "mri": (lambda x: self.apply(x))(data["mri"])}
+def unrelated():
+    return 1
+"""
+
+
+def users_code_version(text: str, folder: Path, name: str) -> object:
+    (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.modules[name] = module
+    try:
+        return describe_chain([module.Own()])["transforms"][0]["code"]
+    finally:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "matters"),
+    [
+        ("x * FACTOR", "x + FACTOR", True),
+        ("FACTOR = 2", "FACTOR = 3", True),
+        ("return helper(x)", "return helper(x) + 1", True),
+        ("return 1", "return 2", False),
+    ],
+    ids=["a helper", "a constant", "a base class", "something it does not use"],
+)
+def test_what_a_users_transform_refers_to_counts(old: str, new: str, matters: bool, tmp_path: Path) -> None:
+    assert old in USERS_MODULE
+    before = users_code_version(USERS_MODULE, tmp_path, "users_first")
+    after = users_code_version(USERS_MODULE.replace(old, new), tmp_path, "users_second")
+    assert (before != after) is matters

@@ -36,8 +36,7 @@ def scale_percentiles(volume: np.ndarray | torch.Tensor, lower: float = 1.0, upp
     stored = values.transpose(slowest_first)
     low, high = _percentiles(stored, lower, upper)
     if not low < high:
-        message = f"percentiles {lower:g} and {upper:g} of a volume are both {low:g}: its intensities became zeros"
-        warnings.warn(message, stacklevel=2)
+        warn_of_no_contrast(lower, upper, low)
         return torch.zeros(1, *values.shape)
     scaled = np.empty(stored.shape, dtype=np.float32)
     for source, target in zip(stored, scaled, strict=True):  # by slices, so that the float64 copy stays in the cache
@@ -82,6 +81,12 @@ class ScaleIntensityPercentilesd(MapTransform):
         for key in self.key_iterator(sample):
             sample[key] = scale_percentiles(sample[key], self.lower, self.upper)
         return sample
+
+
+def warn_of_no_contrast(lower: float, upper: float, value: float) -> None:
+    """Say that a volume became zeros because both of its percentiles are ``value``."""
+    message = f"percentiles {lower:g} and {upper:g} of a volume are both {value:g}: its intensities became zeros"
+    warnings.warn(message, stacklevel=3)
 
 
 def _percentiles(stored: np.ndarray, lower: float, upper: float) -> tuple[float, float]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar, Literal
 
 import numpy as np
 from monai.config import KeysCollection
@@ -14,8 +15,9 @@ from monai.transforms import MapTransform
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import EEG
-from monai_fusion.transforms.files import require_file
+from monai_fusion.transforms.files import FileContent, require_file
 
+_LONGEST_HEADER = 1 << 16
 _HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -23,7 +25,7 @@ def load_scalogram(path: str | os.PathLike[str], shape: Sequence[int] = (224, 22
     """Read one scalogram and check it.
 
     Args:
-        path: A .npy file of ``shape``, float32 or float64: (frequency, time, electrode).
+        path: A .npy file of ``shape``, float32 or float64: (frequency, time, electrode); or its content.
         shape: The shape that every file of the cohort must have, as stored.
 
     Returns:
@@ -33,15 +35,21 @@ def load_scalogram(path: str | os.PathLike[str], shape: Sequence[int] = (224, 22
     Raises:
         InputError: If the file is missing, not a whole .npy file, of another shape or dtype, or holds NaN or infinity.
     """
-    file = require_file(path, EEG)
     expected = tuple(int(length) for length in shape)
-    try:
-        with file.open("rb") as stream:
-            _check_header(file, stream, expected)
-            stream.seek(0)
-            scalogram: np.ndarray = np.load(stream, allow_pickle=False)
-    except OSError as error:
-        raise _refuse(file, f"cannot be read ({type(error).__name__})", "a .npy file") from error
+    if isinstance(path, FileContent):
+        file = path.path
+        header = io.BytesIO(path.content[:_LONGEST_HEADER].tobytes())
+        dtype, order = _check_header(file, header, path.content.size, expected)
+        values = np.frombuffer(path.content, dtype, math.prod(expected), offset=header.tell())
+    else:
+        file = require_file(path, EEG)
+        try:
+            with file.open("rb") as stream:
+                dtype, order = _check_header(file, stream, os.fstat(stream.fileno()).st_size, expected)
+                values = np.fromfile(stream, dtype, math.prod(expected))
+        except OSError as error:
+            raise _refuse(file, f"cannot be read ({type(error).__name__})", "a .npy file") from error
+    scalogram = values.reshape(expected, order=order)
     finite = np.isfinite(scalogram)
     if not finite.all():
         raise _refuse(file, _count_nonfinite(scalogram, finite), "finite numbers", "write the scalogram again")
@@ -60,6 +68,7 @@ class LoadScalogramd(MapTransform):
     """
 
     version: ClassVar[int] = 1  # part of the preprocessed store's key: to be raised when the numbers change
+    decodes_content: ClassVar[bool] = True  # takes a FileContent as well as a path
 
     def __init__(
         self,
@@ -81,14 +90,17 @@ class LoadScalogramd(MapTransform):
         return sample
 
 
-def _check_header(file: Path, stream: BinaryIO, expected: tuple[int, ...]) -> None:
-    """Refuse what the header alone shows to be wrong, before megabytes are read."""
+def _check_header(
+    file: Path, stream: BinaryIO, size: int, expected: tuple[int, ...]
+) -> tuple[np.dtype, Literal["C", "F"]]:
+    """Refuse what the header alone shows to be wrong, before megabytes are read; return dtype and memory order."""
     wanted = "float32 or float64 of shape " + str(expected)
     try:
-        shape, _, dtype = _HEADER_READERS[np.lib.format.read_magic(stream)](stream)
+        shape, fortran_order, dtype = _HEADER_READERS[np.lib.format.read_magic(stream)](stream)
     except Exception as error:  # numpy parses the header as a Python literal: damaged bytes raise almost anything
-        empty = file.stat().st_size == 0
-        raise _refuse(file, "an empty file" if empty else "not a NumPy .npy file", "a .npy array, " + wanted) from error
+        raise _refuse(
+            file, "an empty file" if size == 0 else "not a NumPy .npy file", "a .npy array, " + wanted
+        ) from error
     if dtype.hasobject:
         raise _refuse(file, "pickled Python objects", wanted, "they are not loaded, because they could run code")
     if dtype.kind != "f" or dtype.itemsize not in (4, 8):
@@ -98,9 +110,10 @@ def _check_header(file: Path, stream: BinaryIO, expected: tuple[int, ...]) -> No
     if shape != expected:
         raise _refuse(file, f"shape {shape}", str(expected), _advise_on_shape(shape, expected))
     needed = math.prod(shape) * dtype.itemsize
-    present = file.stat().st_size - stream.tell()
+    present = size - stream.tell()
     if present < needed:
         raise _refuse(file, f"truncated, {present:,} bytes of data", f"{needed:,}", "copy or write the file again")
+    return dtype, "F" if fortran_order else "C"
 
 
 def _advise_on_shape(seen: tuple[int, ...], expected: tuple[int, ...]) -> str:

@@ -5,27 +5,48 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, cast
 
 import nibabel as nib
 import numpy as np
+from isal import igzip, igzip_lib, isal_zlib
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from nibabel.filebasedimages import ImageFileError
+from nibabel.imageclasses import all_image_classes
 from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
 from nibabel.spatialimages import HeaderDataError
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import MRI
-from monai_fusion.transforms.files import require_file
+from monai_fusion.transforms.files import FileContent, require_file
 
 # What nibabel, gzip and numpy raise for damaged bytes. Their texts are not passed on: they may quote the header.
-_UNREADABLE = (OSError, EOFError, ValueError, OverflowError, MemoryError, zlib.error, ImageFileError, HeaderDataError)
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, OverflowError, MemoryError),
+    *(zlib.error, cast(type[Exception], igzip_lib.IsalError), ImageFileError, HeaderDataError),
+)
 _WHOLE_FILE = "a whole .nii or .nii.gz file"
+_LARGEST_DEFLATE_RATIO = 1032  # a gzip trailer that claims more is damaged, and shall not allocate gigabytes
+
+
+class StoredVolume(NamedTuple):
+    """A volume as its file holds it.
+
+    Attributes:
+        image: nibabel's image; its values are not read yet.
+        content: The uncompressed file, bytes or [n] uint8; the voxels begin at ``image.dataobj.offset``.
+        reorient: nibabel's orientation array, from the stored axes to those asked for.
+    """
+
+    image: Any
+    content: bytes | np.ndarray
+    reorient: np.ndarray
 
 
 def load_volume(
@@ -42,7 +63,8 @@ def load_volume(
     wrong direction, in silence. So such a file is refused unless ``assume_orientation`` states what its axes are.
 
     Args:
-        path: A .nii or .nii.gz file of a single real-valued volume; further axes of length 1 are dropped.
+        path: A .nii or .nii.gz file of a single real-valued volume, or its content; further axes of length 1 are
+            dropped.
         orientation: What the axes point to, in order: one of L/R, one of P/A and one of I/S. ``"SAR"`` puts the
             inferior-superior axis first.
         assume_orientation: The same, of the stored axes, for files that state no orientation; others ignore it.
@@ -60,14 +82,10 @@ def load_volume(
     _check_axis_codes(orientation, "orientation", "load_volume")
     if assume_orientation is not None:
         _check_axis_codes(assume_orientation, "assume_orientation", "load_volume")
-    file = require_file(path, MRI)
-    if not file.name.lower().endswith((".nii", ".nii.gz")):
-        raise _refuse(file, f"file name ending {file.suffix!r}", ".nii or .nii.gz", "convert it to NIfTI")
+    file = Path(path)
+    volume = open_volume(path, orientation, assume_orientation)
     try:
-        image: Any = nib.load(file, mmap=False)  # a mapped file could change, or vanish, under the training
-        _check_kind(file, image)
-        reorient = ornt_transform(_read_orientation(file, image, assume_orientation), axcodes2ornt(orientation))
-        values = image.get_fdata(dtype=_exact_dtype(image), caching="unchanged")
+        values = volume.image.get_fdata(dtype=_exact_dtype(volume.image), caching="unchanged")
     except _UNREADABLE as error:
         raise _refuse(file, _describe(error), _WHOLE_FILE, "copy or convert it again") from error
     finite = np.isfinite(values)
@@ -75,7 +93,26 @@ def load_volume(
         nan = int(np.isnan(values).sum())
         seen = f"{nan:,} NaN and {int((~finite).sum()) - nan:,} infinite voxels"
         raise _refuse(file, seen, "finite numbers", "replace them, for instance by 0 where they are background")
-    return apply_orientation(values.reshape(values.shape[:3]), reorient)[np.newaxis]
+    return apply_orientation(values.reshape(values.shape[:3]), volume.reorient)[np.newaxis]
+
+
+def open_volume(path: str | os.PathLike[str], orientation: str, assume_orientation: str | None) -> StoredVolume:
+    """Read a file and check everything but its values; arguments and errors as of :func:`load_volume`."""
+    file = Path(path) if isinstance(path, FileContent) else require_file(path, MRI)
+    if not file.name.lower().endswith((".nii", ".nii.gz")):
+        raise _refuse(file, f"file name ending {file.suffix!r}", ".nii or .nii.gz", "convert it to NIfTI")
+    try:
+        read = path if isinstance(path, FileContent) else FileContent.read(file)
+        compressed = file.name.lower().endswith(".gz")
+        content = _decompress(read.content) if compressed else read.content
+        image = _parse(file, content)
+        if compressed and len(content) < image.dataobj.offset + math.prod(image.shape) * image.dataobj.dtype.itemsize:
+            content = igzip.decompress(read.content)  # bgzip writes many members, of which that was the first
+            image = _parse(file, content)
+        reorient = ornt_transform(_read_orientation(file, image, assume_orientation), axcodes2ornt(orientation))
+    except _UNREADABLE as error:
+        raise _refuse(file, _describe(error), _WHOLE_FILE, "copy or convert it again") from error
+    return StoredVolume(image, content, reorient)
 
 
 class LoadVolumed(MapTransform):
@@ -89,6 +126,7 @@ class LoadVolumed(MapTransform):
     """
 
     version: ClassVar[int] = 1  # part of the preprocessed store's key: to be raised when the numbers change
+    decodes_content: ClassVar[bool] = True  # takes a FileContent as well as a path
 
     def __init__(
         self,
@@ -119,10 +157,35 @@ def _check_axis_codes(codes: str, field: str, where: str) -> None:
         raise InputError(Problem(where, field, repr(codes), wanted))
 
 
+def _decompress(content: np.ndarray) -> bytes:
+    """Decompress the first member of a gzip file and check its checksum; ISA-L is three times as fast as zlib."""
+    if content[:2].tobytes() != b"\x1f\x8b":
+        raise ImageFileError("not a gzip file")
+    promised = int.from_bytes(content[-4:].tobytes(), "little")
+    # Without a spare byte the buffer would be grown, and copied, once.
+    room = min(promised, _LARGEST_DEFLATE_RATIO * content.size) + 64
+    raw: bytes = isal_zlib.decompress(content, wbits=31, bufsize=room)
+    return raw
+
+
+def _parse(file: Path, content: bytes | np.ndarray) -> Any:
+    """Return nibabel's image of an uncompressed file; refuse what is not one volume of real numbers."""
+    if len(content) == 0:
+        raise ImageFileError("empty")
+    sniffed = bytes(content[:1024]).ljust(1024, b"\0")  # padded, because nibabel would go back to the disk for more
+    kinds = (kind for kind in all_image_classes if kind.path_maybe_image(str(file), (sniffed, str(file)))[0])
+    kind = next(kinds, None)
+    if kind is None:
+        raise ImageFileError("no magic number")
+    if not issubclass(kind, nib.Nifti1Image):  # Nifti2Image is one; a CIFTI file, also named .nii, is not
+        raise _refuse(file, f"a {kind.__name__}", "a NIfTI volume")
+    image = kind.from_bytes(bytes(content))
+    _check_kind(file, image)
+    return image
+
+
 def _check_kind(file: Path, image: Any) -> None:
     """Refuse what is not one volume of real numbers, before its values are read."""
-    if not isinstance(image, nib.Nifti1Image):  # Nifti2Image is one; a CIFTI file, also named .nii, is not
-        raise _refuse(file, f"a {type(image).__name__}", "a NIfTI volume")
     dtype, shape = image.get_data_dtype(), tuple(int(length) for length in image.shape)
     if dtype.kind not in "iuf":
         seen = "RGB colours" if dtype.names else f"{dtype.name} values"

@@ -14,8 +14,10 @@ from typing import Annotated
 import typer
 
 from monai_fusion import __version__
+from monai_fusion.cli import datalist_check  # noqa: F401 -- registers its commands on datalist_app
 from monai_fusion.cli.cohort import sample_cohort
 from monai_fusion.cli.datalist import datalist_app
+from monai_fusion.cli.store import cache_app, preprocess
 from monai_fusion.errors import InputError
 
 app = typer.Typer(
@@ -28,6 +30,8 @@ app = typer.Typer(
 )
 app.add_typer(datalist_app, name="datalist")
 app.command("sample-cohort")(sample_cohort)
+app.command("preprocess")(preprocess)
+app.add_typer(cache_app, name="cache")
 
 
 def _print_version(wanted: bool) -> None:

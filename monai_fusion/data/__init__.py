@@ -1,10 +1,35 @@
-"""The preprocessed store, the datasets over it, and how an epoch draws from them."""
+"""The preprocessed store, the datasets over it, and how an epoch draws from them.
 
-from monai_fusion.data.fusion import FusionDataset, FusionPrepareBatch, collate_participant
-from monai_fusion.data.items import SegmentItems, VolumeItems
-from monai_fusion.data.recordings import EEGDataset, MRIDataset
-from monai_fusion.data.sampling import Draw, ParticipantSampler
-from monai_fusion.data.store import SourceIndex, StoredChain
+Names are imported when they are first asked for, so that what only looks into the store (``monai-fusion cache``) does
+not wait for torch and monai.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monai_fusion.data.fusion import FusionDataset, FusionPrepareBatch, collate_participant
+    from monai_fusion.data.items import SegmentItems, VolumeItems
+    from monai_fusion.data.recordings import EEGDataset, MRIDataset
+    from monai_fusion.data.sampling import Draw, ParticipantSampler
+    from monai_fusion.data.sources import SourceIndex
+    from monai_fusion.data.store import StoredChain
+
+_MODULES = {
+    "Draw": "sampling",
+    "EEGDataset": "recordings",
+    "FusionDataset": "fusion",
+    "FusionPrepareBatch": "fusion",
+    "MRIDataset": "recordings",
+    "ParticipantSampler": "sampling",
+    "SegmentItems": "items",
+    "SourceIndex": "sources",
+    "StoredChain": "store",
+    "VolumeItems": "items",
+    "collate_participant": "fusion",
+}
 
 __all__ = [
     "Draw",
@@ -19,3 +44,9 @@ __all__ = [
     "VolumeItems",
     "collate_participant",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,9 +15,11 @@ from monai.data import CacheDataset
 from monai.transforms import Compose, RandomizableTrait, Transform
 from tqdm import tqdm
 
-from monai_fusion.data.store import SourceIndex, StoredChain
+from monai_fusion.data.filling import FillReport, fill, of_participant
+from monai_fusion.data.preparing import PreparationChain
+from monai_fusion.data.runners import Runner, Threads, cores
 from monai_fusion.errors import InputError, Problem, input_error_behind
-from monai_fusion.keys import EEG, MRI, PARTICIPANT_ID
+from monai_fusion.keys import EEG, MRI
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +36,11 @@ class _RecordingDataset(CacheDataset):
         cache_dir: Folder of the store, shared by any number of datasets, runs and processes.
         num_workers: Threads that prepare files; None for one a core.
         progress: Whether to show a progress bar while files are prepared.
+        runner: Where files are prepared; None for ``num_workers`` threads.
         **kwargs: Further arguments of `CacheDataset` (``cache_rate``, ``cache_num``).
 
     Attributes:
-        prepared: How many files were prepared, not reused, when the dataset was filled.
+        report: What was done when the dataset was filled.
 
     Raises:
         InputError: Files that cannot be read or are not what they should be; all of them, with their participants.
@@ -55,94 +56,84 @@ class _RecordingDataset(CacheDataset):
         cache_dir: str | os.PathLike[str] | None = None,
         num_workers: int | None = None,
         progress: bool = True,
+        runner: Runner | None = None,
         **kwargs: Any,
     ) -> None:
         compose = transform if isinstance(transform, Compose) else Compose(transform)
         self._first_random = compose.get_index_of_first(
             lambda t: isinstance(t, RandomizableTrait) or not isinstance(t, Transform)
         )
-        self._chain: StoredChain | None = None
-        self._index: SourceIndex | None = None
-        if cache_dir is not None:
-            self._chain = StoredChain(cache_dir, compose.transforms[: self._first_random])
-            self._index = SourceIndex(cache_dir)
-        workers = num_workers or os.cpu_count() or 1
+        folder = None if cache_dir is None else os.fspath(Path(cache_dir).absolute())
+        self._chain = PreparationChain(self.recording, compose.transforms[: self._first_random], folder)
+        self._stored = folder is not None
+        self._runner = runner
+        self.report = FillReport()
+        workers = num_workers or cores()
         # A mapped entry is copy-on-write: random transforms need no deep copy to leave it untouched.
-        super().__init__(data, compose, num_workers=workers, progress=progress, copy_cache=cache_dir is None, **kwargs)
+        super().__init__(data, compose, num_workers=workers, progress=progress, copy_cache=not self._stored, **kwargs)
 
     @property
     def chain_digest(self) -> str | None:
         """What the deterministic transforms are, as 32 hexadecimal digits; None without a store."""
-        return self._chain.digest if self._chain else None
+        return self._chain.stored.digest if self._chain.stored else None
+
+    @property
+    def prepared(self) -> int:
+        """How many files were prepared, not reused, when the dataset was filled."""
+        return self.report.prepared
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the index out: a spawned worker only reads entries."""
-        return {**self.__dict__, "_index": None}
+        """Leave out how the dataset was filled: a spawned worker only reads entries."""
+        return {**self.__dict__, "_runner": None}
 
     def _fill_cache(self, indices: Sequence[int] | None = None) -> list[Any]:
         wanted = range(self.cache_num) if indices is None else indices
-        started = time.perf_counter()
-        self.prepared = 0
-        problems: list[Problem] = []
-        filled: list[Any] = []
-        with ThreadPoolExecutor(self.num_workers) as pool:
-            results = pool.map(self._try_cache_item, wanted)
-            shown = tqdm(results, total=len(wanted), desc=f"preparing {self.title}", leave=False, disable=_bar(self))
-            for entry, found in shown:
-                filled.append(entry)
-                problems.extend(found)
-        if self._index is not None:
-            self._index.save()
-        if problems:
-            raise InputError(problems, heading=f"{self.title} files")
-        if self._chain is not None:
-            seconds = time.perf_counter() - started
-            reused = len(filled) - self.prepared
-            level = logging.INFO if self.prepared else logging.DEBUG  # a rerun need not say it for each part again
-            logger.log(level, "%s: prepared %d files, reused %d, %.1f s", self.title, self.prepared, reused, seconds)
-        return filled
+        items = [self.data[index] for index in wanted]
+        runner = self._runner or Threads(self.num_workers)
+        if not self._stored:
+            return self._fill_memory(items)
+        contents, self.report = fill(self._chain, items, runner, self.title, self.progress)
+        # A rerun need not say for each part again that nothing was to be done.
+        logger.log(logging.INFO if self.report.prepared else logging.DEBUG, "%s: %s", self.title, self.report)
+        return contents
 
-    def _try_cache_item(self, index: int) -> tuple[Any, tuple[Problem, ...]]:
+    def _fill_memory(self, items: Sequence[dict[str, Any]]) -> list[Any]:
+        with ThreadPoolExecutor(self.num_workers) as pool:
+            results = pool.map(self._try_to_compute, items)
+            disable = None if self.progress else True
+            shown = list(tqdm(results, total=len(items), desc=f"preparing {self.title}", leave=False, disable=disable))
+        if problems := [problem for _, found in shown for problem in found]:
+            raise InputError(problems, heading=f"{self.title} files")
+        return [item for item, _ in shown]
+
+    def _try_to_compute(self, item: dict[str, Any]) -> tuple[dict[str, Any], tuple[Problem, ...]]:
         try:
-            return self._load_cache_item(index), ()
+            return self._with_array(item, self._chain.compute(item)), ()
         except (InputError, RuntimeError) as error:  # MONAI wraps what a transform raises into RuntimeError
             cause = input_error_behind(error)
             if cause is None:
                 raise
-            return None, tuple(_of_participant(problem, self.data[index]) for problem in cause.problems)
+            return item, of_participant(cause.problems, item)
 
-    def _load_cache_item(self, idx: int) -> Any:
-        """Return what `_cache` keeps for an item: the content hash with a store, else the prepared item itself."""
-        if self._chain is None or self._index is None:
-            return super()._load_cache_item(idx)
-        source = self.data[idx][self.recording]
-        try:
-            content = self._index.content_of(source)
-        except OSError as error:
-            raise InputError(_unreadable(source, self.recording, error)) from error
-        if not self._chain.has(content):
-            array = self._prepare(idx)
-            if self._index.content_of(source) != content:
-                raise InputError(Problem(Path(source).name, self.recording, "the file changed while it was being read"))
-            self._chain.write(content, array)
-            self.prepared += 1
-        return content
-
-    def _prepare(self, index: int) -> np.ndarray:
-        """Run the deterministic transforms on a source file."""
-        item = self.transform(dict(self.data[index]), end=self._first_random, threading=True)
-        return np.ascontiguousarray(torch.as_tensor(item[self.recording]).numpy())
+    def _with_array(self, item: dict[str, Any], array: np.ndarray) -> dict[str, Any]:
+        return {**item, self.recording: torch.from_numpy(array)}
 
     def _transform(self, index: int) -> Any:
-        if self._chain is None or not index % len(self) < self.cache_num:
+        if not self._stored or not index % len(self) < self.cache_num:
             return super()._transform(index)
-        array = self._chain.read(self._cache[index])
-        if array is None:  # damaged or deleted after it was filled, or the disk was full
-            array = self._prepare(index)
-        item = {**self.data[index], self.recording: torch.from_numpy(array)}
+        array = self._chain.load(self._cache[index])
+        if array is None:  # damaged or deleted after the dataset was filled, or the disk was full
+            array = self._prepare_again(index)
+        item = self._with_array(self.data[index], array)
         if self._first_random is None:
             return item
         return self.transform(item, start=self._first_random)
+
+    def _prepare_again(self, index: int) -> np.ndarray:
+        array, content = self._chain.read_and_compute(self.data[index])
+        if content != self._cache[index]:
+            logger.warning("%s: %s changed since the run began", self.title, self.data[index][self.recording])
+        return array
 
     def draw(self, index: int, seed: int) -> dict[str, Any]:
         """Return item ``index`` with its random transforms seeded by ``seed``."""
@@ -180,17 +171,3 @@ class MRIDataset(_RecordingDataset):
             return item
         volume = item[MRI]
         return {**item, MRI: volume.expand(self.channels, *volume.shape[1:])}
-
-
-def _bar(dataset: CacheDataset) -> bool | None:
-    """What tqdm's ``disable`` takes: None shows the bar on terminals only."""
-    return None if dataset.progress else True
-
-
-def _of_participant(problem: Problem, item: dict[str, Any]) -> Problem:
-    """Let a problem with a file begin with the participant it belongs to."""
-    return replace(problem, where=f"{item[PARTICIPANT_ID]} {problem.field} {problem.where}", field="")
-
-
-def _unreadable(source: str, recording: str, error: OSError) -> Problem:
-    return Problem(source, recording, error.strerror or str(error), "a readable file")

@@ -5,32 +5,45 @@ chain. Copies, moves and renames of a source stay hits; a replaced file or a cha
 written atomically (mode 0600), never changed afterwards, and hold numbers only: no participant id, no header of the
 source.
 
-Layout: ``FOLDER/v1/index.json`` (what was seen of each source), ``FOLDER/v1/<chain>/chain.json`` (what the chain is)
-and ``FOLDER/v1/<chain>/<content>.npy``.
+An entry is a .npy file with a seal of 32 bytes behind the array: a mark, the file's size and the xxh3-128 checksum of
+all that comes before. The seal is read whenever a dataset is filled, which finds every truncated file for the price of
+opening it. The checksum is compared when a process first uses an entry (1 ms for an MRI whose bytes are needed then
+anyway) and, for all entries, by ``monai-fusion cache verify``. What fails either check is prepared again.
+
+Layout: ``FOLDER/v2/sources.bin`` (what was seen of each source, :mod:`monai_fusion.data.sources`),
+``FOLDER/v2/last_run.json``, ``FOLDER/v2/<chain>/chain.json`` (what the chain is) and
+``FOLDER/v2/<chain>/<content>.npy``.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import mmap
 import os
-import threading
-import time
+import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from monai_fusion.files import write_atomically
-from monai_fusion.fingerprint import content_hash, describe_chain, digest_of
+from monai_fusion.fingerprint import describe_chain, digest_of
 
 logger = logging.getLogger(__name__)
 
-LAYOUT = "v1"
-# A file this young may still change without its modification time showing it (FAT keeps 2 s).
-_SETTLED_AFTER_NS = 2_000_000_000
+LAYOUT = "v2"
+_SEAL = struct.Struct("<8sQ16s")  # mark, size of the whole file, xxh3-128 of everything before the seal
+_MARK = b"mf-seal2"
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+class DamagedEntryError(ValueError):
+    """A file in an entry's place is not what was written there."""
 
 
 class StoredChain:
@@ -44,98 +57,159 @@ class StoredChain:
     def __init__(self, folder: str | os.PathLike[str], transforms: Sequence[object]) -> None:
         self._description = describe_chain(transforms)
         self.digest = digest_of(self._description)
-        self.folder = Path(folder).absolute() / LAYOUT / self.digest[:16]
-        self._warned = False
+        self.store = layout_folder(folder)
+        self.folder = self.store / self.digest[:16]
+        self._checked: set[str] = set()
+        self._damaged: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what this process has checked: others check for themselves, and are sent less."""
+        return {**self.__dict__, "_checked": set(), "_damaged": set()}
 
     def entry(self, content: str) -> Path:
         """Return the path of the entry for a source with this content hash, whether it exists or not."""
         return self.folder / f"{content}.npy"
 
     def read(self, content: str) -> npt.NDArray[Any] | None:
-        """Map an entry into memory (copy-on-write), or return None when it is missing or unreadable."""
-        path = self.entry(content)
+        """Map an entry into memory (copy-on-write), or return None when it is missing or damaged.
+
+        The first time in a process its checksum is compared as well.
+        """
         try:
-            array: npt.NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
+            array = map_entry(self.entry(content), check=content not in self._checked)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError, EOFError) as error:
-            logger.warning("preparing again: the stored entry %s is unreadable (%s)", path.name, error)
+        except (OSError, ValueError) as error:
+            logger.warning("preparing again: the stored entry %s is unreadable (%s)", content, error)
+            self._damaged.add(content)
             return None
+        self._checked.add(content)
         return array
 
-    def has(self, content: str) -> bool:
-        """Whether a readable entry exists."""
-        return self.read(content) is not None
-
-    def write(self, content: str, array: npt.NDArray[Any]) -> bool:
-        """Write an entry; on a full or read-only disk say so once and return False."""
+    def state(self, content: str) -> str:
+        """Return ``sound``, ``missing`` or ``damaged``, as far as the entry's seal and past readings tell."""
+        if content in self._damaged:
+            return "damaged"
         try:
-            self._describe_once()
-            write_atomically(
-                self.entry(content), lambda stream: np.save(stream, array, allow_pickle=False), private=True
-            )
-        except OSError as error:
-            if not self._warned:
-                logger.warning("going on without the store for new files: cannot write to %s (%s)", self.folder, error)
-                self._warned = True
-            return False
-        return True
+            descriptor = os.open(f"{self.folder}{os.sep}{content}.npy", _READ_FLAGS)
+        except (FileNotFoundError, NotADirectoryError):
+            return "missing"
+        except OSError:
+            return "damaged"
+        try:
+            _read_seal(descriptor)
+        except (OSError, ValueError):
+            return "damaged"
+        finally:
+            os.close(descriptor)
+        return "sound"
+
+    def write(self, content: str, array: npt.NDArray[Any]) -> None:
+        """Write an entry, unless a sound one is there already.
+
+        Raises:
+            OSError: The disk is full or read-only; nothing is left behind.
+        """
+        self._describe_once()
+        if self.state(content) == "sound":
+            return
+        try:
+            write_atomically(self.entry(content), lambda stream: _write_sealed(stream, array), private=True)
+        except PermissionError:
+            # Windows does not replace a file that another process has mapped: that process was as quick, and right.
+            if self.state(content) != "sound":
+                raise
+        self._damaged.discard(content)
 
     def _describe_once(self) -> None:
         path = self.folder / "chain.json"
         if not path.exists():
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.folder)
             text = json.dumps(self._description, indent=1, sort_keys=True)
             write_atomically(path, text.encode(), private=True)
 
 
-class SourceIndex:
-    """Content hashes of source files, remembered by size, modification time and inode.
+def layout_folder(folder: str | os.PathLike[str]) -> Path:
+    """Return the folder that holds a store's files; those of other versions stand beside it and are left alone."""
+    return Path(folder).absolute() / LAYOUT
 
-    The index only saves time: when it is lost or disagrees with the file, the bytes are hashed again.
+
+def make_private(folder: Path) -> None:
+    """Create a folder of the store, and the store's own folder, so that only the owner may look into them."""
+    layout = folder if folder.name == LAYOUT else folder.parent
+    layout.parent.parent.mkdir(parents=True, exist_ok=True)  # what lies above the store has the user's usual mode
+    for path in (layout.parent, layout, folder):
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
+def map_entry(path: Path, check: bool) -> npt.NDArray[Any]:
+    """Map an entry's array into memory, copy-on-write.
+
+    Args:
+        path: The entry; a symbolic link is not followed.
+        check: Whether to compare the checksum, which reads the whole file.
+
+    Raises:
+        OSError: It cannot be read.
+        DamagedEntryError: It is not what was written.
     """
+    descriptor = os.open(path, _READ_FLAGS)
+    try:
+        size, checksum = _read_seal(descriptor)
+        mapped = mmap.mmap(descriptor, size, access=mmap.ACCESS_COPY)
+    finally:
+        os.close(descriptor)
+    if check and xxhash.xxh3_128_digest(memoryview(mapped)[: size - _SEAL.size]) != checksum:
+        raise DamagedEntryError("its checksum is wrong")
+    header = _read_header(mapped)
+    if header.offset + header.voxels * header.dtype.itemsize + _SEAL.size != size:
+        raise DamagedEntryError("its header is wrong")
+    return np.frombuffer(mapped, header.dtype, header.voxels, header.offset).reshape(header.shape)
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self._path = Path(folder).absolute() / LAYOUT / "index.json"
-        self._known = self._load()
-        self._changed: dict[str, list[Any]] = {}
-        self._lock = threading.Lock()
 
-    def content_of(self, source: str | os.PathLike[str]) -> str:
-        """Return the content hash of a source file, reading it only if it may have changed.
+class _Header(NamedTuple):
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int
 
-        Raises:
-            OSError: The file cannot be read.
-        """
-        path = Path(source).absolute()
-        name = digest_of(str(path))  # hashed: paths may contain names of people
-        status = path.stat()
-        stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
-        known = self._known.get(name)
-        if known is not None and known[:3] == stamp:
-            return str(known[3])
-        content = content_hash(path)
-        if time.time_ns() - status.st_mtime_ns > _SETTLED_AFTER_NS:
-            with self._lock:
-                self._known[name] = self._changed[name] = [*stamp, content]
-        return content
+    @property
+    def voxels(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
 
-    def save(self) -> None:
-        """Add what was learned to the index on disk; a store that cannot be written stays without it."""
-        if not self._changed:
-            return
-        merged = self._load() | self._changed
-        text = json.dumps(merged, separators=(",", ":"))
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(self._path, text.encode(), private=True)
-        except OSError as error:
-            logger.debug("the index of sources was not saved: %s", error)
-        self._changed.clear()
 
-    def _load(self) -> dict[str, list[Any]]:
-        try:
-            known = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return known if isinstance(known, dict) else {}
+def _read_header(mapped: mmap.mmap) -> _Header:
+    stream = io.BytesIO(mapped[:4096])
+    try:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise DamagedEntryError("its header is wrong")
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+    except ValueError as error:
+        raise DamagedEntryError("its header is wrong") from error
+    if fortran_order or dtype.hasobject:
+        raise DamagedEntryError("its header is wrong")
+    return _Header(shape, dtype, stream.tell())
+
+
+def _read_seal(descriptor: int) -> tuple[int, bytes]:
+    """Return an open entry's size and checksum."""
+    size = os.fstat(descriptor).st_size
+    if size <= _SEAL.size:
+        raise DamagedEntryError("it is truncated")
+    os.lseek(descriptor, size - _SEAL.size, os.SEEK_SET)
+    mark, recorded, checksum = _SEAL.unpack(os.read(descriptor, _SEAL.size))
+    if mark != _MARK or recorded != size:
+        raise DamagedEntryError("it is truncated or was replaced")
+    return size, checksum
+
+
+def _write_sealed(stream: Any, array: npt.NDArray[Any]) -> None:
+    header = io.BytesIO()
+    values = np.ascontiguousarray(array)
+    described = {"descr": np.lib.format.dtype_to_descr(values.dtype), "fortran_order": False, "shape": array.shape}
+    np.lib.format.write_array_header_1_0(header, described)
+    data = values.reshape(-1).view(np.uint8).data
+    checksum = xxhash.xxh3_128(header.getvalue())
+    checksum.update(data)
+    stream.write(header.getvalue())
+    stream.write(data)
+    stream.write(_SEAL.pack(_MARK, len(header.getvalue()) + len(data) + _SEAL.size, checksum.digest()))

@@ -6,11 +6,15 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from monai.transforms import Compose
 
 from monai_fusion.data import EEGDataset, MRIDataset, SegmentItems, VolumeItems
+from monai_fusion.data.filling import FillReport, fill
+from monai_fusion.data.preparing import PreparationChain
+from monai_fusion.data.runners import Runner
 from monai_fusion.datalist import Datalist, ParticipantRecord
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import EEG, MRI
@@ -53,17 +57,52 @@ def prepare(
         return
     logger.info("preprocessed files: %s", cache_dir)
     problems: list[Problem] = []
-    prepared = reused = 0
+    report = FillReport()
     for build, items, key in ((MRIDataset, VolumeItems(both), MRI), (EEGDataset, SegmentItems(both), EEG)):
         try:
             dataset = build(items, Compose(list(preprocessing[key])), cache_dir, num_workers=num_workers)
         except InputError as error:
             problems += error.problems
         else:
-            prepared, reused = prepared + dataset.prepared, reused + len(items) - dataset.prepared
+            report += dataset.report
     if problems:
         raise InputError(problems, heading=str(cohort.path))
-    logger.info("prepared %d files, reused %d", prepared, reused)
+    logger.info("%s", report)
+
+
+def preprocess(
+    cohort: Datalist,
+    preprocessing: Mapping[str, Sequence[Any]],
+    cache_dir: str | os.PathLike[str],
+    runner: Runner,
+) -> FillReport:
+    """Fill the preprocessed store with every recording of a datalist, also of people who have only one.
+
+    Args:
+        cohort: The datalist.
+        preprocessing: ``{"eeg": [...], "mri": [...]}``, the deterministic transforms.
+        cache_dir: Folder of the store.
+        runner: Where files are prepared.
+
+    Returns:
+        What was done.
+
+    Raises:
+        InputError: Files that cannot be read or are not what they should be; the others are prepared nevertheless.
+    """
+    records = [record for section in cohort.sections for record in cohort.records(section)]
+    report = FillReport()
+    problems: list[Problem] = []
+    kinds = ((MRI, "MRI", VolumeItems(records)), (EEG, "EEG", SegmentItems(records)))
+    for recording, title, items in kinds:
+        chain = PreparationChain(recording, list(preprocessing[recording]), str(Path(cache_dir).absolute()))
+        try:
+            report += fill(chain, items, runner, title, progress=None)[1]
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems, heading=str(cohort.path))
+    return report
 
 
 def _announce(

@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_bits_with_spawned_workers_too(cohort: Coho
     assert all(torch.equal(first[name], again[name]) for name in first)
     timed = [{**row, "seconds": ""} for row in rows_of(run_folder / "history.csv")]
     assert [{**row, "seconds": ""} for row in rows_of(second / "history.csv")] == timed
-    assert "prepared 0 files" in done.stdout  # the store of the first run served the second
+    assert "prepared 0, reused " in done.stdout  # the store of the first run served the second
 
 
 def test_evaluation_predicts_each_test_participant_once(cohort: Cohort, run_folder: Path) -> None:

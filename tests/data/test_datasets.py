@@ -11,6 +11,7 @@ from monai.data import CacheDataset
 from monai.transforms import Compose, RandFlipd
 
 from monai_fusion.data import EEGDataset, FusionDataset, MRIDataset, SegmentItems, VolumeItems
+from monai_fusion.data.preparing import PreparationChain
 from monai_fusion.data.sampling import Draw
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.errors import InputError
@@ -69,20 +70,18 @@ def test_every_file_is_prepared_once_whatever_is_built_on_it(
     tiny_records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fusion(tiny_records, tmp_path / "store")
-    monkeypatch.setattr(EEGDataset, "_prepare", lambda self, index: pytest.fail("EEG prepared again"))
-    monkeypatch.setattr(MRIDataset, "_prepare", lambda self, index: pytest.fail("MRI prepared again"))
+    monkeypatch.setattr(PreparationChain, "compute", lambda self, item: pytest.fail(f"{self.recording} again"))
     relabelled = [replace(record, label=1 - (record.label or 0), section="test") for record in tiny_records]
     again = fusion(relabelled[::-1], tmp_path / "store", augment=True, segments="all")
     assert len(again) == 4 and again[0]["label"] == 0
 
 
-def test_a_changed_mri_size_prepares_mris_only(
-    tiny_records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_mri_size_prepares_mris_only(tiny_records: Records, tmp_path: Path) -> None:
     fusion(tiny_records, tmp_path / "store")
-    monkeypatch.setattr(EEGDataset, "_prepare", lambda self, index: pytest.fail("EEG prepared again"))
     chains = {"eeg": eeg_chain(), "mri": mri_chain(7)}
-    assert FusionDataset(tiny_records, chains, tmp_path / "store", progress=False)[0]["mri"].shape == (1, 4, 7, 7)
+    again = FusionDataset(tiny_records, chains, tmp_path / "store", progress=False)
+    assert again[0]["mri"].shape == (1, 4, 7, 7)
+    assert (again.eeg.prepared, again.mri.prepared) == (0, 4)
 
 
 def test_a_replaced_file_is_prepared_again(tiny_records: Records, tmp_path: Path) -> None:

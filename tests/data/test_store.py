@@ -1,129 +1,164 @@
+import json
 import os
+import pickle
 import stat
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 
-from monai_fusion.data import SourceIndex, StoredChain
-from monai_fusion.transforms import LoadVolumed, ResampleSlabd
+from monai_fusion.data import StoredChain
+from monai_fusion.transforms import LoadVolumed, ResampleSlabd, StoreAsd
 
 ARRAY = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+CONTENT = xxhash.xxh3_128_hexdigest(b"source")
 
 
 def chain(folder: Path, size: int = 4) -> StoredChain:
     return StoredChain(folder, [LoadVolumed(), ResampleSlabd(size=(size,) * 3, depth=2)])
 
 
-def settle(path: Path) -> Path:
-    """Date a file back, so that its modification time can be trusted."""
-    past = time.time() - 60
-    os.utime(path, (past, past))
-    return path
+@pytest.fixture
+def stored(tmp_path: Path) -> StoredChain:
+    stored = chain(tmp_path / "store")
+    stored.write(CONTENT, ARRAY)
+    return stored
 
 
-def test_what_was_written_is_read_back_and_may_be_edited_without_harm(tmp_path: Path) -> None:
-    stored = chain(tmp_path)
-    assert stored.write("c0", ARRAY)
-    read = stored.read("c0")
+def again(stored: StoredChain) -> StoredChain:
+    """The same chain as another process sees it, which has checked nothing yet."""
+    copy: StoredChain = pickle.loads(pickle.dumps(stored))
+    return copy
+
+
+def test_what_was_written_is_read_back_and_may_be_edited_without_harm(stored: StoredChain) -> None:
+    read = stored.read(CONTENT)
     assert read is not None and read.dtype == np.float32
     read += 1  # a view of the mapped file, copied on write
-    np.testing.assert_array_equal(chain(tmp_path).read("c0"), ARRAY)
+    np.testing.assert_array_equal(again(stored).read(CONTENT), ARRAY)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.uint16, np.float64])
+@pytest.mark.parametrize("shape", [(1, 3, 4, 5), (7,), (), (0, 3)])
+def test_every_type_and_shape_survives(tmp_path: Path, dtype: type, shape: tuple[int, ...]) -> None:
+    array = np.asarray(np.random.default_rng(0).random(shape) * 9).astype(dtype)
+    chain(tmp_path).write(CONTENT, array)
+    read = chain(tmp_path).read(CONTENT)
+    assert read is not None and read.dtype == array.dtype and read.shape == array.shape
+    np.testing.assert_array_equal(read, array)
+
+
+def test_an_entry_can_be_read_without_this_project(stored: StoredChain) -> None:
+    np.testing.assert_array_equal(np.load(stored.entry(CONTENT), allow_pickle=False), ARRAY)
 
 
 def test_another_chain_does_not_find_the_entry(tmp_path: Path) -> None:
-    chain(tmp_path, 4).write("c0", ARRAY)
-    assert chain(tmp_path, 5).read("c0") is None
+    chain(tmp_path, 4).write(CONTENT, ARRAY)
+    assert chain(tmp_path, 5).read(CONTENT) is None
 
 
-@pytest.mark.parametrize("size", [0, 10, 100, 150, 223])
-def test_a_truncated_entry_counts_as_missing(tmp_path: Path, size: int) -> None:
+def test_storing_as_float32_is_the_same_chain_and_another_type_is_not(tmp_path: Path) -> None:
+    transforms = [LoadVolumed(), ResampleSlabd()]
+    plain, same, other = (
+        StoredChain(tmp_path, transforms + rounding).digest
+        for rounding in ([], [StoreAsd("mri", "float32")], [StoreAsd("mri", "uint16")])
+    )
+    assert plain == same != other
+
+
+def test_a_truncation_at_any_byte_is_found_by_the_seal_alone(stored: StoredChain) -> None:
+    entry = stored.entry(CONTENT)
+    whole = entry.read_bytes()
+    assert len(whole) == 128 + ARRAY.nbytes + 32
+    for size in range(len(whole)):
+        entry.write_bytes(whole[:size])
+        assert stored.state(CONTENT) == "damaged", size
+        assert again(stored).read(CONTENT) is None, size
+    entry.write_bytes(whole)
+    assert stored.state(CONTENT) == "sound"
+
+
+def test_any_changed_byte_is_found_at_the_first_use_in_a_process(stored: StoredChain) -> None:
+    entry = stored.entry(CONTENT)
+    whole = entry.read_bytes()
+    for place in range(len(whole)):
+        entry.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert again(stored).read(CONTENT) is None, place
+
+
+def test_a_zeroed_middle_is_found_at_the_first_use_in_a_process(tmp_path: Path) -> None:
     stored = chain(tmp_path)
-    stored.write("c0", ARRAY)
-    entry = stored.entry("c0")
-    assert entry.stat().st_size == 224
-    os.truncate(entry, size)
-    assert stored.read("c0") is None
-    stored.write("c0", ARRAY)
-    np.testing.assert_array_equal(stored.read("c0"), ARRAY)
+    stored.write(CONTENT, np.random.default_rng(0).random((50, 1000), dtype=np.float32))
+    with stored.entry(CONTENT).open("r+b") as stream:
+        stream.seek(100_000)
+        stream.write(bytes(4096))
+    assert stored.state(CONTENT) == "sound"  # the seal is whole: what it promises is looked at when it is used
+    assert stored.read(CONTENT) is None
 
 
-def test_an_entry_replaced_by_text_or_a_pickle_counts_as_missing(tmp_path: Path) -> None:
-    stored = chain(tmp_path)
-    stored.write("c0", ARRAY)
-    stored.entry("c0").write_text("not an array")
-    assert stored.read("c0") is None
-    np.save(stored.entry("c0"), np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    assert stored.read("c0") is None
+def test_an_entry_replaced_by_text_or_a_pickle_counts_as_damaged(stored: StoredChain) -> None:
+    size = stored.entry(CONTENT).stat().st_size
+    for content in (b"", b"not an array", b"t" * size):
+        stored.entry(CONTENT).write_bytes(content)
+        assert stored.state(CONTENT) == "damaged" and again(stored).read(CONTENT) is None
+    np.save(stored.entry(CONTENT), np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    assert again(stored).read(CONTENT) is None
+
+
+def test_a_damaged_entry_is_written_anew_and_a_sound_one_never(stored: StoredChain) -> None:
+    stored.write(CONTENT, ARRAY + 1)
+    np.testing.assert_array_equal(again(stored).read(CONTENT), ARRAY)  # write-once
+    os.truncate(stored.entry(CONTENT), 100)
+    stored.write(CONTENT, ARRAY + 1)
+    np.testing.assert_array_equal(again(stored).read(CONTENT), ARRAY + 1)
+
+
+def test_an_entry_in_use_stays_whole_when_it_is_replaced(stored: StoredChain) -> None:
+    read = stored.read(CONTENT)
+    stored.entry(CONTENT).unlink()
+    stored.write(CONTENT, ARRAY + 1)
+    np.testing.assert_array_equal(read, ARRAY)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no POSIX modes")
-def test_entries_are_private(tmp_path: Path) -> None:
-    stored = chain(tmp_path / "store")
-    stored.write("c0", ARRAY)
-    assert stat.S_IMODE(stored.entry("c0").stat().st_mode) == 0o600
-    assert stat.S_IMODE(stored.folder.stat().st_mode) == 0o700
+def test_the_store_is_private_and_what_lies_above_it_is_not(tmp_path: Path) -> None:
+    stored = chain(tmp_path / "runs" / "store")
+    stored.write(CONTENT, ARRAY)
+    files = [path for path in (tmp_path / "runs" / "store").rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600} and len(files) == 2
+    for folder in (stored.folder, stored.store, tmp_path / "runs" / "store"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE((tmp_path / "runs").stat().st_mode) == 0o777 & ~umask
 
 
-def test_a_store_that_cannot_be_written_is_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_place_that_cannot_be_a_store_is_an_operating_system_error(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file where the folder should be")
     stored = chain(tmp_path / "store")
-    assert not stored.write("c0", ARRAY)
-    assert not stored.write("c1", ARRAY)
-    assert stored.read("c0") is None
-    assert [record.levelname for record in caplog.records] == ["WARNING"]  # said once
+    with pytest.raises(OSError):
+        stored.write(CONTENT, ARRAY)
+    assert stored.read(CONTENT) is None and stored.state(CONTENT) == "missing"
+    assert (tmp_path / "store").read_text() == "a file where the folder should be"
 
 
-def test_a_known_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = tmp_path / "source"
-    source.write_bytes(b"abc")
-    settle(source)
-    index = SourceIndex(tmp_path)
-    content = index.content_of(source)
-    index.save()
-    monkeypatch.setattr("monai_fusion.data.store.content_hash", lambda path: pytest.fail("read again"))
-    assert SourceIndex(tmp_path).content_of(source) == content
+def test_a_symbolic_link_in_an_entrys_place_is_not_followed(stored: StoredChain, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.npy"
+    stored.entry(CONTENT).rename(foreign)
+    try:
+        stored.entry(CONTENT).symlink_to(foreign)
+    except OSError:
+        pytest.skip("this user may not create symbolic links")
+    if not hasattr(os, "O_NOFOLLOW"):
+        pytest.skip("this system cannot refuse to follow a link")
+    before = foreign.read_bytes()
+    assert stored.state(CONTENT) == "damaged" and again(stored).read(CONTENT) is None
+    stored.write(CONTENT, ARRAY + 1)
+    assert foreign.read_bytes() == before and not stored.entry(CONTENT).is_symlink()
 
 
-def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.write_bytes(b"abc")
-    settle(source)
-    index = SourceIndex(tmp_path)
-    before = index.content_of(source)
-    source.write_bytes(b"abd")  # same size, newer
-    assert index.content_of(source) != before
-
-
-def test_a_file_written_this_moment_is_never_trusted(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.write_bytes(b"abc")
-    index = SourceIndex(tmp_path)
-    before = index.content_of(source)
-    status = source.stat()
-    source.write_bytes(b"abd")
-    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))  # same size, same time
-    assert index.content_of(source) != before
-
-
-@pytest.mark.parametrize("damage", [b"", b"{", b"[1, 2]"])
-def test_a_damaged_index_only_costs_time(tmp_path: Path, damage: bytes) -> None:
-    source = tmp_path / "source"
-    source.write_bytes(b"abc")
-    settle(source)
-    index = SourceIndex(tmp_path)
-    content = index.content_of(source)
-    index.save()
-    (tmp_path / "v1" / "index.json").write_bytes(damage)
-    assert SourceIndex(tmp_path).content_of(source) == content
-
-
-def test_the_index_holds_no_paths(tmp_path: Path) -> None:
-    source = tmp_path / "sub-010002_John_Doe.npy"
-    source.write_bytes(b"abc")
-    settle(source)
-    index = SourceIndex(tmp_path)
-    index.content_of(source)
-    index.save()
-    assert "Doe" not in (tmp_path / "v1" / "index.json").read_text()
+def test_the_chain_is_described_beside_its_entries(stored: StoredChain) -> None:
+    described = json.loads((stored.folder / "chain.json").read_text())
+    names = [transform["class"].rpartition(".")[2] for transform in described["transforms"]]
+    assert names == ["LoadVolumed", "ResampleSlabd"]

@@ -86,3 +86,11 @@ def test_after_monais_flip_a_plain_tensor_comes_out_again() -> None:
 def test_impossible_knobs_are_refused(knobs: dict) -> None:
     with pytest.raises(InputError, match=f"RandInPlaneRotated {next(iter(knobs))}"):
         RandInPlaneRotated(**knobs)
+
+
+@pytest.mark.parametrize("slices", [1, 7, 8, 12, 16, 24, 33, 97])
+def test_slices_are_rotated_alike_however_many_there_are(slices: int) -> None:
+    volume = np.random.default_rng(0).random((1, slices, 11, 13), dtype=np.float32)
+    together = rotate_in_plane(volume, -6.5)
+    alone = torch.cat([rotate_in_plane(volume[:, index : index + 1], -6.5) for index in range(slices)], dim=1)
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)

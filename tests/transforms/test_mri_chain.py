@@ -1,9 +1,12 @@
-"""The whole deterministic chain of the MRI against a plain one of nibabel, numpy and scipy."""
+"""The whole deterministic chain of the MRI, by its transforms and fused, against a plain one of nibabel and scipy."""
 
 from __future__ import annotations
 
+import itertools
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -12,16 +15,41 @@ import torch
 from monai.transforms import Compose
 from scipy import ndimage
 
-from monai_fusion.errors import InputError
+from monai_fusion.errors import InputError, input_error_behind
 from monai_fusion.transforms import LoadVolumed, ResampleSlabd, ScaleIntensityPercentilesd, scale_percentiles
+from monai_fusion.transforms.files import FileContent
+from monai_fusion.transforms.standard_chain import is_standard, prepare_standard_volume
+from tests.support import AddOne
 
 SIZE, DEPTH = (20, 20, 20), 14
 
 
-def chain(orientation: str = "RAS") -> Compose:
-    return Compose(
-        [LoadVolumed(orientation=orientation), ScaleIntensityPercentilesd(), ResampleSlabd("mri", SIZE, DEPTH)]
-    )
+def by_transforms(path: Path, *transforms: Any) -> torch.Tensor:
+    return Compose(transforms)({"mri": str(path)})["mri"]
+
+
+def fused(path: Path, *transforms: Any) -> torch.Tensor:
+    assert is_standard(transforms, "mri")
+    prepared = prepare_standard_volume(FileContent.read(path), *transforms)
+    assert prepared is not None, "the fused implementation left this file to the transforms"
+    return prepared
+
+
+@pytest.fixture(params=[by_transforms, fused])
+def chain(request: pytest.FixtureRequest) -> Callable[..., torch.Tensor]:
+    def run(path: Path, orientation: str = "RAS", size: Sequence[int] = SIZE, depth: int = DEPTH) -> torch.Tensor:
+        transforms = (
+            LoadVolumed(orientation=orientation),
+            ScaleIntensityPercentilesd(),
+            ResampleSlabd("mri", size, depth),
+        )
+        result: torch.Tensor = request.param(path, *transforms)
+        return result
+
+    return run
+
+
+Chain = Callable[..., torch.Tensor]
 
 
 def plain_chain(path: Path) -> np.ndarray:
@@ -58,10 +86,12 @@ def save(path: Path, data: np.ndarray, codes: str, slope: float | None = None, i
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LAS", "LPI", "PIR"])
-@pytest.mark.parametrize("dtype", [np.int16, np.uint8, np.float32, np.float64])
-def test_it_equals_the_plain_chain_for_every_type_and_orientation(tmp_path: Path, dtype: type, codes: str) -> None:
+@pytest.mark.parametrize("dtype", [np.int16, ">i2", np.uint8, np.uint16, np.int32, np.float32, ">f4", np.float64])
+def test_it_equals_the_plain_chain_for_every_type_and_orientation(
+    chain: Chain, tmp_path: Path, dtype: Any, codes: str
+) -> None:
     path = save(tmp_path / "a.nii.gz", brain((24, 31, 27)).astype(dtype), codes)
-    result = chain()({"mri": str(path)})["mri"]
+    result = chain(path)
     assert type(result) is torch.Tensor
     assert (result.shape, result.dtype) == ((1, DEPTH, 20, 20), torch.float32)
     assert result.is_contiguous()
@@ -70,10 +100,12 @@ def test_it_equals_the_plain_chain_for_every_type_and_orientation(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("slope", "inter"),
-    [(0.37, 0.0), (0.01, 30000.0), (2.0, -1024.0)],
+    [(0.37, 0.0), (0.01, 30000.0), (2.0, -1024.0), (-0.5, 100.0)],
 )
-@pytest.mark.parametrize("dtype", [np.int16, np.uint8])
-def test_it_equals_the_plain_chain_for_scaled_values(tmp_path: Path, dtype: type, slope: float, inter: float) -> None:
+@pytest.mark.parametrize("dtype", [np.int16, np.uint8, np.float32])
+def test_it_equals_the_plain_chain_for_scaled_values(
+    chain: Chain, tmp_path: Path, dtype: type, slope: float, inter: float
+) -> None:
     stored = brain((24, 31, 27)).astype(dtype)
     path = save(tmp_path / "a.nii.gz", stored * slope + inter, "LPI")
     # nibabel would choose its own scale factors for floats: the wanted ones are written around the integers.
@@ -86,35 +118,106 @@ def test_it_equals_the_plain_chain_for_scaled_values(tmp_path: Path, dtype: type
     path = tmp_path / "scaled.nii"
     path.write_bytes(bytes(content))
     assert nib.load(path).dataobj.slope == pytest.approx(slope)
-    result = chain()({"mri": str(path)})["mri"]
+    result = chain(path)
     np.testing.assert_allclose(result[0].numpy(), plain_chain(path), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(23, 21, 29), (5, 40, 33), (41, 3, 20)])
-def test_it_equals_the_plain_chain_for_odd_and_thin_volumes(tmp_path: Path, shape: tuple[int, int, int]) -> None:
+def test_it_equals_the_plain_chain_for_odd_and_thin_volumes(
+    chain: Chain, tmp_path: Path, shape: tuple[int, int, int]
+) -> None:
     path = save(tmp_path / "a.nii", brain(shape).astype(np.int16), "LAS")
-    result = chain()({"mri": str(path)})["mri"]
+    result = chain(path)
     np.testing.assert_allclose(result[0].numpy(), plain_chain(path), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("offset", [-500.0, 1e5])
-def test_it_equals_the_plain_chain_for_negative_and_for_large_values(tmp_path: Path, offset: float) -> None:
+def test_it_equals_the_plain_chain_for_negative_and_for_large_values(
+    chain: Chain, tmp_path: Path, offset: float
+) -> None:
     path = save(tmp_path / "a.nii", (brain((24, 31, 27)) + offset).astype(np.float32), "RAS")
-    result = chain()({"mri": str(path)})["mri"]
+    result = chain(path)
     np.testing.assert_allclose(result[0].numpy(), plain_chain(path), rtol=0, atol=1e-6)
 
 
-def test_it_equals_the_plain_chain_on_a_volume_of_clinical_size(tmp_path: Path) -> None:
+def test_it_equals_the_plain_chain_on_a_volume_of_clinical_size(chain: Chain, tmp_path: Path) -> None:
     path = save(tmp_path / "a.nii", np.tile(brain((22, 30, 32)), (5, 4, 4)).astype(np.int16), "LPI")
-    result = chain()({"mri": str(path)})["mri"]
+    result = chain(path)
     np.testing.assert_allclose(result[0].numpy(), plain_chain(path), rtol=0, atol=1e-6)
 
 
-def test_the_orientation_decides_what_the_slab_is_cut_from(tmp_path: Path) -> None:
+ALL_ORIENTATIONS = [
+    "".join(codes) for axes in itertools.permutations(["RL", "AP", "SI"]) for codes in itertools.product(*axes)
+]
+
+
+def test_it_equals_the_plain_chain_in_all_48_orientations(chain: Chain, tmp_path: Path) -> None:
+    assert len(set(ALL_ORIENTATIONS)) == 48
+    data = brain((13, 17, 15)).astype(np.int16)
+    for codes in ALL_ORIENTATIONS:
+        path = save(tmp_path / f"{codes}.nii", data, codes)
+        np.testing.assert_allclose(chain(path)[0].numpy(), plain_chain(path), rtol=0, atol=1e-6, err_msg=codes)
+
+
+@pytest.mark.parametrize(("size", "depth"), [((20, 20, 20), 20), ((20, 18, 22), 7), ((6, 30, 30), 9), ((1, 1, 1), 3)])
+def test_both_implementations_agree_on_every_slab(tmp_path: Path, size: tuple[int, int, int], depth: int) -> None:
+    transforms = LoadVolumed(), ScaleIntensityPercentilesd(), ResampleSlabd("mri", size, depth)
+    for number, shape in enumerate([(24, 31, 27), (3, 4, 5), (1, 9, 40)]):
+        path = save(tmp_path / f"{number}.nii.gz", brain(shape).astype(np.int16) + np.int16(number), "LSP")
+        one, other = by_transforms(path, *transforms), fused(path, *transforms)
+        assert one.shape == other.shape and other.is_contiguous() and other.dtype == torch.float32
+        np.testing.assert_allclose(other.numpy(), one.numpy(), rtol=0, atol=1e-6)
+
+
+def test_both_implementations_agree_on_values_beyond_the_clipped_range(tmp_path: Path) -> None:
+    data = brain((24, 31, 27)).astype(np.float32)
+    data[0, 0, :2] = 3e38, -3e38
+    transforms = LoadVolumed(), ScaleIntensityPercentilesd(), ResampleSlabd("mri", SIZE, DEPTH)
+    path = save(tmp_path / "a.nii", data, "RAS")
+    np.testing.assert_allclose(fused(path, *transforms).numpy(), by_transforms(path, *transforms).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_voxels_that_are_not_numbers_are_left_to_the_transforms_which_refuse_them(tmp_path: Path, value: float) -> None:
+    data = brain((12, 13, 14)).astype(np.float32)
+    data[3, 4, 5] = value
+    path = save(tmp_path / "a.nii.gz", data, "RAS")
+    transforms = LoadVolumed(), ScaleIntensityPercentilesd(), ResampleSlabd("mri", SIZE, DEPTH)
+    assert prepare_standard_volume(str(path), *transforms) is None
+    with pytest.raises(RuntimeError) as raised:
+        by_transforms(path, *transforms)
+    assert isinstance(input_error_behind(raised.value), InputError)
+
+
+def test_digits_that_the_intercept_swallows_are_left_to_the_transforms(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.nii", brain((12, 13, 14)) * 1e-12 + 3e4, "RAS")
+    transforms = LoadVolumed(), ScaleIntensityPercentilesd(), ResampleSlabd("mri", SIZE, DEPTH)
+    assert prepare_standard_volume(str(path), *transforms) is None
+
+
+def test_constant_volumes_are_zeros_with_a_warning_whoever_computes_them(chain: Chain, tmp_path: Path) -> None:
+    path = save(tmp_path / "a.nii.gz", np.full((9, 10, 11), 7, np.int16), "LPI")
+    with pytest.warns(UserWarning, match="percentiles 1 and 99 of a volume are both 7"):
+        result = chain(path)
+    assert result.shape == (1, DEPTH, 20, 20) and torch.count_nonzero(result) == 0
+
+
+def test_only_exactly_the_standard_chain_is_fused() -> None:
+    load, scale, resample = LoadVolumed(), ScaleIntensityPercentilesd(), ResampleSlabd()
+    assert is_standard([load, scale, resample], "mri")
+    assert not is_standard([load, scale, resample], "t1")
+    assert not is_standard([load, scale], "mri")
+    assert not is_standard([load, resample, scale], "mri")
+    assert not is_standard([load, scale, AddOne(), resample], "mri")
+    subclass = type("Custom", (ScaleIntensityPercentilesd,), {})
+    assert not is_standard([load, subclass(), resample], "mri")
+
+
+def test_the_orientation_decides_what_the_slab_is_cut_from(chain: Chain, tmp_path: Path) -> None:
     data = brain((24, 31, 27)).astype(np.int16)
     path = save(tmp_path / "a.nii", data, "RAS")
     upright = save(tmp_path / "b.nii", np.ascontiguousarray(data.transpose(2, 1, 0)), "RAS")
-    result = chain("SAR")({"mri": str(path)})["mri"]
+    result = chain(path, "SAR")
     np.testing.assert_allclose(result[0].numpy(), plain_chain(upright), rtol=0, atol=1e-6)
 
 

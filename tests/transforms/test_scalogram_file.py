@@ -9,6 +9,7 @@ import pytest
 
 from monai_fusion.errors import InputError
 from monai_fusion.transforms import LoadScalogramd, load_scalogram
+from monai_fusion.transforms.files import FileContent
 
 SHAPE = (6, 8, 5)
 
@@ -166,3 +167,15 @@ def test_damaged_headers_never_raise_anything_else(tmp_path: Path, scalogram: np
 def test_an_impossible_shape_in_the_config_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="LoadScalogramd shape"):
         LoadScalogramd(shape=shape)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_content_of_a_file_gives_what_the_file_gives(tmp_path: Path, order: str) -> None:
+    array = np.asarray(np.random.default_rng(0).random((5, 6, 3)), order=order)  # type: ignore[call-overload] # a str
+    np.save(tmp_path / "a.npy", array)
+    content = FileContent.read(tmp_path / "a.npy")
+    (tmp_path / "a.npy").unlink()
+    np.testing.assert_array_equal(load_scalogram(content, (5, 6, 3)), np.moveaxis(array, -1, 0))
+    damaged = FileContent(content.path, content.content[:-8])
+    with pytest.raises(InputError, match="truncated"):
+        load_scalogram(damaged, (5, 6, 3))

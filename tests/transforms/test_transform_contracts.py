@@ -38,7 +38,7 @@ def make_sample(transform_class: type) -> dict[str, Any]:
 @pytest.mark.parametrize("transform_class", CLASSES)
 def test_each_has_a_version_and_keeps_its_parameters_as_attributes(transform_class: type) -> None:
     assert issubclass(transform_class, MapTransform)
-    assert transform_class.__dict__["version"] == 1
+    assert isinstance(transform_class.__dict__["version"], int)
     transform = transform_class()
     for name, parameter in inspect.signature(transform_class.__init__).parameters.items():
         if name in ("self", "keys"):

@@ -12,6 +12,7 @@ import pytest
 
 from monai_fusion.errors import InputError
 from monai_fusion.transforms import LoadVolumed, load_volume
+from monai_fusion.transforms.files import FileContent
 
 SHAPE = (4, 5, 6)
 SECRET = b"Jane Doe 1970-01-01"
@@ -239,3 +240,47 @@ def test_the_dictionary_transform_reads_the_path_under_its_key(tmp_path: Path) -
     np.testing.assert_array_equal(result["mri"], load_volume(path, "SAR"))
     assert result["label"] == 0
     assert sample["mri"] == str(path)
+
+
+def test_a_gzip_file_of_many_members_is_read_whole(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nii", volume(shape=(20, 20, 20)), np.eye(4))
+    content = path.read_bytes()
+    for name, parts in {
+        "bgzip": [*(content[i : i + 5000] for i in range(0, len(content), 5000)), b""],
+        "two equal halves": [content[: len(content) // 2], content[len(content) // 2 :]],
+    }.items():
+        several = tmp_path / f"{name}.nii.gz"
+        several.write_bytes(b"".join(gzip.compress(part) for part in parts))
+        np.testing.assert_array_equal(load_volume(several), load_volume(path))
+
+
+def test_bytes_after_the_compressed_volume_do_not_matter(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nii.gz", volume(shape=(9, 9, 9)), np.eye(4))
+    expected = load_volume(path)
+    for tail in (bytes(512), b"something else"):
+        longer = tmp_path / "longer.nii.gz"
+        longer.write_bytes(path.read_bytes() + tail)
+        np.testing.assert_array_equal(load_volume(longer), expected)
+
+
+def test_a_wrong_checksum_of_the_compressed_file_is_found(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nii.gz", volume(shape=(9, 9, 9)), np.eye(4))
+    content = bytearray(path.read_bytes())
+    content[-8] ^= 1
+    path.write_bytes(bytes(content))
+    assert refusal(path).startswith("truncated or damaged")
+
+
+def test_a_length_that_a_damaged_trailer_claims_allocates_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nii.gz", volume(shape=(9, 9, 9)), np.eye(4))
+    path.write_bytes(path.read_bytes()[:-4] + b"\xff\xff\xff\xff")
+    assert refusal(path).startswith("truncated or damaged")
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_the_content_of_a_file_gives_what_the_file_gives(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, volume(shape=(9, 10, 11)), np.eye(4))
+    expected = load_volume(path)
+    content = FileContent.read(path)
+    path.unlink()
+    np.testing.assert_array_equal(load_volume(content), expected)

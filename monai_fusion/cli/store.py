@@ -1,0 +1,216 @@
+"""``monai-fusion preprocess`` and ``monai-fusion cache``: filling the preprocessed store and looking after it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import typer
+
+from monai_fusion.errors import InputError, Problem
+
+cache_app = typer.Typer(
+    help="The preprocessed store: what is in it, whether it is sound, making room.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_AGES = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+CacheDir = Annotated[
+    Path, typer.Option("--cache-dir", "--cache_dir", help="Folder of the store, as the bundle's --cache_dir.")
+]
+DEFAULT_CACHE_DIR = Path("runs/preprocessed")  # where the bundle's configs put it for an output_dir in runs/
+
+
+def preprocess(
+    datalist: Annotated[Path, typer.Argument(metavar="DATALIST", show_default=False)],
+    cache_dir: CacheDir = DEFAULT_CACHE_DIR,
+    backend: Annotated[
+        str, typer.Option(metavar="processes|threads|dask", help="Where files are prepared.")
+    ] = "processes",
+    workers: Annotated[int | None, typer.Option(min=1, help="How many at once.", show_default="one a core")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="A running Dask scheduler, for --backend dask.")
+    ] = None,
+    config_file: Annotated[
+        Path | None,
+        typer.Option(help="A bundle config whose eeg_preprocessing and mri_preprocessing to use; its code is run."),
+    ] = None,
+    eeg_shape: Annotated[str, typer.Option(metavar="F,T,E", help="As the bundle's knob.")] = "224,224,17",
+    orientation: Annotated[str, typer.Option(help="As the bundle's knob.")] = "RAS",
+    assume_orientation: Annotated[str | None, typer.Option(help="As the bundle's knob.")] = None,
+    mri_size: Annotated[str, typer.Option(metavar="D,H,W", help="As the bundle's knob.")] = "128,128,128",
+    slab_depth: Annotated[int, typer.Option(help="As the bundle's knob.")] = 96,
+    eeg_store_dtype: Annotated[str, typer.Option(metavar="float32|float16", help="As the bundle's knob.")] = "float32",
+    mri_store_dtype: Annotated[str, typer.Option(metavar="float32|uint16", help="As the bundle's knob.")] = "float32",
+) -> None:
+    r"""Prepare every recording of DATALIST ahead of time, so that trainings start at once.
+
+    What was prepared before is not prepared again, and an interrupted run goes on where it was.
+
+    \b
+    monai-fusion preprocess my_cohort.json --cache-dir runs/preprocessed
+    monai-fusion preprocess my_cohort.json --backend dask --scheduler tcp://node1:8786
+    """
+    from monai_fusion.data.runners import DaskCluster, make_runner
+    from monai_fusion.datalist import read_datalist
+    from monai_fusion.transforms.standard_preprocessing import standard_preprocessing
+    from monai_fusion.workflow.preparation import preprocess as prepare_all
+
+    cohort = read_datalist(datalist, require_labels=False)
+    if config_file is not None:
+        chains = _chains_of(config_file, datalist)
+    else:
+        chains = standard_preprocessing(
+            _lengths(eeg_shape, "--eeg-shape"),
+            orientation,
+            assume_orientation,
+            _lengths(mri_size, "--mri-size"),
+            slab_depth,
+            eeg_store_dtype,
+            mri_store_dtype,
+        )
+    runner = make_runner(cast(Literal["threads", "processes", "dask"], backend), workers, scheduler)
+    try:
+        report = prepare_all(cohort, chains, cache_dir, runner)
+    finally:
+        if isinstance(runner, DaskCluster):
+            runner.close()
+    typer.echo(f"{report}; store: {cache_dir}")
+
+
+@cache_app.command("status")
+def status(cache_dir: CacheDir = DEFAULT_CACHE_DIR) -> None:
+    """Say what the store holds: chains, entries, bytes, and how much the last run could reuse."""
+    from monai_fusion.data.maintenance import status_of
+
+    found = status_of(cache_dir)
+    size = sum(entry.size for entry in found.entries)
+    typer.echo(f"{found.folder}: {len(found.entries)} entries, {human(size)}")
+    for chain in found.chains:
+        typer.echo(f"  {chain.name}: {len(chain.entries)} entries, {human(chain.size)}: {chain.description}")
+    run = found.last_run
+    if run.get("files"):
+        rate = f"{100 * run['reused'] / run['files']:.0f} %"
+        typer.echo(f"last run ({run.get('finished')}): {run['reused']} of {run['files']} files reused ({rate})")
+    if found.other_layouts:
+        typer.echo(f"of other versions, not used: {', '.join(found.other_layouts)}")
+
+
+@cache_app.command("verify")
+def verify(
+    cache_dir: CacheDir = DEFAULT_CACHE_DIR,
+    datalist: Annotated[
+        Path | None, typer.Option(help="Hash the recordings of this datalist again, too.", show_default=False)
+    ] = None,
+) -> None:
+    """Check every entry's checksum and, with --datalist, that no recording was replaced unnoticed.
+
+    Damaged entries are removed, replaced recordings noted: both are prepared again when they are needed. Exit code 1
+    if anything was wrong.
+    """
+    from monai_fusion.data.maintenance import verify as verify_store
+
+    sources: list[Path] = []
+    if datalist is not None:
+        from monai_fusion.datalist import read_datalist
+
+        cohort = read_datalist(datalist, require_labels=False)
+        records = [record for section in cohort.sections for record in cohort.records(section)]
+        sources = [path for record in records for path in (*record.eeg, record.mri) if path is not None]
+    found = verify_store(cache_dir, sources)
+    for path in found.damaged:
+        typer.echo(f"damaged, removed: {path}")
+    for path in found.replaced:
+        typer.echo(f"replaced by another file of the same size and time: {path}")
+    for path in found.unreadable:
+        typer.echo(f"cannot be read: {path}")
+    told = f"{found.checked} entries checked, {len(found.damaged)} damaged"
+    if datalist is not None:
+        told += f"; {found.sources} recordings hashed, {len(found.replaced)} replaced unnoticed"
+    typer.echo(told)
+    if not found.sound:
+        raise typer.Exit(1)
+
+
+@cache_app.command("prune")
+def prune(
+    cache_dir: CacheDir = DEFAULT_CACHE_DIR,
+    older_than: Annotated[str | None, typer.Option(metavar="30d", help="Not used for so long: m, h, d or w.")] = None,
+    max_size: Annotated[
+        str | None, typer.Option(metavar="50GB", help="Remove the least recently used ones beyond this size.")
+    ] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only counted.")] = False,
+) -> None:
+    r"""Make room: say which entries would go and, with --delete, remove them. Other files are never touched.
+
+    \b
+    monai-fusion cache prune --older-than 30d --max-size 50GB
+    monai-fusion cache prune --older-than 30d --max-size 50GB --delete
+    """
+    from monai_fusion.data.maintenance import choose_for_pruning, status_of
+    from monai_fusion.data.maintenance import prune as remove
+
+    if older_than is None and max_size is None:
+        raise InputError(Problem("cache prune", seen="no limit", wanted="--older-than, --max-size or both"))
+    age = None if older_than is None else _seconds(older_than)
+    size = None if max_size is None else _bytes(max_size)
+    found = status_of(cache_dir)
+    chosen = choose_for_pruning(found, age, size)
+    total = human(sum(entry.size for entry in chosen))
+    of_all = f"{len(chosen)} of {len(found.entries)} entries, {total}"
+    if delete:
+        removed = remove(found, chosen)
+        in_use = f"; {len(chosen) - removed} are in use and stay" if removed < len(chosen) else ""
+        typer.echo(f"removed {of_all}{in_use}")
+    else:
+        typer.echo(f"would remove {of_all}; nothing was removed: give --delete to do it")
+
+
+def human(size: int) -> str:
+    """``1.9 GB``."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1000 * _UNITS[unit] or unit == "GB":
+            return f"{size / _UNITS[unit]:.{0 if unit == 'B' else 1}f} {unit}"
+    raise AssertionError(size)
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([mhdw])\s*", text)
+    if match is None:
+        raise InputError(Problem("--older-than", seen=repr(text), wanted="a time such as 12h, 30d or 8w"))
+    return float(match[1]) * _AGES[match[2]]
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B?)\s*", text.upper())
+    unit = match[2] if match else ""
+    unit = f"{unit}B" if unit and not unit.endswith("B") else unit
+    if match is None:
+        raise InputError(Problem("--max-size", seen=repr(text), wanted="a size such as 500MB or 50GB"))
+    return int(float(match[1]) * _UNITS[unit])
+
+
+def _lengths(text: str, option: str) -> list[int]:
+    """``128,128,128`` or ``[128, 128, 128]`` as three numbers."""
+    numbers = re.findall(r"\d+", text)
+    if len(numbers) != 3 or re.sub(r"[\d\s,\[\]()]", "", text):
+        raise InputError(Problem(option, seen=repr(text), wanted="three lengths, such as 128,128,128"))
+    return [int(number) for number in numbers]
+
+
+def _chains_of(config_file: Path, datalist: Path) -> dict[str, Any]:
+    """Build the chains that a bundle config names."""
+    from monai.bundle import ConfigParser
+
+    if not config_file.is_file():
+        raise InputError(Problem("--config-file", seen=f"{config_file}: no such file", wanted="a bundle config"))
+    parser = ConfigParser()
+    parser.read_config(str(config_file))
+    missing = [name for name in ("eeg_preprocessing", "mri_preprocessing") if name not in parser]
+    if missing:
+        raise InputError(Problem("--config-file", seen=f"{config_file} has no {' and no '.join(missing)}"))
+    parser["datalist"] = str(datalist)
+    return {name: parser.get_parsed_content(f"{name}_preprocessing") for name in ("eeg", "mri")}

@@ -1,0 +1,141 @@
+"""Where files are prepared: in threads of this process, in processes of this machine, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, Literal, Protocol
+
+import torch
+from joblib import Parallel, delayed, parallel_config  # type: ignore[import-untyped] # joblib has no types
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # nor has threadpoolctl
+
+from monai_fusion.data.preparing import Outcome, PreparationChain, prepare_in_process, prepare_in_thread
+from monai_fusion.errors import InputError, Problem
+
+Numbered = tuple[int, Mapping[str, Any]]
+
+
+class Runner(Protocol):
+    """Prepares files, several at a time."""
+
+    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Iterator[tuple[int, Outcome]]:
+        """Prepare numbered items; yields each number with its outcome as it is done, in any order."""
+        ...
+
+
+class Threads:
+    """Threads of this process: nothing has to be started, and what takes time here releases Python's lock.
+
+    Args:
+        workers: How many; None for one a core.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or cores()
+
+    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Iterator[tuple[int, Outcome]]:
+        """See `Runner`."""
+        with _one_thread_each():
+            yield from _in_parallel("threading", self.workers, prepare_in_thread, chain, items)
+
+
+class Processes:
+    """Processes of this machine, which import the libraries first (seconds): for hundreds of files, or slow transforms.
+
+    Args:
+        workers: How many; None for one a core.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or cores()
+
+    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Iterator[tuple[int, Outcome]]:
+        """See `Runner`."""
+        with parallel_config("loky", inner_max_num_threads=1):
+            yield from _in_parallel("loky", self.workers, prepare_in_process, chain, items)
+
+
+class DaskCluster:
+    """The workers of a running Dask cluster, which see the recordings and the store under the same paths.
+
+    Args:
+        scheduler: Address of the scheduler, ``tcp://host:8786``.
+        timeout: Seconds to wait for it.
+    """
+
+    def __init__(self, scheduler: str, timeout: float = 15.0) -> None:
+        try:
+            distributed: Any = import_module("distributed")
+        except ImportError as error:
+            raise InputError(
+                Problem("--backend dask", seen="not installed", advice="pip install 'monai-fusion[dask]'")
+            ) from error
+        try:
+            self._client = distributed.Client(scheduler, timeout=timeout, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            wanted = "the address of a running Dask scheduler, such as tcp://host:8786"
+            raise InputError(Problem("--scheduler", seen=f"{scheduler!r} does not answer", wanted=wanted)) from error
+        self._as_completed = distributed.as_completed
+        self.workers = len(self._client.scheduler_info(n_workers=-1)["workers"])
+
+    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Iterator[tuple[int, Outcome]]:
+        """See `Runner`."""
+        numbers, contents = zip(*items, strict=True)
+        futures = self._client.map(prepare_in_process, [chain] * len(items), numbers, contents, pure=False)
+        try:
+            for _, result in self._as_completed(futures, loop=self._client.loop, with_results=True):
+                yield result
+        finally:
+            self._client.cancel(futures)
+
+    def close(self) -> None:
+        """Leave the cluster; it goes on running."""
+        self._client.close()
+
+
+def make_runner(
+    backend: Literal["threads", "processes", "dask"], workers: int | None = None, scheduler: str | None = None
+) -> Threads | Processes | DaskCluster:
+    """Return the runner that a command line asks for.
+
+    Raises:
+        InputError: There is no such backend, or its cluster does not answer.
+    """
+    if backend not in ("threads", "processes", "dask"):
+        raise InputError(Problem("--backend", seen=repr(backend), wanted="processes, threads or dask"))
+    if (scheduler is None) == (backend == "dask"):
+        wanted = "--backend dask and --scheduler ADDRESS together, or neither"
+        raise InputError(
+            Problem("--scheduler", seen="not given" if scheduler is None else repr(scheduler), wanted=wanted)
+        )
+    if scheduler is not None:
+        return DaskCluster(scheduler)
+    return Threads(workers) if backend == "threads" else Processes(workers)
+
+
+def cores() -> int:
+    """Return how many cores this process may use: fewer than the machine has, on a shared one."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _in_parallel(
+    backend: str, workers: int, function: Any, chain: PreparationChain, items: Sequence[Numbered]
+) -> Iterator[tuple[int, Outcome]]:
+    parallel = Parallel(n_jobs=min(workers, len(items)), backend=backend, return_as="generator_unordered")
+    yield from parallel(delayed(function)(chain, number, item) for number, item in items)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let the arithmetic of a thread stay in it: one pool of threads inside another only gets in its own way."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)

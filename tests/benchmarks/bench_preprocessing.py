@@ -1,0 +1,378 @@
+"""What preprocessing and the store cost, each beside its reference in the same run.
+
+    python tests/benchmarks/bench_preprocessing.py [--quick]
+
+CPU seconds are those of one process with one thread of arithmetic, the least of several alternating repetitions; the
+ratio is what counts, because absolute times depend on the machine and on who else uses it. The recordings are
+synthetic, of clinical size: MRIs of 176 x 240 x 256 voxels, scalograms of 224 x 224 x 17. --quick takes fewer
+participants and repetitions. Ends with code 1 if a ratio misses its goal.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import argparse
+import json
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.transforms import Compose, RandFlipd
+from rich.console import Console
+from rich.table import Table
+from scipy import ndimage
+
+from monai_fusion.data import Draw, FusionDataset, MRIDataset, VolumeItems
+from monai_fusion.data.preparing import PreparationChain
+from monai_fusion.data.runners import Threads
+from monai_fusion.data.sources import read_source
+from monai_fusion.datalist import ParticipantRecord
+from monai_fusion.transforms import RandInPlaneRotated, RandSpecAugmentd, rotate_in_plane, zscore_electrodes
+from monai_fusion.transforms.files import FileContent
+from monai_fusion.transforms.standard_preprocessing import standard_preprocessing
+
+SHAPE, SIZE, DEPTH, EEG_SHAPE = (176, 240, 256), (128, 128, 128), 96, (224, 224, 17)
+VOLUMES, SEGMENTS = 12, 8
+DEPTHS = (96, 88, 80, 72, 64)
+Work = Callable[[], Any]
+
+
+@dataclass
+class Row:
+    """A line of the table; ``goal`` is what ``ratio`` should be at least, or at most where it is negative."""
+
+    what: str
+    reference: str
+    ours: str
+    ratio: float
+    goal: float
+
+    @property
+    def reached(self) -> bool:
+        """Whether the goal is met."""
+        return self.ratio >= self.goal if self.goal > 0 else self.ratio <= -self.goal
+
+
+def main() -> int:
+    """Measure everything, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--child", nargs="+", default=[], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.child:
+        print(json.dumps(CHILDREN[options.child[0]](*options.child[1:])))
+        return 0
+    repetitions, participants = (3, 100) if options.quick else (7, 1000)
+    before = os.getloadavg()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = [*measure_files(folder, repetitions), *measure_arrays(10 * repetitions)]
+        records = write_recordings(folder, participants)
+        rows += [measure_item(folder, records, repetitions)]
+        rows += [*measure_two_fillers(folder), *measure_rerun(folder, records), measure_shared_memory(folder)]
+    show(rows, before)
+    return 0 if all(row.reached for row in rows) else 1
+
+
+# ---- one file, one array --------------------------------------------------------------------------------------------
+
+
+def measure_files(folder: Path, repetitions: int) -> list[Row]:
+    """A first-time MRI against the plain script's."""
+    goals = {"int16.nii.gz": 5.0, "float32.nii.gz": 3.0, "int16.nii": 5.0}
+    rows = []
+    chain = PreparationChain("mri", standard_preprocessing()["mri"])
+    for name, goal in goals.items():
+        path = folder / name
+        write_brain(path, name.split(".")[0], 0)
+
+        def prepare(path: Path = path) -> np.ndarray:
+            return chain.compute({"mri": FileContent(path, read_source(path)[0])})
+
+        old, new = least_cpu([lambda path=path: old_mri(path), prepare], repetitions)
+        error = float(np.abs(old_mri(path) - prepare()).max())
+        rows.append(Row(f"MRI, first time, {name} (max. difference {error:.0e})", *in_ms(old, new), old / new, goal))
+    return rows
+
+
+def measure_arrays(repetitions: int) -> list[Row]:
+    """Transforms of arrays against what they replace."""
+    stored = np.abs(np.random.default_rng(0).normal(size=EEG_SHAPE))
+    volume = np.random.default_rng(0).random((1, DEPTH, *SIZE[1:]), dtype=np.float32)
+    old, new = least_cpu([lambda: old_eeg(stored), lambda: zscore_electrodes(np.moveaxis(stored, -1, 0))], repetitions)
+    rows = [Row("EEG z-score, float64", *in_ms(old, new), old / new, 3.0)]
+    old, new = least_cpu([lambda: old_rotation(volume[0], 7.3), lambda: rotate_in_plane(volume, 7.3)], repetitions)
+    return [*rows, Row("rotation, [1, 96, 128, 128]", *in_ms(old, new), old / new, 7.0)]
+
+
+def old_mri(path: Path) -> np.ndarray:
+    """nibabel, two percentiles, scipy's zoom, the slab."""
+    values = nib.load(path).get_fdata()
+    low, high = np.percentile(values, 1), np.percentile(values, 99)
+    scaled = np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
+    first = (SIZE[0] - DEPTH) // 2
+    return ndimage.zoom(scaled, np.divide(SIZE, scaled.shape), order=1)[np.newaxis, first : first + DEPTH]
+
+
+def old_eeg(stored: np.ndarray) -> np.ndarray:
+    """A loop over the strided last axis."""
+    scores = np.empty(stored.shape, dtype=np.float32)
+    for electrode in range(stored.shape[-1]):
+        values = stored[..., electrode]
+        scores[..., electrode] = (values - values.mean()) / values.std()
+    return np.ascontiguousarray(scores.transpose(2, 0, 1))
+
+
+def old_rotation(volume: np.ndarray, degrees: float) -> np.ndarray:
+    """scipy's."""
+    rotated: np.ndarray = ndimage.rotate(volume, degrees, axes=(1, 2), order=1, mode="nearest", reshape=False)
+    return rotated
+
+
+# ---- datasets -------------------------------------------------------------------------------------------------------
+
+
+def write_recordings(folder: Path, participants: int) -> list[ParticipantRecord]:
+    """Participants whose files are links to a few real ones: what is timed is finding them, not the disk."""
+    for number in range(VOLUMES):
+        write_brain(folder / f"volume{number}.nii.gz", "int16", number)
+        rng = np.random.default_rng(number)
+        np.save(folder / f"segment{number}.npy", np.abs(rng.normal(size=EEG_SHAPE)).astype(np.float32))
+    for path in folder.iterdir():
+        os.utime(path, (time.time() - 60,) * 2)
+    links = folder / "links"
+    links.mkdir()
+    records = []
+    for number in range(participants):
+        name = f"sub-{number:06d}"
+        eeg = [links / f"{name}_EO_seg{segment}.npy" for segment in range(SEGMENTS)]
+        for segment, path in enumerate(eeg):
+            path.symlink_to(folder / f"segment{(number + segment) % VOLUMES}.npy")
+        mri = links / f"{name}_T1w.nii.gz"
+        mri.symlink_to(folder / f"volume{number % VOLUMES}.nii.gz")
+        records.append(ParticipantRecord(name, number % 2, tuple(eeg), mri, "training"))
+    return records
+
+
+def chains(augment: bool) -> dict[str, Compose]:
+    """The shipped bundle's."""
+    standard: dict[str, list[Any]] = {name: list(chain) for name, chain in standard_preprocessing().items()}
+    if augment:
+        standard["eeg"] += [RandSpecAugmentd()]
+        standard["mri"] += [RandFlipd("mri", prob=0.5, spatial_axis=axis) for axis in range(3)] + [RandInPlaneRotated()]
+    return {name: Compose(chain) for name, chain in standard.items()}
+
+
+def measure_item(folder: Path, records: list[ParticipantRecord], repetitions: int) -> Row:
+    """A training item from a warm store against the script's, which prepared its files in every epoch."""
+    dataset = FusionDataset(records[:VOLUMES], chains(augment=True), folder / "warm", progress=False)
+    rng = np.random.default_rng(0)
+
+    def old_item(number: int = 0) -> None:
+        values = np.load(records[number].eeg[0])
+        old_eeg(values)
+        volume = old_mri(Path(str(records[number].mri)))[0]
+        if rng.random() < 0.3:
+            old_rotation(volume, 7.3)
+        np.ascontiguousarray(np.flip(volume, 0))
+
+    def epoch(number: int) -> None:
+        for position in range(VOLUMES):
+            dataset[Draw(position, number, position)]
+
+    epoch(0)
+    old = least_cpu([old_item], repetitions)[0]
+    started = time.process_time()
+    for number in range(1, 11):
+        epoch(number)
+    new = (time.process_time() - started) / (10 * VOLUMES)
+    return Row("one training item, warm, with augmentation, CPU ms (mean)", *in_ms(old, new), new * 1e3, -12.0)
+
+
+def measure_two_fillers(folder: Path) -> list[Row]:
+    """Two processes that fill an empty store against one."""
+    alone = run_children(1, "fill", str(folder), str(folder / "alone"))
+    both = run_children(2, "fill", str(folder), str(folder / "both"))
+    cpu = [sum(child["cpu"] for child in children) for children in (alone, both)]
+    wall = [max(child["end"] for child in children) - min(c["start"] for c in children) for children in (alone, both)]
+    computed = "+".join(str(child["prepared"]) for child in both)
+    return [
+        Row(f"two processes fill a store, CPU s in all ({computed} prepared)", *in_s(*cpu), cpu[1] / cpu[0], -1.1),
+        Row("the same, wall s, one over two (no goal; see the load)", *in_s(*wall), wall[0] / wall[1], 0.0001),
+    ]
+
+
+def measure_rerun(folder: Path, records: list[ParticipantRecord]) -> list[Row]:
+    """A dataset over a full store, in a new process, after the imports."""
+    store = folder / "rerun"
+    started = time.perf_counter()
+    FusionDataset(records, chains(augment=True), store, progress=False)
+    first = time.perf_counter() - started
+    (many,) = run_children(1, "rerun", str(folder), str(store), str(len(records)))
+    (few,) = run_children(1, "rerun", str(folder), str(store), str(len(records) // 4))
+    name = f"rerun, {len(records)} participants x {SEGMENTS} segments"
+    said = f"{few['anonymous_mb']:.1f} MB for {len(records) // 4}"
+    return [
+        Row(
+            f"{name}: seconds until ready",
+            f"{first:.1f} s (first run)",
+            f"{many['seconds']:.3f} s",
+            many["seconds"],
+            -0.5,
+        ),
+        Row(f"{name}: anonymous MB", said, f"{many['anonymous_mb']:.1f} MB", many["anonymous_mb"], -50.0),
+    ]
+
+
+def measure_shared_memory(folder: Path) -> Row:
+    """What two processes that use all volumes take of the store, against one."""
+    one = sum(child["pss_mb"] for child in run_children(1, "map", str(folder), str(folder / "alone")))
+    two = sum(child["pss_mb"] for child in run_children(2, "map", str(folder), str(folder / "alone")))
+    return Row("two ranks, PSS of the store (one rank: 1.0)", f"{one:.1f} MB", f"{two:.1f} MB", two / one, -1.05)
+
+
+# ---- what child processes do ----------------------------------------------------------------------------------------
+
+
+def volume_items(folder: Path) -> VolumeItems:
+    """The real volumes."""
+    paths = [folder / f"volume{number}.nii.gz" for number in range(VOLUMES)]
+    return VolumeItems([ParticipantRecord(f"sub-{path.name}", 0, (), path, "training") for path in paths])
+
+
+def child_fill(folder: str, store: str) -> dict[str, float]:
+    """Fill a store with the volumes, for several sizes of the slab."""
+    wait_for_others(Path(folder))
+    started, cpu, prepared = time.time(), time.process_time(), 0
+    for depth in DEPTHS:
+        chain = standard_preprocessing(slab_depth=depth)["mri"]
+        dataset = MRIDataset(volume_items(Path(folder)), chain, store, progress=False, runner=Threads(1))
+        prepared += dataset.report.prepared
+    return {"start": started, "end": time.time(), "cpu": time.process_time() - cpu, "prepared": prepared}
+
+
+def child_rerun(folder: str, store: str, participants: str) -> dict[str, float]:
+    """Build the training's dataset over a full store."""
+    links = Path(folder) / "links"
+    records = []
+    for number in range(int(participants)):
+        name = f"sub-{number:06d}"
+        eeg = tuple(links / f"{name}_EO_seg{segment}.npy" for segment in range(SEGMENTS))
+        records.append(ParticipantRecord(name, number % 2, eeg, links / f"{name}_T1w.nii.gz", "training"))
+    transforms, before, started = chains(augment=True), anonymous_mb(), time.perf_counter()
+    dataset = FusionDataset(records, transforms, store, progress=False)
+    seconds = time.perf_counter() - started
+    assert dataset.eeg.prepared == dataset.mri.prepared == 0
+    return {"seconds": seconds, "anonymous_mb": anonymous_mb() - before}
+
+
+def child_map(folder: str, store: str) -> dict[str, float]:
+    """Use every volume, wait for the others to do the same, and measure."""
+    dataset = MRIDataset(volume_items(Path(folder)), standard_preprocessing()["mri"], store, progress=False)
+    held = [dataset[index]["mri"] for index in range(len(dataset))]
+    assert sum(float(volume.sum()) for volume in held) > 0
+    wait_for_others(Path(folder))
+    pss, counts = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            counts = line.endswith(".npy")
+        elif counts and line.startswith("Pss:"):
+            pss += int(line.split()[1])
+    time.sleep(2)
+    return {"pss_mb": pss / 1024}
+
+
+def wait_for_others(folder: Path) -> None:
+    """Go on when all children are here."""
+    (folder / f"ready.{os.getpid()}").touch()
+    deadline = time.time() + 120
+    while len(list(folder.glob("ready.*"))) < int(os.environ["BENCH_CHILDREN"]) and time.time() < deadline:
+        time.sleep(0.01)
+
+
+CHILDREN: dict[str, Callable[..., dict[str, float]]] = {"fill": child_fill, "rerun": child_rerun, "map": child_map}
+
+
+def run_children(count: int, *arguments: str) -> list[dict[str, float]]:
+    """Run this script's child part in so many processes at once."""
+    for path in Path(arguments[1]).glob("ready.*"):
+        path.unlink()
+    command = [sys.executable, __file__, "--child", *arguments]
+    environment = {**os.environ, "BENCH_CHILDREN": str(count)}
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(count)]
+    return [json.loads(process.communicate()[0].splitlines()[-1]) for process in running]
+
+
+# ---- measuring and showing ------------------------------------------------------------------------------------------
+
+
+def least_cpu(works: list[Work], repetitions: int) -> list[float]:
+    """The least CPU seconds of each, repeated in turn, so that whatever else the machine does meets all of them."""
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(repetitions):
+        for work, taken in zip(works, times, strict=True):
+            started = time.process_time()
+            work()
+            taken.append(time.process_time() - started)
+    return [min(taken) for taken in times]
+
+
+def anonymous_mb() -> float:
+    """This process's anonymous memory."""
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"RssAnon:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else float("nan")
+
+
+def write_brain(path: Path, dtype: str, seed: int) -> None:
+    """A smooth head with noise, in a background that is half zeros, as scanners write it."""
+    rng = np.random.default_rng(seed)
+    axes = np.meshgrid(*(np.linspace(-1, 1, length) for length in SHAPE), indexing="ij", sparse=True)
+    head = sum(axis**2 / radius for axis, radius in zip(axes, (0.5, 0.7, 0.8), strict=True)) < 1
+    smooth = ndimage.zoom(rng.random((12, 16, 16)), np.divide(SHAPE, (12, 16, 16)), order=1)
+    inside = 300 + 900 * smooth + rng.normal(0, 40, SHAPE)
+    outside = np.abs(rng.normal(0, 6, SHAPE)) * (rng.random(SHAPE) < 0.6)
+    values = np.where(head, inside, outside).clip(0).astype(dtype)
+    nib.save(nib.Nifti1Image(values, np.eye(4)), path)
+
+
+def in_ms(old: float, new: float) -> tuple[str, str]:
+    """Both as text."""
+    return f"{old * 1e3:.1f} ms", f"{new * 1e3:.1f} ms"
+
+
+def in_s(old: float, new: float) -> tuple[str, str]:
+    """Both as text."""
+    return f"{old:.2f} s", f"{new:.2f} s"
+
+
+def show(rows: list[Row], load: tuple[float, float, float]) -> None:
+    """Print the table, with what the numbers depend on."""
+    table = Table("what", "reference", "ours", "ratio or value", "goal", "reached")
+    for row in rows:
+        goal = "" if 0 < row.goal < 0.01 else f"{'>=' if row.goal > 0 else '<='} {abs(row.goal):g}"
+        table.add_row(row.what, row.reference, row.ours, f"{row.ratio:.2f}", goal, "yes" if row.reached else "NO")
+    console = Console(width=150)
+    console.print(table)
+    cpu = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*: (.*)", cpu.read_text())[1] if cpu.exists() else platform.processor()
+    loads = ", ".join(f"{value:.1f}" for value in (load[0], os.getloadavg()[0]))
+    console.print(f"{time.strftime('%Y-%m-%d')}; {model}, {os.cpu_count()} cores; load average before, after: {loads}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
