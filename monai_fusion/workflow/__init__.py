@@ -1,6 +1,7 @@
 """What a bundle run does around its engines: check the input, prepare the files, hand settings on to later runs."""
 
 from monai_fusion.workflow.closing import announce_training
+from monai_fusion.workflow.identity import training_identity
 from monai_fusion.workflow.overrides import CommandLine, check_overrides, flag
 from monai_fusion.workflow.preflight import preflight, report_input_errors
 from monai_fusion.workflow.preparation import prepare
@@ -16,5 +17,6 @@ __all__ = [
     "prepare",
     "read_recipe",
     "report_input_errors",
+    "training_identity",
     "write_recipe",
 ]
