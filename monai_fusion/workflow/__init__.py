@@ -5,13 +5,14 @@ from monai_fusion.workflow.identity import training_identity
 from monai_fusion.workflow.overrides import CommandLine, check_overrides, flag
 from monai_fusion.workflow.preflight import preflight, report_input_errors
 from monai_fusion.workflow.preparation import prepare
-from monai_fusion.workflow.recipe import check_recipe, read_recipe, write_recipe
+from monai_fusion.workflow.recipe import check_recipe, clear_results, read_recipe, write_recipe
 
 __all__ = [
     "CommandLine",
     "announce_training",
     "check_overrides",
     "check_recipe",
+    "clear_results",
     "flag",
     "preflight",
     "prepare",
