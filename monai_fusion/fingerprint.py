@@ -83,6 +83,8 @@ def _canonical(value: object) -> Any:
         return f"{type(value).__qualname__}.{value.name}"
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, np.random.RandomState | np.random.Generator):
+        return "random"  # what it will draw is no parameter: each draw is seeded
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, PurePath):

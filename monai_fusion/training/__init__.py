@@ -1,7 +1,9 @@
 """Engine glue: stages, clipping, seeding, saving and what the user sees while it trains."""
 
+from monai_fusion.training.checkpoints import Checkpoints
 from monai_fusion.training.clipping import HeadGradientClipping
 from monai_fusion.training.console import EpochLog, EpochProgress
+from monai_fusion.training.interruption import GracefulStop, leave_interrupts_to_the_main_process
 from monai_fusion.training.reproducibility import EpochSeeding
 from monai_fusion.training.saving import EXPORT_FILE, MODEL_FILE, ModelSaver, lower_is_better
 from monai_fusion.training.stages import Stage, StageHandler, StagePlan, parameter_groups
@@ -9,14 +11,17 @@ from monai_fusion.training.stages import Stage, StageHandler, StagePlan, paramet
 __all__ = [
     "EXPORT_FILE",
     "MODEL_FILE",
+    "Checkpoints",
     "EpochLog",
     "EpochProgress",
     "EpochSeeding",
+    "GracefulStop",
     "HeadGradientClipping",
     "ModelSaver",
     "Stage",
     "StageHandler",
     "StagePlan",
+    "leave_interrupts_to_the_main_process",
     "lower_is_better",
     "parameter_groups",
 ]

@@ -64,6 +64,8 @@ class EpochLog:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._finish)
 
     def _start(self, engine: Engine) -> None:
+        if not self._rows and engine.state.epoch > 1:  # a resumed run: its file has the epochs before
+            self._rows = self._read(before=engine.state.epoch)
         self._losses, self._gates = [], []
         self._started = time.perf_counter()
 
@@ -99,6 +101,13 @@ class EpochLog:
             best,
             row["seconds"],
         )
+
+    def _read(self, before: int) -> list[dict[str, Any]]:
+        try:
+            with self.path.open(encoding="utf-8", newline="") as stream:
+                return [row for row in csv.DictReader(stream) if int(row["epoch"]) < before]
+        except FileNotFoundError:
+            return []
 
     def _write(self) -> None:
         text = io.StringIO(newline="")

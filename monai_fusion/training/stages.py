@@ -48,12 +48,15 @@ class StagePlan:
     Args:
         num_epochs: The number of epochs of each stage.
         blocks: For each stage ``{"eeg": [...], "mri": [...]}``, the blocks that train in it.
+        val_interval: How many epochs lie between two validations; the last epoch must be validated.
 
     Raises:
-        InputError: The two lists differ in length, or there is nothing to train.
+        InputError: The two lists differ in length, there is nothing to train, or the last epoch is not validated.
     """
 
-    def __init__(self, num_epochs: Sequence[int], blocks: Sequence[dict[str, Sequence[str]]]) -> None:
+    def __init__(
+        self, num_epochs: Sequence[int], blocks: Sequence[dict[str, Sequence[str]]], val_interval: int = 1
+    ) -> None:
         epochs = list(num_epochs) if isinstance(num_epochs, Sequence) else [num_epochs]
         if len(epochs) != len(blocks):
             wanted = f"{len(blocks)} numbers, one a stage"
@@ -64,6 +67,9 @@ class StagePlan:
             Stage(chr(ord("A") + place), count, tuple(part.get("eeg", ())), tuple(part.get("mri", ())))
             for place, (count, part) in enumerate(zip(epochs, blocks, strict=True))
         )
+        if val_interval < 1 or self.total_epochs % val_interval:
+            wanted = f"a divisor of the {self.total_epochs} epochs: the last one must be validated"
+            raise InputError(Problem("val_interval", seen=repr(val_interval), wanted=wanted))
 
     @property
     def total_epochs(self) -> int:
@@ -108,7 +114,7 @@ class StageHandler:
         self.network.set_trainable(stage.eeg_blocks, stage.mri_blocks)
         trained = sum(parameter.numel() for parameter in self.network.parameters() if parameter.requires_grad)
         logger.info(
-            "stage %s, %d epochs: EEG %s, MRI %s, and the heads; %.1f M parameters train",
+            "stage %s (%d epochs): EEG %s, MRI %s, and the heads; %.1f M parameters train",
             stage.name,
             stage.epochs,
             ", ".join(stage.eeg_blocks) or "nothing",

@@ -1,20 +1,23 @@
 """What a bundle run does around its engines: check the input, prepare the files, hand settings on to later runs."""
 
 from monai_fusion.workflow.closing import announce_training
+from monai_fusion.workflow.identity import training_identity
 from monai_fusion.workflow.overrides import CommandLine, check_overrides, flag
 from monai_fusion.workflow.preflight import preflight, report_input_errors
 from monai_fusion.workflow.preparation import prepare
-from monai_fusion.workflow.recipe import check_recipe, read_recipe, write_recipe
+from monai_fusion.workflow.recipe import check_recipe, clear_results, read_recipe, write_recipe
 
 __all__ = [
     "CommandLine",
     "announce_training",
     "check_overrides",
     "check_recipe",
+    "clear_results",
     "flag",
     "preflight",
     "prepare",
     "read_recipe",
     "report_input_errors",
+    "training_identity",
     "write_recipe",
 ]

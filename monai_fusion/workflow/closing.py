@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from signal import Signals
 
 from ignite.engine import Engine
 
@@ -13,20 +14,29 @@ from monai_fusion.training import EXPORT_FILE, MODEL_FILE
 logger = logging.getLogger(__name__)
 
 
-def announce_training(folder: str | os.PathLike[str], evaluator: Engine, select: str) -> None:
+def announce_training(folder: str | os.PathLike[str], trainer: Engine, evaluator: Engine, select: str) -> None:
     """Log which epoch was kept, where its files are and what to do with them.
 
     Args:
         folder: The run folder.
+        trainer: The engine that trained.
         evaluator: The engine that validated.
         select: ``best`` or ``last``, as given to the `ModelSaver`.
+
+    Raises:
+        SystemExit: The training was stopped by a signal; with 128 + its number, as a shell expects.
     """
+    stopped_by: Signals | None = getattr(trainer.state, "stopped_by", None)
+    if stopped_by is not None:
+        logger.info("stopped in epoch %d of %d", trainer.state.epoch, trainer.state.max_epochs)
+        logger.info("to go on: the same command with --resume true")
+        raise SystemExit(128 + stopped_by)
     state = evaluator.state
     if select == "best":
         logger.info(
             "kept epoch %d: validation %s %.4f", state.best_metric_epoch, state.key_metric_name, state.best_metric
         )
     else:
-        logger.info("kept the last epoch, %d", state.epoch)
+        logger.info("kept the last epoch, %d", trainer.state.epoch)
     logger.info("model: %s and %s", Path(folder) / MODEL_FILE, Path(folder) / EXPORT_FILE)
     logger.info("next: evaluate.yaml with the same --datalist and --output_dir scores the test part")

@@ -29,6 +29,7 @@ def preflight(
     model_dir: str | os.PathLike[str] | None = None,
     require_labels: bool = True,
     overwrite: bool = True,
+    resume: bool = False,
     log_name: str = "train.log",
 ) -> None:
     """Check a run's input and open its log; the first expression of every shipped config.
@@ -43,7 +44,8 @@ def preflight(
         model_dir: Folder of the trained model that the run uses, if any.
         require_labels: Whether every participant needs a label.
         overwrite: Whether results that are there already may be replaced.
-        log_name: The log's file name in the output folder; one of an earlier run is replaced.
+        resume: Whether the run continues what is in the output folder.
+        log_name: The log's file name in the output folder; one of an earlier run is replaced, unless it is resumed.
 
     Raises:
         InputError: What is wrong; everything of one kind at once, nothing written yet but the empty output folder.
@@ -61,7 +63,7 @@ def preflight(
     _check_device(device)
     if model_dir is not None:
         read_recipe(model_dir)
-    _open_output(Path(output_dir), overwrite, log_name)
+    _open_output(Path(output_dir), overwrite, resume, log_name)
 
 
 def report_input_errors() -> None:
@@ -94,10 +96,10 @@ def _check_device(device: str | torch.device) -> None:
         raise InputError(Problem("--device", seen=str(device), wanted=f"cuda:0 to cuda:{count - 1}"))
 
 
-def _open_output(folder: Path, overwrite: bool, log_name: str) -> None:
+def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> None:
     """Make the output folder, see that it can be written to, and let the log go there as well."""
-    if (folder / MODEL_FILE).exists() and not overwrite:
-        advice = "choose another --output_dir, or give --overwrite true"
+    if (folder / MODEL_FILE).exists() and not (overwrite or resume):
+        advice = "choose another --output_dir, or give --resume true or --overwrite true"
         raise InputError(Problem(str(folder), seen=f"holds a trained model already ({MODEL_FILE})", advice=advice))
     probe = folder / ".writable"
     try:
@@ -107,6 +109,6 @@ def _open_output(folder: Path, overwrite: bool, log_name: str) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(Problem("--output_dir", seen=f"{folder}: {reason}", wanted="a folder to write to")) from error
-    log = logging.FileHandler(folder / log_name, mode="w", encoding="utf-8")
+    log = logging.FileHandler(folder / log_name, mode="a" if resume else "w", encoding="utf-8")
     log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(log)

@@ -16,7 +16,7 @@ from monai_fusion import __version__
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import describe_chain, digest_of
-from monai_fusion.training import MODEL_FILE
+from monai_fusion.training import EXPORT_FILE, MODEL_FILE
 
 RECIPE_FILE = "recipe.json"
 
@@ -28,6 +28,20 @@ class Recipe(dict[str, Any]):
         made_by = self.get("monai_fusion", "an unknown version")
         advice = f"give --{name}, or train again"
         raise InputError(Problem(RECIPE_FILE, name, f"missing; written by monai-fusion {made_by}", advice=advice))
+
+
+# What a training and an evaluation of it leave in a run folder (their logs and TensorBoard's files aside).
+RESULTS = (MODEL_FILE, EXPORT_FILE, RECIPE_FILE, "history.csv", "metrics.json", "predictions.csv")
+
+
+def clear_results(folder: str | os.PathLike[str]) -> None:
+    """Remove an earlier training's results, so that nothing of it can be taken for the new one's.
+
+    Args:
+        folder: The run folder; only the files that :data:`RESULTS` names are removed.
+    """
+    for name in RESULTS:
+        (Path(folder) / name).unlink(missing_ok=True)
 
 
 def write_recipe(

@@ -19,13 +19,16 @@ CONFIGS = BUNDLE / "configs"
 SMALL = {"mri_size": "[24, 24, 24]", "slab_depth": 16, "num_epochs": "[1, 1]", "pretrained": "false", "num_workers": 0}
 
 
-def bundle_run(config: str, **overrides: object) -> subprocess.CompletedProcess[str]:
-    """Run a shipped config (a file's name, or a list as MONAI takes it) from another folder than the repository's."""
+def bundle_command(config: str, **overrides: object) -> list[str]:
+    """The command that runs a shipped config (a file's name, or a list as MONAI takes it)."""
     file = config if config.startswith("[") else str(CONFIGS / config)
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", file]
-    command += ["--bundle_root", str(BUNDLE)]
-    for name, value in overrides.items():
-        command += [f"--{name}", str(value)]
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", file, "--bundle_root", str(BUNDLE)]
+    return command + [word for name, value in overrides.items() for word in (f"--{name}", str(value))]
+
+
+def bundle_run(config: str, **overrides: object) -> subprocess.CompletedProcess[str]:
+    """Run a shipped config as a user does, but from another folder than the repository's."""
+    command = bundle_command(config, **overrides)
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path.home(), timeout=3000)
 
 

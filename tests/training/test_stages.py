@@ -2,6 +2,7 @@
 
 import copy
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -120,7 +121,7 @@ def test_the_log_says_what_trains(caplog: pytest.LogCaptureFixture) -> None:
     StageHandler(Recorder(), StagePlan([1], [{"eeg": ["stage4"]}])).attach(engine)
     with caplog.at_level(logging.INFO, logger="monai_fusion"):
         run(engine, 1)
-    assert "stage A, 1 epochs: EEG stage4, MRI nothing, and the heads; 0.0 M parameters train" in caplog.text
+    assert "stage A (1 epochs): EEG stage4, MRI nothing, and the heads; 0.0 M parameters train" in caplog.text
 
 
 # What a stage trains, in timm's and torchvision's names, written out independently of the code's blocks.
@@ -228,3 +229,11 @@ def test_the_learning_rates_follow_one_cosine_over_both_stages(tiny_net: TinyFus
     shares = [1.0, (1 + half) / 2, 0.5, (1 - half) / 2]  # (1 + cos(pi * (epoch - 1) / 4)) / 2
     assert rates == [pytest.approx((2e-4 * share, 1e-4 * share)) for share in shares]
     assert scheduler.get_last_lr() == pytest.approx([0.0, 0.0])
+
+
+@pytest.mark.parametrize("interval", [0, -1, 2, 4])
+def test_an_interval_that_leaves_the_last_epoch_unvalidated_is_refused(interval: int) -> None:
+    blocks: list[dict[str, Sequence[str]]] = [{"eeg": ["stage4"]}, {"eeg": ["stage3"]}]
+    with pytest.raises(InputError, match="val_interval"):
+        StagePlan([2, 1], blocks, val_interval=interval)
+    assert StagePlan([2, 1], blocks, val_interval=3).total_epochs == 3

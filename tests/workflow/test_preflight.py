@@ -126,7 +126,8 @@ def test_a_folder_without_write_permission_is_refused(datalist: Path, tmp_path: 
 def test_a_trained_model_is_not_replaced_by_accident(datalist: Path, tmp_path: Path) -> None:
     (tmp_path / MODEL_FILE).write_bytes(b"hours of work")
     assert refused(datalist, tmp_path, overwrite=False) == (
-        f"{tmp_path}: holds a trained model already (model.pt): choose another --output_dir, or give --overwrite true"
+        f"{tmp_path}: holds a trained model already (model.pt): choose another --output_dir, or give --resume true "
+        "or --overwrite true"
     )
     assert not (tmp_path / "train.log").exists()
     preflight(datalist=str(datalist), output_dir=tmp_path, sections=["test"], device="cpu", overwrite=True)

@@ -110,12 +110,12 @@ def test_without_a_store_nothing_is_written(tiny_records: tuple[ParticipantRecor
 def test_a_training_says_last_what_was_kept_and_where(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, select: str, first: str
 ) -> None:
-    evaluator = Engine(lambda engine, batch: None)
-    evaluator.state.epoch = 7
+    trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
+    trainer.state.epoch = 7
     for name, value in {"best_metric_epoch": 4, "best_metric": 0.25, "key_metric_name": "cross_entropy"}.items():
         setattr(evaluator.state, name, value)
     with caplog.at_level(logging.INFO, logger="monai_fusion"):
-        announce_training(tmp_path, evaluator, select)
+        announce_training(tmp_path, trainer, evaluator, select)
     lines = infos(caplog)
     assert lines[0] == first
     assert str(tmp_path / "model.pt") in lines[1]

@@ -10,7 +10,7 @@ from monai_fusion import __version__
 from monai_fusion.errors import InputError
 from monai_fusion.training import MODEL_FILE
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
-from monai_fusion.workflow import check_recipe, read_recipe, write_recipe
+from monai_fusion.workflow import check_recipe, clear_results, read_recipe, write_recipe
 
 
 def preprocessing(depth: int = 4) -> dict[str, list[Any]]:
@@ -110,3 +110,10 @@ def test_a_recipe_without_one_of_the_recordings_does_not_pass_unseen(folder: Pat
     del recipe["preprocessing"]["mri"]
     with pytest.raises(InputError, match="mri_preprocessing"):
         check_recipe(recipe, ["M", "F"], preprocessing())
+
+
+def test_clearing_removes_the_results_of_a_training_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("model.pt", "metrics.json", "recipe.json", "notes.txt"):
+        (tmp_path / name).write_text("old")
+    clear_results(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

@@ -1,0 +1,118 @@
+"""A training that was killed goes on with the same bits; one that was stopped says how."""
+
+import csv
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.bundle.conftest import SMALL, Cohort, bundle_command, bundle_run
+
+FOUR_EPOCHS = SMALL | {"num_epochs": "[2, 2]"}
+
+
+def state_of(folder: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(folder / "model.pt", weights_only=True)
+    return state
+
+
+def history_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "history.csv").open(encoding="utf-8", newline="") as stream:
+        return [{**row, "seconds": ""} for row in csv.DictReader(stream)]
+
+
+def assert_same_training(folder: Path, other: Path) -> None:
+    first, second = state_of(folder), state_of(other)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert history_of(folder) == history_of(other)
+    last = [torch.load(each / "checkpoints" / "epoch_0004.pt", weights_only=True) for each in (folder, other)]
+    assert last[0]["best_metric"] == last[1]["best_metric"]
+    network, other_network = (state["parts"]["network"] for state in last)
+    assert all(torch.equal(network[name], other_network[name]) for name in network)
+
+
+def kill_when(condition: Callable[[Path], bool], number: int, command: list[str], folder: Path) -> int:
+    """Start a run, send it a signal as soon as the condition on its folder holds; return its exit code."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=Path.home())
+    deadline = time.monotonic() + 400
+    while process.poll() is None and not condition(folder):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=300)
+    process.output = output  # type: ignore[attr-defined] # for the message of a failed assertion
+    return process.returncode
+
+
+def epoch_is_saved(epoch: int) -> Callable[[Path], bool]:
+    return lambda folder: (folder / "checkpoints" / f"epoch_{epoch:04d}.pt").exists()
+
+
+def checkpoint_is_being_written(folder: Path) -> bool:
+    parts = list((folder / "checkpoints").glob(".*.part"))
+    return epoch_is_saved(1)(folder) and any(part.exists() for part in parts)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(cohort: Cohort) -> Path:
+    folder = cohort.folder.parent / "runs" / "uninterrupted"
+    done = bundle_run("train.yaml", datalist=cohort.datalist, output_dir=folder, **FOUR_EPOCHS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_the_two_newest_checkpoints_are_kept(uninterrupted: Path) -> None:
+    kept = sorted(path.name for path in (uninterrupted / "checkpoints").iterdir())
+    assert kept == ["epoch_0003.pt", "epoch_0004.pt"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    "moment", [epoch_is_saved(1), epoch_is_saved(2), checkpoint_is_being_written], ids=["epoch 2", "stage B", "writing"]
+)
+def test_a_killed_training_goes_on_with_the_same_bits(
+    moment: Callable[[Path], bool], workers: int, cohort: Cohort, uninterrupted: Path, tmp_path: Path
+) -> None:
+    options = FOUR_EPOCHS | {"datalist": cohort.datalist, "num_workers": workers, "resume": "true"}
+    options |= {"output_dir": tmp_path / "run", "cache_dir": uninterrupted.parent / "preprocessed"}
+    assert kill_when(moment, signal.SIGKILL, bundle_command("train.yaml", **options), tmp_path / "run") == -9
+    done = bundle_run("train.yaml", **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "resuming after epoch" in done.stdout
+    assert_same_training(tmp_path / "run", uninterrupted)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows delivers no SIGTERM")
+def test_a_terminated_training_says_how_to_go_on_and_does(cohort: Cohort, uninterrupted: Path, tmp_path: Path) -> None:
+    options = FOUR_EPOCHS | {"datalist": cohort.datalist, "output_dir": tmp_path / "run"}
+    options |= {"cache_dir": uninterrupted.parent / "preprocessed"}
+    code = kill_when(epoch_is_saved(2), signal.SIGTERM, bundle_command("train.yaml", **options), tmp_path / "run")
+    assert code == 128 + signal.SIGTERM
+    log = (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
+    assert "stopped in epoch" in log and "--resume true" in log
+    done = bundle_run("train.yaml", resume="true", **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_same_training(tmp_path / "run", uninterrupted)
+
+
+def test_a_finished_training_resumed_says_so(cohort: Cohort, uninterrupted: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in uninterrupted.glob("*.pt*")}
+    done = bundle_run("train.yaml", datalist=cohort.datalist, output_dir=uninterrupted, resume="true", **FOUR_EPOCHS)
+    assert done.returncode == 0 and "finished: all 4 epochs are done" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(history_of(uninterrupted)) == 4
+
+
+def test_a_checkpoint_of_another_training_is_refused_with_what_differs(cohort: Cohort, uninterrupted: Path) -> None:
+    options = FOUR_EPOCHS | {"batch_size": 3, "seed": 7}
+    done = bundle_run("train.yaml", datalist=cohort.datalist, output_dir=uninterrupted, resume="true", **options)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "batch_size: 3, expected 4 as in the checkpoint" in done.stderr
+    assert "seed: 7, expected 1337 as in the checkpoint" in done.stderr

@@ -1,0 +1,145 @@
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+from monai_fusion.errors import InputError
+from monai_fusion.training import Checkpoints, GracefulStop
+from monai_fusion.training.checkpoints import saved_epochs
+
+IDENTITY = {"seed": 1, "batch_size": 4}
+
+
+class Training:
+    """A training of one weight whose steps depend on Adam's state and on the schedule; each epoch is recorded."""
+
+    def __init__(self, folder: Path, resume: bool = False, identity: dict[str, Any] | None = None) -> None:
+        torch.manual_seed(0)
+        self.network = nn.Linear(3, 1)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=0.1)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=6)
+        self.evaluator = Engine(lambda engine, batch: None)
+        self.evaluator.state.best_metric = -1.0
+        self.evaluator.state.best_metric_epoch = -1
+        self.epochs: list[int] = []
+        self.trainer = Engine(self.step)
+        self.trainer.scaler = None  # type: ignore[attr-defined] # as MONAI's trainer has without mixed precision
+        self.trainer.add_event_handler(Events.EPOCH_COMPLETED, self.after_epoch)
+        parts = {"network": self.network, "optimizer": self.optimizer, "schedule": self.schedule}
+        Checkpoints(parts, self.evaluator, folder, identity or IDENTITY, resume).attach(self.trainer)
+
+    def step(self, engine: Engine, batch: int) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        self.network(torch.tensor([1.0, batch, engine.state.epoch])).pow(2).sum().backward()
+        self.optimizer.step()
+
+    def after_epoch(self, engine: Engine) -> None:
+        self.epochs.append(engine.state.epoch)
+        self.schedule.step()
+        if engine.state.epoch == 2:
+            self.evaluator.state.best_metric, self.evaluator.state.best_metric_epoch = 0.5, 2
+
+    def run(self, epochs: int = 6) -> "Training":
+        self.trainer.run([1, 2, 3], max_epochs=epochs)
+        return self
+
+
+class KilledError(Exception):
+    """Stands for a kill -9: nothing gets a chance to clean up."""
+
+
+def killed_in_epoch(folder: Path, epoch: int) -> None:
+    training = Training(folder)
+
+    @training.trainer.on(Events.ITERATION_COMPLETED)
+    def kill(engine: Engine) -> None:
+        if engine.state.epoch == epoch:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        training.run()
+
+
+@pytest.mark.parametrize("epoch", [2, 3, 4, 6])
+def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path, epoch: int) -> None:
+    whole = Training(tmp_path / "whole").run()
+    killed_in_epoch(tmp_path / "killed", epoch)
+    resumed = Training(tmp_path / "killed", resume=True).run()
+    assert resumed.epochs == list(range(epoch, 7))
+    assert torch.equal(resumed.network.weight, whole.network.weight)
+    assert resumed.schedule.get_last_lr() == whole.schedule.get_last_lr()
+    assert resumed.evaluator.state.best_metric_epoch == 2 and resumed.evaluator.state.best_metric == 0.5
+
+
+def test_an_unreadable_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
+    whole = Training(tmp_path / "whole").run()
+    killed_in_epoch(tmp_path / "killed", 5)
+    newest = tmp_path / "killed" / "checkpoints" / "epoch_0004.pt"
+    os.truncate(newest, newest.stat().st_size // 2)
+    resumed = Training(tmp_path / "killed", resume=True).run()
+    assert resumed.epochs == [4, 5, 6]
+    assert torch.equal(resumed.network.weight, whole.network.weight)
+
+
+def test_the_two_newest_are_kept_and_leftovers_of_a_killed_writer_go(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (folder / ".0123456789abcdef.part").write_bytes(b"half")
+    (folder / "notes.txt").write_text("a user's own file")
+    Training(tmp_path).run()
+    assert sorted(path.name for path in folder.iterdir()) == ["epoch_0005.pt", "epoch_0006.pt", "notes.txt"]
+
+
+def test_a_new_training_in_the_same_folder_does_not_take_up_the_old_one(tmp_path: Path) -> None:
+    Training(tmp_path).run()
+    assert Training(tmp_path).run(3).epochs == [1, 2, 3]
+    assert sorted(saved_epochs(tmp_path / "checkpoints")) == [2, 3]
+
+
+def test_nothing_to_resume_starts_from_the_beginning(tmp_path: Path) -> None:
+    assert Training(tmp_path, resume=True).run(2).epochs == [1, 2]
+
+
+def test_a_finished_training_is_not_trained_again(tmp_path: Path) -> None:
+    weight = Training(tmp_path).run().network.weight
+    resumed = Training(tmp_path, resume=True).run()
+    assert resumed.epochs == [] and torch.equal(resumed.network.weight, weight)
+
+
+def test_another_training_is_refused_with_what_differs(tmp_path: Path) -> None:
+    Training(tmp_path).run(2)
+    with pytest.raises(InputError) as raised:
+        Training(tmp_path, resume=True, identity={"seed": 2, "batch_size": 4}).run()
+    assert "seed: 2, expected 1 as in the checkpoint" in str(raised.value)
+    assert "batch_size" not in str(raised.value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot send these signals to itself")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_training_after_its_iteration(number: signal.Signals) -> None:
+    seen: list[int] = []
+    before = signal.getsignal(number)
+
+    def step(engine: Engine, batch: int) -> None:
+        if engine.state.iteration == 5:
+            os.kill(os.getpid(), number)
+        seen.append(engine.state.iteration)  # the iteration in which the signal came is finished
+
+    trainer = Engine(step)
+    GracefulStop().attach(trainer)
+    trainer.run(range(3), max_epochs=4)
+    assert seen == [1, 2, 3, 4, 5]
+    assert trainer.state.stopped_by == number
+    assert signal.getsignal(number) == before
+
+
+def test_without_a_signal_nothing_is_stopped() -> None:
+    trainer = Engine(lambda engine, batch: None)
+    GracefulStop().attach(trainer)
+    trainer.run(range(3), max_epochs=2)
+    assert trainer.state.iteration == 6 and not hasattr(trainer.state, "stopped_by")
