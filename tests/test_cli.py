@@ -5,7 +5,9 @@ import inspect
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -193,17 +195,23 @@ def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPa
         cli.main(["datalist", "schema"])
 
 
-@pytest.mark.parametrize(
-    "command",
-    [[], ["datalist"], ["datalist", "build"], ["datalist", "check"], ["datalist", "schema"], ["sample-cohort"]],
-)
-def test_every_command_and_option_explains_itself(command: list[str]) -> None:
+def all_commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of every command and group of commands, the program itself first."""
+    command = command or typer.main.get_command(cli.app)
+    yield path
+    for name, below in getattr(command, "commands", {}).items():
+        yield from all_commands(below, (*path, name))
+
+
+@pytest.mark.parametrize("command", list(all_commands()), ids=" ".join)
+def test_every_command_and_option_explains_itself(command: tuple[str, ...]) -> None:
     result = CliRunner().invoke(cli.app, [*command, "--help"])
     assert result.exit_code == 0
     found = typer.main.get_command(cli.app)
     for name in command:
         found = found.commands[name]
     assert found.help
+    assert "\\b" not in result.output  # click's mark for lines that stay as they are, printed by raw docstrings
     assert found.help.split()[:4] == result.output.split("\n\n")[1].split()[:4]
     assert all(parameter.help for parameter in found.params)
 

@@ -37,14 +37,14 @@ def sample_cohort(
         bool, typer.Option("--overwrite", help="Replace a sample cohort in OUT; other files are never touched.")
     ] = False,
 ) -> None:
-    r"""Write a synthetic cohort of real files, to try everything out without data of your own.
+    """Write a synthetic cohort of real files, to try everything out without data of your own.
 
     People are made up: MRIs are variations of the MNI152 template, EEGs are simulated. The best possible accuracy is
     known and stands in OUT/cohort.json.
 
     \b
     monai-fusion sample-cohort runs/sample --participants 60 --size small --seed 1337
-    """
+    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.sample_cohort import SampleCohortOptions, write_sample_cohort
 
     options = SampleCohortOptions(

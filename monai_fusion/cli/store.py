@@ -25,7 +25,7 @@ DEFAULT_CACHE_DIR = Path("runs/preprocessed")  # where the bundle's configs put 
 
 
 def preprocess(
-    datalist: Annotated[Path, typer.Argument(metavar="DATALIST", show_default=False)],
+    datalist: Annotated[Path, typer.Argument(metavar="DATALIST", help="The datalist (.json).", show_default=False)],
     cache_dir: CacheDir = DEFAULT_CACHE_DIR,
     backend: Annotated[
         str, typer.Option(metavar="processes|threads|dask", help="Where files are prepared.")
@@ -38,22 +38,27 @@ def preprocess(
         Path | None,
         typer.Option(help="A bundle config whose eeg_preprocessing and mri_preprocessing to use; its code is run."),
     ] = None,
-    eeg_shape: Annotated[str, typer.Option(metavar="F,T,E", help="As the bundle's knob.")] = "224,224,17",
-    orientation: Annotated[str, typer.Option(help="As the bundle's knob.")] = "RAS",
-    assume_orientation: Annotated[str | None, typer.Option(help="As the bundle's knob.")] = None,
-    mri_size: Annotated[str, typer.Option(metavar="D,H,W", help="As the bundle's knob.")] = "128,128,128",
-    slab_depth: Annotated[int, typer.Option(help="As the bundle's knob.")] = 96,
-    eeg_store_dtype: Annotated[str, typer.Option(metavar="float32|float16", help="As the bundle's knob.")] = "float32",
-    mri_store_dtype: Annotated[str, typer.Option(metavar="float32|uint16", help="As the bundle's knob.")] = "float32",
+    eeg_shape: Annotated[
+        str, typer.Option(metavar="F,T,E", help="Frequency x time x electrode of a scalogram file.")
+    ] = "224,224,17",
+    orientation: Annotated[str, typer.Option(help="Axis codes of the volumes.")] = "RAS",
+    assume_orientation: Annotated[
+        str | None, typer.Option(metavar="LAS", help="Axes of MRIs whose header states none.")
+    ] = None,
+    mri_size: Annotated[str, typer.Option(metavar="D,H,W", help="Voxels after resampling.")] = "128,128,128",
+    slab_depth: Annotated[int, typer.Option(help="Voxels kept along the depth axis.")] = 96,
+    eeg_store_dtype: Annotated[str, typer.Option(metavar="float32|float16", help="How EEGs are kept.")] = "float32",
+    mri_store_dtype: Annotated[str, typer.Option(metavar="float32|uint16", help="How MRIs are kept.")] = "float32",
 ) -> None:
-    r"""Prepare every recording of DATALIST ahead of time, so that trainings start at once.
+    """Prepare every recording of DATALIST ahead of time, so that trainings start at once.
 
-    What was prepared before is not prepared again, and an interrupted run goes on where it was.
+    What was prepared before is not prepared again, and an interrupted run goes on where it was. Give the same values
+    here as to train.yaml, whose knobs have the same names.
 
     \b
     monai-fusion preprocess my_cohort.json --cache-dir runs/preprocessed
     monai-fusion preprocess my_cohort.json --backend dask --scheduler tcp://node1:8786
-    """
+    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.data.runners import DaskCluster, make_runner
     from monai_fusion.datalist import read_datalist
     from monai_fusion.transforms.standard_preprocessing import standard_preprocessing
@@ -144,12 +149,12 @@ def prune(
     ] = None,
     delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only counted.")] = False,
 ) -> None:
-    r"""Make room: say which entries would go and, with --delete, remove them. Other files are never touched.
+    """Make room: say which entries would go and, with --delete, remove them. Other files are never touched.
 
     \b
     monai-fusion cache prune --older-than 30d --max-size 50GB
     monai-fusion cache prune --older-than 30d --max-size 50GB --delete
-    """
+    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.data.maintenance import choose_for_pruning, status_of
     from monai_fusion.data.maintenance import prune as remove
 
