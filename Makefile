@@ -42,7 +42,7 @@ demo: setup
 	@echo "The demo's results are in $(DEMO)/run: metrics.json, predictions.csv, history.csv, model.pt, tensorboard/"
 
 test: setup-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow
