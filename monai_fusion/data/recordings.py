@@ -88,7 +88,9 @@ class _RecordingDataset(CacheDataset):
 
     def _fill_cache(self, indices: Sequence[int] | None = None) -> list[Any]:
         wanted = range(self.cache_num) if indices is None else indices
-        items = [self.data[index] for index in wanted]
+        # Where all are wanted, the data itself, which makes an item when it is asked for one: a list would hold all.
+        whole = len(wanted) == len(self.data)
+        items: Sequence[dict[str, Any]] = self.data if whole else [self.data[index] for index in wanted]
         runner = self._runner or Threads(self.num_workers)
         if not self._stored:
             return self._fill_memory(items)
