@@ -165,7 +165,8 @@ def test_a_repair_never_makes_a_file_worse_and_has_nothing_left_to_do(
     if repair.before.json.readable:
         assert repair.after.json.readable
         assert len(repair.after.problems) <= len(repair.before.problems)
-    assert len(text.splitlines()) == len(repair.text.splitlines())
+    # A comma on a line of its own behind the document may go with its line; no other line may.
+    assert len(text.rstrip(", \n").splitlines()) == len(repair.text.rstrip(", \n").splitlines())
     if repair.after.json.readable and not repair.after.json.faults:
         kept = json.loads(repair.text)
         assert plan_repair(save(repair.text.encode())).text == repair.text
