@@ -184,7 +184,11 @@ def test_truncated_files_are_refused(tmp_path: Path) -> None:
             assert refusal(path).startswith("truncated or damaged, expected a whole .nii or .nii.gz file")
 
 
-@pytest.mark.parametrize("content", [b"", b"participant_id\tgender\nsub-01\tF\n" * 50, gzip.compress(b"text" * 500)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"participant_id\tgender\nsub-01\tF\n" * 50, gzip.compress(b"text" * 500)],
+    ids=["empty", "table", "gzipped text"],
+)
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
 def test_text_with_the_name_of_a_volume_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
