@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from monai_fusion.data.items import SegmentItems, VolumeItems
     from monai_fusion.data.recordings import EEGDataset, MRIDataset
     from monai_fusion.data.sampling import Draw, ParticipantSampler
+    from monai_fusion.data.sharing import EvaluationShare, TrainingShare
     from monai_fusion.data.sources import SourceIndex
     from monai_fusion.data.store import StoredChain
 
 _MODULES = {
     "Draw": "sampling",
     "EEGDataset": "recordings",
+    "EvaluationShare": "sharing",
     "FusionDataset": "fusion",
     "FusionPrepareBatch": "fusion",
     "MRIDataset": "recordings",
@@ -27,6 +29,7 @@ _MODULES = {
     "SegmentItems": "items",
     "SourceIndex": "sources",
     "StoredChain": "store",
+    "TrainingShare": "sharing",
     "VolumeItems": "items",
     "collate_participant": "fusion",
 }
@@ -34,6 +37,7 @@ _MODULES = {
 __all__ = [
     "Draw",
     "EEGDataset",
+    "EvaluationShare",
     "FusionDataset",
     "FusionPrepareBatch",
     "MRIDataset",
@@ -41,6 +45,7 @@ __all__ = [
     "SegmentItems",
     "SourceIndex",
     "StoredChain",
+    "TrainingShare",
     "VolumeItems",
     "collate_participant",
 ]

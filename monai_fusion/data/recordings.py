@@ -15,6 +15,7 @@ from monai.data import CacheDataset
 from monai.transforms import Compose, RandomizableTrait, Transform
 from tqdm import tqdm
 
+from monai_fusion import ranks
 from monai_fusion.data.filling import FillReport, fill, of_participant
 from monai_fusion.data.preparing import PreparationChain
 from monai_fusion.data.runners import Runner, Threads, cores
@@ -68,7 +69,8 @@ class _RecordingDataset(CacheDataset):
         self._stored = folder is not None
         self._runner = runner
         self.report = FillReport()
-        workers = num_workers or cores()
+        workers = num_workers or max(1, cores() // ranks.on_this_machine())
+        progress = progress and ranks.is_main()
         # A mapped entry is copy-on-write: random transforms need no deep copy to leave it untouched.
         super().__init__(data, compose, num_workers=workers, progress=progress, copy_cache=not self._stored, **kwargs)
 

@@ -14,6 +14,7 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.metrics import Metric
 
+from monai_fusion import ranks
 from monai_fusion.evaluation.metrics import SCORES, report_text, summarize
 from monai_fusion.evaluation.predictions import Prediction, write_predictions
 from monai_fusion.files import write_atomically
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 class ParticipantMetric(Metric):
     """One of :data:`~monai_fusion.evaluation.metrics.SCORES` over the participants of an evaluation.
+
+    Of several ranks each evaluates a part, and each gets the score over all participants, none counted twice.
 
     Args:
         score: The name of the score, e.g. ``cross_entropy``.
@@ -37,22 +40,29 @@ class ParticipantMetric(Metric):
 
     def reset(self) -> None:
         """Forget the participants of the last evaluation."""
-        self._probabilities: list[np.ndarray] = []
-        self._labels: list[np.ndarray] = []
+        self._rows: list[tuple[str, np.ndarray, int]] = []
 
-    def update(self, output: tuple[torch.Tensor, torch.Tensor]) -> None:
-        """Add the probabilities [B, K] and labels [B] of a batch of participants."""
-        probabilities, labels = output
-        self._probabilities.append(probabilities.double().cpu().numpy())
-        self._labels.append(labels.cpu().numpy())
+    def iteration_completed(self, engine: Engine) -> None:
+        """Add a batch of participants from an evaluator that runs with ``decollate=False``."""
+        probabilities, labels = _probabilities_and_labels(engine.state.output)
+        self.update((engine.state.batch[PARTICIPANT_ID], probabilities, labels))
+
+    def update(self, output: tuple[Sequence[str], torch.Tensor, torch.Tensor]) -> None:
+        """Add the ids, probabilities [B, K] and labels [B] of a batch of participants."""
+        participants, probabilities, labels = output
+        self._rows += zip(participants, probabilities.double().cpu().numpy(), labels.tolist(), strict=True)
 
     def compute(self) -> float:
         """Return the score over all participants added since the last reset."""
-        return self._score(np.concatenate(self._probabilities), np.concatenate(self._labels))
+        everybody = {participant: row for participant, *row in ranks.interleave(ranks.gather(self._rows))}
+        probabilities, labels = zip(*everybody.values(), strict=True)
+        return self._score(np.stack(probabilities), np.array(labels))
 
 
 class PredictionCollector:
     """Gather one `Prediction` a participant from an evaluator and hand them on when it has seen all.
+
+    Of several ranks each evaluates a part; all gather the predictions of all, and rank 0 hands them on.
 
     Args:
         then: What to do with the predictions, in this order, e.g. a `ReportPrinter` and a `ResultWriter`.
@@ -88,7 +98,9 @@ class PredictionCollector:
             )
 
     def _finish(self, engine: Engine) -> None:
-        for receiver in self.then:
+        everybody = ranks.interleave(ranks.gather(self.predictions))
+        self.predictions = list({prediction.participant_id: prediction for prediction in everybody}.values())
+        for receiver in self.then if ranks.is_main() else ():
             receiver(self.predictions)
 
 

@@ -3,6 +3,7 @@
 from monai_fusion.training.checkpoints import Checkpoints
 from monai_fusion.training.clipping import HeadGradientClipping
 from monai_fusion.training.console import EpochLog, EpochProgress
+from monai_fusion.training.devices import ManyDevices, synchronize_batchnorm
 from monai_fusion.training.interruption import GracefulStop, leave_interrupts_to_the_main_process
 from monai_fusion.training.reproducibility import EpochSeeding
 from monai_fusion.training.saving import EXPORT_FILE, MODEL_FILE, ModelSaver, lower_is_better
@@ -17,6 +18,7 @@ __all__ = [
     "EpochSeeding",
     "GracefulStop",
     "HeadGradientClipping",
+    "ManyDevices",
     "ModelSaver",
     "Stage",
     "StageHandler",
@@ -24,4 +26,5 @@ __all__ = [
     "leave_interrupts_to_the_main_process",
     "lower_is_better",
     "parameter_groups",
+    "synchronize_batchnorm",
 ]

@@ -2,7 +2,7 @@
 
 Nothing random is stored: draws and dropout follow from (seed, epoch, position), the stage from the epoch. What is
 stored is the network, the optimiser, the schedule and the best validation so far; and what the training was, so that a
-checkpoint of another training is refused.
+checkpoint of another training is refused. Rank 0 writes, and says which checkpoint all ranks take up.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import torch
 from ignite.engine import Engine, Events
 
+from monai_fusion import ranks
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 
@@ -52,7 +53,7 @@ class Checkpoints:
         resume: Whether to take up the newest checkpoint.
 
     Raises:
-        InputError: When the trainer starts: the checkpoint is of another training.
+        InputError: When the trainer starts: the checkpoint is of another training, or not every rank can read it.
     """
 
     def __init__(
@@ -75,6 +76,17 @@ class Checkpoints:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
     def _start(self, engine: Any) -> None:
+        epoch, state = self._prepare_folder() if ranks.is_main() else (0, None)
+        epoch = ranks.gather(epoch)[0]
+        if epoch and state is None:
+            state = self._load_on_another_rank(epoch)
+        if state is not None:
+            self._take_up(engine, epoch, state)
+        elif self.resume:
+            logger.info("nothing to resume in %s: starting from the beginning", self.folder)
+
+    def _prepare_folder(self) -> tuple[int, dict[str, Any] | None]:
+        """Clear up what a killed or an earlier training left; return the checkpoint to go on from, or epoch 0."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(".*.part"):  # of a run that was killed while it wrote
             leftover.unlink(missing_ok=True)
@@ -82,16 +94,22 @@ class Checkpoints:
         if not self.resume:
             for path in found.values():
                 path.unlink()
-            return
+            return 0, None
         for epoch in sorted(found, reverse=True):
             try:
-                state = torch.load(found[epoch], map_location="cpu", weights_only=True)
+                return epoch, torch.load(found[epoch], map_location="cpu", weights_only=True)
             except Exception as error:  # whatever is wrong with the file, the one before may be right
                 logger.warning("%s is unreadable (%s): trying the one before", found[epoch], error)
-                continue
-            self._take_up(engine, epoch, state)
-            return
-        logger.info("nothing to resume in %s: starting from the beginning", self.folder)
+        return 0, None
+
+    def _load_on_another_rank(self, epoch: int) -> dict[str, Any]:
+        path = self.folder / _file_name(epoch)
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            wanted = "a folder that all machines of the training share"
+            raise InputError(Problem("--output_dir", str(path), f"not readable here ({error})", wanted)) from error
+        return state
 
     def _take_up(self, engine: Any, epoch: int, state: dict[str, Any]) -> None:
         problems = list(differences(state["identity"], self.identity))
@@ -106,24 +124,37 @@ class Checkpoints:
         self.evaluator.state.best_metric_epoch = state["best_metric_epoch"]
         engine.state.epoch = epoch
         engine.state.iteration = epoch * engine.state.epoch_length
+        if (devices := state.get("devices", 1)) != ranks.count():
+            logger.warning(
+                "the checkpoint was made on %d devices, this is %d: the batches stay the same, dropout and the"
+                " BatchNorm of trained blocks do not, so the numbers will not be the same to the bit",
+                *(devices, ranks.count()),
+            )
         if epoch >= engine.state.max_epochs:
             logger.info("this training is finished: all %d epochs are done", epoch)
         else:
             logger.info("resuming after epoch %d of %d", epoch, engine.state.max_epochs)
 
     def _save(self, engine: Any) -> None:
+        if not ranks.is_main():
+            return
         epoch = engine.state.epoch
         state = {
             "identity": self.identity,
+            "devices": ranks.count(),
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
             "scaler": None if engine.scaler is None else engine.scaler.state_dict(),
             "best_metric": float(self.evaluator.state.best_metric),
             "best_metric_epoch": int(self.evaluator.state.best_metric_epoch),
         }
-        write_atomically(self.folder / f"epoch_{epoch:04d}.pt", lambda stream: torch.save(state, stream))
+        write_atomically(self.folder / _file_name(epoch), lambda stream: torch.save(state, stream))
         for old, path in saved_epochs(self.folder).items():
             if old <= epoch - _KEPT:
                 path.unlink()
+
+
+def _file_name(epoch: int) -> str:
+    return f"epoch_{epoch:04d}.pt"
 
 
 def saved_epochs(folder: Path) -> dict[int, Path]:

@@ -15,6 +15,7 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.handlers.tqdm_logger import ProgressBar
 
+from monai_fusion import ranks
 from monai_fusion.files import write_atomically
 from monai_fusion.keys import GATE
 from monai_fusion.training.stages import StagePlan
@@ -26,7 +27,7 @@ class EpochProgress(ProgressBar):
     """A bar over the iterations of an epoch with the loss and the mean gate; shown on terminals only."""
 
     def __init__(self) -> None:
-        super().__init__(persist=False, disable=None, desc="epoch")
+        super().__init__(persist=False, disable=None if ranks.is_main() else True, desc="epoch")
 
     def attach(self, engine: Engine) -> None:
         """Attach to a trainer."""
@@ -110,6 +111,8 @@ class EpochLog:
             return []
 
     def _write(self) -> None:
+        if not ranks.is_main():
+            return
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, fieldnames=list(self._rows[0]), lineterminator="\n")
         writer.writeheader()

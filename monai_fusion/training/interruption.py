@@ -10,13 +10,15 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
+from monai_fusion import ranks
+
 logger = logging.getLogger(__name__)
 
 
 class GracefulStop:
     """Stop at the next iteration when the process is asked to end; the last epoch's checkpoint stays.
 
-    A second Ctrl-C ends at once.
+    A second Ctrl-C ends at once. Of several ranks all stop after the same iteration, even if one alone was asked.
 
     Attributes:
         received: The signal that stopped the training, or None.
@@ -47,8 +49,9 @@ class GracefulStop:
         logger.info("%s: stopping after this iteration (Ctrl-C again stops at once)", self.received.name)
 
     def _stop_if_asked(self, engine: Engine) -> None:
-        if self.received is not None and not engine.should_terminate:
-            engine.state.stopped_by = self.received
+        received = ranks.largest(self.received or 0)
+        if received and not engine.should_terminate:
+            engine.state.stopped_by = signal.Signals(received)
             engine.terminate()
 
     def _restore(self, engine: Engine) -> None:

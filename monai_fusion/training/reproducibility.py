@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
+from monai_fusion import ranks
 from monai_fusion.data import ParticipantSampler
 
 
@@ -15,7 +16,7 @@ class EpochSeeding:
     So they do not depend on what ran before. The order of the participants, their segments and their augmentation
     follow from the sampler's draws; dropout uses torch's global generator. That is seeded once the batch is there and
     not before the epoch, because a `DataLoader` draws from it whenever it makes an iterator: in every epoch, or with
-    persistent workers in the first one only.
+    persistent workers in the first one only. Each rank drops other units, as it holds another part of the batch.
 
     Args:
         seed: The run's seed.
@@ -36,5 +37,6 @@ class EpochSeeding:
 
     def _seed_dropout(self, engine: Engine) -> None:
         # SeedSequence mixes the numbers: seed 1 in epoch 2 is unrelated to seed 2 in epoch 1.
-        key = np.random.SeedSequence((self.seed, engine.state.epoch, engine.state.iteration))
+        numbers = (self.seed, engine.state.epoch, engine.state.iteration)
+        key = np.random.SeedSequence(numbers if ranks.is_main() else (*numbers, ranks.rank()))
         torch.manual_seed(int(key.generate_state(1, np.uint64)[0] >> 1))

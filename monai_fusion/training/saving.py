@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import torch
 from ignite.engine import Engine, Events
 
+from monai_fusion import ranks
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 
@@ -57,6 +58,8 @@ class ModelSaver:
     def __call__(self, engine: Engine) -> None:
         """Save if this validation is the one to keep."""
         if self.select == "best" and engine.state.best_metric_epoch != engine.state.epoch:
+            return
+        if not ranks.is_main():
             return
         write_atomically(self.folder / MODEL_FILE, lambda stream: torch.save(self.network.state_dict(), stream))
         write_atomically(self.folder / EXPORT_FILE, lambda stream: torch.save(self.network.export_state(), stream))

@@ -5,6 +5,7 @@ from monai_fusion.workflow.identity import training_identity
 from monai_fusion.workflow.overrides import CommandLine, check_overrides, flag
 from monai_fusion.workflow.preflight import preflight, report_input_errors
 from monai_fusion.workflow.preparation import prepare
+from monai_fusion.workflow.processes import leave, same_for_all
 from monai_fusion.workflow.recipe import check_recipe, clear_results, read_recipe, write_recipe
 
 __all__ = [
@@ -14,10 +15,12 @@ __all__ = [
     "check_recipe",
     "clear_results",
     "flag",
+    "leave",
     "preflight",
     "prepare",
     "read_recipe",
     "report_input_errors",
+    "same_for_all",
     "training_identity",
     "write_recipe",
 ]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import torch
 
+from monai_fusion import ranks
 from monai_fusion.datalist import DatalistError, check_datalist
 from monai_fusion.errors import InputError, Problem, input_error_behind
 from monai_fusion.training import MODEL_FILE
+from monai_fusion.workflow import processes
 from monai_fusion.workflow.overrides import CommandLine, check_overrides
 from monai_fusion.workflow.recipe import read_recipe
 
@@ -31,6 +34,7 @@ def preflight(
     overwrite: bool = True,
     resume: bool = False,
     log_name: str = "train.log",
+    process_group: Mapping[str, Any] | None = None,
 ) -> None:
     """Check a run's input and open its log; the first expression of every shipped config.
 
@@ -46,6 +50,8 @@ def preflight(
         overwrite: Whether results that are there already may be replaced.
         resume: Whether the run continues what is in the output folder.
         log_name: The log's file name in the output folder; one of an earlier run is replaced, unless it is resumed.
+        process_group: How the processes of `torchrun` join (the arguments of
+            :func:`~monai_fusion.workflow.processes.join`); None for a run in one process.
 
     Raises:
         InputError: What is wrong; everything of one kind at once, nothing written yet but the empty output folder.
@@ -54,6 +60,8 @@ def preflight(
     command = CommandLine.parse(sys.argv)
     if command is not None and (problems := check_overrides(command)):
         raise InputError(problems)
+    if process_group is None:
+        processes.refuse_several()
     if not datalist:
         raise InputError(
             Problem("--datalist", seen="not given", wanted="the path of a datalist (monai-fusion datalist)")
@@ -61,9 +69,11 @@ def preflight(
     if problems := check_datalist(datalist, sections=sections, require_labels=require_labels):
         raise DatalistError(problems, heading=str(datalist))
     _check_device(device)
+    if process_group is not None:
+        processes.join(device, **process_group)
     if model_dir is not None:
         read_recipe(model_dir)
-    _open_output(Path(output_dir), overwrite, resume, log_name)
+    ranks.main_first(lambda: _open_output(Path(output_dir), overwrite, resume, log_name))
 
 
 def report_input_errors() -> None:
@@ -74,12 +84,23 @@ def report_input_errors() -> None:
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     cause = input_error_behind(error)
+    sys.stdout.flush()
+    if cause is None and (reason := processes.lost_contact(error)):
+        _say(f"process {ranks.rank()} lost contact with another one, which said why, or was killed ({reason})")
+        sys.exit(1)
     if cause is None:
         sys.__excepthook__(kind, error, traceback)
         return
-    sys.stdout.flush()
-    print(f"error: {cause}", file=sys.stderr)  # noqa: T201 # this is the user's message, not a log
+    message = f"error: {cause}"
+    with processes.speaking(message) as mine:
+        if mine:
+            _say(message)
+    processes.note_failure(message)
     sys.exit(InputError.exit_code)  # honoured by the interpreter also inside the hook
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)  # noqa: T201 # this is the user's message, not a log
 
 
 def _check_device(device: str | torch.device) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_fusion import __version__
+from monai_fusion import __version__, ranks
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import describe_chain, digest_of
@@ -40,6 +40,8 @@ def clear_results(folder: str | os.PathLike[str]) -> None:
     Args:
         folder: The run folder; only the files that :data:`RESULTS` names are removed.
     """
+    if not ranks.is_main():
+        return
     for name in RESULTS:
         (Path(folder) / name).unlink(missing_ok=True)
 
@@ -58,6 +60,8 @@ def write_recipe(
         preprocessing: The deterministic transforms of each recording.
         **settings: The knobs that evaluation and inference must repeat, in JSON's types.
     """
+    if not ranks.is_main():
+        return
     recipe = {
         "monai_fusion": __version__,
         "classes": list(classes),

@@ -1,0 +1,104 @@
+"""The processes that train together: which of them this is, and what all of them agree on.
+
+A *rank* is a process of `torchrun` with a device of its own; rank 0 alone writes. Without a process group there is one
+rank, and everything here returns at once. What every rank must call, because it waits for the others, says so.
+
+`ignite.distributed` offers much of this, but asks all ranks whenever one of them asks for its number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar, cast
+
+import torch
+import torch.distributed as dist
+
+from monai_fusion.errors import InputError
+
+T = TypeVar("T")
+
+
+def joined() -> bool:
+    """Whether this process belongs to a process group."""
+    return dist.is_available() and dist.is_initialized()
+
+
+def rank() -> int:
+    """Return the number of this process, from 0."""
+    return dist.get_rank() if joined() else 0
+
+
+def count() -> int:
+    """Return the number of processes that train together."""
+    return dist.get_world_size() if joined() else 1
+
+
+def is_main() -> bool:
+    """Whether this is the process that writes files and speaks to the user."""
+    return rank() == 0
+
+
+def on_this_machine() -> int:
+    """Return how many of the processes share this machine's cores."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if joined() else 1
+
+
+def gather(value: T) -> list[T]:
+    """Return the values of all ranks in their order, on every rank. Every rank must call this."""
+    if count() == 1:
+        return [value]
+    values: list[Any] = [None] * count()
+    dist.all_gather_object(values, value)
+    return cast(list[T], values)
+
+
+def largest(value: int) -> int:
+    """Return the largest of all ranks' values, on every rank. Every rank must call this."""
+    if count() == 1:
+        return value
+    shared = torch.tensor(value, dtype=torch.int64)
+    dist.all_reduce(shared, op=dist.ReduceOp.MAX)
+    return int(shared)
+
+
+def average_(tensors: Iterable[torch.Tensor]) -> None:
+    """Replace floating-point tensors on this rank's device, in one exchange, by their means over all ranks.
+
+    Afterwards they hold the same bits on every rank. Every rank must call this, with tensors of the same shapes.
+    """
+    found = list(tensors)
+    if count() == 1 or not found:
+        return
+    flat = torch.cat([tensor.detach().float().flatten() for tensor in found])
+    dist.all_reduce(flat)
+    flat /= count()
+    parts = torch.split(flat, [tensor.numel() for tensor in found])
+    with torch.no_grad():
+        for tensor, part in zip(found, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+
+def main_first(action: Callable[[], T]) -> T:
+    """Let rank 0 act and return what it got on every rank. Every rank must call this.
+
+    Raises:
+        InputError: What rank 0's action raised, on every rank. Anything else ends rank 0, and with it the job.
+    """
+    outcome: T | InputError | None = None
+    if is_main():
+        try:
+            outcome = action()
+        except InputError as error:
+            outcome = error
+    outcome = gather(outcome)[0]
+    if isinstance(outcome, InputError):
+        raise outcome
+    return cast(T, outcome)
+
+
+def interleave(shares: Sequence[Sequence[T]]) -> list[T]:
+    """Put together what rank r of W did with the items r, r + W, r + 2 W ...: the items in their order again."""
+    longest = max(len(share) for share in shares)
+    return [share[place] for place in range(longest) for share in shares if place < len(share)]

@@ -1,0 +1,187 @@
+"""The processes of `torchrun`: how they find each other, and how one of them says what went wrong for all."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from ignite.distributed import utils as ignite_ranks
+
+from monai_fusion import ranks
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.fingerprint import digest_of
+
+logger = logging.getLogger(__name__)
+
+OVERLAY = "multi_gpu_train.yaml"
+_SPEAKING_S = 10.0  # how long a process waits for another that is saying the same
+_LOST_CONTACT = ("closed by peer", "reset by peer", "broken pipe", "timed out", "remote process exited", "aborted")
+
+
+def started() -> int:
+    """Return how many processes `torchrun` started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", 1)) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+
+
+def refuse_several() -> None:
+    """Make sure that a config for one process is run by one.
+
+    Raises:
+        InputError: `torchrun` started several, which would all write the same files.
+    """
+    if started() > 1:
+        advice = f"add {OVERLAY} after train.yaml, or start without torchrun"
+        raise InputError(
+            Problem("--config_file", seen=f"is for one process, torchrun started {started()}", advice=advice)
+        )
+
+
+def join(device: str | torch.device, batch_size: int, timeout_minutes: float) -> None:
+    """Let the processes of `torchrun` find each other; all but the first are silent from here on, except for errors.
+
+    Without `torchrun`, or where it started one process only, nothing happens.
+
+    Args:
+        device: Where the network runs: ``cpu``, or ``cuda`` for one GPU a process.
+        batch_size: Participants in a batch over all processes.
+        timeout_minutes: After so long without an answer of the others a process gives up.
+
+    Raises:
+        InputError: The device or the batch size does not suit the number of processes.
+    """
+    if started() == 1 or ranks.joined():
+        return
+    chosen = torch.device(device)
+    if problems := [*_unsuitable_device(chosen), *_unsuitable_batch(batch_size, started())]:
+        raise InputError(problems)
+    on_gpu = chosen.type == "cuda"
+    if on_gpu:
+        torch.cuda.set_device(_local_rank())  # from now on "cuda" is this process's own
+    # Objects and signals go over the CPU in either case. Windows has no NCCL.
+    backend = f"cpu:gloo,cuda:{'nccl' if dist.is_nccl_available() else 'gloo'}" if on_gpu else "gloo"
+    dist.init_process_group(backend, timeout=timedelta(minutes=timeout_minutes))
+    _settle_ignite()
+    if not ranks.is_main():
+        logging.disable(logging.WARNING)
+
+
+def leave() -> None:
+    """Part from the other processes once all have come here; does nothing where there are none."""
+    if ranks.joined():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
+def same_for_all(identity: Mapping[str, Any]) -> None:
+    """Make sure that all processes were started for the same training. Every process must call this.
+
+    Raises:
+        InputError: Something differs from the first process's, on every process.
+    """
+    first, *others = ranks.gather({name: digest_of(value) for name, value in identity.items()})
+    problems = [
+        Problem(name, seen=f"differs between process 0 and process {number}")
+        for number, other in enumerate(others, 1)
+        for name in first
+        if other.get(name) != first[name]
+    ]
+    if problems:
+        raise InputError(problems, heading="all processes need the same command and the same files")
+
+
+@contextmanager
+def speaking(message: str) -> Iterator[bool]:
+    """Yield whether this process shall say a message: the first that has it does, and the others wait until it has."""
+    store = _store()
+    if store is None:
+        yield True
+        return
+    key = digest_of(message)
+    mine = store.add(f"{key}/claimed", 1) == 1
+    yield mine
+    if mine:
+        store.set(f"{key}/said", "")
+    else:
+        with suppress(RuntimeError):
+            store.wait([f"{key}/said"], timedelta(seconds=_SPEAKING_S))
+
+
+def note_failure(message: str) -> None:
+    """Leave a message for `torchrun`, which shows it in its own report."""
+    if path := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        extra = {"py_callstack": message, "timestamp": str(int(time.time()))}
+        with suppress(OSError):
+            Path(path).write_text(json.dumps({"message": {"message": message, "extraInfo": extra}}), encoding="utf-8")
+
+
+def lost_contact(error: BaseException | None) -> str:
+    """Return the first line of an error that another process's end caused; empty if the error is of this process."""
+    if not ranks.joined():
+        return ""
+    while error is not None:
+        text = str(error)
+        is_ours = isinstance(error, dist.DistError) or type(error) is RuntimeError
+        if is_ours and any(sign in text.lower() for sign in _LOST_CONTACT):
+            return text.splitlines()[0]
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _local_rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", 0))
+
+
+def _unsuitable_device(device: torch.device) -> list[Problem]:
+    if device.type != "cuda":
+        return []
+    if device.index is not None:
+        return [Problem("--device", seen=str(device), wanted="cuda", advice="each process takes a GPU of its own")]
+    here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
+    if here > gpus:
+        return [Problem("--nproc_per_node", seen=str(here), wanted=f"at most {gpus}, the GPUs of this machine")]
+    return []
+
+
+def _unsuitable_batch(batch_size: int, count: int) -> list[Problem]:
+    if batch_size % count == 0 and batch_size >= count:
+        return []
+    wanted = f"a multiple of the {count} processes, each of which takes an equal part of the batch"
+    advice = f"e.g. {-(-batch_size // count) * count}"
+    return [Problem("--batch_size", seen=str(batch_size), wanted=wanted, advice=advice)]
+
+
+def _settle_ignite() -> None:
+    """Tell ignite about the processes once, now that all are here.
+
+    Untold, it finds out anew whenever it is asked for a rank, and all ranks must take part in that. Under Slurm it
+    replaces LOCAL_RANK, which torchrun has set, by srun's number of the task.
+    """
+    slurm = os.environ.pop("SLURM_JOB_ID", None)
+    try:
+        ignite_ranks.sync()
+    finally:
+        if slurm is not None:
+            os.environ["SLURM_JOB_ID"] = slurm
+
+
+def _store() -> Any:
+    """The table that torchrun keeps for its processes, which outlives each of them; None if there is none."""
+    if started() == 1 or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    try:
+        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = dist.TCPStore(  # type: ignore[attr-defined] # torch offers it without __all__
+            address, port, is_master=False, timeout=timedelta(seconds=_SPEAKING_S)
+        )
+    except (KeyError, RuntimeError):
+        return None
+    return dist.PrefixStore("monai_fusion/said", store)  # type: ignore[attr-defined] # likewise
