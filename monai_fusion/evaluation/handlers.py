@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from monai_fusion.files import write_atomically
 from monai_fusion.keys import EEG, GATE, LABEL, PARTICIPANT_ID, PROBABILITIES
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class ParticipantMetric(Metric):
@@ -54,8 +56,7 @@ class ParticipantMetric(Metric):
 
     def compute(self) -> float:
         """Return the score over all participants added since the last reset."""
-        everybody = {participant: row for participant, *row in ranks.interleave(ranks.gather(self._rows))}
-        probabilities, labels = zip(*everybody.values(), strict=True)
+        _, probabilities, labels = zip(*_of_all_ranks(self._rows, lambda row: row[0]), strict=True)
         return self._score(np.stack(probabilities), np.array(labels))
 
 
@@ -98,8 +99,7 @@ class PredictionCollector:
             )
 
     def _finish(self, engine: Engine) -> None:
-        everybody = ranks.interleave(ranks.gather(self.predictions))
-        self.predictions = list({prediction.participant_id: prediction for prediction in everybody}.values())
+        self.predictions = _of_all_ranks(self.predictions, lambda prediction: prediction.participant_id)
         for receiver in self.then if ranks.is_main() else ():
             receiver(self.predictions)
 
@@ -149,6 +149,14 @@ class ResultWriter:
             write_atomically(scores, json.dumps(summary, indent=2, ensure_ascii=False).encode("utf-8"))
             written.append(str(scores))
         logger.info("wrote %s", " and ".join(written))
+
+
+def _of_all_ranks(own: list[T], participant_id: Callable[[T], str]) -> list[T]:
+    """What all ranks found, in the dataset's order; of a participant whom an idle rank repeated, once."""
+    if ranks.count() == 1:
+        return own
+    found = ranks.interleave(ranks.gather(own))
+    return list({participant_id(each): each for each in found}.values())
 
 
 def _probabilities_and_labels(output: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:

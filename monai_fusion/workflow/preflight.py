@@ -86,10 +86,14 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
     cause = input_error_behind(error)
     sys.stdout.flush()
     if cause is None and (reason := processes.lost_contact(error)):
-        _say(f"process {ranks.rank()} lost contact with another one, which said why, or was killed ({reason})")
+        _say(f"process {ranks.rank()} ends: it lost another one, which says why above, or was killed ({reason})")
         sys.exit(1)
     if cause is None:
-        sys.__excepthook__(kind, error, traceback)
+        with processes.speaking(f"{kind.__name__}: {error}") as mine:
+            if ranks.joined():
+                _say(f"process {ranks.rank()} failed" + (":" if mine else ", like the other"))
+            if mine:
+                sys.__excepthook__(kind, error, traceback)
         return
     message = f"error: {cause}"
     with processes.speaking(message) as mine:
@@ -100,7 +104,9 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
 
 
 def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)  # noqa: T201 # this is the user's message, not a log
+    # In one piece, as other processes may write to the same terminal.
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
 
 
 def _check_device(device: str | torch.device) -> None:

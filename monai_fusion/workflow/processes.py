@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -39,7 +40,7 @@ def refuse_several() -> None:
         InputError: `torchrun` started several, which would all write the same files.
     """
     if started() > 1:
-        advice = f"add {OVERLAY} after train.yaml, or start without torchrun"
+        advice = f"add {OVERLAY} after train.yaml; everything else runs without torchrun"
         raise InputError(
             Problem("--config_file", seen=f"is for one process, torchrun started {started()}", advice=advice)
         )
@@ -68,7 +69,9 @@ def join(device: str | torch.device, batch_size: int, timeout_minutes: float) ->
         torch.cuda.set_device(_local_rank())  # from now on "cuda" is this process's own
     # Objects and signals go over the CPU in either case. Windows has no NCCL.
     backend = f"cpu:gloo,cuda:{'nccl' if dist.is_nccl_available() else 'gloo'}" if on_gpu else "gloo"
+    hook = sys.excepthook
     dist.init_process_group(backend, timeout=timedelta(minutes=timeout_minutes))
+    sys.excepthook = hook  # torch wraps it and so loses what it says before it ends the process
     _settle_ignite()
     if not ranks.is_main():
         logging.disable(logging.WARNING)
@@ -124,14 +127,14 @@ def note_failure(message: str) -> None:
 
 
 def lost_contact(error: BaseException | None) -> str:
-    """Return the first line of an error that another process's end caused; empty if the error is of this process."""
+    """Return what an error says that another process's end has caused; empty if it is an error of this process."""
     if not ranks.joined():
         return ""
     while error is not None:
         text = str(error)
-        is_ours = isinstance(error, dist.DistError) or type(error) is RuntimeError
-        if is_ours and any(sign in text.lower() for sign in _LOST_CONTACT):
-            return text.splitlines()[0]
+        of_group = isinstance(error, dist.DistError) or (type(error) is RuntimeError and "gloo" in text)
+        if of_group and any(sign in text.lower() for sign in _LOST_CONTACT):
+            return text.splitlines()[0].split(". ")[0]
         error = error.__cause__ or error.__context__
     return ""
 

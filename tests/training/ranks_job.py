@@ -1,0 +1,321 @@
+"""Trainings that the tests in test_devices.py run on one process, and on two by torchrun; each rank writes what it saw.
+
+torchrun --nproc_per_node=2 -m tests.training.ranks_job OUT SCENARIO ...
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import signal
+import sys
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from ignite.engine import Engine, Events
+from monai.engines import SupervisedEvaluator, SupervisedTrainer
+from monai.handlers import LrScheduleHandler, ValidationHandler
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+
+from monai_fusion import ranks
+from monai_fusion.data import (
+    EvaluationShare,
+    FusionDataset,
+    FusionPrepareBatch,
+    ParticipantSampler,
+    TrainingShare,
+    collate_participant,
+)
+from monai_fusion.datalist import ParticipantRecord
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.evaluation import ParticipantInferer, ParticipantMetric, PredictionCollector
+from monai_fusion.losses import AlignedCrossEntropy
+from monai_fusion.networks import FusionNet
+from monai_fusion.training import (
+    Checkpoints,
+    EpochLog,
+    EpochSeeding,
+    GracefulStop,
+    HeadGradientClipping,
+    ManyDevices,
+    ModelSaver,
+    StageHandler,
+    StagePlan,
+    lower_is_better,
+    parameter_groups,
+)
+from monai_fusion.transforms import (
+    LoadScalogramd,
+    LoadVolumed,
+    RandInPlaneRotated,
+    RandSpecAugmentd,
+    ResampleSlabd,
+    ScaleIntensityPercentilesd,
+    ZScoreElectrodesd,
+)
+from monai_fusion.workflow import processes, report_input_errors
+from tests.support import BUNDLE_CONFIGS, EEG_SHAPE, TinyFusionNet, write_scalogram, write_volume
+
+BLOCKS = yaml.safe_load((BUNDLE_CONFIGS / "train.yaml").read_text(encoding="utf-8"))["stage_blocks"]
+SEED = 3
+
+
+class NormedNet(TinyFusionNet):
+    """The tiny network with a BatchNorm that trains, or one that rests as a frozen one does."""
+
+    def __init__(self, resting: bool, dropout: float) -> None:
+        super().__init__(dropout=dropout)
+        self.norm = nn.BatchNorm1d(4)
+        self.resting = resting
+
+    def encode_mri(self, mri: Tensor) -> Tensor:
+        return self.norm(super().encode_mri(mri))  # type: ignore[no-any-return] # of torch
+
+    def train(self, mode: bool = True) -> NormedNet:
+        super().train(mode)
+        self.norm.train(mode and not self.resting)
+        return self
+
+
+class WrappedOnce(ManyDevices):
+    """What a trainer with a fixed wrapper does: what stage B unfreezes is not registered."""
+
+    def _wrap(self, engine: Any) -> None:
+        if engine.state.epoch == 1:
+            super()._wrap(engine)
+
+
+@dataclass
+class Job:
+    """One training and what it saw."""
+
+    folder: Path
+    participants: int
+    network: Callable[[], Any]
+    validated: int = 3
+    eeg_shape: tuple[int, int, int] = EEG_SHAPE
+    mri_size: tuple[int, int, int] = (6, 6, 6)
+    num_epochs: tuple[int, int] = (2, 2)
+    resume: bool = False
+    devices: type[ManyDevices] = ManyDevices
+    wrappers: weakref.WeakSet[DistributedDataParallel] = field(default_factory=weakref.WeakSet)
+    seen: dict[str, Any] = field(default_factory=lambda: {"digests": [], "losses": [], "ids": [], "wrapped": []})
+
+    def records(self) -> list[ParticipantRecord]:
+        """The cohort; rank 0 writes it."""
+        files = self.folder.parent / "files" / self.folder.name
+        files.mkdir(parents=True, exist_ok=True)
+        found = [
+            ParticipantRecord(
+                participant_id=f"sub-{n:02d}",
+                label=n % 2,
+                eeg=(files / f"sub-{n:02d}_seg0.npy", files / f"sub-{n:02d}_seg1.npy"),
+                mri=files / f"sub-{n:02d}_T1w.nii.gz",
+                section="training",
+            )
+            for n in range(self.participants)
+        ]
+        if ranks.is_main():
+            for n, record in enumerate(found):
+                for segment, path in enumerate(record.eeg):
+                    write_scalogram(path, 10 * n + segment, self.eeg_shape)
+                assert record.mri is not None
+                write_volume(record.mri, n)
+        ranks.gather(None)
+        return found
+
+    def slab(self) -> ResampleSlabd:
+        return ResampleSlabd(size=self.mri_size, depth=self.mri_size[0] - 2)
+
+    def dataset(self, records: list[ParticipantRecord], training: bool) -> FusionDataset:
+        eeg: list[Any] = [LoadScalogramd(shape=self.eeg_shape), ZScoreElectrodesd()]
+        mri: list[Any] = [LoadVolumed(), ScaleIntensityPercentilesd(), self.slab()]
+        if training:
+            eeg, mri = [*eeg, RandSpecAugmentd(fraction=0.3)], [*mri, RandInPlaneRotated(prob=0.9)]
+        store, segments = self.folder.parent / "store", "random" if training else "all"
+        return FusionDataset(records, {"eeg": eeg, "mri": mri}, store, segments, seed=SEED)  # type: ignore[arg-type]
+
+    def run(self, *handlers: Callable[[Engine], None]) -> Job:
+        """Train with the handlers of train.yaml and multi_gpu_train.yaml; ``handlers`` run after each iteration."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(SEED)
+        records, net = self.records(), self.network()
+        plan = StagePlan(self.num_epochs, BLOCKS)
+        optimizer = torch.optim.AdamW(parameter_groups(net, plan, 2e-2, 1e-2), weight_decay=1e-4)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=plan.total_epochs)
+        dataset = self.dataset(records, training=True)
+        sampler = ParticipantSampler(dataset.labels, seed=SEED)
+        share = TrainingShare(sampler, 4)
+        validation = self.dataset(records[: self.validated], training=False)
+        collector = PredictionCollector()
+        evaluator = SupervisedEvaluator(
+            device=torch.device("cpu"),
+            val_data_loader=DataLoader(validation, sampler=EvaluationShare(validation), collate_fn=collate_participant),
+            network=net,
+            prepare_batch=FusionPrepareBatch(),
+            inferer=ParticipantInferer(),
+            key_val_metric={"cross_entropy": ParticipantMetric("cross_entropy")},
+            additional_metrics={"accuracy": ParticipantMetric("accuracy")},
+            metric_cmp_fn=lower_is_better,
+            val_handlers=[collector, ModelSaver(net, self.folder)],
+            decollate=False,
+        )
+        trainer = SupervisedTrainer(
+            device=torch.device("cpu"),
+            max_epochs=plan.total_epochs,
+            train_data_loader=DataLoader(dataset, sampler=share, batch_size=4 // ranks.count()),
+            network=net,
+            optimizer=optimizer,
+            loss_function=AlignedCrossEntropy(),
+            prepare_batch=FusionPrepareBatch(),
+            train_handlers=[
+                EpochSeeding(SEED, sampler),
+                StageHandler(net, plan),
+                HeadGradientClipping(net.head.parameters(), 5.0),
+                LrScheduleHandler(schedule, print_lr=False),
+                ValidationHandler(1, evaluator),
+                EpochLog(plan, evaluator, self.folder, ["cross_entropy", "accuracy"]),
+                Checkpoints(
+                    {"network": net, "optimizer": optimizer, "lr_scheduler": schedule},
+                    *(evaluator, self.folder, {"seed": SEED}, self.resume),
+                ),
+                GracefulStop(),
+                self.devices(share),
+            ],
+            optim_set_to_none=True,
+            decollate=False,
+        )
+        for handler in handlers:
+            trainer.add_event_handler(Events.ITERATION_COMPLETED, handler)
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, self.after_iteration, net)
+        trainer.run()
+        assert trainer.network is net  # as it was before
+        self.seen |= {
+            "stopped": [trainer.state.iteration, str(getattr(trainer.state, "stopped_by", None))],
+            "metrics": evaluator.state.metrics,
+            "best": [evaluator.state.best_metric, evaluator.state.best_metric_epoch],
+            "predicted": [[row.participant_id, *row.probabilities, row.segments] for row in collector.predictions],
+            "weights": {name: value.flatten()[:4].tolist() for name, value in net.state_dict().items()},
+            "synchronized": any(isinstance(module, nn.SyncBatchNorm) for module in net.modules()),
+            "history": history_of(self.folder) if ranks.is_main() else None,
+        }
+        return self
+
+    def after_iteration(self, engine: Any, net: nn.Module) -> None:
+        """Note what every rank, or all together, must have had."""
+        self.seen["digests"].append(digest_of_state(net))
+        self.seen["losses"].append(engine.state.output["loss"].item())
+        self.seen["ids"].append(list(engine.state.batch["participant_id"]))
+        if isinstance(engine.network, DistributedDataParallel):
+            self.wrappers.add(engine.network)
+            self.seen["wrapped"].append([id(engine.network), len(self.wrappers)])
+
+
+def history_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "history.csv").open(encoding="utf-8", newline="") as stream:
+        return [{**row, "seconds": ""} for row in csv.DictReader(stream)]
+
+
+def digest_of_state(net: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(net.state_dict().items()):
+        digest.update(name.encode() + value.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+class KilledError(Exception):
+    """Ends a training in the middle, on all ranks."""
+
+
+def kill_in_epoch_3(engine: Engine) -> None:
+    if engine.state.epoch == 3:
+        raise KilledError
+
+
+def resting() -> NormedNet:
+    return NormedNet(resting=True, dropout=0.0)
+
+
+def free() -> NormedNet:
+    return NormedNet(resting=False, dropout=0.3)
+
+
+def real() -> FusionNet:
+    return FusionNet(pretrained=False)
+
+
+def same_curve(out: Path) -> dict[str, Any]:
+    """Seven participants leave a last batch of three, five one of one: its second rank repeats somebody."""
+    return {
+        f"curve of {count}": Job(out / str(count), count, resting, num_epochs=(4, 4)).run().seen for count in (7, 5)
+    }
+
+
+def same_bits(out: Path) -> dict[str, Any]:
+    """Everything that could make ranks differ: dropout, BatchNorm over a part of the batch, both stages, a resume."""
+    whole = Job(out / "whole", 8, free, validated=1).run().seen
+    try:
+        Job(out / "killed", 8, free, validated=1).run(kill_in_epoch_3)
+    except KilledError:
+        resumed = Job(out / "killed", 8, free, validated=1, resume=True).run().seen
+    shapes = {"eeg_shape": (32, 32, 17), "mri_size": (32, 32, 32), "num_epochs": (1, 1)}
+    return {
+        "whole": whole,
+        "resumed": resumed,
+        "wrapped once": Job(out / "once", 8, free, devices=WrappedOnce).run().seen,
+        "real": Job(out / "real", 4, real, **shapes).run().seen,  # type: ignore[arg-type] # of this dict
+    }
+
+
+def asked_to_stop(out: Path) -> dict[str, Any]:
+    """Only one rank hears the signal."""
+
+    def signal_to_rank_1(engine: Engine) -> None:
+        if ranks.rank() == 1 and engine.state.iteration == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return {"stopped": Job(out / "stopped", 8, free).run(signal_to_rank_1).seen}
+
+
+def dies(out: Path) -> dict[str, Any]:
+    """One rank is killed while the other waits for it."""
+
+    def kill_rank_1(engine: Engine) -> None:
+        if ranks.rank() == 1 and engine.state.iteration == 3:
+            (out / "killed").touch()
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    return {"dies": Job(out / "dies", 8, free).run(kill_rank_1).seen}
+
+
+def refused(out: Path) -> dict[str, Any]:
+    """All ranks find the same fault in the user's input."""
+    raise InputError(Problem("sub-07", "eeg", "shape (224, 224, 16)", "(224, 224, 17)"))
+
+
+SCENARIOS = {job.__name__: job for job in (same_curve, same_bits, asked_to_stop, dies, refused)}
+
+
+def main(out: Path, scenarios: list[str]) -> None:
+    """Run scenarios and write what this rank saw."""
+    torch.set_num_threads(1)
+    report_input_errors()
+    processes.join("cpu", 4, timeout_minutes=1)
+    seen: dict[str, Any] = {}
+    for name in scenarios:
+        seen |= SCENARIOS[name](out)
+    (out / f"rank{ranks.rank()}.json").write_text(json.dumps(seen), encoding="utf-8")
+    processes.leave()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

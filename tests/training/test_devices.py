@@ -1,0 +1,168 @@
+"""Training on two ranks, by torchrun as users start it: the same as on one, the same on both, and ending together."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from monai_fusion.networks import FusionNet
+from monai_fusion.training import synchronize_batchnorm
+from tests.training import ranks_job
+
+ROOT = Path(__file__).parents[2]
+# Windows has no torchrun beside the interpreter's modules in every installation; the module is always there.
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+
+
+def torchrun(out: Path, *scenarios: str) -> subprocess.CompletedProcess[str]:
+    command = [*TORCHRUN, "-m", "tests.training.ranks_job", str(out), *scenarios]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    environment["OMP_NUM_THREADS"] = "1"
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment, timeout=900, encoding="utf-8"
+    )
+
+
+@pytest.fixture(scope="module")
+def of_ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What two ranks saw in all scenarios that end well."""
+    out = tmp_path_factory.mktemp("ranks")
+    done = torchrun(out, "same_curve", "same_bits", "asked_to_stop")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for large in (out / "real").rglob("*.pt*"):
+        large.unlink()  # 2 GB
+    zero, one = (json.loads((out / f"rank{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1))
+    return zero, one
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The same trainings in this process."""
+    with torch.random.fork_rng(devices=[]):
+        return ranks_job.same_curve(tmp_path_factory.mktemp("alone"))
+
+
+@pytest.mark.parametrize("training", ["curve of 7", "curve of 5"])
+def test_one_and_two_ranks_have_the_same_batches_and_loss_curve(
+    training: str, of_ranks: tuple[dict[str, Any], dict[str, Any]], alone: dict[str, Any]
+) -> None:
+    on_one, on_two = alone[training], [rank[training] for rank in of_ranks]
+    for whole, *parts in zip(on_one["ids"], *(seen["ids"] for seen in on_two), strict=True):
+        together = [participant for part in parts for participant in part]
+        assert together == (whole if len(whole) > 1 else whole * 2)  # a last batch of one is repeated, for nothing
+    assert on_two[0]["losses"] == pytest.approx(on_one["losses"], rel=0, abs=1e-4)
+    for name, values in on_one["weights"].items():
+        assert on_two[0]["weights"][name] == pytest.approx(values, rel=0, abs=1e-4)
+    assert max(on_one["losses"]) - min(on_one["losses"]) > 0.1  # the curve is one
+
+
+def test_the_history_of_two_ranks_is_that_of_one(
+    of_ranks: tuple[dict[str, Any], dict[str, Any]], alone: dict[str, Any]
+) -> None:
+    for row, other in zip(of_ranks[0]["curve of 7"]["history"], alone["curve of 7"]["history"], strict=True):
+        assert (row["epoch"], row["stage"], row["accuracy"]) == (other["epoch"], other["stage"], other["accuracy"])
+        for name in ("train_loss", "gate", "cross_entropy"):
+            assert float(row[name]) == pytest.approx(float(other[name]), rel=0, abs=1e-4)
+
+
+@pytest.mark.parametrize("training", ["whole", "real", "curve of 7"])
+def test_the_ranks_stay_identical_to_the_bit_through_both_stages(
+    training: str, of_ranks: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    zero, one = (rank[training] for rank in of_ranks)
+    assert zero["digests"] == one["digests"] and zero["losses"] == one["losses"]
+    assert all(before != after for before, after in pairwise(zero["digests"]))  # and they trained
+    assert zero["best"] == one["best"] and zero["metrics"] == one["metrics"]
+    assert not zero["synchronized"]  # SyncBatchNorm is for GPUs
+
+
+def test_the_digests_would_show_ranks_that_diverge(of_ranks: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    zero, one = (rank["wrapped once"]["digests"] for rank in of_ranks)
+    assert zero[:4] == one[:4] and all(a != b for a, b in zip(zero[4:], one[4:], strict=True))
+
+
+def test_each_stage_has_a_wrapper_of_its_own_and_the_old_one_is_gone(
+    of_ranks: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    identities, alive = zip(*of_ranks[0]["real"]["wrapped"], strict=True)
+    assert len(identities) == 2 and set(alive) == {1}
+    assert len({identity for identity, _ in of_ranks[0]["whole"]["wrapped"]}) == 2
+
+
+def test_dropout_and_participants_differ_between_the_ranks(of_ranks: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    zero, one = (rank["whole"]["ids"] for rank in of_ranks)
+    assert all(a != b for a, b in zip(zero, one, strict=True))
+
+
+@pytest.mark.parametrize(("training", "participants"), [("curve of 7", 3), ("whole", 1)])
+def test_every_rank_knows_the_prediction_of_each_participant_once(
+    training: str, participants: int, of_ranks: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    for rank in of_ranks:
+        predicted = rank[training]["predicted"]
+        assert [row[0] for row in predicted] == [f"sub-{number:02d}" for number in range(participants)]
+        assert all(row[-1] == 2 for row in predicted)  # segments
+    assert of_ranks[0][training]["predicted"] == of_ranks[1][training]["predicted"]
+
+
+def test_a_resumed_training_ends_with_the_same_bits_on_both_ranks(
+    of_ranks: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    for rank in of_ranks:
+        whole, resumed = rank["whole"], rank["resumed"]
+        assert resumed["digests"] == whole["digests"][-len(resumed["digests"]) :] and len(resumed["digests"]) == 4
+        assert resumed["best"] == whole["best"]
+    assert of_ranks[0]["resumed"]["history"] == of_ranks[0]["whole"]["history"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows delivers no SIGTERM")
+def test_a_signal_to_one_rank_stops_both_after_the_same_iteration(
+    of_ranks: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    # It comes when the third iteration is over.
+    assert [rank["stopped"]["stopped"] for rank in of_ranks] == [[4, "15"]] * 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
+def test_a_killed_rank_ends_the_job_within_a_minute(tmp_path: Path) -> None:
+    done = torchrun(tmp_path, "dies")
+    assert time.time() - (tmp_path / "killed").stat().st_mtime < 60
+    assert done.returncode != 0 and not list(tmp_path.glob("rank*.json"))
+    assert "process 0 ends: it lost another one" in done.stderr
+    assert "exitcode  : -9" in done.stderr  # torchrun's report names the one that was killed
+    assert "site-packages/monai" not in done.stderr  # no traceback of the one that lost it
+
+
+def test_an_input_error_of_all_ranks_is_said_once(tmp_path: Path) -> None:
+    done = torchrun(tmp_path, "refused")
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert said == ["error: sub-07 eeg: shape (224, 224, 16), expected (224, 224, 17)"]
+    assert "raise InputError" not in done.stderr
+
+
+def test_synchronised_batchnorm_is_the_same_network_and_stays_frozen(built_net: FusionNet) -> None:
+    """It normalises over all ranks on GPUs only; what can be seen here is that nothing else changes."""
+    net = copy.deepcopy(built_net).eval()
+    eeg, mri = torch.randn(2, 17, 32, 32), torch.rand(2, 1, 16, 32, 32)
+    with torch.no_grad():
+        before = net(eeg, mri)["logits"]
+        state, parameters = copy.deepcopy(net.state_dict()), list(net.parameters())
+        synchronize_batchnorm(net)
+        assert torch.equal(net(eeg, mri)["logits"], before)
+    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+    assert all(one is other for one, other in zip(net.parameters(), parameters, strict=True))
+    net.set_trainable(["stage4"], ["layer4"])
+    net.train()
+    found = {name: module for name, module in net.named_modules() if isinstance(module, nn.SyncBatchNorm)}
+    assert len(found) == 20 and not [m for m in net.modules() if isinstance(m, nn.BatchNorm3d)]
+    assert all(module.training == ("layer4" in name) for name, module in found.items())
