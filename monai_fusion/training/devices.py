@@ -71,7 +71,7 @@ class ManyDevices:
         if len(training) == len(self._wrapped) and all(map(_same, training, self._wrapped)):
             return
         self._unwrap(engine)
-        engine.network = DistributedDataParallel(self._network)
+        engine.network = DistributedDataParallel(self._network, gradient_as_bucket_view=True)  # no second copy of them
         self._wrapped = training
 
     def _unwrap(self, engine: Any) -> None:

@@ -106,6 +106,7 @@ class Job:
     mri_size: tuple[int, int, int] = (6, 6, 6)
     num_epochs: tuple[int, int] = (2, 2)
     resume: bool = False
+    saves: bool = True
     devices: type[ManyDevices] = ManyDevices
     wrappers: weakref.WeakSet[DistributedDataParallel] = field(default_factory=weakref.WeakSet)
     seen: dict[str, Any] = field(default_factory=lambda: {"digests": [], "losses": [], "ids": [], "wrapped": []})
@@ -166,7 +167,7 @@ class Job:
             key_val_metric={"cross_entropy": ParticipantMetric("cross_entropy")},
             additional_metrics={"accuracy": ParticipantMetric("accuracy")},
             metric_cmp_fn=lower_is_better,
-            val_handlers=[collector, ModelSaver(net, self.folder)],
+            val_handlers=[collector, *([ModelSaver(net, self.folder)] if self.saves else [])],
             decollate=False,
         )
         trainer = SupervisedTrainer(
@@ -184,10 +185,7 @@ class Job:
                 LrScheduleHandler(schedule, print_lr=False),
                 ValidationHandler(1, evaluator),
                 EpochLog(plan, evaluator, self.folder, ["cross_entropy", "accuracy"]),
-                Checkpoints(
-                    {"network": net, "optimizer": optimizer, "lr_scheduler": schedule},
-                    *(evaluator, self.folder, {"seed": SEED}, self.resume),
-                ),
+                *([self.checkpoints(net, optimizer, schedule, evaluator)] if self.saves else []),
                 GracefulStop(),
                 self.devices(share),
             ],
@@ -209,6 +207,10 @@ class Job:
             "history": history_of(self.folder) if ranks.is_main() else None,
         }
         return self
+
+    def checkpoints(self, net: Any, optimizer: Any, schedule: Any, evaluator: Engine) -> Checkpoints:
+        parts = {"network": net, "optimizer": optimizer, "lr_scheduler": schedule}
+        return Checkpoints(parts, evaluator, self.folder, {"seed": SEED}, self.resume)
 
     def after_iteration(self, engine: Any, net: nn.Module) -> None:
         """Note what every rank, or all together, must have had."""
@@ -267,7 +269,7 @@ def same_bits(out: Path) -> dict[str, Any]:
         Job(out / "killed", 8, free, validated=1).run(kill_in_epoch_3)
     except KilledError:
         resumed = Job(out / "killed", 8, free, validated=1, resume=True).run().seen
-    shapes = {"eeg_shape": (32, 32, 17), "mri_size": (32, 32, 32), "num_epochs": (1, 1)}
+    shapes = {"eeg_shape": (32, 32, 17), "mri_size": (32, 32, 32), "num_epochs": (1, 1), "saves": False}
     return {
         "whole": whole,
         "resumed": resumed,
