@@ -73,8 +73,14 @@ def _describe_object(value: object) -> dict[str, Any]:
     return {
         "class": f"{type(value).__module__}.{type(value).__qualname__}",
         "code": _code_version(cast(Hashable, type(value))),
-        "parameters": {name: _canonical(state[name]) for name in sorted(state)},
+        # What a generator will draw is no parameter: each draw is seeded. MONAI's transforms get theirs when they are
+        # composed, so that even having one says nothing.
+        "parameters": {name: _canonical(state[name]) for name in sorted(state) if not _draws(state[name])},
     }
+
+
+def _draws(value: object) -> bool:
+    return isinstance(value, np.random.RandomState | np.random.Generator)
 
 
 def _canonical(value: object) -> Any:
@@ -83,8 +89,8 @@ def _canonical(value: object) -> Any:
         return f"{type(value).__qualname__}.{value.name}"
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, np.random.RandomState | np.random.Generator):
-        return "random"  # what it will draw is no parameter: each draw is seeded
+    if _draws(value):
+        return "random"
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, PurePath):

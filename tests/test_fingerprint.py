@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xxhash
-from monai.transforms import Compose, ScaleIntensityRangePercentilesd
+from monai.transforms import Compose, RandFlipd, ScaleIntensityRangePercentilesd
 
 from monai_fusion.fingerprint import content_hash, describe_chain, digest_of
-from monai_fusion.transforms import LoadVolumed, ResampleSlabd, ScaleIntensityPercentilesd
+from monai_fusion.transforms import LoadVolumed, RandInPlaneRotated, ResampleSlabd, ScaleIntensityPercentilesd
 from tests.support import AddOne, load_second_version, write_volume
 
 
@@ -64,6 +64,13 @@ def test_changed_source_of_a_users_own_transform_changes_the_digest(tmp_path: Pa
     assert other.__qualname__ == AddOne.__qualname__
     described, described_other = (describe_chain([cls()])["transforms"][0]["code"] for cls in (AddOne, other))
     assert described != described_other
+
+
+def test_being_composed_does_not_change_the_digest_of_a_random_transform() -> None:
+    chain = [RandFlipd("mri", prob=0.5), RandInPlaneRotated()]
+    before = digest(*chain)
+    Compose(chain).set_random_state(seed=3)
+    assert digest(*chain) == before != digest(RandFlipd("mri", prob=0.4), RandInPlaneRotated())
 
 
 def test_having_been_used_does_not_change_the_digest(tmp_path: Path) -> None:
