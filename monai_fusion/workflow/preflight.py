@@ -88,6 +88,9 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
     if cause is None and (reason := processes.lost_contact(error)):
         _say(f"process {ranks.rank()} ends: it lost another one, which says why above, or was killed ({reason})")
         sys.exit(1)
+    if cause is None and not isinstance(error, Exception):  # Ctrl-C
+        sys.__excepthook__(kind, error, traceback)
+        return
     if cause is None:
         with processes.speaking(f"{kind.__name__}: {error}") as mine:
             if ranks.joined():

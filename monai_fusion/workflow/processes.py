@@ -24,13 +24,14 @@ from monai_fusion.fingerprint import digest_of
 logger = logging.getLogger(__name__)
 
 OVERLAY = "multi_gpu_train.yaml"
+_TOLD = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 _SPEAKING_S = 10.0  # how long a process waits for another that is saying the same
 _LOST_CONTACT = ("closed by peer", "reset by peer", "broken pipe", "timed out", "remote process exited", "aborted")
 
 
 def started() -> int:
-    """Return how many processes `torchrun` started; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", 1)) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+    """Return how many processes `torchrun`, or a cluster's own launcher that says the same, started; 1 without it."""
+    return int(os.environ["WORLD_SIZE"]) if os.environ.keys() >= _TOLD else 1
 
 
 def refuse_several() -> None:
@@ -181,10 +182,12 @@ def _store() -> Any:
     if started() == 1 or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return None
     try:
-        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         store = dist.TCPStore(  # type: ignore[attr-defined] # torch offers it without __all__
-            address, port, is_master=False, timeout=timedelta(seconds=_SPEAKING_S)
+            *(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])),
+            is_master=False,
+            timeout=timedelta(seconds=_SPEAKING_S),
         )
-    except (KeyError, RuntimeError):
+    except RuntimeError:
         return None
-    return dist.PrefixStore("monai_fusion/said", store)  # type: ignore[attr-defined] # likewise
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return dist.PrefixStore(f"monai_fusion/said/{attempt}", store)  # type: ignore[attr-defined] # likewise

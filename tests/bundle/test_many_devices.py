@@ -69,7 +69,8 @@ def test_the_overlay_has_all_properties_of_a_monai_bundle(cohort: Cohort, tmp_pa
 @pytest.fixture
 def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """What torchrun tells each of two processes."""
-    for name, value in {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": 2, "RANK": 0, "LOCAL_WORLD_SIZE": 2}.items():
+    told = {"WORLD_SIZE": 2, "RANK": 0, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": 29500}
+    for name, value in told.items():
         monkeypatch.setenv(name, str(value))
 
 

@@ -36,7 +36,6 @@ from monai_fusion.data import (
     collate_participant,
 )
 from monai_fusion.datalist import ParticipantRecord
-from monai_fusion.errors import InputError, Problem
 from monai_fusion.evaluation import ParticipantInferer, ParticipantMetric, PredictionCollector
 from monai_fusion.losses import AlignedCrossEntropy
 from monai_fusion.networks import FusionNet
@@ -109,7 +108,9 @@ class Job:
     saves: bool = True
     devices: type[ManyDevices] = ManyDevices
     wrappers: weakref.WeakSet[DistributedDataParallel] = field(default_factory=weakref.WeakSet)
-    seen: dict[str, Any] = field(default_factory=lambda: {"digests": [], "losses": [], "ids": [], "wrapped": []})
+    seen: dict[str, Any] = field(
+        default_factory=lambda: {"digests": [], "losses": [], "ids": [], "seeds": [], "wrapped": []}
+    )
 
     def records(self) -> list[ParticipantRecord]:
         """The cohort; rank 0 writes it."""
@@ -217,6 +218,7 @@ class Job:
         self.seen["digests"].append(digest_of_state(net))
         self.seen["losses"].append(engine.state.output["loss"].item())
         self.seen["ids"].append(list(engine.state.batch["participant_id"]))
+        self.seen["seeds"].append(torch.initial_seed())
         if isinstance(engine.network, DistributedDataParallel):
             self.wrappers.add(engine.network)
             self.seen["wrapped"].append([id(engine.network), len(self.wrappers)])
@@ -300,8 +302,9 @@ def dies(out: Path) -> dict[str, Any]:
 
 
 def refused(out: Path) -> dict[str, Any]:
-    """All ranks find the same fault in the user's input."""
-    raise InputError(Problem("sub-07", "eeg", "shape (224, 224, 16)", "(224, 224, 17)"))
+    """The processes were started with different options."""
+    processes.same_for_all({"batch_size": 4, "seed": ranks.rank()})
+    return {}
 
 
 SCENARIOS = {job.__name__: job for job in (same_curve, same_bits, asked_to_stop, dies, refused)}

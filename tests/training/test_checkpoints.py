@@ -119,6 +119,18 @@ def test_another_training_is_refused_with_what_differs(tmp_path: Path) -> None:
     assert "batch_size" not in str(raised.value)
 
 
+def test_a_checkpoint_of_another_number_of_devices_is_taken_up_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Training(tmp_path).run(2)
+    path = tmp_path / "checkpoints" / "epoch_0002.pt"
+    state = torch.load(path, weights_only=True)
+    assert state["devices"] == 1
+    torch.save({**state, "devices": 4}, path)
+    assert Training(tmp_path, resume=True).run(4).epochs == [3, 4]
+    assert "the checkpoint was made on 4 devices, this is 1" in caplog.text
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send these signals to itself")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_training_after_its_iteration(number: signal.Signals) -> None:

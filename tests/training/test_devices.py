@@ -96,9 +96,13 @@ def test_each_stage_has_a_wrapper_of_its_own_and_the_old_one_is_gone(
     assert len({identity for identity, _ in of_ranks[0]["whole"]["wrapped"]}) == 2
 
 
-def test_dropout_and_participants_differ_between_the_ranks(of_ranks: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    zero, one = (rank["whole"]["ids"] for rank in of_ranks)
-    assert all(a != b for a, b in zip(zero, one, strict=True))
+def test_each_rank_has_participants_and_dropout_of_its_own(
+    of_ranks: tuple[dict[str, Any], dict[str, Any]], alone: dict[str, Any]
+) -> None:
+    for what in ("ids", "seeds"):
+        zero, one = (rank["whole"][what] for rank in of_ranks)
+        assert all(a != b for a, b in zip(zero, one, strict=True))
+    assert of_ranks[0]["curve of 7"]["seeds"] == alone["curve of 7"]["seeds"]
 
 
 @pytest.mark.parametrize(("training", "participants"), [("curve of 7", 3), ("whole", 1)])
@@ -144,7 +148,8 @@ def test_an_input_error_of_all_ranks_is_said_once(tmp_path: Path) -> None:
     done = torchrun(tmp_path, "refused")
     assert done.returncode != 0
     said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert said == ["error: sub-07 eeg: shape (224, 224, 16), expected (224, 224, 17)"]
+    assert said == ["error: all processes need the same command and the same files: 1 problem"]
+    assert "\n  seed: differs between process 0 and process 1\n" in done.stderr
     assert "raise InputError" not in done.stderr
 
 
