@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import logging
 import warnings
 from typing import Any
@@ -19,6 +20,13 @@ from monai_fusion.data.sharing import TrainingShare
 from monai_fusion.keys import GATE
 
 logger = logging.getLogger(__name__)
+
+# Statistics are averaged here. Copying rank 0's before each forward pass would also make frozen blocks look changed,
+# and their inference form would be made anew. Newer versions of torch have another name for it.
+_PARAMETERS = inspect.signature(DistributedDataParallel.__init__).parameters
+_BUFFERS_LEFT_ALONE: dict[str, Any] = {
+    "forward_sync_buffers" if "forward_sync_buffers" in _PARAMETERS else "broadcast_buffers": False
+}
 
 
 class ManyDevices:
@@ -71,7 +79,7 @@ class ManyDevices:
         if len(training) == len(self._wrapped) and all(map(_same, training, self._wrapped)):
             return
         self._unwrap(engine)
-        engine.network = DistributedDataParallel(self._network, gradient_as_bucket_view=True)  # no second copy of them
+        engine.network = DistributedDataParallel(self._network, gradient_as_bucket_view=True, **_BUFFERS_LEFT_ALONE)
         self._wrapped = training
 
     def _unwrap(self, engine: Any) -> None:

@@ -219,6 +219,8 @@ class Job:
         self.seen["losses"].append(engine.state.output["loss"].item())
         self.seen["ids"].append(list(engine.state.batch["participant_id"]))
         self.seen["seeds"].append(torch.initial_seed())
+        if isinstance(net, FusionNet):
+            self.seen.setdefault("forms", []).append(id(net.mri_enc._forms["layer1"]._form))
         if isinstance(engine.network, DistributedDataParallel):
             self.wrappers.add(engine.network)
             self.seen["wrapped"].append([id(engine.network), len(self.wrappers)])
@@ -276,7 +278,7 @@ def same_bits(out: Path) -> dict[str, Any]:
         "whole": whole,
         "resumed": resumed,
         "wrapped once": Job(out / "once", 8, free, devices=WrappedOnce).run().seen,
-        "real": Job(out / "real", 4, real, **shapes).run().seen,  # type: ignore[arg-type] # of this dict
+        "real": Job(out / "real", 8, real, **shapes).run().seen,  # type: ignore[arg-type] # of this dict
     }
 
 

@@ -92,8 +92,16 @@ def test_each_stage_has_a_wrapper_of_its_own_and_the_old_one_is_gone(
     of_ranks: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     identities, alive = zip(*of_ranks[0]["real"]["wrapped"], strict=True)
-    assert len(identities) == 2 and set(alive) == {1}
+    assert len(identities) == 4 and set(alive) == {1}
     assert len({identity for identity, _ in of_ranks[0]["whole"]["wrapped"]}) == 2
+
+
+def test_frozen_blocks_keep_their_inference_form_from_one_iteration_to_the_next(
+    of_ranks: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    for rank in of_ranks:
+        first, second, *_ = rank["real"]["forms"]
+        assert first == second
 
 
 def test_each_rank_has_participants_and_dropout_of_its_own(
