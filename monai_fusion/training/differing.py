@@ -40,7 +40,11 @@ def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[Pr
         for name in sorted(files.keys() | files_now.keys())
         if files.get(name) != files_now.get(name)
     ]
-    problems += _of_participants(saved.get(PARTICIPANTS, {}), current.get(PARTICIPANTS, {}))
+    people, people_now = saved.get(PARTICIPANTS, {}), current.get(PARTICIPANTS, {})
+    of_people = list(_of_participants(people, people_now))
+    if not of_people and list(people) != list(people_now):
+        of_people.append(Problem(PARTICIPANTS, seen="in another order in the datalist than for the checkpoint"))
+    problems += of_people
     return problems or list(_of_values("", saved.get(COMPONENTS, {}), current.get(COMPONENTS, {})))
 
 
@@ -57,8 +61,6 @@ def _of_participants(saved: Mapping[str, Any], current: Mapping[str, Any]) -> It
             yield Problem(participant, seen=f"in {now['section']}", wanted=f"not there {_AS_SAVED}")
         else:
             yield from _of_participant(participant, saved[participant], now)
-    if list(saved) != list(current) and saved.keys() == current.keys():
-        yield Problem(PARTICIPANTS, seen="in another order", wanted=f"the datalist's order {_AS_SAVED}")
 
 
 def _of_participant(participant: str, saved: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[Problem]:

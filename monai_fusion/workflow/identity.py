@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -44,7 +45,7 @@ def training_identity(
         for kind, chains in (("preprocessing", preprocessing), ("augmentation", augmentation))
         for name, chain in chains.items()
     }
-    return {
+    identity = {
         "classes": list(cohort.classes),
         "library": next(iter(chains.values()))["libraries"] if chains else {},  # all have the same
         **{name: chain["transforms"] for name, chain in chains.items()},
@@ -53,6 +54,9 @@ def training_identity(
         PARTICIPANTS: _participants(cohort, cache_dir),
         COMPONENTS: {name: _described(component) for name, component in components.items()},
     }
+    # As a checkpoint gives it back: JSON's own types, which torch.load(weights_only=True) reads.
+    plain: dict[str, Any] = json.loads(json.dumps(identity))
+    return plain
 
 
 def _participants(cohort: Datalist, cache_dir: str | os.PathLike[str] | None) -> dict[str, dict[str, Any]]:
