@@ -3,6 +3,8 @@
 from monai_fusion.training.checkpoints import Checkpoints
 from monai_fusion.training.clipping import HeadGradientClipping
 from monai_fusion.training.console import EpochLog, EpochProgress
+from monai_fusion.training.curves import TensorBoardCurves
+from monai_fusion.training.failures import FiniteCheck
 from monai_fusion.training.interruption import GracefulStop, leave_interrupts_to_the_main_process
 from monai_fusion.training.reproducibility import EpochSeeding
 from monai_fusion.training.saving import EXPORT_FILE, MODEL_FILE, ModelSaver, lower_is_better
@@ -15,12 +17,14 @@ __all__ = [
     "EpochLog",
     "EpochProgress",
     "EpochSeeding",
+    "FiniteCheck",
     "GracefulStop",
     "HeadGradientClipping",
     "ModelSaver",
     "Stage",
     "StageHandler",
     "StagePlan",
+    "TensorBoardCurves",
     "leave_interrupts_to_the_main_process",
     "lower_is_better",
     "parameter_groups",
