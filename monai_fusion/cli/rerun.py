@@ -16,7 +16,8 @@ def rerun(
         Path, typer.Argument(metavar="MANIFEST", help="A run's manifest.json, or its folder.", show_default=False)
     ],
     output_dir: Annotated[
-        Path | None, typer.Option("--output-dir", "--output_dir", help="The new run's folder.", show_default="RUN-rerun")
+        Path | None,
+        typer.Option("--output-dir", "--output_dir", help="The new run's folder.", show_default="RUN-rerun"),
     ] = None,
     datalist: Annotated[
         Path | None, typer.Option(help="Where the datalist is now.", show_default="where it was")
@@ -67,7 +68,8 @@ def rerun(
     typer.echo(subprocess.list2cmdline(planned.command))
     if dry_run:
         return
-    code = subprocess.run(planned.command, check=False).returncode
+    # A list, no shell; its values were checked to be data, and fire reads them as Python's literals.
+    code = subprocess.run(planned.command, check=False).returncode  # noqa: S603
     if code:
         typer.echo(f"the rerun ended with exit code {code}: nothing to compare", err=True)
         raise typer.Exit(code if code == InputError.exit_code else 1)

@@ -185,4 +185,3 @@ class EpochLog:
         writer.writeheader()
         writer.writerows(self._rows)
         write_atomically(self.path, text.getvalue().encode())
-

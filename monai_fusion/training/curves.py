@@ -15,9 +15,9 @@ from monai_fusion.training.timing import EpochClock
 class TensorBoardCurves(TensorBoardHandler):
     """Write loss and mean gate of every iteration, and learning rates and data-wait share of every epoch.
 
-    MONAI's `TensorBoardStatsHandler` reads the loss and flushes the file in each iteration. Here the values stay tensors
-    on the device until some seconds have passed or the epoch is over; then they are read at once and written with the
-    times at which they arose. The tags are ``train_loss``, ``gate``, ``lr/GROUP`` and ``data_wait``.
+    MONAI's `TensorBoardStatsHandler` reads the loss and flushes the file in each iteration. Here the values stay on the
+    device until some seconds have passed or the epoch is over; then they are read at once and written with the times
+    at which they arose. The tags are ``train_loss``, ``gate``, ``lr/GROUP`` and ``data_wait``.
 
     Args:
         log_dir: The folder of TensorBoard's files.

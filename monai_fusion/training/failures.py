@@ -16,9 +16,9 @@ from monai_fusion.keys import PARTICIPANT_ID
 class FiniteCheck:
     """Stop a training whose loss or weights are no finite numbers, before anything of that is saved.
 
-    The losses stay on the device and are looked at together every few iterations, so that the host does not wait for the
-    GPU in each. Place it before the `ValidationHandler`: at the end of an epoch it checks the rest of the losses and the
-    weights, and nothing after it runs if they are wrong.
+    The losses stay on the device and are looked at together every few iterations, so that the host does not wait for
+    the GPU in each. Place it before the `ValidationHandler`: at the end of an epoch it checks the rest of the losses
+    and the weights, and nothing after it runs if they are wrong.
 
     Args:
         network: What is trained.

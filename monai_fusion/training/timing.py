@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from ignite.engine import Engine, Events
 
@@ -12,10 +13,14 @@ class EpochClock:
 
     The times are those of the main process. On a GPU it runs ahead of the device, so a wait for data costs less there
     than it lasts here.
+
+    Args:
+        now: The time in seconds, from any origin.
     """
 
-    def __init__(self) -> None:
-        self._started = self._stepped = self._asked = time.perf_counter()
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self.now = now
+        self._started = self._stepped = self._asked = now()
         self._waited = 0.0
         self._iterations = 0
         self._seconds_per_iteration: float | None = None
@@ -31,7 +36,7 @@ class EpochClock:
     @property
     def seconds(self) -> float:
         """Seconds since the epoch started."""
-        return time.perf_counter() - self._started
+        return self.now() - self._started
 
     @property
     def data_wait(self) -> float:
@@ -51,24 +56,26 @@ class EpochClock:
         if self._seconds_per_iteration is None or not length or not epochs:
             return None
         remaining = epochs * length - engine.state.iteration
-        over = self._iterations == length  # then its validation is going on, or over
-        between = max(self._between, time.perf_counter() - self._stepped) if over else self._between
-        return remaining * self._seconds_per_iteration + (epochs - engine.state.epoch + (not over)) * between
+        # After its last iteration an epoch is validated: that is going on, or over.
+        since = self.now() - self._stepped if self._iterations == length else 0.0
+        between = max(self._between, since)
+        later = (epochs - engine.state.epoch) * between + (between - since)
+        return remaining * self._seconds_per_iteration + later
 
     def _start(self, engine: Engine) -> None:
-        now = time.perf_counter()
+        now = self.now()
         if self._iterations:
             self._between = now - self._stepped
         self._started = self._stepped = now
         self._waited, self._iterations = 0.0, 0
 
     def _ask(self, engine: Engine) -> None:
-        self._asked = time.perf_counter()
+        self._asked = self.now()
 
     def _receive(self, engine: Engine) -> None:
-        self._waited += time.perf_counter() - self._asked
+        self._waited += self.now() - self._asked
 
     def _step(self, engine: Engine) -> None:
-        self._stepped = time.perf_counter()
+        self._stepped = self.now()
         self._iterations += 1
         self._seconds_per_iteration = (self._stepped - self._started) / self._iterations

@@ -35,13 +35,12 @@ def data_digests(cohort: Datalist, cache_dir: str | os.PathLike[str]) -> dict[st
 
     digests = {}
     for section in cohort.sections:
-        people = [
-            [record.participant_id, sorted(map(content, record.eeg)), record.mri and content(record.mri)]
+        people = {
+            record.participant_id: [sorted(map(content, record.eeg)), record.mri and content(record.mri)]
             for record in cohort.records(section)
-        ]
-        files = sum(len(eeg) + (mri is not None) for _, eeg, mri in people)
-        digest = digest_of(sorted(people, key=lambda person: str(person[0])))
-        digests[section] = {"participants": len(people), "files": files, "digest": digest}
+        }
+        files = sum(len(record.eeg) + (record.mri is not None) for record in cohort.records(section))
+        digests[section] = {"participants": len(people), "files": files, "digest": digest_of(people)}
     return digests
 
 

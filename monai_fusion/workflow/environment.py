@@ -25,14 +25,16 @@ _SECONDS = 20
 
 
 def versions() -> dict[str, str | None]:
-    """Return the versions of Python, of this package, of the numeric libraries and of CUDA; None where one is absent."""
+    """Return the versions of Python, this package, the numeric libraries and CUDA; None where one is absent."""
     found: dict[str, str | None] = {"python": platform.python_version(), "monai-fusion": monai_fusion.__version__}
     for name in LIBRARIES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = None
-    cudnn = torch.backends.cudnn.version() if torch.cuda.is_available() else None
+    cudnn = None
+    if torch.cuda.is_available():
+        cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call] # torch leaves it untyped
     return {**found, "cuda": torch.version.cuda, "cudnn": None if cudnn is None else str(cudnn)}
 
 
@@ -91,5 +93,6 @@ def _driver() -> str | None:
 
 
 def _output_of(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_SECONDS)
+    # The programs and their arguments stand in this file.
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_SECONDS)  # noqa: S603
     return done.stdout.strip()

@@ -39,8 +39,9 @@ FORMAT = 1
 class RunManifest:
     """Write ``manifest.json`` when a training starts and complete it when it ends.
 
-    A finished training that is resumed has nothing to do: its manifest stays as it is. The ``status`` is ``running`` (also of a training that was killed), then ``finished``, ``stopped`` (by Ctrl-C or
-    SIGTERM; ``--resume true`` goes on) or ``failed``.
+    Its ``status`` is ``running`` (also of a training that was killed), then ``finished``, ``stopped`` (by Ctrl-C or
+    SIGTERM; ``--resume true`` goes on) or ``failed``. A finished training that is resumed has nothing to do: its
+    manifest stays as it is.
 
     Args:
         folder: The run folder; it must exist.

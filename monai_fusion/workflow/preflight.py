@@ -18,6 +18,7 @@ from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
 from monai_fusion.training import MODEL_FILE
 from monai_fusion.workflow.overrides import CommandLine, check_overrides
 from monai_fusion.workflow.recipe import read_recipe
+from monai_fusion.workflow.tracking import check_tracking
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ def preflight(
     command = CommandLine.parse(sys.argv)
     if command is not None and (problems := check_overrides(command)):
         raise InputError(problems)
+    if command is not None:
+        check_tracking(command)
     if not datalist:
         raise InputError(
             Problem("--datalist", seen="not given", wanted="the path of a datalist (monai-fusion datalist)")

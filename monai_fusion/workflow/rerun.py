@@ -117,7 +117,8 @@ def plan_rerun(manifest: Mapping[str, Any], path: Path, options: RerunOptions) -
     ]
     datalist = options.datalist or _then(command, str(command["overrides"].get("datalist")))
     if not datalist.is_file():
-        problems.append(Problem("datalist", seen=f"{datalist}: no such file", advice="say where it is: --datalist PATH"))
+        advice = "say where it is: --datalist PATH"
+        problems.append(Problem("datalist", seen=f"{datalist}: no such file", advice=advice))
     if problems:
         raise InputError(problems, heading=str(path))
     run_folder = (path if path.is_dir() else path.parent).resolve()
@@ -174,7 +175,7 @@ def _find_configs(
         path = own.get(name, root / "configs" / name)
         found.append(path)
         if not path.is_file():
-            advice = "give --bundle-root or, for a config of your own, --config-file PATH: a config is code, trust it first"
+            advice = "give --bundle-root or, for a config of your own that you trust, --config-file PATH"
             problems.append(Problem(name, seen=f"not in {root / 'configs'}", advice=advice))
         elif config_digest(path) != entry["digest"] and not options.changed_config:
             advice = "check out the version of then (see git in the manifest), or give --changed-config"
@@ -210,4 +211,3 @@ def _texts(value: Any) -> Iterator[str]:
 def _then(command: Mapping[str, Any], path: str) -> Path:
     """A path as it was meant in the folder in which the run was started."""
     return Path(os.path.normpath(Path(command["folder"]) / path))
-

@@ -46,7 +46,10 @@ def summarize_training(
     logger.info("%s", parameter_table(network, plan))
     logger.info("device: %s; precision: %s", name_device(device), precision)
     logger.info(
-        "%d epochs of %s, %s each", plan.total_epochs, _counted(iterations, "batch", "es"), _people(batch_size)
+        "%s of %s, %s each",
+        _counted(plan.total_epochs, "epoch"),
+        _counted(iterations, "batch", "es"),
+        _counted(batch_size, "participant"),
     )
 
 
@@ -68,13 +71,12 @@ def parameter_table(network: SummarizedNetwork, plan: StagePlan) -> str:
     totals = [sum(counts) for counts in zip(*trained.values(), strict=True)]
     rows += [("all others", [0] * len(stages), never)] if never else []
     rows.append(("together", totals, sum(size.parameters for size in sizes[0].values())))
-    heads = [f"stage {stage.name} ({stage.epochs})" for stage in stages]
-    width = max(len(title) for title, _, _ in rows)
-    lines = [f"{'parameters that train':<{width + 2}}  " + "  ".join(heads) + "       of"]
-    start = len(lines[0]) - len("  ".join(heads) + "       of")
+    heads = [f"stage {stage.name}, {_counted(stage.epochs, 'epoch')}" for stage in stages]
+    width = 2 + max(len("parameters that train"), *(len(title) + 2 for title, _, _ in rows))
+    lines = [f"{'parameters that train':<{width}}{'  '.join(heads)}       of"]
     for title, counts, size in rows:
         cells = "  ".join(f"{_millions(count):>{len(head)}}" for count, head in zip(counts, heads, strict=True))
-        lines.append(f"{'  ' + title:<{start}}{cells}  {_millions(size, '0'):>7}")
+        lines.append(f"{'  ' + title:<{width}}{cells}  {_millions(size, '0'):>7}")
     return "\n".join(lines)
 
 
@@ -94,10 +96,6 @@ def _title(block: str) -> str:
 
 def _millions(count: int, none: str = "-") -> str:
     return f"{count / 1e6:.2f} M" if count else none
-
-
-def _people(count: int) -> str:
-    return _counted(count, "participant")
 
 
 def _counted(count: int, what: str, plural: str = "s") -> str:
