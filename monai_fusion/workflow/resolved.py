@@ -23,14 +23,22 @@ def resolved_knobs(command: CommandLine) -> dict[str, Any]:
     """Return the value of each knob, in JSON's types.
 
     A knob is an entry of the config that builds nothing: plain values, and expressions that refer to such entries only,
-    e.g. ``device``. These expressions are evaluated once more here; the run itself did so before.
+    e.g. ``device``. These expressions are evaluated once more here; the run itself did so before. One that fails stays
+    the text it is.
     """
     parser = _parser_of(command)
     config = dict(parser.get())
     defaults = ConfigParser.load_config_files(list(command.config_files))
-    knobs = {name: _plain(parser.get_parsed_content(name)) for name in config if _is_knob(name, config, ())}
+    knobs = {name: _value(name, parser, config) for name in config if _is_knob(name, config, ())}
     # A switch given on the command line is a text, e.g. "false".
     return {name: flag(value) if isinstance(defaults.get(name), bool) else value for name, value in knobs.items()}
+
+
+def _value(name: str, parser: ConfigParser, config: Mapping[str, Any]) -> Any:
+    try:
+        return _plain(parser.get_parsed_content(name))
+    except RuntimeError:  # what MONAI makes of any error in an expression; the run did not need this one
+        return _plain(config[name])
 
 
 def _parser_of(command: CommandLine) -> ConfigParser:
