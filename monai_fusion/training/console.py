@@ -72,6 +72,8 @@ class EpochProgress:
             self._bar.set_postfix_str(self._describe(engine), refresh=False)
             self._values, self._read_at = [], now
         self._bar.update()
+        if self._bar.n == self._bar.total:  # before the validation writes its lines
+            self._bar.close()
 
     def _describe(self, engine: Engine) -> str:
         loss, gate = means(self._values)

@@ -76,7 +76,8 @@ class FiniteCheck:
         kept += [f"checkpoints/ keeps epoch {engine.state.epoch - 1}"] if engine.state.epoch > 1 else []
         precision = ", or with --amp false" if getattr(engine, "amp", False) else ""
         raise RunFailed(
-            f"{what}; participants of the batch: {', '.join(people)}",
+            what,
+            f"participants of the batch: {', '.join(people)}",
             ", ".join(kept) or "no epoch was complete: nothing is kept",
             "to go on: look at their files with `monai-fusion datalist check --deep`, or train anew with a lower "
             f"--head_lr and --encoder_lr{precision}",

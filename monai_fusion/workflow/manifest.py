@@ -22,6 +22,7 @@ from ignite.engine import Engine
 from monai.bundle import ConfigParser
 
 from monai_fusion.datalist import Datalist
+from monai_fusion.errors import RunFailed
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.networks import fusion
@@ -110,7 +111,8 @@ class RunManifest:
         stopped = stopped_by is not None or isinstance(error, KeyboardInterrupt)
         self._content["status"] = "stopped" if stopped else "failed" if error is not None else "finished"
         if error is not None and not stopped:
-            self._content["failure"] = f"{type(error).__name__}: {error}"
+            # No more of other messages: they may name participants. All of it is in train.log.
+            self._content["failure"] = error.lines[0] if isinstance(error, RunFailed) else type(error).__name__
         self._content["times"]["ended"] = _now()
         self._content["epochs"] = rows = _history(self.folder / "history.csv")
         best = getattr(self.evaluator.state, "best_metric_epoch", -1)

@@ -14,6 +14,7 @@ from ignite.engine import Engine
 
 from monai_fusion.data.store import layout_folder
 from monai_fusion.datalist import Datalist, ParticipantRecord
+from monai_fusion.errors import RunFailed
 from monai_fusion.fingerprint import content_hash
 from monai_fusion.training import MODEL_FILE
 from monai_fusion.workflow import CommandLine, RunManifest, prepare
@@ -85,13 +86,16 @@ def test_a_stopped_and_a_failed_training_say_so(run_folder: Path, cohort: Datali
     for engine, error, status in (
         (stopped, None, "stopped"),
         (Engine(lambda engine, batch: None), KeyboardInterrupt(), "stopped"),
-        (Engine(lambda engine, batch: None), ValueError("no good"), "failed"),
+        (Engine(lambda engine, batch: None), ValueError("sub-01 is no good"), "failed"),
     ):
         manifest = manifest_of(run_folder, cohort)
         manifest.begin()
         manifest.finish(engine, error)
         assert read(run_folder)["status"] == status
-    assert read(run_folder)["failure"] == "ValueError: no good"
+    assert read(run_folder)["failure"] == "ValueError"
+    manifest.begin()
+    manifest.finish(Engine(lambda engine, batch: None), RunFailed("the loss is nan", "participants: sub-01"))
+    assert read(run_folder)["failure"] == "the loss is nan"
 
 
 def test_a_resumed_training_keeps_its_start_and_a_finished_one_its_manifest(run_folder: Path, cohort: Datalist) -> None:
