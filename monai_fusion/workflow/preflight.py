@@ -74,14 +74,13 @@ def preflight(
 def report_input_errors() -> None:
     """Let an `InputError` or a `RunFailed` that nobody catches end the process with its message and its exit code.
 
-    There is no traceback then, and the engines' own lines about it go to the log file only. What nobody expected keeps
-    its traceback, which the log file gets as well.
+    There is no traceback then, and the engines do not repeat it. What nobody expected keeps its traceback. Either goes
+    to the log file as well.
     """
     if sys.excepthook is not _report:
         sys.excepthook = _report
         for handler in logging.getLogger().handlers:
-            if not isinstance(handler, logging.FileHandler):
-                handler.addFilter(_is_no_echo)
+            handler.addFilter(_is_no_echo)
 
 
 def _is_no_echo(record: logging.LogRecord) -> bool:
@@ -138,4 +137,5 @@ def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> 
         raise InputError(Problem("--output_dir", seen=f"{folder}: {reason}", wanted="a folder to write to")) from error
     log = logging.FileHandler(folder / log_name, mode="a" if resume else "w", encoding="utf-8")
     log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    log.addFilter(_is_no_echo)
     logging.getLogger().addHandler(log)
