@@ -77,7 +77,7 @@ def _leaves(path: tuple[str, ...], before: Any, after: Any) -> Iterator[tuple[tu
     if before == after or path[-1] in _NO_CAUSE:
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in before.keys() | after.keys():
+        for key in sorted(before.keys() | after.keys()):
             yield from _leaves((*path, str(key)), before.get(key), after.get(key))
     else:
         yield path, before, after
