@@ -5,6 +5,8 @@ from monai_fusion.training.clipping import HeadGradientClipping
 from monai_fusion.training.console import EpochLog, EpochProgress
 from monai_fusion.training.curves import TensorBoardCurves
 from monai_fusion.training.failures import FiniteCheck
+from monai_fusion.training.feature_reuse import FeatureReuse
+from monai_fusion.training.inferer import PrecisionInferer
 from monai_fusion.training.interruption import GracefulStop, leave_interrupts_to_the_main_process
 from monai_fusion.training.reproducibility import EpochSeeding
 from monai_fusion.training.saving import EXPORT_FILE, MODEL_FILE, ModelSaver, lower_is_better
@@ -17,10 +19,12 @@ __all__ = [
     "EpochLog",
     "EpochProgress",
     "EpochSeeding",
+    "FeatureReuse",
     "FiniteCheck",
     "GracefulStop",
     "HeadGradientClipping",
     "ModelSaver",
+    "PrecisionInferer",
     "Stage",
     "StageHandler",
     "StagePlan",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
@@ -23,15 +22,17 @@ class FiniteCheck:
     Args:
         network: What is trained.
         evaluator: The engine that validates; it knows which epoch ``model.pt`` holds.
+        precision: What the network computes in, for the message.
         every: How many iterations lie between two looks.
 
     Raises:
         RunFailed: In the trainer; it names the participants of the first such batch, what stays, and what to do.
     """
 
-    def __init__(self, network: nn.Module, evaluator: Engine, every: int = 32) -> None:
+    def __init__(self, network: nn.Module, evaluator: Engine, precision: str = "float32", every: int = 32) -> None:
         self.network = network
         self.evaluator = evaluator
+        self.precision = precision
         self.every = every
         self._pending: list[tuple[int, torch.Tensor, list[str]]] = []
         self._last_people: list[str] = []
@@ -70,11 +71,11 @@ class FiniteCheck:
                 self._fail(engine, f"the training loss is {loss} in {place}", people)
         self._last_people, self._pending = self._pending[-1][2], []
 
-    def _fail(self, engine: Any, what: str, people: list[str]) -> None:
+    def _fail(self, engine: Engine, what: str, people: list[str]) -> None:
         best = getattr(self.evaluator.state, "best_metric_epoch", -1)
         kept = [f"model.pt keeps epoch {best}"] if best > 0 else []
         kept += [f"checkpoints/ keeps epoch {engine.state.epoch - 1}"] if engine.state.epoch > 1 else []
-        precision = ", or with --amp false" if getattr(engine, "amp", False) else ""
+        precision = "" if self.precision == "float32" else ", or with --precision float32"
         raise RunFailed(
             what,
             f"participants of the batch: {', '.join(people)}",

@@ -72,7 +72,7 @@ class Training:
             loss_function=AlignedCrossEntropy(),
             prepare_batch=FusionPrepareBatch(),
             train_handlers=[
-                FiniteCheck(self.network, self.evaluator, every),
+                FiniteCheck(self.network, self.evaluator, "bfloat16", every),
                 ValidationHandler(interval=1, validator=self.evaluator),
                 Checkpoints({"network": self.network}, self.evaluator, folder, {}),
             ],
@@ -102,7 +102,11 @@ def test_a_loss_that_is_nan_stops_the_training_and_names_the_first_such_batch(tm
         "  participants of the batch: sub-04, sub-05",
         "  model.pt keeps epoch 1, checkpoints/ keeps epoch 1",
     ]
-    assert "datalist check --deep" in advice and "lower --head_lr and --encoder_lr" in advice and "--amp" not in advice
+    assert (
+        "datalist check --deep" in advice
+        and "lower --head_lr and --encoder_lr" in advice
+        and advice.endswith("or with --precision float32")
+    )
     assert len(training.saved()) == 2
     assert all(value.isfinite().all() for state in training.saved() for value in state.values())
     assert training.evaluator.state.epoch == 1  # what is wrong is not even validated
