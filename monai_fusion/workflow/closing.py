@@ -10,6 +10,7 @@ from signal import Signals
 from ignite.engine import Engine
 
 from monai_fusion.training import EXPORT_FILE, MODEL_FILE
+from monai_fusion.workflow.running import peak_gpu_memory
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,9 @@ def announce_training(folder: str | os.PathLike[str], trainer: Engine, evaluator
         logger.info("stopped in epoch %d of %d", trainer.state.epoch, trainer.state.max_epochs)
         logger.info("to go on: the same command with --resume true")
         raise SystemExit(code)
+    peak = peak_gpu_memory()
+    if peak is not None:
+        logger.info("GPU memory: at most %.1f GiB were taken", peak / 2**30)
     state = evaluator.state
     if select == "best":
         logger.info(

@@ -31,7 +31,7 @@ class Recipe(dict[str, Any]):
 
 
 # What a training and an evaluation of it leave in a run folder (their logs and TensorBoard's files aside).
-RESULTS = (MODEL_FILE, EXPORT_FILE, RECIPE_FILE, "history.csv", "metrics.json", "predictions.csv")
+RESULTS = (MODEL_FILE, EXPORT_FILE, RECIPE_FILE, "manifest.json", "history.csv", "metrics.json", "predictions.csv")
 
 
 def clear_results(folder: str | os.PathLike[str]) -> None:

@@ -27,7 +27,7 @@ def state_of(folder: Path) -> dict[str, torch.Tensor]:
 
 def history_of(folder: Path) -> list[dict[str, str]]:
     with (folder / "history.csv").open(encoding="utf-8", newline="") as stream:
-        return [{**row, "seconds": ""} for row in csv.DictReader(stream)]
+        return [{**row, "seconds": "", "data_wait": ""} for row in csv.DictReader(stream)]
 
 
 def assert_same_training(folder: Path, other: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_terminated_training_says_how_to_go_on_and_does(cohort: Cohort, uninte
 
 
 def test_a_finished_training_resumed_says_so(cohort: Cohort, run_folder: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in run_folder.glob("*.pt*")}
+    before = {path: path.stat().st_mtime_ns for path in [*run_folder.glob("*.pt*"), run_folder / "manifest.json"]}
     done = bundle_run("train.yaml", datalist=cohort.datalist, output_dir=run_folder, resume="true", **SMALL)
     assert done.returncode == 0 and "finished: all 2 epochs are done" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before
