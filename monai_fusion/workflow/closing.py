@@ -9,6 +9,7 @@ from signal import Signals
 
 from ignite.engine import Engine
 
+from monai_fusion.evaluation import CALIBRATION_FILE, read_calibration
 from monai_fusion.training import EXPORT_FILE, MODEL_FILE
 
 logger = logging.getLogger(__name__)
@@ -38,5 +39,8 @@ def announce_training(folder: str | os.PathLike[str], trainer: Engine, evaluator
         )
     else:
         logger.info("kept the last epoch, %d", trainer.state.epoch)
+    if (Path(folder) / CALIBRATION_FILE).exists():
+        for note in read_calibration(folder).notes:
+            logger.warning("calibration: %s", note)
     logger.info("model: %s and %s", Path(folder) / MODEL_FILE, Path(folder) / EXPORT_FILE)
     logger.info("next: evaluate.yaml with the same --datalist and --output_dir scores the test part")
