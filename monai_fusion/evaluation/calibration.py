@@ -46,7 +46,7 @@ class Calibration:
         threshold: Of two classes, the second is said above this probability of it; None beyond two classes.
         operating_point: How the threshold was chosen: ``youden``, ``sensitivity 0.9`` or ``fixed``.
         fitted_on: Whose predictions temperature and threshold were fitted on, e.g. ``validation``.
-        fitted_ids: Their ids.
+        fitted_participants: How many they are.
         notes: What could not be fitted, and why.
     """
 
@@ -56,7 +56,7 @@ class Calibration:
     threshold: float | None = None
     operating_point: str = YOUDEN
     fitted_on: str = ""
-    fitted_ids: tuple[str, ...] = ()
+    fitted_participants: int = 0
     notes: tuple[str, ...] = ()
 
     def probabilities(self, values: Floats) -> Floats:
@@ -130,7 +130,6 @@ def fit_calibration(
     wanted: Sequence[float],
     operating_point: object = YOUDEN,
     fitted_on: str = "validation",
-    ids: Sequence[str] = (),
 ) -> Calibration:
     """Fit temperature and threshold to predictions of participants whom the network did not learn from.
 
@@ -144,7 +143,6 @@ def fit_calibration(
         wanted: Class shares to correct to.
         operating_point: ``youden``, ``sensitivity 0.9`` (of the second class) or a threshold such as 0.5.
         fitted_on: What the participants are, e.g. ``validation``.
-        ids: Their ids.
 
     Raises:
         InputError: ``operating_point`` is none of these.
@@ -158,7 +156,7 @@ def fit_calibration(
         threshold=fixed if binary else None,
         operating_point=f"{kind} {wished:g}" if kind == SENSITIVITY else kind,
         fitted_on=fitted_on,
-        fitted_ids=tuple(ids),
+        fitted_participants=len(labels),
     )
     if len(labels) < FEWEST_TO_FIT or not np.isfinite(probabilities).all():
         reason = (

@@ -38,9 +38,8 @@ class _Part(BaseModel):
 
 
 class StoredPrediction(_Part):
-    """A participant that temperature and threshold are fitted on."""
+    """A participant that temperature and threshold are fitted on; without the id, because models are passed on."""
 
-    participant_id: str
     label: int
     probabilities: list[float]
 
@@ -71,7 +70,6 @@ class CalibrationFile(_Part):
             self.target_prior if target_prior is None else target_prior,
             self.operating_point if operating_point is None else operating_point,
             self.fitted_on,
-            [row.participant_id for row in self.predictions],
         )
 
 
@@ -109,7 +107,7 @@ class CalibrationWriter:
     def write(self) -> None:
         """Write the calibration that these predictions give."""
         rows = [
-            StoredPrediction(participant_id=row.participant_id, label=row.label, probabilities=list(row.before))
+            StoredPrediction(label=row.label, probabilities=list(row.before))
             for row in self._predictions
             if row.label is not None
         ]

@@ -92,7 +92,7 @@ def summarize(
         gate=gate_section(known, classes),
         modalities=modalities_section(known, min(REFERENCES, len(predictions))),
     )
-    return metrics.model_copy(update={"warnings": caveats(metrics, known, calibration)})
+    return metrics.model_copy(update={"warnings": caveats(metrics)})
 
 
 def reliability_bins(outcome: Outcome) -> list[schema.ReliabilityBin]:
@@ -146,7 +146,7 @@ def _calibration(
         threshold=calibration.threshold,
         operating_point=calibration.operating_point,
         fitted_on=calibration.fitted_on,
-        fitted_participants=len(calibration.fitted_ids),
+        fitted_participants=calibration.fitted_participants,
         notes=list(calibration.notes),
         before=_quality(own),
         after=_quality(outcome),

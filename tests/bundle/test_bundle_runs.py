@@ -102,7 +102,9 @@ def test_inference_needs_no_labels_and_agrees_with_evaluation(cohort: Cohort, ru
     metrics = json.loads((out / "rare" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["calibration"]["target_prior"] == [0.9, 0.1] and metrics["calibration"]["threshold"] == 0.05
     done = bundle_run("inference.yaml", **options, output_dir=out / "own", calibrate="false", operating_point="youden")
-    assert done.returncode == 2 and "--operating_point: 'youden': it has no effect with --calibrate false" in done.stderr
+    assert (
+        done.returncode == 2 and "--operating_point: 'youden': it has no effect with --calibrate false" in done.stderr
+    )
 
 
 def test_permuting_the_electrodes_changes_a_trained_networks_logits(run_folder: Path) -> None:

@@ -57,9 +57,9 @@ def test_a_class_that_training_had_nobody_of_is_left_as_it_is() -> None:
 
 
 def test_the_planted_temperature_is_found() -> None:
-    probabilities, labels = cohort(20_000, sharpen=2.5)
+    probabilities, labels = cohort(10_000, sharpen=2.5)
     assert fit_calibration(probabilities, labels, EVEN, EVEN).temperature == pytest.approx(2.5, rel=0.05)
-    probabilities, labels = cohort(20_000, sharpen=0.4)
+    probabilities, labels = cohort(10_000, sharpen=0.4)
     assert fit_calibration(probabilities, labels, EVEN, EVEN).temperature == pytest.approx(0.4, rel=0.05)
 
 
@@ -99,8 +99,8 @@ def test_recordings_that_say_nothing_leave_everybody_at_the_target_prior() -> No
 def test_the_classes_of_those_fitted_on_are_weighted_to_the_wished_shares() -> None:
     """The validation part may have other shares than the wish: temperature is that of a cohort that has them."""
     wished = (0.8, 0.2)
-    probabilities, labels = cohort(40_000, seed=5, share=0.5, sharpen=2.0)
-    like_wished, like_labels = cohort(40_000, seed=6, share=0.2, sharpen=2.0)
+    probabilities, labels = cohort(12_000, seed=5, share=0.5, sharpen=2.0)
+    like_wished, like_labels = cohort(12_000, seed=6, share=0.2, sharpen=2.0)
     found = fit_calibration(probabilities, labels, EVEN, wished)
     assert found.temperature == pytest.approx(
         fit_calibration(like_wished, like_labels, EVEN, wished).temperature, rel=0.03

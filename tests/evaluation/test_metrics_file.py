@@ -58,7 +58,7 @@ def cohort(number: int = 48, classes: int = 2, seed: int = 0) -> list[Prediction
 def calibration_of(rows: list[Prediction]) -> Any:
     probabilities = np.array([row.probabilities for row in rows])
     prior = (1 / probabilities.shape[1],) * probabilities.shape[1]
-    return fit_calibration(probabilities, np.array([row.label for row in rows]), prior, prior, ids=["other"])
+    return fit_calibration(probabilities, np.array([row.label for row in rows]), prior, prior)
 
 
 def test_the_summary_agrees_with_scikit_learn_and_the_majority() -> None:
@@ -201,21 +201,16 @@ def test_calibration_is_described_before_and_after() -> None:
     before = summarize(rows, ["M", "F"], settings=QUICK)
     assert not before.calibration.applied and before.calibration.after is None
     assert found.applied and found.before == before.calibration.before
+    assert (found.fitted_on, found.fitted_participants) == ("validation", 48)
     assert found.after is not None and found.after.cross_entropy < found.before.cross_entropy
     assert sum(each.participants for each in found.after.reliability) == 48
     mean = sum(each.participants * abs(each.accuracy - each.confidence) for each in found.after.reliability) / 48
     assert found.after.ece == pytest.approx(mean)
 
 
-def test_participants_who_were_calibrated_on_are_warned_of() -> None:
-    rows = cohort()
-    labels, probabilities = np.array([row.label for row in rows]), np.array([row.probabilities for row in rows])
-    fitted = fit_calibration(probabilities, labels, (0.5, 0.5), (0.5, 0.5), ids=["sub-00"])
-    found = summarize(fitted.apply(rows), ["M", "F"], fitted, QUICK).warnings
-    assert any("fitted on some of these participants" in each for each in found)
-
-
-@pytest.mark.parametrize(("section", "words"), [("training", "learned from these"), ("validation", "chose the epoch")])
+@pytest.mark.parametrize(
+    ("section", "words"), [("training", "learned from these"), ("validation", "chose the epoch and the calibration")]
+)
 def test_other_parts_than_the_test_are_warned_of(section: str, words: str) -> None:
     found = summarize(cohort(), ["M", "F"], settings=Settings(section=section, draws=50)).warnings
     assert any(words in each for each in found)
