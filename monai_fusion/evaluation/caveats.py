@@ -31,9 +31,7 @@ def _about_participants(metrics: Metrics) -> list[str]:
         found.append(f"nobody is {', '.join(missing)}: what needs every class is not given")
     if few:
         counts = ", ".join(f"{each.participants} {each.class_name}" for each in few)
-        found.append(
-            f"fewer than {FEW_PER_CLASS} participants in a class ({counts}): intervals are wide, and too narrow"
-        )
+        found.append(f"fewer than {FEW_PER_CLASS} participants in a class ({counts}): intervals are wide, and rough")
     accuracy = metrics.scores.accuracy
     if accuracy.value is not None and accuracy.baseline is not None and accuracy.value <= accuracy.baseline:
         found.append(

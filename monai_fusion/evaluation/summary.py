@@ -63,7 +63,7 @@ def summarize(
     outcome = outcome_of(known)
     group = GroupScores(outcome, classes, settings.draws, settings.seed)
     found = group.whole()
-    strata, left_out = strata_of(known)
+    strata, left_out = strata_of(predictions)  # as in predictions.csv
     permutation = _permutation(known, outcome, strata, settings)
     metrics = schema.Metrics(
         monai_fusion=__version__,
@@ -180,7 +180,7 @@ def _strata(
 ) -> list[schema.StratumScores]:
     found = []
     for field, categories in strata.items():
-        for category in in_order(set(categories.values())):
+        for category in in_order({categories[row.participant_id] for row in predictions}):
             members = [row for row in predictions if categories[row.participant_id] == category]
             found.append(schema.StratumScores(field=field, category=category, **_group(members, classes, settings)))
     return found

@@ -148,7 +148,7 @@ def test_a_perfect_result_of_few_is_not_given_as_certain() -> None:
     assert 0.6 < auroc.interval[0] < 0.75 and auroc.interval[1] == 1.0
     assert balanced.method == "wilson, combined" and balanced.interval is not None and balanced.interval[0] < 0.8
     assert found.scores.mcc.note == "no interval: however participants are drawn, it is the same"
-    assert found.warnings[0] == ("fewer than 10 participants in a class (8 M, 4 F): intervals are wide, and too narrow")
+    assert found.warnings[0] == ("fewer than 10 participants in a class (8 M, 4 F): intervals are wide, and rough")
 
 
 def test_the_same_probability_for_everybody_is_chance() -> None:
@@ -172,6 +172,19 @@ def test_strata_folds_and_conditions_have_results_with_their_numbers() -> None:
     assert [each.condition for each in found.conditions] == ["EC", "EO"]
     closed = [row.by_condition["EC"][1] for row in rows]
     assert found.conditions[0].auroc.value == pytest.approx(roc_auc_score([row.label for row in rows], closed))
+
+
+def test_the_strata_are_those_of_predictions_csv_also_beside_people_without_a_label(tmp_path: Path) -> None:
+    """The unlabelled are older: ranges of the age are made over all who are predicted."""
+    rows = [
+        Prediction(f"s{place:02d}", place % 2 if place < 20 else None, (0.4, 0.6), 0.5, 1, fields={"age": 20 + place})
+        for place in range(40)
+    ]
+    ResultWriter(tmp_path, ["M", "F"])(rows)
+    found = Metrics.model_validate_json((tmp_path / "metrics.json").read_bytes())
+    assert [(each.category, each.participants) for each in found.strata] == [("20 to 29", 10), ("30 to 39", 10)]
+    table = (tmp_path / "predictions.csv").read_text(encoding="utf-8")
+    assert table.count(",20 to 29") == table.count(",50 to 59") == 10
 
 
 def test_a_field_that_goes_with_the_class_is_warned_of() -> None:
