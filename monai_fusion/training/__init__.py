@@ -3,6 +3,8 @@
 from monai_fusion.training.checkpoints import Checkpoints
 from monai_fusion.training.clipping import HeadGradientClipping
 from monai_fusion.training.console import EpochLog, EpochProgress
+from monai_fusion.training.feature_reuse import FeatureReuse
+from monai_fusion.training.inferer import PrecisionInferer
 from monai_fusion.training.interruption import GracefulStop, leave_interrupts_to_the_main_process
 from monai_fusion.training.reproducibility import EpochSeeding
 from monai_fusion.training.saving import EXPORT_FILE, MODEL_FILE, ModelSaver, lower_is_better
@@ -15,9 +17,11 @@ __all__ = [
     "EpochLog",
     "EpochProgress",
     "EpochSeeding",
+    "FeatureReuse",
     "GracefulStop",
     "HeadGradientClipping",
     "ModelSaver",
+    "PrecisionInferer",
     "Stage",
     "StageHandler",
     "StagePlan",

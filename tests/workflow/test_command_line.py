@@ -214,7 +214,7 @@ def test_what_no_config_defines_is_refused_with_the_likely_meaning(words: list[s
         ["--eval_segments", "3"],
         ["--cache_dir", "$None"],
         ["--cache_dir", "runs/store"],
-        ["--amp", "false"],
+        ["--precision", "float32"],
         ["--select", "last"],
         ["--optimizer#amsgrad", "True"],
         ["--train#trainer#max_epochs", "3"],
@@ -283,5 +283,5 @@ def test_a_flag_that_is_false(text: object) -> None:
 
 @pytest.mark.parametrize("text", ["maybe", 1, None, ""])
 def test_a_flag_that_is_neither_is_refused(text: object) -> None:
-    with pytest.raises(InputError, match=r"^amp: .*, expected true or false$"):
-        flag(text, "amp")
+    with pytest.raises(InputError, match=r"^resume: .*, expected true or false$"):
+        flag(text, "resume")
