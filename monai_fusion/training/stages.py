@@ -70,6 +70,7 @@ class StagePlan:
         if val_interval < 1 or self.total_epochs % val_interval:
             wanted = f"a divisor of the {self.total_epochs} epochs: the last one must be validated"
             raise InputError(Problem("val_interval", seen=repr(val_interval), wanted=wanted))
+        self.val_interval = val_interval
 
     @property
     def total_epochs(self) -> int:
@@ -84,6 +85,15 @@ class StagePlan:
             if epoch <= end:
                 return stage
         return self.stages[-1]
+
+    def bounds(self, epoch: int) -> tuple[int, int]:
+        """Return the epoch before an epoch's stage and the stage's last one."""
+        end = 0
+        for stage in self.stages:
+            end += stage.epochs
+            if epoch <= end:
+                break
+        return end - stage.epochs, end
 
 
 class StageHandler:
@@ -114,9 +124,10 @@ class StageHandler:
         self.network.set_trainable(stage.eeg_blocks, stage.mri_blocks)
         trained = sum(parameter.numel() for parameter in self.network.parameters() if parameter.requires_grad)
         logger.info(
-            "stage %s (%d epochs): EEG %s, MRI %s, and the heads; %.1f M parameters train",
+            "stage %s (%d epoch%s): EEG %s, MRI %s, and the heads; %.1f M parameters train",
             stage.name,
             stage.epochs,
+            "" if stage.epochs == 1 else "s",
             ", ".join(stage.eeg_blocks) or "nothing",
             ", ".join(stage.mri_blocks) or "nothing",
             trained / 1e6,

@@ -49,6 +49,12 @@ def test_the_knobs_have_the_defaults_of_the_specification() -> None:
         "rotate_max_degrees": 10.0,
         "select": "best",
         "eval_segments": None,
+        "accumulate": 1,
+        "label_smoothing": 0.0,
+        "class_weights": None,
+        "ema_decay": None,
+        "early_stopping": None,
+        "max_minutes": None,
     }
     assert {name: train[name] for name in expected} == expected
     assert train["stage_blocks"] == [
@@ -84,6 +90,12 @@ def test_every_knob_has_a_comment() -> None:
     knobs = (CONFIGS / "train.yaml").read_text(encoding="utf-8").split("# ---- the parts")[0]
     lines = [line for line in knobs.splitlines() if line[:1].isalpha()]
     assert len(lines) > 30 and not [line for line in lines if "#" not in line]
+
+
+def test_evaluation_and_inference_calibrate_alike_by_default() -> None:
+    for name in ("calibrate", "target_prior", "operating_point", "calibration"):
+        assert config("evaluate.yaml")[name] == config("inference.yaml")[name]
+    assert config("evaluate.yaml")["calibrate"] is True
 
 
 def test_metadata_has_what_monai_requires() -> None:

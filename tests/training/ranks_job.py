@@ -228,7 +228,7 @@ class Job:
 
 def history_of(folder: Path) -> list[dict[str, str]]:
     with (folder / "history.csv").open(encoding="utf-8", newline="") as stream:
-        return [{**row, "seconds": ""} for row in csv.DictReader(stream)]
+        return [{**row, "seconds": "", "data_wait": ""} for row in csv.DictReader(stream)]
 
 
 def digest_of_state(net: nn.Module) -> str:
