@@ -132,7 +132,7 @@ def test_the_command_is_kept_with_digests_of_its_configs(
     assert command["options"] == {"tracking": "mlflow"} and command["folder"] == str(Path.cwd())
     assert content["knobs"]["batch_size"] == 3 and content["knobs"]["pretrained"] is False
     assert content["knobs"]["num_epochs"] == [5, 3]  # of the overlay
-    assert content["config"]["batch_size"] == 3 and content["config"]["amp"].startswith("$")  # text, as it stands there
+    assert content["config"]["batch_size"] == 3 and content["config"]["device"].startswith("$")  # text, as it stands there
 
 
 def test_knobs_are_resolved_and_what_builds_or_runs_something_is_not(tmp_path: Path) -> None:
