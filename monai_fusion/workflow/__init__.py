@@ -3,7 +3,7 @@
 from monai_fusion.workflow.closing import announce_training
 from monai_fusion.workflow.identity import training_identity
 from monai_fusion.workflow.manifest import RunManifest
-from monai_fusion.workflow.overrides import CommandLine, check_overrides, flag
+from monai_fusion.workflow.overrides import CommandLine, check_overrides, flag, resumes
 from monai_fusion.workflow.preflight import preflight, report_input_errors
 from monai_fusion.workflow.preparation import prepare
 from monai_fusion.workflow.recipe import check_recipe, clear_results, read_recipe, write_recipe
@@ -22,6 +22,7 @@ __all__ = [
     "prepare",
     "read_recipe",
     "report_input_errors",
+    "resumes",
     "run_engine",
     "summarize_training",
     "training_identity",
