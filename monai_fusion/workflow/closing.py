@@ -9,6 +9,7 @@ from signal import Signals
 
 from ignite.engine import Engine
 
+from monai_fusion.evaluation import CALIBRATION_FILE, read_calibration
 from monai_fusion.training import EXPORT_FILE, MODEL_FILE
 from monai_fusion.workflow.running import peak_gpu_memory
 
@@ -43,6 +44,9 @@ def announce_training(folder: str | os.PathLike[str], trainer: Engine, evaluator
     else:
         # The last validated one: early stopping counts the epochs that it skips as done.
         logger.info("kept the last epoch, %d", evaluator.state.epoch or trainer.state.epoch)
+    if (Path(folder) / CALIBRATION_FILE).exists():
+        for note in read_calibration(folder).notes:
+            logger.warning("calibration: %s", note)
     logger.info("model: %s and %s", Path(folder) / MODEL_FILE, Path(folder) / EXPORT_FILE)
     logger.info("next: evaluate.yaml with the same --datalist and --output_dir scores the test part")
 

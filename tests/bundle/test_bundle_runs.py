@@ -13,6 +13,7 @@ from monai.utils import path_to_sqlite_uri
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_fusion.datalist import read_datalist
+from monai_fusion.evaluation.schema import Metrics
 from monai_fusion.networks import FusionNet
 from monai_fusion.workflow.digests import weights_digests
 from tests.bundle.conftest import SMALL, Cohort, bundle_run, monai_fusion
@@ -48,6 +49,11 @@ def test_training_leaves_the_model_its_export_its_recipe_and_its_history(run_fol
         *("accuracy", "balanced_accuracy", "cross_entropy", "data_wait", "gate"),
         *("lr/encoders", "lr/fusion_head", "train_loss"),
     ]
+    calibration = json.loads((run_folder / "calibration.json").read_text(encoding="utf-8"))
+    assert calibration["network_prior"] == [0.5, 0.5] and len(calibration["predictions"]) == 2
+    assert "calibration: 2 validation participants to calibrate on, fewer than 30" in (
+        run_folder / "train.log"
+    ).read_text(encoding="utf-8")
 
 
 def test_the_log_opens_with_who_and_what_trains_where_and_has_a_line_an_epoch(run_folder: Path) -> None:
@@ -135,11 +141,22 @@ def test_evaluation_predicts_each_test_participant_once(cohort: Cohort, run_fold
     assert all(0 <= float(row["gate"]) <= 1 and row["segments"] == "2" for row in rows)
     metrics = json.loads((run_folder / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["participants"] == len(test) and metrics["section"] == "test"
+    Metrics.model_validate(metrics)
     right = sum(row["label"] == row["predicted"] for row in rows)
-    assert metrics["accuracy"] == pytest.approx(right / len(rows))
+    assert metrics["scores"]["accuracy"]["value"] == pytest.approx(right / len(rows))
     assert np.trace(metrics["confusion_matrix"]) == right and np.sum(metrics["confusion_matrix"]) == len(rows)
     assert metrics["classification_report"].keys() >= {"M", "F"}
-    assert "confusion matrix" in done.stdout
+    assert "confusion matrix" in done.stdout and metrics["headline"][0] in done.stdout
+    assert all(warning in done.stdout + done.stderr for warning in metrics["warnings"])
+    # 5 M and 6 F trained, drawn equally often: the probabilities are corrected to the cohort's shares.
+    assert metrics["calibration"]["applied"] and metrics["calibration"]["target_prior"] == [5 / 11, 6 / 11]
+    odds = [float(row["p(F)"]) / float(row["p(M)"]) for row in rows]
+    network = [float(row["p_network(F)"]) / float(row["p_network(M)"]) for row in rows]
+    assert odds == pytest.approx([6 / 5 * each for each in network])
+    # Two segments each, eyes open and closed; each modality was taken away once.
+    assert [each["condition"] for each in metrics["conditions"]] == ["EC", "EO"]
+    assert all(float(row["p_network(F)"]) > 0 and row["p(F|EO)"] and row["change_without_mri"] for row in rows)
+    assert metrics["modalities"]["reference_participants"] == len(rows)
 
 
 def test_inference_needs_no_labels_and_agrees_with_evaluation(cohort: Cohort, run_folder: Path) -> None:
@@ -153,9 +170,18 @@ def test_inference_needs_no_labels_and_agrees_with_evaluation(cohort: Cohort, ru
     assert not (out / "metrics.json").exists()
     columns = ("participant_id", "p(M)", "p(F)", "predicted", "gate")
     new = [tuple(row[name] for name in columns) for row in rows_of(out / "predictions.csv")]
-    bundle_run("evaluate.yaml", datalist=cohort.datalist, output_dir=out / "check", model_dir=run_folder)
+    options = {"datalist": cohort.datalist, "model_dir": run_folder}
+    bundle_run("evaluate.yaml", **options, output_dir=out / "check")
     assert new == [tuple(row[name] for name in columns) for row in rows_of(out / "check" / "predictions.csv")]
     assert all(row["label"] == "" for row in rows_of(out / "predictions.csv"))
+    prior, point = "[0.9, 0.1]", "0.05"
+    bundle_run("evaluate.yaml", **options, output_dir=out / "rare", target_prior=prior, operating_point=point)
+    metrics = json.loads((out / "rare" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["calibration"]["target_prior"] == [0.9, 0.1] and metrics["calibration"]["threshold"] == 0.05
+    done = bundle_run("inference.yaml", **options, output_dir=out / "own", calibrate="false", operating_point="youden")
+    assert (
+        done.returncode == 2 and "--operating_point: 'youden': it has no effect with --calibrate false" in done.stderr
+    )
 
 
 def test_permuting_the_electrodes_changes_a_trained_networks_logits(run_folder: Path) -> None:

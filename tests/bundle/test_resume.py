@@ -34,6 +34,7 @@ def assert_same_training(folder: Path, other: Path) -> None:
     first, second = state_of(folder), state_of(other)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert history_of(folder) == history_of(other)
+    assert (folder / "calibration.json").read_bytes() == (other / "calibration.json").read_bytes()
     last = [torch.load(each / "checkpoints" / "epoch_0004.pt", weights_only=True) for each in (folder, other)]
     assert last[0]["best_metric"] == last[1]["best_metric"]
     network, other_network = (state["parts"]["network"] for state in last)
