@@ -1,7 +1,7 @@
 """What a bundle run does around its engines: check the input, prepare the files, hand settings on to later runs."""
 
 from monai_fusion.workflow.closing import announce_training
-from monai_fusion.workflow.identity import training_identity
+from monai_fusion.workflow.identity import condensed, training_identity
 from monai_fusion.workflow.manifest import RunManifest
 from monai_fusion.workflow.overrides import CommandLine, check_overrides, flag, resumes
 from monai_fusion.workflow.preflight import preflight, report_input_errors
@@ -18,6 +18,7 @@ __all__ = [
     "check_overrides",
     "check_recipe",
     "clear_results",
+    "condensed",
     "flag",
     "leave",
     "preflight",

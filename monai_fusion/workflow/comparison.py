@@ -36,7 +36,11 @@ def compare(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [
         f"not identical: the weights differ ({', '.join(parts) or 'in their names'})",
         *(epochs or ["  the numbers of every epoch are the same"]),
-        *(["what else differs:", *causes] if causes else ["nothing else differs; GPU kernels need not repeat exactly"]),
+        *(
+            ["what else differs:", *causes]
+            if causes
+            else ["nothing else differs: some kernel of this device or precision does not repeat exactly"]
+        ),
     ]
 
 

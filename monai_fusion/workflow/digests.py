@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 import xxhash
 
-from monai_fusion.data.sources import SourceIndex
+from monai_fusion.data.sources import contents_of
 from monai_fusion.datalist import Datalist
-from monai_fusion.fingerprint import content_hash, digest_of
+from monai_fusion.fingerprint import digest_of
 
 
 def data_digests(cohort: Datalist, cache_dir: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
@@ -27,16 +27,15 @@ def data_digests(cohort: Datalist, cache_dir: str | os.PathLike[str]) -> dict[st
     Returns:
         ``{"training": {"participants": 28, "files": 112, "digest": "..."}, ...}``.
     """
-    index = SourceIndex(cache_dir)
-
-    def content(path: Path) -> str:
-        known = index.look_up(path)
-        return known.content if known is not None and known.fresh else content_hash(path)
-
+    records = [record for section in cohort.sections for record in cohort.records(section)]
+    contents = contents_of((path for record in records for path in (*record.eeg, record.mri) if path), cache_dir)
     digests = {}
     for section in cohort.sections:
         people = {
-            record.participant_id: [sorted(map(content, record.eeg)), record.mri and content(record.mri)]
+            record.participant_id: [
+                sorted(itertools.islice(contents, len(record.eeg))),
+                next(contents) if record.mri else None,
+            ]
             for record in cohort.records(section)
         }
         files = sum(len(record.eeg) + (record.mri is not None) for record in cohort.records(section))

@@ -59,6 +59,29 @@ def training_identity(
     return plain
 
 
+def condensed(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Shorten an identity to settings and digests: no participant's id, and nothing longer than a line.
+
+    Args:
+        identity: From `training_identity`.
+
+    Returns:
+        The same names; a description is replaced by its digest, several named ones by theirs.
+    """
+    return {
+        name: {part: _condensed(inner) for part, inner in value.items()}
+        if isinstance(value, Mapping) and name != PARTICIPANTS
+        else _condensed(value)
+        for name, value in identity.items()
+    }
+
+
+def _condensed(value: Any, longest: int = 200) -> Any:
+    if isinstance(value, Mapping) or len(json.dumps(value)) > longest:
+        return digest_of(value)
+    return value
+
+
 def _participants(cohort: Datalist, cache_dir: str | os.PathLike[str] | None) -> dict[str, dict[str, Any]]:
     """The people who have both recordings; those of the test part have no part in the training."""
     records = [

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from signal import Signals
 from typing import Any
 
 import torch
@@ -30,6 +29,7 @@ from monai_fusion.networks import fusion
 from monai_fusion.training import MODEL_FILE
 from monai_fusion.workflow.digests import data_digests, weights_digests
 from monai_fusion.workflow.environment import git_revision, hardware, versions
+from monai_fusion.workflow.identity import condensed
 from monai_fusion.workflow.overrides import CommandLine
 from monai_fusion.workflow.resolved import merged_config, resolved_knobs
 from monai_fusion.workflow.running import peak_gpu_memory
@@ -41,9 +41,9 @@ FORMAT = 1
 class RunManifest:
     """Write ``manifest.json`` when a training starts and complete it when it ends.
 
-    Its ``status`` is ``running`` (also of a training that was killed), then ``finished``, ``stopped`` (by Ctrl-C or
-    SIGTERM; ``--resume true`` goes on) or ``failed``. A finished training that is resumed has nothing to do: its
-    manifest stays as it is.
+    Its ``status`` is ``running`` (also of a training that was killed), then ``finished``, ``stopped`` (by Ctrl-C,
+    SIGTERM or ``max_minutes``; ``--resume true`` goes on) or ``failed``. A finished training that is resumed has
+    nothing to do: its manifest stays as it is.
 
     Args:
         folder: The run folder; it must exist.
@@ -98,7 +98,7 @@ class RunManifest:
             "versions": versions(),
             "git": git_revision(),
             "hardware": hardware(self.device),
-            "identity": self.identity,
+            "identity": condensed(self.identity),
             **_describe_config(),
             **{name: before.get(name) for name in ("epochs", "best", "weights")},
         }
@@ -108,8 +108,8 @@ class RunManifest:
         """Add the outcome: epochs, metrics of the epoch that was kept, digests of its weights."""
         if not self._content:
             return
-        stopped_by: Signals | None = getattr(engine.state, "stopped_by", None)
-        stopped = stopped_by is not None or isinstance(error, KeyboardInterrupt)
+        by_signal = getattr(engine.state, "stopped_by", None) is not None or isinstance(error, KeyboardInterrupt)
+        stopped = by_signal or getattr(engine.state, "out_of_time", False)
         self._content["status"] = "stopped" if stopped else "failed" if error is not None else "finished"
         if error is not None and not stopped:
             # No more of other messages: they may name participants. All of it is in train.log.
