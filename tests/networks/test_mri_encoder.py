@@ -83,3 +83,25 @@ def test_wrong_mri_shape_is_named(built_net: FusionNet, shape: tuple[int, ...]) 
     with pytest.raises(ValueError, match=r"mri: shape \[") as caught:
         built_net.mri_enc(torch.zeros(shape))
     assert str(list(shape)) in str(caught.value)
+
+
+@pytest.mark.parametrize("depth", [16, 32])  # layer4 computes 2 and 4 deep
+def test_bfloat16_gives_gradients_that_are_right_and_repeatable(depth: int) -> None:
+    torch.manual_seed(0)
+    encoder = MRIEncoder(pretrained=False, dropout=0.0)
+    encoder.set_trainable(["layer4"])
+    encoder.eval()
+    volumes, direction = torch.rand(2, 1, depth, 24, 24), torch.randn(2, 512)
+    trained = list(encoder.backbone.get_submodule("layer4").parameters())
+
+    def gradients(enabled: bool) -> list[torch.Tensor]:
+        unwritten = [torch.full((size,), float("nan")) for size in (10, 1000, 100_000, 3_000_000, 10_000_000)]
+        del unwritten  # what an operation leaves unwritten is likely to lie where this lay
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            embedding = encoder(volumes)
+        return list(torch.autograd.grad((embedding * direction).sum(), trained))
+
+    wanted, found, again = gradients(False), gradients(True), gradients(True)
+    for one, other, exact in zip(found, again, wanted, strict=True):
+        assert torch.equal(one, other)
+        assert float((one - exact).norm()) < 0.2 * float(exact.norm())
