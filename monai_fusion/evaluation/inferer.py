@@ -9,7 +9,7 @@ from monai.inferers import Inferer
 from torch import Tensor
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.keys import EEG_EMBEDDING, GATE, LOGITS, MRI_EMBEDDING, PROBABILITIES
+from monai_fusion.keys import EEG_EMBEDDING, FUSED_EMBEDDING, GATE, LOGITS, MRI_EMBEDDING, PROBABILITIES
 
 
 class FusionNetwork(Protocol):
@@ -52,8 +52,8 @@ class ParticipantInferer(Inferer):
 
         Returns:
             float32 ``probabilities`` [1, K] and ``gate`` [1, 1] (means over the segments), ``logits`` [1, K]
-            (logarithm of the mean probabilities), ``eeg_embedding`` [1, D] (mean over the segments), ``mri_embedding``
-            [1, D].
+            (logarithm of the mean probabilities), ``eeg_embedding`` and ``fused_embedding`` [1, D] (means over the
+            segments), ``mri_embedding`` [1, D].
         """
         (mri,) = args
         fusion = cast(FusionNetwork, network)
@@ -70,4 +70,5 @@ class ParticipantInferer(Inferer):
             GATE: gate.mean(dim=0, keepdim=True),
             EEG_EMBEDDING: eeg.mean(dim=0, keepdim=True),
             MRI_EMBEDDING: mri_embedding.float(),
+            FUSED_EMBEDDING: (gate * eeg + (1 - gate) * mri_embedding.float()).mean(dim=0, keepdim=True),
         }

@@ -31,7 +31,18 @@ class Recipe(dict[str, Any]):
 
 
 # What a training and an evaluation of it leave in a run folder (their logs and TensorBoard's files aside).
-RESULTS = (MODEL_FILE, EXPORT_FILE, RECIPE_FILE, "history.csv", "metrics.json", "predictions.csv")
+RESULTS = (
+    MODEL_FILE,
+    EXPORT_FILE,
+    RECIPE_FILE,
+    "history.csv",
+    "metrics.json",
+    "predictions.csv",
+    "embeddings.npz",
+    "thumbnails.npz",
+    "report_data.json",
+    "report.html",
+)
 
 
 def clear_results(folder: str | os.PathLike[str]) -> None:

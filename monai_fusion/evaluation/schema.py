@@ -1,0 +1,337 @@
+"""``metrics.json`` as pydantic models, and the JSON Schema made from them.
+
+The models say what the file holds and what each number means. `docs/metrics.md` lists every field; the schema is
+committed beside it as `docs/metrics.schema.json`. ``python -m monai_fusion.evaluation.schema`` prints it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import GenerateJsonSchema
+
+SCHEMA_FILE = "metrics.schema.json"
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Interval = tuple[float, float]
+Method = Literal["bca", "percentile", "wilson", "wilson, combined", "newcombe"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Score(_Part):
+    """One number with how sure it is and what no skill would give."""
+
+    value: Annotated[
+        float | None, Field(description="The score; null where it is not defined, and then note says why.")
+    ]
+    interval: Annotated[
+        Interval | None, Field(description="Its 95 % interval; null where there is none, and then note says why.")
+    ] = None
+    method: Annotated[
+        Method | None,
+        Field(
+            description="How the interval was made: bca (bootstrap over participants within each class), percentile "
+            "(of the same draws, where BCa is not defined), wilson (a proportion), wilson, combined (a mean of "
+            "proportions) or newcombe (an AUROC of 0 or 1)."
+        ),
+    ] = None
+    baseline: Annotated[
+        float | None,
+        Field(
+            description="What always saying the most frequent class of these participants scores; for Brier score and "
+            "cross-entropy, what giving everybody the shares of the classes scores."
+        ),
+    ] = None
+    note: Annotated[str, Field(description="Why something is null or unusual; empty if nothing is.")] = ""
+
+
+class ClassCount(_Part):
+    """How many participants a class has."""
+
+    class_name: Annotated[str, Field(description="The class.")]
+    participants: Annotated[Count, Field(description="How many participants are of this class.")]
+
+
+class Scores(_Part):
+    """The scores of all participants together."""
+
+    auroc: Annotated[
+        Score, Field(description="Area under the ROC curve; beyond two classes the mean of each against the rest.")
+    ]
+    balanced_accuracy: Annotated[Score, Field(description="Mean recall over the classes that occur.")]
+    accuracy: Annotated[Score, Field(description="Share of participants whose class was said.")]
+    sensitivity: Annotated[
+        Score | None,
+        Field(description="Recall of the positive (second) class; null beyond two classes, see per_class."),
+    ]
+    specificity: Annotated[
+        Score | None, Field(description="Recall of the negative (first) class; null beyond two classes, see per_class.")
+    ]
+    macro_f1: Annotated[Score, Field(description="Mean F1 over the classes that occur or are said.")]
+    auprc: Annotated[
+        Score,
+        Field(
+            description="Average precision of the positive class; beyond two classes the mean of each against the rest."
+        ),
+    ]
+    mcc: Annotated[Score, Field(description="Matthews correlation coefficient, -1 to 1; 0 where a margin is empty.")]
+    brier: Annotated[
+        Score,
+        Field(
+            description="Brier score: mean squared error of the probability, of the positive class for two classes (0 "
+            "to 1), summed over all classes beyond (0 to 2)."
+        ),
+    ]
+    ece: Annotated[
+        Score,
+        Field(
+            description="Expected calibration error: mean distance between confidence (probability of the most "
+            "probable class) and how often that class is right, over bins of equally many participants."
+        ),
+    ]
+    cross_entropy: Annotated[Score, Field(description="Mean of -log p(true class), natural logarithm.")]
+
+
+class ClassScores(_Part):
+    """One class against the rest."""
+
+    class_name: Annotated[str, Field(description="The class.")]
+    participants: Annotated[Count, Field(description="How many participants are of this class.")]
+    said: Annotated[Count, Field(description="For how many participants this class was said.")]
+    recall: Annotated[Score, Field(description="Share of its participants for whom it was said.")]
+    precision: Annotated[Score, Field(description="Share of those for whom it was said who are of it.")]
+    f1: Annotated[Score, Field(description="Harmonic mean of precision and recall.")]
+    auroc: Annotated[Score, Field(description="Area under the ROC curve of its probability.")]
+    auprc: Annotated[Score, Field(description="Average precision of its probability.")]
+
+
+class ReliabilityBin(_Part):
+    """One point of a reliability diagram."""
+
+    participants: Annotated[Count, Field(description="How many participants are in the bin.")]
+    confidence: Annotated[Probability, Field(description="Their mean probability of the most probable class.")]
+    accuracy: Annotated[Probability, Field(description="How often that class is the true one.")]
+    interval: Annotated[Interval, Field(description="95 % Wilson interval of the accuracy.")]
+
+
+class ProbabilityQuality(_Part):
+    """How good the probabilities are, before or after calibration."""
+
+    brier: Annotated[float, Field(description="Brier score, as in scores.")]
+    ece: Annotated[float, Field(description="Expected calibration error, as in scores.")]
+    cross_entropy: Annotated[float, Field(description="Cross-entropy, as in scores.")]
+    accuracy: Annotated[float, Field(description="Accuracy of the class that is said.")]
+    balanced_accuracy: Annotated[float, Field(description="Balanced accuracy of the class that is said.")]
+    reliability: Annotated[list[ReliabilityBin], Field(description="Reliability diagram, by rising confidence.")]
+
+
+class CalibrationSection(_Part):
+    """What was done to the network's probabilities, and what it changed."""
+
+    applied: Annotated[bool, Field(description="Whether scores and predictions.csv are after calibration.")]
+    network_prior: Annotated[
+        list[Probability] | None, Field(description="The class shares that the network learned under.")
+    ]
+    target_prior: Annotated[
+        list[Probability] | None, Field(description="The class shares that the probabilities were corrected to.")
+    ]
+    temperature: Annotated[float, Field(gt=0, description="Log-probabilities are divided by it; 1 changes nothing.")]
+    threshold: Annotated[
+        Probability | None,
+        Field(
+            description="The second class is said above this probability of it; null beyond two classes (the most "
+            "probable class is said)."
+        ),
+    ]
+    operating_point: Annotated[str, Field(description="How the threshold was chosen, e.g. youden.")]
+    fitted_on: Annotated[
+        str, Field(description="On whose predictions temperature and threshold were fitted; never the test part.")
+    ]
+    fitted_participants: Annotated[Count, Field(description="How many participants that were.")]
+    notes: Annotated[list[str], Field(description="What could not be fitted, and why.")]
+    before: Annotated[ProbabilityQuality, Field(description="With the network's own probabilities.")]
+    after: Annotated[ProbabilityQuality | None, Field(description="After calibration; null if none was applied.")]
+
+
+class PermutationTest(_Part):
+    """A test of whether the predictions say anything about the labels."""
+
+    within: Annotated[
+        list[str],
+        Field(description="Labels are exchanged only between participants who agree in these fields of the datalist."),
+    ]
+    exchangeable: Annotated[
+        Count, Field(description="How many participants have someone of another class to exchange labels with.")
+    ]
+    auroc: Annotated[Probability | None, Field(description="p-value of the AUROC; null if nothing can be exchanged.")]
+    balanced_accuracy: Annotated[
+        Probability | None, Field(description="p-value of the balanced accuracy; null if nothing can be exchanged.")
+    ]
+
+
+class Permutation(_Part):
+    """One-sided permutation p-values, (b + 1) / (m + 1)."""
+
+    draws: Annotated[Count, Field(description="m, the number of permutations.")]
+    tests: Annotated[
+        list[PermutationTest], Field(description="Labels exchanged freely, then within each stratum field.")
+    ]
+
+
+class GroupScores(_Part):
+    """Scores of a part of the participants."""
+
+    participants: Annotated[Count, Field(description="How many participants these are.")]
+    class_counts: Annotated[list[ClassCount], Field(description="... in each class.")]
+    accuracy: Annotated[Score, Field(description="As in scores.")]
+    balanced_accuracy: Annotated[Score, Field(description="As in scores.")]
+    auroc: Annotated[Score, Field(description="As in scores.")]
+
+
+class StratumScores(GroupScores):
+    """Scores of the participants of one category of a field of the datalist."""
+
+    field: Annotated[str, Field(description="The field of the datalist, e.g. age.")]
+    category: Annotated[str, Field(description="The category, e.g. 20-25, or not known.")]
+
+
+class ConditionScores(GroupScores):
+    """Scores of predictions from the EEG segments of one condition alone."""
+
+    condition: Annotated[str, Field(description="The condition as the file names have it, e.g. EO.")]
+
+
+class LeftOutField(_Part):
+    """A field of the datalist by which no results are given."""
+
+    field: Annotated[str, Field(description="The field.")]
+    reason: Annotated[str, Field(description="Why not.")]
+
+
+class Distribution(_Part):
+    """Where some participants' gates lie."""
+
+    participants: Annotated[Count, Field(description="How many participants these are.")]
+    mean: Annotated[float, Field(description="Mean.")]
+    sd: Annotated[float | None, Field(description="Standard deviation (n - 1); null for one participant.")]
+    minimum: Annotated[float, Field(description="Smallest.")]
+    lower_quartile: Annotated[float, Field(description="25th percentile.")]
+    median: Annotated[float, Field(description="50th percentile.")]
+    upper_quartile: Annotated[float, Field(description="75th percentile.")]
+    maximum: Annotated[float, Field(description="Largest.")]
+
+
+class ClassGates(_Part):
+    """The gates of one class."""
+
+    class_name: Annotated[str, Field(description="The true class.")]
+    gate: Annotated[Distribution, Field(description="Gates of its participants.")]
+
+
+class GateSection(_Part):
+    """The gate: the weight of the EEG embedding, 0 (MRI only) to 1 (EEG only)."""
+
+    overall: Annotated[Distribution, Field(description="Gates of all participants.")]
+    by_class: Annotated[list[ClassGates], Field(description="... of each true class that occurs.")]
+    right: Annotated[Distribution | None, Field(description="... of those whose class was said; null if nobody.")]
+    wrong: Annotated[Distribution | None, Field(description="... of the others; null if nobody.")]
+    collapsed: Annotated[
+        Literal["eeg", "mri"] | None,
+        Field(description="The modality that alone passes the gate: eeg if all are above 0.95, mri if below 0.05."),
+    ]
+
+
+class WithoutModality(_Part):
+    """What becomes of the predictions when one modality says nothing of the participant."""
+
+    auroc: Annotated[float | None, Field(description="AUROC without the modality; null where it is not defined.")]
+    balanced_accuracy: Annotated[float, Field(description="Balanced accuracy without it.")]
+    mean_change: Annotated[
+        Probability, Field(description="Mean over participants of the share of probability that moves.")
+    ]
+    changed_predictions: Annotated[Count, Field(description="For how many another class is said.")]
+    changes_nothing: Annotated[
+        bool, Field(description="True if nobody's class changes and the mean change is below 0.02.")
+    ]
+
+
+class ModalitiesSection(_Part):
+    """Each modality replaced by that of reference participants in turn, the probabilities averaged."""
+
+    reference_participants: Annotated[Count, Field(description="How many participants lend their recordings.")]
+    without_eeg: Annotated[WithoutModality, Field(description="The EEG is others'.")]
+    without_mri: Annotated[WithoutModality, Field(description="The MRI is others'.")]
+
+
+class Metrics(_Part):
+    """What an evaluation found: the content of metrics.json."""
+
+    model_config = ConfigDict(title="monai-fusion metrics")
+
+    schema_version: Annotated[Literal[1], Field(description="Version of this layout.")] = 1
+    monai_fusion: Annotated[str, Field(description="Version of the program that wrote the file.")]
+    datalist: Annotated[str, Field(description="The name of the cohort.")] = ""
+    section: Annotated[str, Field(description="The part of the datalist: training, validation or test.")] = ""
+    classes: Annotated[list[str], Field(min_length=2, description="The class names in their order.")]
+    positive_class: Annotated[str | None, Field(description="The second class, for two classes; null beyond.")]
+    participants: Annotated[Count, Field(description="Participants with a label: those who are scored.")]
+    unlabelled: Annotated[Count, Field(description="Participants without a label: predicted, not scored.")]
+    class_counts: Annotated[list[ClassCount], Field(description="Participants of each class.")]
+    majority_class: Annotated[str, Field(description="The most frequent class of these participants.")]
+    headline: Annotated[list[str], Field(description="The result in two lines, as printed.")]
+    warnings: Annotated[list[str], Field(description="What a reader of the numbers must know; as printed.")]
+    confidence_level: Annotated[Probability, Field(description="Of all intervals: 0.95.")]
+    bootstrap_draws: Annotated[Count, Field(description="How often participants were drawn anew.")]
+    seed: Annotated[int, Field(description="Keys the draws of bootstrap and permutations.")]
+    scores: Annotated[Scores, Field(description="Scores of all participants.")]
+    per_class: Annotated[list[ClassScores], Field(description="Each class against the rest.")]
+    confusion_matrix: Annotated[
+        list[list[Count]], Field(description="Participants by true class (row) and class that was said (column).")
+    ]
+    classification_report: Annotated[
+        dict[str, Any], Field(description="scikit-learn's classification_report(output_dict=True).")
+    ]
+    calibration: Annotated[CalibrationSection, Field(description="Calibration and operating threshold.")]
+    permutation: Annotated[Permutation, Field(description="Permutation tests.")]
+    strata: Annotated[list[StratumScores], Field(description="Results by field and category of the datalist.")]
+    strata_left_out: Annotated[list[LeftOutField], Field(description="Fields without results by category.")]
+    conditions: Annotated[
+        list[ConditionScores],
+        Field(description="Results by EEG condition; empty unless the file names tell at least two."),
+    ]
+    gate: Annotated[GateSection, Field(description="The gate.")]
+    modalities: Annotated[
+        ModalitiesSection | None,
+        Field(
+            description="What each modality contributes; null if that was not asked for or there is one participant."
+        ),
+    ]
+
+
+class _SchemaOfFiles(GenerateJsonSchema):
+    """Leaves out the titles that pydantic derives from field names: they say nothing that the name does not."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def metrics_json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of ``metrics.json``, as committed in ``docs/metrics.schema.json``."""
+    schema = Metrics.model_json_schema(mode="serialization", schema_generator=_SchemaOfFiles)
+    return {"$schema": GenerateJsonSchema.schema_dialect, **schema}
+
+
+def main() -> None:
+    """Print the schema."""
+    sys.stdout.write(json.dumps(metrics_json_schema(), indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
