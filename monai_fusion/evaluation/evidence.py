@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import torch
 from ignite.engine import Engine, Events
+from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -60,7 +60,7 @@ class _Rows:
         raise NotImplementedError
 
     def _write(self, engine: Engine) -> None:
-        arrays = {name: np.concatenate(rows) for name, rows in self._rows.items()}
+        arrays: dict[str, Any] = {name: np.concatenate(rows) for name, rows in self._rows.items()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         ids = np.array(self._ids, dtype=np.str_)
         write_atomically(self.path, lambda stream: np.savez_compressed(stream, participant_id=ids, **arrays))
@@ -128,16 +128,15 @@ def middle_slices(volume: npt.NDArray[np.float32], orientation: str) -> list[npt
         The sagittal slice (nose to the right), the coronal and the axial one (the person's left on the left), each as
         rows from the top of the picture.
     """
-    to_ras = nib.orientations.ornt_transform(
-        nib.orientations.axcodes2ornt(tuple(orientation)), nib.orientations.axcodes2ornt("RAS")
-    )
-    ras = nib.orientations.apply_orientation(volume, to_ras)
-    right, front, top = (size // 2 for size in ras.shape)
-    return [plane.T[::-1] for plane in (ras[right], ras[:, front], ras[:, :, top])]
+    # nibabel has no types
+    here, ras = (axcodes2ornt(tuple(codes)) for codes in (orientation, "RAS"))  # type: ignore[no-untyped-call]
+    turned = apply_orientation(volume, ornt_transform(here, ras))  # type: ignore[no-untyped-call]
+    right, front, top = (size // 2 for size in turned.shape)
+    return [plane.T[::-1] for plane in (turned[right], turned[:, front], turned[:, :, top])]
 
 
 def _thumbnails(planes: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.uint8]:
-    """[number, 96, 96]: each plane made small by averaging, in the middle of black, and its values scaled to 0 to 255."""
+    """[number, 96, 96]: each plane made small by averaging, in the middle of black, its values scaled to 0 to 255."""
     scale = THUMBNAIL_SIZE / max(max(plane.shape) for plane in planes)
     pictures = np.zeros((len(planes), THUMBNAIL_SIZE, THUMBNAIL_SIZE), np.uint8)
     for picture, plane in zip(pictures, planes, strict=True):

@@ -36,8 +36,8 @@ def draw_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> M
             shade = "white" if shares[row, column] > _WHITE_FROM else INK
             size = max(6.0, 16 - 1.5 * len(classes))
             x, y = column + 0.5, row + (0.5 if many else 0.46)
-            place = {"ha": "center", "va": "center" if many else "bottom"}
-            axes.text(x, y, str(count), fontsize=size, fontweight="bold", color=shade, **place)
+            height = "center" if many else "bottom"
+            axes.text(x, y, str(count), fontsize=size, fontweight="bold", color=shade, ha="center", va=height)
             if not many:  # with many classes a second line in a cell would be too small to read
                 share = f"{100 * shares[row, column]:.0f} %"
                 axes.text(x, y + 0.1, share, ha="center", va="top", fontsize=8, color=shade)

@@ -1,4 +1,4 @@
-"""``report_data.json``: what a report says of the cohort and the training, as they were when the model was evaluated."""
+"""``report_data.json``: the cohort and the training as they were when the model was evaluated."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,8 @@ Ints = npt.NDArray[np.int64]
 GRID: Floats = np.linspace(0, 1, 201)
 """Where a band is computed: false positive rates, or recalls."""
 
-_SHOWN_BANDS = 3  # more overlap to a grey wash
+TOGETHER = 3
+"""Classes whose bands still can be told apart in one figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,38 +92,48 @@ def at_grid(x: Floats, y: Floats) -> Floats:
     return np.interp(GRID, unique, np.maximum.reduceat(y, first))
 
 
-def draw_roc(curves: Sequence[tuple[int, str, Curve]]) -> Markup:
-    """Draw ROC curves; each with its class index and the text of the legend."""
+def draw_roc(curves: Sequence[tuple[int, str, Curve]], name: str = "roc", title: str = "ROC") -> Markup:
+    """Draw ROC curves; each with its class index and its name."""
     with drawing():
         figure, axes = new_figure(3.3)
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="guessing")
         for place, (label, text, curve) in enumerate(curves):
-            _draw(axes, place, label, text, curve, banded=len(curves) <= _SHOWN_BANDS)
-        axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
+            _draw(axes, place, label, text, curve)
+        axes.set(xlabel="false positive rate", ylabel="true positive rate", title=shortened(title, 30))
         _finish(axes, "lower right")
-        return to_svg(figure, "roc", "ROC curve with a 95 % band")
+        return to_svg(figure, name, f"{title} with a 95 % band")
 
 
-def draw_precision_recall(curves: Sequence[tuple[int, str, Curve]], prevalences: Sequence[float]) -> Markup:
+def draw_precision_recall(
+    curves: Sequence[tuple[int, str, Curve]],
+    shares: Sequence[float],
+    name: str = "pr",
+    title: str = "Precision-recall",
+) -> Markup:
     """Draw precision-recall curves, and for each the precision of guessing, which is the class's share."""
     with drawing():
         figure, axes = new_figure(3.3)
-        for place, prevalence in enumerate(prevalences):
+        for place, share in enumerate(shares):
             text = "guessing" if place == 0 else None
-            axes.axhline(prevalence, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label=text)
+            axes.axhline(share, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label=text)
         for place, (label, text, curve) in enumerate(curves):
-            _draw(axes, place, label, text, curve, banded=len(curves) <= _SHOWN_BANDS)
-        axes.set(xlabel="recall", ylabel="precision", title="Precision-recall")
+            _draw(axes, place, label, text, curve)
+        axes.set(xlabel="recall", ylabel="precision", title=shortened(title, 30))
         _finish(axes, "lower left")
-        return to_svg(figure, "pr", "Precision-recall curve with a 95 % band")
+        return to_svg(figure, name, f"{title} with a 95 % band")
 
 
-def _draw(axes: Axes, place: int, label: int, text: str, curve: Curve, banded: bool) -> None:
-    if banded:
-        axes.fill_between(GRID, curve.low, curve.high, color=colour(label), alpha=0.16, linewidth=0)
-    axes.plot(curve.x, curve.y, color=colour(label), linestyle=LINE_STYLES[place % len(LINE_STYLES)], label=shortened(text, 24))
+def _draw(axes: Axes, place: int, label: int, text: str, curve: Curve) -> None:
+    axes.fill_between(GRID, curve.low, curve.high, color=colour(label), alpha=0.16, linewidth=0)
+    axes.plot(
+        curve.x,
+        curve.y,
+        color=colour(label),
+        linestyle=LINE_STYLES[place % len(LINE_STYLES)],
+        label=shortened(text, 24),
+    )
 
 
-def _finish(axes: Axes, place: str) -> None:
+def _finish(axes: Axes, place: Literal["lower left", "lower right"]) -> None:
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.legend(loc=place)

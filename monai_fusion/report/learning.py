@@ -64,7 +64,7 @@ def draw_learning_curves(history: History) -> list[Markup]:
     figures = [("Loss", "", _LOSSES), ("Validation scores", "", _SCORES)]
     for name in history.columns:
         if name not in grouped and name not in _NOT_DRAWN:
-            title, unit = _TITLES.get(name, (name.replace("_", " "), ""))
+            title, unit = _TITLES.get(name, (_capitalised(name.replace("_", " ")), ""))
             figures.append((title, unit, {name: title}))
     drawn = []
     for place, (title, unit, names) in enumerate(figures):
@@ -72,6 +72,10 @@ def draw_learning_curves(history: History) -> list[Markup]:
         if there:
             drawn.append(_draw(history, there, title, unit, f"learning{place}"))
     return drawn
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _any_number(values: Floats | None) -> bool:
@@ -96,6 +100,7 @@ def _draw(history: History, names: Mapping[str, str], title: str, unit: str, fig
         if names.keys() <= _SCORES.keys() or "gate" in names:
             axes.set(ylim=(-0.03, 1.03), yticks=(0, 0.25, 0.5, 0.75, 1))
         axes.set(xlabel="epoch", ylabel=unit, title=title)
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlim(history.epochs[0] - 0.5, history.epochs[-1] + 0.5)
         _mark(axes, history)
@@ -125,7 +130,7 @@ def _mark(axes: Axes, history: History) -> None:
 
 
 def to_history(rows: Sequence[Mapping[str, str]]) -> History | None:
-    """Read the rows of ``history.csv``; None if there are none. A column that holds anything but numbers is left out."""
+    """Read the rows of ``history.csv``; None if there are none. A column of anything but numbers is left out."""
     if not rows:
         return None
     columns: dict[str, Floats] = {}

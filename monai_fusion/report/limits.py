@@ -9,6 +9,8 @@ from monai_fusion.report.results import Results
 
 WIDE_BELOW = 100
 """Participants below which an interval is called wide."""
+NAMED_CLASSES = 4
+"""With more, a sentence that names them all would be a list."""
 
 
 def limits_of(results: Results) -> list[str]:
@@ -20,7 +22,7 @@ def limits_of(results: Results) -> list[str]:
     said += _number(results)
     if metrics is not None:
         said += _chance(metrics)
-        said += [_sentence(text) for text in metrics.warnings]
+        said += [sentence(text) for text in metrics.warnings]
     if results.cohort is not None:
         said += results.cohort.warnings
     said.append(
@@ -36,13 +38,14 @@ def _number(results: Results) -> list[str]:
     number = counts.total()
     if not number:
         return []
-    named = ", ".join(f"{counts[name]} {name}" for name in results.classes)
+    each = ", ".join(f"{counts[name]} {name}" for name in results.classes)
+    named = f" ({each})" if len(results.classes) <= NAMED_CLASSES else ""
     part = results.metrics.section if results.metrics and results.metrics.section else ""
     people = " ".join(word for word in (str(number), part, "participant" if number == 1 else "participants") if word)
     said = []
     if number < WIDE_BELOW:
         wide = "the interval is wide" if _interval(results.metrics) else "the scores are uncertain"
-        said.append(f"{people} ({named}): {wide}. One more mistake moves the accuracy by {100 / number:.1f} points.")
+        said.append(f"{people}{named}: {wide}. One more mistake moves the accuracy by {100 / number:.1f} points.")
     return said
 
 
@@ -63,6 +66,6 @@ def _interval(metrics: Metrics | None) -> bool:
     return any(score.interval for score in scores)
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """A line of the terminal as a sentence."""
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

@@ -77,7 +77,12 @@ def lda_of(embeddings: Floats, labels: Ints) -> Projection | None:
 
 
 def draw_map(
-    projection: Projection, labels: Sequence[int | None], wrong: Sequence[bool], classes: Sequence[str], name: str, title: str
+    projection: Projection,
+    labels: Sequence[int | None],
+    wrong: Sequence[bool],
+    classes: Sequence[str],
+    name: str,
+    title: str,
 ) -> Markup:
     """Draw a map: colour and marker are the true class, a ring is a mistake.
 
@@ -92,13 +97,14 @@ def draw_map(
     with drawing():
         figure, axes = new_figure(3.3)
         known = np.array([-1 if label is None else label for label in labels])
-        for label in np.unique(known):
-            chosen = projection.points[known == label]
-            look = {"color": MUTED, "marker": "o"} if label < 0 else {"color": colour(label), "marker": marker(label)}
-            text = "not known" if label < 0 else shortened(classes[label], 24)
-            axes.scatter(*chosen.T, s=34, alpha=0.8, linewidths=0, label=text, **look)
+        for label in np.unique(known).tolist():
+            x, y = projection.points[known == label].T
+            text, shade, shape = "not known", MUTED, "o"
+            if label >= 0:
+                text, shade, shape = shortened(classes[label], 24), colour(label), marker(label)
+            axes.scatter(x, y, s=34, color=shade, marker=shape, alpha=0.8, linewidths=0, label=text)
         missed = projection.points[np.asarray(wrong, dtype=bool)]
-        axes.scatter(*missed.T, s=120, facecolors="none", edgecolors=INK, linewidths=1.2)
+        axes.scatter(missed[:, 0], missed[:, 1], s=120, facecolors="none", edgecolors=INK, linewidths=1.2)
         handles, texts = axes.get_legend_handles_labels()
         if len(missed):
             handles.append(Line2D([], [], linestyle="", marker="o", markersize=9, markerfacecolor="none", color=INK))

@@ -17,10 +17,10 @@ from monai_fusion import __version__
 from monai_fusion.evaluation.schema import Score
 from monai_fusion.files import write_atomically
 from monai_fusion.report.confusion import draw_confusion
-from monai_fusion.report.curves import draw_precision_recall, draw_roc, precision_recall, roc
+from monai_fusion.report.curves import TOGETHER, draw_precision_recall, draw_roc, precision_recall, roc
 from monai_fusion.report.gate import draw_gate
 from monai_fusion.report.learning import draw_learning_curves
-from monai_fusion.report.limits import limits_of
+from monai_fusion.report.limits import NAMED_CLASSES, limits_of, sentence
 from monai_fusion.report.maps import LDA_NEEDS, draw_map, lda_of, pca_of
 from monai_fusion.report.pictures import mri_strip, scalogram
 from monai_fusion.report.predictions import Participant
@@ -91,6 +91,7 @@ def render(results: Results) -> str:
     )
     environment.filters["number"] = _number
     environment.filters["p_value"] = _p_value
+    environment.filters["sentence"] = sentence
     return environment.get_template("report.html").render(
         results=results,
         metrics=results.metrics,
@@ -107,6 +108,7 @@ def render(results: Results) -> str:
         mistakes_in_all=sum(person.wrong for person in results.people),
         band_draws=BAND_DRAWS,
         sections=_SECTIONS,
+        few_classes=len(results.classes) <= NAMED_CLASSES,
         learning=draw_learning_curves(results.history) if results.history else [],
         manifest=list(_flat(results.manifest or {})),
         recipe=list(_flat(results.recipe or {})),
@@ -159,7 +161,14 @@ def _curves(results: Results) -> list[Markup]:
         rocs.append((label, name, roc(scores, positive, BAND_DRAWS, BAND_SEED)))
         precisions.append((label, name, precision_recall(scores, positive, BAND_DRAWS, BAND_SEED)))
     shares = [float(np.mean(labels == label)) for label in shown]
-    return [draw_roc(rocs), draw_precision_recall(precisions, shares)]
+    if len(shown) <= TOGETHER:
+        return [draw_roc(rocs), draw_precision_recall(precisions, shares)]
+    drawn = []
+    for one, other, share in zip(rocs, precisions, shares, strict=True):
+        label, name, _ = one
+        drawn.append(draw_roc([one], f"roc{label}", f"ROC: {name}"))
+        drawn.append(draw_precision_recall([other], [share], f"pr{label}", f"Precision-recall: {name}"))
+    return drawn
 
 
 def _reliability(results: Results) -> Markup | None:
@@ -204,18 +213,27 @@ def _maps(results: Results) -> list[Markup]:
         values = results.embeddings.get(name)
         if values is None:
             continue
-        there = np.isfinite(values).all(axis=1)
+        there = np.array([np.isfinite(row).all() for row in values], dtype=bool)
         people = [person for person, found in zip(results.people, there, strict=True) if found]
         labels = [person.label for person in people]
         wrong = [person.wrong for person in people]
         chosen = values[there]
         if (pca := pca_of(chosen)) is not None:
             drawn.append(draw_map(pca, labels, wrong, results.classes, f"pca-{name}", f"{title}: PCA"))
-        if name == "fused" and all(label is not None for label in labels):
-            lda = lda_of(chosen, np.array(labels, dtype=np.int64))
-            if lda is not None:
-                drawn.append(draw_map(lda, labels, wrong, results.classes, "lda-fused", f"{title}: LDA"))
-    return drawn
+    lda = _lda(results)
+    return [*drawn, lda] if lda else drawn
+
+
+def _lda(results: Results) -> Markup | None:
+    values = results.embeddings.get("fused")
+    labels = [person.label for person in results.labelled]
+    if values is None or len(labels) < len(results.people) or not np.isfinite(values).all():
+        return None
+    projection = lda_of(values, np.array(labels, dtype=np.int64))
+    if projection is None:
+        return None
+    wrong = [person.wrong for person in results.people]
+    return draw_map(projection, labels, wrong, results.classes, "lda-fused", "Fused embedding: LDA")
 
 
 def _lda_note(results: Results) -> str:

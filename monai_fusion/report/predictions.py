@@ -74,7 +74,9 @@ def read_participants(folder: Path) -> tuple[tuple[str, ...], list[Participant]]
     problems: list[Problem] = []
     people = [person for row in rows if (person := _participant(row, classes, path, problems))]
     ids = [person.participant_id for person in people]
-    problems += [Problem(str(path), name, "occurs twice") for name in sorted({name for name in ids if ids.count(name) > 1})]
+    problems += [
+        Problem(str(path), name, "occurs twice") for name in sorted({name for name in ids if ids.count(name) > 1})
+    ]
     if problems:
         raise InputError(problems, heading=str(path))
     return classes, people

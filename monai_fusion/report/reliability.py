@@ -22,7 +22,7 @@ def draw_reliability(curves: Sequence[tuple[str, Sequence[ReliabilityBin]]], cha
     """
     with drawing():
         figure, axes = new_figure(3.6, WIDER)
-        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="perfectly calibrated")
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="perfectly calibrated")
         for place, (text, bins) in enumerate(curves):
             last = place == len(curves) - 1
             shade = CLASS_COLOURS[0] if last else MUTED
@@ -32,7 +32,9 @@ def draw_reliability(curves: Sequence[tuple[str, Sequence[ReliabilityBin]]], cha
             sizes = np.array([found.participants for found in bins], dtype=float)
             axes.vlines(x, *ends, color=shade, linewidth=1.4 if last else 0.9, alpha=0.65)
             axes.plot(x, y, color=shade, linewidth=1.6 if last else 1.0, linestyle="-" if last else "--", label=text)
-            axes.scatter(x, y, s=12 + (_LARGEST - 12) * sizes / sizes.max(), color=shade, linewidths=0, zorder=3)
+            area = 12 + (_LARGEST - 12) * sizes / sizes.max()
+            face = shade if last else "white"
+            axes.scatter(x, y, s=area, facecolors=face, edgecolors=shade, clip_on=False, zorder=3 + place)
         axes.set(xlim=(min(chance, 0.5) - 0.02, 1.02), ylim=(-0.02, 1.02))
         axes.set(xlabel="confidence: probability of the most probable class", ylabel="how often it is the true one")
         axes.set_title("Reliability")

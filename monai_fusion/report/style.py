@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -33,7 +34,7 @@ WIDER = 4.8  # two beside each other
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _DIGITS = re.compile(r"(\.\d\d)\d+")  # a hundredth of a point is finer than any screen
-_RC = {
+_RC: dict[Any, Any] = {  # matplotlib's own type of the names is a union of 300 literals
     "svg.hashsalt": "monai-fusion",
     "svg.fonttype": "none",  # text stays text: it can be searched, read out, and takes the page's font
     "font.family": "DejaVu Sans",  # comes with matplotlib: the layout is the same on every machine
@@ -63,7 +64,10 @@ _RC = {
     "xtick.major.size": 3.0,
     "ytick.major.size": 3.0,
     "lines.linewidth": 1.8,
-    "legend.frameon": False,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
+    "legend.fancybox": False,
+    "legend.borderpad": 0.3,
     "legend.fontsize": 8.5,
     "legend.handlelength": 1.6,
     "figure.facecolor": "none",
@@ -82,8 +86,11 @@ def marker(label: int) -> str:
 
 
 def shortened(text: str, longest: int = 14) -> str:
-    """A name that fits beside an axis."""
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    """A name that fits beside an axis, without its middle: names often differ only at the end."""
+    if len(text) <= longest:
+        return text
+    end = (longest - 1) // 2
+    return text[: longest - 1 - end] + "…" + text[-end:]
 
 
 @contextmanager
@@ -157,7 +164,7 @@ def _make_local(element: ElementTree.Element, name: str) -> None:
 
 
 def _without_family(style: str) -> str:
-    """``font: 700 9px 'DejaVu Sans', ...; text-anchor: middle`` -> ``font-weight: 700; font-size: 9px; text-anchor...``."""
+    """``font: 700 9px 'DejaVu Sans', ...; fill: red`` -> ``font-weight: 700; font-size: 9px; fill: red``."""
     found = re.search(r"font: *(?:(bold|\d+) +)?([\d.]+px) [^;]*", style)
     if found is None:
         return re.sub(r"font-family: *[^;]*;? *", "", style)

@@ -18,9 +18,10 @@ from typing import Any
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # Without the background-networking flags Chromium asks hosts that a closed network refuses.
 _FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --remote-debugging-pipe"
-).split()
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
+    "--remote-debugging-pipe",
+)
 _PATIENCE = 120.0  # seconds
 _COMPLAINTS = ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")
 
@@ -73,9 +74,7 @@ class Browser:
         """Save a picture of the whole page, or of a part of it."""
         whole = {"x": 0, "y": 0, "width": self.evaluate("innerWidth")}
         whole["height"] = self.evaluate("document.documentElement.scrollHeight")
-        taken = self.call(
-            "Page.captureScreenshot", captureBeyondViewport=True, clip={**whole, **clip, "scale": scale}
-        )
+        taken = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip={**whole, **clip, "scale": scale})
         path.write_bytes(base64.b64decode(taken["data"]))
 
     def print(self, path: Path) -> None:
