@@ -10,9 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from monai_fusion.datalist import read_datalist
 from monai_fusion.datalist.balance import Member, balance_of, warning_of
-from monai_fusion.errors import InputError
+from monai_fusion.datalist.reading import examine_datalist
 from monai_fusion.files import write_atomically
 
 CONTEXT_FILE = "report_data.json"
@@ -102,10 +101,10 @@ def write_context(
 
 def describe_cohort(datalist: str | os.PathLike[str], section: str) -> Cohort:
     """Count the participants of a datalist by part, class and what else is known of them."""
-    try:
-        cohort = read_datalist(datalist, require_labels=False, require_files=False)
-    except InputError:  # a part that the evaluation never looked at
-        cohort = read_datalist(datalist, [section], require_labels=False, require_files=False)
+    examined = examine_datalist(datalist, require_labels=False, require_files=False)
+    if examined.problems:  # perhaps of a part that the evaluation never looked at
+        examined = examine_datalist(datalist, [section], require_labels=False, require_files=False)
+    cohort = examined.datalist()
     records = [record for section in cohort.sections for record in cohort.records(section)]
     members = [
         Member(record.section, None, record.label, {name: _text(value) for name, value in record.extra.items()})
@@ -115,7 +114,9 @@ def describe_cohort(datalist: str | os.PathLike[str], section: str) -> Cohort:
     columns = dict.fromkeys(name for record in records for name in record.extra if name != "fold")
     balance = balance_of(members, cohort.classes, columns)
     unlabelled = Counter(record.section for record in records if record.label is None)
-    incomplete = Counter(record.section for record in records if not record.eeg or record.mri is None)
+    # By what the rows say: the recordings of the other parts need not be on this machine.
+    rows_read = [participant.row for participant in examined.participants]
+    incomplete = Counter(row.section for row in rows_read if not row.entry.eeg or not row.entry.mri)
     rows = [
         CohortRow(
             part=row.name,

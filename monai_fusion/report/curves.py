@@ -50,12 +50,12 @@ def roc(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) 
         draws: How many times the participants are drawn anew, with replacement within each class.
         seed: Of those draws.
     """
-    return _banded(_roc, scores, positive, draws, seed)
+    return _banded(_roc, _roc_of_copy, scores, positive, draws, seed)
 
 
 def precision_recall(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) -> Curve:
     """The precision-recall curve of one class; arguments as of :func:`roc`."""
-    return _banded(_precision_recall, scores, positive, draws, seed)
+    return _banded(_precision_recall, _precision_recall_of_copy, scores, positive, draws, seed)
 
 
 def _roc(scores: Floats, positive: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -70,45 +70,77 @@ def _precision_recall(scores: Floats, positive: npt.NDArray[np.bool_]) -> tuple[
 
 def _banded(
     curve: Callable[[Floats, npt.NDArray[np.bool_]], tuple[Floats, Floats]],
+    copied: Callable[[Floats, Floats], tuple[Floats, Floats]],
     scores: Floats,
     positive: npt.NDArray[np.bool_],
     draws: int,
     seed: int,
 ) -> Curve:
-    generator = np.random.default_rng(seed)
-    groups = (np.flatnonzero(positive), np.flatnonzero(~positive))
     copies = np.empty((draws, len(GRID)))
-    for row in range(draws):
-        drawn = np.concatenate([generator.choice(group, len(group)) for group in groups])
-        copies[row] = at_grid(*curve(scores[drawn], positive[drawn]))
+    for row, (hits, misses) in enumerate(zip(*copies_of(scores, positive, draws, seed), strict=True)):
+        copies[row] = at_grid(*copied(hits, misses))
     low, high = np.percentile(copies, [2.5, 97.5], axis=0)
     x, y = curve(scores, positive)
     return Curve(x, y, low, high)
 
 
+def copies_of(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) -> tuple[Floats, Floats]:
+    """Draw the participants anew and count who lies above each threshold.
+
+    How often each is drawn is all that matters, and the order of the scores is that of the original: a thousand copies
+    are two sums, not a thousand sorts.
+
+    Returns:
+        Participants of the class, and others, at or above each different score from the highest down, [draws, scores].
+    """
+    generator = np.random.default_rng(seed)
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    found = []
+    for group in (positive[order], ~positive[order]):
+        number = np.count_nonzero(group)
+        times = np.zeros((draws, len(scores)))
+        times[:, group] = generator.multinomial(number, np.full(number, 1 / number), size=draws)
+        found.append(times.cumsum(axis=1)[:, ends])
+    return found[0], found[1]
+
+
+def _roc_of_copy(hits: Floats, misses: Floats) -> tuple[Floats, Floats]:
+    return np.append(0, misses / misses[-1]), np.append(0, hits / hits[-1])
+
+
+def _precision_recall_of_copy(hits: Floats, misses: Floats) -> tuple[Floats, Floats]:
+    said = hits + misses > 0  # thresholds above the first who was drawn say nobody
+    hits, misses = hits[said], misses[said]
+    return np.append(0, hits / hits[-1]), np.append(1, hits / (hits + misses))
+
+
 def at_grid(x: Floats, y: Floats) -> Floats:
     """Read a curve at `GRID`: the upper end of a vertical piece, a straight line between points."""
+    values = np.interp(GRID, x, y)
     unique, first = np.unique(x, return_index=True)
-    return np.interp(GRID, unique, np.maximum.reduceat(y, first))
+    place = np.minimum(np.searchsorted(unique, GRID), len(unique) - 1)
+    met = unique[place] == GRID
+    values[met] = np.maximum.reduceat(y, first)[place[met]]
+    return np.asarray(values)
 
 
-def draw_roc(curves: Sequence[tuple[int, str, Curve]], name: str = "roc", title: str = "ROC") -> Markup:
+def draw_roc(curves: Sequence[tuple[int, str, Curve]], name: str = "roc") -> Markup:
     """Draw ROC curves; each with its class index and its name."""
     with drawing():
         figure, axes = new_figure(3.3)
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="guessing")
         for place, (label, text, curve) in enumerate(curves):
             _draw(axes, place, label, text, curve)
-        axes.set(xlabel="false positive rate", ylabel="true positive rate", title=shortened(title, 30))
+        axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
         _finish(axes, "lower right")
-        return to_svg(figure, name, f"{title} with a 95 % band")
+        return to_svg(figure, name, f"ROC with a 95 % band: {_names(curves)}")
 
 
 def draw_precision_recall(
     curves: Sequence[tuple[int, str, Curve]],
     shares: Sequence[float],
     name: str = "pr",
-    title: str = "Precision-recall",
 ) -> Markup:
     """Draw precision-recall curves, and for each the precision of guessing, which is the class's share."""
     with drawing():
@@ -118,9 +150,13 @@ def draw_precision_recall(
             axes.axhline(share, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label=text)
         for place, (label, text, curve) in enumerate(curves):
             _draw(axes, place, label, text, curve)
-        axes.set(xlabel="recall", ylabel="precision", title=shortened(title, 30))
+        axes.set(xlabel="recall", ylabel="precision", title="Precision-recall")
         _finish(axes, "lower left")
-        return to_svg(figure, name, f"{title} with a 95 % band")
+        return to_svg(figure, name, f"Precision-recall with a 95 % band: {_names(curves)}")
+
+
+def _names(curves: Sequence[tuple[int, str, Curve]]) -> str:
+    return ", ".join(name for _, name, _ in curves)
 
 
 def _draw(axes: Axes, place: int, label: int, text: str, curve: Curve) -> None:

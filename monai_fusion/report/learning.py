@@ -64,7 +64,7 @@ def draw_learning_curves(history: History) -> list[Markup]:
     figures = [("Loss", "", _LOSSES), ("Validation scores", "", _SCORES)]
     for name in history.columns:
         if name not in grouped and name not in _NOT_DRAWN:
-            title, unit = _TITLES.get(name, (_capitalised(name.replace("_", " ")), ""))
+            title, unit = _TITLES.get(name, (name.replace("_", " "), ""))
             figures.append((title, unit, {name: title}))
     drawn = []
     for place, (title, unit, names) in enumerate(figures):
@@ -72,10 +72,6 @@ def draw_learning_curves(history: History) -> list[Markup]:
         if there:
             drawn.append(_draw(history, there, title, unit, f"learning{place}"))
     return drawn
-
-
-def _capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _any_number(values: Floats | None) -> bool:

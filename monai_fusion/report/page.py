@@ -165,9 +165,9 @@ def _curves(results: Results) -> list[Markup]:
         return [draw_roc(rocs), draw_precision_recall(precisions, shares)]
     drawn = []
     for one, other, share in zip(rocs, precisions, shares, strict=True):
-        label, name, _ = one
-        drawn.append(draw_roc([one], f"roc{label}", f"ROC: {name}"))
-        drawn.append(draw_precision_recall([other], [share], f"pr{label}", f"Precision-recall: {name}"))
+        label = one[0]
+        drawn.append(draw_roc([one], f"roc{label}"))
+        drawn.append(draw_precision_recall([other], [share], f"pr{label}"))
     return drawn
 
 

@@ -76,7 +76,6 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
     metrics, note = _read_metrics(folder / METRICS_FILE)
     context = read_context(folder)
     thumbnails = _read_arrays(folder / THUMBNAILS_FILE)
-    ids = [str(name) for name in thumbnails.get("participant_id", [])]
     return Results(
         name=folder.resolve().name,
         classes=classes,
@@ -85,8 +84,8 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
         metrics_note=note,
         history=to_history(context.history or read_history(folder)),
         embeddings=_in_order(_read_arrays(folder / EMBEDDINGS_FILE), [person.participant_id for person in people]),
-        mri=dict(zip(ids, thumbnails.get("mri", []), strict=False)),
-        eeg=dict(zip(ids, thumbnails.get("eeg", []), strict=False)),
+        mri=_pictures(thumbnails, "mri", axes=4),
+        eeg=_pictures(thumbnails, "eeg", axes=3),
         cohort=context.cohort,
         manifest=_read_json(folder / MANIFEST_FILE),
         recipe=_read_json(folder / RECIPE_FILE),
@@ -122,6 +121,14 @@ def _read_arrays(path: Path) -> Arrays:
             return {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return {}
+
+
+def _pictures(stored: Arrays, name: str, axes: int) -> Arrays:
+    """The thumbnails by participant."""
+    ids, pictures = stored.get("participant_id"), stored.get(name)
+    if ids is None or pictures is None or pictures.ndim != axes or pictures.dtype != np.uint8:
+        return {}
+    return {str(one): picture for one, picture in zip(ids, pictures, strict=False)}
 
 
 def _in_order(stored: Arrays, ids: list[str]) -> Arrays:

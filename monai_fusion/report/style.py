@@ -34,6 +34,7 @@ WIDER = 4.8  # two beside each other
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _DIGITS = re.compile(r"(\.\d\d)\d+")  # a hundredth of a point is finer than any screen
+_NOT_IN_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # control characters, in the name of a class
 _RC: dict[Any, Any] = {  # matplotlib's own type of the names is a union of 300 literals
     "svg.hashsalt": "monai-fusion",
     "svg.fonttype": "none",  # text stays text: it can be searched, read out, and takes the page's font
@@ -64,6 +65,7 @@ _RC: dict[Any, Any] = {  # matplotlib's own type of the names is a union of 300 
     "xtick.major.size": 3.0,
     "ytick.major.size": 3.0,
     "lines.linewidth": 1.8,
+    "legend.facecolor": "white",
     "legend.framealpha": 0.85,
     "legend.edgecolor": "none",
     "legend.fancybox": False,
@@ -120,7 +122,8 @@ def to_svg(figure: Figure, name: str, description: str) -> Markup:
     """
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    root = ElementTree.fromstring(stream.getvalue())  # noqa: S314 # matplotlib's own output
+    text = _NOT_IN_XML.sub(b"?", stream.getvalue())
+    root = ElementTree.fromstring(text)  # noqa: S314 # matplotlib's own output
     for parent in root.iter():
         for child in list(parent):
             if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):

@@ -22,6 +22,14 @@ _FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
     "--remote-debugging-pipe",
 )
+# Chromium reads commands from file descriptor 3 and answers on 4, whichever the pipes happen to have.
+_LAUNCH = """import os, sys
+for number, source in ((103, 1), (104, 2)):
+    os.dup2(int(sys.argv[source]), number)
+os.dup2(103, 3)
+os.dup2(104, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 _PATIENCE = 120.0  # seconds
 _COMPLAINTS = ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")
 
@@ -107,10 +115,9 @@ def chromium() -> Iterator[Browser]:
     assert CHROMIUM is not None and sys.platform != "win32"
     (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory() as profile:
-        # Chromium reads commands from file descriptor 3 and answers on 4.
-        redirected = ["sh", "-c", f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}', CHROMIUM]
+        launcher = [sys.executable, "-c", _LAUNCH, str(theirs_in), str(theirs_out), CHROMIUM]
         process = subprocess.Popen(
-            [*redirected, *_FLAGS, f"--user-data-dir={profile}"],
+            [*launcher, *_FLAGS, f"--user-data-dir={profile}"],
             pass_fds=(theirs_in, theirs_out),
             stderr=subprocess.DEVNULL,
         )
