@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,8 @@ from monai_fusion.report.pictures import mri_strip, scalogram
 from monai_fusion.report.predictions import Participant
 from monai_fusion.report.reliability import draw_reliability
 from monai_fusion.report.results import Results, read_results
+
+logger = logging.getLogger(__name__)
 
 REPORT_FILE = "report.html"
 SHOWN_MISTAKES = 50
@@ -77,6 +80,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     """
     path = Path(folder) / REPORT_FILE
     write_atomically(path, render(read_results(folder)).encode("utf-8"))
+    logger.info("wrote %s", path)
     return path
 
 

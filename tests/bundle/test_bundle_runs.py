@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from monai_fusion.datalist import read_datalist
 from monai_fusion.networks import FusionNet
-from tests.bundle.conftest import SMALL, Cohort, bundle_run
+from tests.bundle.conftest import SMALL, Cohort, bundle_run, monai_fusion
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -63,6 +64,27 @@ def test_evaluation_predicts_each_test_participant_once(cohort: Cohort, run_fold
     assert np.trace(metrics["confusion_matrix"]) == right and np.sum(metrics["confusion_matrix"]) == len(rows)
     assert metrics["classification_report"].keys() >= {"M", "F"}
     assert "confusion matrix" in done.stdout
+    for name, arrays in (("embeddings.npz", {"eeg", "mri", "fused"}), ("thumbnails.npz", {"eeg", "mri"})):
+        with np.load(run_folder / name, allow_pickle=False) as stored:
+            assert stored["participant_id"].tolist() == [record.participant_id for record in test]
+            assert set(stored.files) == arrays | {"participant_id"}
+    # The report can be made again, with the same bytes, where neither the recordings nor the model are.
+    elsewhere = run_folder.parent / "elsewhere" / run_folder.name
+    elsewhere.mkdir(parents=True)
+    for name in (
+        "predictions.csv",
+        "metrics.json",
+        "embeddings.npz",
+        "thumbnails.npz",
+        "report_data.json",
+        "recipe.json",
+    ):
+        shutil.copy(run_folder / name, elsewhere)
+    again = monai_fusion("report", elsewhere)
+    assert again.returncode == 0 and str(elsewhere / "report.html") in again.stdout, again.stderr
+    assert (elsewhere / "report.html").read_bytes() == (run_folder / "report.html").read_bytes()
+    report = (run_folder / "report.html").read_text(encoding="utf-8")
+    assert "stage B" in report and all(f">{name}</th>" in report for name in ("training", "validation", "test"))
 
 
 def test_inference_needs_no_labels_and_agrees_with_evaluation(cohort: Cohort, run_folder: Path) -> None:
