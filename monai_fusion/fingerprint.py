@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import os
 import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from enum import Enum
@@ -27,7 +28,7 @@ NUMERIC_LIBRARIES = ("numpy", "scipy", "nibabel", "torch", "monai")
 _READ_BYTES = 1 << 20
 
 
-def content_hash(path: str | PurePath) -> str:
+def content_hash(path: str | os.PathLike[str]) -> str:
     """Return the xxh3-128 hash of a file's bytes as 32 hexadecimal digits.
 
     Not cryptographic: it finds changed and equal files, it does not resist somebody who forges one.

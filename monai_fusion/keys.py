@@ -2,6 +2,7 @@
 
 EEG = "eeg"
 MRI = "mri"
+MRI_FEATURES = "mri_features"
 LABEL = "label"
 PARTICIPANT_ID = "participant_id"
 

@@ -12,11 +12,12 @@ from monai.engines import PrepareBatch
 from monai.transforms import Compose
 from torch.utils.data import Dataset
 
+from monai_fusion.data.features import FeatureVariants
 from monai_fusion.data.items import SegmentItems, VolumeItems
 from monai_fusion.data.recordings import EEGDataset, MRIDataset
 from monai_fusion.data.sampling import Draw
 from monai_fusion.datalist import ParticipantRecord
-from monai_fusion.keys import EEG, LABEL, MRI, PARTICIPANT_ID
+from monai_fusion.keys import EEG, LABEL, MRI, MRI_FEATURES, PARTICIPANT_ID
 
 
 class FusionDataset(Dataset[dict[str, Any]]):
@@ -36,6 +37,10 @@ class FusionDataset(Dataset[dict[str, Any]]):
         channels: Channels of the MRI, 1 or 3.
         num_workers: Threads that prepare files; None for one a core.
         progress: Whether to show progress bars while files are prepared.
+
+    Attributes:
+        features: Where features of frozen blocks lie, if a training reuses them (`training.FeatureReuse` sets it); a
+            draw that asks for them gets ``mri_features`` [C, t, h, w] in place of ``mri``.
 
     Raises:
         InputError: Files that cannot be read or are not what they should be.
@@ -60,6 +65,7 @@ class FusionDataset(Dataset[dict[str, Any]]):
         self.segments = segments
         self.max_segments = max_segments
         self.seed = seed
+        self.features: FeatureVariants | None = None
         self._items = SegmentItems(self.records)
         volumes = VolumeItems(self.records)
         self.mri = MRIDataset(
@@ -89,6 +95,8 @@ class FusionDataset(Dataset[dict[str, Any]]):
             segment = int(generator.integers(first, end))
             eeg_seed, mri_seed = (int(value) for value in generator.integers(0, 2**32, size=2, dtype=np.uint32))
             eeg = _plain(self.eeg.draw(segment, eeg_seed)[EEG])
+            if draw.features:
+                return self._with_features(draw.index, eeg, mri_seed)
             item = self.mri.draw(draw.index, mri_seed)
         else:
             eeg = torch.stack([_plain(self.eeg[index][EEG]) for index in _spread(first, end, self.max_segments)])
@@ -96,9 +104,16 @@ class FusionDataset(Dataset[dict[str, Any]]):
         chosen = {EEG: eeg, MRI: _plain(item[MRI]), PARTICIPANT_ID: item[PARTICIPANT_ID]}
         return chosen | ({LABEL: item[LABEL]} if LABEL in item else {})
 
+    def _with_features(self, index: int, eeg: torch.Tensor, seed: int) -> dict[str, Any]:
+        assert self.features is not None  # noqa: S101 # who asks for features has provided them
+        record = self.records[index]
+        features = self.features.load(index, seed % self.features.count)
+        chosen = {EEG: eeg, MRI_FEATURES: features, PARTICIPANT_ID: record.participant_id}
+        return chosen | ({} if record.label is None else {LABEL: record.label})
+
 
 class FusionPrepareBatch(PrepareBatch):
-    """Turn a batch into the arguments of ``FusionNet(eeg, mri)`` and the target, on the device."""
+    """Turn a batch into the arguments of ``FusionNet(eeg, mri, mri_features)`` and the target, on the device."""
 
     def __call__(
         self,
@@ -106,11 +121,18 @@ class FusionPrepareBatch(PrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | None, tuple[torch.Tensor], dict[str, Any]]:
-        """Return ``(eeg, label, (mri,), {})``; ``label`` is None for a batch without labels."""
-        eeg, mri = (batchdata[key].to(device=device, non_blocking=non_blocking, **kwargs) for key in (EEG, MRI))
+    ) -> tuple[torch.Tensor, torch.Tensor | None, tuple[torch.Tensor, ...], dict[str, Any]]:
+        """Return ``(eeg, label, (mri,), {})``, or with the keyword ``mri_features``; an absent label is None."""
+        moved = {
+            key: batchdata[key].to(device=device, non_blocking=non_blocking, **kwargs)
+            for key in (EEG, MRI, MRI_FEATURES)
+            if key in batchdata
+        }
         label = batchdata.get(LABEL)
-        return eeg, None if label is None else label.to(device=device, non_blocking=non_blocking), (mri,), {}
+        target = None if label is None else label.to(device=device, non_blocking=non_blocking)
+        if MRI_FEATURES in moved:
+            return moved[EEG], target, (), {MRI_FEATURES: moved[MRI_FEATURES]}
+        return moved[EEG], target, (moved[MRI],), {}
 
 
 def collate_participant(items: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ import xxhash
 
 from monai_fusion.data.store import layout_folder, make_private
 from monai_fusion.files import write_atomically
+from monai_fusion.fingerprint import content_hash
 
 logger = logging.getLogger(__name__)
 
@@ -148,6 +149,24 @@ class SourceIndex:
         )
         self._records = {record[:16]: record for record in kept}
         self._read_up_to = len(kept) * RECORD_SIZE
+
+
+def contents_of(
+    sources: Iterable[str | os.PathLike[str]], folder: str | os.PathLike[str] | None = None
+) -> Iterator[str]:
+    """Yield the content hash of each file: the one that a store's index knows, or by reading it.
+
+    Args:
+        sources: The files.
+        folder: The store's folder; None reads all files.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    index = None if folder is None else SourceIndex(folder)
+    for source in sources:
+        known = None if index is None else index.look_up(source)
+        yield known.content if known is not None and known.fresh else content_hash(source)
 
 
 def name_of(source: str | os.PathLike[str]) -> bytes:

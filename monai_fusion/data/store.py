@@ -23,7 +23,7 @@ import logging
 import mmap
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,10 +52,16 @@ class StoredChain:
     Args:
         folder: The store's folder; created when the first entry is written.
         transforms: The deterministic transforms, in order.
+        further: What else determines the entries, in JSON's types.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], transforms: Sequence[object]) -> None:
-        self._description = describe_chain(transforms)
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        transforms: Sequence[object],
+        further: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._description = {**describe_chain(transforms), **(further or {})}
         self.digest = digest_of(self._description)
         self.store = layout_folder(folder)
         self.folder = self.store / self.digest[:16]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import EEG_EMBEDDING, FUSED_EMBEDDING, GATE, LOGITS, MRI_EMBEDDING, PROBABILITIES
+from monai_fusion.precision import autocast
 
 
 class FusionNetwork(Protocol):
@@ -30,16 +31,18 @@ class ParticipantInferer(Inferer):
 
     Args:
         segments_at_once: How many segments go through the EEG encoder together; only memory and speed depend on it.
+        precision: ``float32``, ``bfloat16`` or ``float16``, in which the network computes.
 
     Raises:
         InputError: ``segments_at_once`` is less than 1.
     """
 
-    def __init__(self, segments_at_once: int = 16) -> None:
+    def __init__(self, segments_at_once: int = 16, precision: str = "float32") -> None:
         super().__init__()
         if segments_at_once < 1:
             raise InputError(Problem("segments_at_once", seen=repr(segments_at_once), wanted="a whole number from 1"))
         self.segments_at_once = segments_at_once
+        self.precision = precision
 
     def __call__(self, inputs: Tensor, network: torch.nn.Module, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Predict one participant.
@@ -57,11 +60,12 @@ class ParticipantInferer(Inferer):
         """
         (mri,) = args
         fusion = cast(FusionNetwork, network)
-        mri_embedding = fusion.encode_mri(mri)
         parts: list[dict[str, Tensor]] = []
-        for chunk in torch.split(inputs, self.segments_at_once):
-            embedding = fusion.encode_eeg(chunk)
-            parts.append(fusion.fuse(embedding, mri_embedding.expand(len(embedding), -1)))
+        with autocast(self.precision, inputs.device):
+            mri_embedding = fusion.encode_mri(mri)
+            for chunk in torch.split(inputs, self.segments_at_once):
+                embedding = fusion.encode_eeg(chunk)
+                parts.append(fusion.fuse(embedding, mri_embedding.expand(len(embedding), -1)))
         logits, gate, eeg = (torch.cat([part[key] for part in parts]).float() for key in (LOGITS, GATE, EEG_EMBEDDING))
         probabilities = logits.softmax(dim=1).mean(dim=0, keepdim=True)
         return {

@@ -75,20 +75,25 @@ class FusionNet(nn.Module):
             raise InputError(problems)
         self.head = GatedFusionHead(embedding_dim, num_classes, dropout=head_dropout)
 
-    def forward(self, eeg: Tensor, mri: Tensor) -> dict[str, Tensor]:
+    def forward(self, eeg: Tensor, mri: Tensor | None = None, mri_features: Tensor | None = None) -> dict[str, Tensor]:
         """Classify a batch.
 
         Args:
             eeg: [B, electrodes, F, T] float32, (electrode, frequency, time), z-scored; see :class:`EEGEncoder`.
             mri: [B, 1 or 3, T, H, W] float32 in [0, 1]; see :class:`MRIEncoder`.
+            mri_features: In place of ``mri``: what :meth:`MRIEncoder.frozen_features` returned for it.
 
         Returns:
             ``logits`` [B, num_classes], ``gate`` [B, 1] in [0, 1] (1: EEG only), ``eeg_embedding`` and
             ``mri_embedding`` [B, D] of L2 norm 1; float32, also under autocast.
 
         Raises:
-            ValueError: A shape does not fit.
+            ValueError: A shape does not fit, or neither ``mri`` nor ``mri_features`` is given.
         """
+        if mri_features is not None:
+            return self.fuse(self.encode_eeg(eeg), self.mri_enc.embed_features(mri_features))
+        if mri is None:
+            raise ValueError("no mri, expected [B, 1, T, H, W] or [B, 3, T, H, W]")
         if eeg.shape[0] != mri.shape[0]:
             raise ValueError(f"eeg has {eeg.shape[0]} samples and mri {mri.shape[0]}, expected as many of either")
         return self.fuse(self.encode_eeg(eeg), self.encode_mri(mri))
@@ -183,7 +188,7 @@ class FusionNet(nn.Module):
         """
         return {
             part: {
-                name: value.detach().to("cpu", copy=True)
+                name: value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
                 for name, value in self.get_submodule(part).state_dict().items()
             }
             for part in PARTS

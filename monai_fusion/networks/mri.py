@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 from os import PathLike
 
+import torch
 from torch import Tensor, nn
 from torchvision.models.video import r3d_18
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.networks.encoder import PROJECTION, Encoder
+from monai_fusion.networks.encoder import PROJECTION, Encoder, at_least_float32
+from monai_fusion.networks.inference_form import InferenceForm
 from monai_fusion.networks.weights import load_r3d18
 
 MRI_BLOCKS = ("stem", "layer1", "layer2", "layer3", "layer4")
@@ -56,6 +58,9 @@ class MRIEncoder(Encoder):
     torchvision's ``r3d_18`` without its classifier, then Linear 512-512, ReLU, Dropout, Linear 512-``embedding_dim``.
     One channel gives what three equal channels give (:class:`GreyableConv3d`), so replicate nothing.
 
+    Filters lie in memory as ``torch.channels_last_3d``, in which CPUs and GPUs convolve fastest. Leading blocks
+    that are frozen, and in evaluation without gradients all blocks, run in their :class:`InferenceForm`.
+
     Blocks: ``stem`` (convolution and BatchNorm), ``layer1`` to ``layer4``, and ``projection``.
 
     Args:
@@ -90,8 +95,9 @@ class MRIEncoder(Encoder):
         projection = nn.Sequential(
             nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, embedding_dim)
         )
-        super().__init__(backbone, projection)
+        super().__init__(backbone.to(memory_format=torch.channels_last_3d), projection)
         self.input_norm = input_norm
+        self._forms = {name: InferenceForm() for name in MRI_BLOCKS}
         # As attributes, because TorchScript sees no globals.
         self.input_mean, self.input_std = KINETICS_MEAN, KINETICS_STD
 
@@ -114,11 +120,75 @@ class MRIEncoder(Encoder):
         Raises:
             ValueError: The shape is another one.
         """
+        mri = self._normalised(mri)
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]  # torch does not list it in __all__
+            return self.embed(self.backbone(mri))
+        return self._embed_from(self._leading_blocks(mri), mri)
+
+    def _normalised(self, mri: Tensor) -> Tensor:
         if mri.dim() != 5 or (mri.shape[1] != 1 and mri.shape[1] != 3):
             raise ValueError(f"mri: shape {list(mri.shape)}, expected [B, 1, T, H, W] or [B, 3, T, H, W]")
         if self.input_norm == "kinetics":
             mri = (mri - self.input_mean) / self.input_std
-        return self.embed(self.backbone(mri))
+        return mri
+
+    @torch.jit.unused
+    def frozen_features(self, mri: Tensor) -> Tensor:
+        """Run the leading frozen blocks alone, without gradients; :meth:`embed_features` goes on from there.
+
+        Args:
+            mri: As in :meth:`forward`.
+
+        Returns:
+            [B, C, t, h, w] in the precision of the computation: after layer3 of a 96 x 128 x 128 slab
+            [B, 256, 24, 16, 16].
+        """
+        x = self._normalised(mri)
+        with torch.no_grad():
+            for name in self.frozen_blocks():
+                x = self._forms[name](self.backbone.get_submodule(name), x)
+        return x
+
+    @torch.jit.unused
+    def embed_features(self, features: Tensor) -> Tensor:
+        """Embed what :meth:`frozen_features` returned, with the blocks frozen that were frozen then.
+
+        Args:
+            features: [B, C, t, h, w], of any floating-point type.
+
+        Returns:
+            [B, embedding_dim] float32, of L2 norm 1.
+        """
+        return self._embed_from([], at_least_float32(features), first=len(self.frozen_blocks()))
+
+    @torch.jit.unused
+    def frozen_blocks(self) -> list[str]:
+        """The blocks before the first one that trains."""
+        names: list[str] = []
+        for name in MRI_BLOCKS:
+            if any(parameter.requires_grad for parameter in self.backbone.get_submodule(name).parameters()):
+                break
+            names.append(name)
+        return names
+
+    @torch.jit.unused
+    def _embed_from(self, only_run: list[str], x: Tensor, first: int = 0) -> Tensor:
+        for name in MRI_BLOCKS[first:]:
+            block = self.backbone.get_submodule(name)
+            x = self._forms[name](block, x) if name in only_run else block(x)
+        return self.embed(self.backbone.get_submodule("avgpool")(x).flatten(1))
+
+    @torch.jit.unused
+    def _leading_blocks(self, x: Tensor) -> list[str]:
+        """The blocks through which no gradient flows and whose BatchNorm statistics stand still, from the first on."""
+        if (torch.is_grad_enabled() and x.requires_grad) or torch.compiler.is_compiling():
+            return []
+        names: list[str] = []
+        for name in self.frozen_blocks() if torch.is_grad_enabled() else MRI_BLOCKS:
+            if any(module.training for module in self.backbone.get_submodule(name).modules()):
+                break
+            names.append(name)
+        return names
 
 
 def _unknown_input_norm(seen: str) -> Problem:

@@ -1,26 +1,43 @@
 """Engine glue: stages, clipping, seeding, saving and what the user sees while it trains."""
 
+from monai_fusion.training.accumulation import FullLastStep, batches_in_step
+from monai_fusion.training.averaging import WeightAverage, WeightAveraging
 from monai_fusion.training.checkpoints import Checkpoints
+from monai_fusion.training.class_weighting import check_class_weights, class_weights
 from monai_fusion.training.clipping import HeadGradientClipping
 from monai_fusion.training.console import EpochLog, EpochProgress
+from monai_fusion.training.early_stopping import EarlyStopping
+from monai_fusion.training.feature_reuse import FeatureReuse
+from monai_fusion.training.inferer import PrecisionInferer
 from monai_fusion.training.interruption import GracefulStop, leave_interrupts_to_the_main_process
 from monai_fusion.training.reproducibility import EpochSeeding
 from monai_fusion.training.saving import EXPORT_FILE, MODEL_FILE, ModelSaver, lower_is_better
 from monai_fusion.training.stages import Stage, StageHandler, StagePlan, parameter_groups
+from monai_fusion.training.time_limit import TimeLimit
 
 __all__ = [
     "EXPORT_FILE",
     "MODEL_FILE",
     "Checkpoints",
+    "EarlyStopping",
     "EpochLog",
     "EpochProgress",
     "EpochSeeding",
+    "FeatureReuse",
+    "FullLastStep",
     "GracefulStop",
     "HeadGradientClipping",
     "ModelSaver",
+    "PrecisionInferer",
     "Stage",
     "StageHandler",
     "StagePlan",
+    "TimeLimit",
+    "WeightAverage",
+    "WeightAveraging",
+    "batches_in_step",
+    "check_class_weights",
+    "class_weights",
     "leave_interrupts_to_the_main_process",
     "lower_is_better",
     "parameter_groups",

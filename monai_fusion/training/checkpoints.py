@@ -17,8 +17,9 @@ from typing import Any, Protocol
 import torch
 from ignite.engine import Engine, Events
 
-from monai_fusion.errors import InputError, Problem
+from monai_fusion.errors import InputError
 from monai_fusion.files import write_atomically
+from monai_fusion.training.differing import differences
 
 logger = logging.getLogger(__name__)
 
@@ -94,9 +95,9 @@ class Checkpoints:
         logger.info("nothing to resume in %s: starting from the beginning", self.folder)
 
     def _take_up(self, engine: Any, epoch: int, state: dict[str, Any]) -> None:
-        problems = list(differences(state["identity"], self.identity))
-        if problems:
-            heading = f"{self.folder} holds a checkpoint of another training; start anew in another --output_dir"
+        if problems := differences(state["identity"], self.identity):
+            advice = "put back what is named here, or start anew in another --output_dir"
+            heading = f"{self.folder} holds a checkpoint of another training; {advice}"
             raise InputError(problems, heading=heading)
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
@@ -104,6 +105,7 @@ class Checkpoints:
             engine.scaler.load_state_dict(state["scaler"])
         self.evaluator.state.best_metric = state["best_metric"]
         self.evaluator.state.best_metric_epoch = state["best_metric_epoch"]
+        self.evaluator.state.epoch = state["validated_epoch"]
         engine.state.epoch = epoch
         engine.state.iteration = epoch * engine.state.epoch_length
         if epoch >= engine.state.max_epochs:
@@ -119,28 +121,14 @@ class Checkpoints:
             "scaler": None if engine.scaler is None else engine.scaler.state_dict(),
             "best_metric": float(self.evaluator.state.best_metric),
             "best_metric_epoch": int(self.evaluator.state.best_metric_epoch),
+            "validated_epoch": int(self.evaluator.state.epoch),
         }
         write_atomically(self.folder / f"epoch_{epoch:04d}.pt", lambda stream: torch.save(state, stream))
-        for old, path in saved_epochs(self.folder).items():
-            if old <= epoch - _KEPT:
-                path.unlink()
+        for _, path in sorted(saved_epochs(self.folder).items())[:-_KEPT]:
+            path.unlink()
 
 
 def saved_epochs(folder: Path) -> dict[int, Path]:
     """Return the checkpoints in a folder by their epoch."""
     found = ((_NAME.fullmatch(path.name), path) for path in folder.glob("epoch_*.pt"))
     return {int(match[1]): path for match, path in found if match}
-
-
-def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[Problem]:
-    """Name what a saved training was and the current one is not."""
-    return [
-        Problem(name, seen=_short(current.get(name)), wanted=f"{_short(saved.get(name))} as in the checkpoint")
-        for name in sorted(saved.keys() | current.keys())
-        if saved.get(name) != current.get(name)
-    ]
-
-
-def _short(value: Any, longest: int = 60) -> str:
-    text = repr(value)
-    return text if len(text) <= longest else text[: longest - 3] + "..."

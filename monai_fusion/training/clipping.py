@@ -10,6 +10,7 @@ from monai.engines import IterationEvents
 from torch import nn
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.training.accumulation import batches_in_step
 
 
 class HeadGradientClipping:
@@ -37,16 +38,9 @@ class HeadGradientClipping:
 
     def __call__(self, engine: Any) -> None:
         """Clip the gradients that the optimiser is about to use."""
-        if not _steps(engine):
+        if not batches_in_step(engine):
             return
         if engine.scaler is not None:
             # GradScaler.step() notices that these gradients are unscaled already and does not divide them again.
             engine.scaler.unscale_(engine.optimizer)
         torch.nn.utils.clip_grad_norm_(self.parameters, self.max_norm)
-
-
-def _steps(engine: Any) -> bool:
-    """Whether the optimiser steps in this iteration, as `SupervisedTrainer` decides it."""
-    length = engine.state.epoch_length
-    done = engine.state.iteration if length is None else (engine.state.iteration - 1) % length + 1
-    return done % engine.accumulation_steps == 0 or done == length

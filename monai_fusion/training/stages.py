@@ -70,6 +70,7 @@ class StagePlan:
         if val_interval < 1 or self.total_epochs % val_interval:
             wanted = f"a divisor of the {self.total_epochs} epochs: the last one must be validated"
             raise InputError(Problem("val_interval", seen=repr(val_interval), wanted=wanted))
+        self.val_interval = val_interval
 
     @property
     def total_epochs(self) -> int:
@@ -84,6 +85,15 @@ class StagePlan:
             if epoch <= end:
                 return stage
         return self.stages[-1]
+
+    def bounds(self, epoch: int) -> tuple[int, int]:
+        """Return the epoch before an epoch's stage and the stage's last one."""
+        end = 0
+        for stage in self.stages:
+            end += stage.epochs
+            if epoch <= end:
+                break
+        return end - stage.epochs, end
 
 
 class StageHandler:

@@ -2,7 +2,7 @@
 
 from monai_fusion.workflow.closing import announce_training
 from monai_fusion.workflow.identity import training_identity
-from monai_fusion.workflow.overrides import CommandLine, check_overrides, flag
+from monai_fusion.workflow.overrides import CommandLine, check_overrides, flag, resumes
 from monai_fusion.workflow.preflight import preflight, report_input_errors
 from monai_fusion.workflow.preparation import prepare
 from monai_fusion.workflow.recipe import check_recipe, clear_results, read_recipe, write_recipe
@@ -18,6 +18,7 @@ __all__ = [
     "prepare",
     "read_recipe",
     "report_input_errors",
+    "resumes",
     "training_identity",
     "write_recipe",
 ]

@@ -24,19 +24,28 @@ def announce_training(folder: str | os.PathLike[str], trainer: Engine, evaluator
         select: ``best`` or ``last``, as given to the `ModelSaver`.
 
     Raises:
-        SystemExit: The training was stopped by a signal; with 128 + its number, as a shell expects.
+        SystemExit: The training was stopped: by a signal with 128 + its number, as a shell expects, or by
+            ``max_minutes`` with 124, as after timeout(1).
     """
-    stopped_by: Signals | None = getattr(trainer.state, "stopped_by", None)
-    if stopped_by is not None:
+    if (code := _stop_code(trainer)) is not None:
         logger.info("stopped in epoch %d of %d", trainer.state.epoch, trainer.state.max_epochs)
         logger.info("to go on: the same command with --resume true")
-        raise SystemExit(128 + stopped_by)
+        raise SystemExit(code)
     state = evaluator.state
     if select == "best":
         logger.info(
             "kept epoch %d: validation %s %.4f", state.best_metric_epoch, state.key_metric_name, state.best_metric
         )
     else:
-        logger.info("kept the last epoch, %d", trainer.state.epoch)
+        # The last validated one: early stopping counts the epochs that it skips as done.
+        logger.info("kept the last epoch, %d", evaluator.state.epoch or trainer.state.epoch)
     logger.info("model: %s and %s", Path(folder) / MODEL_FILE, Path(folder) / EXPORT_FILE)
     logger.info("next: evaluate.yaml with the same --datalist and --output_dir scores the test part")
+
+
+def _stop_code(trainer: Engine) -> int | None:
+    """The exit code of a training that was stopped before its end; None for one that was not."""
+    stopped_by: Signals | None = getattr(trainer.state, "stopped_by", None)
+    if stopped_by is not None:
+        return 128 + stopped_by
+    return 124 if getattr(trainer.state, "out_of_time", False) else None

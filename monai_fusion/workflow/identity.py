@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist import Datalist
-from monai_fusion.fingerprint import describe_chain, digest_of
+from torch import nn
+
+from monai_fusion.data.sources import contents_of
+from monai_fusion.datalist import Datalist, ParticipantRecord
+from monai_fusion.fingerprint import content_hash, describe_chain, digest_of
+from monai_fusion.training.differing import COMPONENTS, FILES, PARTICIPANTS
 
 
 def training_identity(
@@ -14,33 +21,80 @@ def training_identity(
     preprocessing: Mapping[str, Sequence[object]],
     augmentation: Mapping[str, Sequence[object]],
     settings: Mapping[str, Any],
+    components: Mapping[str, object],
+    files: Mapping[str, str | os.PathLike[str] | None],
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Describe a training by everything that its numbers depend on.
 
     Args:
-        cohort: The participants; their ids, classes, sections and file names count, the folder they lie in does not.
+        cohort: The participants; their order, ids, labels and sections and the contents of their files count, names of
+            files and folders do not.
         preprocessing: The deterministic transforms of each recording.
         augmentation: The random transforms of each recording.
         settings: The knobs, in JSON's types.
+        components: Network, loss, optimiser and schedule, as they are before the training.
+        files: Further files by option, for instance of pretrained weights; their contents count.
+        cache_dir: The preprocessed store, which knows the contents of the files that it holds; None reads them.
 
     Returns:
-        JSON's types, flat: one name for each thing that may differ.
+        JSON's types, for `monai_fusion.training.differing.differences`.
     """
-    people = [
-        [
-            record.participant_id,
-            record.label,
-            record.section,
-            *(path.name for path in record.eeg),
-            record.mri and record.mri.name,
-        ]
-        for section in cohort.sections
-        for record in cohort.records(section)
-        if section != "test"  # its people have no part in the training
-    ]
     chains = {
-        f"{name}_{kind}": digest_of(describe_chain(chain))
+        f"{name}_{kind}": describe_chain(chain)
         for kind, chains in (("preprocessing", preprocessing), ("augmentation", augmentation))
         for name, chain in chains.items()
     }
-    return {"classes": list(cohort.classes), "participants": digest_of(people), **chains, **settings}
+    identity = {
+        "classes": list(cohort.classes),
+        "library": next(iter(chains.values()))["libraries"] if chains else {},  # all have the same
+        **{name: chain["transforms"] for name, chain in chains.items()},
+        **settings,
+        FILES: {name: content_hash(Path(path).expanduser()) if path else None for name, path in files.items()},
+        PARTICIPANTS: _participants(cohort, cache_dir),
+        COMPONENTS: {name: _described(component) for name, component in components.items()},
+    }
+    # As a checkpoint gives it back: JSON's own types, which torch.load(weights_only=True) reads.
+    plain: dict[str, Any] = json.loads(json.dumps(identity))
+    return plain
+
+
+def _participants(cohort: Datalist, cache_dir: str | os.PathLike[str] | None) -> dict[str, dict[str, Any]]:
+    """The people who have both recordings; those of the test part have no part in the training."""
+    records = [
+        record
+        for section in cohort.sections
+        for record in cohort.records(section)
+        if section != "test" and record.eeg and record.mri is not None
+    ]
+    contents = contents_of(_files_of(records), cache_dir)
+    people: dict[str, dict[str, Any]] = {}
+    for record in records:
+        mri, *eeg = (next(contents) for _ in range(1 + len(record.eeg)))
+        label = None if record.label is None else cohort.classes[record.label]
+        row = {"section": record.section, "label": label, "segments": len(eeg), "eeg": digest_of(eeg), "mri": mri}
+        people[record.participant_id] = row
+    return people
+
+
+def _files_of(records: Iterable[ParticipantRecord]) -> Iterable[Path]:
+    for record in records:
+        if record.mri is not None:
+            yield record.mri
+            yield from record.eeg
+
+
+def _described(component: object) -> Any:
+    """What a component is: a network's structure as text, of anything else its class and its plain public values."""
+    if isinstance(component, nn.Module) and next(component.parameters(), None) is not None:
+        return repr(component)
+    plain = {name: value for name, value in vars(component).items() if name[:1] != "_" and _is_plain(value)}
+    return {"class": f"{type(component).__module__}.{type(component).__qualname__}", **plain}
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)

@@ -26,9 +26,11 @@ _RUN_OPTIONS = frozenset(inspect.signature(bundle_run).parameters) - {"override"
 # What MONAI understands in any component besides the component's arguments.
 _COMPONENT_KEYS = ("_disabled_", "_requires_", "_mode_", "_desc_")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
+_LATEST = "latest"  # what --resume may say as well
 _MISSING = object()
 # The smallest sensible value of knobs for which torch's own message would be a traceback.
 _AT_LEAST = {"batch_size": 1, "segments_at_once": 1, "val_interval": 1, "eval_segments": 1, "num_workers": 0}
+_AT_LEAST |= {"accumulate": 1, "early_stopping": 1}
 # What `fire` takes for the name of an option: a negative number is a value.
 _OPTION = re.compile(r"--|-[a-zA-Z]")
 # MONAI's own table of its components, for a ``_target_`` without a module.
@@ -86,6 +88,15 @@ def flag(value: object, name: str = "option") -> bool:
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
     raise InputError(Problem(name, seen=repr(value), wanted="true or false"))
+
+
+def resumes(value: object) -> bool:
+    """Read the switch ``resume``: true or ``latest``, or false.
+
+    Raises:
+        InputError: It is none of these.
+    """
+    return value == _LATEST or flag(value, "resume")
 
 
 def _read_options(words: list[str]) -> dict[str, Any]:
@@ -171,6 +182,8 @@ def _wrong_type(name: str, default: Any, value: Any, *, is_knob: bool) -> Proble
     advice = ""
     if isinstance(default, bool) and is_knob:  # the configs read these with flag()
         fits, wanted = isinstance(value, bool) or str(value).lower() in (*_TRUE, *_FALSE), "true or false"
+        if name == "resume":
+            fits, wanted = fits or value == _LATEST, f"true, false or {_LATEST}"
     elif isinstance(default, bool):  # any text would count as true
         fits, wanted = isinstance(value, bool), "True or False"
     elif isinstance(default, int):

@@ -1,50 +1,96 @@
-"""Time the training step of the real network through MONAI's trainer, on a CPU or a GPU.
+"""What training costs, each number beside its reference in the same run.
 
-    python tests/benchmarks/bench_training.py                       # this machine's CPU, the demo's sizes
-    python tests/benchmarks/bench_training.py --size full --batch 2 # the sizes of train.yaml
-    python tests/benchmarks/bench_training.py --device cuda         # full sizes; mixed precision against float32
+    python tests/benchmarks/bench_training.py                       # this machine's CPU, full size: about 25 minutes
+    python tests/benchmarks/bench_training.py --size demo --quick   # small volumes, few repetitions: about 4 minutes
+    python tests/benchmarks/bench_training.py --rows step reuse     # some of: step, pipeline, baseline, reuse
+    python tests/benchmarks/bench_training.py --device cuda         # a GPU: steps in every precision, the pipeline
 
-On a bare GPU machine with torch, torchvision and timm only, carry wheels of monai, pytorch-ignite, nibabel and xxhash.
+The reference of a step is the same network in float32, contiguous, run block by block. The baseline is a plain loop
+that does what the single-file script did: every file decoded in every epoch, float32, no workers. On a CPU steps and
+feature reuse are timed in CPU seconds of one thread, alternating; the pipeline and the baseline in wall seconds. The
+weights are random: they do not change what a step costs.
+
+On a bare GPU machine see `on_a_gpu.sh`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
+import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from common import Row, chains, old_eeg, old_mri, old_rotation, show, write_recordings
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedTrainer
+from monai.transforms import Compose, RandFlipd
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
 
-from monai_fusion.data import FusionPrepareBatch
+from monai_fusion.data import FusionDataset, FusionPrepareBatch, ParticipantSampler
+from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.losses import AlignedCrossEntropy
 from monai_fusion.networks import FusionNet
-from monai_fusion.training import HeadGradientClipping, StageHandler, StagePlan, parameter_groups
+from monai_fusion.precision import resolve_precision
+from monai_fusion.training import (
+    EpochSeeding,
+    FeatureReuse,
+    HeadGradientClipping,
+    PrecisionInferer,
+    StageHandler,
+    StagePlan,
+    parameter_groups,
+)
+from monai_fusion.transforms import RandInPlaneRotated, ResampleSlabd
 
-SIZES = {"demo": (32, 48, 48), "full": (96, 128, 128)}
+SLABS = {"demo": (32, 48, 48), "full": (96, 128, 128)}
 BLOCKS: list[dict[str, Any]] = [
     {"eeg": ["stage3", "stage4"], "mri": ["layer4"]},
     {"eeg": ["stage2", "stage3", "stage4"], "mri": ["layer3", "layer4"]},
 ]
 
 
-class StepTimes:
-    """Measure each iteration of a trainer, wall and CPU seconds, waiting for the GPU."""
+class PlainFusionNet(FusionNet):
+    """The same network and the same numbers, contiguous and block by block."""
+
+    def __init__(self) -> None:
+        super().__init__(pretrained=False)
+        self.mri_enc.backbone.to(memory_format=torch.contiguous_format)
+
+    def encode_mri(self, mri: torch.Tensor) -> torch.Tensor:
+        """torchvision's own forward pass."""
+        encoder = self.mri_enc
+        return encoder.embed(encoder.backbone((mri - encoder.input_mean) / encoder.input_std))
+
+
+class Clock:
+    """Wall and CPU seconds of a trainer's iterations, without the waiting for data, and wall seconds of its epochs."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.wall: list[float] = []
-        self.cpu: list[float] = []
+        self.steps: list[tuple[float, float]] = []
+        self.epochs: list[float] = []
 
     def attach(self, engine: Engine) -> None:
         """Attach to a trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self._start_epoch)
         engine.add_event_handler(Events.ITERATION_STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._stop)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._stop_epoch)
+
+    def _start_epoch(self, engine: Engine) -> None:
+        self._epoch_begun = time.perf_counter()
+
+    def _stop_epoch(self, engine: Engine) -> None:
+        self.epochs.append(time.perf_counter() - self._epoch_begun)
 
     def _start(self, engine: Engine) -> None:
         self._begun = time.perf_counter(), time.process_time()
@@ -52,82 +98,304 @@ class StepTimes:
     def _stop(self, engine: Engine) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-        self.wall.append(time.perf_counter() - self._begun[0])
-        self.cpu.append(time.process_time() - self._begun[1])
+        now = time.perf_counter(), time.process_time()
+        self.steps.append((now[0] - self._begun[0], now[1] - self._begun[1]))
 
 
-def time_stage(stage: int, options: argparse.Namespace, amp: bool) -> StepTimes:
-    """Run some steps of one stage on a batch that is in memory already."""
-    torch.manual_seed(0)
-    device = torch.device(options.device)
-    network = FusionNet(pretrained=False).to(device)
-    plan = StagePlan([1], [BLOCKS[stage]])
-    optimizer = torch.optim.AdamW(parameter_groups(network, plan, 2e-4, 1e-4))
-    labels = torch.arange(options.batch) % 2
-    eeg, mri = torch.randn(options.batch, 17, 224, 224), torch.rand(options.batch, 1, *SIZES[options.size])
-    times = StepTimes(device)
-    clipping = HeadGradientClipping(network.head.parameters(), 5.0)
-    trainer = SupervisedTrainer(
-        device=device,
-        max_epochs=1,
-        train_data_loader=[{"eeg": eeg, "mri": mri, "label": labels}] * (options.steps + options.warm_up),
+@dataclass
+class Setting:
+    """What all rows share."""
+
+    device: torch.device
+    slab: tuple[int, int, int]
+    batch: int
+    steps: int
+    records: list[ParticipantRecord]
+    folder: Path
+
+    def batch_in_memory(self) -> dict[str, Any]:
+        """One batch of random recordings."""
+        eeg, mri = torch.randn(self.batch, 17, 224, 224), torch.rand(self.batch, 1, *self.slab)
+        people = [f"sub-{number}" for number in range(self.batch)]
+        return {"eeg": eeg, "mri": mri, "label": torch.arange(self.batch) % 2, "participant_id": people}
+
+    def dataset(self, people: int) -> FusionDataset:
+        """The first people, from a warm store, with the shipped augmentation."""
+        chain: dict[str, Any] = chains(augment=True)
+        depth, height, width = self.slab
+        size = (height * 4 // 3 if depth * 4 // 3 == height else depth * 3 // 2, height, width)
+        mri = list(chain["mri"].transforms)
+        mri = [ResampleSlabd(size=size, depth=depth) if isinstance(each, ResampleSlabd) else each for each in mri]
+        transforms = {"eeg": chain["eeg"], "mri": Compose(mri)}
+        return FusionDataset(self.records[:people], transforms, self.folder / "store", progress=False)
+
+
+def make_trainer(
+    setting: Setting,
+    network: FusionNet,
+    loader: Any,
+    precision: str = "float32",
+    epochs: int = 1,
+    stage: int = 0,
+    handlers: Sequence[Any] = (),
+    **adamw: Any,
+) -> SupervisedTrainer:
+    """MONAI's trainer with the handlers that cost anything."""
+    network.to(setting.device)
+    plan = StagePlan([epochs], [BLOCKS[stage]])
+    return SupervisedTrainer(
+        device=setting.device,
+        max_epochs=epochs,
+        train_data_loader=loader,
         network=network,
-        optimizer=optimizer,
+        optimizer=torch.optim.AdamW(parameter_groups(network, plan, 2e-4, 1e-4), **adamw),
         loss_function=AlignedCrossEntropy(),
         optim_set_to_none=True,
         prepare_batch=FusionPrepareBatch(),
-        train_handlers=[StageHandler(network, plan), clipping, times],
+        inferer=PrecisionInferer(precision),
+        train_handlers=[
+            StageHandler(network, plan),
+            HeadGradientClipping(network.head.parameters(), 5.0),
+            *handlers,
+        ],
         decollate=False,
-        amp=amp,
+        amp=precision == "float16",
+        non_blocking=setting.device.type == "cuda",
     )
-    trainer.run()
-    del times.wall[: options.warm_up], times.cpu[: options.warm_up]
-    return times
 
 
-def rows(options: argparse.Namespace) -> Iterator[str]:
-    """One line for each stage and precision."""
-    cuda = torch.device(options.device).type == "cuda"
+def step_times(setting: Setting, network: FusionNet, **options: Any) -> list[tuple[float, float]]:
+    """Wall and CPU seconds of steps on a batch that is in memory, less a first one."""
+    clock = Clock(setting.device)
+    loader = [setting.batch_in_memory()] * (setting.steps + 1)
+    make_trainer(setting, network, loader, handlers=[clock], **options).run()
+    return clock.steps[1:]
+
+
+# ---- rows -----------------------------------------------------------------------------------------------------------
+
+
+def measure_step(setting: Setting, quick: bool) -> list[Row]:
+    """Stage A's step against float32, contiguous, in CPU seconds of one thread."""
+    torch.set_num_threads(1)
+    settings: dict[str, Callable[[], Any]] = {
+        "reference": lambda: step_times(setting, PlainFusionNet()),
+        "float32": lambda: step_times(setting, FusionNet(pretrained=False)),
+    }
+    if resolve_precision("auto", setting.device) == "bfloat16":
+        settings["bfloat16"] = lambda: step_times(setting, FusionNet(pretrained=False), precision="bfloat16")
+    taken: dict[str, list[float]] = {name: [] for name in settings}
+    for _ in range(1 if quick else 2):
+        for name, run in settings.items():
+            taken[name] += [cpu for _, cpu in run()]
+    least = {name: statistics.median(times) for name, times in taken.items()}
+    goals = {"float32": 1.15, "bfloat16": 2.5}
+    what = f"stage A step, batch {setting.batch}, MRI {list(setting.slab)}"
+    return [
+        Row(f"{what}, {name}", f"{least['reference']:.2f} CPU s", f"{least[name]:.2f} CPU s", ratio, goal)
+        for name, goal in goals.items()
+        if name in least
+        for ratio in [least["reference"] / least[name]]
+    ]
+
+
+def measure_pipeline(setting: Setting, quick: bool) -> list[Row]:
+    """An epoch through store, augmentation and one worker, against the same steps on a batch in memory."""
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    people, epochs = setting.batch * 4, 2 if quick else 4
+    dataset = setting.dataset(people)
+    network = FusionNet(pretrained=False)
+    precision = resolve_precision("auto", setting.device)
+    sampler, clock = ParticipantSampler(dataset.labels), Clock(setting.device)
+    loader = DataLoader(
+        dataset,
+        sampler=sampler,
+        batch_size=setting.batch,
+        num_workers=1,
+        persistent_workers=True,
+        pin_memory=setting.device.type == "cuda",
+    )
+    handlers = [EpochSeeding(0, sampler), clock]
+    make_trainer(setting, network, loader, precision, epochs + 1, handlers=handlers).run()
+    whole = statistics.median(clock.epochs[1:])
+    in_memory = Clock(setting.device)
+    batches = [setting.batch_in_memory()] * len(loader)
+    make_trainer(setting, network, batches, precision, epochs + 1, handlers=[in_memory]).run()
+    steps = statistics.median(in_memory.epochs[1:])
+    rate = 60 * people / whole
+    what = f"epoch of the pipeline, 1 worker, {precision} ({rate:.0f} participants/min)"
+    return [Row(what, f"{steps:.2f} s", f"{whole:.2f} s", whole / steps, -1.05)]
+
+
+def measure_baseline(setting: Setting, quick: bool) -> list[Row]:
+    """Participants a minute over stage A, both in float32, against the single-file script's loop."""
+    cuda = setting.device.type == "cuda"
+    torch.set_num_threads(os.cpu_count() or 1)
+    people, epochs = setting.batch * 3, 1 if quick else 2
+    records = setting.records[:people]
+    network = PlainFusionNet().to(setting.device)
+    optimizer = torch.optim.AdamW(parameter_groups(network, StagePlan([1], BLOCKS[:1]), 2e-4, 1e-4))
+    loss, rng = AlignedCrossEntropy(), np.random.default_rng(0)
+
+    def old_epoch() -> float:
+        started = time.perf_counter()
+        for first in range(0, people, setting.batch):
+            items = [old_item(record, setting.slab, rng) for record in records[first : first + setting.batch]]
+            eeg, mri = (torch.stack([item[place] for item in items]).to(setting.device) for place in (0, 1))
+            labels = torch.tensor([record.label for record in records[first : first + setting.batch]])
+            network.train()
+            optimizer.zero_grad()
+            answer = loss(network(eeg, mri), labels.to(setting.device))
+            answer.backward()
+            torch.nn.utils.clip_grad_norm_(network.head.parameters(), 5.0)
+            optimizer.step()
+            answer.item()
+        return time.perf_counter() - started
+
+    old_epoch()
+    old = statistics.median(old_epoch() for _ in range(epochs))
+    dataset, clock = setting.dataset(people), Clock(setting.device)
+    sampler = ParticipantSampler(dataset.labels)
+    loader = DataLoader(dataset, sampler=sampler, batch_size=setting.batch, num_workers=1, persistent_workers=True)
+    precision = resolve_precision("auto", setting.device) if cuda else "float32"
+    handlers = [EpochSeeding(0, sampler), clock]
+    make_trainer(setting, FusionNet(pretrained=False), loader, precision, epochs + 1, handlers=handlers).run()
+    new = statistics.median(clock.epochs[1:])
+    rates = [60 * people / seconds for seconds in (old, new)]
+    what = f"participants/min over stage A, {precision}, against the plain loop in float32"
+    return [Row(what, f"{rates[0]:.1f}", f"{rates[1]:.1f}", rates[1] / rates[0], 20.0 if cuda else 1.4)]
+
+
+def old_item(
+    record: ParticipantRecord, slab: tuple[int, int, int], rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One participant as the single-file script made it, in every epoch."""
+    eeg = torch.from_numpy(old_eeg(np.load(record.eeg[0])))
+    volume = old_mri(Path(str(record.mri)))[0]
+    if slab != SLABS["full"]:
+        volume = np.ascontiguousarray(volume[: slab[0], : slab[1], : slab[2]])
+    if rng.random() < 0.3:
+        volume = old_rotation(volume, 7.3)
+    for axis in range(3):
+        if rng.random() < 0.5:
+            volume = np.flip(volume, axis)
+    return eeg, torch.from_numpy(np.ascontiguousarray(volume))[None]
+
+
+def measure_reuse(setting: Setting, quick: bool) -> list[Row]:
+    """15 epochs of stage A in float32 with feature_reuse 4 against those without, in CPU seconds of one thread."""
+    torch.set_num_threads(1)
+    people, epochs, variants = setting.batch * 2, 5 if quick else 15, 4
+    taken = []
+    for reuse in (False, True):
+        dataset, network = setting.dataset(people), FusionNet(pretrained=False)
+        sampler = ParticipantSampler(dataset.labels)
+        plan = StagePlan([epochs], BLOCKS[:1])
+        handlers: list[Any] = [EpochSeeding(0, sampler)]
+        handlers += [FeatureReuse(network, dataset, sampler, plan, variants)] if reuse else []
+        loader = DataLoader(dataset, sampler=sampler, batch_size=setting.batch)
+        trainer = make_trainer(setting, network, loader, epochs=epochs, handlers=handlers)
+        started = time.process_time()
+        trainer.run()
+        taken.append(time.process_time() - started)
+    what = f"stage A, {epochs} epochs, float32, feature_reuse {variants}, its features included"
+    return [Row(what, f"{taken[0]:.0f} CPU s", f"{taken[1]:.0f} CPU s", taken[0] / taken[1], 2.2)]
+
+
+# ---- a GPU ----------------------------------------------------------------------------------------------------------
+
+
+def report_gpu(setting: Setting) -> None:
+    """Print steps of both stages in every precision with their memory, and how near the roofline they are."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        PlainFusionNet().encode_mri(torch.rand(1, 1, *setting.slab))
+    print(f"forward pass of the MRI encoder: {counter.get_total_flops() / 1e12:.2f} TFLOP a participant")
+    print("| stage | what | s/step | participants/s | speed-up | GPU peak | TFLOP/s of the MRI's forward pass alone |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    ways: dict[str, tuple[type[FusionNet] | Callable[[], FusionNet], dict[str, Any]]] = {
+        "float32, contiguous": (PlainFusionNet, {}),
+        "float32": (lambda: FusionNet(pretrained=False), {}),
+        "float16 with scaler": (lambda: FusionNet(pretrained=False), {"precision": "float16"}),
+        "bfloat16": (lambda: FusionNet(pretrained=False), {"precision": "bfloat16"}),
+        "bfloat16, fused AdamW": (lambda: FusionNet(pretrained=False), {"precision": "bfloat16", "fused": True}),
+    }
     for stage in range(len(BLOCKS)):
         reference = 0.0
-        for amp in (False, True) if cuda else (False,):
-            if cuda:
-                torch.cuda.reset_peak_memory_stats()
-            times = time_stage(stage, options, amp)
-            wall, cpu = statistics.median(times.wall), statistics.median(times.cpu)
+        for what, (build, options) in ways.items():
+            torch.cuda.reset_peak_memory_stats()
+            wall = statistics.median(wall for wall, _ in step_times(setting, build(), stage=stage, **options))
             reference = reference or wall
-            memory = f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if cuda else "-"
-            precision = "mixed fp16" if amp else "float32"
-            yield (
-                f"| {'AB'[stage]} | {precision} | {wall:.3f} | {cpu:.2f} | {60 * options.batch / wall:.1f} | "
-                f"{reference / wall:.2f} | {memory} |"
+            peak = torch.cuda.max_memory_allocated() / 2**30
+            rate = setting.batch / wall
+            print(
+                f"| {'AB'[stage]} | {what} | {wall:.4f} | {rate:.1f} | {reference / wall:.2f} | {peak:.1f} GiB | "
+                f"{rate * counter.get_total_flops() / 1e12:.1f} |",
+                flush=True,
             )
+    measure_augmentation(setting)
 
 
-def main() -> None:
-    """Print a table in Markdown."""
+def measure_augmentation(setting: Setting) -> None:
+    """Print what flips and rotation of a batch cost on the device, beside the CPU."""
+    volumes = torch.rand(1, *setting.slab)
+    for device in ("cpu", str(setting.device)):
+        item = {"mri": volumes.to(device)}
+        chain = Compose([*(RandFlipd("mri", 1.0, axis) for axis in range(3)), RandInPlaneRotated(prob=1.0)])
+        times = []
+        for _ in range(20):
+            started = time.perf_counter()
+            chain(dict(item))
+            if device != "cpu":
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - started)
+        print(f"augmentation of one MRI on {device}: {statistics.median(times) * 1e3:.2f} ms")
+
+
+ROWS = {
+    "step": measure_step,
+    "pipeline": measure_pipeline,
+    "baseline": measure_baseline,
+    "reuse": measure_reuse,
+}
+
+
+def main() -> int:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--size", choices=SIZES, default=None, help="default: demo on a CPU, full on a GPU")
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--warm-up", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--size", choices=SLABS, default="full")
+    parser.add_argument("--batch", type=int, default=0, help="default: 2 on a CPU, 4 on a GPU")
+    parser.add_argument("--steps", type=int, default=0, help="default: 3 on a CPU, 20 on a GPU")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=[])
+    parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    on_gpu = torch.device(options.device).type == "cuda"
-    options.size = options.size or ("full" if on_gpu else "demo")
-    torch.set_num_threads(options.threads)
-    name = torch.cuda.get_device_name() if on_gpu else f"{platform.processor() or platform.machine()} CPU"
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "not known"
-    print(f"{name}, torch {torch.__version__}, {options.threads} threads, load {load}")
-    print(
-        f"batch {options.batch}, EEG [17, 224, 224], MRI {list(SIZES[options.size])}, median of {options.steps} steps"
-    )
-    print("| stage | precision | s/step | CPU s/step | participants/min | speed-up | GPU peak |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for row in rows(options):
-        print(row, flush=True)
+    device = torch.device(options.device)
+    cuda = device.type == "cuda"
+    rows: list[Row] = []
+    before = os.getloadavg()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        setting = Setting(
+            device,
+            SLABS[options.size],
+            options.batch or (4 if cuda else 2),
+            options.steps or (20 if cuda else 3),
+            write_recordings(folder, 16),
+            folder,
+        )
+        print(f"torch {torch.__version__}, {torch.cuda.get_device_name() if cuda else 'CPU'}")
+        if cuda and not options.rows:
+            report_gpu(setting)
+        for each in options.rows or (["pipeline", "baseline"] if cuda else list(ROWS)):
+            torch.manual_seed(0)
+            rows += ROWS[each](setting, options.quick)
+            print(
+                f"{each}: " + "; ".join(f"{row.reference} -> {row.ours} ({row.ratio:.2f})" for row in rows[-2:]),
+                flush=True,
+            )
+    show(rows, before)
+    return 0 if all(row.reached for row in rows) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -49,6 +49,12 @@ def test_the_knobs_have_the_defaults_of_the_specification() -> None:
         "rotate_max_degrees": 10.0,
         "select": "best",
         "eval_segments": None,
+        "accumulate": 1,
+        "label_smoothing": 0.0,
+        "class_weights": None,
+        "ema_decay": None,
+        "early_stopping": None,
+        "max_minutes": None,
     }
     assert {name: train[name] for name in expected} == expected
     assert train["stage_blocks"] == [

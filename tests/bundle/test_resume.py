@@ -1,6 +1,7 @@
 """A training that was killed goes on with the same bits; one that was stopped says how."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -8,9 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 import torch
 
+from monai_fusion.datalist import read_datalist
 from tests.bundle.conftest import SMALL, Cohort, bundle_command, bundle_run
 
 FOUR_EPOCHS = SMALL | {"num_epochs": "[2, 2]"}
@@ -106,9 +110,28 @@ def test_a_finished_training_resumed_says_so(cohort: Cohort, run_folder: Path) -
     assert [row["epoch"] for row in history_of(run_folder)] == ["1", "2"]
 
 
+def with_one_changed_recording(cohort: Cohort) -> tuple[Path, str]:
+    """A datalist in which one participant has another MRI under the same name; and whose it is."""
+    record = read_datalist(cohort.datalist).records("training")[2]
+    assert record.mri is not None
+    image = nib.load(record.mri)
+    changed = cohort.folder / "changed" / record.mri.name
+    changed.parent.mkdir()
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[::-1], image.affine), changed)
+    content = json.loads(cohort.datalist.read_text(encoding="utf-8"))
+    (row,) = (row for row in content["training"] if row["participant_id"] == record.participant_id)
+    row["mri"] = f"changed/{changed.name}"
+    path = cohort.datalist.with_name("one_changed.json")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path, record.participant_id
+
+
 def test_a_checkpoint_of_another_training_is_refused_with_what_differs(cohort: Cohort, run_folder: Path) -> None:
-    options = SMALL | {"batch_size": 3, "seed": 7}
-    done = bundle_run("train.yaml", datalist=cohort.datalist, output_dir=run_folder, resume="true", **options)
+    datalist, participant = with_one_changed_recording(cohort)
+    options = SMALL | {"batch_size": 3, "seed": 7, "network_def#head_dropout": 0.5}
+    done = bundle_run("train.yaml", datalist=datalist, output_dir=run_folder, resume="latest", **options)
     assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert f"{participant} mri: the file has another content than when the checkpoint was written" in done.stderr
+    assert "another training; put back what is named here, or start anew" in done.stderr and "3 problems" in done.stderr
     assert "batch_size: 3, expected 4 as in the checkpoint" in done.stderr
     assert "seed: 7, expected 1337 as in the checkpoint" in done.stderr

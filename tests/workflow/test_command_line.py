@@ -12,7 +12,7 @@ import pytest
 from monai.bundle import run as bundle_run
 
 from monai_fusion.errors import InputError
-from monai_fusion.workflow import CommandLine, check_overrides, flag
+from monai_fusion.workflow import CommandLine, check_overrides, flag, resumes
 from tests.support import BUNDLE_CONFIGS
 
 ENTRY = "/somewhere/site-packages/monai/bundle/__main__.py"
@@ -214,18 +214,20 @@ def test_what_no_config_defines_is_refused_with_the_likely_meaning(words: list[s
         ["--eval_segments", "3"],
         ["--cache_dir", "$None"],
         ["--cache_dir", "runs/store"],
-        ["--amp", "false"],
+        ["--precision", "float32"],
         ["--select", "last"],
         ["--optimizer#amsgrad", "True"],
         ["--train#trainer#max_epochs", "3"],
         ["--train#trainer#accumulation_steps", "2"],  # an argument of MONAI's class, which the config names briefly
         ["--loss#label_smoothing", "0.1"],
         ["--train::trainer::accumulation_steps", "2"],
-        ["--train#handlers#3#print_lr", "True"],
+        ["--train#handlers#0#seed", "7"],
         ["--validate#evaluator#_disabled_", "True"],
         ["--eeg_preprocessing#0#keys", "['eeg', 'other']"],
         ["--+num_epochs", "[5]"],
         ["--_meta_#version", "2"],
+        ["--resume", "latest"],
+        ["--class_weights", "balanced", "--early_stopping", "3", "--max_minutes", "0.5"],
         [],
     ],
     ids=" ".join,
@@ -242,6 +244,9 @@ def test_what_a_config_or_a_component_defines_is_accepted(words: list[str]) -> N
         (["--batch_size", "True"], "--batch_size: True, expected a whole number"),
         (["--batch_size"], "--batch_size: True, expected a whole number"),
         (["--head_lr", "fast"], "--head_lr: 'fast', expected a number"),
+        (["--resume", "newest"], "--resume: 'newest', expected true, false or latest"),
+        (["--early_stopping", "0"], "--early_stopping: 0, expected a whole number, at least 1"),
+        (["--accumulate", "0"], "--accumulate: 0, expected a whole number, at least 1"),
         (["--pretrained", "yes please"], "--pretrained: 'yes please', expected true or false"),
         (["--pretrained", "1"], "--pretrained: 1, expected true or false"),
         (["--num_epochs", "25"], '--num_epochs: 25, expected a list such as "[15, 10]"'),
@@ -283,5 +288,11 @@ def test_a_flag_that_is_false(text: object) -> None:
 
 @pytest.mark.parametrize("text", ["maybe", 1, None, ""])
 def test_a_flag_that_is_neither_is_refused(text: object) -> None:
-    with pytest.raises(InputError, match=r"^amp: .*, expected true or false$"):
-        flag(text, "amp")
+    with pytest.raises(InputError, match=r"^resume: .*, expected true or false$"):
+        flag(text, "resume")
+
+
+def test_a_training_resumes_with_true_and_with_latest() -> None:
+    assert [resumes(value) for value in ("latest", "true", True, "false", False)] == [True, True, True, False, False]
+    with pytest.raises(InputError, match="resume: 'newest', expected true or false"):
+        resumes("newest")

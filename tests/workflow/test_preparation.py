@@ -1,6 +1,7 @@
 """All files of a run are read, checked and prepared before it trains."""
 
 import logging
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -121,3 +122,29 @@ def test_a_training_says_last_what_was_kept_and_where(
     assert str(tmp_path / "model.pt") in lines[1]
     assert str(tmp_path / "fusion_convnext_r3d18_gated_align.pth") in lines[1]
     assert "evaluate.yaml" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("stopped_by", "out_of_time", "code"), [(None, True, 124), (signal.SIGTERM, False, 143), (signal.SIGINT, True, 130)]
+)
+def test_a_stopped_training_says_how_to_go_on_and_gives_a_code_that_scripts_can_tell(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, stopped_by: object, out_of_time: bool, code: int
+) -> None:
+    trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
+    trainer.state.epoch, trainer.state.max_epochs = 7, 25
+    for name, value in {"stopped_by": stopped_by, "out_of_time": out_of_time}.items():
+        setattr(trainer.state, name, value)
+    with caplog.at_level(logging.INFO, logger="monai_fusion"), pytest.raises(SystemExit) as ended:
+        announce_training(tmp_path, trainer, evaluator, "best")
+    assert ended.value.code == code
+    assert infos(caplog) == ["stopped in epoch 7 of 25", "to go on: the same command with --resume true"]
+
+
+def test_after_early_stopping_the_last_epoch_is_the_one_that_was_validated(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
+    trainer.state.epoch, evaluator.state.epoch = 25, 18
+    with caplog.at_level(logging.INFO, logger="monai_fusion"):
+        announce_training(tmp_path, trainer, evaluator, "last")
+    assert infos(caplog)[0] == "kept the last epoch, 18"

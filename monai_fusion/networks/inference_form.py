@@ -1,0 +1,95 @@
+"""Blocks that are only run, not trained, in the form in which running them is cheapest."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+
+class InferenceForm:
+    """A copy of a block whose BatchNorms are folded into its convolutions, with its weights in the precision wanted.
+
+    The copy is made when it is first needed and again whenever a weight or a statistic of the block has changed, so it
+    can never be stale. It is no submodule: state dicts, parameter counts and optimisers do not see it.
+
+    Folding is exact but for rounding: a BatchNorm in evaluation mode is a scale and a shift of each channel
+    (:func:`torch.nn.utils.fusion.fuse_conv_bn_eval`).
+    """
+
+    def __init__(self) -> None:
+        self._made_of: tuple[Any, ...] = ()
+        self._kept: list[Tensor] = []
+        self._form: nn.Module | None = None
+
+    def __call__(self, block: nn.Module, x: Tensor) -> Tensor:
+        """Run the block, in evaluation mode and without gradients.
+
+        Args:
+            block: The block; its own weights and mode are left alone.
+            x: Its input [B, C, T, H, W].
+
+        Returns:
+            What the block answers, in autocast's dtype where autocast is on, else in the input's.
+        """
+        device = x.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        form = self._current(block, x.shape[1], dtype)
+        # With the weights in the right dtype already, autocast would only cast them again in every call.
+        with torch.no_grad(), torch.autocast(device, enabled=False):
+            answer: Tensor = form(x.to(dtype))
+        return answer
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> InferenceForm:
+        return InferenceForm()  # the copy of a network makes its own when it needs one
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the copy: what is pickled makes its own."""
+        return vars(InferenceForm())
+
+    def _current(self, block: nn.Module, channels: int, dtype: torch.dtype) -> nn.Module:
+        tensors = [*block.parameters(), *block.buffers()]
+        made_of = (channels, dtype, *((each.data_ptr(), _version(each)) for each in tensors))
+        if self._form is None or made_of != self._made_of:
+            self._form = _fold(copy.deepcopy(block), channels).eval().requires_grad_(False).to(dtype)
+            self._made_of = made_of
+            # While these live, no other tensor can come to stand at the same address.
+            self._kept = [each.detach() for each in tensors]
+        return self._form
+
+
+def _version(tensor: Tensor) -> int:
+    """How often a tensor was changed in place; tensors made in inference mode do not count that, and cannot change."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _fold(block: nn.Module, channels: int) -> nn.Module:
+    """Fold each BatchNorm that follows a convolution into it, and sum a stem's filters where the input has one channel.
+
+    Args:
+        block: Changed in place.
+        channels: Channels of the block's input.
+    """
+    for parent in list(block.modules()):
+        if not isinstance(parent, nn.Sequential):
+            continue
+        children = list(parent.named_children())
+        for (name, conv), (next_name, norm) in itertools.pairwise(children):
+            if isinstance(conv, nn.Conv3d) and isinstance(norm, nn.BatchNorm3d):
+                setattr(parent, name, _with_channels(fuse_conv_bn_eval(conv.eval(), norm.eval()), channels))
+                setattr(parent, next_name, nn.Identity())
+    return block
+
+
+def _with_channels(conv: nn.Conv3d, channels: int) -> nn.Conv3d:
+    """Sum filters over replicated input channels (see `GreyableConv3d`) once, not in every call."""
+    if channels == 1 and conv.in_channels == 3:
+        conv.weight = nn.Parameter(
+            conv.weight.sum(dim=1, keepdim=True).contiguous(memory_format=torch.channels_last_3d)
+        )
+        conv.in_channels = 1
+    return conv

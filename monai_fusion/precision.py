@@ -1,0 +1,60 @@
+"""In which number format the networks compute: float32, or mixed with bfloat16 or float16."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from monai_fusion.errors import InputError, Problem
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+
+def resolve_precision(precision: str, device: str | torch.device) -> str:
+    """Choose what ``auto`` means on a device, and refuse what a device cannot do.
+
+    ``auto`` is bfloat16 where the hardware multiplies in it (CPUs with AVX-512 BF16 or AMX, NVIDIA GPUs since Ampere),
+    float16 with loss scaling on older GPUs, and else float32. Weights, losses and sums of gradients stay in float32.
+
+    Args:
+        precision: One of :data:`PRECISIONS`.
+        device: Where the network runs; it must exist.
+
+    Returns:
+        ``float32``, ``bfloat16`` or ``float16``.
+
+    Raises:
+        InputError: It is none of these, or float16 is wanted of a CPU.
+    """
+    kind = torch.device(device).type
+    if precision not in PRECISIONS:
+        raise InputError(Problem("--precision", seen=repr(precision), wanted=f"one of {', '.join(PRECISIONS)}"))
+    if precision == "auto":
+        if kind == "cuda":
+            return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+        return "bfloat16" if kind == "cpu" and cpu_multiplies_bfloat16() else "float32"
+    if precision == "float16" and kind != "cuda":
+        raise InputError(Problem("--precision", seen="float16", wanted="bfloat16 or float32", advice=f"on {device}"))
+    return precision
+
+
+def cpu_multiplies_bfloat16() -> bool:
+    """Whether the CPU has instructions for bfloat16 products; without them bfloat16 is slower than float32."""
+    cpu: Any = torch.cpu
+    if hasattr(cpu, "get_capabilities"):
+        has: dict[str, Any] = cpu.get_capabilities()
+        return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
+    return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())  # torch before get_capabilities
+
+
+def autocast(precision: str, device: str | torch.device) -> torch.autocast:
+    """Return the context in which a network computes in a precision.
+
+    Args:
+        precision: As :func:`resolve_precision` returns it.
+        device: Where the inputs are.
+    """
+    enabled = precision != "float32"
+    dtype = getattr(torch, precision) if enabled else torch.bfloat16
+    return torch.autocast(torch.device(device).type, dtype=dtype, enabled=enabled)
