@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 SHOWN_AT_MOST = 20
@@ -60,15 +60,36 @@ class InputError(Exception):
         return "\n".join(lines)
 
 
+class RunFailed(Exception):  # noqa: N818 # it is what happened, not an error of the program
+    """A run could not go on, for a reason that has a name: reported as text, without a traceback, exit code 1.
+
+    Args:
+        lines: What happened, then what stays and what to do; a line each.
+    """
+
+    exit_code = 1
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
+        super().__init__(*lines)
+
+    def __str__(self) -> str:
+        """The message as a user reads it, without the leading ``error:``."""
+        return "\n  ".join(self.lines)
+
+
 def input_error_behind(error: BaseException | None) -> InputError | None:
     """Return the first `InputError` along the causes of an exception, or None.
 
     MONAI wraps what a transform or a config's component raises into `RuntimeError`, with the original as its cause.
     """
+    return next((cause for cause in causes_of(error) if isinstance(cause, InputError)), None)
+
+
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception, then what it was raised from or while handling, and so on."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        if isinstance(error, InputError):
-            return error
+        yield error
         seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return None

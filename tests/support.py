@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from monai.transforms import MapTransform
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils.data import Dataset
 
 from monai_fusion.data import Draw
@@ -124,6 +126,30 @@ class TinyFusionNet(nn.Module):
     def export_state(self) -> dict[str, dict[str, Tensor]]:
         """The state dict of the head under the names of an exported state."""
         return {part: dict(self.head.state_dict()) for part in ("eeg_enc", "mri_enc", "head")}
+
+
+class CountedReadings(TorchFunctionMode):
+    """While it is entered, counts how often a value leaves a tensor for Python: on a GPU, each time the host waits."""
+
+    READINGS = frozenset(
+        getattr(Tensor, name)
+        for name in ("item", "tolist", "numpy", "cpu", "__float__", "__int__", "__bool__", "__format__")
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readings = 0
+        self._entered = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """How long ago it was made."""
+        return time.perf_counter() - self._entered
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count and pass on."""
+        self.readings += func in self.READINGS
+        return func(*args, **(kwargs or {}))
 
 
 class EchoDraws(Dataset[Tensor]):

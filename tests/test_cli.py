@@ -18,6 +18,9 @@ from monai_fusion import __version__, cli
 from monai_fusion.cli.cohort import sample_cohort
 from monai_fusion.cli.several_values import one_flag_a_value
 from monai_fusion.sample_cohort import SampleCohortOptions
+from tests.support import BUNDLE_CONFIGS
+from tests.workflow.test_rerun import manifest_in
+from tests.workflow.test_rerun import write as write_manifest
 
 LABELS = dict(zip([f"sub-{number:02d}" for number in range(1, 13)], "MFMMFMFMMFMM", strict=True))
 
@@ -285,3 +288,32 @@ def test_a_sample_cohort_is_written_built_and_checked_to_the_last_file(
     assert len(lines) == 2
     assert lines[0].startswith(f"  line {line}, {name} eeg eeg/{scalogram.name}: shape (224, 224, 16)")
     assert lines[1].startswith(f"  line {line}, {name} mri mri/{volume.name}: ")
+
+
+def test_a_rerun_of_what_is_no_manifest_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text("{}", encoding="utf-8")
+    code, out, err = call(capsys, "rerun", path)
+    assert (code, out) == (2, "")
+    assert err == f"error: {path}: not a manifest that this version reads\n"
+
+
+def test_a_dry_rerun_says_what_differs_and_the_command_and_runs_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_manifest(tmp_path, manifest_in(tmp_path, batch_size=3))
+    code, out, err = call(capsys, "rerun", path, "--bundle-root", BUNDLE_CONFIGS.parent, "--dry-run")
+    assert (code, err) == (0, "")
+    *differing, command = out.splitlines()
+    assert "differs: versions torch: '0.0' then, " in "\n".join(differing)
+    assert "-m monai.bundle run" in command and "--batch_size 3" in command
+    assert not list(tmp_path.parent.glob("*-rerun"))
+
+
+def test_a_rerun_that_the_bundle_refuses_has_its_exit_code(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = write_manifest(tmp_path, manifest_in(tmp_path, batch_size=3))  # its datalist is none
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["rerun", str(path), "--bundle-root", str(BUNDLE_CONFIGS.parent)])
+    error = capfd.readouterr().err
+    assert ended.value.code == 2
+    assert "list.json" in error and "exit code 2: nothing to compare" in error and "Traceback" not in error

@@ -99,7 +99,7 @@ class FusionDataset(Dataset[dict[str, Any]]):
                 return self._with_features(draw.index, eeg, mri_seed)
             item = self.mri.draw(draw.index, mri_seed)
         else:
-            eeg = torch.stack([_plain(self.eeg[index][EEG]) for index in _spread(first, end, self.max_segments)])
+            eeg = torch.stack([_plain(self.eeg[index][EEG]) for index in spread(first, end, self.max_segments)])
             item = self.mri[draw.index]
         chosen = {EEG: eeg, MRI: _plain(item[MRI]), PARTICIPANT_ID: item[PARTICIPANT_ID]}
         return chosen | ({LABEL: item[LABEL]} if LABEL in item else {})
@@ -151,7 +151,7 @@ def _plain(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.as_subclass(torch.Tensor)
 
 
-def _spread(first: int, end: int, at_most: int | None) -> Sequence[int]:
+def spread(first: int, end: int, at_most: int | None) -> Sequence[int]:
     """Indices ``first`` to ``end``, or ``at_most`` of them at even distances."""
     if at_most is None or end - first <= at_most:
         return range(first, end)

@@ -94,12 +94,17 @@ def of_condition(paths: Sequence[Path], condition: str | None) -> list[Path]:
     wanted = condition.casefold()
     chosen = [path for path in paths if wanted in _words(path)]
     if not chosen:
-        words = Counter(word for path in paths for word in _stem(path).split("_")[1:] if not _SEGMENT.fullmatch(word))
+        words = Counter(word for path in paths for word in condition_words(path))
         common = [word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0]))[:6]]
         there = f"the names hold {', '.join(map(quoted, common))}" if common else "the names say no condition"
         advice = f"{did_you_mean(condition, common)} {there}".strip()
         raise InputError(Problem("--eeg-condition", quoted(condition), "no EEG file is named so", advice=advice))
     return chosen
+
+
+def condition_words(path: Path) -> list[str]:
+    """The words of a name that may say its condition: not the id, and no segment's number."""
+    return [word for word in _stem(path).split("_")[1:] if not _SEGMENT.fullmatch(word)]
 
 
 def of_sessions(

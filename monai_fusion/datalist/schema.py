@@ -84,16 +84,17 @@ class DatalistFile(BaseModel):
     test: Annotated[list[Entry], Field(description="Participants the finished network is judged by.")] = []
 
 
-class _SchemaOfFiles(GenerateJsonSchema):
+class SchemaOfFiles(GenerateJsonSchema):
     """Leaves out the titles that pydantic derives from field names: they say nothing that the name does not."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
+        """Never."""
         return False
 
 
 def datalist_json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a datalist file, as committed in ``data_manifests/datalist.schema.json``."""
-    schema = DatalistFile.model_json_schema(by_alias=True, schema_generator=_SchemaOfFiles)
+    schema = DatalistFile.model_json_schema(by_alias=True, schema_generator=SchemaOfFiles)
     return {"$schema": GenerateJsonSchema.schema_dialect, **schema}
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,36 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.metrics import Metric
 
-from monai_fusion.evaluation.metrics import SCORES, report_text, summarize
-from monai_fusion.evaluation.predictions import Prediction, write_predictions
+from monai_fusion.datalist import ParticipantRecord
+from monai_fusion.evaluation.calibration import Calibration
+from monai_fusion.evaluation.caveats import collapse_text
+from monai_fusion.evaluation.conditions import conditions_of, mean_by_condition
+from monai_fusion.evaluation.gate import collapsed
+from monai_fusion.evaluation.modalities import FusingNetwork, without_each_modality
+from monai_fusion.evaluation.predictions import PREDICTIONS_FILE, Prediction, refuse_nan, write_predictions
+from monai_fusion.evaluation.scores import SCORES
+from monai_fusion.evaluation.strata import strata_of
+from monai_fusion.evaluation.summary import Settings, summarize
+from monai_fusion.evaluation.text import report_text
 from monai_fusion.files import write_atomically
-from monai_fusion.keys import EEG, GATE, LABEL, PARTICIPANT_ID, PROBABILITIES
+from monai_fusion.keys import (
+    EEG,
+    GATE,
+    LABEL,
+    MRI_EMBEDDING,
+    PARTICIPANT_ID,
+    PROBABILITIES,
+    SEGMENT_EEG_EMBEDDINGS,
+    SEGMENT_PROBABILITIES,
+)
+
+METRICS_FILE = "metrics.json"
 
 logger = logging.getLogger(__name__)
 
 
 class ParticipantMetric(Metric):
-    """One of :data:`~monai_fusion.evaluation.metrics.SCORES` over the participants of an evaluation.
+    """One of :data:`~monai_fusion.evaluation.scores.SCORES` over the participants of an evaluation.
 
     Args:
         score: The name of the score, e.g. ``cross_entropy``.
@@ -56,11 +76,24 @@ class PredictionCollector:
 
     Args:
         then: What to do with the predictions, in this order, e.g. a `ReportPrinter` and a `ResultWriter`.
+        records: The participants of the datalist, for their further fields and the conditions of their EEG segments;
+            without them predictions have neither.
+        network: The network, to predict everybody without each modality as well; keeps 2 kB a segment. None does not.
     """
 
-    def __init__(self, then: Sequence[Callable[[Sequence[Prediction]], None]] = ()) -> None:
+    def __init__(
+        self,
+        then: Sequence[Callable[[Sequence[Prediction]], None]] = (),
+        records: Sequence[ParticipantRecord] = (),
+        network: FusingNetwork | None = None,
+    ) -> None:
         self.then = list(then)
+        self.records = {record.participant_id: record for record in records}
+        self.conditions = conditions_of(records)
+        self.network = network
         self.predictions: list[Prediction] = []
+        self._eeg: list[torch.Tensor] = []
+        self._mri: list[torch.Tensor] = []
 
     def attach(self, engine: Engine) -> None:
         """Attach to an evaluator that runs with ``decollate=False``."""
@@ -69,7 +102,7 @@ class PredictionCollector:
         engine.add_event_handler(Events.COMPLETED, self._finish)
 
     def _start(self, engine: Engine) -> None:
-        self.predictions = []
+        self.predictions, self._eeg, self._mri = [], [], []
 
     def _collect(self, engine: Engine) -> None:
         batch, predicted = engine.state.batch, engine.state.output["pred"]
@@ -77,6 +110,7 @@ class PredictionCollector:
         gates = predicted[GATE].flatten().cpu()
         labels = batch[LABEL].tolist() if LABEL in batch else [None] * len(probabilities)
         for row, participant in enumerate(batch[PARTICIPANT_ID]):
+            record = self.records.get(participant)
             self.predictions.append(
                 Prediction(
                     participant_id=participant,
@@ -84,10 +118,28 @@ class PredictionCollector:
                     probabilities=tuple(probabilities[row].tolist()),
                     gate=float(gates[row]),
                     segments=len(batch[EEG]),
+                    by_condition=self._by_condition(participant, predicted),
+                    fields={} if record is None else record.extra,
                 )
             )
+        if self.network is not None:
+            self._eeg.append(predicted[SEGMENT_EEG_EMBEDDINGS].detach())
+            self._mri.append(predicted[MRI_EMBEDDING].detach())
+
+    def _by_condition(self, participant: str, predicted: Mapping[str, torch.Tensor]) -> Mapping[str, tuple[float, ...]]:
+        conditions = self.conditions.get(participant, ())
+        if not conditions or len(conditions) != len(predicted[SEGMENT_PROBABILITIES]):
+            return {}  # not all segments were predicted: which ones is not known here
+        return mean_by_condition(predicted[SEGMENT_PROBABILITIES].double().cpu().tolist(), conditions)
 
     def _finish(self, engine: Engine) -> None:
+        if self.network is not None and len(self.predictions) > 1:
+            without = zip(*without_each_modality(self.network, self._eeg, self._mri), strict=True)
+            self.predictions = [
+                replace(row, without_eeg=eeg, without_mri=mri)
+                for row, (eeg, mri) in zip(self.predictions, without, strict=True)
+            ]
+        self._eeg, self._mri = [], []
         for receiver in self.then:
             receiver(self.predictions)
 
@@ -110,33 +162,56 @@ class ReportPrinter:
 
 
 class ResultWriter:
-    """Write ``predictions.csv`` and, where labels are known, ``metrics.json``.
+    """Write ``predictions.csv`` and, where labels are known, ``metrics.json``; log what they say.
 
     Args:
         folder: The folder to write to; made if it does not exist.
         classes: The class names, in the order of their indices.
-        context: Further fields of ``metrics.json``, e.g. which part of which datalist was evaluated.
+        calibration: What corrects the probabilities and decides; None leaves the network's own.
+        datalist: The name of the cohort.
+        section: The part of the datalist that was evaluated.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], classes: Sequence[str], context: dict[str, Any] | None = None
+        self,
+        folder: str | os.PathLike[str],
+        classes: Sequence[str],
+        calibration: Calibration | None = None,
+        datalist: str = "",
+        section: str = "",
     ) -> None:
         self.folder = Path(folder)
         self.classes = list(classes)
-        self.context = context or {}
+        self.calibration = calibration
+        self.settings = Settings(datalist=datalist, section=section)
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
-        """Write the files of one evaluation."""
+        """Write the files of one evaluation.
+
+        Raises:
+            InputError: A probability is not a number; nothing is written then.
+        """
+        refuse_nan(predictions)
+        if self.calibration is not None:
+            predictions = self.calibration.apply(predictions)
         self.folder.mkdir(parents=True, exist_ok=True)
-        table = self.folder / "predictions.csv"
-        write_predictions(predictions, self.classes, table)
-        written = [str(table)]
+        written = [self.folder / PREDICTIONS_FILE]
+        write_predictions(predictions, self.classes, written[0], strata_of(predictions)[0])
         if any(row.label is not None for row in predictions):
-            summary = self.context | summarize(predictions, self.classes)
-            scores = self.folder / "metrics.json"
-            write_atomically(scores, json.dumps(summary, indent=2, ensure_ascii=False).encode("utf-8"))
-            written.append(str(scores))
-        logger.info("wrote %s", " and ".join(written))
+            written.append(self.folder / METRICS_FILE)
+            self._score(predictions, written[1])
+        elif (modality := collapsed([row.gate for row in predictions])) is not None:
+            logger.warning(collapse_text(modality))
+        logger.info("wrote %s", " and ".join(map(str, written)))
+
+    def _score(self, predictions: Sequence[Prediction], path: Path) -> None:
+        metrics = summarize(predictions, self.classes, self.calibration, self.settings)
+        write_atomically(path, metrics.model_dump_json(indent=2).encode("utf-8"))
+        logger.info(
+            "%s: %s", self.settings.section, "\n".join([*metrics.headline, report_text(predictions, self.classes)])
+        )
+        for warning in metrics.warnings:
+            logger.warning(warning)
 
 
 def _probabilities_and_labels(output: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:

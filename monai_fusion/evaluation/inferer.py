@@ -9,7 +9,16 @@ from monai.inferers import Inferer
 from torch import Tensor
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.keys import EEG_EMBEDDING, FUSED_EMBEDDING, GATE, LOGITS, MRI_EMBEDDING, PROBABILITIES
+from monai_fusion.keys import (
+    EEG_EMBEDDING,
+    FUSED_EMBEDDING,
+    GATE,
+    LOGITS,
+    MRI_EMBEDDING,
+    PROBABILITIES,
+    SEGMENT_EEG_EMBEDDINGS,
+    SEGMENT_PROBABILITIES,
+)
 from monai_fusion.precision import autocast
 
 
@@ -56,7 +65,8 @@ class ParticipantInferer(Inferer):
         Returns:
             float32 ``probabilities`` [1, K] and ``gate`` [1, 1] (means over the segments), ``logits`` [1, K]
             (logarithm of the mean probabilities), ``eeg_embedding`` and ``fused_embedding`` [1, D] (means over the
-            segments), ``mri_embedding`` [1, D].
+            segments), ``mri_embedding`` [1, D]; and of each segment ``segment_probabilities`` [S, K] and
+            ``segment_eeg_embeddings`` [S, D].
         """
         (mri,) = args
         fusion = cast(FusionNetwork, network)
@@ -67,12 +77,15 @@ class ParticipantInferer(Inferer):
                 embedding = fusion.encode_eeg(chunk)
                 parts.append(fusion.fuse(embedding, mri_embedding.expand(len(embedding), -1)))
         logits, gate, eeg = (torch.cat([part[key] for part in parts]).float() for key in (LOGITS, GATE, EEG_EMBEDDING))
-        probabilities = logits.softmax(dim=1).mean(dim=0, keepdim=True)
+        of_segments = logits.softmax(dim=1)
+        probabilities = of_segments.mean(dim=0, keepdim=True)
         return {
             PROBABILITIES: probabilities,
             LOGITS: probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log(),
             GATE: gate.mean(dim=0, keepdim=True),
             EEG_EMBEDDING: eeg.mean(dim=0, keepdim=True),
             MRI_EMBEDDING: mri_embedding.float(),
+            SEGMENT_PROBABILITIES: of_segments,
+            SEGMENT_EEG_EMBEDDINGS: eeg,
             FUSED_EMBEDDING: (gate * eeg + (1 - gate) * mri_embedding.float()).mean(dim=0, keepdim=True),
         }

@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.evaluation.scores import Floats, Labels, Outcome
 from monai_fusion.files import write_atomically
+
+PREDICTIONS_FILE = "predictions.csv"
+_NAMED_AT_MOST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,12 @@ class Prediction:
         probabilities: One probability a class, averaged over the EEG segments.
         gate: Weight of the EEG embedding, 0 to 1, averaged over the EEG segments.
         segments: The number of EEG segments.
+        network_probabilities: The network's own, if ``probabilities`` are calibrated ones.
+        threshold: Of two classes, the second is said above this probability of it; None says the most probable class.
+        without_eeg: What ``probabilities`` become if the EEG is that of others; None where that was not computed.
+        without_mri: ... if the MRI is that of others.
+        by_condition: What they become with the segments of one EEG condition alone.
+        fields: The further fields of the participant's row in the datalist (age, site, fold ...).
     """
 
     participant_id: str
@@ -31,23 +42,128 @@ class Prediction:
     probabilities: tuple[float, ...]
     gate: float
     segments: int
+    network_probabilities: tuple[float, ...] | None = None
+    threshold: float | None = None
+    without_eeg: tuple[float, ...] | None = None
+    without_mri: tuple[float, ...] | None = None
+    by_condition: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
+    fields: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     @property
     def predicted(self) -> int:
-        """The index of the most probable class (the first of equals)."""
-        return int(np.argmax(self.probabilities))
+        """The index of the class that is said; of equally probable ones the first."""
+        return said(self.probabilities, self.threshold)
+
+    @property
+    def before(self) -> tuple[float, ...]:
+        """The network's own probabilities."""
+        return self.probabilities if self.network_probabilities is None else self.network_probabilities
 
 
-def write_predictions(predictions: Sequence[Prediction], classes: Sequence[str], path: str | os.PathLike[str]) -> None:
-    """Write a CSV file with the columns participant_id, label, predicted, p(CLASS) for each class, gate, segments.
+def said(probabilities: Sequence[float], threshold: float | None = None) -> int:
+    """Return the index of the class that is said."""
+    if threshold is not None and len(probabilities) == 2:
+        return int(probabilities[1] > threshold)
+    return int(np.argmax(probabilities))
 
-    ``label`` is empty where it is not known. Probabilities are written so that they read back exactly.
+
+def change(before: Sequence[float], after: Sequence[float]) -> float:
+    """Return the share of probability that moves from some classes to others (total variation), 0 to 1."""
+    return float(np.abs(np.subtract(before, after)).sum() / 2)
+
+
+def labelled(predictions: Sequence[Prediction]) -> list[Prediction]:
+    """Return the predictions of those whose label is known.
+
+    Raises:
+        ValueError: Nobody's is, or a participant occurs twice.
     """
+    known = [row for row in predictions if row.label is not None]
+    if not known:
+        raise ValueError("no participant has a label: there is nothing to score")
+    if len({row.participant_id for row in known}) < len(known):
+        raise ValueError("a participant was predicted twice")
+    return known
+
+
+def outcome_of(predictions: Sequence[Prediction]) -> Outcome:
+    """Return probabilities, labels and what was said of participants with labels as arrays."""
+    labels: Labels = np.array([row.label for row in predictions], dtype=np.int64)
+    probabilities: Floats = np.array([row.probabilities for row in predictions], dtype=np.float64)
+    return Outcome(probabilities, labels, np.array([row.predicted for row in predictions], dtype=np.int64))
+
+
+def refuse_nan(predictions: Sequence[Prediction]) -> None:
+    """Make sure that every probability is a number.
+
+    Raises:
+        InputError: Some are not; it names the participants.
+    """
+    bad = [row.participant_id for row in predictions if not np.isfinite(row.before).all()]
+    if bad:
+        more = f" and {len(bad) - _NAMED_AT_MOST} more" if len(bad) > _NAMED_AT_MOST else ""
+        cause = (
+            "the network has diverged: train again, with a smaller learning rate or --amp false"
+            if len(bad) == len(predictions)
+            else "look at their recordings: monai-fusion datalist check --deep"
+        )
+        seen = "not a number"
+        raise InputError(Problem(", ".join(bad[:_NAMED_AT_MOST]) + more, "probabilities", seen, "0 to 1", cause))
+
+
+def write_predictions(
+    predictions: Sequence[Prediction],
+    classes: Sequence[str],
+    path: str | os.PathLike[str],
+    strata: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
+    """Write a CSV file, one row a participant; `docs/metrics.md` lists its columns.
+
+    What is not known is empty. Probabilities are written so that they read back exactly.
+
+    Args:
+        predictions: One prediction a participant.
+        classes: The names of all classes, in the order of their indices.
+        path: The file.
+        strata: For each field of the datalist that results are given by, every participant's category.
+    """
+    strata = strata or {}
+    conditions = sorted({name for row in predictions for name in row.by_condition})
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["participant_id", "label", "predicted", *(f"p({name})" for name in classes), "gate", "segments"])
+    writer.writerow(
+        ["participant_id", "label", "predicted", "correct"]
+        + [f"p({name})" for name in classes]
+        + [f"p_network({name})" for name in classes]
+        + ["threshold", "gate", "segments", "fold"]
+        + [f"{kind}_without_{modality}" for modality in ("eeg", "mri") for kind in ("predicted", "change")]
+        + [f"stratum({name})" for name in strata]
+        + [f"p({name}|{condition})" for condition in conditions for name in classes]
+    )
     for row in predictions:
-        label = "" if row.label is None else classes[row.label]
-        shown = [row.participant_id, label, classes[row.predicted], *row.probabilities, row.gate, row.segments]
-        writer.writerow(shown)
+        removed = [_without(row, other, classes) for other in (row.without_eeg, row.without_mri)]
+        by_condition = [row.by_condition.get(name, ("",) * len(classes)) for name in conditions]
+        writer.writerow(
+            [
+                row.participant_id,
+                "" if row.label is None else classes[row.label],
+                classes[row.predicted],
+                "" if row.label is None else str(row.predicted == row.label).lower(),
+                *row.probabilities,
+                *row.before,
+                "" if row.threshold is None else row.threshold,
+                row.gate,
+                row.segments,
+                row.fields.get("fold", ""),
+                *(value for pair in removed for value in pair),
+                *(categories[row.participant_id] for categories in strata.values()),
+                *(value for values in by_condition for value in values),
+            ]
+        )
     write_atomically(Path(path), text.getvalue().encode("utf-8"))
+
+
+def _without(row: Prediction, other: tuple[float, ...] | None, classes: Sequence[str]) -> tuple[str, float | str]:
+    if other is None:
+        return "", ""
+    return classes[said(other, row.threshold)], change(row.probabilities, other)

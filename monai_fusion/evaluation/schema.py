@@ -1,17 +1,18 @@
 """``metrics.json`` as pydantic models, and the JSON Schema made from them.
 
 The models say what the file holds and what each number means. `docs/metrics.md` lists every field; the schema is
-committed beside it as `docs/metrics.schema.json`. ``python -m monai_fusion.evaluation.schema`` prints it.
+committed beside it as `docs/metrics.schema.json`.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema
+
+from monai_fusion.datalist.schema import SchemaOfFiles
 
 SCHEMA_FILE = "metrics.schema.json"
 
@@ -142,7 +143,9 @@ class CalibrationSection(_Part):
     target_prior: Annotated[
         list[Probability] | None, Field(description="The class shares that the probabilities were corrected to.")
     ]
-    temperature: Annotated[float, Field(gt=0, description="Log-probabilities are divided by it; 1 changes nothing.")]
+    temperature: Annotated[
+        float, Field(gt=0, description="Divides what the recordings say, log p - log(network prior).")
+    ]
     threshold: Annotated[
         Probability | None,
         Field(
@@ -315,23 +318,12 @@ class Metrics(_Part):
     ]
 
 
-class _SchemaOfFiles(GenerateJsonSchema):
-    """Leaves out the titles that pydantic derives from field names: they say nothing that the name does not."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-
 def metrics_json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of ``metrics.json``, as committed in ``docs/metrics.schema.json``."""
-    schema = Metrics.model_json_schema(mode="serialization", schema_generator=_SchemaOfFiles)
+    schema = Metrics.model_json_schema(mode="serialization", schema_generator=SchemaOfFiles)
     return {"$schema": GenerateJsonSchema.schema_dialect, **schema}
 
 
-def main() -> None:
-    """Print the schema."""
-    sys.stdout.write(json.dumps(metrics_json_schema(), indent=2, ensure_ascii=False) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+def metrics_schema_text() -> str:
+    """The schema as it is committed."""
+    return json.dumps(metrics_json_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -9,6 +9,7 @@ from os import PathLike
 
 import torch
 from torch import Tensor, nn
+from torch.jit import is_scripting  # type: ignore[attr-defined]  # torch does not list it in __all__
 
 from monai_fusion import keys
 from monai_fusion.errors import InputError, Problem
@@ -90,8 +91,9 @@ class FusionNet(nn.Module):
         Raises:
             ValueError: A shape does not fit, or neither ``mri`` nor ``mri_features`` is given.
         """
-        if mri_features is not None:
-            return self.fuse(self.encode_eeg(eeg), self.mri_enc.embed_features(mri_features))
+        if not is_scripting():  # noqa: SIM102 # TorchScript leaves out what stands under this alone
+            if mri_features is not None:
+                return self.fuse(self.encode_eeg(eeg), self.mri_enc.embed_features(mri_features))
         if mri is None:
             raise ValueError("no mri, expected [B, 1, T, H, W] or [B, 3, T, H, W]")
         if eeg.shape[0] != mri.shape[0]:

@@ -7,6 +7,7 @@ from os import PathLike
 
 import torch
 from torch import Tensor, nn
+from torch.jit import is_scripting  # type: ignore[attr-defined]  # torch does not list it in __all__
 from torchvision.models.video import r3d_18
 
 from monai_fusion.errors import InputError, Problem
@@ -121,7 +122,7 @@ class MRIEncoder(Encoder):
             ValueError: The shape is another one.
         """
         mri = self._normalised(mri)
-        if torch.jit.is_scripting():  # type: ignore[attr-defined]  # torch does not list it in __all__
+        if is_scripting():
             return self.embed(self.backbone(mri))
         return self._embed_from(self._leading_blocks(mri), mri)
 

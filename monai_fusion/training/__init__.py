@@ -6,7 +6,9 @@ from monai_fusion.training.checkpoints import Checkpoints
 from monai_fusion.training.class_weighting import check_class_weights, class_weights
 from monai_fusion.training.clipping import HeadGradientClipping
 from monai_fusion.training.console import EpochLog, EpochProgress
+from monai_fusion.training.curves import TensorBoardCurves
 from monai_fusion.training.early_stopping import EarlyStopping
+from monai_fusion.training.failures import FiniteCheck
 from monai_fusion.training.feature_reuse import FeatureReuse
 from monai_fusion.training.inferer import PrecisionInferer
 from monai_fusion.training.interruption import GracefulStop, leave_interrupts_to_the_main_process
@@ -24,6 +26,7 @@ __all__ = [
     "EpochProgress",
     "EpochSeeding",
     "FeatureReuse",
+    "FiniteCheck",
     "FullLastStep",
     "GracefulStop",
     "HeadGradientClipping",
@@ -32,6 +35,7 @@ __all__ = [
     "Stage",
     "StageHandler",
     "StagePlan",
+    "TensorBoardCurves",
     "TimeLimit",
     "WeightAverage",
     "WeightAveraging",

@@ -9,34 +9,95 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from ignite.engine import Engine, Events
-from ignite.handlers.tqdm_logger import ProgressBar
+from tqdm.auto import tqdm
 
 from monai_fusion.files import write_atomically
-from monai_fusion.keys import GATE
+from monai_fusion.training.readings import learning_rates, loss_and_gate, means
 from monai_fusion.training.stages import StagePlan
+from monai_fusion.training.timing import EpochClock
 
 logger = logging.getLogger(__name__)
 
 
-class EpochProgress(ProgressBar):
-    """A bar over the iterations of an epoch with the loss and the mean gate; shown on terminals only."""
+class EpochProgress:
+    """A bar over the iterations of an epoch; shown on terminals only.
 
-    def __init__(self) -> None:
-        super().__init__(persist=False, disable=None, desc="epoch")
+    It says loss, mean gate, learning rates, the share of time spent waiting for data, and how long the epoch and the
+    whole training still take. Loss and gate are means since they were last read: reading them makes the host wait for
+    the GPU, so that happens about once a second.
+
+    Args:
+        interval: Seconds between two readings.
+        file: Where the bar is drawn; None for stderr.
+    """
+
+    def __init__(self, interval: float = 1.0, file: TextIO | None = None) -> None:
+        self.interval = interval
+        self.file = file
+        self._clock = EpochClock()
+        self._bar: Any = None
+        self._values: list[torch.Tensor] = []
+        self._read_at = 0.0
 
     def attach(self, engine: Engine) -> None:
-        """Attach to a trainer."""
-        super().attach(engine, output_transform=_loss_and_gate, event_name=Events.ITERATION_COMPLETED)
+        """Attach to a trainer that runs with ``decollate=False``."""
+        self._clock.attach(engine)
+        engine.add_event_handler(Events.EPOCH_STARTED, self._open)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._advance)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._close)
+        engine.add_event_handler(Events.COMPLETED, self._close)  # of a training that was stopped within an epoch
+
+    def _open(self, engine: Engine) -> None:
+        self._bar = tqdm(
+            total=engine.state.epoch_length,
+            desc=f"epoch {engine.state.epoch}/{engine.state.max_epochs}",
+            file=self.file,
+            leave=False,
+            disable=None,  # without a terminal
+            dynamic_ncols=True,
+            bar_format="{desc} [{n_fmt}/{total_fmt}] |{bar}| {elapsed}<{remaining}{postfix}",
+        )
+        self._values, self._read_at = [], time.perf_counter()
+
+    def _advance(self, engine: Engine) -> None:
+        if self._bar.disable:
+            return
+        self._values.append(loss_and_gate(engine))
+        now = time.perf_counter()
+        if now - self._read_at >= self.interval:
+            self._bar.set_postfix_str(self._describe(engine), refresh=False)
+            self._values, self._read_at = [], now
+        self._bar.update()
+        if self._bar.n == self._bar.total:  # before the validation writes its lines
+            self._bar.close()
+
+    def _describe(self, engine: Engine) -> str:
+        loss, gate = means(self._values)
+        rates = "/".join(f"{rate:.1e}" for rate in learning_rates(engine).values())
+        left = self._clock.seconds_left(engine)
+        parts = [
+            f"loss {loss:.4f}",
+            f"gate {gate:.3f}",
+            f"lr {rates}" if rates else "",
+            f"data wait {self._clock.data_wait:.0%}",
+            f"training {tqdm.format_interval(left)} left" if left is not None else "",
+        ]
+        return ", ".join(filter(None, parts))
+
+    def _close(self, engine: Engine) -> None:
+        if self._bar is not None:
+            self._bar.close()
 
 
 class EpochLog:
     """Log one line an epoch and keep ``history.csv``, one row an epoch.
 
-    Place it after the `ValidationHandler` in the list of handlers, so that the line holds the epoch's validation.
+    Place it after the `ValidationHandler` in the list of handlers, so that the line holds the epoch's validation. The
+    row's numbers also become the trainer's ``state.metrics``, for handlers that come later.
 
     Args:
         plan: The stages, to name the epoch's.
@@ -52,13 +113,14 @@ class EpochLog:
         self.evaluator = evaluator
         self.path = Path(folder) / "history.csv"
         self.names = list(names)
+        self._clock = EpochClock()
         self._rows: list[dict[str, Any]] = []
-        self._losses: list[torch.Tensor] = []
-        self._gates: list[torch.Tensor] = []
-        self._started = 0.0
+        self._values: list[torch.Tensor] = []
+        self._rates: dict[str, float] = {}
 
     def attach(self, engine: Engine) -> None:
         """Attach to a trainer that runs with ``decollate=False``."""
+        self._clock.attach(engine)
         engine.add_event_handler(Events.EPOCH_STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._finish)
@@ -66,41 +128,50 @@ class EpochLog:
     def _start(self, engine: Engine) -> None:
         if not self._rows and engine.state.epoch > 1:  # a resumed run: its file has the epochs before
             self._rows = self._read(before=engine.state.epoch)
-        self._losses, self._gates = [], []
-        self._started = time.perf_counter()
+        self._values = []
+        self._rates = learning_rates(engine)  # when the epoch is over the schedule has changed them
 
     def _collect(self, engine: Engine) -> None:
         # Kept as tensors: reading their value here would make the host wait for the GPU in every iteration.
-        self._losses.append(engine.state.output["loss"].detach())
-        self._gates.append(engine.state.output["pred"][GATE].detach().float().mean())
+        self._values.append(loss_and_gate(engine))
 
     def _finish(self, engine: Engine) -> None:
         epoch = engine.state.epoch
         # The evaluator keeps its last metrics through epochs in which it does not run: they are not this epoch's.
         validated = self.evaluator.state.metrics if self.evaluator.state.epoch == epoch else {}
+        loss, gate = means(self._values)
         row: dict[str, Any] = {
             "epoch": epoch,
             "stage": self.plan.at(epoch).name,
-            "train_loss": float(torch.stack(self._losses).mean()),
-            "gate": float(torch.stack(self._gates).mean()),
+            "train_loss": loss,
+            "gate": gate,
             **{name: validated.get(name) for name in self.names},
-            "seconds": round(time.perf_counter() - self._started, 2),
+            **{f"lr_{name}": rate for name, rate in self._rates.items()},
+            "data_wait": round(self._clock.data_wait, 4),
+            "seconds": round(self._clock.seconds, 2),
         }
         self._rows.append(row)
         self._write()
+        numbers = {name: value for name, value in row.items() if isinstance(value, float)}
+        engine.state.metrics = {**(engine.state.metrics or {}), **numbers}
+        logger.info("%s", self._describe(row, engine))
+
+    def _describe(self, row: dict[str, Any], engine: Engine) -> str:
+        """``epoch 3/25, stage A: training loss 0.6931, gate 0.512 | ... | lr ... | 12.3 s, ..., 4:11 left``."""
         scores = ", ".join(f"{name.replace('_', ' ')} {row[name]:.4f}" for name in self.names if row[name] is not None)
-        best = " (best so far)" if getattr(self.evaluator.state, "best_metric_epoch", None) == epoch else ""
-        logger.info(
-            "epoch %d/%d, stage %s: training loss %.4f, gate %.3f | %s%s | %.1f s",
-            epoch,
-            self.plan.total_epochs,
-            row["stage"],
-            row["train_loss"],
-            row["gate"],
-            scores or "not validated",
-            best,
-            row["seconds"],
-        )
+        best = " (best so far)" if getattr(self.evaluator.state, "best_metric_epoch", None) == row["epoch"] else ""
+        rates = ", ".join(f"{name.replace('_', ' ')} {rate:.1e}" for name, rate in self._rates.items())
+        left = self._clock.seconds_left(engine)
+        ends = left is not None and row["epoch"] < self.plan.total_epochs
+        parts = [
+            f"epoch {row['epoch']}/{self.plan.total_epochs}, stage {row['stage']}: "
+            f"training loss {row['train_loss']:.4f}, gate {row['gate']:.3f}",
+            f"{scores or 'not validated'}{best}",
+            f"lr {rates}" if rates else "",
+            f"{row['seconds']:.1f} s, data wait {row['data_wait']:.0%}"
+            + (f", {tqdm.format_interval(left)} left" if ends else ""),
+        ]
+        return " | ".join(filter(None, parts))
 
     def _read(self, before: int) -> list[dict[str, Any]]:
         try:
@@ -111,11 +182,8 @@ class EpochLog:
 
     def _write(self) -> None:
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, fieldnames=list(self._rows[0]), lineterminator="\n")
+        # The newest row has the columns: rows of an older version, in a resumed run, may lack some.
+        writer = csv.DictWriter(text, fieldnames=list(self._rows[-1]), lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(self._rows)
         write_atomically(self.path, text.getvalue().encode())
-
-
-def _loss_and_gate(output: dict[str, Any]) -> dict[str, float]:
-    return {"loss": float(output["loss"].detach()), "gate": float(output["pred"][GATE].detach().float().mean())}

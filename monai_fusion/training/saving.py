@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -36,19 +37,25 @@ class ModelSaver:
         network: A `FusionNet`.
         folder: Where the files are written; it must exist.
         select: ``"best"`` keeps the epoch with the best key metric, ``"last"`` the last one.
+        also: What else to write of an epoch that is kept, e.g. its calibration.
 
     Raises:
         InputError: ``select`` is neither.
     """
 
     def __init__(
-        self, network: ExportableNetwork, folder: str | os.PathLike[str], select: Literal["best", "last"] = "best"
+        self,
+        network: ExportableNetwork,
+        folder: str | os.PathLike[str],
+        select: Literal["best", "last"] = "best",
+        also: Sequence[Callable[[], None]] = (),
     ) -> None:
         if select not in ("best", "last"):
             raise InputError(Problem("select", seen=repr(select), wanted="'best' or 'last'"))
         self.network = network
         self.folder = Path(folder)
         self.select = select
+        self.also = list(also)
 
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator that validates."""
@@ -60,6 +67,8 @@ class ModelSaver:
             return
         write_atomically(self.folder / MODEL_FILE, lambda stream: torch.save(self.network.state_dict(), stream))
         write_atomically(self.folder / EXPORT_FILE, lambda stream: torch.save(self.network.export_state(), stream))
+        for write in self.also:
+            write()
 
 
 def lower_is_better(current: float, best: float) -> bool:

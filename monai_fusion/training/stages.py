@@ -124,9 +124,10 @@ class StageHandler:
         self.network.set_trainable(stage.eeg_blocks, stage.mri_blocks)
         trained = sum(parameter.numel() for parameter in self.network.parameters() if parameter.requires_grad)
         logger.info(
-            "stage %s (%d epochs): EEG %s, MRI %s, and the heads; %.1f M parameters train",
+            "stage %s (%d epoch%s): EEG %s, MRI %s, and the heads; %.1f M parameters train",
             stage.name,
             stage.epochs,
+            "" if stage.epochs == 1 else "s",
             ", ".join(stage.eeg_blocks) or "nothing",
             ", ".join(stage.mri_blocks) or "nothing",
             trained / 1e6,

@@ -2,13 +2,17 @@
 
 from monai_fusion.workflow.closing import announce_training
 from monai_fusion.workflow.identity import training_identity
+from monai_fusion.workflow.manifest import RunManifest
 from monai_fusion.workflow.overrides import CommandLine, check_overrides, flag, resumes
 from monai_fusion.workflow.preflight import preflight, report_input_errors
 from monai_fusion.workflow.preparation import prepare
 from monai_fusion.workflow.recipe import check_recipe, clear_results, read_recipe, write_recipe
+from monai_fusion.workflow.running import run_engine
+from monai_fusion.workflow.summary import summarize_training
 
 __all__ = [
     "CommandLine",
+    "RunManifest",
     "announce_training",
     "check_overrides",
     "check_recipe",
@@ -19,6 +23,8 @@ __all__ = [
     "read_recipe",
     "report_input_errors",
     "resumes",
+    "run_engine",
+    "summarize_training",
     "training_identity",
     "write_recipe",
 ]

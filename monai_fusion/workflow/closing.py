@@ -9,7 +9,9 @@ from signal import Signals
 
 from ignite.engine import Engine
 
+from monai_fusion.evaluation import CALIBRATION_FILE, read_calibration
 from monai_fusion.training import EXPORT_FILE, MODEL_FILE
+from monai_fusion.workflow.running import peak_gpu_memory
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,9 @@ def announce_training(folder: str | os.PathLike[str], trainer: Engine, evaluator
         logger.info("stopped in epoch %d of %d", trainer.state.epoch, trainer.state.max_epochs)
         logger.info("to go on: the same command with --resume true")
         raise SystemExit(code)
+    peak = peak_gpu_memory()
+    if peak is not None:
+        logger.info("GPU memory: at most %.1f GiB were taken", peak / 2**30)
     state = evaluator.state
     if select == "best":
         logger.info(
@@ -39,6 +44,9 @@ def announce_training(folder: str | os.PathLike[str], trainer: Engine, evaluator
     else:
         # The last validated one: early stopping counts the epochs that it skips as done.
         logger.info("kept the last epoch, %d", evaluator.state.epoch or trainer.state.epoch)
+    if (Path(folder) / CALIBRATION_FILE).exists():
+        for note in read_calibration(folder).notes:
+            logger.warning("calibration: %s", note)
     logger.info("model: %s and %s", Path(folder) / MODEL_FILE, Path(folder) / EXPORT_FILE)
     logger.info("next: evaluate.yaml with the same --datalist and --output_dir scores the test part")
 

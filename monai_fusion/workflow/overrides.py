@@ -11,7 +11,7 @@ import inspect
 import pydoc
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,12 @@ class CommandLine:
     Attributes:
         config_files: The config files, in the order in which they are merged.
         overrides: The other options by name; values as `fire` reads them.
+        options: Those of `python -m monai.bundle run` itself, e.g. ``tracking``; ``config_file`` aside.
     """
 
     config_files: tuple[str, ...]
     overrides: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, argv: Sequence[str]) -> CommandLine | None:
@@ -61,7 +63,8 @@ class CommandLine:
         files = options.get("config_file", ())
         if isinstance(files, str):
             files = files.split(",") if "," in files and not Path(files).is_file() else [files]
-        return cls(tuple(files), {name: value for name, value in options.items() if name not in _RUN_OPTIONS})
+        own = {name: value for name, value in options.items() if name in _RUN_OPTIONS and name != "config_file"}
+        return cls(tuple(files), {name: value for name, value in options.items() if name not in _RUN_OPTIONS}, own)
 
 
 def check_overrides(command: CommandLine) -> list[Problem]:

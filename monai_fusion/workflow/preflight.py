@@ -8,14 +8,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from monai_fusion.datalist import DatalistError, check_datalist
-from monai_fusion.errors import InputError, Problem, input_error_behind
+from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
 from monai_fusion.training import MODEL_FILE
 from monai_fusion.workflow.overrides import CommandLine, check_overrides
 from monai_fusion.workflow.recipe import read_recipe
+from monai_fusion.workflow.tracking import check_tracking
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +57,8 @@ def preflight(
     command = CommandLine.parse(sys.argv)
     if command is not None and (problems := check_overrides(command)):
         raise InputError(problems)
+    if command is not None:
+        check_tracking(command)
     if not datalist:
         raise InputError(
             Problem("--datalist", seen="not given", wanted="the path of a datalist (monai-fusion datalist)")
@@ -67,19 +72,40 @@ def preflight(
 
 
 def report_input_errors() -> None:
-    """Let an `InputError` that nobody catches end the process with its message and exit code 2, without a traceback."""
+    """Let an `InputError` or a `RunFailed` that nobody catches end the process with its message and its exit code.
+
+    There is no traceback then, and the engines do not repeat it. What nobody expected keeps its traceback. Either goes
+    to the log file as well.
+    """
     if sys.excepthook is not _report:
         sys.excepthook = _report
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_is_no_echo)
+
+
+def _is_no_echo(record: logging.LogRecord) -> bool:
+    """Whether a line is more than ignite's repetition of an exception, which is reported when it arrives here."""
+    return not (record.name.startswith("ignite.") and "terminating due to exception" in record.getMessage())
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    cause = input_error_behind(error)
+    cause = next((each for each in causes_of(error) if isinstance(each, InputError | RunFailed)), None)
+    _log_failure(str(cause or kind.__name__), None if cause else (kind, error, traceback))
     if cause is None:
         sys.__excepthook__(kind, error, traceback)
         return
     sys.stdout.flush()
-    print(f"error: {cause}", file=sys.stderr)  # noqa: T201 # this is the user's message, not a log
-    sys.exit(InputError.exit_code)  # honoured by the interpreter also inside the hook
+    with tqdm.external_write_mode(file=sys.stderr):  # a progress bar may stand there
+        print(f"error: {cause}", file=sys.stderr)  # noqa: T201 # this is the user's message, not a log
+    sys.exit(cause.exit_code)  # honoured by the interpreter also inside the hook
+
+
+def _log_failure(message: str, traceback: Any) -> None:
+    """Note in the log file what ended the run; the terminal shows it anyway."""
+    record = logger.makeRecord(logger.name, logging.ERROR, __file__, 0, message, (), traceback)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(record)
 
 
 def _check_device(device: str | torch.device) -> None:
@@ -111,4 +137,5 @@ def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> 
         raise InputError(Problem("--output_dir", seen=f"{folder}: {reason}", wanted="a folder to write to")) from error
     log = logging.FileHandler(folder / log_name, mode="a" if resume else "w", encoding="utf-8")
     log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    log.addFilter(_is_no_echo)
     logging.getLogger().addHandler(log)

@@ -112,7 +112,9 @@ def _announce(
     named = [f"{counts[index]} {name}" for index, name in enumerate(classes)]
     named += [f"{counts[None]} without a label"] if counts[None] else []
     segments = sum(len(record.eeg) for record in complete)
-    logger.info("%s: %d participants (%s), %d EEG segments", section, len(complete), ", ".join(named), segments)
+    people = f"{len(complete)} participant{'' if len(complete) == 1 else 's'}"
+    ending = "" if segments == 1 else "s"
+    logger.info("%s: %s (%s), %d EEG segment%s", section, people, ", ".join(named), segments, ending)
     left_out = [record.participant_id for record in records if record not in complete]
     if left_out:
         shown = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")

@@ -14,6 +14,7 @@ from typing import Any
 
 from monai_fusion import __version__
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.evaluation import CALIBRATION_FILE
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import describe_chain, digest_of
 from monai_fusion.training import EXPORT_FILE, MODEL_FILE
@@ -32,16 +33,9 @@ class Recipe(dict[str, Any]):
 
 # What a training and an evaluation of it leave in a run folder (their logs and TensorBoard's files aside).
 RESULTS = (
-    MODEL_FILE,
-    EXPORT_FILE,
-    RECIPE_FILE,
-    "history.csv",
-    "metrics.json",
-    "predictions.csv",
-    "embeddings.npz",
-    "thumbnails.npz",
-    "report_data.json",
-    "report.html",
+    *(MODEL_FILE, EXPORT_FILE, RECIPE_FILE, CALIBRATION_FILE),
+    *("manifest.json", "history.csv", "metrics.json", "predictions.csv"),
+    *("embeddings.npz", "thumbnails.npz", "report_data.json", "report.html"),
 )
 
 

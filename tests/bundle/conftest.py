@@ -64,8 +64,8 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 
 @pytest.fixture(scope="session")
 def run_folder(cohort: Cohort) -> Path:
-    """The output folder of one training through both stages."""
+    """The output folder of one training through both stages, tracked with MLflow."""
     folder = cohort.folder.parent / "runs" / "first"
-    done = bundle_run("train.yaml", datalist=cohort.datalist, output_dir=folder, **SMALL)
+    done = bundle_run("train.yaml", tracking="mlflow", datalist=cohort.datalist, output_dir=folder, **SMALL)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder

@@ -92,6 +92,12 @@ def test_every_knob_has_a_comment() -> None:
     assert len(lines) > 30 and not [line for line in lines if "#" not in line]
 
 
+def test_evaluation_and_inference_calibrate_alike_by_default() -> None:
+    for name in ("calibrate", "target_prior", "operating_point", "calibration"):
+        assert config("evaluate.yaml")[name] == config("inference.yaml")[name]
+    assert config("evaluate.yaml")["calibrate"] is True
+
+
 def test_metadata_has_what_monai_requires() -> None:
     metadata = json.loads((CONFIGS / "metadata.json").read_text(encoding="utf-8"))
     assert metadata["version"] in metadata["changelog"]

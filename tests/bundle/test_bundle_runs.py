@@ -2,21 +2,31 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 import torch
+from monai.utils import path_to_sqlite_uri
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_fusion.datalist import read_datalist
+from monai_fusion.evaluation.schema import Metrics
 from monai_fusion.networks import FusionNet
+from monai_fusion.workflow.digests import weights_digests
 from tests.bundle.conftest import SMALL, Cohort, bundle_run, monai_fusion
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+def untimed(path: Path) -> list[dict[str, str]]:
+    return [{**row, "seconds": "", "data_wait": ""} for row in rows_of(path)]
 
 
 def state_of(folder: Path) -> dict[str, torch.Tensor]:
@@ -33,20 +43,93 @@ def test_training_leaves_the_model_its_export_its_recipe_and_its_history(run_fol
     history = rows_of(run_folder / "history.csv")
     assert [(row["epoch"], row["stage"]) for row in history] == [("1", "A"), ("2", "B")]
     assert json.loads((run_folder / "recipe.json").read_text())["classes"] == ["M", "F"]
-    assert "confusion matrix" in (run_folder / "train.log").read_text()
-    assert list((run_folder / "tensorboard").iterdir())
+    curves = EventAccumulator(str(run_folder / "tensorboard")).Reload()
+    assert [event.step for event in curves.Scalars("train_loss")] == list(range(1, 7))  # two epochs of three batches
+    assert [event.step for event in curves.Scalars("cross_entropy")] == [1, 2]
+    assert sorted(curves.Tags()["scalars"]) == [
+        *("accuracy", "balanced_accuracy", "cross_entropy", "data_wait", "gate"),
+        *("lr/encoders", "lr/fusion_head", "train_loss"),
+    ]
+    calibration = json.loads((run_folder / "calibration.json").read_text(encoding="utf-8"))
+    assert calibration["network_prior"] == [0.5, 0.5] and len(calibration["predictions"]) == 2
+    assert "calibration: 2 validation participants to calibrate on, fewer than 30" in (
+        run_folder / "train.log"
+    ).read_text(encoding="utf-8")
 
 
-def test_the_same_seed_gives_the_same_bits_with_spawned_workers_too(cohort: Cohort, run_folder: Path) -> None:
+def test_the_log_opens_with_who_and_what_trains_where_and_has_a_line_an_epoch(run_folder: Path) -> None:
+    log = (run_folder / "train.log").read_text(encoding="utf-8")
+    assert re.search(r"training: \d+ participants \(\d+ M, \d+ F\), \d+ EEG segments", log)
+    assert "parameters that train" in log and re.search(r"MRI layer3 +- +6\.23 M +6\.23 M", log)
+    assert re.search(r"device: .+; precision: ", log) and "2 epochs of 3 batches, 4 participants each" in log
+    assert f"preprocessed files: {run_folder.parent / 'preprocessed'}" in log and "confusion matrix" in log
+    assert log.index("parameters that train") < log.index("epoch 1/2")
+    assert re.search(
+        r"epoch 1/2, .* \| lr fusion head 2\.0e-04, encoders 1\.0e-04 \| .* s, data wait \d+%, .* left", log
+    )
+    assert re.search(r"epoch 2/2, .* \| lr fusion head 1\.0e-04, encoders 5\.0e-05 \| .* s, data wait \d+%\n", log)
+
+
+def test_a_tracked_training_is_in_a_database_of_mlflow_beside_its_results(run_folder: Path) -> None:
+    client = mlflow.MlflowClient(path_to_sqlite_uri(run_folder / "mlruns.db"))
+    (experiment,) = client.search_experiments(filter_string="name = 'monai-fusion'")
+    (run,) = client.search_runs(experiment.experiment_id)
+    assert (run.info.run_name, run.info.status) == ("first", "FINISHED")
+    rows = rows_of(run_folder / "history.csv")
+    for name in ("train_loss", "gate", "cross_entropy", "accuracy", "balanced_accuracy", "lr_encoders", "data_wait"):
+        tracked = [(str(metric.step), metric.value) for metric in client.get_metric_history(run.info.run_id, name)]
+        assert tracked == [(row["epoch"], float(row[name])) for row in rows]
+    assert run.data.params["batch_size"] == "4" and run.data.params["seed"] == "1337"
+    assert not list(run_folder.glob("config_*"))  # manifest.json holds it
+
+
+def test_the_manifest_says_what_the_run_was_and_what_came_out(cohort: Cohort, run_folder: Path) -> None:
+    manifest = json.loads((run_folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["status"] == "finished" and manifest["seed"] == 1337
+    assert manifest["knobs"]["mri_size"] == [24, 24, 24] and manifest["knobs"]["pretrained"] is False
+    assert manifest["config"]["train"]["trainer"]["_target_"] == "SupervisedTrainer"
+    assert manifest["command"]["overrides"]["datalist"] == str(cohort.datalist)
+    assert manifest["data"]["training"]["participants"] == len(read_datalist(cohort.datalist).records("training"))
+    assert manifest["weights"]["digest"] == weights_digests(run_folder / "model.pt", ())["digest"]
+    assert [str(row["train_loss"]) for row in manifest["epochs"]] == [
+        row["train_loss"] for row in rows_of(run_folder / "history.csv")
+    ]
+    assert manifest["best"] in manifest["epochs"]
+
+
+def test_a_rerun_gives_the_same_bits_with_spawned_workers_too(run_folder: Path) -> None:
+    manifest = json.loads((run_folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["command"]["overrides"] |= {"num_workers": 2, "start_method": "spawn"}  # must change nothing
+    other = run_folder.parent / "other" / "manifest.json"
+    other.parent.mkdir()
+    other.write_text(json.dumps(manifest), encoding="utf-8")
     second = run_folder.parent / "second"
-    options = SMALL | {"num_workers": 2, "start_method": "spawn"}
-    done = bundle_run("train.yaml", datalist=cohort.datalist, output_dir=second, **options)
+    done = monai_fusion("rerun", other, "--output-dir", second)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert (
+        done.stdout.splitlines()[-1] == f"identical: the weights have the same digest, {manifest['weights']['digest']}"
+    )
     first, again = state_of(run_folder), state_of(second)
     assert all(torch.equal(first[name], again[name]) for name in first)
-    timed = [{**row, "seconds": ""} for row in rows_of(run_folder / "history.csv")]
-    assert [{**row, "seconds": ""} for row in rows_of(second / "history.csv")] == timed
+    assert untimed(second / "history.csv") == untimed(run_folder / "history.csv")
     assert "prepared 0, reused " in done.stdout  # the store of the first run served the second
+    assert not (second / "mlruns.db").exists()
+
+
+def test_a_training_that_diverges_ends_with_a_short_message(cohort: Cohort, run_folder: Path) -> None:
+    folder = run_folder.parent / "diverged"
+    options = SMALL | {"num_epochs": "[1, 0]", "head_lr": 1e30, "encoder_lr": 1e30}
+    done = bundle_run("train.yaml", datalist=cohort.datalist, output_dir=folder, **options)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stdout + done.stderr
+    message = done.stderr[done.stderr.index("error: ") :].splitlines()
+    assert len(message) == 4 and re.fullmatch(r"error: .* in epoch 1, batch [23] of 3", message[0]), message
+    named = message[1].removeprefix("  participants of the batch: ").split(", ")
+    people = {record.participant_id for record in read_datalist(cohort.datalist).records("training")}
+    assert len(named) == 4 and set(named) <= people
+    assert "terminating due to" not in done.stdout + done.stderr
+    assert message[0].removeprefix("error: ") in (folder / "train.log").read_text(encoding="utf-8")
+    assert json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["status"] == "failed"
+    assert not list(folder.rglob("*.pt"))
 
 
 def test_evaluation_predicts_each_test_participant_once(cohort: Cohort, run_folder: Path) -> None:
@@ -59,11 +142,22 @@ def test_evaluation_predicts_each_test_participant_once(cohort: Cohort, run_fold
     assert all(0 <= float(row["gate"]) <= 1 and row["segments"] == "2" for row in rows)
     metrics = json.loads((run_folder / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["participants"] == len(test) and metrics["section"] == "test"
+    Metrics.model_validate(metrics)
     right = sum(row["label"] == row["predicted"] for row in rows)
-    assert metrics["accuracy"] == pytest.approx(right / len(rows))
+    assert metrics["scores"]["accuracy"]["value"] == pytest.approx(right / len(rows))
     assert np.trace(metrics["confusion_matrix"]) == right and np.sum(metrics["confusion_matrix"]) == len(rows)
     assert metrics["classification_report"].keys() >= {"M", "F"}
-    assert "confusion matrix" in done.stdout
+    assert "confusion matrix" in done.stdout and metrics["headline"][0] in done.stdout
+    assert all(warning in done.stdout + done.stderr for warning in metrics["warnings"])
+    # 5 M and 6 F trained, drawn equally often: the probabilities are corrected to the cohort's shares.
+    assert metrics["calibration"]["applied"] and metrics["calibration"]["target_prior"] == [5 / 11, 6 / 11]
+    odds = [float(row["p(F)"]) / float(row["p(M)"]) for row in rows]
+    network = [float(row["p_network(F)"]) / float(row["p_network(M)"]) for row in rows]
+    assert odds == pytest.approx([6 / 5 * each for each in network])
+    # Two segments each, eyes open and closed; each modality was taken away once.
+    assert [each["condition"] for each in metrics["conditions"]] == ["EC", "EO"]
+    assert all(float(row["p_network(F)"]) > 0 and row["p(F|EO)"] and row["change_without_mri"] for row in rows)
+    assert metrics["modalities"]["reference_participants"] == len(rows)
     for name, arrays in (("embeddings.npz", {"eeg", "mri", "fused"}), ("thumbnails.npz", {"eeg", "mri"})):
         with np.load(run_folder / name, allow_pickle=False) as stored:
             assert stored["participant_id"].tolist() == [record.participant_id for record in test]
@@ -78,6 +172,7 @@ def test_evaluation_predicts_each_test_participant_once(cohort: Cohort, run_fold
         "thumbnails.npz",
         "report_data.json",
         "recipe.json",
+        "manifest.json",
     ):
         shutil.copy(run_folder / name, elsewhere)
     again = monai_fusion("report", elsewhere)
@@ -98,9 +193,18 @@ def test_inference_needs_no_labels_and_agrees_with_evaluation(cohort: Cohort, ru
     assert not (out / "metrics.json").exists()
     columns = ("participant_id", "p(M)", "p(F)", "predicted", "gate")
     new = [tuple(row[name] for name in columns) for row in rows_of(out / "predictions.csv")]
-    bundle_run("evaluate.yaml", datalist=cohort.datalist, output_dir=out / "check", model_dir=run_folder)
+    options = {"datalist": cohort.datalist, "model_dir": run_folder}
+    bundle_run("evaluate.yaml", **options, output_dir=out / "check")
     assert new == [tuple(row[name] for name in columns) for row in rows_of(out / "check" / "predictions.csv")]
     assert all(row["label"] == "" for row in rows_of(out / "predictions.csv"))
+    prior, point = "[0.9, 0.1]", "0.05"
+    bundle_run("evaluate.yaml", **options, output_dir=out / "rare", target_prior=prior, operating_point=point)
+    metrics = json.loads((out / "rare" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["calibration"]["target_prior"] == [0.9, 0.1] and metrics["calibration"]["threshold"] == 0.05
+    done = bundle_run("inference.yaml", **options, output_dir=out / "own", calibrate="false", operating_point="youden")
+    assert (
+        done.returncode == 2 and "--operating_point: 'youden': it has no effect with --calibrate false" in done.stderr
+    )
 
 
 def test_permuting_the_electrodes_changes_a_trained_networks_logits(run_folder: Path) -> None:

@@ -27,13 +27,14 @@ def state_of(folder: Path) -> dict[str, torch.Tensor]:
 
 def history_of(folder: Path) -> list[dict[str, str]]:
     with (folder / "history.csv").open(encoding="utf-8", newline="") as stream:
-        return [{**row, "seconds": ""} for row in csv.DictReader(stream)]
+        return [{**row, "seconds": "", "data_wait": ""} for row in csv.DictReader(stream)]
 
 
 def assert_same_training(folder: Path, other: Path) -> None:
     first, second = state_of(folder), state_of(other)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert history_of(folder) == history_of(other)
+    assert (folder / "calibration.json").read_bytes() == (other / "calibration.json").read_bytes()
     last = [torch.load(each / "checkpoints" / "epoch_0004.pt", weights_only=True) for each in (folder, other)]
     assert last[0]["best_metric"] == last[1]["best_metric"]
     network, other_network = (state["parts"]["network"] for state in last)
@@ -103,7 +104,7 @@ def test_a_terminated_training_says_how_to_go_on_and_does(cohort: Cohort, uninte
 
 
 def test_a_finished_training_resumed_says_so(cohort: Cohort, run_folder: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in run_folder.glob("*.pt*")}
+    before = {path: path.stat().st_mtime_ns for path in [*run_folder.glob("*.pt*"), run_folder / "manifest.json"]}
     done = bundle_run("train.yaml", datalist=cohort.datalist, output_dir=run_folder, resume="true", **SMALL)
     assert done.returncode == 0 and "finished: all 2 epochs are done" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before

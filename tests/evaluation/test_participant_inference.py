@@ -1,9 +1,11 @@
 """One participant is one prediction, and the MRI is encoded once for it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from monai.engines import SupervisedEvaluator
@@ -16,7 +18,7 @@ from monai_fusion.errors import InputError
 from monai_fusion.evaluation import ParticipantInferer, ParticipantMetric, Prediction, PredictionCollector
 from monai_fusion.networks import FusionNet
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
-from tests.support import EEG_SHAPE, TinyFusionNet
+from tests.support import EEG_SHAPE, TinyFusionNet, write_scalogram
 
 
 @pytest.fixture
@@ -70,7 +72,10 @@ def test_the_prediction_is_the_mean_over_the_segments_of_what_the_network_says_o
         "eeg_embedding": [1, 512],
         "mri_embedding": [1, 512],
         "fused_embedding": [1, 512],
+        "segment_probabilities": [5, 2],
+        "segment_eeg_embeddings": [5, 512],
     }
+    torch.testing.assert_close(found["segment_probabilities"].double(), shares, rtol=0, atol=1e-5)
 
 
 def test_a_probability_of_zero_has_a_finite_logit(counting: TinyFusionNet) -> None:
@@ -141,6 +146,52 @@ def test_a_second_evaluation_starts_anew(
     assert len(collector.predictions) == 4 and collector.predictions != first
     assert evaluator.state.metrics["cross_entropy"] != score
     assert evaluator.state.metrics["accuracy"] == 0.5  # everybody is class 0 now, which half of them are
+
+
+def test_predictions_carry_the_fields_of_the_datalist_and_what_each_eeg_condition_says(
+    tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, counting: TinyFusionNet
+) -> None:
+    """Two eyes-open and two eyes-closed segments of either of two people."""
+    records = []
+    for record in tiny_records[:2]:
+        paths = [tmp_path / f"{record.participant_id}_{name}.npy" for name in ("EC_seg0", "EC_seg1", "EO_seg0")]
+        eeg = tuple(write_scalogram(path, place) for place, path in enumerate(paths))
+        records.append(replace(record, eeg=eeg, extra={"age": "20-25"}))
+    collector = PredictionCollector(records=records)
+    evaluation(records, tmp_path, counting, collector).run()
+    for record, row in zip(records, collector.predictions, strict=True):
+        assert row.fields == {"age": "20-25"} and row.by_condition.keys() == {"EC", "EO"}
+        weighted = (2 * np.array(row.by_condition["EC"]) + np.array(row.by_condition["EO"])) / 3
+        assert weighted == pytest.approx(np.array(row.probabilities), abs=1e-6)
+        alone = PredictionCollector()
+        evaluation([replace(record, eeg=record.eeg[2:])], tmp_path, counting, alone).run()
+        assert row.by_condition["EO"] == pytest.approx(alone.predictions[0].probabilities, abs=1e-6)
+        assert row.by_condition["EO"] != row.by_condition["EC"]
+
+
+def test_with_the_network_at_hand_everybody_is_predicted_without_either_modality(
+    tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, counting: TinyFusionNet
+) -> None:
+    collector = PredictionCollector(network=counting)
+    evaluation(tiny_records, tmp_path, counting, collector).run()
+    assert sum(counting.mri_batches) == 4 and sum(counting.eeg_batches) == 10  # nothing is encoded twice
+    for place, row in enumerate(collector.predictions):
+        assert row.without_eeg is not None and row.without_mri is not None
+        assert sum(row.without_eeg) == pytest.approx(1)
+        # By hand: this participant's EEG with the MRI of each of the four.
+        eeg, mri = [], []
+        for other in (tiny_records[place], *tiny_records):
+            single = PredictionCollector()
+            evaluator = evaluation([other], tmp_path, counting, single)
+            evaluator.run()
+            eeg.append(evaluator.state.output["pred"]["segment_eeg_embeddings"])
+            mri.append(evaluator.state.output["pred"]["mri_embedding"])
+        with torch.no_grad():
+            said = [counting.fuse(eeg[0], one.expand(len(eeg[0]), -1))["logits"].softmax(dim=1) for one in mri[1:]]
+        assert torch.cat(said).mean(dim=0).tolist() == pytest.approx(row.without_mri, abs=1e-6)
+    single = PredictionCollector(network=counting)
+    evaluation(tiny_records[:1], tmp_path, counting, single).run()
+    assert single.predictions[0].without_eeg is None  # there is nobody to borrow from
 
 
 def test_people_without_a_label_are_predicted_too(

@@ -1,7 +1,7 @@
 """Which epoch's network is on disk, and that it is whole."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,9 @@ class Scripted(Metric):
         return next(self._values)
 
 
-def validate(folder: Path, scores: Sequence[float], network: Any, select: Any = "best") -> SupervisedEvaluator:
+def validate(
+    folder: Path, scores: Sequence[float], network: Any, select: Any = "best", also: Sequence[Callable[[], None]] = ()
+) -> SupervisedEvaluator:
     """Validate once an epoch; the network's first parameter is the epoch, so that the file tells which it is."""
     batch = {"eeg": torch.zeros(1, 3, 1, 1), "mri": torch.zeros(1, 1, 1, 1, 1)}
     evaluator = SupervisedEvaluator(
@@ -49,7 +51,7 @@ def validate(folder: Path, scores: Sequence[float], network: Any, select: Any = 
         inferer=lambda *arguments: {},  # what is predicted plays no part here
         key_val_metric={"cross_entropy": Scripted(scores)},
         metric_cmp_fn=lower_is_better,
-        val_handlers=[ModelSaver(network, folder, select)],
+        val_handlers=[ModelSaver(network, folder, select, also)],
         decollate=False,
     )
     for epoch in range(1, len(scores) + 1):
@@ -88,6 +90,12 @@ def test_the_epoch_with_the_lowest_score_is_kept(
 def test_select_last_keeps_the_last_epoch(tmp_path: Path, tiny_net: TinyFusionNet) -> None:
     validate(tmp_path, [0.1, 0.5, 0.9], tiny_net, select="last")
     assert saved_epoch(tmp_path) == 3
+
+
+def test_what_belongs_to_an_epoch_is_written_with_it_and_only_then(tmp_path: Path, tiny_net: TinyFusionNet) -> None:
+    seen: list[float] = []
+    validate(tmp_path, [0.7, 0.5, 0.6], tiny_net, also=[lambda: seen.append(saved_epoch(tmp_path))])
+    assert seen == [1, 2]
 
 
 def test_an_unknown_selection_is_refused(tmp_path: Path, tiny_net: TinyFusionNet) -> None:

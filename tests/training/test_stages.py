@@ -121,7 +121,7 @@ def test_the_log_says_what_trains(caplog: pytest.LogCaptureFixture) -> None:
     StageHandler(Recorder(), StagePlan([1], [{"eeg": ["stage4"]}])).attach(engine)
     with caplog.at_level(logging.INFO, logger="monai_fusion"):
         run(engine, 1)
-    assert "stage A (1 epochs): EEG stage4, MRI nothing, and the heads; 0.0 M parameters train" in caplog.text
+    assert "stage A (1 epoch): EEG stage4, MRI nothing, and the heads; 0.0 M parameters train" in caplog.text
 
 
 # What a stage trains, in timm's and torchvision's names, written out independently of the code's blocks.

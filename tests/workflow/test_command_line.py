@@ -134,7 +134,8 @@ def test_an_args_file_gives_defaults_that_the_command_line_overrides(tmp_path: P
     path = tmp_path / "args.json"
     path.write_text(json.dumps({"config_file": TRAIN, "seed": 1, "batch_size": 2, "logging_file": "l.conf"}))
     command = parse("--args_file", str(path), "--seed", "7")
-    assert command == CommandLine((TRAIN,), {"seed": 7, "batch_size": 2})
+    own = {"logging_file": "l.conf", "args_file": str(path)}
+    assert command == CommandLine((TRAIN,), {"seed": 7, "batch_size": 2}, own)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A run's input is checked before anything is built: one short message, exit code 2."""
 
+import io
 import logging
 import os
 import subprocess
@@ -10,8 +11,9 @@ from typing import Any
 
 import pytest
 import torch
+from ignite.engine import Engine
 
-from monai_fusion.errors import InputError, Problem
+from monai_fusion.errors import InputError, Problem, RunFailed
 from monai_fusion.training import MODEL_FILE
 from monai_fusion.workflow import preflight, report_input_errors
 from tests.support import BUNDLE_CONFIGS, write_datalist, write_scalogram, write_volume
@@ -181,10 +183,58 @@ def test_an_input_error_behind_runtime_errors_is_what_the_user_reads(
     assert capsys.readouterr() == ("", "error: sub-07 eeg: shape (224, 224, 16), expected (224, 224, 17)\n")
 
 
-def test_a_fault_of_the_program_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_failed_for_a_known_reason_has_no_traceback_and_exit_code_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        report(wrapped(RunFailed("out of memory", "lower --batch_size"), explicitly=True))
+    assert caught.value.code == 1
+    assert capsys.readouterr() == ("", "error: out of memory\n  lower --batch_size\n")
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(
+    datalist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preflight(datalist=str(datalist), output_dir=tmp_path / "run", sections=["training"], device="cpu")
     report(wrapped(ZeroDivisionError("ours"), explicitly=True))
     error = capsys.readouterr().err
     assert error.startswith("Traceback") and "ZeroDivisionError: ours" in error
+    log = (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
+    assert "Traceback" in log and "ZeroDivisionError: ours" in log  # also where the terminal is gone
+
+
+def test_what_the_engine_repeats_of_an_exception_is_left_out(datalist: Path, tmp_path: Path) -> None:
+    root = logging.getLogger()
+    terminal = logging.StreamHandler(io.StringIO())
+    root.addHandler(terminal)
+    preflight(datalist=str(datalist), output_dir=tmp_path / "run", sections=["training"], device="cpu")
+
+    def fail(engine: Engine, batch: int) -> None:
+        raise RunFailed("out of memory")
+
+    with pytest.raises(RunFailed) as caught:
+        Engine(fail).run([0], max_epochs=1)
+    logging.getLogger("monai_fusion").warning("something else")
+    with pytest.raises(SystemExit):
+        report(caught.value)
+    assert terminal.stream.getvalue() == "something else\n"
+    lines = (tmp_path / "run" / "train.log").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 2 and lines[1].endswith("ERROR monai_fusion.workflow.preflight: out of memory")
+
+
+def test_tracking_without_mlflow_is_refused_before_anything_is_written(
+    datalist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mlflow"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mlflow", None)  # Python's own way to say that it cannot be imported
+    config = str(BUNDLE_CONFIGS / "train.yaml")
+    words = ["--config_file", config, "--tracking", "mlflow", "--output_dir", str(tmp_path / "run")]
+    monkeypatch.setattr(sys, "argv", ["/site-packages/monai/bundle/__main__.py", "run", *words])
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    message = refused(datalist, tmp_path / "run")
+    assert message.startswith("--tracking mlflow: MLflow is not installed: pip install mlflow")
+    assert not (tmp_path / "run").exists()
 
 
 def bundle_run(config: str, *words: str) -> subprocess.CompletedProcess[str]:

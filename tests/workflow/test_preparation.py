@@ -41,7 +41,7 @@ def test_every_file_of_the_sections_is_prepared_once_and_reused_afterwards(
         prepare(cohort, ["training", "test"], CHAINS, store, num_workers=1)
         assert infos(caplog)[:-1] == [
             "training: 3 participants (2 M, 1 F), 6 EEG segments",
-            "test: 1 participants (0 M, 1 F), 4 EEG segments",
+            "test: 1 participant (0 M, 1 F), 4 EEG segments",
             f"preprocessed files: {store}",
         ]
         assert infos(caplog)[-1].startswith("prepared 14, reused 0, ")

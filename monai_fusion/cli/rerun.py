@@ -1,0 +1,79 @@
+"""``monai-fusion rerun``: repeat a training from its manifest and compare the numbers."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monai_fusion.errors import InputError
+
+
+def rerun(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="A run's manifest.json, or its folder.", show_default=False)
+    ],
+    output_dir: Annotated[
+        Path | None,
+        typer.Option("--output-dir", "--output_dir", help="The new run's folder.", show_default="RUN-rerun"),
+    ] = None,
+    datalist: Annotated[
+        Path | None, typer.Option(help="Where the datalist is now.", show_default="where it was")
+    ] = None,
+    bundle_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle-root", "--bundle_root", help="The bundle whose configs to run.", show_default="this checkout's"
+        ),
+    ] = None,
+    config_file: Annotated[
+        list[Path] | None,
+        typer.Option("--config-file", help="A config of your own that the run used; repeatable.", show_default=False),
+    ] = None,
+    changed_config: Annotated[
+        bool, typer.Option("--changed-config", help="Run config files although they say something else than then.")
+    ] = False,
+    allow_expressions: Annotated[
+        bool, typer.Option("--allow-expressions", help="Run overrides that are code ($...); read them first.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what differs from then, and the command.")
+    ] = False,
+) -> None:
+    """Repeat a finished training from its MANIFEST into a new folder and say whether the numbers match.
+
+    Nothing of the manifest is executed: config files are taken from your own bundle and must say what they said then.
+    Exit code 0 if the weights are identical, 1 if not (then: how far the metrics differ and what else differs), 2 for
+    wrong input.
+
+    \b
+    monai-fusion rerun runs/first/manifest.json
+    monai-fusion rerun runs/first/manifest.json --output-dir runs/again --datalist gender.json
+    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
+    from monai_fusion.fingerprint import content_hash
+    from monai_fusion.workflow.comparison import compare, environment_differences, same_weights
+    from monai_fusion.workflow.environment import git_revision, versions
+    from monai_fusion.workflow.rerun import RerunOptions, plan_rerun, read_manifest
+
+    then = read_manifest(manifest)
+    options = RerunOptions(
+        output_dir, datalist, bundle_root, tuple(config_file or ()), changed_config, allow_expressions
+    )
+    planned = plan_rerun(then, manifest, options)
+    here = {"versions": versions(), "git": git_revision(), "datalist": {"digest": content_hash(planned.datalist)}}
+    for line in environment_differences(then, here):
+        typer.echo(f"differs:{line[1:]}")
+    typer.echo(subprocess.list2cmdline(planned.command))
+    if dry_run:
+        return
+    # A list, no shell; its values were checked to be data, and fire reads them as Python's literals.
+    code = subprocess.run(planned.command, check=False).returncode  # noqa: S603
+    if code:
+        typer.echo(f"the rerun ended with exit code {code}: nothing to compare", err=True)
+        raise typer.Exit(code if code == InputError.exit_code else 1)
+    now = read_manifest(planned.output_dir)
+    for line in compare(then, now):
+        typer.echo(line)
+    raise typer.Exit(0 if same_weights(then, now) else 1)

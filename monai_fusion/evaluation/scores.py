@@ -1,0 +1,245 @@
+"""Scores over participants: plain functions of probabilities, labels and weights.
+
+A weight says how often a participant counts. With a row of ones a score is the usual one (scikit-learn's); with many
+rows, [draw, participant], one call scores all draws of a bootstrap, which therefore takes no time to speak of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+
+# Below this a probability counts as this: one confident mistake must not make the mean infinite.
+_SMALLEST_PROBABILITY = 1.0e-7
+_MOST_BINS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What is true of some participants and what was said of them.
+
+    Attributes:
+        probabilities: [participant, class], rows summing to 1.
+        labels: [participant] true class indices.
+        said: [participant] the class indices that were said.
+    """
+
+    probabilities: Floats
+    labels: Labels
+    said: Labels
+
+    @classmethod
+    def of(cls, probabilities: Floats, labels: Labels, said: Labels | None = None) -> Outcome:
+        """Without ``said``, the most probable class is said (the first of equals)."""
+        return cls(probabilities, labels, probabilities.argmax(axis=1) if said is None else said)
+
+    @property
+    def classes(self) -> int:
+        """The number of classes, also of those that nobody is of."""
+        return self.probabilities.shape[1]
+
+    @property
+    def ones(self) -> Floats:
+        """The weights with which everybody counts once, [1, participant]."""
+        return np.ones((1, len(self.labels)))
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> Outcome:
+        """The outcome of some of the participants."""
+        return Outcome(self.probabilities[rows], self.labels[rows], self.said[rows])
+
+
+Score = Callable[[Outcome, Floats], Floats]
+
+
+def confusion(outcome: Outcome, weights: Floats) -> Floats:
+    """Count participants by true class and class that was said: [draw, true, said]."""
+    size = outcome.classes
+    cell = np.zeros((len(outcome.labels), size * size))
+    cell[np.arange(len(cell)), outcome.labels * size + outcome.said] = 1
+    counts: Floats = (weights @ cell).reshape(-1, size, size)
+    return counts
+
+
+def accuracy(outcome: Outcome, weights: Floats) -> Floats:
+    """Return the share of participants whose class was said, [draw]."""
+    return weights @ (outcome.said == outcome.labels).astype(np.float64) / weights.sum(axis=1)
+
+
+def recalls(outcome: Outcome, weights: Floats) -> Floats:
+    """Return the recall of each class, [draw, class]; NaN for a class that nobody is of."""
+    counts = confusion(outcome, weights)
+    return _ratio(np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2), np.nan)
+
+
+def balanced_accuracy(outcome: Outcome, weights: Floats) -> Floats:
+    """Return the mean recall over the classes that occur, [draw]."""
+    counts = confusion(outcome, weights)
+    members = counts.sum(axis=2)
+    recall = _ratio(np.diagonal(counts, axis1=1, axis2=2), members, 0.0)
+    return recall.sum(axis=1) / (members > 0).sum(axis=1)
+
+
+def f1(outcome: Outcome, weights: Floats) -> Floats:
+    """Return F1 of each class, [draw, class]; 0 for one that is never said, NaN for one that does not occur either."""
+    counts = confusion(outcome, weights)
+    right = np.diagonal(counts, axis1=1, axis2=2)
+    return _ratio(2 * right, counts.sum(axis=1) + counts.sum(axis=2), np.nan)
+
+
+def macro_f1(outcome: Outcome, weights: Floats) -> Floats:
+    """Return the mean F1 over the classes that somebody is of or that were said, [draw]."""
+    occurring = np.union1d(outcome.labels, outcome.said)
+    # A class that was only said by mistake may not be said in some draw; its F1 is 0 in all others.
+    return np.nan_to_num(f1(outcome, weights)[:, occurring], nan=0.0).mean(axis=1)
+
+
+def mcc(outcome: Outcome, weights: Floats) -> Floats:
+    """Return Matthews' correlation coefficient, [draw]; 0 where a margin of the confusion matrix is empty.
+
+    Beyond two classes it is Gorodkin's R_K (Computational Biology and Chemistry 28, 2004).
+    """
+    counts = confusion(outcome, weights)
+    total, right = counts.sum(axis=(1, 2)), np.trace(counts, axis1=1, axis2=2)
+    true, said = counts.sum(axis=2), counts.sum(axis=1)
+    covariance = right * total - (true * said).sum(axis=1)
+    spread = (total**2 - (true**2).sum(axis=1)) * (total**2 - (said**2).sum(axis=1))
+    return _ratio(covariance, np.sqrt(spread), 0.0)
+
+
+def class_auroc(outcome: Outcome, weights: Floats, label: int) -> Floats:
+    """Return the area under the ROC curve of one class against the rest, [draw]; ties count half.
+
+    It is NaN if nobody, or everybody, is of the class, or if a probability is NaN (the network has diverged).
+    """
+    positive, negative = _by_rising_score(outcome, weights, label)
+    below = np.cumsum(negative, axis=1) - negative
+    area = (positive * (below + negative / 2)).sum(axis=1)
+    area = _ratio(area, positive.sum(axis=1) * negative.sum(axis=1), np.nan)
+    return np.full_like(area, np.nan) if np.isnan(outcome.probabilities).any() else area
+
+
+def auroc(outcome: Outcome, weights: Floats) -> Floats:
+    """Return the area under the ROC curve, [draw]: of the second of two classes, else the mean of all.
+
+    It is NaN if a class is missing or a probability is NaN.
+    """
+    if outcome.classes == 2:
+        return class_auroc(outcome, weights, 1)
+    return np.mean([class_auroc(outcome, weights, label) for label in range(outcome.classes)], axis=0)
+
+
+def class_auprc(outcome: Outcome, weights: Floats, label: int) -> Floats:
+    """Return the average precision of one class, [draw], as scikit-learn defines it; NaN if nobody is of the class."""
+    positive, negative = (counts[:, ::-1] for counts in _by_rising_score(outcome, weights, label))
+    found = np.cumsum(positive, axis=1)
+    precision = _ratio(found, found + np.cumsum(negative, axis=1), 0.0)
+    return _ratio((positive * precision).sum(axis=1), positive.sum(axis=1), np.nan)
+
+
+def auprc(outcome: Outcome, weights: Floats) -> Floats:
+    """Return the average precision, [draw]: of the second of two classes, else the mean of all."""
+    if outcome.classes == 2:
+        return class_auprc(outcome, weights, 1)
+    return np.mean([class_auprc(outcome, weights, label) for label in range(outcome.classes)], axis=0)
+
+
+def brier(outcome: Outcome, weights: Floats) -> Floats:
+    """Return the Brier score, [draw]: of the second of two classes (0 to 1), summed over all beyond (0 to 2)."""
+    errors = (outcome.probabilities - np.eye(outcome.classes)[outcome.labels]) ** 2
+    each = errors[:, 1] if outcome.classes == 2 else errors.sum(axis=1)
+    return weights @ each / weights.sum(axis=1)
+
+
+def cross_entropies(probabilities: Floats, labels: Labels) -> Floats:
+    """Return -log p(true class) of each participant; a probability below 1e-7 counts as that."""
+    chosen = probabilities[np.arange(len(labels)), labels]
+    losses: Floats = -np.log(np.maximum(chosen, _SMALLEST_PROBABILITY))
+    return losses
+
+
+def cross_entropy(outcome: Outcome, weights: Floats) -> Floats:
+    """Return the mean of -log p(true class), [draw]."""
+    return weights @ cross_entropies(outcome.probabilities, outcome.labels) / weights.sum(axis=1)
+
+
+def calibration_bins(participants: int) -> int:
+    """Return the number of bins for a calibration error: the root of the number of participants, at most 10."""
+    return max(1, min(_MOST_BINS, int(np.sqrt(participants))))
+
+
+def reliability(outcome: Outcome, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Sort participants by the probability of their most probable class into bins of equally many.
+
+    A participant is in the bin in which the middle of its rank falls; equal probabilities are never torn apart, so a
+    bin may be empty (Nguyen & O'Connor, EMNLP 2015, with ties kept together).
+
+    Returns:
+        For each draw and bin [draw, bin]: the number of participants, the sum of their probabilities, and how many
+        of them are of their most probable class.
+    """
+    bins = calibration_bins(len(outcome.labels))
+    confidence, group = np.unique(outcome.probabilities.max(axis=1), return_inverse=True)
+    right = outcome.probabilities.argmax(axis=1) == outcome.labels
+    counts, hits = _sums(weights, group), _sums(weights * right, group)
+    middle = np.cumsum(counts, axis=1) - counts / 2
+    place = np.minimum((bins * middle / weights.sum(axis=1, keepdims=True)).astype(np.int64), bins - 1)
+    inside = [place == number for number in range(bins)]
+    return (
+        np.stack([(counts * here).sum(axis=1) for here in inside], axis=1),
+        np.stack([(counts * confidence * here).sum(axis=1) for here in inside], axis=1),
+        np.stack([(hits * here).sum(axis=1) for here in inside], axis=1),
+    )
+
+
+def ece(outcome: Outcome, weights: Floats) -> Floats:
+    """Return the expected calibration error, [draw]: the mean gap of confidence and accuracy over `reliability`."""
+    _, confidence, hits = reliability(outcome, weights)
+    return np.abs(confidence - hits).sum(axis=1) / weights.sum(axis=1)
+
+
+def once(score: Score) -> Callable[[Floats, Labels], float]:
+    """Turn a score into a function of probabilities and labels, in which everybody counts once."""
+
+    def of(probabilities: Floats, labels: Labels) -> float:
+        outcome = Outcome.of(probabilities, labels)
+        return float(score(outcome, outcome.ones)[0])
+
+    return of
+
+
+def _mean_cross_entropy(probabilities: Floats, labels: Labels) -> float:
+    return float(cross_entropies(probabilities, labels).mean())
+
+
+SCORES: dict[str, Callable[[Floats, Labels], float]] = {
+    "accuracy": once(accuracy),
+    "balanced_accuracy": once(balanced_accuracy),
+    "auroc": once(auroc),
+    "cross_entropy": _mean_cross_entropy,
+}
+"""What validation may watch, each a function of probabilities [participant, class] and labels."""
+
+
+def _by_rising_score(outcome: Outcome, weights: Floats, label: int) -> tuple[Floats, Floats]:
+    """Weights of the class and of the rest for each different probability of the class, rising: [draw, value]."""
+    group = np.unique(outcome.probabilities[:, label], return_inverse=True)[1]
+    positive = outcome.labels == label
+    return _sums(weights * positive, group), _sums(weights * ~positive, group)
+
+
+def _sums(weights: Floats, group: npt.NDArray[np.intp]) -> Floats:
+    """Sum the weights [draw, participant] over participants of the same group: [draw, group]."""
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(group.max() + 1))
+    return np.add.reduceat(weights[:, order], starts, axis=1)
+
+
+def _ratio(above: Floats, below: Floats, otherwise: float) -> Floats:
+    """Divide; where the denominator is 0, give another value."""
+    return np.divide(above, below, out=np.full(np.shape(above), otherwise), where=below > 0)

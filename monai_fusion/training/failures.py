@@ -1,0 +1,85 @@
+"""A training that diverges stops before anything of that is saved."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+from monai_fusion.errors import RunFailed
+from monai_fusion.keys import PARTICIPANT_ID
+
+
+class FiniteCheck:
+    """Stop a training whose loss or weights are no finite numbers, before anything of that is saved.
+
+    The losses stay on the device and are looked at together every few iterations, so that the host does not wait for
+    the GPU in each. Place it before the `ValidationHandler`: at the end of an epoch it checks the rest of the losses
+    and the weights, and nothing after it runs if they are wrong.
+
+    Args:
+        network: What is trained.
+        evaluator: The engine that validates; it knows which epoch ``model.pt`` holds.
+        precision: What the network computes in, for the message.
+        every: How many iterations lie between two looks.
+
+    Raises:
+        RunFailed: In the trainer; it names the participants of the first such batch, what stays, and what to do.
+    """
+
+    def __init__(self, network: nn.Module, evaluator: Engine, precision: str = "float32", every: int = 32) -> None:
+        self.network = network
+        self.evaluator = evaluator
+        self.precision = precision
+        self.every = every
+        self._pending: list[tuple[int, torch.Tensor, list[str]]] = []
+        self._last_people: list[str] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to a trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._finish)
+
+    def _start(self, engine: Engine) -> None:
+        self._pending = []
+
+    def _collect(self, engine: Engine) -> None:
+        loss = engine.state.output["loss"].detach()
+        self._pending.append((engine.state.iteration, loss, list(engine.state.batch[PARTICIPANT_ID])))
+        if len(self._pending) >= self.every:
+            self._check_losses(engine)
+
+    def _finish(self, engine: Engine) -> None:
+        self._check_losses(engine)
+        # The epoch's last step may have spoilt the weights after a loss that was still right.
+        values = (value for value in self.network.state_dict().values() if value.is_floating_point())
+        norms = torch.stack([torch.linalg.vector_norm(value.detach().float()) for value in values])
+        if not norms.isfinite().all().item():
+            self._fail(engine, f"the weights are no finite numbers after epoch {engine.state.epoch}", self._last_people)
+
+    def _check_losses(self, engine: Engine) -> None:
+        if not self._pending:
+            return
+        losses = torch.stack([loss for _, loss, _ in self._pending]).tolist()
+        for (iteration, _, people), loss in zip(self._pending, losses, strict=True):
+            if not math.isfinite(loss):
+                length = engine.state.epoch_length
+                place = f"epoch {engine.state.epoch}, batch {(iteration - 1) % length + 1} of {length}"
+                self._fail(engine, f"the training loss is {loss} in {place}", people)
+        self._last_people, self._pending = self._pending[-1][2], []
+
+    def _fail(self, engine: Engine, what: str, people: list[str]) -> None:
+        best = getattr(self.evaluator.state, "best_metric_epoch", -1)
+        kept = [f"model.pt keeps epoch {best}"] if best > 0 else []
+        kept += [f"checkpoints/ keeps epoch {engine.state.epoch - 1}"] if engine.state.epoch > 1 else []
+        precision = "" if self.precision == "float32" else ", or with --precision float32"
+        raise RunFailed(
+            what,
+            f"participants of the batch: {', '.join(people)}",
+            ", ".join(kept) or "no epoch was complete: nothing is kept",
+            "to go on: look at their files with `monai-fusion datalist check --deep`, or train anew with a lower "
+            f"--head_lr and --encoder_lr{precision}",
+        )

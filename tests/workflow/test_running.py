@@ -1,0 +1,142 @@
+"""What ends a run early is said in a short message and noted."""
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import Engine
+from monai.engines import SupervisedEvaluator, SupervisedTrainer
+from monai.handlers import ValidationHandler
+from torch import Tensor, nn
+
+from monai_fusion.data import FusionPrepareBatch
+from monai_fusion.errors import RunFailed
+from monai_fusion.workflow import run_engine
+
+KNOBS = {"batch_size": 4, "segments_at_once": 16, "mri_size": [128, 128, 128]}
+BATCH = {"eeg": torch.zeros(1, 1), "mri": torch.zeros(1, 1), "label": torch.zeros(1, 1)}
+
+
+class Network(nn.Module):
+    """Fails, in training or in evaluation, with a given exception."""
+
+    def __init__(self, in_training: BaseException | None = None, in_evaluation: BaseException | None = None) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+        self.errors = {True: in_training, False: in_evaluation}
+
+    def forward(self, eeg: Tensor, mri: Tensor) -> Tensor:
+        """[B, 1], [B, 1] -> [B, 1]."""
+        error = self.errors[self.training]
+        if error is not None:
+            raise error
+        output: Tensor = self.layer(eeg)
+        return output
+
+
+class Record:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def begin(self) -> None:
+        self.told.append("begin")
+
+    def finish(self, engine: Engine, error: BaseException | None) -> None:
+        self.told.append(error)
+
+
+def evaluator_of(network: nn.Module) -> SupervisedEvaluator:
+    return SupervisedEvaluator(
+        device="cpu", val_data_loader=[BATCH], network=network, prepare_batch=FusionPrepareBatch(), decollate=False
+    )
+
+
+def trainer_of(network: nn.Module) -> SupervisedTrainer:
+    return SupervisedTrainer(
+        device="cpu",
+        max_epochs=2,
+        train_data_loader=[BATCH],
+        network=network,
+        optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
+        loss_function=nn.MSELoss(),
+        prepare_batch=FusionPrepareBatch(),
+        train_handlers=[ValidationHandler(interval=1, validator=evaluator_of(network))],
+        decollate=False,
+    )
+
+
+def allocate_too_much() -> RuntimeError:
+    """The genuine error of torch's allocator on the CPU."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60)
+    return caught.value
+
+
+NO_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    torch.cuda.OutOfMemoryError("CUDA out of memory."),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    allocate_too_much(),
+]
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=lambda error: str(error)[:30])
+def test_out_of_memory_in_training_says_to_lower_the_batch_size(error: BaseException) -> None:
+    record = Record()
+    with pytest.raises(RunFailed) as caught:
+        run_engine(trainer_of(Network(in_training=error)), KNOBS, record)
+    first, second = str(caught.value).splitlines()
+    assert first == "out of memory in training, epoch 1"
+    assert second == "  lower --batch_size (now 4) or --mri_size (now [128, 128, 128])"
+    assert record.told == ["begin", caught.value]
+
+
+def test_out_of_memory_in_the_validation_says_to_lower_the_segments() -> None:
+    network = Network(in_evaluation=torch.OutOfMemoryError("CUDA out of memory."))
+    with pytest.raises(RunFailed) as caught:
+        run_engine(trainer_of(network), KNOBS)
+    assert str(caught.value).splitlines() == [
+        "out of memory in validation, epoch 1",
+        "  lower --segments_at_once (now 16) or --mri_size (now [128, 128, 128])",
+    ]
+
+
+def test_out_of_memory_in_an_evaluation_says_so() -> None:
+    network = Network(in_evaluation=torch.OutOfMemoryError("CUDA out of memory."))
+    with pytest.raises(RunFailed) as caught:
+        run_engine(evaluator_of(network), {"segments_at_once": 16})
+    assert str(caught.value).splitlines() == ["out of memory in evaluation", "  lower --segments_at_once (now 16)"]
+
+
+def test_a_full_disk_is_named_and_what_to_do() -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "runs/first/checkpoints/epoch_0001.pt")
+    with pytest.raises(RunFailed, match="no space left to write to") as caught:
+        run_engine(trainer_of(Network(in_training=full)), KNOBS)
+    assert "runs/first/checkpoints/epoch_0001.pt" in str(caught.value) and "--resume true" in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
+def test_a_record_that_cannot_be_written_hides_nothing() -> None:
+    class OnFullDisk(Record):
+        def finish(self, engine: Engine, error: BaseException | None) -> None:
+            Path("/dev/full").write_text("it did not go well", encoding="utf-8")
+
+    with pytest.raises(RunFailed, match="out of memory"):
+        run_engine(trainer_of(Network(in_training=torch.OutOfMemoryError("CUDA out of memory."))), KNOBS, OnFullDisk())
+
+
+def test_what_has_no_name_stays_as_it_is_and_is_noted() -> None:
+    record, error = Record(), ZeroDivisionError("a fault of the program")
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_engine(trainer_of(Network(in_training=error)), KNOBS, record)
+    assert caught.value is error and record.told == ["begin", error]
+
+
+def test_a_run_that_ends_well_is_noted_too() -> None:
+    record, trainer = Record(), trainer_of(Network())
+    run_engine(trainer, KNOBS, record)
+    assert record.told == ["begin", None] and trainer.state.epoch == 2
