@@ -28,7 +28,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@
 
-# Sample cohort -> both stages -> evaluation on the test part.
+# Sample cohort -> both stages -> evaluation on the test part -> report.
 demo: setup
 	$(BIN)/monai-fusion sample-cohort $(COHORT) --participants 60 --size small --seed $(SEED) \
 	    --eeg-effect 2.5 --mri-effect 3.0 --overwrite
@@ -39,7 +39,7 @@ demo: setup
 	    --datalist $(DEMO)/datalist.json --output_dir $(DEMO)/run --seed $(SEED)
 	$(RUN) --config_file $(BUNDLE)/configs/evaluate.yaml --bundle_root $(BUNDLE) \
 	    --datalist $(DEMO)/datalist.json --output_dir $(DEMO)/run
-	@echo "The demo's results are in $(DEMO)/run: metrics.json, predictions.csv, history.csv, model.pt, tensorboard/"
+	@echo "The demo's results are in $(DEMO)/run: report.html (open it), metrics.json, predictions.csv, history.csv, model.pt, tensorboard/"
 
 test: setup-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"

@@ -58,6 +58,10 @@ def test_the_wheel_holds_every_module(tmp_path: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name for name in names if name.endswith(".py")} == modules_of_the_folders()
     assert "monai_fusion/py.typed" in names
+    templates = {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "monai_fusion" / "report" / "templates").iterdir()
+    }
+    assert templates and templates <= names
 
 
 def test_transforms_have_one_import_name_only() -> None:

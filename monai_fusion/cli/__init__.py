@@ -17,6 +17,7 @@ from monai_fusion import __version__
 from monai_fusion.cli import datalist_check  # noqa: F401 -- registers its commands on datalist_app
 from monai_fusion.cli.cohort import sample_cohort
 from monai_fusion.cli.datalist import datalist_app
+from monai_fusion.cli.report import report
 from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.store import cache_app, preprocess
 from monai_fusion.errors import InputError
@@ -34,6 +35,7 @@ app.command("sample-cohort")(sample_cohort)
 app.command("preprocess")(preprocess)
 app.command("rerun")(rerun)
 app.add_typer(cache_app, name="cache")
+app.command("report")(report)
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from monai_fusion.datalist.balance import Balance, BalanceRow, Link
+from monai_fusion.datalist.balance import Balance, BalanceRow, warning_of
 
 _WIDTH_OF_A_FILE = 240  # a table that is not shown in a window is not broken into its width
 
@@ -32,7 +32,7 @@ def print_balance(balance: Balance) -> None:
     if strata:
         typer.echo(f"In each stratum: all ({' : '.join(classes)})")
     for link in balance.links:
-        typer.echo(f"warning: {_warning(link, classes)}", err=True)
+        typer.echo(f"warning: {warning_of(link, classes)}", err=True)
 
 
 def _cells(row: BalanceRow) -> list[str]:
@@ -44,12 +44,3 @@ def _ratio(counts: Sequence[int]) -> str:
     """All relative to the last class: ``2.00 : 1``."""
     *others, last = counts
     return " : ".join([*(f"{count / last:.2f}" for count in others), "1"]) if last else "-"
-
-
-def _warning(link: Link, classes: Sequence[str]) -> str:
-    shares = ", ".join(f"{100 * share:.0f} % of {name}" for share, name in zip(link.shares, classes, strict=True))
-    measured = f"Cramer's V {link.cramers_v:.2f}, chi-squared p {link.p:.2g}"
-    return (
-        f"{link.column} goes together with the class ({measured}): {link.column} is {link.category} in {shares}. "
-        f"A network may learn {link.column} instead, and no split changes that: look within {link.column}, too."
-    )

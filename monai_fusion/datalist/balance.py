@@ -155,6 +155,16 @@ def link_of(column: str, pairs: Sequence[tuple[str, int]], classes: int) -> Link
     return Link(column, cramers_v, chi_squared_p(chi_squared, freedom), category, shares(category))
 
 
+def warning_of(link: Link, classes: Sequence[str]) -> str:
+    """What to tell a user of a column that is confounded with the class."""
+    shares = ", ".join(f"{100 * share:.0f} % of {name}" for share, name in zip(link.shares, classes, strict=True))
+    measured = f"Cramer's V {link.cramers_v:.2f}, chi-squared p {link.p:.2g}"
+    return (
+        f"{link.column} goes together with the class ({measured}): {link.column} is {link.category} in {shares}. "
+        f"A network may learn {link.column} instead, and no split changes that: look within {link.column}, too."
+    )
+
+
 def chi_squared_p(value: float, freedom: int) -> float:
     """The upper tail of the chi-squared distribution, as ``scipy.stats.chi2.sf``, which is too heavy to import here.
 

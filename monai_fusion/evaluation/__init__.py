@@ -7,6 +7,7 @@ from monai_fusion.evaluation.calibration_file import (
     load_calibration,
     read_calibration,
 )
+from monai_fusion.evaluation.evidence import EmbeddingWriter, ThumbnailWriter
 from monai_fusion.evaluation.handlers import ParticipantMetric, PredictionCollector, ReportPrinter, ResultWriter
 from monai_fusion.evaluation.inferer import ParticipantInferer
 from monai_fusion.evaluation.predictions import Prediction, write_predictions
@@ -17,6 +18,7 @@ __all__ = [
     "CALIBRATION_FILE",
     "Calibration",
     "CalibrationWriter",
+    "EmbeddingWriter",
     "ParticipantInferer",
     "ParticipantMetric",
     "Prediction",
@@ -24,6 +26,7 @@ __all__ = [
     "ReportPrinter",
     "ResultWriter",
     "Settings",
+    "ThumbnailWriter",
     "fit_calibration",
     "load_calibration",
     "read_calibration",

@@ -11,6 +11,7 @@ from torch import Tensor
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import (
     EEG_EMBEDDING,
+    FUSED_EMBEDDING,
     GATE,
     LOGITS,
     MRI_EMBEDDING,
@@ -63,8 +64,9 @@ class ParticipantInferer(Inferer):
 
         Returns:
             float32 ``probabilities`` [1, K] and ``gate`` [1, 1] (means over the segments), ``logits`` [1, K]
-            (logarithm of the mean probabilities), ``eeg_embedding`` [1, D] (mean over the segments), ``mri_embedding``
-            [1, D]; and of each segment ``segment_probabilities`` [S, K] and ``segment_eeg_embeddings`` [S, D].
+            (logarithm of the mean probabilities), ``eeg_embedding`` and ``fused_embedding`` [1, D] (means over the
+            segments), ``mri_embedding`` [1, D]; and of each segment ``segment_probabilities`` [S, K] and
+            ``segment_eeg_embeddings`` [S, D].
         """
         (mri,) = args
         fusion = cast(FusionNetwork, network)
@@ -85,4 +87,5 @@ class ParticipantInferer(Inferer):
             MRI_EMBEDDING: mri_embedding.float(),
             SEGMENT_PROBABILITIES: of_segments,
             SEGMENT_EEG_EMBEDDINGS: eeg,
+            FUSED_EMBEDDING: (gate * eeg + (1 - gate) * mri_embedding.float()).mean(dim=0, keepdim=True),
         }

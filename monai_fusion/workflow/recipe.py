@@ -35,6 +35,7 @@ class Recipe(dict[str, Any]):
 RESULTS = (
     *(MODEL_FILE, EXPORT_FILE, RECIPE_FILE, CALIBRATION_FILE),
     *("manifest.json", "history.csv", "metrics.json", "predictions.csv"),
+    *("embeddings.npz", "thumbnails.npz", "report_data.json", "report.html"),
 )
 
 

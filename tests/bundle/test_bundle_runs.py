@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -157,6 +158,28 @@ def test_evaluation_predicts_each_test_participant_once(cohort: Cohort, run_fold
     assert [each["condition"] for each in metrics["conditions"]] == ["EC", "EO"]
     assert all(float(row["p_network(F)"]) > 0 and row["p(F|EO)"] and row["change_without_mri"] for row in rows)
     assert metrics["modalities"]["reference_participants"] == len(rows)
+    for name, arrays in (("embeddings.npz", {"eeg", "mri", "fused"}), ("thumbnails.npz", {"eeg", "mri"})):
+        with np.load(run_folder / name, allow_pickle=False) as stored:
+            assert stored["participant_id"].tolist() == [record.participant_id for record in test]
+            assert set(stored.files) == arrays | {"participant_id"}
+    # The report can be made again, with the same bytes, where neither the recordings nor the model are.
+    elsewhere = run_folder.parent / "elsewhere" / run_folder.name
+    elsewhere.mkdir(parents=True)
+    for name in (
+        "predictions.csv",
+        "metrics.json",
+        "embeddings.npz",
+        "thumbnails.npz",
+        "report_data.json",
+        "recipe.json",
+        "manifest.json",
+    ):
+        shutil.copy(run_folder / name, elsewhere)
+    again = monai_fusion("report", elsewhere)
+    assert again.returncode == 0 and str(elsewhere / "report.html") in again.stdout, again.stderr
+    assert (elsewhere / "report.html").read_bytes() == (run_folder / "report.html").read_bytes()
+    report = (run_folder / "report.html").read_text(encoding="utf-8")
+    assert "stage B" in report and all(f">{name}</th>" in report for name in ("training", "validation", "test"))
 
 
 def test_inference_needs_no_labels_and_agrees_with_evaluation(cohort: Cohort, run_folder: Path) -> None:

@@ -71,6 +71,7 @@ def test_the_prediction_is_the_mean_over_the_segments_of_what_the_network_says_o
         "gate": [1, 1],
         "eeg_embedding": [1, 512],
         "mri_embedding": [1, 512],
+        "fused_embedding": [1, 512],
         "segment_probabilities": [5, 2],
         "segment_eeg_embeddings": [5, 512],
     }

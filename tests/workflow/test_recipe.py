@@ -113,7 +113,7 @@ def test_a_recipe_without_one_of_the_recordings_does_not_pass_unseen(folder: Pat
 
 
 def test_clearing_removes_the_results_of_a_training_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("model.pt", "calibration.json", "metrics.json", "recipe.json", "notes.txt"):
+    for name in ("model.pt", "calibration.json", "metrics.json", "recipe.json", "report.html", "notes.txt"):
         (tmp_path / name).write_text("old")
     clear_results(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

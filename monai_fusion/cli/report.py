@@ -1,0 +1,26 @@
+"""``monai-fusion report``: the page about an evaluation, made again from what it left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    run_dir: Annotated[
+        Path,
+        typer.Argument(metavar="RUN_DIR", help="The --output_dir of an evaluation or inference.", show_default=False),
+    ],
+) -> None:
+    """Write RUN_DIR/report.html, one file with all figures that opens anywhere, from the files that are there.
+
+    evaluate.yaml writes it, too. Neither the recordings nor the model nor a GPU are needed.
+
+    \b
+    monai-fusion report runs/first
+    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
+    from monai_fusion.report import write_report
+
+    typer.echo(f"wrote {write_report(run_dir)}")

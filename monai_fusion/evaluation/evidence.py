@@ -1,0 +1,157 @@
+"""What an evaluation keeps of its participants beside their predictions: embeddings, and small pictures.
+
+Both files hold numbers and ids only (``allow_pickle=False`` reads them), so that a report, or a notebook, can be made
+later without the recordings, the model or a GPU.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from ignite.engine import Engine, Events
+from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from monai_fusion.files import write_atomically
+from monai_fusion.keys import EEG, EEG_EMBEDDING, FUSED_EMBEDDING, MRI, MRI_EMBEDDING, PARTICIPANT_ID
+
+EMBEDDINGS_FILE = "embeddings.npz"
+THUMBNAILS_FILE = "thumbnails.npz"
+THUMBNAIL_SIZE = 96
+"""Pixels along either side of a thumbnail."""
+
+# A percent of the brightest and of the darkest pixels may be clipped: one bright vessel must not darken a whole slice.
+_CLIPPED_PERCENT = 1.0
+
+
+class _Rows:
+    """Gather rows of arrays from an evaluator, one a participant, and write them to an .npz file when it is done."""
+
+    file: str
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.path = Path(folder) / self.file
+        self._ids: list[str] = []
+        self._rows: dict[str, list[npt.NDArray[Any]]] = {}
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to an evaluator that runs with ``decollate=False``."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.COMPLETED, self._write)
+
+    def _start(self, engine: Engine) -> None:
+        self._ids, self._rows = [], {}
+
+    def _collect(self, engine: Engine) -> None:
+        self._ids += list(engine.state.batch[PARTICIPANT_ID])
+        for name, values in self._of(engine.state.batch, engine.state.output["pred"]).items():
+            self._rows.setdefault(name, []).append(values)
+
+    def _of(self, batch: Mapping[str, Any], predicted: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
+        """The arrays of a batch by name, each with the participants as its first axis."""
+        raise NotImplementedError
+
+    def _write(self, engine: Engine) -> None:
+        arrays: dict[str, Any] = {name: np.concatenate(rows) for name, rows in self._rows.items()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        ids = np.array(self._ids, dtype=np.str_)
+        write_atomically(self.path, lambda stream: np.savez_compressed(stream, participant_id=ids, **arrays))
+
+
+class EmbeddingWriter(_Rows):
+    """Write ``embeddings.npz``: ``participant_id`` [N] and ``eeg``, ``mri``, ``fused``, each [N, D] float32.
+
+    Each is the mean over a participant's EEG segments; ``fused`` is the mean of g e + (1 - g) m.
+
+    Args:
+        folder: The folder to write to; made if it does not exist.
+    """
+
+    file = EMBEDDINGS_FILE
+
+    def _of(self, batch: Mapping[str, Any], predicted: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
+        named = {"eeg": EEG_EMBEDDING, "mri": MRI_EMBEDDING, "fused": FUSED_EMBEDDING}
+        return {name: predicted[key].float().cpu().numpy() for name, key in named.items()}
+
+
+class ThumbnailWriter(_Rows):
+    """Write ``thumbnails.npz``: ``participant_id`` [N], ``mri`` [N, 3, 96, 96] and ``eeg`` [N, 96, 96], uint8.
+
+    They show what the network saw, after preprocessing: the middle sagittal, coronal and axial slice of the slab, and
+    the mean scalogram over segments and electrodes. Each picture is scaled to its own 1st to 99th percentile.
+
+    Args:
+        folder: The folder to write to; made if it does not exist.
+        orientation: Axis codes of the volumes, e.g. ``RAS``.
+        enabled: False writes nothing, and removes the file of an earlier evaluation.
+    """
+
+    file = THUMBNAILS_FILE
+
+    def __init__(self, folder: str | os.PathLike[str], orientation: str = "RAS", enabled: bool = True) -> None:
+        super().__init__(folder)
+        self.orientation = orientation
+        self.enabled = enabled
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to an evaluator that runs with ``decollate=False``."""
+        if self.enabled:
+            super().attach(engine)
+        else:
+            engine.add_event_handler(Events.COMPLETED, self._remove)
+
+    def _remove(self, engine: Engine) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def _of(self, batch: Mapping[str, Any], predicted: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
+        slices = [middle_slices(volume[0].float().cpu().numpy(), self.orientation) for volume in batch[MRI]]
+        mean = batch[EEG].float().mean(dim=(0, 1)).cpu().numpy()
+        return {"mri": np.stack([_thumbnails(three) for three in slices]), "eeg": _thumbnails([mean])}
+
+
+def middle_slices(volume: npt.NDArray[np.float32], orientation: str) -> list[npt.NDArray[np.float32]]:
+    """Cut a volume in the middle of its three axes.
+
+    Args:
+        volume: [T, H, W].
+        orientation: Its axis codes.
+
+    Returns:
+        The sagittal slice (nose to the right), the coronal and the axial one (the person's left on the left), each as
+        rows from the top of the picture.
+    """
+    # nibabel has no types
+    here, ras = (axcodes2ornt(tuple(codes)) for codes in (orientation, "RAS"))  # type: ignore[no-untyped-call]
+    turned = apply_orientation(volume, ornt_transform(here, ras))  # type: ignore[no-untyped-call]
+    right, front, top = (size // 2 for size in turned.shape)
+    return [plane.T[::-1] for plane in (turned[right], turned[:, front], turned[:, :, top])]
+
+
+def _thumbnails(planes: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.uint8]:
+    """[number, 96, 96]: each plane made small by averaging, in the middle of black, its values scaled to 0 to 255."""
+    scale = THUMBNAIL_SIZE / max(max(plane.shape) for plane in planes)
+    pictures = np.zeros((len(planes), THUMBNAIL_SIZE, THUMBNAIL_SIZE), np.uint8)
+    for picture, plane in zip(pictures, planes, strict=True):
+        height, width = (max(1, round(scale * length)) for length in plane.shape)
+        top, left = (THUMBNAIL_SIZE - height) // 2, (THUMBNAIL_SIZE - width) // 2
+        picture[top : top + height, left : left + width] = _to_bytes(_resized(plane, (height, width)))
+    return pictures
+
+
+def _resized(plane: npt.NDArray[np.float32], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    small = adaptive_avg_pool2d(torch.from_numpy(np.ascontiguousarray(plane))[None], shape)
+    return np.asarray(small[0].numpy())
+
+
+def _to_bytes(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    low, high = np.percentile(values, [_CLIPPED_PERCENT, 100 - _CLIPPED_PERCENT])
+    scaled = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    return np.round(np.clip(scaled, 0, 1) * 255).astype(np.uint8)

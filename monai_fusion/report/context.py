@@ -1,0 +1,158 @@
+"""``report_data.json``: the cohort and the training as they were when the model was evaluated."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from monai_fusion.datalist.balance import Member, balance_of, warning_of
+from monai_fusion.datalist.reading import examine_datalist
+from monai_fusion.files import write_atomically
+
+CONTEXT_FILE = "report_data.json"
+HISTORY_FILE = "history.csv"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CohortRow(_Part):
+    """How many participants a part of the datalist has.
+
+    Attributes:
+        part: ``training``, ``validation``, ``test`` or ``all``.
+        by_class: Participants of each class.
+        by_stratum: ... within each stratum of the `Cohort`.
+        unlabelled: Participants whose class is not known.
+        one_recording: Those, of all, who lack the EEG or the MRI.
+    """
+
+    part: str
+    by_class: tuple[int, ...]
+    by_stratum: tuple[tuple[int, ...], ...]
+    unlabelled: int
+    one_recording: int
+
+    @property
+    def number(self) -> int:
+        """All participants of the part."""
+        return sum(self.by_class) + self.unlabelled
+
+
+class Cohort(_Part):
+    """The counts of a datalist.
+
+    Attributes:
+        name: What the cohort is called.
+        target: What is classified.
+        classes: Class names.
+        strata: Field and category of each stratum.
+        rows: The parts that hold anybody, and all together.
+        warnings: Fields that are confounded with the class.
+    """
+
+    name: str
+    target: str
+    classes: tuple[str, ...]
+    strata: tuple[tuple[str, str], ...]
+    rows: tuple[CohortRow, ...]
+    warnings: tuple[str, ...]
+
+
+class Context(_Part):
+    """The content of ``report_data.json``.
+
+    Attributes:
+        cohort: The counts of the datalist; None if there is no such file.
+        history: The rows of ``history.csv``.
+    """
+
+    cohort: Cohort | None = None
+    history: tuple[dict[str, str], ...] = ()
+
+
+def write_context(
+    folder: str | os.PathLike[str],
+    datalist: str | os.PathLike[str],
+    section: str,
+    model_dir: str | os.PathLike[str],
+) -> None:
+    """Write ``report_data.json`` beside an evaluation's results.
+
+    Args:
+        folder: The folder of the results; it must exist.
+        datalist: The datalist that was evaluated. Its counts are kept, no ids and no paths.
+        section: The part of it that was evaluated; if the others cannot be read, only this one is counted.
+        model_dir: The run folder of the model; its history is copied, so that the report keeps to the training that
+            made this model when another one replaces it.
+
+    Raises:
+        InputError: The part of the datalist is not right.
+    """
+    content = Context(cohort=describe_cohort(datalist, section), history=tuple(read_history(Path(model_dir))))
+    write_atomically(Path(folder) / CONTEXT_FILE, content.model_dump_json(indent=1).encode("utf-8"))
+
+
+def describe_cohort(datalist: str | os.PathLike[str], section: str) -> Cohort:
+    """Count the participants of a datalist by part, class and what else is known of them."""
+    examined = examine_datalist(datalist, require_labels=False, require_files=False)
+    if examined.problems:  # perhaps of a part that the evaluation never looked at
+        examined = examine_datalist(datalist, [section], require_labels=False, require_files=False)
+    cohort = examined.datalist()
+    records = [record for section in cohort.sections for record in cohort.records(section)]
+    members = [
+        Member(record.section, None, record.label, {name: _text(value) for name, value in record.extra.items()})
+        for record in records
+        if record.label is not None
+    ]
+    columns = dict.fromkeys(name for record in records for name in record.extra if name != "fold")
+    balance = balance_of(members, cohort.classes, columns)
+    unlabelled = Counter(record.section for record in records if record.label is None)
+    # By what the rows say: the recordings of the other parts need not be on this machine.
+    rows_read = [participant.row for participant in examined.participants]
+    incomplete = Counter(row.section for row in rows_read if not row.entry.eeg or not row.entry.mri)
+    rows = [
+        CohortRow(
+            part=row.name,
+            by_class=row.by_class,
+            by_stratum=row.by_stratum,
+            unlabelled=unlabelled.total() if row.name == "all" else unlabelled[row.name],
+            one_recording=incomplete.total() if row.name == "all" else incomplete[row.name],
+        )
+        for row in balance.rows
+    ]
+    return Cohort(
+        name=cohort.name,
+        target=cohort.target,
+        classes=cohort.classes,
+        strata=balance.strata,
+        rows=tuple(row for row in rows if row.number),
+        warnings=tuple(warning_of(link, cohort.classes) for link in balance.links),
+    )
+
+
+def read_context(folder: Path) -> Context:
+    """Read ``report_data.json``; an empty one if there is none, or it is not what an evaluation writes."""
+    try:
+        return Context.model_validate_json((folder / CONTEXT_FILE).read_bytes())
+    except (OSError, ValueError):  # pydantic's ValidationError is a ValueError
+        return Context()
+
+
+def read_history(folder: Path) -> list[dict[str, str]]:
+    """The rows of a run folder's ``history.csv``; none if there is no such file, or it is not a table."""
+    try:
+        with (folder / HISTORY_FILE).open(encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+
+
+def _text(value: object) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,175 @@
+"""ROC and precision-recall curves with bands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from monai_fusion.report.style import LINE_STYLES, MUTED, colour, drawing, new_figure, shortened, to_svg
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+GRID: Floats = np.linspace(0, 1, 201)
+"""Where a band is computed: false positive rates, or recalls."""
+
+TOGETHER = 3
+"""Classes whose bands still can be told apart in one figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A curve over the participants, and where 95 % of its bootstrap copies lie.
+
+    Attributes:
+        x: False positive rate, or recall, in rising order.
+        y: True positive rate, or precision.
+        low: Lower end of the band at `GRID`.
+        high: Upper end.
+    """
+
+    x: Floats
+    y: Floats
+    low: Floats
+    high: Floats
+
+
+def roc(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) -> Curve:
+    """The ROC curve of one class against the rest.
+
+    Args:
+        scores: [N] probability of the class.
+        positive: [N] whether the participant is of the class; both must occur.
+        draws: How many times the participants are drawn anew, with replacement within each class.
+        seed: Of those draws.
+    """
+    return _banded(_roc, _roc_of_copy, scores, positive, draws, seed)
+
+
+def precision_recall(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) -> Curve:
+    """The precision-recall curve of one class; arguments as of :func:`roc`."""
+    return _banded(_precision_recall, _precision_recall_of_copy, scores, positive, draws, seed)
+
+
+def _roc(scores: Floats, positive: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    x, y, _ = roc_curve(positive, scores, drop_intermediate=False)
+    return x, y
+
+
+def _precision_recall(scores: Floats, positive: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    precision, recall, _ = precision_recall_curve(positive, scores)
+    return recall[::-1], precision[::-1]
+
+
+def _banded(
+    curve: Callable[[Floats, npt.NDArray[np.bool_]], tuple[Floats, Floats]],
+    copied: Callable[[Floats, Floats], tuple[Floats, Floats]],
+    scores: Floats,
+    positive: npt.NDArray[np.bool_],
+    draws: int,
+    seed: int,
+) -> Curve:
+    copies = np.empty((draws, len(GRID)))
+    for row, (hits, misses) in enumerate(zip(*copies_of(scores, positive, draws, seed), strict=True)):
+        copies[row] = at_grid(*copied(hits, misses))
+    low, high = np.percentile(copies, [2.5, 97.5], axis=0)
+    x, y = curve(scores, positive)
+    return Curve(x, y, low, high)
+
+
+def copies_of(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) -> tuple[Floats, Floats]:
+    """Draw the participants anew and count who lies above each threshold.
+
+    How often each is drawn is all that matters, and the order of the scores is that of the original: a thousand copies
+    are two sums, not a thousand sorts.
+
+    Returns:
+        Participants of the class, and others, at or above each different score from the highest down, [draws, scores].
+    """
+    generator = np.random.default_rng(seed)
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    found = []
+    for group in (positive[order], ~positive[order]):
+        number = np.count_nonzero(group)
+        times = np.zeros((draws, len(scores)))
+        times[:, group] = generator.multinomial(number, np.full(number, 1 / number), size=draws)
+        found.append(times.cumsum(axis=1)[:, ends])
+    return found[0], found[1]
+
+
+def _roc_of_copy(hits: Floats, misses: Floats) -> tuple[Floats, Floats]:
+    return np.append(0, misses / misses[-1]), np.append(0, hits / hits[-1])
+
+
+def _precision_recall_of_copy(hits: Floats, misses: Floats) -> tuple[Floats, Floats]:
+    said = hits + misses > 0  # thresholds above the first who was drawn say nobody
+    hits, misses = hits[said], misses[said]
+    return np.append(0, hits / hits[-1]), np.append(1, hits / (hits + misses))
+
+
+def at_grid(x: Floats, y: Floats) -> Floats:
+    """Read a curve at `GRID`: the upper end of a vertical piece, a straight line between points."""
+    values = np.interp(GRID, x, y)
+    unique, first = np.unique(x, return_index=True)
+    place = np.minimum(np.searchsorted(unique, GRID), len(unique) - 1)
+    met = unique[place] == GRID
+    values[met] = np.maximum.reduceat(y, first)[place[met]]
+    return np.asarray(values)
+
+
+def draw_roc(curves: Sequence[tuple[int, str, Curve]], name: str = "roc") -> Markup:
+    """Draw ROC curves; each with its class index and its name."""
+    with drawing():
+        figure, axes = new_figure(3.3)
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="guessing")
+        for place, (label, text, curve) in enumerate(curves):
+            _draw(axes, place, label, text, curve)
+        axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
+        _finish(axes, "lower right")
+        return to_svg(figure, name, f"ROC with a 95 % band: {_names(curves)}")
+
+
+def draw_precision_recall(
+    curves: Sequence[tuple[int, str, Curve]],
+    shares: Sequence[float],
+    name: str = "pr",
+) -> Markup:
+    """Draw precision-recall curves, and for each the precision of guessing, which is the class's share."""
+    with drawing():
+        figure, axes = new_figure(3.3)
+        for place, share in enumerate(shares):
+            text = "guessing" if place == 0 else None
+            axes.axhline(share, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label=text)
+        for place, (label, text, curve) in enumerate(curves):
+            _draw(axes, place, label, text, curve)
+        axes.set(xlabel="recall", ylabel="precision", title="Precision-recall")
+        _finish(axes, "lower left")
+        return to_svg(figure, name, f"Precision-recall with a 95 % band: {_names(curves)}")
+
+
+def _names(curves: Sequence[tuple[int, str, Curve]]) -> str:
+    return ", ".join(name for _, name, _ in curves)
+
+
+def _draw(axes: Axes, place: int, label: int, text: str, curve: Curve) -> None:
+    axes.fill_between(GRID, curve.low, curve.high, color=colour(label), alpha=0.16, linewidth=0)
+    axes.plot(
+        curve.x,
+        curve.y,
+        color=colour(label),
+        linestyle=LINE_STYLES[place % len(LINE_STYLES)],
+        label=shortened(text, 24),
+    )
+
+
+def _finish(axes: Axes, place: Literal["lower left", "lower right"]) -> None:
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axes.legend(loc=place)

@@ -1,0 +1,63 @@
+"""What the gate listened to, by class and by correctness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from monai_fusion.report.style import INK, MUTED, WIDER, colour, drawing, marker, new_figure, shortened, to_svg
+
+Floats = npt.NDArray[np.float64]
+
+_COLUMNS = 60  # places along the axis into which dots are gathered, so that they stand above each other
+_DENSE = 400  # dots; more become one grey mass, and are thinned to evenly spaced ranks
+
+
+def draw_gate(groups: Sequence[tuple[str, int | None, Floats]], name: str, title: str) -> Markup:
+    """Draw the gates of groups of participants, a row each: every participant a dot, the quartiles a bar.
+
+    Args:
+        groups: Name, class index (for colour and marker; None is neutral) and gates of each.
+        name: Of the figure, once in a page.
+        title: Above it.
+    """
+    with drawing():
+        figure, axes = new_figure(0.95 + 0.62 * max(2, len(groups)), WIDER)
+        for place, (_, label, gates) in enumerate(groups):
+            _row(axes, -place, label, gates)
+        names = [f"{shortened(text)} ({len(gates)})" for text, _, gates in groups]
+        axes.set_yticks([-place for place in range(len(groups))], names)
+        axes.set(xlim=(-0.02, 1.02), ylim=(-len(groups) + 0.45, 0.6), title=title)
+        axes.set_xlabel("gate (0: MRI alone, 1: EEG alone)")
+        axes.axvline(0.5, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        axes.grid(axis="y", visible=False)
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+        return to_svg(figure, name, title)
+
+
+def _row(axes: Axes, height: float, label: int | None, gates: Floats) -> None:
+    if not len(gates):
+        axes.text(0.5, height, "nobody", ha="center", va="center", color=MUTED)
+        return
+    if len(gates) > _DENSE:
+        gates = np.sort(gates)[np.linspace(0, len(gates) - 1, _DENSE).astype(int)]
+    first, median, third = np.percentile(gates, [25, 50, 75])
+    axes.plot([first, third], [height - 0.3] * 2, color=INK, linewidth=3, solid_capstyle="round", alpha=0.25)
+    axes.plot([median], [height - 0.3], marker="|", markersize=9, markeredgewidth=2.2, color=INK)
+    colours, shape = (MUTED, "o") if label is None else (colour(label), marker(label))
+    axes.scatter(gates, height - 0.12 + swarm(gates), s=16, color=colours, marker=shape, alpha=0.75, linewidths=0)
+
+
+def swarm(values: Floats) -> Floats:
+    """How high each dot stands so that near ones do not hide each other: 0 to 0.5, the lower the earlier."""
+    columns = np.floor(np.clip(values, 0, 1) * _COLUMNS).astype(int)
+    ranks = np.zeros(len(values))
+    for column in np.unique(columns):
+        inside = np.flatnonzero(columns == column)
+        ranks[inside[np.argsort(values[inside], kind="stable")]] = np.arange(len(inside))
+    return ranks * min(0.09, 0.5 / max(1.0, ranks.max()))

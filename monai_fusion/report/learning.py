@@ -1,0 +1,141 @@
+"""Learning curves from ``history.csv``, with the boundary between the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from monai_fusion.report.style import CLASS_COLOURS, INK, LINE_STYLES, MUTED, WASH, drawing, new_figure, to_svg
+
+Floats = npt.NDArray[np.float64]
+
+_NOT_DRAWN = ("epoch", "stage", "seconds")
+# What stands together in one figure; any other column gets its own.
+_LOSSES = {"train_loss": "training loss", "cross_entropy": "validation cross-entropy"}
+_SCORES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "auroc": "AUROC",
+}
+_TITLES = {"gate": ("Gate in training", "mean gate: 0 = MRI, 1 = EEG")}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """``history.csv``: one entry an epoch.
+
+    Attributes:
+        epochs: Their numbers.
+        stages: The stage of each.
+        columns: Every column of numbers; NaN where an epoch has none (not validated).
+    """
+
+    epochs: npt.NDArray[np.int64]
+    stages: tuple[str, ...]
+    columns: Mapping[str, Floats]
+
+    @property
+    def boundaries(self) -> list[tuple[float, str]]:
+        """Where a stage begins, half an epoch before its first one, and its name; not for the first stage."""
+        return [
+            (float(self.epochs[place]) - 0.5, self.stages[place])
+            for place in range(1, len(self.stages))
+            if self.stages[place] != self.stages[place - 1]
+        ]
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch with the lowest validation cross-entropy (ties: the later one), which ``select: best`` keeps."""
+        values = self.columns.get("cross_entropy", np.array([]))
+        if not len(values) or np.isnan(values).all():
+            return None
+        return int(self.epochs[np.flatnonzero(values == np.nanmin(values))[-1]])
+
+
+def draw_learning_curves(history: History) -> list[Markup]:
+    """Draw the losses, the validation scores, and each further column in its own figure."""
+    grouped = {**_LOSSES, **_SCORES}
+    figures = [("Loss", "", _LOSSES), ("Validation scores", "", _SCORES)]
+    for name in history.columns:
+        if name not in grouped and name not in _NOT_DRAWN:
+            title, unit = _TITLES.get(name, (name.replace("_", " "), ""))
+            figures.append((title, unit, {name: title}))
+    drawn = []
+    for place, (title, unit, names) in enumerate(figures):
+        there = {name: text for name, text in names.items() if _any_number(history.columns.get(name))}
+        if there:
+            drawn.append(_draw(history, there, title, unit, f"learning{place}"))
+    return drawn
+
+
+def _any_number(values: Floats | None) -> bool:
+    return values is not None and bool(np.isfinite(values).any())
+
+
+def _draw(history: History, names: Mapping[str, str], title: str, unit: str, figure_name: str) -> Markup:
+    with drawing():
+        figure, axes = new_figure(2.9)
+        for place, (name, text) in enumerate(names.items()):
+            values = history.columns[name]
+            there = np.isfinite(values)
+            axes.plot(
+                history.epochs[there],
+                values[there],
+                color=CLASS_COLOURS[place % len(CLASS_COLOURS)],
+                linestyle=LINE_STYLES[place % len(LINE_STYLES)],
+                marker="o" if there.sum() <= 40 else None,
+                markersize=3,
+                label=text,
+            )
+        if names.keys() <= _SCORES.keys() or "gate" in names:
+            axes.set(ylim=(-0.03, 1.03), yticks=(0, 0.25, 0.5, 0.75, 1))
+        axes.set(xlabel="epoch", ylabel=unit, title=title)
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_xlim(history.epochs[0] - 0.5, history.epochs[-1] + 0.5)
+        _mark(axes, history)
+        if len(names) > 1:
+            axes.legend(loc="best")
+        return to_svg(figure, figure_name, f"{title} by epoch")
+
+
+def _mark(axes: Axes, history: History) -> None:
+    """Shade every other stage and name them in the headroom, and mark the best epoch."""
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom, top + 0.13 * (top - bottom))
+    begins = [history.epochs[0] - 0.5, *(x for x, _ in history.boundaries), history.epochs[-1] + 0.5]
+    names = [history.stages[0], *(stage for _, stage in history.boundaries)]
+    for place, (first, last, stage) in enumerate(zip(begins, begins[1:], names, strict=False)):
+        if place % 2:
+            axes.axvspan(first, last, color=WASH, zorder=0)
+        if place:
+            axes.axvline(first, color=INK, linewidth=1)
+        if stage:
+            axes.text(
+                (first + last) / 2, 0.985, f"stage {stage}", transform=axes.get_xaxis_transform(),
+                ha="center", va="top", fontsize=8, color=MUTED,
+            )  # fmt: skip
+    if history.best_epoch is not None:
+        axes.axvline(history.best_epoch, color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
+
+
+def to_history(rows: Sequence[Mapping[str, str]]) -> History | None:
+    """Read the rows of ``history.csv``; None if there are none. A column of anything but numbers is left out."""
+    if not rows:
+        return None
+    columns: dict[str, Floats] = {}
+    for name in rows[0]:
+        try:
+            columns[name] = np.array([float(row[name]) if row[name] else np.nan for row in rows])
+        except (TypeError, ValueError):
+            continue
+    if "epoch" not in columns:
+        return None
+    stages = tuple(row.get("stage") or "" for row in rows)
+    return History(columns["epoch"].astype(np.int64), stages, columns)

@@ -1,0 +1,71 @@
+"""What a reader must know before believing the numbers, in plain words."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from monai_fusion.evaluation.schema import Metrics, Score
+from monai_fusion.report.results import Results
+
+WIDE_BELOW = 100
+"""Participants below which an interval is called wide."""
+NAMED_CLASSES = 4
+"""With more, a sentence that names them all would be a list."""
+
+
+def limits_of(results: Results) -> list[str]:
+    """Say what limits the results, the gravest first; each entry is one or two sentences."""
+    said: list[str] = []
+    metrics = results.metrics
+    if not results.labelled:
+        said.append("No participant has a label: nothing here says how good the predictions are.")
+    said += _number(results)
+    if metrics is not None:
+        said += _chance(metrics)
+        said += [sentence(text) for text in metrics.warnings]
+    if results.cohort is not None:
+        said += results.cohort.warnings
+    said.append(
+        "One split of one cohort: other participants, another scanner or another seed would give other numbers. "
+        "A research result, not a medical device: do not decide anything about a patient with it."
+    )
+    return said
+
+
+def _number(results: Results) -> list[str]:
+    """How few participants there are, and what one of them changes."""
+    counts = Counter(results.classes[person.label] for person in results.labelled if person.label is not None)
+    number = counts.total()
+    if not number:
+        return []
+    each = ", ".join(f"{counts[name]} {name}" for name in results.classes)
+    named = f" ({each})" if len(results.classes) <= NAMED_CLASSES else ""
+    part = results.metrics.section if results.metrics and results.metrics.section else ""
+    people = " ".join(word for word in (str(number), part, "participant" if number == 1 else "participants") if word)
+    said = []
+    if number < WIDE_BELOW:
+        wide = "the interval is wide" if _interval(results.metrics) else "the scores are uncertain"
+        said.append(f"{people}{named}: {wide}. One more mistake moves the accuracy by {100 / number:.1f} points.")
+    return said
+
+
+def _chance(metrics: Metrics) -> list[str]:
+    """Whether chance explains the result as well."""
+    said = []
+    for name, score in (("AUROC", metrics.scores.auroc), ("balanced accuracy", metrics.scores.balanced_accuracy)):
+        if score.interval and score.baseline is not None and score.interval[0] <= score.baseline:
+            said.append(
+                f"The interval of the {name} reaches down to {score.interval[0]:.2f}: "
+                f"guessing, {score.baseline:.2f}, is not excluded."
+            )
+    return said
+
+
+def _interval(metrics: Metrics | None) -> bool:
+    scores: list[Score] = [metrics.scores.auroc, metrics.scores.balanced_accuracy] if metrics else []
+    return any(score.interval for score in scores)
+
+
+def sentence(text: str) -> str:
+    """A line of the terminal as a sentence."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

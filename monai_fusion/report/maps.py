@@ -1,0 +1,118 @@
+"""Maps of the participants: their embeddings in two dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
+from matplotlib.lines import Line2D
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+
+from monai_fusion.report.style import INK, MUTED, colour, drawing, marker, new_figure, shortened, to_svg
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+LDA_NEEDS = 20
+"""Participants of every class below which an LDA of hundreds of dimensions separates anything."""
+
+_LDA_COMPONENTS = 10  # of a PCA before it: half of the smallest class, as a rule of thumb
+_LDA_FOLDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """Points in the plane.
+
+    Attributes:
+        points: [N, 2].
+        axes: What the axes are called.
+    """
+
+    points: Floats
+    axes: tuple[str, str]
+
+
+def pca_of(embeddings: Floats) -> Projection | None:
+    """The first two principal components of [N, D]; None for fewer than three participants or equal embeddings."""
+    if len(embeddings) < 3 or np.ptp(embeddings, axis=0).max() < 1e-12:
+        return None
+    pca = PCA(n_components=2, svd_solver="full")
+    points = pca.fit_transform(embeddings)
+    shares = 100 * pca.explained_variance_ratio_
+    first, second = (f"component {place} ({share:.0f} % of variance)" for place, share in enumerate(shares, 1))
+    return Projection(points, (first, second))
+
+
+def lda_of(embeddings: Floats, labels: Ints) -> Projection | None:
+    """Held-out linear discriminant scores: each participant is placed by an LDA that was fitted without them.
+
+    Args:
+        embeddings: [N, D].
+        labels: [N] class indices.
+
+    Returns:
+        For two classes the score against the first principal component, for more the first two principal components of
+        the scores; None if a class that occurs has fewer than `LDA_NEEDS` participants, or only one occurs.
+    """
+    present, counts = np.unique(labels, return_counts=True)
+    if len(present) < 2 or counts.min() < LDA_NEEDS:
+        return None
+    model = make_pipeline(
+        PCA(n_components=min(_LDA_COMPONENTS, embeddings.shape[1]), svd_solver="full"), LinearDiscriminantAnalysis()
+    )
+    folds = StratifiedKFold(_LDA_FOLDS, shuffle=True, random_state=0)
+    scores = cross_val_predict(model, embeddings, labels, cv=folds, method="decision_function")
+    if scores.ndim == 1:
+        points = np.column_stack([scores, PCA(n_components=1, svd_solver="full").fit_transform(embeddings)[:, 0]])
+        return Projection(points, ("discriminant score, held out", "component 1 of the PCA"))
+    points = PCA(n_components=2, svd_solver="full").fit_transform(scores)
+    return Projection(points, ("discriminant scores, held out: 1", "2"))
+
+
+def draw_map(
+    projection: Projection,
+    labels: Sequence[int | None],
+    wrong: Sequence[bool],
+    classes: Sequence[str],
+    name: str,
+    title: str,
+) -> Markup:
+    """Draw a map: colour and marker are the true class, a ring is a mistake.
+
+    Args:
+        projection: Where the participants are.
+        labels: Their classes; None where it is not known.
+        wrong: Whether another class was said.
+        classes: Class names.
+        name: Of the figure, once in a page.
+        title: Above it.
+    """
+    with drawing():
+        figure, axes = new_figure(3.3)
+        known = np.array([-1 if label is None else label for label in labels])
+        for label in np.unique(known).tolist():
+            x, y = projection.points[known == label].T
+            text, shade, shape = "not known", MUTED, "o"
+            if label >= 0:
+                text, shade, shape = shortened(classes[label], 24), colour(label), marker(label)
+            axes.scatter(x, y, s=34, color=shade, marker=shape, alpha=0.8, linewidths=0, label=text)
+        missed = projection.points[np.asarray(wrong, dtype=bool)]
+        axes.scatter(missed[:, 0], missed[:, 1], s=120, facecolors="none", edgecolors=INK, linewidths=1.2)
+        handles, texts = axes.get_legend_handles_labels()
+        if len(missed):
+            handles.append(Line2D([], [], linestyle="", marker="o", markersize=9, markerfacecolor="none", color=INK))
+            texts.append("mistake")
+        axes.legend(handles, texts, loc="best")
+        axes.set(xlabel=projection.axes[0], ylabel=projection.axes[1], title=title)
+        axes.margins(0.12)
+        axes.set_xticklabels([])
+        axes.set_yticklabels([])
+        axes.tick_params(length=0)
+        return to_svg(figure, name, title)

@@ -1,0 +1,127 @@
+"""Reading ``predictions.csv`` back."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+from monai_fusion.errors import InputError, Problem
+
+PREDICTIONS_FILE = "predictions.csv"
+_PROBABILITY = re.compile(r"p\((.*)\)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One row of ``predictions.csv``.
+
+    Attributes:
+        participant_id: Whose it is.
+        label: Index of the true class; None where it is not known.
+        predicted: Index of the class that was said.
+        probabilities: One a class.
+        gate: Weight of the EEG, 0 to 1; NaN where the table does not say.
+        segments: How many EEG segments, as text; empty where the table does not say.
+    """
+
+    participant_id: str
+    label: int | None
+    predicted: int
+    probabilities: tuple[float, ...]
+    gate: float
+    segments: str
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the true class is known, and another was said."""
+        return self.label is not None and self.label != self.predicted
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the class that was said."""
+        return self.probabilities[self.predicted]
+
+
+def read_participants(folder: Path) -> tuple[tuple[str, ...], list[Participant]]:
+    """Read the predictions of an evaluation or inference.
+
+    Args:
+        folder: The folder that holds ``predictions.csv``.
+
+    Returns:
+        The class names in their order, and the participants in the table's.
+
+    Raises:
+        InputError: There is no such table, it is empty, or a cell of it is not what it should be.
+    """
+    path = folder / PREDICTIONS_FILE
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except OSError:
+        advice = "give the --output_dir of an evaluation (evaluate.yaml)"
+        raise InputError(Problem(str(folder), seen=f"no {PREDICTIONS_FILE}", advice=advice)) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(Problem(str(path), seen=f"not a table in UTF-8 ({error})", advice="evaluate again")) from None
+    if not rows:
+        raise InputError(Problem(str(path), seen="no participants", advice="evaluate again"))
+    classes = _classes(list(rows[0]), path)
+    problems: list[Problem] = []
+    people = [person for row in rows if (person := _participant(row, classes, path, problems))]
+    ids = [person.participant_id for person in people]
+    problems += [
+        Problem(str(path), name, "occurs twice") for name in sorted({name for name in ids if ids.count(name) > 1})
+    ]
+    if problems:
+        raise InputError(problems, heading=str(path))
+    return classes, people
+
+
+def _classes(columns: Sequence[str], path: Path) -> tuple[str, ...]:
+    """The class names: of the first columns in a row that are called p(...); later ones are of EEG conditions."""
+    missing = [name for name in ("participant_id", "label", "predicted") if name not in columns]
+    if missing:
+        raise InputError(Problem(str(path), seen=f"no column {', '.join(missing)}", advice="evaluate again"))
+    matches = [_PROBABILITY.fullmatch(name or "") for name in columns]
+    first = next((place for place, match in enumerate(matches) if match), len(matches))
+    found = tuple(match[1] for match in takewhile(bool, matches[first:]) if match)
+    if len(found) < 2:
+        raise InputError(Problem(str(path), seen="fewer than two columns p(CLASS)", advice="evaluate again"))
+    return found
+
+
+def _participant(
+    row: Mapping[str, str], classes: Sequence[str], path: Path, problems: list[Problem]
+) -> Participant | None:
+    name = row["participant_id"]
+
+    def number(column: str, missing: float | None = None) -> float:
+        text = row.get(column) or ""
+        if not text and missing is not None:
+            return missing
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 <= value <= 1:
+            problems.append(Problem(name, column, repr(text), "a number from 0 to 1"))
+        return value
+
+    def index(column: str) -> int | None:
+        if row[column] in classes:
+            return classes.index(row[column])
+        if row[column] or column == "predicted":
+            problems.append(Problem(name, column, repr(row[column]), f"one of {', '.join(classes)}"))
+        return None
+
+    label, predicted = index("label"), index("predicted")
+    probabilities = tuple(number(f"p({one})") for one in classes)
+    gate = number("gate", missing=math.nan)
+    if predicted is None:
+        return None
+    return Participant(name, label, predicted, probabilities, gate, row.get("segments") or "")

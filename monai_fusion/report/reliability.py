@@ -1,0 +1,42 @@
+"""The reliability diagram, before and after calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+
+from monai_fusion.evaluation.schema import ReliabilityBin
+from monai_fusion.report.style import CLASS_COLOURS, MUTED, WIDER, drawing, new_figure, to_svg
+
+_LARGEST = 90  # points squared, of the bin with most participants
+
+
+def draw_reliability(curves: Sequence[tuple[str, Sequence[ReliabilityBin]]], chance: float) -> Markup:
+    """Draw how often the class that was most probable was the true one, against how probable it was.
+
+    Args:
+        curves: Name and bins of each, e.g. before and after calibration; the last is drawn most clearly.
+        chance: The lowest confidence possible, 1 / classes.
+    """
+    with drawing():
+        figure, axes = new_figure(3.6, WIDER)
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="perfectly calibrated")
+        for place, (text, bins) in enumerate(curves):
+            last = place == len(curves) - 1
+            shade = CLASS_COLOURS[0] if last else MUTED
+            x = np.array([found.confidence for found in bins])
+            y = np.array([found.accuracy for found in bins])
+            ends = np.array([found.interval for found in bins]).T
+            sizes = np.array([found.participants for found in bins], dtype=float)
+            axes.vlines(x, *ends, color=shade, linewidth=1.4 if last else 0.9, alpha=0.65)
+            axes.plot(x, y, color=shade, linewidth=1.6 if last else 1.0, linestyle="-" if last else "--", label=text)
+            area = 12 + (_LARGEST - 12) * sizes / sizes.max()
+            face = shade if last else "white"
+            axes.scatter(x, y, s=area, facecolors=face, edgecolors=shade, clip_on=False, zorder=3 + place)
+        axes.set(xlim=(min(chance, 0.5) - 0.02, 1.02), ylim=(-0.02, 1.02))
+        axes.set(xlabel="confidence: probability of the most probable class", ylabel="how often it is the true one")
+        axes.set_title("Reliability")
+        axes.legend(loc="lower right")
+        return to_svg(figure, "reliability", "Reliability diagram")

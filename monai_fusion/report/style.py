@@ -1,0 +1,175 @@
+"""How the report's figures look, and how they become SVG inside a page.
+
+Figures are made with matplotlib's object interface, never with pyplot: nothing global changes. The same figure gives
+the same bytes: ids come from a fixed salt, and no date and no version is written.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe & Ito's palette, told apart with any kind of colour vision (jfly.uni-koeln.de/color), darkest first; yellow is
+# too light for thin lines on white.
+CLASS_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+CLASS_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+LINE_STYLES = ("-", "--", "-.", ":")
+INK = "#1f2933"
+MUTED = "#5f6c78"
+FAINT = "#d5dbe1"
+WASH = "#f3f5f7"
+
+WIDTH = 3.3  # inches: 317 CSS pixels, three beside each other on a screen, one on a phone
+WIDER = 4.8  # two beside each other
+_SVG = "http://www.w3.org/2000/svg"
+_XLINK = "{http://www.w3.org/1999/xlink}href"
+_DIGITS = re.compile(r"(\.\d\d)\d+")  # a hundredth of a point is finer than any screen
+_NOT_IN_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # control characters, in the name of a class
+_RC: dict[Any, Any] = {  # matplotlib's own type of the names is a union of 300 literals
+    "svg.hashsalt": "monai-fusion",
+    "svg.fonttype": "none",  # text stays text: it can be searched, read out, and takes the page's font
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the layout is the same on every machine
+    "text.parse_math": False,  # a class may be called $x$
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9.0,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": "#9aa5b1",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlepad": 9.0,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e6eaee",
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": "#9aa5b1",
+    "ytick.color": "#9aa5b1",
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 3.0,
+    "lines.linewidth": 1.8,
+    "legend.facecolor": "white",
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
+    "legend.fancybox": False,
+    "legend.borderpad": 0.3,
+    "legend.fontsize": 8.5,
+    "legend.handlelength": 1.6,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+
+def colour(label: int) -> str:
+    """The colour of a class."""
+    return CLASS_COLOURS[label % len(CLASS_COLOURS)]
+
+
+def marker(label: int) -> str:
+    """The marker of a class: told apart without colour, too."""
+    return CLASS_MARKERS[label % len(CLASS_MARKERS)]
+
+
+def shortened(text: str, longest: int = 14) -> str:
+    """A name that fits beside an axis, without its middle: names often differ only at the end."""
+    if len(text) <= longest:
+        return text
+    end = (longest - 1) // 2
+    return text[: longest - 1 - end] + "…" + text[-end:]
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Make and save figures in the report's style; the caller's matplotlib settings come back afterwards."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        # Text stays text: the reader's browser has the letters of a class's name that DejaVu Sans has not.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
+        yield
+
+
+def new_figure(height: float = 3.2, width: float = WIDTH) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes; inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def to_svg(figure: Figure, name: str, description: str) -> Markup:
+    """Write a figure as an SVG element for the inside of an HTML page.
+
+    Args:
+        figure: The figure.
+        name: Put before every id in it, so that the figures of a page do not take each other's.
+        description: What a screen reader says.
+    """
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = _NOT_IN_XML.sub(b"?", stream.getvalue())
+    root = ElementTree.fromstring(text)  # noqa: S314 # matplotlib's own output
+    for parent in root.iter():
+        for child in list(parent):
+            if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):
+                parent.remove(child)
+    for element in root.iter():
+        _make_local(element, name)
+    width, height = (float(root.attrib.pop(side).removesuffix("pt")) for side in ("width", "height"))
+    root.attrib.pop("version", None)
+    root.attrib.update(
+        {
+            "class": "plot",
+            "role": "img",
+            "aria-label": description,
+            "width": f"{width * 96 / 72:.0f}",
+            "height": f"{height * 96 / 72:.0f}",
+            "stroke-linejoin": "round",  # what matplotlib's style sheet says, which would hold for the whole page
+        }
+    )
+    ElementTree.register_namespace("", _SVG)
+    # Serialised by a program that escapes: ids of participants are never in it as anything but text.
+    return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704
+
+
+def _make_local(element: ElementTree.Element, name: str) -> None:
+    """Prefix ids and what refers to them, leave the choice of font to the page, drop what nobody sees."""
+    if element.tag != f"{{{_SVG}}}text":
+        element.text = None  # indentation, a tenth of the bytes
+    element.tail = None
+    for attribute, value in list(element.attrib.items()):
+        if attribute == "id":
+            element.attrib["id"] = f"{name}-{value}"
+        elif attribute == _XLINK:
+            del element.attrib[attribute]
+            element.attrib["href"] = value.replace("#", f"#{name}-", 1)
+        elif "url(#" in value:
+            element.attrib[attribute] = value.replace("url(#", f"url(#{name}-")
+        elif attribute in ("d", "x", "y", "points"):
+            element.attrib[attribute] = _DIGITS.sub(r"\1", " ".join(value.split()))
+        elif attribute == "style" and element.tag == f"{{{_SVG}}}text":
+            element.attrib["style"] = _without_family(value)
+
+
+def _without_family(style: str) -> str:
+    """``font: 700 9px 'DejaVu Sans', ...; fill: red`` -> ``font-weight: 700; font-size: 9px; fill: red``."""
+    found = re.search(r"font: *(?:(bold|\d+) +)?([\d.]+px) [^;]*", style)
+    if found is None:
+        return re.sub(r"font-family: *[^;]*;? *", "", style)
+    weight = f"font-weight: {found[1]}; " if found[1] else ""
+    return style.replace(found[0], f"{weight}font-size: {found[2]}")

@@ -1,0 +1,59 @@
+"""``report_data.json``: the cohort in numbers, and the training's history."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from monai_fusion.errors import InputError
+from monai_fusion.report import write_context
+from monai_fusion.report.context import read_context
+from tests.support import write_datalist
+
+
+def person(number: int, label: str | None, **fields: object) -> dict[str, object]:
+    files = {"eeg": f"secret-{number}_*.npy", "mri": f"secret-{number}.nii"}
+    return {"participant_id": f"secret-{number}", "label": label, **files, **fields}
+
+
+def test_counts_only_are_kept(tmp_path: Path) -> None:
+    people = [person(n, "MF"[n % 2], site="AB"[n % 2]) for n in range(12)]
+    people[10] |= {"label": None}
+    people[11] |= {"mri": None}
+    datalist = write_datalist(tmp_path / "list.json", {"training": people[:8], "validation": [], "test": people[8:]})
+    (tmp_path / "history.csv").write_text("epoch,stage\n1,A\n", encoding="utf-8")
+    write_context(tmp_path, datalist, "test", tmp_path)
+    assert "secret" not in (tmp_path / "report_data.json").read_text(encoding="utf-8")
+    context = read_context(tmp_path)
+    assert context.history == ({"epoch": "1", "stage": "A"},)
+    assert context.cohort is not None
+    rows = {row.part: row for row in context.cohort.rows}
+    assert list(rows) == ["training", "test", "all"]
+    assert rows["test"].by_class == (1, 2) and (rows["test"].number, rows["test"].unlabelled) == (4, 1)
+    assert rows["test"].one_recording == 1
+    assert context.cohort.strata == (("site", "A"), ("site", "B"))
+    assert rows["all"].by_stratum == ((5, 0), (0, 6))
+    assert "site goes together with the class" in context.cohort.warnings[0]
+
+
+def test_a_part_that_was_not_evaluated_may_be_wrong(tmp_path: Path) -> None:
+    sections = {"training": [person(0, "X")], "validation": [], "test": [person(1, "M"), person(2, "F")]}
+    datalist = write_datalist(tmp_path / "list.json", sections)
+    write_context(tmp_path, datalist, "test", tmp_path)
+    cohort = read_context(tmp_path).cohort
+    assert cohort is not None and [row.part for row in cohort.rows] == ["test", "all"]
+    with pytest.raises(InputError):
+        write_context(tmp_path, datalist, "training", tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"cohort": 3}', '{"history": [{"epoch": 1}]}', '{"other": 1}'])
+def test_anything_else_is_as_if_it_were_not_there(tmp_path: Path, content: str) -> None:
+    (tmp_path / "report_data.json").write_text(content, encoding="utf-8")
+    assert read_context(tmp_path) == read_context(tmp_path / "nowhere")
+
+
+def test_the_history_of_another_program_is_not_read(tmp_path: Path) -> None:
+    datalist = write_datalist(tmp_path / "list.json", {"training": [], "validation": [], "test": [person(1, "M")]})
+    (tmp_path / "history.csv").write_bytes(b"\xff\xfe\x00")
+    write_context(tmp_path, datalist, "test", tmp_path)
+    assert json.loads((tmp_path / "report_data.json").read_text(encoding="utf-8"))["history"] == []
