@@ -95,10 +95,9 @@ class FeatureReuse:
         everybody = range(len(self.dataset))
         missing = ranks.gather(list(variants.missing(everybody)))[0]
         self._compute_all(variants, missing[ranks.rank() :: ranks.count()], device)
-        if (
-            len(ranks.gather(None)) > 1
-        ):  # all have done their share; ranks of another machine, perhaps into its own store
-            self._compute_all(variants, list(variants.missing(everybody)), device)
+        ranks.gather(None)  # all have done their share
+        # The ranks of another machine may have done theirs into a store of its own: then there is something left.
+        self._compute_all(variants, list(variants.missing(everybody)), device)
         total = len(self.dataset) * self.variants
         logger.info(
             "features of the frozen MRI blocks, %d variants of each MRI: computed %d, reused %d, %.1f s",
