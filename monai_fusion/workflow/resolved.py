@@ -8,7 +8,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser, ReferenceResolver
 
-from monai_fusion.workflow.overrides import CommandLine, flag
+from monai_fusion.workflow.overrides import CommandLine, flag, resumes
 
 # What a bundle runs is no knob, though an entry may refer to knobs alone.
 _NO_KNOBS = ("imports", "initialize", "run", "finalize")
@@ -31,7 +31,10 @@ def resolved_knobs(command: CommandLine) -> dict[str, Any]:
     defaults = ConfigParser.load_config_files(list(command.config_files))
     knobs = {name: _value(name, parser, config) for name in config if _is_knob(name, config, ())}
     # A switch given on the command line is a text, e.g. "false".
-    return {name: flag(value) if isinstance(defaults.get(name), bool) else value for name, value in knobs.items()}
+    switches = {
+        name: resumes if name == "resume" else flag for name, default in defaults.items() if isinstance(default, bool)
+    }
+    return {name: switches[name](value) if name in switches else value for name, value in knobs.items()}
 
 
 def _value(name: str, parser: ConfigParser, config: Mapping[str, Any]) -> Any:

@@ -179,6 +179,13 @@ def test_every_knob_of_the_shipped_config_is_resolved() -> None:
     assert found["run_name"] == "x" and found["tracking_uri"].endswith("/runs/x/mlruns.db")
 
 
+@pytest.mark.parametrize(("typed", "resolved"), [("latest", True), ("true", True), ("False", False)])
+def test_a_switch_is_recorded_as_what_it_means(typed: str, resolved: bool) -> None:
+    overrides = {"datalist": "a.json", "output_dir": "runs/x", "resume": typed, "pretrained": "no"}
+    found = resolved_knobs(CommandLine((TRAIN,), overrides))
+    assert (found["resume"], found["pretrained"]) == (resolved, False)
+
+
 def test_a_configs_digest_is_that_of_what_it_says(tmp_path: Path) -> None:
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
     first.write_bytes(b"a: 1  # one\nb: two\n")
