@@ -45,7 +45,7 @@ class InferenceForm:
         form = self._current(block, x.shape[1], dtype)
         # With the weights in the right dtype already, autocast would only cast them again in every call.
         with torch.no_grad(), torch.autocast(device, enabled=False):
-            answer: Tensor = form(x.to(dtype))
+            answer: Tensor = form(x.to(dtype).as_subclass(Tensor))  # a subclass may make new tensors in its own way
         return answer
 
     def __deepcopy__(self, memo: dict[int, Any]) -> InferenceForm:
