@@ -6,8 +6,9 @@ not wait for torch and monai.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from monai_fusion.on_demand import names_on_demand
 
 if TYPE_CHECKING:
     from monai_fusion.data.fusion import FusionDataset, FusionPrepareBatch, collate_participant
@@ -50,8 +51,4 @@ __all__ = [
     "collate_participant",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = names_on_demand(__name__, _MODULES)

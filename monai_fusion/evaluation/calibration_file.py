@@ -26,8 +26,7 @@ from monai_fusion.evaluation.calibration import (
 )
 from monai_fusion.evaluation.predictions import Prediction
 from monai_fusion.files import write_atomically
-
-CALIBRATION_FILE = "calibration.json"
+from monai_fusion.run_folder import CALIBRATION_FILE
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

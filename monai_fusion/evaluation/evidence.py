@@ -21,9 +21,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from monai_fusion.files import write_atomically
 from monai_fusion.keys import EEG, EEG_EMBEDDING, FUSED_EMBEDDING, MRI, MRI_EMBEDDING, PARTICIPANT_ID
+from monai_fusion.run_folder import EMBEDDINGS_FILE, THUMBNAILS_FILE
 
-EMBEDDINGS_FILE = "embeddings.npz"
-THUMBNAILS_FILE = "thumbnails.npz"
 THUMBNAIL_SIZE = 96
 """Pixels along either side of a thumbnail."""
 

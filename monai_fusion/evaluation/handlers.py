@@ -21,7 +21,7 @@ from monai_fusion.evaluation.caveats import collapse_text
 from monai_fusion.evaluation.conditions import conditions_of, mean_by_condition
 from monai_fusion.evaluation.gate import collapsed
 from monai_fusion.evaluation.modalities import FusingNetwork, without_each_modality
-from monai_fusion.evaluation.predictions import PREDICTIONS_FILE, Prediction, refuse_nan, write_predictions
+from monai_fusion.evaluation.predictions import Prediction, refuse_nan, write_predictions
 from monai_fusion.evaluation.scores import SCORES
 from monai_fusion.evaluation.strata import strata_of
 from monai_fusion.evaluation.summary import Settings, summarize
@@ -37,8 +37,7 @@ from monai_fusion.keys import (
     SEGMENT_EEG_EMBEDDINGS,
     SEGMENT_PROBABILITIES,
 )
-
-METRICS_FILE = "metrics.json"
+from monai_fusion.run_folder import METRICS_FILE, PREDICTIONS_FILE
 
 logger = logging.getLogger(__name__)
 

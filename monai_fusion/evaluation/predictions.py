@@ -15,7 +15,6 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.evaluation.scores import Floats, Labels, Outcome
 from monai_fusion.files import write_atomically
 
-PREDICTIONS_FILE = "predictions.csv"
 _NAMED_AT_MOST = 5
 
 
@@ -103,7 +102,7 @@ def refuse_nan(predictions: Sequence[Prediction]) -> None:
     if bad:
         more = f" and {len(bad) - _NAMED_AT_MOST} more" if len(bad) > _NAMED_AT_MOST else ""
         cause = (
-            "the network has diverged: train again, with a smaller learning rate or --amp false"
+            "the network has diverged: train again, with a smaller learning rate or --precision float32"
             if len(bad) == len(predictions)
             else "look at their recordings: monai-fusion datalist check --deep"
         )

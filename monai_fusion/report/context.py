@@ -13,9 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from monai_fusion.datalist.balance import Member, balance_of, warning_of
 from monai_fusion.datalist.reading import examine_datalist
 from monai_fusion.files import write_atomically
-
-CONTEXT_FILE = "report_data.json"
-HISTORY_FILE = "history.csv"
+from monai_fusion.run_folder import CONTEXT_FILE, HISTORY_FILE
 
 
 class _Part(BaseModel):

@@ -27,10 +27,10 @@ from monai_fusion.report.pictures import mri_strip, scalogram
 from monai_fusion.report.predictions import Participant
 from monai_fusion.report.reliability import draw_reliability
 from monai_fusion.report.results import Results, read_results
+from monai_fusion.run_folder import REPORT_FILE
 
 logger = logging.getLogger(__name__)
 
-REPORT_FILE = "report.html"
 SHOWN_MISTAKES = 50
 BAND_DRAWS = 1000
 BAND_SEED = 1337

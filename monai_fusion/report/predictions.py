@@ -11,8 +11,8 @@ from itertools import takewhile
 from pathlib import Path
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.run_folder import PREDICTIONS_FILE
 
-PREDICTIONS_FILE = "predictions.csv"
 _PROBABILITY = re.compile(r"p\((.*)\)", re.DOTALL)
 
 

@@ -14,15 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from monai_fusion.evaluation.evidence import EMBEDDINGS_FILE, THUMBNAILS_FILE
 from monai_fusion.evaluation.schema import Metrics
 from monai_fusion.report.context import Cohort, read_context, read_history
 from monai_fusion.report.learning import History, to_history
 from monai_fusion.report.predictions import Participant, read_participants
-
-METRICS_FILE = "metrics.json"
-MANIFEST_FILE = "manifest.json"
-RECIPE_FILE = "recipe.json"
+from monai_fusion.run_folder import EMBEDDINGS_FILE, MANIFEST_FILE, METRICS_FILE, RECIPE_FILE, THUMBNAILS_FILE
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 

@@ -14,13 +14,11 @@ from monai_fusion.training.feature_reuse import FeatureReuse
 from monai_fusion.training.inferer import PrecisionInferer
 from monai_fusion.training.interruption import GracefulStop, leave_interrupts_to_the_main_process
 from monai_fusion.training.reproducibility import EpochSeeding
-from monai_fusion.training.saving import EXPORT_FILE, MODEL_FILE, ModelSaver, lower_is_better
+from monai_fusion.training.saving import ModelSaver, lower_is_better
 from monai_fusion.training.stages import Stage, StageHandler, StagePlan, parameter_groups
 from monai_fusion.training.time_limit import TimeLimit
 
 __all__ = [
-    "EXPORT_FILE",
-    "MODEL_FILE",
     "Checkpoints",
     "EarlyStopping",
     "EpochLog",

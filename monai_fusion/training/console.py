@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from monai_fusion import ranks
 from monai_fusion.files import write_atomically
+from monai_fusion.run_folder import HISTORY_FILE
 from monai_fusion.training.readings import learning_rates, loss_and_gate, means
 from monai_fusion.training.stages import StagePlan
 from monai_fusion.training.timing import EpochClock
@@ -112,7 +113,7 @@ class EpochLog:
     ) -> None:
         self.plan = plan
         self.evaluator = evaluator
-        self.path = Path(folder) / "history.csv"
+        self.path = Path(folder) / HISTORY_FILE
         self.names = list(names)
         self._clock = EpochClock()
         self._rows: list[dict[str, Any]] = []

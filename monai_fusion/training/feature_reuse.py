@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-import xxhash
 from ignite.engine import Engine, Events
-from torch import nn
 from tqdm import tqdm
 
 from monai_fusion import ranks
@@ -18,6 +16,7 @@ from monai_fusion.data import FusionDataset, ParticipantSampler
 from monai_fusion.data.features import FeatureVariants
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import MRI
+from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.precision import autocast
 from monai_fusion.training.stages import Stage, StagePlan
 
@@ -85,7 +84,7 @@ class FeatureReuse:
         blocks = encoder.frozen_blocks()
         further = {
             "features": f"MRI blocks {blocks[0]} to {blocks[-1]}, version {_VERSION}",
-            "weights": _digest([encoder.backbone.get_submodule(name) for name in blocks]),
+            "weights": tensors_digest(encoder.backbone.state_dict(), blocks),
             "input_norm": encoder.input_norm,
             "precision": self.precision,
             "seed": self.dataset.seed,
@@ -139,16 +138,6 @@ def _check(variants: object, dataset: FusionDataset, first: Stage) -> None:
         raise InputError(Problem(option, seen="there is no preprocessed store", advice=advice))
     if "stem" in first.mri_blocks:
         raise InputError(Problem(option, seen=f"stage {first.name} trains the MRI stem", wanted="a frozen stem"))
-
-
-def _digest(modules: list[nn.Module]) -> str:
-    """The xxh3-128 hash of the modules' weights and statistics."""
-    digest = xxhash.xxh3_128()
-    for module in modules:
-        for name, value in module.state_dict().items():
-            digest.update(name.encode())
-            digest.update(value.detach().cpu().contiguous().view(-1).numpy())
-    return digest.hexdigest()
 
 
 def _chunks(items: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:

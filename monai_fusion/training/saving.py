@@ -14,9 +14,7 @@ from ignite.engine import Engine, Events
 from monai_fusion import ranks
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
-
-MODEL_FILE = "model.pt"
-EXPORT_FILE = "fusion_convnext_r3d18_gated_align.pth"
+from monai_fusion.run_folder import EXPORT_FILE, MODEL_FILE
 
 
 class ExportableNetwork(Protocol):

@@ -9,8 +9,8 @@ from signal import Signals
 
 from ignite.engine import Engine
 
-from monai_fusion.evaluation import CALIBRATION_FILE, read_calibration
-from monai_fusion.training import EXPORT_FILE, MODEL_FILE
+from monai_fusion.evaluation import read_calibration
+from monai_fusion.run_folder import CALIBRATION_FILE, EXPORT_FILE, MODEL_FILE
 from monai_fusion.workflow.running import peak_gpu_memory
 
 logger = logging.getLogger(__name__)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-import xxhash
 
 from monai_fusion.data.sources import contents_of
 from monai_fusion.datalist import Datalist
 from monai_fusion.fingerprint import digest_of
+from monai_fusion.networks.digests import tensors_digest
 
 
 def data_digests(cohort: Datalist, cache_dir: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
@@ -54,14 +54,5 @@ def weights_digests(path: str | os.PathLike[str], parts: Sequence[str]) -> dict[
         ``{"digest": "...", "parts": {"eeg_enc": "...", ...}}``. Equal digests mean equal names, types, shapes and bits.
     """
     state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    of_part = {part: {name: state[name] for name in state if name.startswith(f"{part}.")} for part in parts}
-    return {"digest": _digest(state), "parts": {part: _digest(chosen) for part, chosen in of_part.items()}}
-
-
-def _digest(state: Mapping[str, torch.Tensor]) -> str:
-    digest = xxhash.xxh3_128()
-    for name in sorted(state):
-        tensor = state[name].contiguous()
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        digest.update(tensor.flatten().view(torch.uint8).numpy().data)  # as bytes: numpy has no bfloat16
-    return digest.hexdigest()
+    of_part = {part: tensors_digest(state, [part]) for part in parts}
+    return {"digest": tensors_digest(state), "parts": of_part}

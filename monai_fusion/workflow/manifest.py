@@ -26,7 +26,7 @@ from monai_fusion.errors import RunFailed
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.networks import fusion
-from monai_fusion.training import MODEL_FILE
+from monai_fusion.run_folder import HISTORY_FILE, MANIFEST_FILE, MODEL_FILE
 from monai_fusion.workflow.digests import data_digests, weights_digests
 from monai_fusion.workflow.environment import git_revision, hardware, versions
 from monai_fusion.workflow.identity import condensed
@@ -34,7 +34,6 @@ from monai_fusion.workflow.overrides import CommandLine
 from monai_fusion.workflow.resolved import merged_config, resolved_knobs
 from monai_fusion.workflow.running import peak_gpu_memory
 
-MANIFEST_FILE = "manifest.json"
 FORMAT = 1
 
 
@@ -115,7 +114,7 @@ class RunManifest:
             # No more of other messages: they may name participants. All of it is in train.log.
             self._content["failure"] = error.lines[0] if isinstance(error, RunFailed) else type(error).__name__
         self._content["times"]["ended"] = _now()
-        self._content["epochs"] = rows = _history(self.folder / "history.csv")
+        self._content["epochs"] = rows = _history(self.folder / HISTORY_FILE)
         best = getattr(self.evaluator.state, "best_metric_epoch", -1)
         model = self.folder / MODEL_FILE
         if model.exists():

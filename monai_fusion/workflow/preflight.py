@@ -16,7 +16,7 @@ from tqdm import tqdm
 from monai_fusion import ranks
 from monai_fusion.datalist import DatalistError, check_datalist
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
-from monai_fusion.training import MODEL_FILE
+from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.workflow import processes
 from monai_fusion.workflow.overrides import CommandLine, check_overrides
 from monai_fusion.workflow.recipe import read_recipe

@@ -14,12 +14,9 @@ from typing import Any
 
 from monai_fusion import __version__, ranks
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.evaluation import CALIBRATION_FILE
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import describe_chain, digest_of
-from monai_fusion.training import EXPORT_FILE, MODEL_FILE
-
-RECIPE_FILE = "recipe.json"
+from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE, RESULTS
 
 
 class Recipe(dict[str, Any]):
@@ -29,14 +26,6 @@ class Recipe(dict[str, Any]):
         made_by = self.get("monai_fusion", "an unknown version")
         advice = f"give --{name}, or train again"
         raise InputError(Problem(RECIPE_FILE, name, f"missing; written by monai-fusion {made_by}", advice=advice))
-
-
-# What a training and an evaluation of it leave in a run folder (their logs and TensorBoard's files aside).
-RESULTS = (
-    *(MODEL_FILE, EXPORT_FILE, RECIPE_FILE, CALIBRATION_FILE),
-    *("manifest.json", "history.csv", "metrics.json", "predictions.csv"),
-    *("embeddings.npz", "thumbnails.npz", "report_data.json", "report.html"),
-)
 
 
 def clear_results(folder: str | os.PathLike[str]) -> None:

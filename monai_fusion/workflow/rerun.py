@@ -18,7 +18,8 @@ from typing import Any
 
 import monai_fusion
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.workflow.manifest import FORMAT, MANIFEST_FILE, config_digest
+from monai_fusion.run_folder import MANIFEST_FILE
+from monai_fusion.workflow.manifest import FORMAT, config_digest
 
 BUNDLE = Path("bundles") / "brain_eeg_mri_classification"
 # Overrides that say where a run lies, not what it is: a rerun has its own.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from monai.bundle import ConfigWorkflow
 
 from monai_fusion.datalist import read_datalist
 from monai_fusion.sample_cohort import SampleCohortOptions, write_sample_cohort
@@ -44,6 +45,21 @@ class Cohort:
 
     folder: Path
     datalist: Path
+
+
+def training_workflow(config_file: str | list[str], cohort: Cohort, output_dir: Path) -> ConfigWorkflow:
+    """A training at the smallest size as an object of MONAI's, not yet initialized."""
+    return ConfigWorkflow(
+        config_file=config_file,
+        workflow_type="train",
+        datalist=str(cohort.datalist),
+        output_dir=str(output_dir),
+        cache_dir=str(cohort.folder.parent / "runs" / "preprocessed"),
+        mri_size=[24, 24, 24],
+        slab_depth=16,
+        pretrained=False,
+        device="cpu",
+    )
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import yaml
 from monai.bundle import ConfigWorkflow
 
 from monai_fusion import __version__
-from tests.bundle.conftest import BUNDLE, CONFIGS, SMALL, Cohort
+from tests.bundle.conftest import BUNDLE, CONFIGS, SMALL, Cohort, training_workflow
 
 
 def config(name: str) -> dict[str, Any]:
@@ -107,17 +107,7 @@ def test_metadata_has_what_monai_requires() -> None:
 
 
 def test_training_has_all_properties_of_a_monai_bundle(cohort: Cohort, tmp_path: Path) -> None:
-    workflow = ConfigWorkflow(
-        config_file=str(CONFIGS / "train.yaml"),
-        workflow_type="train",
-        datalist=str(cohort.datalist),
-        output_dir=str(tmp_path / "run"),
-        cache_dir=str(cohort.folder.parent / "runs" / "preprocessed"),
-        mri_size=[24, 24, 24],
-        slab_depth=16,
-        pretrained=False,
-        device="cpu",
-    )
+    workflow = training_workflow(str(CONFIGS / "train.yaml"), cohort, tmp_path / "run")
     workflow.initialize()
     assert workflow.check_properties() == []
     assert workflow.train_dataset is not None and workflow.max_epochs == 25

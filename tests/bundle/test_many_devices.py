@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigParser
 
 from monai_fusion.datalist import read_datalist
 from monai_fusion.errors import InputError
 from monai_fusion.workflow import processes
-from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_command, bundle_run
+from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_command, bundle_run, training_workflow
 
 FILES = [str(CONFIGS / "train.yaml"), str(CONFIGS / "multi_gpu_train.yaml")]
 
@@ -49,17 +49,7 @@ def test_the_overlay_adds_to_train_yaml_and_hides_none_of_its_handlers() -> None
 
 def test_the_overlay_has_all_properties_of_a_monai_bundle(cohort: Cohort, tmp_path: Path) -> None:
     """In one process, where it does nothing."""
-    workflow = ConfigWorkflow(
-        config_file=FILES,
-        workflow_type="train",
-        datalist=str(cohort.datalist),
-        output_dir=str(tmp_path / "run"),
-        cache_dir=str(cohort.folder.parent / "runs" / "preprocessed"),
-        mri_size=[24, 24, 24],
-        slab_depth=16,
-        pretrained=False,
-        device="cpu",
-    )
+    workflow = training_workflow(FILES, cohort, tmp_path / "run")
     workflow.initialize()
     assert workflow.check_properties() == []
     assert workflow.parser.get_parsed_content("train#dataloader").batch_size == 4

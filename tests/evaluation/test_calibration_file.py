@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from monai_fusion.errors import InputError
-from monai_fusion.evaluation import CALIBRATION_FILE, CalibrationWriter, Prediction, fit_calibration, load_calibration
+from monai_fusion.evaluation import CalibrationWriter, Prediction, fit_calibration, load_calibration
 from monai_fusion.evaluation.calibration_file import read_calibration
+from monai_fusion.run_folder import CALIBRATION_FILE
 
 TRAINING = [0] * 30 + [1] * 10
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from monai_fusion.data import FusionPrepareBatch
 from monai_fusion.errors import InputError
 from monai_fusion.networks import FusionNet
-from monai_fusion.training import EXPORT_FILE, MODEL_FILE, ModelSaver, lower_is_better
+from monai_fusion.run_folder import EXPORT_FILE, MODEL_FILE
+from monai_fusion.training import ModelSaver, lower_is_better
 from tests.support import TinyFusionNet
 
 NAN = float("nan")

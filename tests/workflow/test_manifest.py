@@ -16,7 +16,7 @@ from monai_fusion.data.store import layout_folder
 from monai_fusion.datalist import Datalist, ParticipantRecord
 from monai_fusion.errors import RunFailed
 from monai_fusion.fingerprint import content_hash, digest_of
-from monai_fusion.training import MODEL_FILE
+from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.workflow import CommandLine, RunManifest, prepare
 from monai_fusion.workflow.digests import data_digests, weights_digests
 from monai_fusion.workflow.environment import git_revision, hardware, versions

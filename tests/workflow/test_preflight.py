@@ -14,7 +14,7 @@ import torch
 from ignite.engine import Engine
 
 from monai_fusion.errors import InputError, Problem, RunFailed
-from monai_fusion.training import MODEL_FILE
+from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.workflow import preflight, report_input_errors
 from tests.support import BUNDLE_CONFIGS, write_datalist, write_scalogram, write_volume
 

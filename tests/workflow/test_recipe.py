@@ -8,7 +8,7 @@ import pytest
 
 from monai_fusion import __version__
 from monai_fusion.errors import InputError
-from monai_fusion.training import MODEL_FILE
+from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
 from monai_fusion.workflow import check_recipe, clear_results, read_recipe, write_recipe
 

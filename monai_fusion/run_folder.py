@@ -1,0 +1,20 @@
+"""The names of the files in a run folder, in one place: who writes one and who reads it may not differ."""
+
+MODEL_FILE = "model.pt"
+EXPORT_FILE = "fusion_convnext_r3d18_gated_align.pth"
+RECIPE_FILE = "recipe.json"
+MANIFEST_FILE = "manifest.json"
+HISTORY_FILE = "history.csv"
+CALIBRATION_FILE = "calibration.json"
+METRICS_FILE = "metrics.json"
+PREDICTIONS_FILE = "predictions.csv"
+EMBEDDINGS_FILE = "embeddings.npz"
+THUMBNAILS_FILE = "thumbnails.npz"
+CONTEXT_FILE = "report_data.json"
+REPORT_FILE = "report.html"
+
+# What a training and an evaluation of it leave (their logs, checkpoints and TensorBoard's files aside).
+RESULTS = (
+    *(MODEL_FILE, EXPORT_FILE, RECIPE_FILE, MANIFEST_FILE, HISTORY_FILE, CALIBRATION_FILE),
+    *(METRICS_FILE, PREDICTIONS_FILE, EMBEDDINGS_FILE, THUMBNAILS_FILE, CONTEXT_FILE, REPORT_FILE),
+)
