@@ -27,6 +27,7 @@ class Participant:
         probabilities: One a class.
         gate: Weight of the EEG, 0 to 1; NaN where the table does not say.
         segments: How many EEG segments, as text; empty where the table does not say.
+        network: The network's own probabilities; empty where the table does not say.
     """
 
     participant_id: str
@@ -35,6 +36,7 @@ class Participant:
     probabilities: tuple[float, ...]
     gate: float
     segments: str
+    network: tuple[float, ...] = ()
 
     @property
     def wrong(self) -> bool:
@@ -121,7 +123,8 @@ def _participant(
 
     label, predicted = index("label"), index("predicted")
     probabilities = tuple(number(f"p({one})") for one in classes)
+    network = tuple(number(f"p_network({one})") for one in classes if f"p_network({one})" in row)
     gate = number("gate", missing=math.nan)
     if predicted is None:
         return None
-    return Participant(name, label, predicted, probabilities, gate, row.get("segments") or "")
+    return Participant(name, label, predicted, probabilities, gate, row.get("segments") or "", network)

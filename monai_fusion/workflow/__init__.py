@@ -2,6 +2,7 @@
 
 from monai_fusion.workflow.closing import announce_training
 from monai_fusion.workflow.identity import condensed, training_identity
+from monai_fusion.workflow.known import warnings_of_known
 from monai_fusion.workflow.manifest import RunManifest
 from monai_fusion.workflow.overrides import CommandLine, check_overrides, flag, resumes
 from monai_fusion.workflow.preflight import preflight, report_input_errors
@@ -30,5 +31,6 @@ __all__ = [
     "same_for_all",
     "summarize_training",
     "training_identity",
+    "warnings_of_known",
     "write_recipe",
 ]

@@ -108,7 +108,7 @@ def plan_rerun(manifest: Mapping[str, Any], path: Path, options: RerunOptions) -
         InputError: A config file is not there or differs, an override is code, or the datalist is not there.
     """
     command = manifest["command"]
-    root = options.bundle_root or _default_bundle()
+    root = options.bundle_root or default_bundle()
     problems, files = _find_configs(command["config_files"], root, options)
     problems += [] if options.allow_expressions else list(_code_in(command["overrides"]))
     problems += [
@@ -160,7 +160,8 @@ def _is_well_formed(content: Mapping[str, Any]) -> bool:
     )
 
 
-def _default_bundle() -> Path:
+def default_bundle() -> Path:
+    """Return the bundle below this folder, or else that of this checkout; it may not be there."""
     return BUNDLE if BUNDLE.is_dir() else Path(monai_fusion.__file__).parents[1] / BUNDLE
 
 
