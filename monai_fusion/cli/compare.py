@@ -147,12 +147,10 @@ def _run(plan: Plan) -> None:
     from monai_fusion.comparison.children import ChildFailed, Stopped
     from monai_fusion.comparison.ensemble import ensemble_is_made, write_ensemble
     from monai_fusion.comparison.results import compare_runs, read_runs, write_results
-    from monai_fusion.comparison.running import execute, space_needed
+    from monai_fusion.comparison.running import execute
     from monai_fusion.comparison.table import lines_of
     from monai_fusion.errors import InputError
 
-    log = plan.options.output_dir / "VARIANT" / "seedS_foldF" / "console.log"
-    typer.echo(f"{len(plan.runs)} runs, one after the other; each says more in {log}; {space_needed(plan)}")
     try:
         records = execute(plan, typer.echo)
     except Stopped as stopped:

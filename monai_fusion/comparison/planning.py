@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from monai_fusion.fingerprint import digest_of
 if TYPE_CHECKING:
     from monai_fusion.workflow.overrides import CommandLine
 
+_NOTHING: Mapping[str, Any] = {}
 # What the comparison sets itself, and by which of its own options.
 _OWN = {
     "datalist": "DATALIST",
@@ -169,7 +170,7 @@ def make_plan(options: CompareOptions) -> Plan:
                     "shared": configs.deciding,
                 }
                 common = {"datalist": folder / name, "output_dir": run_folder, "cache_dir": cache}
-                train = configs.command(configs.train, common | {"seed": seed} | knobs, options.words)
+                train = configs.command(configs.train, common | {"seed": seed}, options.words, knobs)
                 evaluate = configs.command([configs.evaluate], common | {"thumbnails": False}, configs.for_evaluation)
                 runs.append(Run(variant, fold, seed, run_folder, _plain(settings), train, evaluate))
     configs.check([run for run in runs if (run.fold, run.seed) == (0, options.seed)])
@@ -244,11 +245,12 @@ class _Configs:
         if problems:
             raise InputError(problems)
 
-    def command(self, files: Sequence[Path], values: Mapping[str, Any], words: Sequence[str]) -> tuple[str, ...]:
-        """A bundle run; values as Python's literals, because so `fire` reads them: each arrives with its type."""
+    def command(
+        self, files: Sequence[Path], values: Mapping[str, Any], words: Sequence[str], last: Mapping[str, Any] = _NOTHING
+    ) -> tuple[str, ...]:
+        """A bundle run; of an option that is given twice, the last one counts."""
         start = [sys.executable, "-m", "monai.bundle", "run", "--config_file", repr([str(file) for file in files])]
-        values = {"bundle_root": self.root, **values}
-        return (*start, *(word for name, value in values.items() for word in (f"--{name}", _literal(value))), *words)
+        return (*start, *_options({"bundle_root": self.root, **values}), *words, *_options(last))
 
     def check(self, runs: Sequence[Run]) -> None:
         """Compare what every variant gives with what the configs define, before anything is written."""
@@ -273,10 +275,11 @@ def _parsed(command: Sequence[str]) -> CommandLine:
     return parsed
 
 
-def _literal(value: Any) -> str:
-    if isinstance(value, Path):
-        return repr(str(value))
-    return repr(value)
+def _options(values: Mapping[str, Any]) -> Iterator[str]:
+    """Options of a bundle run; as Python's literals, because so `fire` reads them: each arrives with its type."""
+    for name, value in values.items():
+        yield f"--{name}"
+        yield repr(str(value) if isinstance(value, Path) else value)
 
 
 def _plain(value: Any) -> Any:

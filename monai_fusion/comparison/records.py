@@ -14,6 +14,11 @@ from monai_fusion.run_folder import EXPORT_FILE, MANIFEST_FILE, METRICS_FILE, MO
 
 RECORD_FILE = "comparison_run.json"
 LOG_FILE = "console.log"
+# What is stored as a digest can only be said to differ.
+_SAID = {
+    "datalist": ("", "other participants or folds than before"),
+    "configs": ("", "the config files say other things"),
+}
 
 
 class RunRecord:
@@ -81,9 +86,10 @@ class RunRecord:
         return size
 
     def forget(self) -> None:
-        """Let the run be made anew; its training replaces what is in the folder."""
-        self.path.unlink(missing_ok=True)
-        (self.run.folder / LOG_FILE).unlink(missing_ok=True)
+        """Let the run be made anew; its training replaces what else is in the folder."""
+        self.remove_model()  # a checkpoint of other settings must not be resumed
+        for path in (self.path, self.run.folder / MANIFEST_FILE, self.run.folder / LOG_FILE):
+            path.unlink(missing_ok=True)
         self.settings, self.seconds, self.evaluated = None, 0.0, False
 
     def differences(self) -> list[Problem]:
@@ -93,7 +99,9 @@ class RunRecord:
             seen = f"{self.run.folder} holds something else"
             return [Problem(self.run.title, seen=seen, advice="move it away")] if there else []
         return [
-            Problem(self.run.title, name, _shown(now), f"{_shown(then)} as before")
+            Problem(self.run.title, *_SAID[name.split()[0]])
+            if name.split()[0] in _SAID
+            else Problem(self.run.title, name.split()[-1], _shown(now), f"{_shown(then)} as before")
             for name, then, now in _leaves("", self.settings, self.run.settings)
         ]
 
@@ -130,7 +138,7 @@ def _leaves(name: str, then: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _shown(value: Any, longest: int = 60) -> str:
-    text = "nothing" if value is None else json.dumps(value)
+    text = "not given" if value is None else json.dumps(value)
     return text if len(text) <= longest else f"{text[: longest - 4]} ..."
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from monai_fusion import __version__
 from monai_fusion.comparison import schema
+from monai_fusion.comparison.caveats import warnings_of
 from monai_fusion.comparison.folds import sections_of
 from monai_fusion.comparison.planning import Plan
 from monai_fusion.comparison.records import RunRecord
@@ -20,12 +21,12 @@ from monai_fusion.comparison.statistics import (
     DIFFERENCE,
     SCORES,
     OutOfFold,
+    cautious_interval,
     corrected_t_test,
     fold_values,
     holm,
     values_and_intervals,
 )
-from monai_fusion.comparison.warnings import warnings_of
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.evaluation.intervals import DRAWS, LEVEL, Interval
 from monai_fusion.evaluation.schema import ClassCount
@@ -104,27 +105,12 @@ def compare_runs(plan: Plan, runs: Sequence[Said], draws: int = DRAWS) -> schema
     values, intervals = values_and_intervals(data, plan.variants[0].name, draws, plan.options.seed)
     note = _SINGLE if np.bincount(data.cells).min() < 2 else _NO_INTERVAL
 
-    def score(name: str, place: int, variant: str) -> schema.VariantScore:
-        each = fold_values(name, data, variant)
-        known = [value for value in each if value is not None]
-        value, interval = values[name, place], intervals[name, place]
-        undefined = bool(np.isnan(value))
-        return schema.VariantScore(
-            value=None if undefined else value,
-            interval=None if interval is None else (interval.low, interval.high),
-            method=None if interval is None else interval.method,
-            note="no fold has participants of two classes" if undefined else note if interval is None else "",
-            folds=each,
-            fold_mean=float(np.mean(known)) if known else None,
-            fold_sd=float(np.std(known, ddof=1)) if len(known) > 1 else None,
-        )
-
     variants = [
         schema.VariantResult(
             name=variant.name,
             description=variant.says,
             settings=dict(plan.runs_of(variant.name)[0].settings["variant"]),
-            **{name: score(name, place, variant.name) for name in SCORES},
+            **{name: _score(name, data, variant.name, values[name, place], intervals[name, place]) for name in SCORES},
             kept_epochs=[
                 (said.record.manifest.get("best") or {}).get("epoch")
                 for said in runs
@@ -166,6 +152,27 @@ def write_results(plan: Plan, runs: Sequence[Said], found: schema.Comparison) ->
     for name, text in written.items():
         write_atomically(folder / name, text.encode("utf-8"))
     return [folder / name for name in written]
+
+
+def _score(
+    name: schema.Name, data: OutOfFold, variant: str, value: float, interval: Interval | None
+) -> schema.VariantScore:
+    each = fold_values(name, data, variant)
+    known = [one for one in each if one is not None]
+    counts = np.bincount(data.labels, minlength=data.outcomes[variant][0].classes)
+    no_skill = {"auroc": 0.5, "balanced_accuracy": 1 / int((counts > 0).sum()), "accuracy": counts.max() / counts.sum()}
+    undefined = bool(np.isnan(value))
+    interval = interval or cautious_interval(name, data, variant)
+    return schema.VariantScore(
+        value=None if undefined else value,
+        interval=None if interval is None else (interval.low, interval.high),
+        method=None if interval is None else interval.method,
+        baseline=float(no_skill[name]),
+        note="no fold has participants of two classes" if undefined else _NO_INTERVAL if interval is None else "",
+        folds=each,
+        fold_mean=float(np.mean(known)) if known else None,
+        fold_sd=float(np.std(known, ddof=1)) if len(known) > 1 else None,
+    )
 
 
 def _differences(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from monai_fusion.comparison import folds as fold_files
 from monai_fusion.comparison.children import run_child, stoppable
@@ -14,8 +15,8 @@ from monai_fusion.datalist.writing import write_text
 from monai_fusion.errors import InputError, Problem
 
 Say = Callable[[str], None]
-# Of a run at the shipped sizes, in GB: the weights, twice (model.pt and the export), and two checkpoints with AdamW's.
-MODEL_GB, CHECKPOINTS_GB = 0.5, 1.6
+# Of a run at the shipped sizes, in GB: the weights; two checkpoints with AdamW's moments of all that was ever trained.
+MODEL_GB, CHECKPOINTS_GB = 0.26, 1.5
 
 
 def check_folder(plan: Plan) -> list[RunRecord]:
@@ -54,10 +55,12 @@ def execute(plan: Plan, say: Say) -> list[RunRecord]:
     if plan.options.overwrite:
         _forget_changed(plan, records)
     _write_folds(plan)
-    done = [record for record in records if record.finished]
-    if done:
-        say(f"{len(done)} of {len(records)} runs are done already")
-    progress = _Progress(len(records), len(done), say)
+    missing = missing_runs(records)
+    if missing:
+        log = plan.options.output_dir / "VARIANT" / "seedS_foldF" / LOG_FILE
+        say(f"{len(missing)} of {len(records)} runs to do, one after the other; {space_needed(plan)}")
+        say(f"what each says: {log}")
+    progress = _Progress(len(records), len(records) - len(missing), say)
     with stoppable():
         for record in records:
             if not record.finished:
@@ -70,12 +73,13 @@ def execute(plan: Plan, say: Say) -> list[RunRecord]:
 
 def space_needed(plan: Plan) -> str:
     """Say how much of the disk the models take."""
-    while_running = f"about {MODEL_GB + CHECKPOINTS_GB:.0f} GB of disk while a run trains"
-    number = len(plan.runs) if plan.options.keep_models else 0
-    if plan.options.ensemble is not None and not plan.options.keep_models:
-        number = len(plan.runs_of(plan.options.ensemble))
-    kept = f", {number * (MODEL_GB + CHECKPOINTS_GB):.0f} GB for the models that are kept" if number else ""
-    return f"{while_running}{kept}"
+    whole, members = 2 * MODEL_GB + CHECKPOINTS_GB, 0  # model.pt and the export
+    if plan.options.ensemble is not None:
+        members = len(plan.runs_of(plan.options.ensemble))
+    kept = len(plan.runs) if plan.options.keep_models else members
+    most = max(1, kept) * whole + members * MODEL_GB
+    stays = (kept if plan.options.keep_models else 0) * whole + members * MODEL_GB
+    return f"at most {most:.0f} GB of disk at the shipped sizes" + (f", {stays:.1f} GB of it to stay" if stays else "")
 
 
 def missing_runs(records: Sequence[RunRecord]) -> list[RunRecord]:
@@ -104,12 +108,22 @@ def _keeps_model(plan: Plan, record: RunRecord) -> bool:
 
 
 def _changed(plan: Plan, records: Sequence[RunRecord]) -> list[Problem]:
-    differences = [problem for record in records for problem in record.differences()]
-    if differences:
+    if differences := _together(problem for record in records for problem in record.differences()):
         return differences
     if other := fold_files.differing(plan.options.output_dir / fold_files.FOLDER, plan.folds.texts):
         return [Problem(name, seen="holds other participants or folds than the datalist gives now") for name in other]
     return changed_recordings(plan, [record for record in records if record.finished])
+
+
+def _together(problems: Iterable[Problem]) -> list[Problem]:
+    """What is wrong with several runs in the same way as one problem."""
+    found: dict[Problem, list[str]] = {}
+    for problem in problems:
+        found.setdefault(replace(problem, where=""), []).append(problem.where)
+    return [
+        replace(problem, where=titles[0] if len(titles) == 1 else f"{len(titles)} runs, the first: {titles[0]}")
+        for problem, titles in found.items()
+    ]
 
 
 def _lost_models(plan: Plan, records: Sequence[RunRecord]) -> list[Problem]:

@@ -17,7 +17,16 @@ from scipy.stats import t as student_t
 
 from monai_fusion.comparison.schema import Name
 from monai_fusion.evaluation import scores
-from monai_fusion.evaluation.intervals import DRAWS, LEVEL, Interval, Key, bootstrap
+from monai_fusion.evaluation.intervals import (
+    DRAWS,
+    LEVEL,
+    Interval,
+    Key,
+    bootstrap,
+    mean_of_proportions,
+    newcombe_auroc,
+    wilson,
+)
 from monai_fusion.evaluation.scores import Floats, Labels, Outcome
 
 SCORES: tuple[Name, ...] = get_args(Name)
@@ -121,6 +130,24 @@ def values_and_intervals(
 
     values = {key: float(value[0]) for key, value in statistics(np.ones((1, len(data.labels)))).items()}
     return values, bootstrap(statistics, data.cells, draws, seed)
+
+
+def cautious_interval(name: str, data: OutOfFold, variant: str) -> Interval | None:
+    """Return an interval that has a width also where a bootstrap has none: Wilson's, or Newcombe's of two classes.
+
+    They take the participants of all folds as one group. Several seeds count as one, with their mean.
+    """
+    outcomes = data.outcomes[variant]
+    counts = np.bincount(data.labels, minlength=outcomes[0].classes)
+    hits = np.mean([np.diagonal(scores.confusion(each, each.ones)[0]) for each in outcomes], axis=0)
+    if name == "accuracy":
+        return wilson(float(hits.sum()), len(data.labels))
+    if name == "balanced_accuracy":
+        return mean_of_proportions(hits[counts > 0].tolist(), counts[counts > 0].tolist())
+    value = float(np.mean([pooled(name, each, data.folds, each.ones)[0] for each in outcomes]))
+    if len(counts) != 2 or math.isnan(value):
+        return None
+    return newcombe_auroc(value, int(counts[1]), int(counts[0]))
 
 
 def fold_values(name: str, data: OutOfFold, variant: str) -> list[float | None]:
