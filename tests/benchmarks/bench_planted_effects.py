@@ -6,7 +6,7 @@
 The classes' latent scores are d_e = 1.5 apart in the EEG and d_m = 1.8 in the MRI, so the best possible (balanced)
 accuracy is Phi(d / 2) with one recording and Phi(sqrt(d_e^2 + d_m^2) / 2) with both. Sizes and epochs are the demo's;
 what stands behind -- goes to every training. Ends with code 1 unless each variant reaches 90 % of its best possible
-margin over one half, and gated fusion beats the better single recording (the interval of the paired difference is above 0).
+margin over one half, and gated fusion beats the better single recording (the paired difference's interval is above 0).
 """
 
 from __future__ import annotations
@@ -61,9 +61,8 @@ def judge(found: dict[str, Any], options: SampleCohortOptions) -> bool:
         if each["variant"] == single and each["score"] != "accuracy":
             low, high = (-end for end in reversed(each["interval"] or (0.0, 0.0)))
             p = "-" if each["t_test"] is None else f"{each['t_test']['p']:.2g}"
-            print(
-                f"{FUSED} - {single}, {each['score']}: {-each['value']:+.3f} ({low:+.3f} to {high:+.3f}; t-test p = {p})"
-            )
+            interval = f"{low:+.3f} to {high:+.3f}"
+            print(f"{FUSED} - {single}, {each['score']}: {-each['value']:+.3f} ({interval}; t-test p = {p})")
             enough &= low > 0 or each["score"] != "balanced_accuracy"
     return enough
 
