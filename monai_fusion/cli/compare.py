@@ -15,6 +15,8 @@ from monai_fusion.datalist.split import SEED
 if TYPE_CHECKING:
     from monai_fusion.comparison.planning import Plan
 
+_INTERRUPTED = 130  # as a shell says of a program that Ctrl-C ended
+
 
 class CompareCommand(SeveralValuesCommand):
     """What stands behind ``--`` is for the trainings, and is not looked at here."""
@@ -153,9 +155,9 @@ def _run(plan: Plan) -> None:
 
     try:
         records = execute(plan, typer.echo)
-    except Stopped as stopped:
+    except (Stopped, KeyboardInterrupt) as stopped:
         typer.echo("stopped; what is done stays. To go on: the same command", err=True)
-        raise typer.Exit(stopped.code) from None
+        raise typer.Exit(stopped.code if isinstance(stopped, Stopped) else _INTERRUPTED) from None
     except ChildFailed as failed:
         typer.echo(f"error: {failed.message}\n  in {failed.log}; what was done before stays", err=True)
         raise typer.Exit(InputError.exit_code if failed.code == InputError.exit_code else 1) from None

@@ -82,7 +82,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Ask a run to end; on a second Ctrl-C it has no choice."""
     try:
         if _POSIX:  # a Windows console tells all its processes itself
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # not SIGINT, which is ignored below a shell's background job
         process.wait()
     except (KeyboardInterrupt, Stopped):
         if _POSIX:

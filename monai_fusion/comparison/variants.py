@@ -113,8 +113,9 @@ def choose(names: Sequence[str], reference: str) -> tuple[Variant, ...]:
 
 
 def described() -> str:
-    """One line a variant: its name and what it is."""
+    """One line a variant: its name, what it is, and whether it is taken by default."""
     width = max(map(len, VARIANTS))
     return "\n".join(
-        f"{name:<{width}}  {variant.says}{'' if name in DEFAULT else ' *'}" for name, variant in VARIANTS.items()
+        f"{name:<{width}}  {variant.says}{' (by default)' if name in DEFAULT else ''}"
+        for name, variant in VARIANTS.items()
     )

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,15 +45,24 @@ def test_a_run_that_was_stopped_stops_the_comparison(code: int, tmp_path: Path) 
     assert caught.value.code == code
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C works: below a background job of a shell it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(os.name == "nt", reason="signals between processes are POSIX's")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_lets_the_run_end_in_its_own_way(number: signal.Signals, tmp_path: Path) -> None:
     started, ended = tmp_path / "started", tmp_path / "ended"
     text = (
-        "import pathlib, time\n"
+        "import pathlib, signal, sys, time\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(ended)!r}).touch(), sys.exit()))\n"
         f"pathlib.Path({str(started)!r}).touch()\n"
-        "try: time.sleep(60)\n"
-        f"except KeyboardInterrupt: pathlib.Path({str(ended)!r}).touch()\n"
+        "time.sleep(60)\n"
     )
 
     def send() -> None:
