@@ -22,7 +22,7 @@ def absence_settings(use: RecordingUse, records: Iterable[ParticipantRecord]) ->
         records: The training participants.
 
     Returns:
-        ``absence``, whether the network learns embeddings for absent recordings; ``unseen_absence``, the recordings that
+        ``absence``, whether the network learns embeddings for absent recordings; ``unseen_absence``, which recordings
         are never absent all the same; ``allow_missing`` and ``modalities``, as in the training.
     """
     return {
@@ -67,7 +67,7 @@ def warn_of_unseen_absence(recipe: Mapping[str, Any], use: RecordingUse, records
     for name, lacking in (("eeg", counts["mri"]), ("mri", counts["eeg"])):
         if lacking and name in recipe.get("unseen_absence", ()):
             logger.warning(
-                "without %s: %d, but in the training nobody lacked it: the network has never seen that, and what it says"
-                " of them means little (train with --modality_dropout 0.2)",
+                "without %s: %d, but in the training nobody lacked it: the network has never seen that, and what it"
+                " says of them means little (train with --modality_dropout 0.2)",
                 *(name.upper(), lacking),
             )
