@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from ignite.metrics import Metric
+from monai.networks.utils import eval_mode
 
 from monai_fusion import ranks
 from monai_fusion.datalist import ParticipantRecord
@@ -147,7 +148,8 @@ class PredictionCollector:
 
     def _finish(self, engine: Engine) -> None:
         if self.network is not None and len(self._eeg) > 1:
-            without = zip(*without_each_modality(self.network, self._eeg, self._mri), strict=True)
+            with eval_mode(self.network):  # the engine has put it back: a network that was never trained drops units
+                without = zip(*without_each_modality(self.network, self._eeg, self._mri), strict=True)
             changed = {
                 row.participant_id: replace(row, without_eeg=eeg, without_mri=mri)
                 for row, (eeg, mri) in zip(with_both(self.predictions), without, strict=True)

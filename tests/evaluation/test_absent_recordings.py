@@ -169,6 +169,14 @@ def test_people_with_both_are_predicted_as_without_the_others(
     assert json.loads((tmp_path / "both" / "out" / "metrics.json").read_text(encoding="utf-8"))["patterns"] == []
 
 
+def test_a_network_in_training_mode_is_evaluated_without_dropout_also_without_each_modality(
+    some_lack: Records, network: FusionNet, tmp_path: Path
+) -> None:
+    network.head.classifier[2].p = 0.5  # type: ignore[index, union-attr] # the dropout
+    found = [evaluate(some_lack, network.train(mode), tmp_path) for mode in (False, True, True)]
+    assert found[0] == found[1] == found[2] and found[0][1].without_eeg is not None
+
+
 def people(patterns: str, labels: str, seed: int = 0) -> list[Prediction]:
     """Predictions for a word of patterns (b, e, m) and one of labels (0, 1)."""
     generator, names = np.random.default_rng(seed), {"b": "both", "e": "eeg", "m": "mri"}
