@@ -148,7 +148,7 @@ class PredictionCollector:
 
     def _finish(self, engine: Engine) -> None:
         if self.network is not None and len(self._eeg) > 1:
-            with eval_mode(self.network):  # the engine has put it back: a network that was never trained drops units
+            with eval_mode(self.network):  # by now the engine may have put it back into training mode, with dropout
                 without = zip(*without_each_modality(self.network, self._eeg, self._mri), strict=True)
             changed = {
                 row.participant_id: replace(row, without_eeg=eeg, without_mri=mri)
