@@ -115,14 +115,14 @@ def changed_recordings(plan: Plan, records: list[RunRecord]) -> list[Problem]:
     from monai_fusion.datalist import read_datalist
     from monai_fusion.workflow.digests import data_digests
 
-    digests: dict[int, Any] = {}
+    digests: dict[tuple[int, str], Any] = {}
     problems = []
     for record in records:
-        fold, then = record.run.fold, record.manifest.get("data")
-        if fold not in digests:
-            path = plan.options.output_dir / "folds" / f"fold{fold}.json"
-            digests[fold] = data_digests(read_datalist(path), plan.cache_dir)
-        if then != digests[fold]:
+        used = record.run.fold, record.run.settings["variant"]["modalities"]
+        if used not in digests:
+            path = plan.options.output_dir / "folds" / f"fold{record.run.fold}.json"
+            digests[used] = data_digests(read_datalist(path), plan.cache_dir, used[1])
+        if record.manifest.get("data") != digests[used]:
             problems.append(Problem(record.run.title, "recordings", "others than before"))
     return problems
 

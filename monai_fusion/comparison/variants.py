@@ -67,7 +67,7 @@ def _without_flip(axis: int) -> Callable[[Knobs], Knobs]:
     return chances
 
 
-_GATED = {"fusion": "gated"}
+_GATED = {"modalities": "both", "fusion": "gated"}
 
 VARIANTS = {
     variant.name: variant

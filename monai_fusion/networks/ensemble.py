@@ -44,27 +44,38 @@ class EnsembleNet(nn.Module):
         """The members' embeddings of volumes, [B, members x D]."""
         return torch.cat([member.encode_mri(mri) for member in self._networks], dim=1)
 
-    def fuse(self, eeg_embedding: Tensor, mri_embedding: Tensor) -> dict[str, Tensor]:
+    def fuse(
+        self, eeg_embedding: Tensor | None, mri_embedding: Tensor | None, present: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Classify from embeddings.
 
         Args:
             eeg_embedding: [B, members x D] from :meth:`encode_eeg`.
             mri_embedding: [B, members x D] from :meth:`encode_mri`, or [1, members x D] for all.
+            present: [B, 2] bool (EEG, MRI), as `FusionNet.fuse` takes it; the embeddings are then of those who have the
+                recording, None if nobody has.
 
         Returns:
-            ``logits`` [B, num_classes] (logarithm of the mean probabilities), ``gate`` [B, 1] (mean), and both
-            embeddings as they were given.
+            ``logits`` [B, num_classes] (logarithm of the mean probabilities), ``gate`` [B, 1] (mean), both embeddings
+            [B, members x D], and ``present`` if it was given.
         """
-        count = len(self.members)
-        parts = zip(self._networks, eeg_embedding.chunk(count, dim=1), mri_embedding.chunk(count, dim=1), strict=True)
-        said = [member.fuse(eeg, mri) for member, eeg, mri in parts]
+        parts = zip(self._networks, self._shares(eeg_embedding), self._shares(mri_embedding), strict=True)
+        said = [member.fuse(eeg, mri, present) for member, eeg, mri in parts]
         probabilities = torch.stack([each[keys.LOGITS].softmax(dim=1) for each in said]).mean(dim=0)
-        return {
+        answer = {
             keys.LOGITS: probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log(),
             keys.GATE: torch.stack([each[keys.GATE] for each in said]).mean(dim=0),
-            keys.EEG_EMBEDDING: eeg_embedding,
-            keys.MRI_EMBEDDING: mri_embedding,
+            keys.EEG_EMBEDDING: torch.cat([each[keys.EEG_EMBEDDING] for each in said], dim=1),
+            keys.MRI_EMBEDDING: torch.cat([each[keys.MRI_EMBEDDING] for each in said], dim=1),
         }
+        if present is not None:
+            answer[keys.PRESENT] = present
+        return answer
+
+    def _shares(self, embedding: Tensor | None) -> Sequence[Tensor | None]:
+        """Each member's part of the embeddings."""
+        count = len(self.members)
+        return [None] * count if embedding is None else embedding.chunk(count, dim=1)
 
     @property
     def _networks(self) -> list[FusionNet]:

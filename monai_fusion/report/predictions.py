@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
+from monai_fusion.datalist import PATTERNS, Pattern
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.run_folder import PREDICTIONS_FILE
 
@@ -28,6 +29,7 @@ class Participant:
         gate: Weight of the EEG, 0 to 1; NaN where the table does not say.
         segments: How many EEG segments, as text; empty where the table does not say.
         network: The network's own probabilities; empty where the table does not say.
+        recordings: What the prediction was made from: ``both``, ``eeg`` or ``mri``.
     """
 
     participant_id: str
@@ -37,6 +39,7 @@ class Participant:
     gate: float
     segments: str
     network: tuple[float, ...] = ()
+    recordings: Pattern = "both"
 
     @property
     def wrong(self) -> bool:
@@ -127,4 +130,5 @@ def _participant(
     gate = number("gate", missing=math.nan)
     if predicted is None:
         return None
-    return Participant(name, label, predicted, probabilities, gate, row.get("segments") or "", network)
+    recordings: Pattern = next((known for known in PATTERNS if known == row.get("recordings")), "both")
+    return Participant(name, label, predicted, probabilities, gate, row.get("segments") or "", network, recordings)

@@ -1,5 +1,6 @@
 """What a bundle run does around its engines: check the input, prepare the files, hand settings on to later runs."""
 
+from monai_fusion.workflow.absence import absence_settings, recordings_for, warn_of_unseen_absence
 from monai_fusion.workflow.closing import announce_training
 from monai_fusion.workflow.identity import condensed, training_identity
 from monai_fusion.workflow.known import warnings_of_known
@@ -15,6 +16,7 @@ from monai_fusion.workflow.summary import summarize_training
 __all__ = [
     "CommandLine",
     "RunManifest",
+    "absence_settings",
     "announce_training",
     "check_overrides",
     "check_recipe",
@@ -25,12 +27,14 @@ __all__ = [
     "preflight",
     "prepare",
     "read_recipe",
+    "recordings_for",
     "report_input_errors",
     "resumes",
     "run_engine",
     "same_for_all",
     "summarize_training",
     "training_identity",
+    "warn_of_unseen_absence",
     "warnings_of_known",
     "write_recipe",
 ]

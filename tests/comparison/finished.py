@@ -50,7 +50,11 @@ def write_training(run: Run, plan: Plan, **more: Any) -> None:
     """What train.yaml leaves; the weights are a few bytes."""
     run.folder.mkdir(parents=True, exist_ok=True)
     cohort = read_datalist(plan.options.output_dir / "folds" / f"fold{run.fold}.json")
-    manifest = {"status": "finished", "data": data_digests(cohort, plan.cache_dir), "best": {"epoch": 1 + run.fold}}
+    manifest = {
+        "status": "finished",
+        "data": data_digests(cohort, plan.cache_dir, run.settings["variant"]["modalities"]),
+        "best": {"epoch": 1 + run.fold},
+    }
     manifest["weights"] = {"digest": f"{run.variant.name}{run.seed}{run.fold}"}
     stored = [StoredPrediction(label=0, probabilities=[0.6, 0.4])]
     calibration = fitted_file(["M", "F"], [7, 5], [0.5, 0.5], stored, "validation")

@@ -42,7 +42,7 @@ def test_the_variants_are_those_of_the_documentation() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("concat", {"fusion": "concat"}),
+        ("concat", {"fusion": "concat", "modalities": "both"}),
         ("mri", {"fusion": "gated", "modalities": "mri"}),
         ("no-align", {"fusion": "gated", "lambda_align": 0.0}),
         ("stage-a", {"num_epochs": [8, 0]}),
@@ -162,6 +162,10 @@ def test_what_cannot_be_put_into_folds_is_refused(
         ),
         ({"words": ("--output-dir=x",)}, "-- --output_dir: is set by the comparison: give it as --output-dir"),
         ({"words": ("--resume", "true")}, "-- --resume: is set by the comparison"),
+        (
+            {"words": ("--modalities", "eeg")},
+            "-- --modalities: is what the variants differ in: choose them with --variants",
+        ),
         ({"words": ("--fusion", "mean")}, "-- --fusion: is what the variants differ in: choose them with --variants"),
         (
             {"words": ("--lambda_align", "0.3"), "variants": ("no-align",)},

@@ -1,7 +1,6 @@
 """An ensemble says the mean of what its members say of a participant."""
 
 import copy
-from typing import cast
 
 import pytest
 import torch
@@ -9,12 +8,16 @@ import torch
 from monai_fusion.errors import InputError
 from monai_fusion.evaluation import ParticipantInferer
 from monai_fusion.networks import EnsembleNet, FusionNet, joined_states, with_members
-from tests.support import ELECTRODES, TinyFusionNet
+from tests.support import ELECTRODES, tiny_absence_net
 
 
 def members(number: int = 3) -> list[FusionNet]:
     torch.manual_seed(0)
-    return [cast(FusionNet, TinyFusionNet().eval()) for _ in range(number)]
+    nets = [tiny_absence_net().eval() for _ in range(number)]
+    for net in nets:
+        for parameter in net.head.parameters():
+            torch.nn.init.normal_(parameter)  # so that they do not agree, also where a recording is absent
+    return nets
 
 
 def recordings() -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,3 +60,15 @@ def test_a_recipe_without_members_is_a_single_network() -> None:
 def test_a_strange_number_of_members_is_refused(number: object) -> None:
     with pytest.raises(InputError, match=r"^recipe.json members: .* expected a whole number from 1 to 100$"):
         with_members(members(1)[0], number)
+
+
+@pytest.mark.parametrize("lacking", ["eeg", "mri"])
+def test_somebody_who_lacks_a_recording_is_answered_by_each_member_in_its_own_way(lacking: str) -> None:
+    nets, inferer = members(2), ParticipantInferer()
+    eeg, mri = recordings()
+    given = (None, mri) if lacking == "eeg" else (eeg, None)
+    alone = [inferer(given[0], net, given[1])["probabilities"] for net in nets]
+    together = inferer(given[0], EnsembleNet(nets), given[1])
+    torch.testing.assert_close(together["probabilities"], torch.stack(alone).mean(dim=0))
+    assert together["gate"].item() == (0.0 if lacking == "eeg" else 1.0)
+    assert not torch.equal(alone[0], alone[1])
