@@ -1,4 +1,4 @@
-"""From the predictions of all runs to ``comparison.json``, ``comparison.csv`` and ``out_of_fold.csv``."""
+"""From the predictions of all runs to the files of a comparison."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from monai_fusion import __version__
 from monai_fusion.comparison import schema
 from monai_fusion.comparison.caveats import warnings_of
 from monai_fusion.comparison.folds import sections_of
+from monai_fusion.comparison.page import render
 from monai_fusion.comparison.planning import Plan
 from monai_fusion.comparison.records import RunRecord
 from monai_fusion.comparison.statistics import (
@@ -34,7 +35,7 @@ from monai_fusion.evaluation.scores import Outcome
 from monai_fusion.files import write_atomically
 from monai_fusion.report.predictions import Participant, read_participants
 
-OUT_OF_FOLD_FILE, TABLE_FILE = "out_of_fold.csv", "comparison.csv"
+PAGE_FILE, OUT_OF_FOLD_FILE, TABLE_FILE = "comparison.html", "out_of_fold.csv", "comparison.csv"
 _NO_INTERVAL = "no interval: however participants are drawn, it is the same"
 _SINGLE = "no interval: in a fold one class has a single participant"
 
@@ -142,9 +143,10 @@ def compare_runs(plan: Plan, runs: Sequence[Said], draws: int = DRAWS) -> schema
 
 
 def write_results(plan: Plan, runs: Sequence[Said], found: schema.Comparison) -> list[Path]:
-    """Write the three files into the output folder; return their paths."""
+    """Write page, numbers, table and predictions into the output folder; return their paths."""
     folder = plan.options.output_dir
     written = {
+        PAGE_FILE: render(found),
         schema.FILE: found.model_dump_json(indent=2),
         TABLE_FILE: _csv(_table_rows(found)),
         OUT_OF_FOLD_FILE: _csv(_out_of_fold_rows(found.classes, runs)),

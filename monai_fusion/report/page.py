@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from monai_fusion import __version__
@@ -87,8 +87,42 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
 
 def render(results: Results) -> str:
     """Return the report as HTML."""
+    return (
+        page_environment()
+        .get_template("report.html")
+        .render(
+            results=results,
+            metrics=results.metrics,
+            version=__version__,
+            limits=limits_of(results),
+            scores=_scores(results),
+            confusion=_confusion(results),
+            curves=_curves(results),
+            reliability=_reliability(results),
+            gates=_gates(results),
+            maps=_maps(results),
+            lda_note=_lda_note(results),
+            mistakes=_mistakes(results),
+            mistakes_in_all=sum(person.wrong for person in results.people),
+            band_draws=BAND_DRAWS,
+            sections=_SECTIONS,
+            pattern_titles=TITLES,
+            few_classes=len(results.classes) <= NAMED_CLASSES,
+            learning=draw_learning_curves(results.history) if results.history else [],
+            manifest=list(_flat(results.manifest or {})),
+            recipe=list(_flat(results.recipe or {})),
+        )
+    )
+
+
+def page_environment(*packages: str) -> Environment:
+    """Return what makes pages in the report's style.
+
+    Args:
+        *packages: Further packages whose ``templates`` hold pages.
+    """
     environment = Environment(
-        loader=PackageLoader("monai_fusion.report"),
+        loader=ChoiceLoader([PackageLoader(name) for name in ("monai_fusion.report", *packages)]),
         autoescape=True,  # every id, class and stratum is somebody's text
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -97,28 +131,7 @@ def render(results: Results) -> str:
     environment.filters["number"] = _number
     environment.filters["p_value"] = _p_value
     environment.filters["sentence"] = sentence
-    return environment.get_template("report.html").render(
-        results=results,
-        metrics=results.metrics,
-        version=__version__,
-        limits=limits_of(results),
-        scores=_scores(results),
-        confusion=_confusion(results),
-        curves=_curves(results),
-        reliability=_reliability(results),
-        gates=_gates(results),
-        maps=_maps(results),
-        lda_note=_lda_note(results),
-        mistakes=_mistakes(results),
-        mistakes_in_all=sum(person.wrong for person in results.people),
-        band_draws=BAND_DRAWS,
-        sections=_SECTIONS,
-        pattern_titles=TITLES,
-        few_classes=len(results.classes) <= NAMED_CLASSES,
-        learning=draw_learning_curves(results.history) if results.history else [],
-        manifest=list(_flat(results.manifest or {})),
-        recipe=list(_flat(results.recipe or {})),
-    )
+    return environment
 
 
 def _number(value: float | None, digits: int = 2) -> str:

@@ -18,6 +18,7 @@ from monai_fusion.comparison.table import lines_of
 from monai_fusion.errors import InputError
 from monai_fusion.run_folder import PREDICTIONS_FILE
 from tests.comparison.finished import finished
+from tests.report.page_reader import Page, table_of
 
 Planner = Callable[..., Plan]
 PAGE = Path(__file__).parents[2] / "docs" / "comparing.md"
@@ -56,7 +57,8 @@ def test_the_numbers_are_those_of_the_out_of_fold_table(plan_of: Planner) -> Non
         assert variant.auroc.interval is not None and variant.accuracy.baseline == pytest.approx(12 / 20)
         assert variant.kept_epochs == [1, 1, 2, 2, 3, 3, 4, 4][:: len(found.seeds)] * 2
         assert variant.minutes == pytest.approx(8.0)
-    (row, other) = rows_of(written[1])
+    (row, other) = rows_of(plan.options.output_dir / "comparison.csv")
+    assert [path.name for path in written if not path.is_file()] == []
     assert row["variant"] == "gated" and row["auroc_difference"] == "" and float(other["auroc_difference_p_holm"]) > 0
 
 
@@ -109,3 +111,19 @@ def test_every_field_is_documented() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert not [name for name in names_in(Comparison.model_json_schema()) if f"`{name}`" not in page]
     assert json.loads(json.dumps(Comparison.model_json_schema()))["title"] == "monai-fusion comparison"
+
+
+def test_the_page_says_the_same_and_needs_no_other_file(plan_of: Planner) -> None:
+    plan = plan_of(folds=4, variants=("concat", "mean"))
+    runs = read_runs(finished(plan))
+    found = compare_runs(plan, runs, draws=300).model_copy(update={"datalist": "<script>alert(1)</script>"})
+    write_results(plan, runs, found)
+    page = Page(plan.options.output_dir / "comparison.html")
+    assert not page.root.all("script") and "alert(1)" in page.section("headline").text
+    assert len(page.figures()) == 2
+    assert not [value for _, name, value in page.attributes if name in ("src", "href") and value[:1] not in ("#", "d")]
+    head, *rows = table_of(page.section("scores"))
+    assert [row[0].split()[0] for row in rows] == ["gated", "concat", "mean"]
+    assert rows[0][head.index("AUROC")] == f"{found.variants[0].auroc.value:.3f}"
+    assert [row[0] for row in table_of(page.section("differences"))[1:]] == ["concat", "mean"]
+    assert len(table_of(page.section("folds"))) == 5
