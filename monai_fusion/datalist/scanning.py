@@ -46,6 +46,11 @@ class Recordings:
         """The participants who have both, in ascending order."""
         return sorted(self.eeg.keys() & self.mri.keys())
 
+    @property
+    def everyone(self) -> list[str]:
+        """The participants who have at least one, in ascending order."""
+        return sorted(self.eeg.keys() | self.mri.keys())
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
