@@ -128,7 +128,7 @@ def _check(name: str, value: Any, config: Mapping[str, Any]) -> Problem | None:
     for depth, key in enumerate(keys):
         below = _step(place, key)
         if below is _MISSING:
-            known = _known_names(place)
+            known = [*_known_names(place), *(_RUN_OPTIONS if depth == 0 else ())]
             if depth == len(keys) - 1 and depth > 0 and key in known:
                 return None  # an argument of the component that the config leaves at its default
             prefix = "#".join(keys[:depth])

@@ -36,6 +36,7 @@ from monai_fusion.data import (
     collate_participant,
 )
 from monai_fusion.datalist import ParticipantRecord
+from monai_fusion.errors import RunFailed
 from monai_fusion.evaluation import ParticipantInferer, ParticipantMetric, PredictionCollector
 from monai_fusion.losses import AlignedCrossEntropy
 from monai_fusion.networks import FusionNet
@@ -43,6 +44,7 @@ from monai_fusion.training import (
     Checkpoints,
     EpochLog,
     EpochSeeding,
+    FiniteCheck,
     GracefulStop,
     HeadGradientClipping,
     ManyDevices,
@@ -83,6 +85,18 @@ class NormedNet(TinyFusionNet):
         super().train(mode)
         self.norm.train(mode and not self.resting)
         return self
+
+
+class SpoiltOnRank1(NormedNet):
+    """What rank 1 computes for its slice of the third batch is no number."""
+
+    def __init__(self) -> None:
+        super().__init__(resting=False, dropout=0.0)
+        self.passes = 0
+
+    def encode_mri(self, mri: Tensor) -> Tensor:
+        self.passes += self.training
+        return super().encode_mri(mri) * (float("nan") if self.passes == 3 and ranks.rank() == 1 else 1.0)
 
 
 class WrappedOnce(ManyDevices):
@@ -184,6 +198,7 @@ class Job:
                 StageHandler(net, plan),
                 HeadGradientClipping(net.head.parameters(), 5.0),
                 LrScheduleHandler(schedule, print_lr=False),
+                FiniteCheck(net, evaluator),
                 ValidationHandler(1, evaluator),
                 EpochLog(plan, evaluator, self.folder, ["cross_entropy", "accuracy"]),
                 *([self.checkpoints(net, optimizer, schedule, evaluator)] if self.saves else []),
@@ -282,6 +297,27 @@ def same_bits(out: Path) -> dict[str, Any]:
     }
 
 
+def not_a_number(out: Path) -> dict[str, Any]:
+    """A batch of which one rank's slice is bad; weights that are bad on one rank only."""
+
+    def spoil_weights_of_rank_1(engine: Any) -> None:
+        if ranks.rank() == 1 and engine.state.iteration == 4:
+            with torch.no_grad():
+                next(engine.network.parameters()).fill_(float("inf"))
+
+    found = {}
+    for name, network, handlers in (
+        ("bad slice", SpoiltOnRank1, ()),
+        ("bad weights", free, (spoil_weights_of_rank_1,)),
+    ):
+        job = Job(out / name, 8, network)
+        try:
+            job.run(*handlers)
+        except RunFailed as failure:
+            found[name] = {"lines": str(failure).splitlines(), "ids": job.seen["ids"]}
+    return found
+
+
 def asked_to_stop(out: Path) -> dict[str, Any]:
     """Only one rank hears the signal."""
 
@@ -309,7 +345,7 @@ def refused(out: Path) -> dict[str, Any]:
     return {}
 
 
-SCENARIOS = {job.__name__: job for job in (same_curve, same_bits, asked_to_stop, dies, refused)}
+SCENARIOS = {job.__name__: job for job in (same_curve, same_bits, not_a_number, asked_to_stop, dies, refused)}
 
 
 def main(out: Path, scenarios: list[str]) -> None:
