@@ -135,7 +135,10 @@ def refuse_to_replace(files: SplitFiles, options: SplitOptions) -> None:
 def _refuse_to_replace(paths: Sequence[Path], force: bool) -> None:
     problems = []
     for path in paths:
-        if path.exists() and not force:
+        if path.is_dir():
+            example = path / "datalist.json"
+            problems.append(Problem(str(path), seen="a folder", wanted=f"a file to write, such as {example}"))
+        elif path.exists() and not force:
             problems.append(
                 Problem(str(path), seen="is there already", advice="replace it with --force, or choose another --out")
             )

@@ -115,7 +115,8 @@ def participant_id_of(file_name: str, endings: Sequence[str]) -> str:
 def files_below(folder: Path, endings: tuple[str, ...], what: str) -> Found:
     """All files with one of the endings below a folder, hidden ones apart."""
     if not folder.is_dir():
-        return Found([], (Problem(what, seen=str(folder), wanted="a folder that exists"),))
+        seen = f"{folder}: {'a file' if folder.exists() else 'there is no such folder'}"
+        return Found([], (Problem(what, seen=seen, wanted="a folder"),))
     return only_present(list(_walk(absolute(folder), endings)), f"no {' or '.join(endings)} file in {folder}", what)
 
 
