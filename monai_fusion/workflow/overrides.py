@@ -28,9 +28,14 @@ _COMPONENT_KEYS = ("_disabled_", "_requires_", "_mode_", "_desc_")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 _LATEST = "latest"  # what --resume may say as well
 _MISSING = object()
-# The smallest sensible value of knobs for which torch's own message would be a traceback.
+# The sensible values of knobs for which torch's own message would be a traceback, or which nobody else looks at: a
+# negative learning rate unlearns, and MONAI's transforms take a chance of 2 for 1.
 _AT_LEAST = {"batch_size": 1, "segments_at_once": 1, "val_interval": 1, "eval_segments": 1, "num_workers": 0}
-_AT_LEAST |= {"accumulate": 1, "early_stopping": 1}
+_AT_LEAST |= {"accumulate": 1, "early_stopping": 1, "seed": 0}
+_NOT_NEGATIVE = ("weight_decay", "lambda_align")
+_ABOVE_0 = ("head_lr", "encoder_lr", "clip_norm", "max_minutes", "timeout_minutes")
+_OF_THREE = ("mri_size", "eeg_shape", "flip_prob")
+_SHARES = ("label_smoothing", "spec_augment_prob", "spec_augment_fraction", "rotate_prob", "flip_prob")
 # What `fire` takes for the name of an option: a negative number is a value.
 _OPTION = re.compile(r"--|-[a-zA-Z]")
 # MONAI's own table of its components, for a ``_target_`` without a module.
@@ -136,7 +141,7 @@ def _check(name: str, value: Any, config: Mapping[str, Any]) -> Problem | None:
         place = below
     if value == "null" or (value is None and place is not None):
         return Problem(f"--{name}", seen=repr(value), advice="to set nothing at all write '$None', with the quotes")
-    return _wrong_type(name, place, value, is_knob=len(keys) == 1) or _too_small(name, value)
+    return _wrong_type(name, place, value, is_knob=len(keys) == 1) or _out_of_range(name, value)
 
 
 def _step(place: Any, key: str) -> Any:
@@ -195,6 +200,9 @@ def _wrong_type(name: str, default: Any, value: Any, *, is_knob: bool) -> Proble
         fits, wanted = isinstance(value, int | float) and not isinstance(value, bool), "a number"
     elif isinstance(default, list):
         fits, wanted = isinstance(value, list | tuple), f'a list such as "{default}"'
+        if fits and name in _OF_THREE:
+            numbers = [each for each in value if isinstance(each, int | float) and not isinstance(each, bool)]
+            fits, wanted = len(numbers) == len(value) == 3, f'three numbers, such as "{default}"'
     elif isinstance(default, str):
         fits, wanted = not isinstance(value, int | float), "text"
         advice = f"""quote it twice: --{name} "'{value}'\""""
@@ -203,11 +211,22 @@ def _wrong_type(name: str, default: Any, value: Any, *, is_knob: bool) -> Proble
     return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted, advice=advice)
 
 
-def _too_small(name: str, value: Any) -> Problem | None:
-    smallest = _AT_LEAST.get(name)
-    if smallest is None or not isinstance(value, int) or value >= smallest:
+def _out_of_range(name: str, value: Any) -> Problem | None:
+    numbers = value if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(number, int | float) for number in numbers):
         return None
-    return Problem(f"--{name}", seen=repr(value), wanted=f"a whole number, at least {smallest}")
+    smallest = _AT_LEAST.get(name)
+    if smallest is not None and isinstance(value, int):
+        fits, wanted = value >= smallest, f"a whole number, at least {smallest}"
+    elif name in _NOT_NEGATIVE:
+        fits, wanted = all(number >= 0 for number in numbers), "a number, at least 0"
+    elif name in _ABOVE_0:
+        fits, wanted = all(number > 0 for number in numbers), "a number above 0"
+    elif name in _SHARES:
+        fits, wanted = all(0 <= number <= 1 for number in numbers), "between 0 and 1"
+    else:
+        return None
+    return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted)
 
 
 def _is_expression(value: Any) -> bool:
