@@ -12,6 +12,7 @@ import pydoc
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Any
 
@@ -212,18 +213,22 @@ def _wrong_type(name: str, default: Any, value: Any, *, is_knob: bool) -> Proble
 
 
 def _out_of_range(name: str, value: Any) -> Problem | None:
-    numbers = value if isinstance(value, list | tuple) else [value]
-    if not all(isinstance(number, int | float) for number in numbers):
+    """Also of knobs that are null by default, whose type the config does not tell."""
+    if value is None or _is_expression(value):
         return None
-    smallest = _AT_LEAST.get(name)
-    if smallest is not None and isinstance(value, int):
-        fits, wanted = value >= smallest, f"a whole number, at least {smallest}"
+    numbers = value if isinstance(value, list | tuple) else [value]
+    are_numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)
+    if name in _AT_LEAST:
+        fits = isinstance(value, int) and are_numbers and value >= _AT_LEAST[name]
+        wanted = f"a whole number, at least {_AT_LEAST[name]}"
     elif name in _NOT_NEGATIVE:
-        fits, wanted = all(number >= 0 for number in numbers), "a number, at least 0"
+        fits, wanted = are_numbers and all(number >= 0 for number in numbers), "a number, at least 0"
     elif name in _ABOVE_0:
-        fits, wanted = all(number > 0 for number in numbers), "a number above 0"
+        fits, wanted = are_numbers and all(number > 0 for number in numbers), "a number above 0"
     elif name in _SHARES:
-        fits, wanted = all(0 <= number <= 1 for number in numbers), "between 0 and 1"
+        fits, wanted = are_numbers and all(0 <= number <= 1 for number in numbers), "between 0 and 1"
+    elif name == "start_method":
+        fits, wanted = value in (methods := get_all_start_methods()), " or ".join(methods)
     else:
         return None
     return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted)

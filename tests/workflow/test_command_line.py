@@ -4,6 +4,7 @@ import inspect
 import json
 from collections.abc import Callable
 from functools import wraps
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,9 @@ def test_what_a_config_or_a_component_defines_is_accepted(words: list[str]) -> N
         (["--weight_decay", "-0.1"], "--weight_decay: -0.1, expected a number, at least 0"),
         (["--seed", "-1"], "--seed: -1, expected a whole number, at least 0"),
         (["--max_minutes", "0"], "--max_minutes: 0, expected a number above 0"),
+        (["--max_minutes", "soon"], "--max_minutes: 'soon', expected a number above 0"),
+        (["--early_stopping", "two"], "--early_stopping: 'two', expected a whole number, at least 1"),
+        (["--start_method", "forks"], f"--start_method: 'forks', expected {' or '.join(get_all_start_methods())}"),
         (["--num_epochs", "25"], '--num_epochs: 25, expected a list such as "[15, 10]"'),
         (["--num_epochs", "15", "10"], '--num_epochs: 15, expected a list such as "[15, 10]"'),
         (["--num_epochs", "fifteen"], "--num_epochs: 'fifteen', expected a list such as \"[15, 10]\""),
