@@ -103,7 +103,14 @@ def test_a_store_that_cannot_be_written_is_said_before_anything_is_prepared(
     place.write_text("mine", encoding="utf-8")
     assert fill(datalist, place) == 2
     shown = capsys.readouterr().err
-    assert shown.startswith(f"error: --cache-dir: {place}: ") and shown.endswith(", expected a folder to write to\n")
+    assert shown == f"error: --cache-dir: {place}: a file, expected the folder of a store\n"
+    for command in (("status",), ("verify",), ("prune", "--older-than", "1d")):
+        assert run("cache", *command, "--cache-dir", place) == 2
+        assert "a file, expected the folder of a store" in capsys.readouterr().err
+    assert fill(datalist, place / "below") == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"error: --cache-dir: {place / 'below'}: ")
+    assert shown.endswith(", expected a folder to write to\n")
     assert place.read_text(encoding="utf-8") == "mine"
 
 
