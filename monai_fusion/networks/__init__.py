@@ -3,7 +3,7 @@
 from monai_fusion.networks.eeg import EEG_BLOCKS, EEGEncoder, expand_stem
 from monai_fusion.networks.encoder import BlockSize
 from monai_fusion.networks.fusion import FusionNet
-from monai_fusion.networks.head import GatedFusionHead
+from monai_fusion.networks.head import ConcatenationHead, GatedFusionHead, MeanHead
 from monai_fusion.networks.mri import MRI_BLOCKS, MRIEncoder
 from monai_fusion.networks.weights import CONVNEXT_TAG, R3D18_WEIGHTS, read_exported_state
 
@@ -13,10 +13,12 @@ __all__ = [
     "MRI_BLOCKS",
     "R3D18_WEIGHTS",
     "BlockSize",
+    "ConcatenationHead",
     "EEGEncoder",
     "FusionNet",
     "GatedFusionHead",
     "MRIEncoder",
+    "MeanHead",
     "expand_stem",
     "read_exported_state",
 ]

@@ -15,7 +15,7 @@ from monai_fusion import keys
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.networks.eeg import EEG_BLOCKS, EEGEncoder
 from monai_fusion.networks.encoder import BlockSize, parameters_of
-from monai_fusion.networks.head import GatedFusionHead
+from monai_fusion.networks.head import fusion_head
 from monai_fusion.networks.mri import MRI_BLOCKS, MRIEncoder
 from monai_fusion.networks.weights import differences, read_exported_state
 
@@ -31,7 +31,7 @@ class FusionNet(nn.Module):
     Attributes:
         eeg_enc: The :class:`EEGEncoder`.
         mri_enc: The :class:`MRIEncoder`.
-        head: The :class:`GatedFusionHead`.
+        head: The :class:`GatedFusionHead`, or another one for ``fusion``.
 
     Args:
         num_classes: Number of classes.
@@ -46,6 +46,8 @@ class FusionNet(nn.Module):
             sum over the electrodes, because all their filters start equal.
         encoder_dropout: Probability in both projections.
         head_dropout: Probability in the classifier.
+        fusion: ``gated`` (:class:`GatedFusionHead`), ``concat`` (:class:`ConcatenationHead`) or ``mean``
+            (:class:`MeanHead`).
 
     Raises:
         InputError: Weights cannot be had or do not fit, or an option has an unknown value.
@@ -63,6 +65,7 @@ class FusionNet(nn.Module):
         train_stem: bool = True,
         encoder_dropout: float = 0.2,
         head_dropout: float = 0.3,
+        fusion: str = "gated",
     ) -> None:
         super().__init__()
         self.embedding_dim = embedding_dim
@@ -72,9 +75,10 @@ class FusionNet(nn.Module):
             self.eeg_enc = EEGEncoder(electrodes, embedding_dim, pretrained, eeg_weights, encoder_dropout)
         with _collected(problems):
             self.mri_enc = MRIEncoder(embedding_dim, pretrained, mri_weights, encoder_dropout, mri_input_norm)
+        with _collected(problems):
+            self.head = fusion_head(fusion, embedding_dim, num_classes, head_dropout)
         if problems:
             raise InputError(problems)
-        self.head = GatedFusionHead(embedding_dim, num_classes, dropout=head_dropout)
 
     def forward(self, eeg: Tensor, mri: Tensor | None = None, mri_features: Tensor | None = None) -> dict[str, Tensor]:
         """Classify a batch.
@@ -85,7 +89,7 @@ class FusionNet(nn.Module):
             mri_features: In place of ``mri``: what :meth:`MRIEncoder.frozen_features` returned for it.
 
         Returns:
-            ``logits`` [B, num_classes], ``gate`` [B, 1] in [0, 1] (1: EEG only), ``eeg_embedding`` and
+            ``logits`` [B, num_classes], ``gate`` [B, 1] in [0, 1] (1: EEG only; 0.5 without one), ``eeg_embedding`` and
             ``mri_embedding`` [B, D] of L2 norm 1; float32, also under autocast.
 
         Raises:

@@ -1,10 +1,16 @@
-"""The gated fusion head: how much of each modality goes into the decision."""
+"""Fusion heads: from two embeddings to a decision, and how much of each modality goes into it.
+
+The gated head is the project's own; the two others are what it is compared with (`monai-fusion compare`).
+"""
 
 from __future__ import annotations
+
+import difflib
 
 import torch
 from torch import Tensor, nn
 
+from monai_fusion.errors import InputError, Problem
 from monai_fusion.networks.encoder import at_least_float32
 
 
@@ -32,9 +38,7 @@ class GatedFusionHead(nn.Module):
     ) -> None:
         super().__init__()
         self.gate = nn.Sequential(nn.Linear(2 * embedding_dim, gate_hidden), nn.ReLU(), nn.Linear(gate_hidden, 1))
-        self.classifier = nn.Sequential(
-            nn.Linear(3 * embedding_dim, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, num_classes)
-        )
+        self.classifier = _classifier(3 * embedding_dim, hidden, num_classes, dropout)
 
     def forward(self, eeg_embedding: Tensor, mri_embedding: Tensor) -> tuple[Tensor, Tensor]:
         """Fuse two embeddings.
@@ -50,3 +54,73 @@ class GatedFusionHead(nn.Module):
         fused = gate * eeg_embedding + (1 - gate) * mri_embedding
         logits = self.classifier(torch.cat([fused, eeg_embedding, mri_embedding], dim=1))
         return at_least_float32(logits), gate
+
+
+class ConcatenationHead(nn.Module):
+    """Embeddings e, m [B, D] -> logits [B, num_classes] = MLP([e, m]) with layers 2 D - ``hidden`` - ``num_classes``.
+
+    Args:
+        embedding_dim: Length D of either embedding.
+        num_classes: Number of classes.
+        hidden: Width of the hidden layer.
+        dropout: Probability before the last layer.
+    """
+
+    def __init__(
+        self, embedding_dim: int = 512, num_classes: int = 2, hidden: int = 1024, dropout: float = 0.3
+    ) -> None:
+        super().__init__()
+        self.classifier = _classifier(2 * embedding_dim, hidden, num_classes, dropout)
+
+    def forward(self, eeg_embedding: Tensor, mri_embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`GatedFusionHead.forward`; the gate is 0.5 for everybody, because there is none."""
+        logits = at_least_float32(self.classifier(torch.cat([eeg_embedding, mri_embedding], dim=1)))
+        return logits, _half(logits)
+
+
+class MeanHead(nn.Module):
+    """Embeddings e, m [B, D] -> logits [B, num_classes] = MLP((e + m) / 2), layers D - ``hidden`` - ``num_classes``.
+
+    This is the gated head with a gate of one half that sees the fused embedding alone.
+
+    Args:
+        embedding_dim: Length D of either embedding.
+        num_classes: Number of classes.
+        hidden: Width of the hidden layer.
+        dropout: Probability before the last layer.
+    """
+
+    def __init__(
+        self, embedding_dim: int = 512, num_classes: int = 2, hidden: int = 1024, dropout: float = 0.3
+    ) -> None:
+        super().__init__()
+        self.classifier = _classifier(embedding_dim, hidden, num_classes, dropout)
+
+    def forward(self, eeg_embedding: Tensor, mri_embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`GatedFusionHead.forward`; the gate is 0.5 for everybody."""
+        logits = at_least_float32(self.classifier((eeg_embedding + mri_embedding) / 2))
+        return logits, _half(logits)
+
+
+HEADS = {"gated": GatedFusionHead, "concat": ConcatenationHead, "mean": MeanHead}
+
+
+def fusion_head(fusion: str, embedding_dim: int, num_classes: int, dropout: float) -> nn.Module:
+    """Make the head that is called ``gated``, ``concat`` or ``mean``.
+
+    Raises:
+        InputError: ``fusion`` is something else.
+    """
+    if fusion not in HEADS:
+        close = difflib.get_close_matches(str(fusion), HEADS, n=1)
+        advice = f"did you mean '{close[0]}'?" if close else ""
+        raise InputError(Problem("fusion", seen=repr(fusion), wanted=f"one of {', '.join(HEADS)}", advice=advice))
+    return HEADS[fusion](embedding_dim, num_classes, dropout=dropout)
+
+
+def _classifier(features: int, hidden: int, num_classes: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, num_classes))
+
+
+def _half(logits: Tensor) -> Tensor:
+    return torch.full_like(logits[:, :1], 0.5)

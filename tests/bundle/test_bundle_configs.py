@@ -38,6 +38,7 @@ def test_the_knobs_have_the_defaults_of_the_specification() -> None:
         "pretrained": True,
         "train_stem": True,
         "mri_input_norm": "kinetics",
+        "fusion": "gated",
         "eeg_shape": [224, 224, 17],
         "orientation": "RAS",
         "mri_size": [128, 128, 128],

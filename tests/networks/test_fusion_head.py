@@ -3,7 +3,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from monai_fusion.networks import GatedFusionHead
+from monai_fusion.errors import InputError
+from monai_fusion.networks import ConcatenationHead, GatedFusionHead, MeanHead
+from monai_fusion.networks.head import fusion_head
 
 
 def _linear(x: np.ndarray, layer: torch.nn.Module) -> np.ndarray:
@@ -54,3 +56,35 @@ def test_gate_of_1_fuses_to_the_eeg_and_of_0_to_the_mri(bias: float, listened_to
     head(e, m)
     torch.testing.assert_close(seen[0][:, :512], e if listened_to == "eeg" else m)
     torch.testing.assert_close(seen[0][:, 512:], torch.cat([e, m], dim=1))
+
+
+def test_concatenation_classifies_both_embeddings_side_by_side() -> None:
+    head = ConcatenationHead(embedding_dim=6, num_classes=3, hidden=7).double().eval()
+    e, m = torch.randn(2, 4, 6, dtype=torch.float64)
+    logits, gate = head(e, m)
+    hidden = np.maximum(_linear(np.concatenate([e.numpy(), m.numpy()], axis=1), head.classifier[0]), 0)
+    np.testing.assert_allclose(logits.detach().numpy(), _linear(hidden, head.classifier[3]), rtol=1e-10)
+    assert gate.tolist() == [[0.5]] * 4
+
+
+def test_the_mean_head_sees_the_mean_of_the_embeddings_alone() -> None:
+    head = MeanHead(embedding_dim=6, num_classes=3, hidden=7).double().eval()
+    e, m = torch.randn(2, 4, 6, dtype=torch.float64)
+    logits, gate = head(e, m)
+    hidden = np.maximum(_linear((e.numpy() + m.numpy()) / 2, head.classifier[0]), 0)
+    np.testing.assert_allclose(logits.detach().numpy(), _linear(hidden, head.classifier[3]), rtol=1e-10)
+    assert gate.tolist() == [[0.5]] * 4
+
+
+@pytest.mark.parametrize("fusion", ["gated", "concat", "mean"])
+def test_every_head_can_be_scripted_and_gives_float32_under_autocast(fusion: str) -> None:
+    head = fusion_head(fusion, embedding_dim=8, num_classes=2, dropout=0.3).eval()
+    e, m = torch.randn(2, 4, 8)
+    torch.testing.assert_close(torch.jit.script(head)(e, m), head(e, m))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert {value.dtype for value in head(e, m)} == {torch.float32}
+
+
+def test_an_unknown_head_is_named() -> None:
+    with pytest.raises(InputError, match="fusion: 'gatet', expected one of gated, concat, mean: did you mean 'gated'"):
+        fusion_head("gatet", embedding_dim=8, num_classes=2, dropout=0.3)

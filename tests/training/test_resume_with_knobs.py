@@ -14,8 +14,8 @@ from torch import Tensor
 
 from monai_fusion.data import FusionPrepareBatch, ParticipantSampler
 from monai_fusion.losses import AlignedCrossEntropy
+from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.training import (
-    MODEL_FILE,
     Checkpoints,
     EarlyStopping,
     EpochSeeding,
