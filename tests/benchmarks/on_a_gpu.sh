@@ -3,7 +3,8 @@
 #
 #   here:            bash tests/benchmarks/on_a_gpu.sh fetch    # the wheels it lacks into gpu_wheels/, about 20 MB
 #   on the machine:  bash tests/benchmarks/on_a_gpu.sh          # carry the checkout and gpu_wheels/; all of what follows
-#                    bash tests/benchmarks/on_a_gpu.sh check    # unit tests; a small training in each precision
+#                    bash tests/benchmarks/on_a_gpu.sh units    # tests of networks and handlers, with that torch
+#                    bash tests/benchmarks/on_a_gpu.sh train    # a small training in each precision, resumed, evaluated
 #                    bash tests/benchmarks/on_a_gpu.sh measure  # bench_training.py: steps, memory, pipeline, baseline
 #
 # fetch takes the versions of the environment it runs in (PYTHON=.venv/bin/python), for Linux on x86-64 and Python 3.12
@@ -33,8 +34,9 @@ if [ "${1:-}" = fetch ]; then
 fi
 
 case "${1:-all}" in
-    all | check | measure) ;;
-    *) echo "usage: on_a_gpu.sh [fetch|check|measure]" >&2; exit 2 ;;
+    all) parts=(units train measure) ;;
+    units | train | measure) parts=("$1") ;;
+    *) echo "usage: on_a_gpu.sh [fetch|units|train|measure]" >&2; exit 2 ;;
 esac
 if ! ls "$wheels"/*.whl >/dev/null 2>&1; then
     echo "no wheels in $wheels/: run \`on_a_gpu.sh fetch\` where there is a network, and carry the folder along" >&2
@@ -47,22 +49,26 @@ export PYTHONPATH="$PWD:$site"
 device="${DEVICE:-cuda}"
 out="${OUT:-/tmp}"
 
-check() {
+units() {
     "$python" -m pytest -q -p no:cacheprovider tests/networks tests/training/test_accumulation.py tests/training/test_averaging.py \
         tests/training/test_finite_check.py tests/training/test_gradient_clipping.py tests/training/test_stages.py tests/test_losses.py
+}
+
+train() {
     work=$(mktemp -d)
     "$python" -m monai_fusion sample-cohort "$work/cohort" --participants 16 --segments-per-condition 1
     "$python" -m monai_fusion datalist build --eeg-dir "$work/cohort/eeg" --mri-dir "$work/cohort/mri" \
         --participants "$work/cohort/participants.csv" --out "$work/cohort/list.json"
     bundle=bundles/brain_eeg_mri_classification
+    small=(--num_epochs "[1, 1]" --pretrained false --mri_size "[64, 64, 64]" --slab_depth 48)
     for precision in ${PRECISIONS:-float32 bfloat16 float16}; do
-        echo "== a small training in $precision on $device"
+        echo "== a small training in $precision on $device, resumed, evaluated"
         run() {
             "$python" -W ignore -m monai.bundle run --config_file "$bundle/configs/$1.yaml" --bundle_root "$bundle" --device "$device" \
                 --datalist "$work/cohort/list.json" --output_dir "$work/$precision" "${@:2}"
         }
-        run train --precision "$precision" --num_epochs "[1, 1]" --pretrained false --mri_size "[64, 64, 64]" --slab_depth 48
-        run train --precision "$precision" --num_epochs "[1, 1]" --pretrained false --mri_size "[64, 64, 64]" --slab_depth 48 --resume true
+        run train --precision "$precision" "${small[@]}"
+        run train --precision "$precision" "${small[@]}" --resume true
         run evaluate
     done
 }
@@ -72,5 +78,11 @@ measure() {
     "$python" tests/benchmarks/bench_training.py --device "$device" ${BENCH:-}
 }
 
-if [ "${1:-all}" != measure ]; then check 2>&1 | tee "$out/check.txt"; fi
-if [ "${1:-all}" != check ]; then measure 2>&1 | tee "$out/bench_training.txt"; fi
+# A part that fails keeps none of the others from running: time on such a machine is short.
+failed=0
+for part in "${parts[@]}"; do
+    set +e
+    (set -e; "$part") 2>&1 | tee "$out/$part.txt"
+    if [ "${PIPESTATUS[0]}" != 0 ]; then failed=1; echo "== $part failed"; fi
+done
+exit "$failed"
