@@ -5,6 +5,7 @@ MRI = "mri"
 MRI_FEATURES = "mri_features"
 LABEL = "label"
 PARTICIPANT_ID = "participant_id"
+PRESENT = "present"
 
 LOGITS = "logits"
 GATE = "gate"

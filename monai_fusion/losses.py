@@ -15,6 +15,9 @@ from monai_fusion.errors import InputError, Problem
 class AlignedCrossEntropy(nn.Module):
     """Cross-entropy + ``lambda_align`` * mean(1 - cos(e, m)), in float32 also under autocast.
 
+    Who lacks a recording has nothing to align, and adds 0 to that mean over the batch. So everybody weighs the same in
+    whatever batch, and slices of a batch (on several devices, or accumulated) add up to the whole one.
+
     It has neither parameters nor buffers: it works on whatever device the predictions are, and has nothing to save.
 
     Args:
@@ -48,7 +51,8 @@ class AlignedCrossEntropy(nn.Module):
 
         Args:
             pred: What :class:`monai_fusion.networks.FusionNet` returns: ``logits`` [B, C], ``eeg_embedding`` and
-                ``mri_embedding`` [B, D], of any floating dtype.
+                ``mri_embedding`` [B, D], of any floating dtype; and ``present`` [B, 2] bool (EEG, MRI), if somebody's
+                recording may be absent.
             label: Class indices [B], int64.
 
         Returns:
@@ -74,8 +78,11 @@ class AlignedCrossEntropy(nn.Module):
 
     def misalignment(self, pred: Mapping[str, Tensor]) -> Tensor:
         """Mean over the batch of 1 - cos(e, m), in [0, 2], a float32 scalar, not yet weighted."""
-        cosine = F.cosine_similarity(pred[keys.EEG_EMBEDDING].float(), pred[keys.MRI_EMBEDDING].float(), dim=1)
-        return (1 - cosine).mean()
+        eeg, mri = pred[keys.EEG_EMBEDDING].float(), pred[keys.MRI_EMBEDDING].float()
+        if keys.PRESENT not in pred or (both := pred[keys.PRESENT].all(dim=1)).all():
+            return (1 - F.cosine_similarity(eeg, mri, dim=1)).mean()
+        rows = both.nonzero().flatten().to(eeg.device)
+        return (1 - F.cosine_similarity(eeg[rows], mri[rows], dim=1)).sum() / len(eeg)
 
 
 def _outside(name: str, value: object, below: float = float("inf")) -> list[Problem]:

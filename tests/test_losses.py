@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -113,3 +115,27 @@ def test_missing_or_misshapen_labels_are_named(pred: dict[str, Tensor]) -> None:
 def test_class_weights_must_fit_the_classes(pred: dict[str, Tensor]) -> None:
     with pytest.raises(ValueError, match="class_weights: 2 values for 3 classes"):
         AlignedCrossEntropy(class_weights=[1.0, 1.0])(pred, LABEL)
+
+
+def test_who_lacks_a_recording_adds_nothing_to_the_alignment_and_counts_in_its_mean() -> None:
+    eeg = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.6, 0.8]], requires_grad=True)
+    mri = torch.tensor([[0.0, 1.0], [0.3, 0.4], [0.6, 0.8], [0.6, 0.8]], requires_grad=True)
+    present = torch.tensor([[True, True], [True, False], [True, True], [False, True]])
+    pred = {"logits": torch.zeros(4, 2), "eeg_embedding": eeg, "mri_embedding": mri, "present": present}
+    loss = AlignedCrossEntropy(lambda_align=0.5)
+    # 1 - cos is 1 for the first and 0.4 for the third; the others are nobody's.
+    misalignment = loss.misalignment(pred)
+    assert misalignment.item() == pytest.approx((1 + 0.4) / 4, abs=1e-6)
+    assert loss(pred, torch.tensor([0, 1, 0, 1])).item() == pytest.approx(math.log(2) + 0.5 * 0.35, abs=1e-6)
+    misalignment.backward()
+    assert eeg.grad is not None and eeg.grad[[0, 2]].any() and not eeg.grad[[1, 3]].any()
+    # So slices of a batch add up to it.
+    halves = [{name: value[rows] for name, value in pred.items()} for rows in (slice(0, 1), slice(1, 4))]
+    assert (0.25 * loss.misalignment(halves[0]) + 0.75 * loss.misalignment(halves[1])).item() == pytest.approx(
+        misalignment.item(), abs=1e-7
+    )
+    nobody = {**pred, "present": torch.tensor([[True, False]] * 4)}
+    assert loss.misalignment(nobody).item() == 0
+    everybody = {**pred, "present": torch.ones(4, 2, dtype=torch.bool)}
+    without = {name: value for name, value in pred.items() if name != "present"}
+    assert torch.equal(loss.misalignment(everybody), loss.misalignment(without))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from monai_fusion.on_demand import names_on_demand
 
 if TYPE_CHECKING:
-    from monai_fusion.data.fusion import FusionDataset, FusionPrepareBatch, collate_participant
+    from monai_fusion.data.fusion import FusionDataset, FusionPrepareBatch, collate_available, collate_participant
     from monai_fusion.data.items import SegmentItems, VolumeItems
     from monai_fusion.data.recordings import EEGDataset, MRIDataset
     from monai_fusion.data.sampling import Draw, ParticipantSampler
@@ -32,6 +32,7 @@ _MODULES = {
     "StoredChain": "store",
     "TrainingShare": "sharing",
     "VolumeItems": "items",
+    "collate_available": "fusion",
     "collate_participant": "fusion",
 }
 
@@ -48,6 +49,7 @@ __all__ = [
     "StoredChain",
     "TrainingShare",
     "VolumeItems",
+    "collate_available",
     "collate_participant",
 ]
 

@@ -15,14 +15,14 @@ from monai_fusion.errors import InputError, Problem
 
 @dataclass(frozen=True)
 class FeatureVariants:
-    """Where the features of each participant's variants lie in the store.
+    """Where the features of each MRI's variants lie in the store.
 
     An entry is found by the MRI's content, the number of the variant and, through ``stored``, by all else that
     determines the features: preprocessing, augmentation, seed and the frozen weights.
 
     Attributes:
         stored: The store's entries.
-        contents: The content hash of each participant's MRI.
+        contents: The content hash of each MRI, in the order of the `MRIDataset`.
         count: Variants of each MRI.
         seed: Keys the variants' random transforms.
     """
@@ -33,7 +33,7 @@ class FeatureVariants:
     seed: int
 
     def load(self, index: int, variant: int) -> torch.Tensor:
-        """Return the features [C, t, h, w] of a participant's variant, float16 as they are stored.
+        """Return the features [C, t, h, w] of an MRI's variant, float16 as they are stored.
 
         Raises:
             InputError: They are no longer in the store.
@@ -45,7 +45,7 @@ class FeatureVariants:
         return torch.from_numpy(array)
 
     def save(self, index: int, variant: int, features: torch.Tensor) -> None:
-        """Store the features [C, t, h, w] of a participant's variant as float16.
+        """Store the features [C, t, h, w] of an MRI's variant as float16.
 
         Raises:
             OSError: The disk is full or read-only.
@@ -54,7 +54,7 @@ class FeatureVariants:
         self.stored.write(self.key(index, variant), features.clamp(-limit, limit).to(torch.float16).numpy())
 
     def missing(self, indices: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """Yield (participant, variant) for what has to be computed; two participants may share one MRI's content."""
+        """Yield (index, variant) for what has to be computed; two MRIs may share one content."""
         seen: set[str] = set()
         for index in indices:
             for variant in range(self.count):
@@ -68,6 +68,6 @@ class FeatureVariants:
         return xxhash.xxh3_128_hexdigest(f"{self.contents[index]} variant {variant}".encode())
 
     def random_seed(self, index: int, variant: int) -> int:
-        """What seeds the random transforms of a participant's variant: its content counts, not its place in a list."""
+        """What seeds the random transforms of an MRI's variant: its content counts, not its place in a list."""
         key = np.random.SeedSequence((self.seed, int(self.contents[index], 16), variant))
         return int(key.generate_state(1, np.uint32)[0])

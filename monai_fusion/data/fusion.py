@@ -1,34 +1,37 @@
-"""`FusionDataset`: the participants who have both recordings, and the batches made of them."""
+"""`FusionDataset`: the participants with their recordings, and the batches made of them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from monai.engines import PrepareBatch
 from monai.transforms import Compose
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from monai_fusion.data.features import FeatureVariants
 from monai_fusion.data.items import SegmentItems, VolumeItems
 from monai_fusion.data.recordings import EEGDataset, MRIDataset
 from monai_fusion.data.sampling import Draw
 from monai_fusion.datalist import ParticipantRecord
-from monai_fusion.keys import EEG, LABEL, MRI, MRI_FEATURES, PARTICIPANT_ID
+from monai_fusion.datalist.availability import BOTH, RecordingUse
+from monai_fusion.keys import EEG, LABEL, MRI, MRI_FEATURES, PARTICIPANT_ID, PRESENT
 
 
 class FusionDataset(Dataset[dict[str, Any]]):
-    """One item for each participant who has both recordings.
+    """One item for each participant who has both recordings, or, if ``use`` says so, one of them.
 
     With ``segments="random"`` (training) an item holds one of the participant's EEG segments, drawn anew for each
     :class:`~monai_fusion.data.sampling.Draw`: ``eeg`` [17, F, T], ``mri`` [1, T, H, W]. With ``segments="all"``
-    (evaluation) it holds all of them, ``eeg`` [S, 17, F, T], and the MRI once.
+    (evaluation) it holds all of them, ``eeg`` [S, 17, F, T], and the MRI once. What a participant lacks is not in the
+    item.
 
     Args:
-        data: The participants' records; those with one recording only are left out (see ``left_out``).
+        data: The participants' records; who does not take part (mostly for want of a recording) is in ``left_out``.
         transform: ``{"eeg": ..., "mri": ...}``: deterministic transforms, then random ones.
         cache_dir: Folder of the preprocessed store; None keeps what is prepared in memory.
         segments: ``"random"`` or ``"all"``.
@@ -37,6 +40,8 @@ class FusionDataset(Dataset[dict[str, Any]]):
         channels: Channels of the MRI, 1 or 3.
         num_workers: Threads that prepare files; None for one a core.
         progress: Whether to show progress bars while files are prepared.
+        use: Which recordings are used, who takes part, and, with ``"random"`` segments, how often one of two
+            recordings is hidden.
 
     Attributes:
         features: Where features of frozen blocks lie, if a training reuses them (`training.FeatureReuse` sets it); a
@@ -57,16 +62,19 @@ class FusionDataset(Dataset[dict[str, Any]]):
         channels: int = 1,
         num_workers: int | None = None,
         progress: bool = True,
+        use: RecordingUse = BOTH,
     ) -> None:
         if segments not in ("random", "all"):
             raise ValueError(f'segments must be "random" or "all", got {segments!r}')
-        self.records = tuple(record for record in data if record.eeg and record.mri is not None)
-        self.left_out = tuple(record for record in data if not (record.eeg and record.mri is not None))
+        self.use = use
+        self.records, self.left_out = use.choose(data)
         self.segments = segments
         self.max_segments = max_segments
         self.seed = seed
         self.features: FeatureVariants | None = None
         self._items = SegmentItems(self.records)
+        self._eeg_places = _places(bool(record.eeg) for record in self.records)
+        self._mri_places = _places(record.mri is not None for record in self.records)
         volumes = VolumeItems(self.records)
         self.mri = MRIDataset(
             volumes, transform[MRI], cache_dir, num_workers=num_workers, progress=progress, channels=channels
@@ -89,31 +97,54 @@ class FusionDataset(Dataset[dict[str, Any]]):
             if not -len(self) <= draw < len(self):
                 raise IndexError(f"participant {draw} of {len(self)}")
             draw = Draw(draw % len(self), epoch=0, position=draw % len(self))
-        first, end = self._items.starts[draw.index], self._items.starts[draw.index + 1]
-        generator = draw.generator(self.seed)
-        if self.segments == "random":
-            segment = int(generator.integers(first, end))
-            eeg_seed, mri_seed = (int(value) for value in generator.integers(0, 2**32, size=2, dtype=np.uint32))
-            eeg = _plain(self.eeg.draw(segment, eeg_seed)[EEG])
-            if draw.features:
-                return self._with_features(draw.index, eeg, mri_seed)
-            item = self.mri.draw(draw.index, mri_seed)
-        else:
-            eeg = torch.stack([_plain(self.eeg[index][EEG]) for index in spread(first, end, self.max_segments)])
-            item = self.mri[draw.index]
-        chosen = {EEG: eeg, MRI: _plain(item[MRI]), PARTICIPANT_ID: item[PARTICIPANT_ID]}
-        return chosen | ({LABEL: item[LABEL]} if LABEL in item else {})
+        record = self.records[draw.index]
+        item = self._drawn(draw, record) if self.segments == "random" else self._whole(draw.index)
+        item[PARTICIPANT_ID] = record.participant_id
+        # Inference has no labels, and None cannot be collated.
+        return item if record.label is None else {**item, LABEL: record.label}
 
-    def _with_features(self, index: int, eeg: torch.Tensor, seed: int) -> dict[str, Any]:
-        assert self.features is not None  # noqa: S101 # who asks for features has provided them
-        record = self.records[index]
-        features = self.features.load(index, seed % self.features.count)
-        chosen = {EEG: eeg, MRI_FEATURES: features, PARTICIPANT_ID: record.participant_id}
-        return chosen | ({} if record.label is None else {LABEL: record.label})
+    def _drawn(self, draw: Draw, record: ParticipantRecord) -> dict[str, Any]:
+        generator = draw.generator(self.seed)
+        segments = self._segments(draw.index)
+        segment = int(generator.integers(segments.start, segments.stop)) if segments else -1
+        eeg_seed, mri_seed = (int(value) for value in generator.integers(0, 2**32, size=2, dtype=np.uint32))
+        with_eeg, with_mri = bool(segments), record.mri is not None
+        # Last, so that with or without it everything else is drawn alike.
+        if with_eeg and with_mri and self.use.dropout > 0 and generator.random() < self.use.dropout:
+            with_eeg = generator.random() < 0.5
+            with_mri = not with_eeg
+        item: dict[str, Any] = {}
+        if with_eeg:
+            item[EEG] = _plain(self.eeg.draw(segment, eeg_seed)[EEG])
+        if with_mri and draw.features:
+            assert self.features is not None  # noqa: S101 # who asks for features has provided them
+            item[MRI_FEATURES] = self.features.load(self._mri_places[draw.index], mri_seed % self.features.count)
+        elif with_mri:
+            item[MRI] = _plain(self.mri.draw(self._mri_places[draw.index], mri_seed)[MRI])
+        return item
+
+    def _whole(self, index: int) -> dict[str, Any]:
+        item: dict[str, Any] = {}
+        if segments := self._segments(index):
+            chosen = spread(segments.start, segments.stop, self.max_segments)
+            item[EEG] = torch.stack([_plain(self.eeg[segment][EEG]) for segment in chosen])
+        if self.records[index].mri is not None:
+            item[MRI] = _plain(self.mri[self._mri_places[index]][MRI])
+        return item
+
+    def _segments(self, index: int) -> range:
+        """The places of a participant's segments in the EEG dataset."""
+        if not self.records[index].eeg:
+            return range(0)
+        place = self._eeg_places[index]
+        return range(self._items.starts[place], self._items.starts[place + 1])
 
 
 class FusionPrepareBatch(PrepareBatch):
-    """Turn a batch into the arguments of ``FusionNet(eeg, mri, mri_features)`` and the target, on the device."""
+    """Turn a batch into the arguments of ``FusionNet(eeg, mri, mri_features, present)`` and the target, on the device.
+
+    ``present``, which only says which rows there are, stays on the CPU: nobody has to wait for the device to read it.
+    """
 
     def __call__(
         self,
@@ -121,8 +152,11 @@ class FusionPrepareBatch(PrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | None, tuple[torch.Tensor, ...], dict[str, Any]]:
-        """Return ``(eeg, label, (mri,), {})``, or with the keyword ``mri_features``; an absent label is None."""
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, tuple[torch.Tensor | None, ...], dict[str, Any]]:
+        """Return ``(eeg, label, (mri,), {})``, or with the keywords ``mri_features`` and ``present``.
+
+        What is absent (a label, or everybody's EEG or MRI) is None.
+        """
         moved = {
             key: batchdata[key].to(device=device, non_blocking=non_blocking, **kwargs)
             for key in (EEG, MRI, MRI_FEATURES)
@@ -130,20 +164,44 @@ class FusionPrepareBatch(PrepareBatch):
         }
         label = batchdata.get(LABEL)
         target = None if label is None else label.to(device=device, non_blocking=non_blocking)
+        further = {key: found for key, found in ((PRESENT, batchdata.get(PRESENT)),) if found is not None}
         if MRI_FEATURES in moved:
-            return moved[EEG], target, (), {MRI_FEATURES: moved[MRI_FEATURES]}
-        return moved[EEG], target, (moved[MRI],), {}
+            return moved.get(EEG), target, (), {MRI_FEATURES: moved[MRI_FEATURES], **further}
+        return moved.get(EEG), target, (moved.get(MRI),), further
+
+
+def collate_available(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Make a training batch of participants of whom some may lack a recording; no place is held for what is absent.
+
+    Returns:
+        ``eeg`` [n_e, 17, F, T] of those who have it, ``mri`` [n_m, C, T, H, W] (or ``mri_features`` [n_m, C, t, h, w])
+        of those who have it, each only if anybody does; ``present`` [B, 2] bool (EEG, MRI), ``participant_id`` [B] and,
+        where known, ``label`` [B] int64.
+    """
+    found = {key: [item[key] for item in items if key in item] for key in (EEG, MRI, MRI_FEATURES)}
+    batch: dict[str, Any] = {key: default_collate(values) for key, values in found.items() if values}
+    batch[PRESENT] = torch.tensor([[EEG in item, MRI in item or MRI_FEATURES in item] for item in items])
+    known = [{key: item[key] for key in (PARTICIPANT_ID, LABEL) if key in item} for item in items]
+    return batch | default_collate(known)
 
 
 def collate_participant(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Make an evaluation batch of one participant: ``eeg`` stays [S, 17, F, T], without a copy.
 
     Returns:
-        ``eeg`` [S, 17, F, T], ``mri`` [1, C, T, H, W], ``participant_id`` [1] and, where known, ``label`` [1] int64.
+        ``eeg`` [S, 17, F, T] and ``mri`` [1, C, T, H, W], as far as they are there, ``participant_id`` [1] and, where
+        known, ``label`` [1] int64.
     """
     (item,) = items  # participants differ in their number of segments: they cannot share a batch
-    batch = {EEG: item[EEG], MRI: item[MRI][None], PARTICIPANT_ID: [item[PARTICIPANT_ID]]}
+    batch: dict[str, Any] = {EEG: item[EEG]} if EEG in item else {}
+    batch |= {MRI: item[MRI][None]} if MRI in item else {}
+    batch[PARTICIPANT_ID] = [item[PARTICIPANT_ID]]
     return batch | ({LABEL: torch.tensor([item[LABEL]])} if LABEL in item else {})
+
+
+def _places(there: Iterable[bool]) -> list[int]:
+    """The place of each participant among those who have a recording; of no meaning for the others."""
+    return [count - 1 for count in accumulate(map(int, there))]
 
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:

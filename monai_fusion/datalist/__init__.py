@@ -4,16 +4,20 @@ Nothing here imports torch or MONAI: ``monai-fusion datalist check`` answers in 
 splitting are in `building` and `split`, imported where they are needed.
 """
 
+from monai_fusion.datalist.availability import PATTERNS, Pattern, RecordingUse
 from monai_fusion.datalist.reading import check_datalist, read_datalist
 from monai_fusion.datalist.records import Datalist, ParticipantRecord
 from monai_fusion.datalist.reporting import DatalistError
 from monai_fusion.datalist.schema import SECTIONS, datalist_json_schema
 
 __all__ = [
+    "PATTERNS",
     "SECTIONS",
     "Datalist",
     "DatalistError",
     "ParticipantRecord",
+    "Pattern",
+    "RecordingUse",
     "check_datalist",
     "datalist_json_schema",
     "read_datalist",

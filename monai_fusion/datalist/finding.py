@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,8 @@ class FileFinder:
         root: The data_root.
         rows: All rows that will be asked for; the files of others are not offered in place of one that is missing.
         line_of: The line of a row.
+        needed: The recordings, ``eeg`` and ``mri``, whose files must be there. Of another one a path or pattern that
+            finds nothing is kept, and nothing is said.
 
     Attributes:
         refusals: Paths that may not be used, whether or not there is such a file.
@@ -30,13 +32,16 @@ class FileFinder:
         backslashes: The rows and fields whose paths are written with backslashes.
     """
 
-    def __init__(self, root: Path, rows: Iterable[Row], line_of: LineOf) -> None:
+    def __init__(
+        self, root: Path, rows: Iterable[Row], line_of: LineOf, needed: Collection[str] = ("eeg", "mri")
+    ) -> None:
         self.refusals: list[Finding] = []
         self.findings: list[Finding] = []
         self.backslashes: list[tuple[Row, str]] = []
         self._root = root
         self._files = FilesBelow(root)
         self._line_of = line_of
+        self._needed = needed
         self._ids = frozenset(row.participant_id for row in rows)
         self._owners: dict[str, Row] = {}
         self._sharing: set[tuple[str, str]] = set()
@@ -76,7 +81,7 @@ class FileFinder:
         found = self._files.matching(path)
         if not found:
             self._not_found(row, "eeg", path, index)
-            found = [] if is_pattern(path) else [path]
+            found = [] if is_pattern(path) and "eeg" in self._needed else [path]
         for file in found:
             self._own(row, "eeg", file, index)
         return found
@@ -96,6 +101,8 @@ class FileFinder:
         return None
 
     def _not_found(self, row: Row, field: str, path: str, index: tuple[int, ...]) -> None:
+        if field not in self._needed:
+            return
         seen = f"no file matches {quoted(path)}" if is_pattern(path) else f"there is no file {quoted(path)}"
         finding = row.finding(field, seen, advice=self._likely_meant(row, field, path), group="files")
         self.findings.append(_within(finding, index))

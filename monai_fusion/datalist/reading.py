@@ -85,6 +85,7 @@ def read_datalist(
     *,
     require_labels: bool = True,
     require_files: bool = True,
+    modalities: str = "both",
 ) -> Datalist:
     """Read and check a datalist, and find its files.
 
@@ -96,6 +97,8 @@ def read_datalist(
         require_labels: Every participant needs a label; ``False`` for inference on people whose class is not known.
         require_files: Every path must exist and every pattern find a file; with ``False`` a path that does not exist
             is kept, and a pattern that finds nothing gives no file.
+        modalities: ``eeg`` or ``mri`` if the files of the other recording need not be there: what the datalist says of
+            them is kept as it is.
 
     Returns:
         The participants of the sections that were read, without those that have an ``exclude`` reason.
@@ -103,7 +106,8 @@ def read_datalist(
     Raises:
         DatalistError: An `InputError` with all problems found, by kind and line.
     """
-    return examine_datalist(path, sections, require_labels=require_labels, require_files=require_files).datalist()
+    asked = Requirements(sections, require_labels, require_files, modalities=modalities)
+    return examine(read_json(Path(path)), Path(path), asked).datalist()
 
 
 def check_datalist(
@@ -112,10 +116,11 @@ def check_datalist(
     *,
     require_labels: bool = True,
     require_files: bool = True,
+    modalities: str = "both",
 ) -> list[Problem]:
     """All that `read_datalist` would raise, as a list; empty if the datalist is right."""
-    examined = examine_datalist(path, sections, require_labels=require_labels, require_files=require_files)
-    return list(examined.problems)
+    asked = Requirements(sections, require_labels, require_files, modalities=modalities)
+    return list(examine(read_json(Path(path)), Path(path), asked).problems)
 
 
 def examine_datalist(
@@ -142,12 +147,13 @@ def examine_datalist(
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What is asked of a datalist: the arguments of `examine_datalist`."""
+    """What is asked of a datalist: the arguments of `examine_datalist` and `read_datalist`."""
 
     sections: Sequence[str] | None = None
     labels: bool = True
     files: bool = True
     complete: bool = False
+    modalities: str = "both"
 
 
 def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
@@ -174,7 +180,8 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
     findings += rules.without_recordings(looked_at)
 
     root = Path(os.path.abspath(path.parent / head.data_root.replace("\\", "/")))  # noqa: PTH100 - FileFinder says why
-    finder = FileFinder(root, in_use, line_of)
+    needed = ("eeg", "mri") if asked.modalities == "both" else (asked.modalities,)
+    finder = FileFinder(root, in_use, line_of, needed)
     participants = tuple(ParticipantFiles(row, finder.eeg(row), finder.mri(row)) for row in looked_at)
     if any(finding.place == ("data_root",) for finding in misfits):  # then every file is missing for one reason
         findings += finder.refusals

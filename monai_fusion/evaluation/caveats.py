@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from monai_fusion.evaluation.schema import GateSection, Metrics, ModalitiesSection
+from collections.abc import Sequence
+
+from monai_fusion.datalist.availability import TITLES
+from monai_fusion.evaluation.schema import GateSection, Metrics, ModalitiesSection, PatternScores
 
 FEW_PER_CLASS = 10
 
@@ -11,6 +14,7 @@ def caveats(metrics: Metrics) -> list[str]:
     """Return the warnings of an evaluation, the most important first."""
     return [
         *_about_participants(metrics),
+        *_about_patterns(metrics.patterns),
         *metrics.calibration.notes,
         *_about_strata(metrics),
         *_about_gate(metrics.gate, metrics.modalities),
@@ -45,6 +49,13 @@ def _about_participants(metrics: Metrics) -> list[str]:
     return found
 
 
+def _about_patterns(patterns: Sequence[PatternScores]) -> list[str]:
+    if not patterns:
+        return []
+    counts = ", ".join(f"{each.participants} with {TITLES[each.recordings]}" for each in patterns)
+    return [f"not everybody has the same recordings ({counts}): see the results by pattern before the overall ones"]
+
+
 def _about_strata(metrics: Metrics) -> list[str]:
     found = []
     for test in metrics.permutation.tests[1:]:
@@ -57,10 +68,10 @@ def _about_strata(metrics: Metrics) -> list[str]:
     return found
 
 
-def _about_gate(gate: GateSection, modalities: ModalitiesSection | None) -> list[str]:
+def _about_gate(gate: GateSection | None, modalities: ModalitiesSection | None) -> list[str]:
     """Warn of a gate that lets one modality through alone, and of a modality that changes nothing."""
     found = []
-    if gate.collapsed is not None:
+    if gate is not None and gate.collapsed is not None:
         found.append(collapse_text(gate.collapsed))
     if modalities is not None:
         for name, without in (("EEG", modalities.without_eeg), ("MRI", modalities.without_mri)):

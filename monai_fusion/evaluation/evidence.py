@@ -68,7 +68,8 @@ class _Rows:
 class EmbeddingWriter(_Rows):
     """Write ``embeddings.npz``: ``participant_id`` [N] and ``eeg``, ``mri``, ``fused``, each [N, D] float32.
 
-    Each is the mean over a participant's EEG segments; ``fused`` is the mean of g e + (1 - g) m.
+    Each is the mean over a participant's EEG segments; ``fused`` is the mean of g e + (1 - g) m. Rows of absent
+    recordings are NaN.
 
     Args:
         folder: The folder to write to; made if it does not exist.
@@ -85,7 +86,8 @@ class ThumbnailWriter(_Rows):
     """Write ``thumbnails.npz``: ``participant_id`` [N], ``mri`` [N, 3, 96, 96] and ``eeg`` [N, 96, 96], uint8.
 
     They show what the network saw, after preprocessing: the middle sagittal, coronal and axial slice of the slab, and
-    the mean scalogram over segments and electrodes. Each picture is scaled to its own 1st to 99th percentile.
+    the mean scalogram over segments and electrodes. Each picture is scaled to its own 1st to 99th percentile; that of
+    an absent recording is black.
 
     Args:
         folder: The folder to write to; made if it does not exist.
@@ -111,9 +113,14 @@ class ThumbnailWriter(_Rows):
         self.path.unlink(missing_ok=True)
 
     def _of(self, batch: Mapping[str, Any], predicted: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
-        slices = [middle_slices(volume[0].float().cpu().numpy(), self.orientation) for volume in batch[MRI]]
-        mean = batch[EEG].float().mean(dim=(0, 1)).cpu().numpy()
-        return {"mri": np.stack([_thumbnails(three) for three in slices]), "eeg": _thumbnails([mean])}
+        side = THUMBNAIL_SIZE
+        pictures = {"mri": np.zeros((1, 3, side, side), np.uint8), "eeg": np.zeros((1, side, side), np.uint8)}
+        if MRI in batch:
+            slices = [middle_slices(volume[0].float().cpu().numpy(), self.orientation) for volume in batch[MRI]]
+            pictures["mri"] = np.stack([_thumbnails(three) for three in slices])
+        if EEG in batch:
+            pictures["eeg"] = _thumbnails([batch[EEG].float().mean(dim=(0, 1)).cpu().numpy()])
+        return pictures
 
 
 def middle_slices(volume: npt.NDArray[np.float32], orientation: str) -> list[npt.NDArray[np.float32]]:

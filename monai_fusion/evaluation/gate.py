@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from monai_fusion.evaluation import scores
-from monai_fusion.evaluation.predictions import Prediction, change, said
+from monai_fusion.evaluation.predictions import Prediction, change, said, with_both
 from monai_fusion.evaluation.schema import ClassGates, Distribution, GateSection, ModalitiesSection, WithoutModality
 
 COLLAPSED_BELOW = 0.05
@@ -17,8 +17,14 @@ CHANGES_NOTHING_BELOW = 0.02
 """A mean change of the probabilities below this, with nobody's class changed, counts as none."""
 
 
-def gate_section(predictions: Sequence[Prediction], classes: Sequence[str]) -> GateSection:
-    """Describe the gates of participants with labels: of all, of each class, and by whether their class was said."""
+def gate_section(predictions: Sequence[Prediction], classes: Sequence[str]) -> GateSection | None:
+    """Describe the gates of participants with labels: of all, of each class, and by whether their class was said.
+
+    Only of those who have both recordings: nobody asked the gate of the others. None if there are none.
+    """
+    predictions = with_both(predictions)
+    if not predictions:
+        return None
     right = [row.gate for row in predictions if row.predicted == row.label]
     wrong = [row.gate for row in predictions if row.predicted != row.label]
     by_class = [
@@ -52,17 +58,20 @@ def distribution(values: Sequence[float]) -> Distribution:
 
 def collapsed(gates: Sequence[float]) -> Literal["eeg", "mri"] | None:
     """Return the modality that alone passes the gate, for all participants alike; None if neither does."""
+    if not gates:
+        return None
     if min(gates) > COLLAPSED_ABOVE:
         return "eeg"
     return "mri" if max(gates) < COLLAPSED_BELOW else None
 
 
 def modalities_section(predictions: Sequence[Prediction], reference_participants: int) -> ModalitiesSection | None:
-    """Compare the predictions of participants with labels with those made without one modality.
+    """Compare the predictions of participants with labels and both recordings with those made without one of them.
 
     Returns:
-        None unless every prediction was also made without each modality.
+        None unless each of these predictions was also made without each modality.
     """
+    predictions = with_both(predictions)
     without_eeg = [row.without_eeg for row in predictions if row.without_eeg is not None]
     without_mri = [row.without_mri for row in predictions if row.without_mri is not None]
     if not len(without_eeg) == len(without_mri) == len(predictions) > 0:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from ignite.metrics import Metric
+from monai.networks.utils import eval_mode
 
 from monai_fusion import ranks
 from monai_fusion.datalist import ParticipantRecord
@@ -21,7 +22,7 @@ from monai_fusion.evaluation.caveats import collapse_text
 from monai_fusion.evaluation.conditions import conditions_of, mean_by_condition
 from monai_fusion.evaluation.gate import collapsed
 from monai_fusion.evaluation.modalities import FusingNetwork, without_each_modality
-from monai_fusion.evaluation.predictions import Prediction, refuse_nan, write_predictions
+from monai_fusion.evaluation.predictions import Prediction, refuse_nan, with_both, write_predictions
 from monai_fusion.evaluation.scores import SCORES
 from monai_fusion.evaluation.strata import strata_of
 from monai_fusion.evaluation.summary import Settings, summarize
@@ -31,6 +32,7 @@ from monai_fusion.keys import (
     EEG,
     GATE,
     LABEL,
+    MRI,
     MRI_EMBEDDING,
     PARTICIPANT_ID,
     PROBABILITIES,
@@ -88,7 +90,8 @@ class PredictionCollector:
         then: What to do with the predictions, in this order, e.g. a `ReportPrinter` and a `ResultWriter`.
         records: The participants of the datalist, for their further fields and the conditions of their EEG segments;
             without them predictions have neither.
-        network: The network, to predict everybody without each modality as well; keeps 2 kB a segment. None does not.
+        network: The network, to predict everybody who has both recordings without each of them as well; keeps 2 kB a
+            segment. None does not.
     """
 
     def __init__(
@@ -127,12 +130,13 @@ class PredictionCollector:
                     label=labels[row],
                     probabilities=tuple(probabilities[row].tolist()),
                     gate=float(gates[row]),
-                    segments=len(batch[EEG]),
+                    segments=len(batch.get(EEG, ())),
                     by_condition=self._by_condition(participant, predicted),
                     fields={} if record is None else record.extra,
+                    recordings="mri" if EEG not in batch else "eeg" if MRI not in batch else "both",
                 )
             )
-        if self.network is not None:
+        if self.network is not None and EEG in batch and MRI in batch:
             self._eeg.append(predicted[SEGMENT_EEG_EMBEDDINGS].detach())
             self._mri.append(predicted[MRI_EMBEDDING].detach())
 
@@ -143,12 +147,14 @@ class PredictionCollector:
         return mean_by_condition(predicted[SEGMENT_PROBABILITIES].double().cpu().tolist(), conditions)
 
     def _finish(self, engine: Engine) -> None:
-        if self.network is not None and len(self.predictions) > 1:
-            without = zip(*without_each_modality(self.network, self._eeg, self._mri), strict=True)
-            self.predictions = [
-                replace(row, without_eeg=eeg, without_mri=mri)
-                for row, (eeg, mri) in zip(self.predictions, without, strict=True)
-            ]
+        if self.network is not None and len(self._eeg) > 1:
+            with eval_mode(self.network):  # by now the engine may have put it back into training mode, with dropout
+                without = zip(*without_each_modality(self.network, self._eeg, self._mri), strict=True)
+            changed = {
+                row.participant_id: replace(row, without_eeg=eeg, without_mri=mri)
+                for row, (eeg, mri) in zip(with_both(self.predictions), without, strict=True)
+            }
+            self.predictions = [changed.get(row.participant_id, row) for row in self.predictions]
         self._eeg, self._mri = [], []
         self.predictions = _of_all_ranks(self.predictions, lambda prediction: prediction.participant_id)
         for receiver in self.then if ranks.is_main() else ():
@@ -211,7 +217,7 @@ class ResultWriter:
         if any(row.label is not None for row in predictions):
             written.append(self.folder / METRICS_FILE)
             self._score(predictions, written[1])
-        elif (modality := collapsed([row.gate for row in predictions])) is not None:
+        elif (modality := collapsed([row.gate for row in with_both(predictions)])) is not None:
             logger.warning(collapse_text(modality))
         logger.info("wrote %s", " and ".join(map(str, written)))
 

@@ -31,12 +31,17 @@ class FusionNetwork(Protocol):
     def encode_mri(self, mri: Tensor) -> Tensor:
         """[B, C, T, H, W] -> [B, D]."""
 
-    def fuse(self, eeg_embedding: Tensor, mri_embedding: Tensor) -> dict[str, Tensor]:
-        """[B, D], [B, D] -> logits [B, K], gate [B, 1] and both embeddings."""
+    def fuse(
+        self, eeg_embedding: Tensor | None, mri_embedding: Tensor | None, present: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """[B, D], [B, D] -> logits [B, K], gate [B, 1] and both embeddings; ``present`` if one of them is None."""
 
 
 class ParticipantInferer(Inferer):
     """Average the class probabilities over all EEG segments of one participant.
+
+    Somebody without an EEG is one pass with what the network has learned in its place, somebody without an MRI as many
+    as there are segments.
 
     Args:
         segments_at_once: How many segments go through the EEG encoder together; only memory and speed depend on it.
@@ -53,39 +58,59 @@ class ParticipantInferer(Inferer):
         self.segments_at_once = segments_at_once
         self.precision = precision
 
-    def __call__(self, inputs: Tensor, network: torch.nn.Module, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+    def __call__(self, inputs: Tensor | None, network: torch.nn.Module, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Predict one participant.
 
         Args:
-            inputs: All EEG segments, [S, 17, F, T].
-            network: A `FusionNet`.
-            *args: The MRI, [1, C, T, H, W].
+            inputs: All EEG segments, [S, 17, F, T]; None if there is no EEG.
+            network: A `FusionNet`, made with ``absence`` if a recording is absent.
+            *args: The MRI, [1, C, T, H, W]; None if there is none.
             **kwargs: Not used; part of MONAI's interface.
 
         Returns:
             float32 ``probabilities`` [1, K] and ``gate`` [1, 1] (means over the segments), ``logits`` [1, K]
             (logarithm of the mean probabilities), ``eeg_embedding`` and ``fused_embedding`` [1, D] (means over the
             segments), ``mri_embedding`` [1, D]; and of each segment ``segment_probabilities`` [S, K] and
-            ``segment_eeg_embeddings`` [S, D].
+            ``segment_eeg_embeddings`` [S, D]. The embedding of an absent recording is NaN.
         """
         (mri,) = args
-        fusion = cast(FusionNetwork, network)
-        parts: list[dict[str, Tensor]] = []
-        with autocast(self.precision, inputs.device):
-            mri_embedding = fusion.encode_mri(mri)
-            for chunk in torch.split(inputs, self.segments_at_once):
-                embedding = fusion.encode_eeg(chunk)
-                parts.append(fusion.fuse(embedding, mri_embedding.expand(len(embedding), -1)))
-        logits, gate, eeg = (torch.cat([part[key] for part in parts]).float() for key in (LOGITS, GATE, EEG_EMBEDDING))
+        parts = self._parts(inputs, mri, cast(FusionNetwork, network))
+        keys = (LOGITS, GATE, EEG_EMBEDDING, MRI_EMBEDDING)
+        logits, gate, eeg, of_mri = (torch.cat([part[key] for part in parts]).float() for key in keys)
         of_segments = logits.softmax(dim=1)
         probabilities = of_segments.mean(dim=0, keepdim=True)
+        fused = (gate * eeg + (1 - gate) * of_mri).mean(dim=0, keepdim=True)
+        segments = 0 if inputs is None else len(inputs)
+        unknown = torch.full_like(of_mri[:1], torch.nan)
         return {
             PROBABILITIES: probabilities,
             LOGITS: probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log(),
             GATE: gate.mean(dim=0, keepdim=True),
-            EEG_EMBEDDING: eeg.mean(dim=0, keepdim=True),
-            MRI_EMBEDDING: mri_embedding.float(),
-            SEGMENT_PROBABILITIES: of_segments,
-            SEGMENT_EEG_EMBEDDINGS: eeg,
-            FUSED_EMBEDDING: (gate * eeg + (1 - gate) * mri_embedding.float()).mean(dim=0, keepdim=True),
+            EEG_EMBEDDING: unknown if inputs is None else eeg.mean(dim=0, keepdim=True),
+            MRI_EMBEDDING: unknown if mri is None else of_mri[:1],
+            SEGMENT_PROBABILITIES: of_segments[:segments],
+            SEGMENT_EEG_EMBEDDINGS: eeg[:segments],
+            FUSED_EMBEDDING: fused,
         }
+
+    def _parts(self, eeg: Tensor | None, mri: Tensor | None, network: FusionNetwork) -> list[dict[str, Tensor]]:
+        """What the network answers to the segments, some at a time."""
+        with autocast(self.precision, _device_of(eeg, mri)):
+            mri_embedding = None if mri is None else network.encode_mri(mri)
+            if eeg is None:
+                return [network.fuse(None, mri_embedding, torch.tensor([[False, True]]))]
+            parts = []
+            for chunk in torch.split(eeg, self.segments_at_once):
+                embedding = network.encode_eeg(chunk)
+                if mri_embedding is None:
+                    parts.append(network.fuse(embedding, None, torch.tensor([[True, False]]).expand(len(chunk), -1)))
+                else:
+                    parts.append(network.fuse(embedding, mri_embedding.expand(len(embedding), -1)))
+        return parts
+
+
+def _device_of(eeg: Tensor | None, mri: Tensor | None) -> torch.device:
+    some = mri if eeg is None else eeg
+    if some is None:
+        raise ValueError("neither an EEG nor an MRI")
+    return some.device

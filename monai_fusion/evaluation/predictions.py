@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from monai_fusion.datalist import Pattern
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.evaluation.scores import Floats, Labels, Outcome
 from monai_fusion.files import write_atomically
@@ -26,14 +27,15 @@ class Prediction:
         participant_id: As in the datalist.
         label: The class index, or None where it is not known.
         probabilities: One probability a class, averaged over the EEG segments.
-        gate: Weight of the EEG embedding, 0 to 1, averaged over the EEG segments.
-        segments: The number of EEG segments.
+        gate: Weight of the EEG embedding, 0 to 1, averaged over the EEG segments; 1 without an MRI, 0 without an EEG.
+        segments: The number of EEG segments; 0 without an EEG.
         network_probabilities: The network's own, if ``probabilities`` are calibrated ones.
         threshold: Of two classes, the second is said above this probability of it; None says the most probable class.
         without_eeg: What ``probabilities`` become if the EEG is that of others; None where that was not computed.
         without_mri: ... if the MRI is that of others.
         by_condition: What they become with the segments of one EEG condition alone.
         fields: The further fields of the participant's row in the datalist (age, site, fold ...).
+        recordings: What the prediction was made from: ``both``, ``eeg`` or ``mri``.
     """
 
     participant_id: str
@@ -47,6 +49,7 @@ class Prediction:
     without_mri: tuple[float, ...] | None = None
     by_condition: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
     fields: Mapping[str, object] = field(default_factory=dict, hash=False)
+    recordings: Pattern = "both"
 
     @property
     def predicted(self) -> int:
@@ -69,6 +72,11 @@ def said(probabilities: Sequence[float], threshold: float | None = None) -> int:
 def change(before: Sequence[float], after: Sequence[float]) -> float:
     """Return the share of probability that moves from some classes to others (total variation), 0 to 1."""
     return float(np.abs(np.subtract(before, after)).sum() / 2)
+
+
+def with_both(predictions: Sequence[Prediction]) -> list[Prediction]:
+    """Return the predictions made from both recordings: the gate decided in these alone."""
+    return [row for row in predictions if row.recordings == "both"]
 
 
 def labelled(predictions: Sequence[Prediction]) -> list[Prediction]:
@@ -128,13 +136,14 @@ def write_predictions(
     """
     strata = strata or {}
     conditions = sorted({name for row in predictions for name in row.by_condition})
+    complete = len(with_both(predictions)) == len(predictions)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         ["participant_id", "label", "predicted", "correct"]
         + [f"p({name})" for name in classes]
         + [f"p_network({name})" for name in classes]
-        + ["threshold", "gate", "segments", "fold"]
+        + ["threshold", "gate", "segments", *([] if complete else ["recordings"]), "fold"]
         + [f"{kind}_without_{modality}" for modality in ("eeg", "mri") for kind in ("predicted", "change")]
         + [f"stratum({name})" for name in strata]
         + [f"p({name}|{condition})" for condition in conditions for name in classes]
@@ -153,6 +162,7 @@ def write_predictions(
                 "" if row.threshold is None else row.threshold,
                 row.gate,
                 row.segments,
+                *([] if complete else [row.recordings]),
                 row.fields.get("fold", ""),
                 *(value for pair in removed for value in pair),
                 *(categories[row.participant_id] for categories in strata.values()),

@@ -211,6 +211,14 @@ class ConditionScores(GroupScores):
     condition: Annotated[str, Field(description="The condition as the file names have it, e.g. EO.")]
 
 
+class PatternScores(GroupScores):
+    """Scores of the participants who have the same recordings."""
+
+    recordings: Annotated[
+        Literal["both", "eeg", "mri"], Field(description="What the predictions were made from: both, eeg or mri.")
+    ]
+
+
 class LeftOutField(_Part):
     """A field of the datalist by which no results are given."""
 
@@ -241,7 +249,7 @@ class ClassGates(_Part):
 class GateSection(_Part):
     """The gate: the weight of the EEG embedding, 0 (MRI only) to 1 (EEG only)."""
 
-    overall: Annotated[Distribution, Field(description="Gates of all participants.")]
+    overall: Annotated[Distribution, Field(description="Gates of all participants who have both recordings.")]
     by_class: Annotated[list[ClassGates], Field(description="... of each true class that occurs.")]
     right: Annotated[Distribution | None, Field(description="... of those whose class was said; null if nobody.")]
     wrong: Annotated[Distribution | None, Field(description="... of the others; null if nobody.")]
@@ -309,11 +317,16 @@ class Metrics(_Part):
         list[ConditionScores],
         Field(description="Results by EEG condition; empty unless the file names tell at least two."),
     ]
-    gate: Annotated[GateSection, Field(description="The gate.")]
+    patterns: Annotated[
+        list[PatternScores],
+        Field(description="Results by which recordings participants have; empty if all have the same."),
+    ] = []
+    gate: Annotated[GateSection | None, Field(description="The gate; null if nobody has both recordings.")]
     modalities: Annotated[
         ModalitiesSection | None,
         Field(
-            description="What each modality contributes; null if that was not asked for or there is one participant."
+            description="What each modality contributes to the predictions from both; null if that was not asked for "
+            "or there is one such participant."
         ),
     ]
 

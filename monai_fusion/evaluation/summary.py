@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from monai_fusion import __version__
+from monai_fusion.datalist import PATTERNS
 from monai_fusion.datalist.strata import in_order
 from monai_fusion.evaluation import schema, scores
 from monai_fusion.evaluation.calibration import Calibration
@@ -18,10 +19,13 @@ from monai_fusion.evaluation.group_scores import GroupScores
 from monai_fusion.evaluation.intervals import DRAWS, LEVEL, SEED, wilson
 from monai_fusion.evaluation.modalities import REFERENCES
 from monai_fusion.evaluation.permutation import cells_of, exchangeable, permutation_p_values
-from monai_fusion.evaluation.predictions import Prediction, labelled, outcome_of
+from monai_fusion.evaluation.predictions import Prediction, labelled, outcome_of, with_both
 from monai_fusion.evaluation.scores import Outcome
 from monai_fusion.evaluation.strata import FOLD, folds_of, strata_of
 from monai_fusion.evaluation.text import headline, sklearn_report
+
+PATTERN_FIELD = "pattern of recordings"
+"""What the permutation test within groups of people who have the same recordings is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,9 @@ def summarize(
     group = GroupScores(outcome, classes, settings.draws, settings.seed)
     found = group.whole()
     strata, left_out = strata_of(predictions)  # as in predictions.csv
-    permutation = _permutation(known, outcome, strata, settings)
+    patterns = {row.participant_id: row.recordings for row in known}
+    several = {PATTERN_FIELD: patterns} if len(set(patterns.values())) > 1 else {}
+    permutation = _permutation(known, outcome, {**strata, **several}, settings)
     metrics = schema.Metrics(
         monai_fusion=__version__,
         datalist=settings.datalist,
@@ -89,8 +95,9 @@ def summarize(
         strata=_strata(known, classes, strata, settings),
         strata_left_out=[schema.LeftOutField(field=name, reason=reason) for name, reason in left_out.items()],
         conditions=_conditions(known, classes, settings),
+        patterns=_patterns(known, classes, settings) if several else [],
         gate=gate_section(known, classes),
-        modalities=modalities_section(known, min(REFERENCES, len(predictions))),
+        modalities=modalities_section(known, min(REFERENCES, len(with_both(predictions)))),
     )
     return metrics.model_copy(update={"warnings": caveats(metrics)})
 
@@ -183,6 +190,17 @@ def _strata(
         for category in in_order({categories[row.participant_id] for row in predictions}):
             members = [row for row in predictions if categories[row.participant_id] == category]
             found.append(schema.StratumScores(field=field, category=category, **_group(members, classes, settings)))
+    return found
+
+
+def _patterns(
+    predictions: Sequence[Prediction], classes: Sequence[str], settings: Settings
+) -> list[schema.PatternScores]:
+    found = []
+    for pattern in PATTERNS:
+        members = [row for row in predictions if row.recordings == pattern]
+        if members:
+            found.append(schema.PatternScores(recordings=pattern, **_group(members, classes, settings)))
     return found
 
 

@@ -61,6 +61,11 @@ class Encoder(nn.Module):
                 module.requires_grad_(name in names or name == PROJECTION)
         self.train(self.training)
 
+    def freeze(self) -> None:
+        """Train nothing of it, not even the projection."""
+        self.requires_grad_(False)
+        self.train(self.training)
+
     def train(self, mode: bool = True) -> Self:
         """Set the training mode of everything but the frozen blocks, which stay in evaluation mode."""
         super().train(mode)

@@ -26,7 +26,11 @@ PARTS = ("eeg_enc", "mri_enc", "head")
 class FusionNet(nn.Module):
     """EEG scalograms and MRI volumes of the same people -> class logits, gate and both embeddings.
 
-    Everything is trainable after construction; :meth:`set_trainable` chooses what a stage of the training changes.
+    Everything that is used is trainable after construction; :meth:`set_trainable` chooses what a stage of the training
+    changes.
+
+    With ``absence`` people may lack a recording. Only what is there is encoded, so that BatchNorm's statistics are of
+    recordings alone; a learned embedding stands in the other's place, and the gate goes to the one that is there.
 
     Attributes:
         eeg_enc: The :class:`EEGEncoder`.
@@ -48,6 +52,10 @@ class FusionNet(nn.Module):
         head_dropout: Probability in the classifier.
         fusion: ``gated`` (:class:`GatedFusionHead`), ``concat`` (:class:`ConcatenationHead`) or ``mean``
             (:class:`MeanHead`).
+        absence: Whether people may lack a recording. The head then has two more parameters, which begin as zeros;
+            everything else is, and begins, as without.
+        modalities: ``both``, or ``eeg`` or ``mri`` for a network that only ever gets the one: the other's encoder keeps
+            its place, so that files of weights have the same parts, but loads nothing and never trains.
 
     Raises:
         InputError: Weights cannot be had or do not fit, or an option has an unknown value.
@@ -66,43 +74,75 @@ class FusionNet(nn.Module):
         encoder_dropout: float = 0.2,
         head_dropout: float = 0.3,
         fusion: str = "gated",
+        absence: bool = False,
+        modalities: str = "both",
     ) -> None:
         super().__init__()
+        self.modalities = modalities
         self.embedding_dim = embedding_dim
         self.train_stem = train_stem
         problems: list[Problem] = []  # of both encoders, so that the user sees them together
         with _collected(problems):
-            self.eeg_enc = EEGEncoder(electrodes, embedding_dim, pretrained, eeg_weights, encoder_dropout)
+            starts_from = (False, None) if modalities == "mri" else (pretrained, eeg_weights)
+            self.eeg_enc = EEGEncoder(electrodes, embedding_dim, *starts_from, encoder_dropout)
         with _collected(problems):
-            self.mri_enc = MRIEncoder(embedding_dim, pretrained, mri_weights, encoder_dropout, mri_input_norm)
+            starts_from = (False, None) if modalities == "eeg" else (pretrained, mri_weights)
+            self.mri_enc = MRIEncoder(embedding_dim, *starts_from, encoder_dropout, mri_input_norm)
         with _collected(problems):
             self.head = fusion_head(fusion, embedding_dim, num_classes, head_dropout)
         if problems:
             raise InputError(problems)
+        if absence or modalities != "both":
+            self.head.learn_absence(embedding_dim)
+        if modalities != "both":
+            (self.mri_enc if modalities == "eeg" else self.eeg_enc).freeze()
 
-    def forward(self, eeg: Tensor, mri: Tensor | None = None, mri_features: Tensor | None = None) -> dict[str, Tensor]:
+    def forward(
+        self,
+        eeg: Tensor | None,
+        mri: Tensor | None = None,
+        mri_features: Tensor | None = None,
+        present: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Classify a batch.
 
         Args:
             eeg: [B, electrodes, F, T] float32, (electrode, frequency, time), z-scored; see :class:`EEGEncoder`.
             mri: [B, 1 or 3, T, H, W] float32 in [0, 1]; see :class:`MRIEncoder`.
             mri_features: In place of ``mri``: what :meth:`MRIEncoder.frozen_features` returned for it.
+            present: [B, 2] bool (EEG, MRI), best on the CPU: who has which recording. ``eeg`` and ``mri`` then hold the
+                rows of those who have it, in their order, and are None if nobody has.
 
         Returns:
             ``logits`` [B, num_classes], ``gate`` [B, 1] in [0, 1] (1: EEG only; 0.5 without one), ``eeg_embedding`` and
-            ``mri_embedding`` [B, D] of L2 norm 1; float32, also under autocast.
+            ``mri_embedding`` [B, D] of L2 norm 1; float32, also under autocast. With ``present`` that too, and where a
+            recording is absent, its embedding is the learned one and the gate 0 or 1.
 
         Raises:
-            ValueError: A shape does not fit, or neither ``mri`` nor ``mri_features`` is given.
+            ValueError: A shape does not fit, a recording is missing without ``present``, or the network was made
+                without ``absence``.
         """
+        eeg_embedding: Tensor | None = None
+        mri_embedding: Tensor | None = None
+        if present is None:
+            self._check_both(eeg, mri, mri_features)
+        if eeg is not None:
+            eeg_embedding = self.encode_eeg(eeg)
+        if mri is not None:
+            mri_embedding = self.encode_mri(mri)
         if not is_scripting():  # noqa: SIM102 # TorchScript leaves out what stands under this alone
             if mri_features is not None:
-                return self.fuse(self.encode_eeg(eeg), self.mri_enc.embed_features(mri_features))
+                mri_embedding = self.mri_enc.embed_features(mri_features)
+        return self.fuse(eeg_embedding, mri_embedding, present)
+
+    def _check_both(self, eeg: Tensor | None, mri: Tensor | None, mri_features: Tensor | None) -> None:
+        if eeg is None:
+            raise ValueError("no eeg, expected [B, electrodes, F, T]")
         if mri is None:
-            raise ValueError("no mri, expected [B, 1, T, H, W] or [B, 3, T, H, W]")
-        if eeg.shape[0] != mri.shape[0]:
+            if is_scripting() or mri_features is None:
+                raise ValueError("no mri, expected [B, 1, T, H, W] or [B, 3, T, H, W]")
+        elif eeg.shape[0] != mri.shape[0]:
             raise ValueError(f"eeg has {eeg.shape[0]} samples and mri {mri.shape[0]}, expected as many of either")
-        return self.fuse(self.encode_eeg(eeg), self.encode_mri(mri))
 
     @torch.jit.export
     def encode_eeg(self, eeg: Tensor) -> Tensor:
@@ -115,12 +155,15 @@ class FusionNet(nn.Module):
         return self.mri_enc(mri)
 
     @torch.jit.export
-    def fuse(self, eeg_embedding: Tensor, mri_embedding: Tensor) -> dict[str, Tensor]:
+    def fuse(
+        self, eeg_embedding: Tensor | None, mri_embedding: Tensor | None, present: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Classify from embeddings: what :meth:`forward` does after encoding.
 
         Args:
             eeg_embedding: [B, D], for instance of all EEG segments of one participant.
             mri_embedding: [B, D], or [1, D] for one MRI that goes with all of them.
+            present: As in :meth:`forward`: the embeddings are then of those who have the recording, None if nobody has.
 
         Returns:
             The dictionary of :meth:`forward`.
@@ -128,6 +171,11 @@ class FusionNet(nn.Module):
         Raises:
             ValueError: A shape does not fit.
         """
+        if present is not None:
+            eeg_embedding = self._placed(eeg_embedding, self.head.absent_eeg, present[:, 0])
+            mri_embedding = self._placed(mri_embedding, self.head.absent_mri, present[:, 1])
+        if eeg_embedding is None or mri_embedding is None:
+            raise ValueError("an embedding is missing, and nothing says whose")
         wanted = [eeg_embedding.shape[0], self.embedding_dim]
         if mri_embedding.dim() == 2 and mri_embedding.shape[0] == 1:
             mri_embedding = mri_embedding.expand(eeg_embedding.shape[0], -1)
@@ -136,13 +184,31 @@ class FusionNet(nn.Module):
                 f"embeddings: shapes {list(eeg_embedding.shape)} (eeg) and {list(mri_embedding.shape)} (mri),"
                 f" expected [B, {self.embedding_dim}] for both, or one mri"
             )
-        logits, gate = self.head(eeg_embedding, mri_embedding)
-        return {
+        logits, gate = self.head(eeg_embedding, mri_embedding, present)
+        answer = {
             keys.LOGITS: logits,
             keys.GATE: gate,
             keys.EEG_EMBEDDING: eeg_embedding,
             keys.MRI_EMBEDDING: mri_embedding,
         }
+        if present is not None:
+            answer[keys.PRESENT] = present
+        return answer
+
+    def _placed(self, embedding: Tensor | None, absent: Tensor | None, here: Tensor) -> Tensor:
+        """Embeddings [n, D] of those who are ``here`` [B] among all, the learned one in the others' places: [B, D]."""
+        rows = here.nonzero().flatten()
+        found = 0 if embedding is None else embedding.shape[0]
+        if found != rows.shape[0]:
+            raise ValueError(f"{found} recordings, but present says {rows.shape[0]}")
+        if embedding is not None and found == here.shape[0]:
+            return embedding
+        if absent is None:
+            raise ValueError("a recording is absent, and the network was made without absence=True")
+        everybody = absent.expand(here.shape[0], -1)
+        if embedding is None:
+            return everybody
+        return everybody.index_copy(0, rows.to(embedding.device), embedding.to(absent.dtype))
 
     def set_trainable(self, eeg_blocks: Sequence[str], mri_blocks: Sequence[str]) -> None:
         """Train exactly these blocks, the head, both projections and, with ``train_stem``, the EEG stem.
@@ -161,8 +227,10 @@ class FusionNet(nn.Module):
         problems += _unknown_blocks("mri_blocks", mri_blocks, MRI_BLOCKS)
         if problems:
             raise InputError(problems)
-        self.eeg_enc.set_trainable({*eeg_blocks, "stem"} if self.train_stem else set(eeg_blocks))
-        self.mri_enc.set_trainable(set(mri_blocks))
+        if self.modalities != "mri":
+            self.eeg_enc.set_trainable({*eeg_blocks, "stem"} if self.train_stem else set(eeg_blocks))
+        if self.modalities != "eeg":
+            self.mri_enc.set_trainable(set(mri_blocks))
         self.head.requires_grad_(True)
 
     def blocks(self) -> dict[str, tuple[nn.Module, ...]]:

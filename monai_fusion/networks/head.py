@@ -6,6 +6,7 @@ The gated head is the project's own; the two others are what it is compared with
 from __future__ import annotations
 
 import difflib
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +15,35 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.networks.encoder import at_least_float32
 
 
-class GatedFusionHead(nn.Module):
+class FusionHead(nn.Module):
+    """What all heads share: what stands in the place of an absent recording's embedding.
+
+    Attributes:
+        absent_eeg: Learned embedding [D] in place of an absent EEG; None unless :meth:`learn_absence` was called.
+        absent_mri: ... of an absent MRI.
+    """
+
+    if TYPE_CHECKING:  # TorchScript reads a class's annotations, and does not know this type
+        absent_eeg: nn.Parameter | None
+        absent_mri: nn.Parameter | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_parameter("absent_eeg", None)
+        self.register_parameter("absent_mri", None)
+
+    def learn_absence(self, embedding_dim: int) -> None:
+        """Let the head learn an embedding for either recording; they begin as zeros, so nothing is drawn for them."""
+        self.absent_eeg = nn.Parameter(torch.zeros(embedding_dim))
+        self.absent_mri = nn.Parameter(torch.zeros(embedding_dim))
+
+
+class GatedFusionHead(FusionHead):
     """Embeddings e, m [B, D] -> logits [B, num_classes] and gate g [B, 1].
 
     g = sigmoid(MLP([e, m])) with layers 2 D - ``gate_hidden`` - 1; fused = g e + (1 - g) m; logits = MLP([fused, e, m])
-    with layers 3 D - ``hidden`` - ``num_classes``. A gate near 1 means that the EEG is listened to, near 0 the MRI.
+    with layers 3 D - ``hidden`` - ``num_classes``. A gate near 1 means that the EEG is listened to, near 0 the MRI. For
+    somebody who lacks a recording the gate is not asked: it is 1 if the EEG is there, 0 if the MRI is.
 
     Args:
         embedding_dim: Length D of either embedding.
@@ -40,23 +65,30 @@ class GatedFusionHead(nn.Module):
         self.gate = nn.Sequential(nn.Linear(2 * embedding_dim, gate_hidden), nn.ReLU(), nn.Linear(gate_hidden, 1))
         self.classifier = _classifier(3 * embedding_dim, hidden, num_classes, dropout)
 
-    def forward(self, eeg_embedding: Tensor, mri_embedding: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, eeg_embedding: Tensor, mri_embedding: Tensor, present: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Fuse two embeddings.
 
         Args:
             eeg_embedding: e, [B, D] float32.
             mri_embedding: m, [B, D] float32.
+            present: [B, 2] bool (EEG, MRI), where somebody's recording is absent; each has one at least.
 
         Returns:
             Logits [B, num_classes] and gate [B, 1] in [0, 1], float32 also under autocast.
         """
-        gate = torch.sigmoid(at_least_float32(self.gate(torch.cat([eeg_embedding, mri_embedding], dim=1))))
+        if present is not None and not _anybody_has_both(present):
+            gate = present[:, :1].to(eeg_embedding)  # the gate's layers get no gradient, and rest
+        else:
+            gate = torch.sigmoid(at_least_float32(self.gate(torch.cat([eeg_embedding, mri_embedding], dim=1))))
+            gate = _forced(gate, present)
         fused = gate * eeg_embedding + (1 - gate) * mri_embedding
         logits = self.classifier(torch.cat([fused, eeg_embedding, mri_embedding], dim=1))
         return at_least_float32(logits), gate
 
 
-class ConcatenationHead(nn.Module):
+class ConcatenationHead(FusionHead):
     """Embeddings e, m [B, D] -> logits [B, num_classes] = MLP([e, m]) with layers 2 D - ``hidden`` - ``num_classes``.
 
     Args:
@@ -72,13 +104,15 @@ class ConcatenationHead(nn.Module):
         super().__init__()
         self.classifier = _classifier(2 * embedding_dim, hidden, num_classes, dropout)
 
-    def forward(self, eeg_embedding: Tensor, mri_embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """As :meth:`GatedFusionHead.forward`; the gate is 0.5 for everybody, because there is none."""
+    def forward(
+        self, eeg_embedding: Tensor, mri_embedding: Tensor, present: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """As :meth:`GatedFusionHead.forward`; there is no gate, so it is 0.5 for everybody who has both recordings."""
         logits = at_least_float32(self.classifier(torch.cat([eeg_embedding, mri_embedding], dim=1)))
-        return logits, _half(logits)
+        return logits, _forced(_half(logits), present)
 
 
-class MeanHead(nn.Module):
+class MeanHead(FusionHead):
     """Embeddings e, m [B, D] -> logits [B, num_classes] = MLP((e + m) / 2), layers D - ``hidden`` - ``num_classes``.
 
     This is the gated head with a gate of one half that sees the fused embedding alone.
@@ -96,16 +130,25 @@ class MeanHead(nn.Module):
         super().__init__()
         self.classifier = _classifier(embedding_dim, hidden, num_classes, dropout)
 
-    def forward(self, eeg_embedding: Tensor, mri_embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """As :meth:`GatedFusionHead.forward`; the gate is 0.5 for everybody."""
-        logits = at_least_float32(self.classifier((eeg_embedding + mri_embedding) / 2))
-        return logits, _half(logits)
+    def forward(
+        self, eeg_embedding: Tensor, mri_embedding: Tensor, present: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """As :meth:`GatedFusionHead.forward`; the gate is 0.5 for everybody who has both recordings.
+
+        Of somebody who lacks one, the classifier sees the embedding of the other.
+        """
+        fused = (eeg_embedding + mri_embedding) / 2
+        if present is not None:
+            here = present.to(fused.device)
+            fused = torch.where(here.all(dim=1, keepdim=True), fused, _first(here, eeg_embedding, mri_embedding))
+        logits = at_least_float32(self.classifier(fused))
+        return logits, _forced(_half(logits), present)
 
 
-HEADS = {"gated": GatedFusionHead, "concat": ConcatenationHead, "mean": MeanHead}
+HEADS: dict[str, Any] = {"gated": GatedFusionHead, "concat": ConcatenationHead, "mean": MeanHead}
 
 
-def fusion_head(fusion: str, embedding_dim: int, num_classes: int, dropout: float) -> nn.Module:
+def fusion_head(fusion: str, embedding_dim: int, num_classes: int, dropout: float) -> FusionHead:
     """Make the head that is called ``gated``, ``concat`` or ``mean``.
 
     Raises:
@@ -115,7 +158,8 @@ def fusion_head(fusion: str, embedding_dim: int, num_classes: int, dropout: floa
         close = difflib.get_close_matches(str(fusion), HEADS, n=1)
         advice = f"did you mean '{close[0]}'?" if close else ""
         raise InputError(Problem("fusion", seen=repr(fusion), wanted=f"one of {', '.join(HEADS)}", advice=advice))
-    return HEADS[fusion](embedding_dim, num_classes, dropout=dropout)
+    head: FusionHead = HEADS[fusion](embedding_dim, num_classes, dropout=dropout)
+    return head
 
 
 def _classifier(features: int, hidden: int, num_classes: int, dropout: float) -> nn.Sequential:
@@ -124,3 +168,20 @@ def _classifier(features: int, hidden: int, num_classes: int, dropout: float) ->
 
 def _half(logits: Tensor) -> Tensor:
     return torch.full_like(logits[:, :1], 0.5)
+
+
+def _anybody_has_both(present: Tensor) -> bool:
+    return bool(present.all(dim=1).any())
+
+
+def _first(present: Tensor, eeg_embedding: Tensor, mri_embedding: Tensor) -> Tensor:
+    """The EEG's embedding of those who have an EEG, the MRI's of the others."""
+    return torch.where(present[:, :1], eeg_embedding, mri_embedding)
+
+
+def _forced(gate: Tensor, present: Tensor | None) -> Tensor:
+    """The gates [B, 1], but 1 for those who have the EEG alone and 0 for those who have the MRI alone."""
+    if present is None:
+        return gate
+    here = present.to(gate.device)
+    return torch.where(here.all(dim=1, keepdim=True), gate, here[:, :1].to(gate.dtype))

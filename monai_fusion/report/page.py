@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from monai_fusion import __version__
+from monai_fusion.datalist.availability import TITLES
 from monai_fusion.evaluation.schema import Score
 from monai_fusion.files import write_atomically
 from monai_fusion.report.confusion import draw_confusion
@@ -112,6 +113,7 @@ def render(results: Results) -> str:
         mistakes_in_all=sum(person.wrong for person in results.people),
         band_draws=BAND_DRAWS,
         sections=_SECTIONS,
+        pattern_titles=TITLES,
         few_classes=len(results.classes) <= NAMED_CLASSES,
         learning=draw_learning_curves(results.history) if results.history else [],
         manifest=list(_flat(results.manifest or {})),
@@ -186,7 +188,7 @@ def _reliability(results: Results) -> Markup | None:
 
 
 def _gates(results: Results) -> list[Markup]:
-    people = [person for person in results.people if math.isfinite(person.gate)]
+    people = [person for person in results.people if math.isfinite(person.gate) and person.recordings == "both"]
     if not people:
         return []
 
@@ -263,10 +265,10 @@ def _mistakes(results: Results) -> list[dict[str, Any]]:
             "person": person,
             "true": results.classes[person.label if person.label is not None else 0],
             "said": results.classes[person.predicted],
-            "mri": mri_strip(results.mri[person.participant_id]) if person.participant_id in results.mri else None,
-            "eeg": scalogram(results.eeg[person.participant_id]) if person.participant_id in results.eeg else None,
+            "mri": mri_strip(results.mri[name]) if name in results.mri and person.recordings != "eeg" else None,
+            "eeg": scalogram(results.eeg[name]) if name in results.eeg and person.recordings != "mri" else None,
         }
-        for person in wrong[:SHOWN_MISTAKES]
+        for name, person in ((person.participant_id, person) for person in wrong[:SHOWN_MISTAKES])
     ]
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
+from monai_fusion.datalist import PATTERNS, Pattern
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.run_folder import PREDICTIONS_FILE
 
@@ -27,6 +28,7 @@ class Participant:
         probabilities: One a class.
         gate: Weight of the EEG, 0 to 1; NaN where the table does not say.
         segments: How many EEG segments, as text; empty where the table does not say.
+        recordings: What the prediction was made from: ``both``, ``eeg`` or ``mri``.
     """
 
     participant_id: str
@@ -35,6 +37,7 @@ class Participant:
     probabilities: tuple[float, ...]
     gate: float
     segments: str
+    recordings: Pattern = "both"
 
     @property
     def wrong(self) -> bool:
@@ -124,4 +127,5 @@ def _participant(
     gate = number("gate", missing=math.nan)
     if predicted is None:
         return None
-    return Participant(name, label, predicted, probabilities, gate, row.get("segments") or "")
+    recordings: Pattern = next((known for known in PATTERNS if known == row.get("recordings")), "both")
+    return Participant(name, label, predicted, probabilities, gate, row.get("segments") or "", recordings)

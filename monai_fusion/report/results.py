@@ -56,6 +56,11 @@ class Results:
     recipe: Mapping[str, Any] | None = None
 
     @property
+    def one_recording_each(self) -> bool:
+        """Whether nobody has both recordings."""
+        return all(person.recordings != "both" for person in self.people)
+
+    @property
     def labelled(self) -> list[Participant]:
         """The participants whose class is known."""
         return [person for person in self.people if person.label is not None]

@@ -43,13 +43,18 @@ class ManyDevices:
       CPUs: there each rank normalises over its slice, and the running statistics are averaged after each iteration. A
       running mean is linear in what it has seen, so this is what all slices together would have given. Frozen
       BatchNorm rests either way.
+    * Where recordings may be absent, a rank's slice can lack them all: the wrapper then looks in each iteration for
+      parameters that got no gradient here, and BatchNorm is treated on GPUs as on CPUs, because a rank that does not
+      run it would leave the others waiting.
 
     Args:
         share: The sampler of this rank's training data.
+        may_lack: Whether participants may lack a recording.
     """
 
-    def __init__(self, share: TrainingShare) -> None:
+    def __init__(self, share: TrainingShare, may_lack: bool = False) -> None:
         self.share = share
+        self.may_lack = may_lack
         self._network: Any = None
         self._wrapped: list[nn.Parameter] = []
 
@@ -67,7 +72,7 @@ class ManyDevices:
         # Some convolutions' gradients have other strides than their weights: it costs a copy of 150 kB in ConvNeXt.
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         self._network = engine.network
-        if torch.device(engine.state.device).type == "cuda":
+        if torch.device(engine.state.device).type == "cuda" and not self.may_lack:
             synchronize_batchnorm(self._network)
         logger.info(
             "%d devices: %d of the %d participants in a batch on each",
@@ -79,7 +84,12 @@ class ManyDevices:
         if len(training) == len(self._wrapped) and all(map(_same, training, self._wrapped)):
             return
         self._unwrap(engine)
-        engine.network = DistributedDataParallel(self._network, gradient_as_bucket_view=True, **_BUFFERS_LEFT_ALONE)
+        engine.network = DistributedDataParallel(
+            self._network,
+            gradient_as_bucket_view=True,
+            find_unused_parameters=self.may_lack,
+            **_BUFFERS_LEFT_ALONE,
+        )
         self._wrapped = training
 
     def _unwrap(self, engine: Any) -> None:

@@ -69,7 +69,8 @@ def _of_participant(participant: str, saved: Mapping[str, Any], current: Mapping
             yield Problem(participant, name, str(current[name]), f"{saved[name]} {_AS_SAVED}")
     for recording in ("eeg", "mri"):
         if saved[recording] != current[recording] and (recording == "mri" or saved["segments"] == current["segments"]):
-            yield Problem(participant, recording, _CHANGED)
+            both = saved[recording] is not None and current[recording] is not None
+            yield Problem(participant, recording, _CHANGED if both else _given(current[recording]))
 
 
 def _of_values(where: str, saved: Any, current: Any) -> Iterator[Problem]:

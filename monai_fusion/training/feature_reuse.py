@@ -45,7 +45,7 @@ class FeatureReuse:
         batch_size: Volumes that are evaluated together.
 
     Raises:
-        InputError: There is no store, the first stage trains the MRI's stem, or ``variants`` is below 1.
+        InputError: There is no store, the MRI is not used, the first stage trains its stem, or ``variants`` is below 1.
     """
 
     def __init__(
@@ -91,13 +91,13 @@ class FeatureReuse:
         }
         stored = self.dataset.mri.derived_entries(further)
         variants = FeatureVariants(stored, tuple(self.dataset.mri.contents or ()), self.variants, self.dataset.seed)
-        everybody = range(len(self.dataset))
+        everybody = range(len(self.dataset.mri))
         missing = ranks.gather(list(variants.missing(everybody)))[0]
         self._compute_all(variants, missing[ranks.rank() :: ranks.count()], device)
         ranks.gather(None)  # all have done their share
         # The ranks of another machine may have done theirs into a store of its own: then there is something left.
         self._compute_all(variants, list(variants.missing(everybody)), device)
-        total = len(self.dataset) * self.variants
+        total = len(everybody) * self.variants
         logger.info(
             "features of the frozen MRI blocks, %d variants of each MRI: computed %d, reused %d, %.1f s",
             *(self.variants, len(missing), total - len(missing), time.perf_counter() - started),
@@ -133,6 +133,10 @@ def _check(variants: object, dataset: FusionDataset, first: Stage) -> None:
     option = "--feature_reuse"
     if not isinstance(variants, int) or isinstance(variants, bool) or variants < 1:
         raise InputError(Problem(option, seen=repr(variants), wanted="a whole number from 1, e.g. 4"))
+    if dataset.use.modalities == "eeg":
+        raise InputError(
+            Problem(option, seen="with --modalities eeg", advice="leave it out: no MRI is computed at all")
+        )
     if dataset.mri.contents is None:
         advice = "give --cache_dir a folder, or leave feature_reuse out"
         raise InputError(Problem(option, seen="there is no preprocessed store", advice=advice))

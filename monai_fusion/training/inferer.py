@@ -24,7 +24,8 @@ class PrecisionInferer(SimpleInferer):
         super().__init__()
         self.precision = precision
 
-    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return what the network answers to ``inputs`` and the further arguments."""
-        with autocast(self.precision, inputs.device):
+    def __call__(self, inputs: torch.Tensor | None, network: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return what the network answers to ``inputs`` (None if nobody in the batch has an EEG) and the arguments."""
+        device = next(network.parameters()).device if inputs is None else inputs.device
+        with autocast(self.precision, device):
             return super().__call__(inputs, network, *args, **kwargs)

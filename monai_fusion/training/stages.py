@@ -49,13 +49,18 @@ class StagePlan:
         num_epochs: The number of epochs of each stage.
         blocks: For each stage ``{"eeg": [...], "mri": [...]}``, the blocks that train in it.
         val_interval: How many epochs lie between two validations; the last epoch must be validated.
+        modalities: ``eeg`` or ``mri`` if only that encoder is used: no stage trains blocks of the other.
 
     Raises:
         InputError: The two lists differ in length, there is nothing to train, or the last epoch is not validated.
     """
 
     def __init__(
-        self, num_epochs: Sequence[int], blocks: Sequence[dict[str, Sequence[str]]], val_interval: int = 1
+        self,
+        num_epochs: Sequence[int],
+        blocks: Sequence[dict[str, Sequence[str]]],
+        val_interval: int = 1,
+        modalities: str = "both",
     ) -> None:
         epochs = list(num_epochs) if isinstance(num_epochs, Sequence) else [num_epochs]
         if len(epochs) != len(blocks):
@@ -64,7 +69,12 @@ class StagePlan:
         if any(not isinstance(count, int) or count < 0 for count in epochs) or sum(epochs) < 1:
             raise InputError(Problem("num_epochs", seen=repr(num_epochs), wanted="whole numbers, not all 0"))
         self.stages = tuple(
-            Stage(chr(ord("A") + place), count, tuple(part.get("eeg", ())), tuple(part.get("mri", ())))
+            Stage(
+                chr(ord("A") + place),
+                count,
+                () if modalities == "mri" else tuple(part.get("eeg", ())),
+                () if modalities == "eeg" else tuple(part.get("mri", ())),
+            )
             for place, (count, part) in enumerate(zip(epochs, blocks, strict=True))
         )
         if val_interval < 1 or self.total_epochs % val_interval:

@@ -1,5 +1,6 @@
 """What a bundle run does around its engines: check the input, prepare the files, hand settings on to later runs."""
 
+from monai_fusion.workflow.absence import absence_settings, recordings_for, warn_of_unseen_absence
 from monai_fusion.workflow.closing import announce_training
 from monai_fusion.workflow.identity import condensed, training_identity
 from monai_fusion.workflow.manifest import RunManifest
@@ -14,6 +15,7 @@ from monai_fusion.workflow.summary import summarize_training
 __all__ = [
     "CommandLine",
     "RunManifest",
+    "absence_settings",
     "announce_training",
     "check_overrides",
     "check_recipe",
@@ -24,11 +26,13 @@ __all__ = [
     "preflight",
     "prepare",
     "read_recipe",
+    "recordings_for",
     "report_input_errors",
     "resumes",
     "run_engine",
     "same_for_all",
     "summarize_training",
     "training_identity",
+    "warn_of_unseen_absence",
     "write_recipe",
 ]

@@ -11,11 +11,14 @@ import torch
 
 from monai_fusion.data.sources import contents_of
 from monai_fusion.datalist import Datalist
+from monai_fusion.datalist.availability import keep
 from monai_fusion.fingerprint import digest_of
 from monai_fusion.networks.digests import tensors_digest
 
 
-def data_digests(cohort: Datalist, cache_dir: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
+def data_digests(
+    cohort: Datalist, cache_dir: str | os.PathLike[str], modalities: str = "both"
+) -> dict[str, dict[str, Any]]:
     """Digest the recordings of each section by their contents, as the store's index knows them.
 
     A file that the index does not know, or that changed since, is read. File names do not count.
@@ -23,22 +26,26 @@ def data_digests(cohort: Datalist, cache_dir: str | os.PathLike[str]) -> dict[st
     Args:
         cohort: The participants.
         cache_dir: Folder of the preprocessed store.
+        modalities: ``eeg`` or ``mri`` for those recordings alone; the files of the others need not be there.
 
     Returns:
         ``{"training": {"participants": 28, "files": 112, "digest": "..."}, ...}``.
     """
-    records = [record for section in cohort.sections for record in cohort.records(section)]
-    contents = contents_of((path for record in records for path in (*record.eeg, record.mri) if path), cache_dir)
+    by_section = {
+        section: [keep(record, modalities) for record in cohort.records(section)] for section in cohort.sections
+    }
+    every = itertools.chain.from_iterable(by_section.values())
+    contents = contents_of((path for record in every for path in (*record.eeg, record.mri) if path), cache_dir)
     digests = {}
-    for section in cohort.sections:
+    for section, records in by_section.items():
         people = {
             record.participant_id: [
                 sorted(itertools.islice(contents, len(record.eeg))),
                 next(contents) if record.mri else None,
             ]
-            for record in cohort.records(section)
+            for record in records
         }
-        files = sum(len(record.eeg) + (record.mri is not None) for record in cohort.records(section))
+        files = sum(len(record.eeg) + (record.mri is not None) for record in records)
         digests[section] = {"participants": len(people), "files": files, "digest": digest_of(people)}
     return digests
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from monai_fusion.data.sources import contents_of
 from monai_fusion.datalist import Datalist, ParticipantRecord
+from monai_fusion.datalist.availability import BOTH, RecordingUse
 from monai_fusion.fingerprint import content_hash, describe_chain, digest_of
 from monai_fusion.training.differing import COMPONENTS, FILES, PARTICIPANTS
 
@@ -24,6 +25,7 @@ def training_identity(
     components: Mapping[str, object],
     files: Mapping[str, str | os.PathLike[str] | None],
     cache_dir: str | os.PathLike[str] | None = None,
+    use: RecordingUse = BOTH,
 ) -> dict[str, Any]:
     """Describe a training by everything that its numbers depend on.
 
@@ -36,6 +38,7 @@ def training_identity(
         components: Network, loss, optimiser and schedule, as they are before the training.
         files: Further files by option, for instance of pretrained weights; their contents count.
         cache_dir: The preprocessed store, which knows the contents of the files that it holds; None reads them.
+        use: Who takes part, with which recordings.
 
     Returns:
         JSON's types, for `monai_fusion.training.differing.differences`.
@@ -51,7 +54,7 @@ def training_identity(
         **{name: chain["transforms"] for name, chain in chains.items()},
         **settings,
         FILES: {name: content_hash(Path(path).expanduser()) if path else None for name, path in files.items()},
-        PARTICIPANTS: _participants(cohort, cache_dir),
+        PARTICIPANTS: _participants(cohort, cache_dir, use),
         COMPONENTS: {name: _described(component) for name, component in components.items()},
     }
     # As a checkpoint gives it back: JSON's own types, which torch.load(weights_only=True) reads.
@@ -82,18 +85,18 @@ def _condensed(value: Any, longest: int = 200) -> Any:
     return value
 
 
-def _participants(cohort: Datalist, cache_dir: str | os.PathLike[str] | None) -> dict[str, dict[str, Any]]:
-    """The people who have both recordings; those of the test part have no part in the training."""
+def _participants(
+    cohort: Datalist, cache_dir: str | os.PathLike[str] | None, use: RecordingUse
+) -> dict[str, dict[str, Any]]:
+    """The people who take part; those of the test part have no part in the training."""
     records = [
-        record
-        for section in cohort.sections
-        for record in cohort.records(section)
-        if section != "test" and record.eeg and record.mri is not None
+        record for section in cohort.sections if section != "test" for record in use.choose(cohort.records(section))[0]
     ]
     contents = contents_of(_files_of(records), cache_dir)
     people: dict[str, dict[str, Any]] = {}
     for record in records:
-        mri, *eeg = (next(contents) for _ in range(1 + len(record.eeg)))
+        mri = None if record.mri is None else next(contents)
+        eeg = [next(contents) for _ in record.eeg]
         label = None if record.label is None else cohort.classes[record.label]
         row = {"section": record.section, "label": label, "segments": len(eeg), "eeg": digest_of(eeg), "mri": mri}
         people[record.participant_id] = row
@@ -104,7 +107,7 @@ def _files_of(records: Iterable[ParticipantRecord]) -> Iterable[Path]:
     for record in records:
         if record.mri is not None:
             yield record.mri
-            yield from record.eeg
+        yield from record.eeg
 
 
 def _described(component: object) -> Any:

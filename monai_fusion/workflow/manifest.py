@@ -54,6 +54,7 @@ class RunManifest:
         device: Where the network runs.
         seed: The run's seed.
         resume: Whether the run goes on with what is in the folder; then the manifest keeps its start.
+        modalities: Which recordings are used; the files of others are not looked at.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class RunManifest:
         device: str | torch.device,
         seed: int,
         resume: bool = False,
+        modalities: str = "both",
     ) -> None:
         self.folder = Path(folder)
         self.cohort = cohort
@@ -75,6 +77,7 @@ class RunManifest:
         self.device = device
         self.seed = seed
         self.resume = resume
+        self.modalities = modalities
         self._content: dict[str, Any] = {}
 
     def begin(self) -> None:
@@ -92,7 +95,7 @@ class RunManifest:
             "times": times,
             "command": describe_command(),
             "datalist": {"name": self.cohort.name, "digest": content_hash(self.cohort.path)},
-            "data": None if self.cache_dir is None else data_digests(self.cohort, self.cache_dir),
+            "data": None if self.cache_dir is None else data_digests(self.cohort, self.cache_dir, self.modalities),
             "seed": self.seed,
             "versions": versions(),
             "git": git_revision(),

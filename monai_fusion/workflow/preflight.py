@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from monai_fusion import ranks
 from monai_fusion.datalist import DatalistError, check_datalist
+from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
 from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.workflow import processes
@@ -37,6 +38,7 @@ def preflight(
     resume: bool = False,
     log_name: str = "train.log",
     process_group: Mapping[str, Any] | None = None,
+    modalities: str = "both",
 ) -> None:
     """Check a run's input and open its log; the first expression of every shipped config.
 
@@ -54,6 +56,8 @@ def preflight(
         log_name: The log's file name in the output folder; one of an earlier run is replaced, unless it is resumed.
         process_group: How the processes of `torchrun` join (the arguments of
             :func:`~monai_fusion.workflow.processes.join`); None for a run in one process.
+        modalities: Which recordings the run uses: the files of others need not be there. With a ``model_dir``, the
+            model's own count.
 
     Raises:
         InputError: What is wrong; everything of one kind at once, nothing written yet but the empty output folder.
@@ -70,13 +74,14 @@ def preflight(
         raise InputError(
             Problem("--datalist", seen="not given", wanted="the path of a datalist (monai-fusion datalist)")
         )
-    if problems := check_datalist(datalist, sections=sections, require_labels=require_labels):
+    if model_dir is not None:
+        modalities = read_recipe(model_dir).get("modalities", modalities)
+    check_modalities(modalities)
+    if problems := check_datalist(datalist, sections, require_labels=require_labels, modalities=modalities):
         raise DatalistError(problems, heading=str(datalist))
     _check_device(device)
     if process_group is not None:
         processes.join(device, **process_group)
-    if model_dir is not None:
-        read_recipe(model_dir)
     ranks.main_first(lambda: _open_output(Path(output_dir), overwrite, resume, log_name))
 
 

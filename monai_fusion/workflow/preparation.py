@@ -16,11 +16,23 @@ from monai_fusion.data.filling import FillReport, fill
 from monai_fusion.data.preparing import PreparationChain
 from monai_fusion.data.runners import Runner
 from monai_fusion.datalist import Datalist, ParticipantRecord
+from monai_fusion.datalist.availability import BOTH, PATTERNS, TITLES, RecordingUse, count_patterns, pattern_of
+from monai_fusion.datalist.balance import CRAMERS_V_WARNED_OF, P_WARNED_OF, link_of
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.workflow.preflight import make_writable
 
 logger = logging.getLogger(__name__)
+
+_WANTED = {
+    (allow_missing, modalities): wanted
+    for allow_missing, modalities, wanted in (
+        *((False, each, "participants who have both an EEG and an MRI") for each in PATTERNS),
+        (True, "both", "participants who have an EEG or an MRI"),
+        (True, "eeg", "participants who have an EEG"),
+        (True, "mri", "participants who have an MRI"),
+    )
+}
 
 
 def prepare(
@@ -29,6 +41,7 @@ def prepare(
     preprocessing: Mapping[str, Sequence[Any]],
     cache_dir: str | os.PathLike[str] | None,
     num_workers: int | None = None,
+    use: RecordingUse = BOTH,
 ) -> None:
     """Fill the preprocessed store with every file of the sections and say who takes part.
 
@@ -40,26 +53,30 @@ def prepare(
         preprocessing: ``{"eeg": [...], "mri": [...]}``, the deterministic transforms.
         cache_dir: Folder of the store; with None files are read when the datasets are built.
         num_workers: Threads that prepare files; None for one a core.
+        use: Who takes part, with which recordings.
 
     Raises:
-        InputError: Files that cannot be read or are not what they should be, or a section in which nobody has both
-            recordings.
+        InputError: Files that cannot be read or are not what they should be, or a section in which nobody can take
+            part.
     """
-    both: list[ParticipantRecord] = []
+    everybody: list[ParticipantRecord] = []
     for section in sections:
-        records = cohort.records(section)
-        complete = [record for record in records if record.eeg and record.mri is not None]
-        _announce(section, records, complete, cohort.classes)
-        if not complete:
-            wanted = "participants who have both an EEG and an MRI"
-            raise InputError(Problem(str(cohort.path), section, "none", wanted))
-        both += complete
+        used, left_out = use.choose(cohort.records(section))
+        _announce(section, used, left_out, cohort.classes, use)
+        if not used:
+            raise InputError(Problem(str(cohort.path), section, "none", _WANTED[use.allow_missing, use.modalities]))
+        everybody += used
     if cache_dir is None:
         return
     logger.info("preprocessed files: %s", cache_dir)
     problems: list[Problem] = []
     report = FillReport()
-    for build, items, key in ((MRIDataset, VolumeItems(both), MRI), (EEGDataset, SegmentItems(both), EEG)):
+    for build, items, key in (
+        (MRIDataset, VolumeItems(everybody), MRI),
+        (EEGDataset, SegmentItems(everybody), EEG),
+    ):
+        if not items:
+            continue
         try:
             dataset = build(items, Compose(list(preprocessing[key])), cache_dir, num_workers=num_workers)
         except InputError as error:
@@ -109,16 +126,39 @@ def preprocess(
 
 
 def _announce(
-    section: str, records: Sequence[ParticipantRecord], complete: Sequence[ParticipantRecord], classes: Sequence[str]
+    section: str,
+    used: Sequence[ParticipantRecord],
+    left_out: Sequence[ParticipantRecord],
+    classes: Sequence[str],
+    use: RecordingUse,
 ) -> None:
-    counts = Counter(record.label for record in complete)
+    counts = Counter(record.label for record in used)
     named = [f"{counts[index]} {name}" for index, name in enumerate(classes)]
     named += [f"{counts[None]} without a label"] if counts[None] else []
-    segments = sum(len(record.eeg) for record in complete)
-    people = f"{len(complete)} participant{'' if len(complete) == 1 else 's'}"
+    segments = sum(len(record.eeg) for record in used)
+    people = f"{len(used)} participant{'' if len(used) == 1 else 's'}"
     ending = "" if segments == 1 else "s"
     logger.info("%s: %s (%s), %d EEG segment%s", section, people, ", ".join(named), segments, ending)
-    left_out = [record.participant_id for record in records if record not in complete]
+    if use.modalities != "both":
+        logger.info("%s: --modalities %s: the other recording is not used", section, use.modalities)
+    elif len(shown := [f"{count} with {TITLES[name]}" for name, count in count_patterns(used).items() if count]) > 1:
+        logger.info("%s: %s", section, ", ".join(shown))
+        _warn_of_confounding(section, used, classes)
     if left_out:
-        shown = ", ".join(left_out[:5]) + (", ..." if len(left_out) > 5 else "")
-        logger.warning("%s: left out, one recording only: %d (%s)", section, len(left_out), shown)
+        named = [record.participant_id for record in left_out[:5]] + (["..."] if len(left_out) > 5 else [])
+        why = f"without {use.modalities.upper()}" if use.allow_missing else "one recording only"
+        logger.warning("%s: left out, %s: %d (%s)", section, why, len(left_out), ", ".join(named))
+
+
+def _warn_of_confounding(section: str, used: Sequence[ParticipantRecord], classes: Sequence[str]) -> None:
+    """Warn if a network could tell the class from what is absent."""
+    found = [(pattern_of(record), record.label) for record in used]
+    pairs = [(TITLES[pattern], label) for pattern, label in found if pattern is not None and label is not None]
+    link = link_of("which recordings are there", pairs, len(classes))
+    if link.p < P_WARNED_OF and link.cramers_v >= CRAMERS_V_WARNED_OF:
+        shares = ", ".join(f"{100 * share:.0f} % of {name}" for share, name in zip(link.shares, classes, strict=True))
+        logger.warning(
+            "%s: which recordings are there goes together with the class (%s have %s; Cramer's V %.2f): the network can"
+            " learn the class from what is absent, so look at the results by pattern",
+            *(section, shares, link.category, link.cramers_v),
+        )

@@ -56,6 +56,9 @@ def test_the_knobs_have_the_defaults_of_the_specification() -> None:
         "ema_decay": None,
         "early_stopping": None,
         "max_minutes": None,
+        "modality_dropout": 0.0,
+        "allow_missing": False,
+        "modalities": "both",
     }
     assert {name: train[name] for name in expected} == expected
     assert train["stage_blocks"] == [
@@ -94,7 +97,7 @@ def test_every_knob_has_a_comment() -> None:
 
 
 def test_evaluation_and_inference_calibrate_alike_by_default() -> None:
-    for name in ("calibrate", "target_prior", "operating_point", "calibration"):
+    for name in ("calibrate", "target_prior", "operating_point", "calibration", "allow_missing", "recordings"):
         assert config("evaluate.yaml")[name] == config("inference.yaml")[name]
     assert config("evaluate.yaml")["calibrate"] is True
 

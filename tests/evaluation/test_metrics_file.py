@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ def cohort(number: int = 48, classes: int = 2, seed: int = 0) -> list[Prediction
             )
         )
     return rows
+
+
+def some_lacking(rows: list[Prediction]) -> list[Prediction]:
+    """The same people, of whom every third lacks the MRI and every third the EEG."""
+    others: list[dict[str, Any]] = [{}, {"recordings": "eeg", "gate": 1.0}, {"recordings": "mri", "gate": 0.0}]
+    return [replace(row, **others[place % 3]) for place, row in enumerate(rows)]
 
 
 def calibration_of(rows: list[Prediction]) -> Any:
@@ -292,6 +299,8 @@ def written_files(folder: Path) -> Iterator[dict[str, Any]]:
         (cohort(), ["M", "F"], calibration_of(cohort())),
         (cohort(classes=3), ["a", "b", "c"], calibration_of(cohort(classes=3))),
         (predictions_of([[0.9, 0.1]], [0]), ["M", "F"], None),
+        (some_lacking(cohort()), ["M", "F"], None),
+        (predictions_of([[0.9, 0.1]] * 4, [0, 1, 0, 1], recordings="eeg"), ["M", "F"], None),
         (predictions_of([[0.9, 0.1]] * 3, [0, None, 1]), ["M", "F"], None),
     ]
     for place, (rows, classes, calibration) in enumerate(cohorts):
@@ -329,8 +338,8 @@ def test_the_page_lists_every_field_and_every_column(tmp_path: Path) -> None:
     listed = {name.replace("\\|", "|") for name in re.findall(r"^\| `([^`]+)`", page, flags=re.MULTILINE)}
     schema = json.loads((DOCS / "metrics.schema.json").read_text(encoding="utf-8"))
     fields = {name for part in (schema, *schema["$defs"].values()) for name in part["properties"]}
-    next(written_files(tmp_path))
-    head = (tmp_path / "0" / "predictions.csv").read_text(encoding="utf-8").splitlines()[0]
+    list(written_files(tmp_path))
+    head = (tmp_path / "3" / "predictions.csv").read_text(encoding="utf-8").splitlines()[0]
     head = re.sub(r"\b[MF]\b", "CLASS", head).replace("|EC", "|CONDITION").replace("|EO", "|CONDITION")
     columns = set(re.sub(r"stratum\(\w+\)", "stratum(FIELD)", head).split(","))
     assert fields | columns == listed

@@ -13,7 +13,7 @@ import signal
 import sys
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,14 @@ from monai_fusion.data import (
     FusionPrepareBatch,
     ParticipantSampler,
     TrainingShare,
+    collate_available,
     collate_participant,
 )
-from monai_fusion.datalist import ParticipantRecord
+from monai_fusion.datalist import ParticipantRecord, RecordingUse
 from monai_fusion.errors import RunFailed
 from monai_fusion.evaluation import ParticipantInferer, ParticipantMetric, PredictionCollector
 from monai_fusion.losses import AlignedCrossEntropy
-from monai_fusion.networks import FusionNet
+from monai_fusion.networks import FusionNet, MRIEncoder
 from monai_fusion.training import (
     Checkpoints,
     EpochLog,
@@ -64,7 +65,7 @@ from monai_fusion.transforms import (
     ZScoreElectrodesd,
 )
 from monai_fusion.workflow import processes, report_input_errors
-from tests.support import BUNDLE_CONFIGS, EEG_SHAPE, TinyFusionNet, write_scalogram, write_volume
+from tests.support import BUNDLE_CONFIGS, EEG_SHAPE, TinyFusionNet, tiny_absence_net, write_scalogram, write_volume
 
 BLOCKS = yaml.safe_load((BUNDLE_CONFIGS / "train.yaml").read_text(encoding="utf-8"))["stage_blocks"]
 SEED = 3
@@ -118,12 +119,16 @@ class Job:
     eeg_shape: tuple[int, int, int] = EEG_SHAPE
     mri_size: tuple[int, int, int] = (6, 6, 6)
     num_epochs: tuple[int, int] = (2, 2)
+    blocks: Any = field(default_factory=lambda: BLOCKS)
+    use: RecordingUse = field(default_factory=RecordingUse)
+    without_mri: tuple[int, ...] = ()
+    without_eeg: tuple[int, ...] = ()
     resume: bool = False
     saves: bool = True
     devices: type[ManyDevices] = ManyDevices
     wrappers: weakref.WeakSet[DistributedDataParallel] = field(default_factory=weakref.WeakSet)
     seen: dict[str, Any] = field(
-        default_factory=lambda: {"digests": [], "losses": [], "ids": [], "seeds": [], "wrapped": []}
+        default_factory=lambda: {"digests": [], "losses": [], "ids": [], "seeds": [], "wrapped": [], "present": []}
     )
 
     def records(self) -> list[ParticipantRecord]:
@@ -147,7 +152,11 @@ class Job:
                 assert record.mri is not None
                 write_volume(record.mri, n)
         ranks.gather(None)
-        return found
+        return [self._left(n, record) for n, record in enumerate(found)]
+
+    def _left(self, number: int, record: ParticipantRecord) -> ParticipantRecord:
+        record = replace(record, mri=None) if number in self.without_mri else record
+        return replace(record, eeg=()) if number in self.without_eeg else record
 
     def slab(self) -> ResampleSlabd:
         return ResampleSlabd(size=self.mri_size, depth=self.mri_size[0] - 2)
@@ -158,14 +167,15 @@ class Job:
         if training:
             eeg, mri = [*eeg, RandSpecAugmentd(fraction=0.3)], [*mri, RandInPlaneRotated(prob=0.9)]
         store, segments = self.folder.parent / "store", "random" if training else "all"
-        return FusionDataset(records, {"eeg": eeg, "mri": mri}, store, segments, seed=SEED)  # type: ignore[arg-type]
+        chains = {"eeg": eeg, "mri": mri}
+        return FusionDataset(records, chains, store, segments, seed=SEED, use=self.use)  # type: ignore[arg-type]
 
     def run(self, *handlers: Callable[[Engine], None]) -> Job:
         """Train with the handlers of train.yaml and multi_gpu_train.yaml; ``handlers`` run after each iteration."""
         self.folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(SEED)
         records, net = self.records(), self.network()
-        plan = StagePlan(self.num_epochs, BLOCKS)
+        plan = StagePlan(self.num_epochs, self.blocks)
         optimizer = torch.optim.AdamW(parameter_groups(net, plan, 2e-2, 1e-2), weight_decay=1e-4)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=plan.total_epochs)
         dataset = self.dataset(records, training=True)
@@ -188,7 +198,12 @@ class Job:
         trainer = SupervisedTrainer(
             device=torch.device("cpu"),
             max_epochs=plan.total_epochs,
-            train_data_loader=DataLoader(dataset, sampler=share, batch_size=4 // ranks.count()),
+            train_data_loader=DataLoader(
+                dataset,
+                sampler=share,
+                batch_size=4 // ranks.count(),
+                collate_fn=collate_available if self.use.may_lack else None,
+            ),
             network=net,
             optimizer=optimizer,
             loss_function=AlignedCrossEntropy(),
@@ -203,7 +218,7 @@ class Job:
                 EpochLog(plan, evaluator, self.folder, ["cross_entropy", "accuracy"]),
                 *([self.checkpoints(net, optimizer, schedule, evaluator)] if self.saves else []),
                 GracefulStop(),
-                self.devices(share),
+                self.devices(share, self.use.may_lack),
             ],
             optim_set_to_none=True,
             decollate=False,
@@ -234,7 +249,9 @@ class Job:
         self.seen["losses"].append(engine.state.output["loss"].item())
         self.seen["ids"].append(list(engine.state.batch["participant_id"]))
         self.seen["seeds"].append(torch.initial_seed())
-        if isinstance(net, FusionNet):
+        if "present" in engine.state.batch:
+            self.seen["present"].append(engine.state.batch["present"].tolist())
+        if isinstance(net, FusionNet) and isinstance(net.mri_enc, MRIEncoder):
             self.seen.setdefault("forms", []).append(id(net.mri_enc._forms["layer1"]._form))
         if isinstance(engine.network, DistributedDataParallel):
             self.wrappers.add(engine.network)
@@ -272,6 +289,10 @@ def free() -> NormedNet:
 
 def real() -> FusionNet:
     return FusionNet(pretrained=False)
+
+
+def real_without_chance() -> FusionNet:
+    return FusionNet(pretrained=False, absence=True, encoder_dropout=0.0, head_dropout=0.0)
 
 
 def same_curve(out: Path) -> dict[str, Any]:
@@ -345,7 +366,42 @@ def refused(out: Path) -> dict[str, Any]:
     return {}
 
 
-SCENARIOS = {job.__name__: job for job in (same_curve, same_bits, not_a_number, asked_to_stop, dies, refused)}
+# Every other participant lacks something, and of the others recordings are hidden.
+SOME_LACK = {
+    "use": RecordingUse(allow_missing=True, dropout=0.3),
+    "without_mri": (0, 1, 4),
+    "without_eeg": (2, 5),
+}
+
+
+def somebody_lacks(out: Path) -> dict[str, Any]:
+    """The real network, its BatchNorm at rest and no dropout: one rank and two must then compute the same."""
+    shapes = {"eeg_shape": (32, 32, 17), "mri_size": (32, 32, 32), "num_epochs": (3, 0), "saves": False}
+    blocks = [{"eeg": ["stage4"], "mri": []}, {"eeg": [], "mri": []}]
+    return {"lacking": Job(out / "lacking", 8, real_without_chance, blocks=blocks, **SOME_LACK, **shapes).run().seen}  # type: ignore[arg-type] # of these dicts
+
+
+def absence_goes_on(out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A training that meets absence, as a whole and killed in epoch 3 and resumed; on one rank."""
+
+    def job(name: str, **options: Any) -> Job:
+        return Job(out / name, 8, tiny_absent, **SOME_LACK, **options)  # type: ignore[arg-type] # of this dict
+
+    whole = job("whole").run().seen
+    try:
+        job("killed").run(kill_in_epoch_3)
+    except KilledError:
+        return whole, job("killed", resume=True).run().seen
+    raise AssertionError("it was not killed")
+
+
+def tiny_absent() -> FusionNet:
+    return tiny_absence_net(dropout=0.3)
+
+
+SCENARIOS = {
+    job.__name__: job for job in (somebody_lacks, same_curve, same_bits, not_a_number, asked_to_stop, dies, refused)
+}
 
 
 def main(out: Path, scenarios: list[str]) -> None:

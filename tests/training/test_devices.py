@@ -36,7 +36,7 @@ def torchrun(out: Path, *scenarios: str) -> subprocess.CompletedProcess[str]:
 def of_ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
     """What two ranks saw in all scenarios that end well."""
     out = tmp_path_factory.mktemp("ranks")
-    done = torchrun(out, "same_curve", "same_bits", "not_a_number", "asked_to_stop")
+    done = torchrun(out, "same_curve", "same_bits", "somebody_lacks", "not_a_number", "asked_to_stop")
     assert done.returncode == 0, done.stdout + done.stderr
     zero, one = (json.loads((out / f"rank{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1))
     return zero, one
@@ -61,6 +61,23 @@ def test_one_and_two_ranks_have_the_same_batches_and_loss_curve(
     for name, values in on_one["weights"].items():
         assert on_two[0]["weights"][name] == pytest.approx(values, rel=0, abs=1e-4)
     assert max(on_one["losses"]) - min(on_one["losses"]) > 0.1  # the curve is one
+
+
+def test_where_recordings_are_absent_two_ranks_compute_what_one_does(
+    of_ranks: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path
+) -> None:
+    with torch.random.fork_rng(devices=[]):
+        whole = ranks_job.somebody_lacks(tmp_path)["lacking"]
+    zero, one = (rank["lacking"] for rank in of_ranks)
+    there = [[[any(column) for column in zip(*rows, strict=True)] for rows in rank["present"]] for rank in (zero, one)]
+    # Some slices have no EEG, or no MRI, at all while the other rank's have: its encoder then has no gradients here.
+    assert any(a != b and not all(a) for a, b in zip(*there, strict=True))
+    assert [a + b for a, b in zip(zero["present"], one["present"], strict=True)] == whole["present"]
+    assert zero["digests"] == one["digests"]
+    assert zero["losses"] == pytest.approx(whole["losses"], rel=0, abs=1e-4)
+    for name, values in whole["weights"].items():
+        assert zero["weights"][name] == pytest.approx(values, rel=0, abs=2e-3)  # steps of 1e-2
+    assert max(whole["losses"]) - min(whole["losses"]) > 0.01
 
 
 def test_the_history_of_two_ranks_is_that_of_one(

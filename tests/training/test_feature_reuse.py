@@ -49,7 +49,7 @@ def make_network(seed: int = 0) -> FusionNet:
     torch.manual_seed(seed)
     network = FusionNet.__new__(FusionNet)
     nn.Module.__init__(network)
-    network.embedding_dim, network.train_stem = 512, True
+    network.embedding_dim, network.train_stem, network.modalities = 512, True, "both"
     network.eeg_enc = SmallEEG()  # type: ignore[assignment] # stands in
     network.mri_enc = MRIEncoder(pretrained=False, dropout=0.0)
     network.head = GatedFusionHead(dropout=0.0)

@@ -13,7 +13,7 @@ import torch
 from monai.transforms import RandFlipd
 from torch import nn
 
-from monai_fusion.datalist import Datalist, ParticipantRecord
+from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
 from monai_fusion.losses import AlignedCrossEntropy
 from monai_fusion.training.differing import differences
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, RandSpecAugmentd, ResampleSlabd, ZScoreElectrodesd
@@ -52,6 +52,7 @@ class Case:
         self.betas = (0.9, 0.999)
         self.weights: str | None = None
         self.cache_dir: Path | None = None
+        self.use = RecordingUse()
 
     @property
     def cohort(self) -> Datalist:
@@ -71,6 +72,7 @@ class Case:
             components,
             {"eeg_weights": self.weights, "mri_weights": None},
             self.cache_dir,
+            self.use,
         )
 
 
@@ -332,3 +334,35 @@ def test_what_the_store_has_seen_is_not_read_again(case: Case, tmp_path: Path, m
     assert messages(saved, case) == [] and read == []
     change_the_mri(case)
     assert messages(saved, case) == [f"sub-01 mri: {CHANGED}"] and read == [mri_of(case, 1)]
+
+
+def test_who_has_one_recording_counts_where_they_take_part(case: Case) -> None:
+    case.records[0], case.records[1] = replace(case.records[0], mri=None), replace(case.records[1], eeg=())
+    assert list(case.identity()["participants"]) == ["sub-02", "sub-03"]
+    case.use = RecordingUse(allow_missing=True)
+    people = case.identity()["participants"]
+    assert list(people) == ["sub-00", "sub-01", "sub-02", "sub-03"]
+    assert (people["sub-00"]["segments"], people["sub-00"]["mri"]) == (1, None) and people["sub-01"]["segments"] == 0
+    saved = case.identity()
+    write_scalogram(case.records[0].eeg[0], 99)
+    assert [str(each) for each in differences(saved, case.identity())] == [
+        "sub-00 eeg: the file has another content than when the checkpoint was written"
+    ]
+
+
+def test_a_recording_that_is_there_no_more_is_named(case: Case) -> None:
+    case.use = RecordingUse(allow_missing=True)
+    saved = case.identity()
+    case.records[0] = replace(case.records[0], mri=None)
+    assert [str(each) for each in differences(saved, case.identity())] == [
+        "sub-00 mri: not given, but in the checkpoint's training"
+    ]
+
+
+def test_files_of_a_recording_that_is_not_used_do_not_count(case: Case) -> None:
+    case.use = RecordingUse("eeg")
+    before = case.identity()
+    for record in case.records:
+        assert record.mri is not None
+        record.mri.unlink()
+    assert case.identity() == before and before["participants"]["sub-01"]["mri"] is None

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ignite.engine import Engine
 
-from monai_fusion.datalist import Datalist, ParticipantRecord
+from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
 from monai_fusion.errors import InputError
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
 from monai_fusion.workflow import announce_training, prepare
@@ -97,6 +97,48 @@ def test_a_section_in_which_nobody_has_both_recordings_is_refused(
         prepare(cohort, ["training", "test"], CHAINS, tmp_path / "store", num_workers=1)
     assert str(caught.value) == message
     assert not (tmp_path / "store").exists()
+
+
+def test_who_has_one_recording_takes_part_where_that_is_allowed_and_is_counted(
+    tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    some_lack = [replace(tiny_records[0], mri=None), tiny_records[1], replace(tiny_records[2], eeg=()), tiny_records[3]]
+    cohort = cohort_of(tmp_path, training=some_lack)
+    for path in (tiny_records[0].mri, *tiny_records[2].eeg):
+        assert path is not None
+        path.unlink()
+    with caplog.at_level(logging.INFO, logger="monai_fusion"):
+        use = RecordingUse(allow_missing=True)
+        prepare(cohort, ["training"], CHAINS, tmp_path / "store", num_workers=1, use=use)
+        assert infos(caplog)[:2] == [
+            "training: 4 participants (2 M, 2 F), 7 EEG segments",
+            "training: 2 with both recordings, 1 with EEG only, 1 with MRI only",
+        ]
+        assert infos(caplog)[-1].startswith("prepared 10, reused 0, ")
+        caplog.clear()
+        prepare(cohort, ["training"], CHAINS, tmp_path / "eegs", num_workers=1, use=RecordingUse("eeg", True))
+        assert infos(caplog)[:3] == [
+            "training: 3 participants (1 M, 2 F), 7 EEG segments",
+            "training: --modalities eeg: the other recording is not used",
+            "training: left out, without EEG: 1 (sub-02)",
+        ]
+        assert infos(caplog)[-1].startswith("prepared 7, reused 0, ")
+    with pytest.raises(InputError, match="test: none, expected participants who have an MRI"):
+        prepare(cohort_of(tmp_path, test=some_lack[:1]), ["test"], CHAINS, None, use=RecordingUse("mri", True))
+
+
+def test_recordings_that_go_with_the_class_are_warned_of(
+    tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    people = [replace(tiny_records[n % 4], participant_id=f"sub-{n:02d}", label=int(n >= 10)) for n in range(20)]
+    mixed = [replace(record, mri=None) if n % 2 else record for n, record in enumerate(people)]
+    telling = [replace(record, mri=None) if record.label else record for record in people]
+    use = RecordingUse(allow_missing=True)
+    prepare(cohort_of(tmp_path, training=mixed), ["training"], CHAINS, None, use=use)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    prepare(cohort_of(tmp_path, training=telling), ["training"], CHAINS, None, use=use)
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warning.startswith("training: which recordings are there goes together with the class (0 % of M, 100 % of F")
 
 
 def test_without_a_store_nothing_is_written(tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path) -> None:

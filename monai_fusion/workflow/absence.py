@@ -1,0 +1,73 @@
+"""What an evaluation or inference does about participants who lack a recording: as far as the model has learned it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from monai_fusion.datalist import ParticipantRecord, RecordingUse
+from monai_fusion.datalist.availability import count_patterns, unseen_absence
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.workflow.overrides import flag
+
+logger = logging.getLogger(__name__)
+
+
+def absence_settings(use: RecordingUse, records: Iterable[ParticipantRecord]) -> dict[str, Any]:
+    """Return what `recipe.json` says of absent recordings.
+
+    Args:
+        use: Which recordings the training uses.
+        records: The training participants.
+
+    Returns:
+        ``absence``, whether the network learns embeddings for absent recordings; ``unseen_absence``, which recordings
+        are never absent all the same; ``allow_missing`` and ``modalities``, as in the training.
+    """
+    return {
+        "absence": use.may_lack,
+        "unseen_absence": unseen_absence(use, records),
+        "allow_missing": use.allow_missing,
+        "modalities": use.modalities,
+    }
+
+
+def recordings_for(recipe: Mapping[str, Any], allow_missing: object = None) -> RecordingUse:
+    """Decide which recordings an evaluation uses, and of whom.
+
+    Args:
+        recipe: From `read_recipe`.
+        allow_missing: Whether people who lack a recording are predicted; None if the model can: it has learned what to
+            put in place of either. A model of one modality does so if its training took people who have that one alone.
+
+    Raises:
+        InputError: They shall be, and the model has never learned it.
+    """
+    can, modalities = bool(recipe.get("absence", False)), recipe.get("modalities", "both")
+    if allow_missing is None:
+        return RecordingUse(modalities, allow_missing=can if modalities == "both" else bool(recipe["allow_missing"]))
+    wanted = flag(allow_missing, "--allow_missing")
+    if wanted and not can:
+        advice = "train it with --modality_dropout 0.2, or with --allow_missing true and such participants"
+        seen = "this model knows only people with both recordings"
+        raise InputError(Problem("--allow_missing", seen=seen, advice=advice))
+    return RecordingUse(modalities, allow_missing=wanted)
+
+
+def warn_of_unseen_absence(recipe: Mapping[str, Any], use: RecordingUse, records: Iterable[ParticipantRecord]) -> None:
+    """Warn if people lack a recording that nobody lacked in the training.
+
+    Args:
+        recipe: From `read_recipe`.
+        use: From `recordings_for`.
+        records: Who is predicted.
+    """
+    counts = count_patterns(use.choose(records)[0])
+    for name, lacking in (("eeg", counts["mri"]), ("mri", counts["eeg"])):
+        if lacking and name in recipe.get("unseen_absence", ()):
+            logger.warning(
+                "without %s: %d, but in the training nobody lacked it: the network has never seen that, and what it"
+                " says of them means little (train with --modality_dropout 0.2)",
+                *(name.upper(), lacking),
+            )
