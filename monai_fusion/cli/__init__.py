@@ -16,6 +16,7 @@ import typer
 from monai_fusion import __version__
 from monai_fusion.cli import datalist_check  # noqa: F401 -- registers its commands on datalist_app
 from monai_fusion.cli.cohort import sample_cohort
+from monai_fusion.cli.compare import CompareCommand, compare
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.report import report
 from monai_fusion.cli.rerun import rerun
@@ -36,6 +37,7 @@ app.command("preprocess")(preprocess)
 app.command("rerun")(rerun)
 app.add_typer(cache_app, name="cache")
 app.command("report")(report)
+app.command("compare", cls=CompareCommand)(compare)
 
 
 def _print_version(wanted: bool) -> None:

@@ -121,6 +121,24 @@ def split_and_write(
     return SplitResult(paths, balance, tuple(_notes(document, older, options)))
 
 
+def fold_texts(document: Document, options: SplitOptions) -> tuple[str, ...]:
+    """Return the text of a datalist for each fold that is tested; nothing is written.
+
+    Args:
+        document: The datalist; everyone in use needs a label.
+        options: How to split: by ``kfold``.
+
+    Raises:
+        InputError: It cannot be split so.
+    """
+    rows = [row for row in document.rows if row.in_use]
+    people = _people(rows, document.classes, options)
+    standing = _standing(document, None, [row.participant_id for row in rows], options)
+    first = make_split(people, document.classes, options, standing)
+    splits = _for_all_folds(people, document, options, standing, first)
+    return tuple(document_text(document.with_rows(_placed(document.rows, each, None))) for each in splits)
+
+
 def refuse_to_replace(files: SplitFiles, options: SplitOptions) -> None:
     """A file is replaced only when told so, and never one that is not right: its owner is at work on it.
 

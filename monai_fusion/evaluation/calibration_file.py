@@ -110,24 +110,42 @@ class CalibrationWriter:
             for row in self._predictions
             if row.label is not None
         ]
-        cohort = network_prior(self.counts, balanced=False)
-        draft = CalibrationFile(
-            monai_fusion=__version__,
-            classes=self.classes,
-            training_counts=self.counts,
-            network_prior=list(self.network_prior),
-            target_prior=list(cohort),
-            temperature=1.0,
-            threshold=None,
-            operating_point=YOUDEN,
-            notes=[],
-            fitted_on="validation",
-            predictions=rows,
-        )
-        found = draft.calibration(None, None)
-        changed = {"temperature": found.temperature, "threshold": found.threshold, "notes": list(found.notes)}
-        content = draft.model_copy(update=changed).model_dump_json(indent=2)
-        write_atomically(self.path, content.encode("utf-8"))
+        content = fitted_file(self.classes, self.counts, self.network_prior, rows, "validation")
+        write_atomically(self.path, content.model_dump_json(indent=2).encode("utf-8"))
+
+
+def fitted_file(
+    classes: Sequence[str],
+    training_counts: Sequence[int],
+    learned: Sequence[float],
+    predictions: Sequence[StoredPrediction],
+    fitted_on: str,
+) -> CalibrationFile:
+    """Return the content of ``calibration.json`` with the default options.
+
+    Args:
+        classes: The class names, in the order of their indices.
+        training_counts: The training participants of each class; their shares are the target prior.
+        learned: Class shares that the network learned under.
+        predictions: Of participants whom the network did not learn from.
+        fitted_on: What these are, e.g. ``validation``.
+    """
+    draft = CalibrationFile(
+        monai_fusion=__version__,
+        classes=list(classes),
+        training_counts=list(training_counts),
+        network_prior=list(learned),
+        target_prior=list(network_prior(training_counts, balanced=False)),
+        temperature=1.0,
+        threshold=None,
+        operating_point=YOUDEN,
+        notes=[],
+        fitted_on=fitted_on,
+        predictions=list(predictions),
+    )
+    found = draft.calibration(None, None)
+    changed = {"temperature": found.temperature, "threshold": found.threshold, "notes": list(found.notes)}
+    return draft.model_copy(update=changed)
 
 
 def load_calibration(

@@ -35,16 +35,23 @@ class _Rows:
 
     file: str
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], enabled: bool = True) -> None:
         self.path = Path(folder) / self.file
+        self.enabled = enabled
         self._ids: list[str] = []
         self._rows: dict[str, list[npt.NDArray[Any]]] = {}
 
     def attach(self, engine: Engine) -> None:
         """Attach to an evaluator that runs with ``decollate=False``."""
+        if not self.enabled:
+            engine.add_event_handler(Events.COMPLETED, self._remove)
+            return
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.COMPLETED, self._write)
+
+    def _remove(self, engine: Engine) -> None:
+        self.path.unlink(missing_ok=True)
 
     def _start(self, engine: Engine) -> None:
         self._ids, self._rows = [], {}
@@ -73,6 +80,7 @@ class EmbeddingWriter(_Rows):
 
     Args:
         folder: The folder to write to; made if it does not exist.
+        enabled: False writes nothing, and removes the file of an earlier evaluation.
     """
 
     file = EMBEDDINGS_FILE
@@ -98,19 +106,8 @@ class ThumbnailWriter(_Rows):
     file = THUMBNAILS_FILE
 
     def __init__(self, folder: str | os.PathLike[str], orientation: str = "RAS", enabled: bool = True) -> None:
-        super().__init__(folder)
+        super().__init__(folder, enabled)
         self.orientation = orientation
-        self.enabled = enabled
-
-    def attach(self, engine: Engine) -> None:
-        """Attach to an evaluator that runs with ``decollate=False``."""
-        if self.enabled:
-            super().attach(engine)
-        else:
-            engine.add_event_handler(Events.COMPLETED, self._remove)
-
-    def _remove(self, engine: Engine) -> None:
-        self.path.unlink(missing_ok=True)
 
     def _of(self, batch: Mapping[str, Any], predicted: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
         side = THUMBNAIL_SIZE

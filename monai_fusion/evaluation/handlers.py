@@ -187,6 +187,7 @@ class ResultWriter:
         calibration: What corrects the probabilities and decides; None leaves the network's own.
         datalist: The name of the cohort.
         section: The part of the datalist that was evaluated.
+        warnings: What a reader must know beside what the numbers themselves show.
     """
 
     def __init__(
@@ -196,11 +197,12 @@ class ResultWriter:
         calibration: Calibration | None = None,
         datalist: str = "",
         section: str = "",
+        warnings: Sequence[str] = (),
     ) -> None:
         self.folder = Path(folder)
         self.classes = list(classes)
         self.calibration = calibration
-        self.settings = Settings(datalist=datalist, section=section)
+        self.settings = Settings(datalist=datalist, section=section, warnings=tuple(warnings))
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """Write the files of one evaluation.

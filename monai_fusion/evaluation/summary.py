@@ -37,12 +37,14 @@ class Settings:
         section: The part of the datalist.
         draws: Draws of the bootstrap and permutations of the labels.
         seed: Keys both.
+        warnings: What a reader must know beside what the numbers themselves show.
     """
 
     datalist: str = ""
     section: str = ""
     draws: int = DRAWS
     seed: int = SEED
+    warnings: tuple[str, ...] = ()
 
 
 def summarize(
@@ -99,7 +101,7 @@ def summarize(
         gate=gate_section(known, classes),
         modalities=modalities_section(known, min(REFERENCES, len(with_both(predictions)))),
     )
-    return metrics.model_copy(update={"warnings": caveats(metrics)})
+    return metrics.model_copy(update={"warnings": [*settings.warnings, *caveats(metrics)]})
 
 
 def reliability_bins(outcome: Outcome) -> list[schema.ReliabilityBin]:

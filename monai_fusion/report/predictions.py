@@ -28,6 +28,7 @@ class Participant:
         probabilities: One a class.
         gate: Weight of the EEG, 0 to 1; NaN where the table does not say.
         segments: How many EEG segments, as text; empty where the table does not say.
+        network: The network's own probabilities; empty where the table does not say.
         recordings: What the prediction was made from: ``both``, ``eeg`` or ``mri``.
     """
 
@@ -37,6 +38,7 @@ class Participant:
     probabilities: tuple[float, ...]
     gate: float
     segments: str
+    network: tuple[float, ...] = ()
     recordings: Pattern = "both"
 
     @property
@@ -124,8 +126,9 @@ def _participant(
 
     label, predicted = index("label"), index("predicted")
     probabilities = tuple(number(f"p({one})") for one in classes)
+    network = tuple(number(f"p_network({one})") for one in classes if f"p_network({one})" in row)
     gate = number("gate", missing=math.nan)
     if predicted is None:
         return None
     recordings: Pattern = next((known for known in PATTERNS if known == row.get("recordings")), "both")
-    return Participant(name, label, predicted, probabilities, gate, row.get("segments") or "", recordings)
+    return Participant(name, label, predicted, probabilities, gate, row.get("segments") or "", network, recordings)

@@ -3,6 +3,7 @@
 from monai_fusion.workflow.absence import absence_settings, recordings_for, warn_of_unseen_absence
 from monai_fusion.workflow.closing import announce_training
 from monai_fusion.workflow.identity import condensed, training_identity
+from monai_fusion.workflow.known import warnings_of_known
 from monai_fusion.workflow.manifest import RunManifest
 from monai_fusion.workflow.overrides import CommandLine, check_overrides, flag, resumes
 from monai_fusion.workflow.preflight import preflight, report_input_errors
@@ -34,5 +35,6 @@ __all__ = [
     "summarize_training",
     "training_identity",
     "warn_of_unseen_absence",
+    "warnings_of_known",
     "write_recipe",
 ]

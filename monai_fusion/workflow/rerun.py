@@ -114,7 +114,7 @@ def plan_rerun(manifest: Mapping[str, Any], path: Path, options: RerunOptions) -
             training ran on several machines or in more processes than this one has cores.
     """
     command = manifest["command"]
-    root = options.bundle_root or _default_bundle()
+    root = options.bundle_root or default_bundle()
     problems, files = _find_configs(command["config_files"], root, options)
     problems += [] if options.allow_expressions else list(_code_in(command["overrides"]))
     problems += [
@@ -198,7 +198,8 @@ def _are_processes(content: object) -> bool:
     )
 
 
-def _default_bundle() -> Path:
+def default_bundle() -> Path:
+    """Return the bundle below this folder, or else that of this checkout; it may not be there."""
     return BUNDLE if BUNDLE.is_dir() else Path(monai_fusion.__file__).parents[1] / BUNDLE
 
 

@@ -1,0 +1,178 @@
+"""``monai-fusion compare``: is fusion worth it?"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monai_fusion.cli.several_values import SeveralValuesCommand
+from monai_fusion.comparison.variants import DEFAULT, REFERENCE, described
+from monai_fusion.datalist.split import SEED
+
+if TYPE_CHECKING:
+    from monai_fusion.comparison.planning import Plan
+
+_INTERRUPTED = 130  # as a shell says of a program that Ctrl-C ended
+
+
+class CompareCommand(SeveralValuesCommand):
+    """What stands behind ``--`` is for the trainings, and is not looked at here."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Sets the words for the trainings aside; DATALIST may stand behind ``--variants gated eeg`` as well."""
+        place = args.index("--") if "--" in args else len(args)
+        own, words = args[:place], args[place + 1 :]
+        if len(own) > 2 and own[-1].endswith(".json") and own[0].startswith("-") and not own[-2].startswith("--config"):
+            own = [own[-1], *own[:-1]]
+        ctx.obj = words
+        return super().parse_args(ctx, own)
+
+
+def _print_variants(wanted: bool) -> None:
+    if wanted:
+        typer.echo(described())
+        raise typer.Exit
+
+
+def compare(
+    context: typer.Context,
+    datalist: Annotated[Path, typer.Argument(metavar="DATALIST", help="The cohort (.json).", show_default=False)],
+    output_dir: Annotated[
+        Path,
+        typer.Option("--output-dir", "--output_dir", help="Where all is written; goes on with what is there."),
+    ] = Path("runs/compare"),
+    variants: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="gated eeg", help="What to compare; all is all of --list.", show_default=" ".join(DEFAULT)
+        ),
+    ] = None,
+    reference: Annotated[str, typer.Option(help="The variant that the others are compared with.")] = REFERENCE,
+    folds: Annotated[
+        int | None,
+        typer.Option(help="How many, if the datalist has none.", show_default="the datalist's, else 5"),
+    ] = None,
+    keep_test: Annotated[
+        bool, typer.Option("--keep-test", help="Leave the test part out, for a final evaluation.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of folds and trainings.")] = SEED,
+    seeds: Annotated[int, typer.Option(help="Trainings of each variant in each fold, with seed, seed + 1 ...")] = 1,
+    config_file: Annotated[
+        list[Path] | None,
+        typer.Option("--config-file", "--config_file", help="Overlay on train.yaml; repeatable.", show_default=False),
+    ] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Write OUTPUT_DIR/ensemble: the fold models of the reference, averaged.")
+    ] = False,
+    ensemble_of: Annotated[
+        str | None, typer.Option(metavar="VARIANT", help="The same of another variant.", show_default=False)
+    ] = None,
+    keep_models: Annotated[
+        bool, typer.Option("--keep-models", help="Keep the weights of all runs: about 0.5 GB each.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Make anew what is there with other settings; the rest stays.")
+    ] = False,
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--cache-dir",
+            "--cache_dir",
+            help="The store of preprocessed recordings.",
+            show_default="preprocessed beside OUTPUT_DIR",
+        ),
+    ] = None,
+    bundle_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle-root", "--bundle_root", help="The bundle whose configs to run.", show_default="this checkout's"
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be run.")] = False,
+    list_variants: Annotated[
+        bool, typer.Option("--list", callback=_print_variants, is_eager=True, help="Say what can be compared.")
+    ] = False,
+) -> None:
+    """Train and evaluate variants on the same folds and seeds, and say how they differ and how sure that is.
+
+    By default: gated fusion, EEG only, MRI only, concatenation, ungated mean. What stands behind -- goes to every
+    training. The same command goes on with a comparison that was stopped. Exit code 0 if done, 2 for wrong input.
+
+    \b
+    monai-fusion compare gender.json
+    monai-fusion compare gender.json --variants gated mri no-align --folds 5 --seeds 3 --ensemble
+    monai-fusion compare gender.json --output-dir runs/quick -- --num_epochs "[5, 3]" --device cpu
+    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
+    from monai_fusion.comparison.planning import CompareOptions, make_plan
+
+    plan = make_plan(
+        CompareOptions(
+            datalist=datalist,
+            output_dir=output_dir,
+            variants=tuple(variants or ()),
+            reference=reference,
+            folds=folds,
+            keep_test=keep_test,
+            seed=seed,
+            seeds=seeds,
+            config_files=tuple(config_file or ()),
+            words=tuple(context.obj or ()),
+            cache_dir=cache_dir,
+            bundle_root=bundle_root,
+            ensemble=ensemble_of or (reference if ensemble else None),
+            keep_models=keep_models,
+            overwrite=overwrite,
+        )
+    )
+    for note in plan.folds.notes:
+        typer.echo(f"note: {note}", err=True)
+    if dry_run:
+        _print_runs(plan)
+    else:
+        _run(plan)
+
+
+def _print_runs(plan: Plan) -> None:
+    from monai_fusion.comparison.running import check_folder, missing_runs, space_needed
+
+    missing = missing_runs(check_folder(plan))
+    typer.echo(f"{len(missing)} of {len(plan.runs)} runs to do; {space_needed(plan)}")
+    for record in missing:
+        typer.echo(f"{record.run.title}:")
+        typer.echo(f"  {subprocess.list2cmdline(record.run.train)}")
+
+
+def _run(plan: Plan) -> None:
+    from monai_fusion.comparison.children import ChildFailed, Stopped
+    from monai_fusion.comparison.ensemble import ensemble_is_made, write_ensemble
+    from monai_fusion.comparison.results import compare_runs, read_runs, write_results
+    from monai_fusion.comparison.running import execute
+    from monai_fusion.comparison.table import lines_of
+    from monai_fusion.errors import InputError
+
+    try:
+        records = execute(plan, typer.echo)
+    except (Stopped, KeyboardInterrupt) as stopped:
+        typer.echo("stopped; what is done stays. To go on: the same command", err=True)
+        raise typer.Exit(stopped.code if isinstance(stopped, Stopped) else _INTERRUPTED) from None
+    except ChildFailed as failed:
+        typer.echo(f"error: {failed.message}\n  in {failed.log}; what was done before stays", err=True)
+        raise typer.Exit(InputError.exit_code if failed.code == InputError.exit_code else 1) from None
+    runs = read_runs(records)
+    found = compare_runs(plan, runs)
+    written = write_results(plan, runs, found)
+    for line in ("", *lines_of(found), ""):
+        typer.echo(line)
+    members = [record for record in records if record.run.variant.name == plan.options.ensemble]
+    if members:
+        if not ensemble_is_made(plan, members):
+            write_ensemble(plan, members)
+        if not plan.options.keep_models:
+            for record in members:
+                record.remove_model()
+        folder = plan.options.output_dir / "ensemble"
+        typer.echo(f"ensemble: {folder}, a --model_dir for inference.yaml and evaluate.yaml")
+    typer.echo(f"wrote {', '.join(map(str, written))}")

@@ -1,0 +1,100 @@
+"""Running one bundle run after the other, so that Ctrl-C ends the one that is running as that run wants to be ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+_POSIX = os.name == "posix"
+_STOPPED = {128 + signal.SIGINT, 128 + signal.SIGTERM, 124}
+_LAST_LINES = 15
+
+
+class Stopped(Exception):  # noqa: N818 # it is what happened, not an error
+    """The user, or a time limit, ended the comparison; ``code`` is the exit code that says so."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+class ChildFailed(Exception):  # noqa: N818 # likewise
+    """A bundle run ended with an exit code other than 0.
+
+    Attributes:
+        code: Its exit code.
+        message: What it said last.
+        log: Where all that it said is.
+    """
+
+    def __init__(self, code: int, message: str, log: Path) -> None:
+        self.code, self.message, self.log = code, message, log
+        super().__init__(code, message, log)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM, and a terminal that is closed, end a comparison as Ctrl-C does."""
+    names = ("SIGTERM", "SIGHUP") if _POSIX else ("SIGTERM",)
+    before = {number: signal.signal(number, _interrupt) for number in (getattr(signal, name) for name in names)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise Stopped(128 + number)
+
+
+def run_child(command: Sequence[str], log: Path) -> None:
+    """Run a command to its end; all that it prints is added to a file.
+
+    Raises:
+        Stopped: Ctrl-C, SIGTERM or the run's own time limit; the run has ended in its own way.
+        ChildFailed: It failed.
+    """
+    with log.open("ab") as stream:
+        # A session of its own: a terminal's Ctrl-C reaches it once, from here, and a second one ends it at once.
+        # The list holds checked options; no shell.
+        process = subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, start_new_session=_POSIX
+        )
+        try:
+            code = process.wait()
+        except (KeyboardInterrupt, Stopped) as error:
+            _end(process)
+            raise Stopped(error.code if isinstance(error, Stopped) else 128 + signal.SIGINT) from None
+    if code in _STOPPED:
+        raise Stopped(code)
+    if code:
+        raise ChildFailed(code, last_words(log), log)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a run to end; on a second Ctrl-C it has no choice."""
+    try:
+        if _POSIX:  # a Windows console tells all its processes itself
+            process.terminate()  # not SIGINT, which is ignored below a shell's background job
+        process.wait()
+    except (KeyboardInterrupt, Stopped):
+        if _POSIX:
+            os.killpg(process.pid, signal.SIGKILL)  # with its workers
+        else:
+            process.kill()
+        process.wait()
+
+
+def last_words(log: Path) -> str:
+    """The message that a run ended with, or else the last lines that it printed."""
+    lines = [line.rpartition("\r")[2] for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    starts = [place for place, line in enumerate(lines) if line.startswith("error: ")]
+    found = lines[starts[-1] :] if starts else lines[-_LAST_LINES:]
+    return "\n".join(found[:_LAST_LINES]).removeprefix("error: ")

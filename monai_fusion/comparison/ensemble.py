@@ -1,0 +1,114 @@
+"""The fold models of a variant as one model folder, which inference.yaml and evaluate.yaml take as ``--model_dir``."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.evaluation.calibration_file import StoredPrediction, fitted_file, read_calibration
+from monai_fusion.files import write_atomically
+from monai_fusion.report.predictions import read_participants
+from monai_fusion.run_folder import CALIBRATION_FILE, MODEL_FILE, RECIPE_FILE
+
+if TYPE_CHECKING:
+    from monai_fusion.comparison.planning import Plan
+    from monai_fusion.comparison.records import RunRecord
+
+FOLDER = "ensemble"
+# What of the members' recipes is their own.
+_OWN = ("seed",)
+
+
+def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:
+    """Whether the ensemble's folder holds just these runs' models."""
+    folder = plan.options.output_dir / FOLDER
+    recipe = _read_recipe(folder)
+    weights = [(record.manifest.get("weights") or {}).get("digest") for record in records]
+    there = all((folder / name).is_file() for name in (MODEL_FILE, CALIBRATION_FILE))
+    return there and None not in weights and sorted(recipe.get("member_weights", [])) == sorted(map(str, weights))
+
+
+def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
+    """Write the ensemble of a variant's fold models: ``model.pt``, ``calibration.json`` and ``recipe.json``.
+
+    Its calibration is fitted on the out-of-fold predictions: what each member says of the people it has not seen.
+
+    Args:
+        plan: The comparison.
+        records: The finished runs of the variant, their models in place.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: The members were not trained alike.
+    """
+    import torch
+
+    from monai_fusion.datalist import read_datalist
+    from monai_fusion.networks.ensemble import joined_states
+    from monai_fusion.workflow.known import TRAINED_ON, digests_of
+
+    folder = plan.options.output_dir / FOLDER
+    folder.mkdir(exist_ok=True)
+    (folder / RECIPE_FILE).unlink(missing_ok=True)  # the last to be written: without it, it is no model
+    recipe = _common_recipe(records)
+    states = [torch.load(record.run.folder / MODEL_FILE, map_location="cpu", weights_only=True) for record in records]
+    write_atomically(folder / MODEL_FILE, lambda stream: torch.save(joined_states(states), stream))
+    write_atomically(folder / CALIBRATION_FILE, _calibration(records).encode("utf-8"))
+    cohort = read_datalist(plan.options.output_dir / "folds" / "fold0.json")
+    people = [record for section in cohort.sections for record in cohort.records(section)]
+    digests = digests_of(people, plan.cache_dir).values()
+    recipe |= {
+        "members": len(records),
+        "member_names": [record.run.title for record in records],
+        "member_weights": [record.manifest["weights"]["digest"] for record in records],
+        TRAINED_ON: sorted({digest for each in digests for digest in each}),
+    }
+    write_atomically(folder / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
+    return folder
+
+
+def _common_recipe(records: Sequence[RunRecord]) -> dict[str, Any]:
+    recipes = [_read_recipe(record.run.folder) for record in records]
+    shared = [{name: value for name, value in recipe.items() if name not in _OWN} for recipe in recipes]
+    other = [record.run.title for record, recipe in zip(records, shared, strict=True) if recipe != shared[0]]
+    if other or not shared[0]:
+        seen = "another recipe than the first fold's" if other else "no recipe"
+        raise InputError(Problem(", ".join(other) or records[0].run.title, RECIPE_FILE, seen))
+    return shared[0]
+
+
+def _calibration(records: Sequence[RunRecord]) -> str:
+    said: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    labels: dict[str, int] = {}
+    files = [read_calibration(record.run.folder) for record in records]
+    for record in records:
+        for person in read_participants(record.run.folder)[1]:
+            if person.label is not None:
+                said[person.participant_id].append(person.network)
+                labels[person.participant_id] = person.label
+    classes = files[0].classes
+    counts = Counter(labels.values())
+    # Of several seeds the mean, as the ensemble says it.
+    means = {name: np.mean(said[name], axis=0).tolist() for name in sorted(said)}
+    rows = [StoredPrediction(label=labels[name], probabilities=mean) for name, mean in means.items()]
+    learned = np.mean([file.network_prior for file in files], axis=0)
+    content = fitted_file(
+        classes, [counts[index] for index in range(len(classes))], learned.tolist(), rows, "out-of-fold"
+    )
+    return content.model_dump_json(indent=2)
+
+
+def _read_recipe(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / RECIPE_FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

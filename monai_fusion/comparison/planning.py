@@ -1,0 +1,287 @@
+"""Which trainings a comparison takes, and the commands that run them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monai_fusion import __version__
+from monai_fusion.comparison.folds import FOLDER, Folds, make_folds
+from monai_fusion.comparison.variants import NETWORK, REFERENCE, Variant, choose
+from monai_fusion.datalist.split import SEED
+from monai_fusion.datalist.wording import quoted
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.fingerprint import digest_of
+
+if TYPE_CHECKING:
+    from monai_fusion.workflow.overrides import CommandLine
+
+_NOTHING: Mapping[str, Any] = {}
+# What the comparison sets itself, and by which of its own options.
+_OWN = {
+    "datalist": "DATALIST",
+    "output_dir": "--output-dir",
+    "cache_dir": "--cache-dir",
+    "seed": "--seed",
+    "bundle_root": "--bundle-root",
+    "config_file": "--config-file",
+    "overwrite": "--overwrite",
+    "resume": "",
+}
+# Words that cannot change a number: with others a comparison may go on.
+_HARMLESS = ("num_workers", "start_method", "segments_at_once", "max_minutes")
+# Words for the training that its evaluation needs as well.
+_ALSO_EVALUATION = ("device", "segments_at_once")
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What is compared, and where.
+
+    Attributes:
+        datalist: The cohort.
+        output_dir: Where everything is written.
+        variants: Names of variants; none for the default ones.
+        reference: The variant that the others are compared with.
+        folds: How many, if the datalist has none.
+        keep_test: Whether the test part is left out.
+        seed: Of folds and trainings.
+        seeds: How many trainings with different seeds each variant gets in each fold.
+        config_files: Overlays on train.yaml.
+        words: Further words for every training, such as ``--num_epochs``, ``[5, 3]``.
+        cache_dir: The preprocessed store; None for ``preprocessed`` beside ``output_dir``.
+        bundle_root: The bundle; None for the one below this folder, or of this checkout.
+        ensemble: The variant whose models become an ensemble; None for none.
+        keep_models: Whether the weights of every run stay.
+        overwrite: Whether what was made with other settings may be replaced.
+    """
+
+    datalist: Path
+    output_dir: Path = Path("runs/compare")
+    variants: Sequence[str] = ()
+    reference: str = REFERENCE
+    folds: int | None = None
+    keep_test: bool = False
+    seed: int = SEED
+    seeds: int = 1
+    config_files: Sequence[Path] = field(default=())
+    words: Sequence[str] = ()
+    cache_dir: Path | None = None
+    bundle_root: Path | None = None
+    ensemble: str | None = None
+    keep_models: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and its evaluation.
+
+    Attributes:
+        variant: What is trained.
+        fold: The fold that is tested.
+        seed: Of the training.
+        folder: The run folder.
+        settings: All that its numbers depend on but the recordings, in JSON's types.
+        train: The command that trains.
+        evaluate: The command that evaluates.
+    """
+
+    variant: Variant
+    fold: int
+    seed: int
+    folder: Path
+    settings: Mapping[str, Any]
+    train: tuple[str, ...]
+    evaluate: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """``gated, fold 0, seed 1337``."""
+        return f"{self.variant.name}, fold {self.fold}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a comparison.
+
+    Attributes:
+        options: As given.
+        folds: The cohort in folds.
+        variants: The variants, the reference first.
+        shared: Knobs given for all variants.
+        runs: In the order in which they are run: a fold and seed of all variants, then the next.
+        cache_dir: The preprocessed store.
+    """
+
+    options: CompareOptions
+    folds: Folds
+    variants: tuple[Variant, ...]
+    shared: Mapping[str, Any]
+    runs: tuple[Run, ...]
+    cache_dir: Path
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of the trainings."""
+        return tuple(range(self.options.seed, self.options.seed + self.options.seeds))
+
+    @cached_property
+    def contents(self) -> list[Any]:
+        """The datalist of each fold, as parsed JSON."""
+        return [json.loads(text) for text in self.folds.texts.values()]
+
+    def runs_of(self, variant: str) -> list[Run]:
+        """The runs of a variant, by seed, then by fold."""
+        return sorted((run for run in self.runs if run.variant.name == variant), key=lambda run: (run.seed, run.fold))
+
+
+def make_plan(options: CompareOptions) -> Plan:
+    """Find all that a comparison takes; nothing is written or run.
+
+    Raises:
+        InputError: A variant, the datalist, a config or a word for the trainings is wrong.
+    """
+    variants = _variants(options)
+    _refuse_own_words(options.words)
+    folder = options.output_dir / FOLDER
+    folds = make_folds(options.datalist, folder, options.folds, options.seed, options.keep_test)
+    configs = _Configs(options)
+    shared = configs.shared_knobs()
+    cache = options.cache_dir or options.output_dir.absolute().parent / "preprocessed"
+    runs = []
+    for seed in range(options.seed, options.seed + options.seeds):
+        for fold, (name, text) in enumerate(folds.texts.items()):
+            for variant in variants:
+                configs.refuse_words_of(variant, shared)
+                run_folder = options.output_dir / variant.name / f"seed{seed}_fold{fold}"
+                knobs = variant.settings(shared)
+                settings = {
+                    "monai_fusion": __version__,
+                    "configs": configs.digests,
+                    "datalist": digest_of(json.loads(text)),
+                    "seed": seed,
+                    "variant": knobs,
+                    "shared": configs.deciding,
+                }
+                common = {"datalist": folder / name, "output_dir": run_folder, "cache_dir": cache}
+                train = configs.command(configs.train, common | {"seed": seed}, options.words, knobs)
+                evaluate = configs.command([configs.evaluate], common | {"thumbnails": False}, configs.for_evaluation)
+                runs.append(Run(variant, fold, seed, run_folder, _plain(settings), train, evaluate))
+    configs.check([run for run in runs if (run.fold, run.seed) == (0, options.seed)])
+    return Plan(options, folds, variants, configs.given, tuple(runs), cache)
+
+
+def _variants(options: CompareOptions) -> tuple[Variant, ...]:
+    if options.seeds < 1:
+        raise InputError(Problem("--seeds", seen=str(options.seeds), wanted="1 or more"))
+    variants = choose(options.variants, options.reference)
+    if options.ensemble is not None and options.ensemble not in {variant.name for variant in variants}:
+        wanted = f"one of {', '.join(variant.name for variant in variants)}"
+        raise InputError(Problem("--ensemble-of", seen=quoted(options.ensemble), wanted=wanted))
+    return variants
+
+
+def _refuse_own_words(words: Sequence[str]) -> None:
+    """Words must be options, and none of those that the comparison sets itself."""
+    if words and not words[0].startswith("--"):
+        advice = 'options for the trainings stand behind --, as in: -- --num_epochs "[5, 3]"'
+        raise InputError(Problem(words[0], seen="is neither an option nor the datalist", advice=advice))
+    given = [word.lstrip("-").partition("=")[0].replace("-", "_") for word in words if word.startswith("--")]
+    problems = [
+        Problem(f"-- --{name}", seen="is set by the comparison", advice=_OWN[name] and f"give it as {_OWN[name]}")
+        for name in given
+        if name in _OWN
+    ]
+    problems += [
+        Problem(f"-- --{name}", seen="is what the variants differ in", advice="choose them with --variants")
+        for name in given
+        if name in NETWORK
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+class _Configs:
+    """The bundle's configs, and what was given for all trainings."""
+
+    def __init__(self, options: CompareOptions) -> None:
+        from monai_fusion.workflow.manifest import config_digest  # imports torch: not before all else was looked at
+        from monai_fusion.workflow.rerun import default_bundle
+        from monai_fusion.workflow.resolved import merged_config
+
+        self.root = options.bundle_root or default_bundle()
+        self.evaluate = self.root / "configs" / "evaluate.yaml"
+        self.train = [self.root / "configs" / "train.yaml", *options.config_files]
+        missing = [path for path in (*self.train, self.evaluate) if not path.is_file()]
+        if missing:
+            advice = "give --bundle-root, or another --config-file"
+            raise InputError(Problem(str(path), seen="no such file", advice=advice) for path in missing)
+        command = _parsed(self.command(self.train, {}, options.words))
+        given = {name: value for name, value in command.overrides.items() if name != "bundle_root"}
+        self.given = _plain(given)
+        self.deciding = {name: value for name, value in self.given.items() if name not in _HARMLESS}
+        self._config = merged_config(command)
+        self.digests = [[path.name, config_digest(path)] for path in (*self.train, self.evaluate)]
+        words = {name: command.overrides[name] for name in _ALSO_EVALUATION if name in command.overrides}
+        self.for_evaluation = [word for name, value in words.items() for word in (f"--{name}", repr(value))]
+
+    def shared_knobs(self) -> dict[str, Any]:
+        """The knobs of all trainings as the config files and the words say, expressions as they stand."""
+        return self._config
+
+    def refuse_words_of(self, variant: Variant, shared: Mapping[str, Any]) -> None:
+        """A knob that a variant sets cannot be given for all."""
+        problems = [
+            Problem(f"-- --{name}", seen=f"is what {variant.name} sets", advice=f"leave it out, or {variant.name}")
+            for name in variant.knobs
+            if name in self.given
+        ]
+        if problems:
+            raise InputError(problems)
+
+    def command(
+        self, files: Sequence[Path], values: Mapping[str, Any], words: Sequence[str], last: Mapping[str, Any] = _NOTHING
+    ) -> tuple[str, ...]:
+        """A bundle run; of an option that is given twice, the last one counts."""
+        start = [sys.executable, "-m", "monai.bundle", "run", "--config_file", repr([str(file) for file in files])]
+        return (*start, *_options({"bundle_root": self.root, **values}), *words, *_options(last))
+
+    def check(self, runs: Sequence[Run]) -> None:
+        """Compare what every variant gives with what the configs define, before anything is written."""
+        from monai_fusion.workflow.overrides import check_overrides
+
+        problems: dict[str, Problem] = {}
+        for run in runs:
+            for problem in check_overrides(_parsed(run.train)):
+                problems.setdefault(str(problem), problem)
+        if problems:
+            raise InputError(problems.values())
+
+
+def _parsed(command: Sequence[str]) -> CommandLine:
+    """A bundle run's command as that run reads it."""
+    from monai_fusion.workflow.overrides import CommandLine
+
+    _python, _module, _bundle, *words = command
+    parsed = CommandLine.parse([str(Path("monai") / "bundle" / "__main__.py"), *words])
+    if parsed is None:
+        raise ValueError(f"not a bundle run: {command}")
+    return parsed
+
+
+def _options(values: Mapping[str, Any]) -> Iterator[str]:
+    """Options of a bundle run; as Python's literals, because so `fire` reads them: each arrives with its type."""
+    for name, value in values.items():
+        yield f"--{name}"
+        yield repr(str(value) if isinstance(value, Path) else value)
+
+
+def _plain(value: Any) -> Any:
+    """As JSON gives it back."""
+    return json.loads(json.dumps(value, default=str))

@@ -1,0 +1,221 @@
+"""How good each variant is over all folds, and how sure the differences are.
+
+The models of different folds are on different scales, so nobody's probability is compared with that of a participant
+who was tested in another fold: an AUROC is the share of pairs *of one fold* that are ordered rightly. What was said, by
+each fold's own threshold, may be counted over all folds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from monai_fusion.comparison.schema import Name
+from monai_fusion.evaluation import scores
+from monai_fusion.evaluation.intervals import (
+    DRAWS,
+    LEVEL,
+    Interval,
+    Key,
+    bootstrap,
+    mean_of_proportions,
+    newcombe_auroc,
+    wilson,
+)
+from monai_fusion.evaluation.scores import Floats, Labels, Outcome
+
+SCORES: tuple[Name, ...] = get_args(Name)
+DIFFERENCE = "difference: "
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """What every variant said of every participant when the fold of the participant was tested.
+
+    Attributes:
+        labels: [participant] class indices.
+        folds: [participant] the fold in which each was tested, from 0.
+        outcomes: For each variant an `Outcome` of all participants for each seed.
+    """
+
+    labels: Labels
+    folds: Labels
+    outcomes: Mapping[str, Sequence[Outcome]]
+
+    @property
+    def number_of_folds(self) -> int:
+        """How many folds there are."""
+        return 1 + int(self.folds.max())
+
+    @property
+    def cells(self) -> Labels:
+        """[participant] fold and class as one number: participants are drawn anew within these."""
+        classes = 1 + int(self.labels.max())
+        return np.unique(self.folds * classes + self.labels, return_inverse=True)[1].astype(np.int64)
+
+
+def auroc_within_folds(outcome: Outcome, folds: Labels, weights: Floats) -> Floats:
+    """Return the share of pairs of participants of one fold that are ordered rightly, [draw]; ties count half.
+
+    It is the mean of the folds' AUROCs, weighted by their numbers of pairs. Of two classes it is that of the second;
+    beyond, the mean over the classes of each against the rest. A fold without a class has no pairs of it.
+
+    Args:
+        outcome: All participants.
+        folds: [participant].
+        weights: [draw, participant].
+
+    Returns:
+        NaN where no fold has a pair, or a probability is NaN.
+    """
+    labels = [1] if outcome.classes == 2 else list(range(outcome.classes))
+    return np.mean([_class_auroc(outcome, folds, weights, label) for label in labels], axis=0)
+
+
+def _class_auroc(outcome: Outcome, folds: Labels, weights: Floats, label: int) -> Floats:
+    right = pairs = np.zeros(len(weights))
+    for fold in np.unique(folds):
+        rows = folds == fold
+        part, own = outcome.take(rows), weights[:, rows]
+        positive = own @ (part.labels == label)
+        number = positive * (own.sum(axis=1) - positive)
+        area = scores.class_auroc(part, own, label)
+        right = right + np.where(number > 0, area * number, 0.0)
+        pairs = pairs + number
+    return np.divide(right, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+
+
+def pooled(name: str, outcome: Outcome, folds: Labels, weights: Floats) -> Floats:
+    """Return one of `SCORES` over all folds, [draw]."""
+    if name == "auroc":
+        return auroc_within_folds(outcome, folds, weights)
+    score: Floats = getattr(scores, name)(outcome, weights)
+    return score
+
+
+def values_and_intervals(
+    data: OutOfFold, reference: str, draws: int = DRAWS, seed: int = 0
+) -> tuple[dict[Key, float], dict[Key, Interval | None]]:
+    """Score every variant, and every difference from the reference; participants are drawn anew for the intervals.
+
+    Drawn are participants within fold and class, the same ones for all variants, so that differences are paired. Seeds
+    are averaged. The models stay as they are: the intervals know nothing of how another training would have come out.
+
+    Args:
+        data: What was said.
+        reference: The variant that the others are compared with.
+        draws: How often everybody is drawn anew.
+        seed: Keys the draws.
+
+    Returns:
+        Values and intervals under (score, number of the variant) and ("difference: " + score, number of the variant).
+    """
+    names = list(data.outcomes)
+
+    def statistics(weights: Floats) -> dict[Key, Floats]:
+        found: dict[Key, Floats] = {}
+        for score in SCORES:
+            for place, name in enumerate(names):
+                each = [pooled(score, outcome, data.folds, weights) for outcome in data.outcomes[name]]
+                found[score, place] = np.mean(each, axis=0)
+            base = found[score, names.index(reference)]
+            for place in range(len(names)):
+                found[DIFFERENCE + score, place] = found[score, place] - base
+        return found
+
+    values = {key: float(value[0]) for key, value in statistics(np.ones((1, len(data.labels)))).items()}
+    return values, bootstrap(statistics, data.cells, draws, seed)
+
+
+def cautious_interval(name: str, data: OutOfFold, variant: str) -> Interval | None:
+    """Return an interval that has a width also where a bootstrap has none: Wilson's, or Newcombe's of two classes.
+
+    They take the participants of all folds as one group. Several seeds count as one, with their mean.
+    """
+    outcomes = data.outcomes[variant]
+    counts = np.bincount(data.labels, minlength=outcomes[0].classes)
+    hits = np.mean([np.diagonal(scores.confusion(each, each.ones)[0]) for each in outcomes], axis=0)
+    if name == "accuracy":
+        return wilson(float(hits.sum()), len(data.labels))
+    if name == "balanced_accuracy":
+        return mean_of_proportions(hits[counts > 0].tolist(), counts[counts > 0].tolist())
+    value = float(np.mean([pooled(name, each, data.folds, each.ones)[0] for each in outcomes]))
+    if len(counts) != 2 or math.isnan(value):
+        return None
+    return newcombe_auroc(value, int(counts[1]), int(counts[0]))
+
+
+def fold_values(name: str, data: OutOfFold, variant: str) -> list[float | None]:
+    """Return a score of each fold, the mean over the seeds; None where a fold lacks a class that it needs."""
+    found: list[float | None] = []
+    for fold in range(data.number_of_folds):
+        rows = data.folds == fold
+        each = []
+        for outcome in data.outcomes[variant]:
+            part = outcome.take(rows)
+            each.append(float(getattr(scores, name)(part, part.ones)[0]))
+        mean = float(np.mean(each))
+        found.append(None if math.isnan(mean) else mean)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedTest:
+    """A corrected resampled t-test.
+
+    Attributes:
+        mean: Mean difference over the folds.
+        interval: Of the mean, at 95 %.
+        t: Its t.
+        degrees: Degrees of freedom, folds - 1.
+        p: Two-sided.
+    """
+
+    mean: float
+    interval: tuple[float, float]
+    t: float
+    degrees: int
+    p: float
+
+
+def corrected_t_test(
+    differences: Sequence[float], test_to_training: float, level: float = LEVEL
+) -> CorrectedTest | None:
+    """Test whether a mean difference over folds is zero (Nadeau & Bengio, Machine Learning 52:239, 2003).
+
+    The trainings of different folds share most of their participants, so their results are not independent and the
+    usual t-test finds too much. Here the variance of the mean is (1/J + n_test/n_training) s^2.
+
+    Args:
+        differences: One a fold, J of them. Several seeds on the same folds are averaged before: they share training
+            and test participants, and would otherwise count as further folds.
+        test_to_training: n_test / n_training.
+        level: Of the interval.
+
+    Returns:
+        None for fewer than two folds, or if the difference is the same in all of them.
+    """
+    number = len(differences)
+    if number < 2 or np.ptp(differences) < 1e-12:
+        return None
+    mean = float(np.mean(differences))
+    error = math.sqrt((1 / number + test_to_training) * float(np.var(differences, ddof=1)))
+    half = float(student_t.ppf((1 + level) / 2, number - 1)) * error
+    p = 2 * float(student_t.sf(abs(mean) / error, number - 1))
+    return CorrectedTest(mean, (mean - half, mean + half), mean / error, number - 1, p)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjust p-values for their number (Holm, Scandinavian Journal of Statistics 6:65, 1979); None stays None."""
+    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, place) in enumerate(known):
+        highest = max(highest, min(1.0, (len(known) - rank) * p))
+        adjusted[place] = highest
+    return adjusted

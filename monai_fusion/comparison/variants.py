@@ -1,0 +1,121 @@
+"""What can be compared: variants of the training, each a few knobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from monai_fusion.datalist.wording import did_you_mean, quoted
+from monai_fusion.errors import InputError, Problem
+
+Knobs = Mapping[str, Any]
+
+REFERENCE = "gated"
+DEFAULT = ("gated", "eeg", "mri", "concat", "mean")
+ALL = "all"
+# Every variant says which network it is: no overlay can make it another one.
+NETWORK = ("modalities", "fusion")
+_AXES = ("depth", "height", "width")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to train.
+
+    Attributes:
+        name: As it is typed.
+        says: What it is, for the user.
+        knobs: What it sets in train.yaml.
+        derived: What it makes of the knobs that hold for all variants.
+    """
+
+    name: str
+    says: str
+    knobs: Knobs = field(hash=False)
+    derived: Callable[[Knobs], Knobs] | None = None
+
+    def settings(self, shared: Knobs) -> dict[str, Any]:
+        """Return the knobs that this variant sets.
+
+        Args:
+            shared: The values of the knobs that hold for all variants.
+
+        Raises:
+            InputError: The variant cannot be made from them.
+        """
+        return {**self.knobs, **({} if self.derived is None else self.derived(shared))}
+
+
+def _one_stage(stage: int) -> Callable[[Knobs], Knobs]:
+    def epochs(shared: Knobs) -> Knobs:
+        both = shared.get("num_epochs")
+        if not isinstance(both, list | tuple) or len(both) != 2 or not all(isinstance(each, int) for each in both):
+            raise InputError(Problem("--num_epochs", seen=repr(both), wanted='epochs of two stages: "[15, 10]"'))
+        return {"num_epochs": [sum(both), 0] if stage == 0 else [0, sum(both)]}
+
+    return epochs
+
+
+def _without_flip(axis: int) -> Callable[[Knobs], Knobs]:
+    def chances(shared: Knobs) -> Knobs:
+        three = shared.get("flip_prob")
+        if not isinstance(three, list | tuple) or len(three) != len(_AXES):
+            raise InputError(Problem("--flip_prob", seen=repr(three), wanted='three numbers: "[0.5, 0.5, 0.5]"'))
+        return {"flip_prob": [0.0 if place == axis else chance for place, chance in enumerate(three)]}
+
+    return chances
+
+
+_GATED = {"modalities": "both", "fusion": "gated"}
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant("gated", "both recordings, gated fusion", _GATED),
+        Variant("eeg", "the EEG only", _GATED | {"modalities": "eeg"}),
+        Variant("mri", "the MRI only", _GATED | {"modalities": "mri"}),
+        Variant("concat", "both, the embeddings one behind the other", _GATED | {"fusion": "concat"}),
+        Variant("mean", "both, the mean of the embeddings without a gate", _GATED | {"fusion": "mean"}),
+        Variant("no-align", "gated without the alignment loss", _GATED | {"lambda_align": 0.0}),
+        Variant("stage-a", "gated, all epochs in stage A", _GATED, _one_stage(0)),
+        Variant("stage-b", "gated, all epochs in stage B", _GATED, _one_stage(1)),
+        Variant("frozen-stem", "gated, the EEG stem is not trained", _GATED | {"train_stem": False}),
+        Variant("no-kinetics", "gated, the MRI is not scaled as for Kinetics", _GATED | {"mri_input_norm": "none"}),
+        *(
+            Variant(f"no-flip-{name}", f"gated, no flips along the {name} axis", _GATED, _without_flip(axis))
+            for axis, name in enumerate(_AXES)
+        ),
+    )
+}
+
+
+def choose(names: Sequence[str], reference: str) -> tuple[Variant, ...]:
+    """Find variants by name; the reference comes first, and is always among them.
+
+    Args:
+        names: As typed; ``all`` stands for all of them, none for `DEFAULT`.
+        reference: The variant that the others are compared with.
+
+    Raises:
+        InputError: A name is unknown.
+    """
+    wanted = [each for name in names or DEFAULT for each in (VARIANTS if name == ALL else [name])]
+    unknown = [("--reference", reference)] if reference not in VARIANTS else []
+    unknown += [("--variants", name) for name in dict.fromkeys(wanted) if name not in VARIANTS]
+    if unknown:
+        wanted_text = f"one of {', '.join(VARIANTS)}"
+        raise InputError(
+            Problem(option, seen=quoted(name), wanted=wanted_text, advice=did_you_mean(name, VARIANTS))
+            for option, name in unknown
+        )
+    return tuple(VARIANTS[name] for name in dict.fromkeys([reference, *wanted]))
+
+
+def described() -> str:
+    """One line a variant: its name, what it is, and whether it is taken by default."""
+    width = max(map(len, VARIANTS))
+    return "\n".join(
+        f"{name:<{width}}  {variant.says}{' (by default)' if name in DEFAULT else ''}"
+        for name, variant in VARIANTS.items()
+    )

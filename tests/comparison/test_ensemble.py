@@ -1,0 +1,81 @@
+"""The fold models of a variant as one model folder."""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from monai_fusion.comparison.ensemble import ensemble_is_made, write_ensemble
+from monai_fusion.comparison.planning import Plan
+from monai_fusion.comparison.records import RunRecord
+from monai_fusion.errors import InputError
+from monai_fusion.evaluation.calibration_file import read_calibration
+from monai_fusion.report.predictions import read_participants
+from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE
+from monai_fusion.workflow import read_recipe
+from tests.comparison.finished import finished
+
+Planner = Callable[..., Plan]
+
+
+@pytest.fixture
+def made(plan_of: Planner) -> tuple[Plan, list[RunRecord]]:
+    """Runs of the reference in two folds with two seeds, their weights a tensor each."""
+    plan = plan_of(folds=2, seeds=2)
+    members = [record for record in finished(plan) if record.run.variant.name == "gated"]
+    for number, record in enumerate(members):
+        torch.save({"head.weight": torch.full((2,), float(number))}, record.run.folder / MODEL_FILE)
+    return plan, members
+
+
+def test_it_holds_the_weights_of_all_members_and_their_recipe(made: tuple[Plan, list[RunRecord]]) -> None:
+    plan, members = made
+    assert not ensemble_is_made(plan, members)
+    folder = write_ensemble(plan, members)
+    state = torch.load(folder / MODEL_FILE, weights_only=True)
+    assert {name: value.tolist() for name, value in state.items()} == {
+        f"members.{number}.head.weight": [float(number)] * 2 for number in range(4)
+    }
+    recipe = read_recipe(folder)
+    assert recipe["members"] == 4 and recipe["fusion"] == "gated" and "seed" not in recipe
+    assert recipe["member_names"][0] == "gated, fold 0, seed 1337"
+    text = json.dumps(recipe)
+    assert len(recipe["trained_on"]) == 1 and "sub-" not in text  # twenty people with the same empty files
+    assert ensemble_is_made(plan, members) and not ensemble_is_made(plan, members[:2])
+
+
+def test_it_is_calibrated_on_what_each_member_says_of_people_it_has_not_seen(
+    made: tuple[Plan, list[RunRecord]],
+) -> None:
+    plan, members = made
+    calibration = read_calibration(write_ensemble(plan, members))
+    assert calibration.fitted_on == "out-of-fold" and calibration.training_counts == [12, 8]
+    assert calibration.network_prior == [0.5, 0.5] and calibration.target_prior == pytest.approx([0.6, 0.4])
+    assert calibration.notes[0].startswith("20 out-of-fold participants to calibrate on, fewer than 30")
+    said: dict[str, list[tuple[float, ...]]] = {}
+    for record in members:
+        for person in read_participants(record.run.folder)[1]:
+            said.setdefault(person.participant_id, []).append(person.network)
+    assert len(said) == 20 and {len(each) for each in said.values()} == {2}  # one of each seed
+    expected = [np.mean(said[name], axis=0) for name in sorted(said)]
+    assert np.allclose([row.probabilities for row in calibration.predictions], expected)
+
+
+def test_members_of_different_recipes_are_refused(made: tuple[Plan, list[RunRecord]]) -> None:
+    plan, members = made
+    path = members[3].run.folder / RECIPE_FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"fusion": "mean"}))
+    with pytest.raises(InputError, match=r"^gated, fold 1, seed 1338 recipe.json: another recipe than the first"):
+        write_ensemble(plan, members)
+    assert not (plan.options.output_dir / "ensemble" / RECIPE_FILE).exists()
+
+
+def test_an_interrupted_ensemble_is_no_model(made: tuple[Plan, list[RunRecord]]) -> None:
+    plan, members = made
+    folder = write_ensemble(plan, members)
+    (members[0].run.folder / MODEL_FILE).unlink()
+    with pytest.raises(FileNotFoundError):
+        write_ensemble(plan, members)
+    assert not (folder / RECIPE_FILE).exists() and not ensemble_is_made(plan, members)

@@ -1,0 +1,174 @@
+"""A comparison goes on where it stopped, and refuses what was made otherwise; small programs stand for the bundle.
+
+`tests/bundle/test_compare.py` runs the bundle itself.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from monai_fusion.comparison.children import ChildFailed, Stopped
+from monai_fusion.comparison.ensemble import ensemble_is_made
+from monai_fusion.comparison.planning import Plan
+from monai_fusion.comparison.records import RunRecord
+from monai_fusion.comparison.running import check_folder, duration, execute, space_needed
+from monai_fusion.errors import InputError
+from monai_fusion.run_folder import MODEL_FILE
+from tests.comparison.finished import finish, finished, with_programs, write_folds, write_training
+
+Planner = Callable[..., Plan]
+
+# They note how they were called; the results of the runs stand in a folder beside.
+TRAIN = """
+with here.joinpath('calls').open('a') as stream: print('train', *sys.argv[2:], file=stream)
+for name in ('manifest.json', 'model.pt', 'recipe.json'): shutil.copy(here.parents[2] / 'done' / here.parent.name / here.name / name, here)
+(here / 'checkpoints').mkdir(exist_ok=True); (here / 'checkpoints' / 'epoch_0001.pt').touch()
+"""  # noqa: E501
+EVALUATE = """
+with here.joinpath('calls').open('a') as stream: print('evaluate', file=stream)
+for name in ('predictions.csv', 'metrics.json'): shutil.copy(here.parents[2] / 'done' / here.parent.name / here.name / name, here)
+"""  # noqa: E501
+
+
+def calls_of(plan: Plan) -> list[list[str]]:
+    files = [run.folder / "calls" for run in plan.runs]
+    return [file.read_text(encoding="utf-8").splitlines() if file.exists() else [] for file in files]
+
+
+@pytest.fixture
+def plan(plan_of: Planner, tmp_path: Path) -> Plan:
+    """Two variants in two folds, with programs that copy what such runs leave."""
+    done = plan_of(folds=2, output_dir=tmp_path / "done")
+    finished(done)
+    return with_programs(plan_of(folds=2), TRAIN, EVALUATE)
+
+
+def refused(plan: Plan) -> str:
+    with pytest.raises(InputError) as caught:
+        check_folder(plan)
+    return str(caught.value)
+
+
+def test_every_run_is_trained_evaluated_said_and_cleared_of_its_weights(plan: Plan) -> None:
+    said: list[str] = []
+    records = execute(plan, said.append)
+    assert all(record.finished and not record.has_model for record in records)
+    assert not [path for run in plan.runs for path in run.folder.glob("checkpoints/*")]
+    assert calls_of(plan) == [["train --overwrite true", "evaluate"]] * 4
+    assert said[0].startswith("4 of 4 runs to do, one after the other; at most 2 GB of disk")
+    assert [line.split(":")[0] for line in said[2:]] == [
+        *("[1/4] gated, fold 0, seed 1337", "[2/4] concat, fold 0, seed 1337"),
+        *("[3/4] gated, fold 1, seed 1337", "[4/4] concat, fold 1, seed 1337"),
+    ]
+    assert all("AUROC 0." in line or "AUROC 1." in line for line in said[2:])
+    said.clear()
+    execute(plan, said.append)
+    assert said == [] and calls_of(plan) == [["train --overwrite true", "evaluate"]] * 4
+
+
+def test_weights_stay_where_an_ensemble_needs_them_or_the_user_wants_them(plan: Plan) -> None:
+    records = execute(replace(plan, options=replace(plan.options, ensemble="concat")), lambda _: None)
+    assert [record.has_model for record in records] == [False, True, False, True]
+    records[1].remove_model()
+    ensemble = replace(plan, options=replace(plan.options, ensemble="gated"))
+    assert "gated, fold 0, seed 1337: its model was removed after the evaluation" in refused(ensemble)
+    assert not ensemble_is_made(ensemble, records[::2])
+    for record in records:
+        (record.run.folder / "calls").unlink()
+    again = replace(ensemble, options=replace(ensemble.options, overwrite=True, keep_models=True))
+    assert all(record.finished for record in execute(again, lambda _: None))
+    assert calls_of(plan) == [["train --overwrite true", "evaluate"], [], ["train --overwrite true", "evaluate"], []]
+    assert (plan.runs[0].folder / MODEL_FILE).is_file()
+
+
+def test_a_run_that_was_cut_off_goes_on_and_a_trained_one_is_only_evaluated(plan: Plan, plan_of: Planner) -> None:
+    write_folds(plan)
+    RunRecord(plan.runs[0]).begin()  # killed in its first epoch
+    RunRecord(plan.runs[1]).begin()
+    write_training(plan.runs[1], plan)  # killed before its evaluation
+    finish(plan.runs[2], plan)
+    execute(plan, lambda _: None)
+    assert calls_of(plan) == [
+        ["train --resume true", "evaluate"],
+        ["evaluate"],
+        [],
+        ["train --overwrite true", "evaluate"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("program", "error"),
+    [("print('error: no'); sys.exit(2)", ChildFailed), ("sys.exit(1)", ChildFailed), ("sys.exit(143)", Stopped)],
+)
+def test_what_was_done_before_a_failure_stays(program: str, error: type[Exception], plan: Plan) -> None:
+    broken = replace(plan, runs=(plan.runs[0], *with_programs(plan, program, EVALUATE).runs[1:]))
+    with pytest.raises(error):
+        execute(broken, lambda _: None)
+    assert [RunRecord(run).finished for run in plan.runs] == [True, False, False, False]
+    assert all(record.finished for record in execute(plan, lambda _: None))
+    assert calls_of(plan)[:2] == [["train --overwrite true", "evaluate"], ["train --resume true", "evaluate"]]
+
+
+def test_other_settings_are_refused_with_what_differs_and_made_anew_if_told_so(plan_of: Planner) -> None:
+    finished(plan_of(folds=2, words=("--batch_size", "3")))
+    other = plan_of(folds=2, words=("--batch_size", "2", "--lambda_align", "0.1", "--num_workers", "0"))
+    assert refused(other).splitlines() == [
+        f"{other.options.output_dir} holds another comparison: choose another --output-dir, or give --overwrite to "
+        "make anew what differs: 2 problems",
+        "  4 runs, the first: gated, fold 0, seed 1337 batch_size: 2, expected 3 as before",
+        "  4 runs, the first: gated, fold 0, seed 1337 lambda_align: 0.1, expected not given as before",
+    ]
+    assert len(check_folder(plan_of(folds=2, words=("--batch_size", "3", "--num_workers", "1")))) == 4
+    again = with_programs(other, "sys.exit(143)", "")
+    with pytest.raises(Stopped):
+        execute(replace(again, options=replace(again.options, overwrite=True)), lambda _: None)
+    assert json.loads((other.runs[0].folder / "comparison_run.json").read_text())["settings"]["shared"] == {
+        "batch_size": 2,
+        "lambda_align": 0.1,
+    }
+
+
+def test_more_variants_or_seeds_need_nothing_anew(plan_of: Planner) -> None:
+    finished(plan_of(folds=2))
+    records = check_folder(plan_of(folds=2, variants=("mean", "concat"), seeds=2))
+    assert [record.run.title for record in records if record.finished] == [
+        *("gated, fold 0, seed 1337", "concat, fold 0, seed 1337"),
+        *("gated, fold 1, seed 1337", "concat, fold 1, seed 1337"),
+    ]
+
+
+def test_other_folds_are_refused(plan_of: Planner) -> None:
+    finished(plan_of(folds=2))
+    assert "4 runs, the first: gated, fold 0, seed 1337: other participants or folds than before" in refused(
+        plan_of(folds=4)
+    )
+    assert "fold0.json: holds other participants or folds than the datalist gives now" in refused(
+        plan_of(folds=2, seed=1400)
+    )
+
+
+def test_a_changed_recording_is_noticed(plan_of: Planner) -> None:
+    plan = plan_of(folds=2)
+    finished(plan)
+    (plan.options.datalist.parent / "files" / "sub-03_T1w.nii.gz").write_bytes(b"another brain")
+    assert refused(plan).splitlines()[1:] == [f"  {run.title} recordings: others than before" for run in plan.runs]
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(plan_of: Planner) -> None:
+    plan = plan_of(folds=2)
+    folder = plan.runs[0].folder
+    folder.mkdir(parents=True)
+    (folder / "thesis.txt").touch()
+    assert f"gated, fold 0, seed 1337: {folder} holds something else: move it away" in refused(plan)
+
+
+def test_space_and_time_are_said_in_words(plan_of: Planner) -> None:
+    assert space_needed(plan_of(folds=2)) == "at most 2 GB of disk at the shipped sizes"
+    assert (
+        space_needed(plan_of(folds=2, ensemble="gated"))
+        == "at most 5 GB of disk at the shipped sizes, 0.5 GB of it to stay"
+    )
+    assert (duration(59), duration(7512)) == ("1 min", "2 h 05 min")

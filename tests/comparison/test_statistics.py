@@ -1,0 +1,157 @@
+"""Scores over folds and the significance of differences, against hand calculations, scipy and plain resampling."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_1samp
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from monai_fusion.comparison.statistics import (
+    DIFFERENCE,
+    OutOfFold,
+    auroc_within_folds,
+    cautious_interval,
+    corrected_t_test,
+    fold_values,
+    holm,
+    values_and_intervals,
+)
+from monai_fusion.evaluation.intervals import wilson
+from monai_fusion.evaluation.scores import Outcome
+
+
+def outcome(scores: Sequence[float], labels: Sequence[int]) -> Outcome:
+    """Two classes, by the probability of the second."""
+    second = np.array(scores, dtype=np.float64)
+    return Outcome.of(np.stack([1 - second, second], axis=1), np.array(labels))
+
+
+def simulated(folds: int = 3, each: int = 12, seeds: int = 1, seed: int = 0) -> OutOfFold:
+    """Two variants, one better than the other; the models of different folds are on different scales."""
+    generator = np.random.default_rng(seed)
+    numbers = np.repeat(np.arange(folds), each)
+    labels = np.tile([0, 0, 1], folds * each)[: folds * each]
+    outcomes = {}
+    for name, effect in (("weak", 0.3), ("strong", 1.2)):
+        logits = [generator.normal(effect * labels, 1) + 3 * numbers for _ in range(seeds)]
+        outcomes[name] = [outcome(1 / (1 + np.exp(-each)), labels.tolist()) for each in logits]
+    return OutOfFold(labels, numbers, outcomes)
+
+
+def test_the_auroc_compares_participants_of_one_fold_only() -> None:
+    # fold 0: pairs (0.2, 0.9), (0.4, 0.9) are both right; fold 1: of (0.1, 0.05), (0.1, 0.1) one is wrong, one a tie
+    labels, folds = [0, 0, 1, 0, 1, 1], np.array([0, 0, 0, 1, 1, 1])
+    said = outcome([0.2, 0.4, 0.9, 0.1, 0.05, 0.1], labels)
+    assert auroc_within_folds(said, folds, said.ones)[0] == pytest.approx((2 + 0.5) / 4)
+    # all pairs of the cohort would be compared over folds, too
+    assert roc_auc_score(labels, said.probabilities[:, 1]) != pytest.approx(2.5 / 4)
+
+
+def test_one_fold_is_the_usual_auroc_also_of_three_classes() -> None:
+    generator = np.random.default_rng(1)
+    probabilities, labels = generator.dirichlet([1, 1, 1], 40), generator.integers(0, 3, 40)
+    said = Outcome.of(probabilities, labels)
+    expected = roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
+    assert auroc_within_folds(said, np.zeros(40, np.int64), said.ones)[0] == pytest.approx(expected)
+
+
+def test_a_fold_without_a_class_has_no_pairs_and_no_auroc_of_its_own() -> None:
+    labels, folds = np.array([0, 1, 1, 1, 1]), np.array([0, 0, 0, 1, 1])
+    data = OutOfFold(labels, folds, {"one": [outcome([0.1, 0.9, 0.05, 0.3, 0.4], labels.tolist())]})
+    said = data.outcomes["one"][0]
+    assert auroc_within_folds(said, folds, said.ones)[0] == pytest.approx(0.5)
+    assert fold_values("auroc", data, "one") == [pytest.approx(0.5), None]
+    assert fold_values("balanced_accuracy", data, "one") == [pytest.approx(0.75), 0.0]
+    only = outcome([0.1, 0.9], [1, 1])
+    assert math.isnan(auroc_within_folds(only, np.array([0, 1]), only.ones)[0])
+
+
+def test_values_of_folds_are_scikit_learns_averaged_over_seeds() -> None:
+    data = simulated(seeds=2)
+    for fold in range(3):
+        rows = data.folds == fold
+        areas = [roc_auc_score(data.labels[rows], each.probabilities[rows, 1]) for each in data.outcomes["weak"]]
+        hits = [balanced_accuracy_score(data.labels[rows], each.said[rows]) for each in data.outcomes["weak"]]
+        assert fold_values("auroc", data, "weak")[fold] == pytest.approx(np.mean(areas))
+        assert fold_values("balanced_accuracy", data, "weak")[fold] == pytest.approx(np.mean(hits))
+
+
+def test_the_interval_of_a_difference_is_that_of_plain_paired_resampling() -> None:
+    data = simulated(folds=4, each=30)
+    values, intervals = values_and_intervals(data, "weak", draws=4000, seed=3)
+    weak, strong = (data.outcomes[name][0] for name in ("weak", "strong"))
+
+    def pooled(said: Outcome, rows: np.ndarray) -> float:
+        right = pairs = 0.0
+        for fold in range(4):
+            own = rows[data.folds[rows] == fold]
+            scores, labels = said.probabilities[own, 1], data.labels[own]
+            apart = scores[labels == 1][:, None] - scores[labels == 0][None]
+            right, pairs = right + (apart > 0).sum() + (apart == 0).sum() / 2, pairs + apart.size
+        return right / pairs
+
+    everybody = np.arange(len(data.labels))
+    assert values[DIFFERENCE + "auroc", 1] == pytest.approx(pooled(strong, everybody) - pooled(weak, everybody))
+    assert values[DIFFERENCE + "auroc", 0] == 0.0
+    generator = np.random.default_rng(9)
+    cells = [np.flatnonzero((data.folds == fold) & (data.labels == label)) for fold in range(4) for label in (0, 1)]
+    differences = []
+    for _ in range(1500):
+        rows = np.concatenate([generator.choice(cell, len(cell)) for cell in cells])
+        differences.append(pooled(strong, rows) - pooled(weak, rows))
+    interval = intervals[DIFFERENCE + "auroc", 1]
+    assert interval is not None
+    low, high = np.quantile(differences, [0.025, 0.975])
+    assert interval.low == pytest.approx(low, abs=0.02) and interval.high == pytest.approx(high, abs=0.02)
+
+
+def test_the_same_seed_gives_the_same_intervals_and_variants_do_not_change_each_others() -> None:
+    data = simulated()
+    first = values_and_intervals(data, "weak", draws=200, seed=5)[1]
+    assert first == values_and_intervals(data, "weak", draws=200, seed=5)[1]
+    alone = OutOfFold(data.labels, data.folds, {"weak": data.outcomes["weak"]})
+    assert values_and_intervals(alone, "weak", draws=200, seed=5)[1]["auroc", 0] == first["auroc", 0]
+
+
+def test_a_fold_with_one_participant_of_a_class_has_no_bootstrap_but_a_cautious_interval() -> None:
+    labels, folds = np.array([0, 0, 1, 0, 0, 1, 1]), np.array([0, 0, 0, 1, 1, 1, 1])
+    data = OutOfFold(labels, folds, {"one": [outcome([0.1, 0.2, 0.9, 0.1, 0.6, 0.9, 0.3], labels.tolist())]})
+    assert set(values_and_intervals(data, "one", draws=50)[1].values()) == {None}
+    assert cautious_interval("accuracy", data, "one") == wilson(5, 7)
+    area = cautious_interval("auroc", data, "one")
+    assert area is not None and 0 < area.low < 5 / 6 < area.high < 1
+
+
+def test_the_corrected_t_test_by_its_formula() -> None:
+    differences = [0.10, 0.02, 0.07, -0.01, 0.06]
+    test = corrected_t_test(differences, 0.25)
+    assert test is not None
+    s2 = sum((d - 0.048) ** 2 for d in differences) / 4
+    t = 0.048 / math.sqrt((1 / 5 + 1 / 4) * s2)
+    assert test.mean == pytest.approx(0.048) and test.t == pytest.approx(t) and test.degrees == 4
+    half = 2.7764451 * math.sqrt((1 / 5 + 1 / 4) * s2)  # 97.5 % of Student's t with 4 degrees of freedom
+    assert test.interval == (pytest.approx(0.048 - half), pytest.approx(0.048 + half))
+
+
+def test_without_the_correction_it_is_the_usual_t_test() -> None:
+    differences = np.random.default_rng(2).normal(0.1, 1, 10).tolist()
+    test, usual = corrected_t_test(differences, 0.0), ttest_1samp(differences, 0)
+    assert test is not None
+    assert (test.t, test.p) == (pytest.approx(usual.statistic), pytest.approx(usual.pvalue))
+    assert test.interval == pytest.approx(tuple(usual.confidence_interval(0.95)))
+    corrected = corrected_t_test(differences, 0.25)
+    assert corrected is not None and corrected.p > test.p
+
+
+@pytest.mark.parametrize("differences", [[0.1], [0.1, 0.1, 0.1]])
+def test_no_t_test_without_a_variance(differences: list[float]) -> None:
+    assert corrected_t_test(differences, 0.25) is None
+
+
+def test_holm_by_hand() -> None:
+    # sorted 0.01, 0.02, 0.04: times 3, 2, 1, never falling; what is not known does not count
+    assert holm([0.04, None, 0.01, 0.02]) == [pytest.approx(0.04), None, pytest.approx(0.03), pytest.approx(0.04)]
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
