@@ -45,6 +45,11 @@ def on_this_machine() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if joined() else 1
 
 
+def machines() -> int:
+    """Return on how many machines `torchrun` started the processes."""
+    return int(os.environ.get("GROUP_WORLD_SIZE", 1)) if joined() else 1
+
+
 def gather(value: T) -> list[T]:
     """Return the values of all ranks in their order, on every rank. Every rank must call this."""
     if count() == 1:

@@ -67,6 +67,14 @@ ValidationFold = Annotated[
 AllFolds = Annotated[
     bool, typer.Option("--all-folds", help="Write one file a fold for kfold: OUT_fold0.json tests fold 0 and so on.")
 ]
+AllowMissing = Annotated[
+    bool,
+    typer.Option(
+        "--allow-missing",
+        help="Also participants with one recording; every part gets its share of them. A training uses them only with "
+        "--allow_missing true.",
+    ),
+]
 Extend = Annotated[
     Path | None,
     typer.Option(
@@ -153,6 +161,7 @@ def build(
     test_fold: TestFold = None,
     validation_fold: ValidationFold = None,
     all_folds: AllFolds = False,
+    allow_missing: AllowMissing = False,
     extend: Extend = None,
     name: Annotated[str | None, typer.Option(help="What the cohort is called.", show_default="name of OUT")] = None,
     data_root: Annotated[
@@ -163,8 +172,9 @@ def build(
 ) -> None:
     """Build a datalist from two folders of recordings, or a BIDS dataset, and a participants table.
 
-    Participants with both recordings and a label are split into training, validation and test; nobody is in two of
-    them. Everyone left out is named, and nothing is written if anything is wrong.
+    Participants with both recordings and a label (with --allow-missing also those with one) are split into training,
+    validation and test; nobody is in two of them. Everyone left out is named, and nothing is written if anything is
+    wrong.
 
     \b
     monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri \\
@@ -185,6 +195,7 @@ def build(
         folds=folds,
         test_fold=test_fold,
         validation_fold=validation_fold,
+        allow_missing=allow_missing,
     )
     options = BuildOptions(
         out=out,
@@ -235,12 +246,14 @@ def split(
     keep_folds: Annotated[
         bool, typer.Option("--keep-folds", help="The folds in FILE stay: choose only which is tested, for kfold.")
     ] = False,
+    allow_missing: AllowMissing = False,
     extend: Extend = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there already.")] = False,
 ) -> None:
     """Split the participants of a datalist anew; everything else in it stays as it is.
 
-    The recordings need not be at hand. Excluded participants stay where they stand.
+    The recordings need not be at hand. Excluded participants, and without --allow-missing those with one recording,
+    stay where they stand.
 
     \b
     monai-fusion datalist split gender.json --method kfold --folds 5 --stratify-by age --all-folds
@@ -262,6 +275,7 @@ def split(
         validation_fold=validation_fold,
         keep_test=keep_test,
         keep_folds=keep_folds,
+        allow_missing=allow_missing,
     )
     result = split_datalist(file, SplitFiles(out or file, force, all_folds), options, extend)
     _print_paths(result.paths, sum(row.number for row in result.balance.rows if row.name == "all"), "split")
@@ -285,15 +299,23 @@ def _print_build(result: BuildResult) -> None:
     from monai_fusion.datalist.wording import a_few, counted
 
     total = sum(row.number for row in result.balance.rows if row.name == "all")
-    _print_paths(result.paths, total, "with both recordings")
+    with_one = sum(map(len, result.kept.values()))
+    _print_paths(
+        result.paths, total - with_one, "with both recordings" + (f", {with_one} with one" if with_one else "")
+    )
     print_balance(result.balance)
     for ids, what in (
+        (result.kept.get("eeg"), "with an EEG but no MRI kept"),
+        (result.kept.get("mri"), "with an MRI but no EEG kept"),
         (result.only_eeg, "with an EEG but no MRI left out"),
         (result.only_mri, "with an MRI but no EEG left out"),
         (result.without_files, "of the table without any recording"),
     ):
         if ids:
             typer.echo(f"{counted(len(ids), 'participant')} {what}: {a_few(ids)}")
+    if left_out := len(result.only_eeg) + len(result.only_mri):
+        have = "participant has" if left_out == 1 else "participants have"
+        typer.echo(f"{left_out} {have} one recording only: --allow-missing would keep those of them with a label")
     if result.unlabelled:
         number = sum(problem.where.count(", ") + 1 for problem in result.unlabelled)
         typer.echo(f"{counted(number, 'participant')} without a label left out:")

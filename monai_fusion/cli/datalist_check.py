@@ -92,7 +92,16 @@ def _print_summary(examination: Examination) -> None:
     for section, counts in _counts(examination).items():
         by_class = [f"{number} {name}" for name, number in counts["classes"].items()]
         by_class += [f"{counts['unlabelled']} without a label"] if counts["unlabelled"] else []
-        typer.echo(f"  {section}: {counted(counts['participants'], 'participant')} ({', '.join(by_class)})")
+        with_one = counts["recordings"]["eeg"] + counts["recordings"]["mri"]
+        of_them = f", {with_one} of them with one recording only" if with_one else ""
+        typer.echo(f"  {section}: {counted(counts['participants'], 'participant')} ({', '.join(by_class)}){of_them}")
+    eeg, mri = (sum(counts["recordings"][what] for counts in _counts(examination).values()) for what in ("eeg", "mri"))
+    if eeg or mri:
+        have = "participant has" if eeg + mri == 1 else "participants have"
+        typer.echo(
+            f"{eeg + mri} {have} one recording only ({eeg} EEG, {mri} MRI): training uses them only with "
+            "--allow_missing true"
+        )
 
 
 def _print_warnings(warnings: Sequence[Finding]) -> None:
@@ -123,9 +132,15 @@ def _print_json(examination: Examination, problems: Sequence[Finding], warnings:
 def _counts(examination: Examination) -> dict[str, dict[str, Any]]:
     counts: dict[str, dict[str, Any]] = {}
     for section in examination.sections:
-        labels = [found.row.entry.label for found in examination.participants if found.row.section == section]
-        classes = {name: labels.count(name) for name in examination.head.classes}
-        counts[section] = {"participants": len(labels), "classes": classes, "unlabelled": labels.count(None)}
+        entries = [found.row.entry for found in examination.participants if found.row.section == section]
+        labels = [entry.label for entry in entries]
+        have = ["both" if entry.eeg and entry.mri else "eeg" if entry.eeg else "mri" for entry in entries]
+        counts[section] = {
+            "participants": len(labels),
+            "classes": {name: labels.count(name) for name in examination.head.classes},
+            "unlabelled": labels.count(None),
+            "recordings": {what: have.count(what) for what in ("both", "eeg", "mri")},
+        }
     return counts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Annotated
@@ -65,11 +66,14 @@ def rerun(
     here = {"versions": versions(), "git": git_revision(), "datalist": {"digest": content_hash(planned.datalist)}}
     for line in environment_differences(then, here):
         typer.echo(f"differs:{line[1:]}")
+    for name, value in planned.environment.items():
+        typer.echo(f"{name}={os.environ.get(name, value)}")
     typer.echo(subprocess.list2cmdline(planned.command))
     if dry_run:
         return
     # A list, no shell; its values were checked to be data, and fire reads them as Python's literals.
-    code = subprocess.run(planned.command, check=False).returncode  # noqa: S603
+    environment = {**planned.environment, **os.environ}
+    code = subprocess.run(planned.command, check=False, env=environment).returncode  # noqa: S603
     if code:
         typer.echo(f"the rerun ended with exit code {code}: nothing to compare", err=True)
         raise typer.Exit(code if code == InputError.exit_code else 1)

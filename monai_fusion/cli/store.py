@@ -18,8 +18,18 @@ cache_app = typer.Typer(
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _AGES = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
+
+def _folder(path: Path) -> Path:
+    if path.exists() and not path.is_dir():
+        raise InputError(Problem("--cache-dir", seen=f"{path}: a file", wanted="the folder of a store"))
+    return path
+
+
 CacheDir = Annotated[
-    Path, typer.Option("--cache-dir", "--cache_dir", help="Folder of the store, as the bundle's --cache_dir.")
+    Path,
+    typer.Option(
+        "--cache-dir", "--cache_dir", help="Folder of the store, as the bundle's --cache_dir.", callback=_folder
+    ),
 ]
 DEFAULT_CACHE_DIR = Path("runs/preprocessed")  # where the bundle's configs put it for an output_dir in runs/
 

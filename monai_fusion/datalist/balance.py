@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monai_fusion.datalist.schema import SECTIONS
-from monai_fusion.datalist.strata import NOT_KNOWN, categories, in_order
+from monai_fusion.datalist.strata import BOTH, NOT_KNOWN, ONLY_EEG, ONLY_MRI, categories, in_order
 
 CRAMERS_V_WARNED_OF = 0.1
 P_WARNED_OF = 0.05
+
+RECORDINGS = "recordings"
+"""The column of what people have, where some lack a recording."""
+
+_NAMES = {BOTH: "both", ONLY_EEG: "EEG only", ONLY_MRI: "MRI only"}
 
 _SHOWN_CATEGORIES = 6
 _RANGES_IN_TABLES = 4
@@ -19,12 +24,21 @@ _RANGES_IN_TABLES = 4
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A participant of the finished split: section, fold if there are folds, class index, further columns as text."""
+    """A participant of the finished split.
+
+    Attributes:
+        section: The section.
+        fold: The fold, if there are folds.
+        label: Class index.
+        values: Further columns as text.
+        recordings: ``both``, ``eeg`` or ``mri``.
+    """
 
     section: str
     fold: int | None
     label: int
     values: Mapping[str, str]
+    recordings: str = BOTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +99,7 @@ class Balance:
 def balance_of(
     members: Sequence[Member], classes: Sequence[str], columns: Iterable[str], stratified: Iterable[str] = ()
 ) -> Balance:
-    """The balance table of a split.
+    """The balance table of a split; what people have is a column more if some lack a recording.
 
     Args:
         members: Everyone in it.
@@ -97,6 +111,9 @@ def balance_of(
     shown: list[tuple[str, dict[str, str]]] = []
     links = []
     wanted = tuple(stratified)
+    if any(member.recordings != BOTH for member in members):
+        members = [replace(each, values={**each.values, RECORDINGS: _NAMES[each.recordings]}) for each in members]
+        wanted = (RECORDINGS, *wanted)
     for column in dict.fromkeys((*wanted, *columns)):
         values = {str(index): member.values.get(column, "") for index, member in enumerate(members)}
         found = categories(values, more_than=_RANGES_IN_TABLES, ranges=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,17 @@ from monai_fusion.datalist.balance import Balance
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.document import Document, DocumentRow, read_document
 from monai_fusion.datalist.files import FilesBelow
+from monai_fusion.datalist.identity import loose_key
 from monai_fusion.datalist.labels import LabelRule, label_rule
 from monai_fusion.datalist.presets import preset
 from monai_fusion.datalist.resplitting import SplitFiles, refuse_to_replace, split_and_write
 from monai_fusion.datalist.schema import SCHEMA_FILE, SECTIONS, DatalistFile
 from monai_fusion.datalist.sources import Sources, read_sources
 from monai_fusion.datalist.split_options import SplitOptions
+from monai_fusion.datalist.strata import ONLY_EEG, ONLY_MRI
 from monai_fusion.datalist.table import TableRow
 from monai_fusion.datalist.validation import ENTRY_FIELDS
-from monai_fusion.datalist.wording import a_few, misspelt, quoted
+from monai_fusion.datalist.wording import a_few, counted, misspelt, quoted
 from monai_fusion.errors import InputError, Problem
 
 
@@ -90,8 +92,9 @@ class BuildResult:
     Attributes:
         paths: The datalist, or one for each fold.
         balance: How it is split.
-        only_eeg: Ids without MRI, left out.
-        only_mri: Ids without EEG, left out.
+        kept: With ``split.allow_missing``, ids with one recording that are in the datalist: by ``eeg`` and ``mri``.
+        only_eeg: Ids without MRI, left out for that.
+        only_mri: Ids without EEG, left out for that.
         without_files: Ids that are in the table only.
         unlabelled: With ``drop_unlabelled``, what is wrong with the labels of those left out for it.
         notes: What else to know, e.g. that the table was not UTF-8.
@@ -99,6 +102,7 @@ class BuildResult:
 
     paths: tuple[Path, ...]
     balance: Balance
+    kept: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     only_eeg: tuple[str, ...] = ()
     only_mri: tuple[str, ...] = ()
     without_files: tuple[str, ...] = ()
@@ -119,7 +123,8 @@ class BuildResult:
 def build_datalist(options: BuildOptions) -> BuildResult:
     """Find the recordings, look up the labels, split and write the datalist.
 
-    Only participants with both recordings and a label are in it. Nothing is written if anything is wrong.
+    Only participants with both recordings and a label are in it, with ``split.allow_missing`` also those with one
+    recording and a label. Nothing is written if anything is wrong.
 
     Raises:
         InputError: Files or labels are missing or ambiguous, the split would leave a class or section empty, or the
@@ -140,16 +145,32 @@ def build_datalist(options: BuildOptions) -> BuildResult:
     DatalistFile.model_validate({**head, "training": [dict(row.fields) for row in rows]})
     written = split_and_write(Document(options.out, head, tuple(rows)), older, options.split, files, keep)
     listed = {row.participant_id for row in rows}
+    in_use = [row for row in rows if row.in_use(options.split.allow_missing)]
+    kept = {
+        what: tuple(row.participant_id for row in in_use if row.recordings == what) for what in (ONLY_EEG, ONLY_MRI)
+    }
     eeg, mri = sources.recordings.eeg.keys(), sources.recordings.mri.keys()
     return BuildResult(
         paths=written.paths,
         balance=written.balance,
-        only_eeg=tuple(sorted(eeg - mri - listed)),
-        only_mri=tuple(sorted(mri - eeg - listed)),
+        kept=kept,
+        only_eeg=() if options.split.allow_missing else tuple(sorted(eeg - mri - listed)),
+        only_mri=() if options.split.allow_missing else tuple(sorted(mri - eeg - listed)),
         without_files=tuple(sorted(sources.rows.keys() - eeg - mri)),
-        unlabelled=_by_value(unlabelled, at_most=len(sources.recordings.complete)),
-        notes=(*sources.notes, *written.notes),
+        unlabelled=_by_value(unlabelled, at_most=len(sources.recordings.everyone)),
+        notes=(*sources.notes, *written.notes, *_now_complete(kept, older, sources)),
     )
+
+
+def _now_complete(kept: Mapping[str, Sequence[str]], older: Document | None, sources: Sources) -> Iterator[str]:
+    """People of the older datalist who have got their other recording since."""
+    if older is None:
+        return
+    now = older.by_id.keys() & set(sources.recordings.complete)
+    found = sorted(now & {name for names in kept.values() for name in names})
+    if found:
+        whose = f"{counted(len(found), 'participant')} with one recording in {older.path}"
+        yield f"{whose}, and now both: {a_few(found)}; the rows stay as they are, so add the other recording by hand"
 
 
 def _refuse_wrong_options(options: BuildOptions) -> None:
@@ -182,10 +203,36 @@ class _Unlabelled:
     problem: Problem
 
 
+def _candidates(sources: Sources, options: BuildOptions) -> list[str]:
+    """Who may be in the datalist, by their recordings.
+
+    Raises:
+        InputError: Someone with an EEG only and someone with an MRI only seem to be one participant under two ids: they
+            would be learned from and judged by.
+    """
+    recordings = sources.recordings
+    if not options.split.allow_missing:
+        return recordings.complete
+    eeg = {loose_key(name): name for name in recordings.eeg.keys() - recordings.mri.keys()}
+    problems = [
+        Problem(
+            f"{eeg[loose_key(name)]} and {name}",
+            seen="an EEG of the one, an MRI of the other",
+            wanted="one id of one participant",
+            advice="if they are one, add --loose-ids, or rename the files",
+        )
+        for name in sorted(recordings.mri.keys() - recordings.eeg.keys())
+        if loose_key(name) in eeg
+    ]
+    if problems:
+        raise InputError(problems)
+    return recordings.everyone
+
+
 def _labels(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple[dict[str, str], list[_Unlabelled]]:
     """The class of everyone whose label means exactly one, and what is wrong with everyone else's."""
     labels, unlabelled = {}, []
-    for participant_id in sources.recordings.complete:
+    for participant_id in _candidates(sources, options):
         row = sources.rows.get(participant_id)
         if row is None:
             problem = Problem("", seen="not in the table", wanted="a row")
@@ -236,19 +283,19 @@ def _rows(
     known = older.by_id if older is not None else {}
 
     def new_row(participant_id: str, row: TableRow) -> DocumentRow:
-        [mri] = sources.recordings.mri[participant_id]
-        eeg = [below(root, path) for path in sources.recordings.eeg[participant_id]]
+        mri = [below(root, path) for path in sources.recordings.mri.get(participant_id, ())]
+        eeg = [below(root, path) for path in sources.recordings.eeg.get(participant_id, ())]
         fields = {
             "participant_id": participant_id,
             "label": labels[participant_id],
-            "eeg": pattern_or_paths(eeg, files),
-            "mri": below(root, mri),
+            "eeg": pattern_or_paths(eeg, files) if eeg else None,
+            "mri": mri[0] if mri else None,
             **{column: row.values[column] or None for column in keep},
         }
         return DocumentRow("training", fields)
 
     if older is not None:
-        _refuse_another_target(older, rule, labels)
+        _refuse_another_target(older, rule, labels, options.split.allow_missing)
     head: dict[str, Any] = {
         "$schema": SCHEMA_FILE,
         "name": options.name if options.name is not None else options.out.stem,
@@ -270,7 +317,7 @@ def _with_new_columns(row: DocumentRow, sources: Sources, keep: Sequence[str]) -
     return DocumentRow(row.section, {**row.fields, **new})
 
 
-def _refuse_another_target(older: Document, rule: LabelRule, labels: Mapping[str, str]) -> None:
+def _refuse_another_target(older: Document, rule: LabelRule, labels: Mapping[str, str], allow_missing: bool) -> None:
     """An older datalist is extended only by people labelled as its own are."""
     problems = []
     if older.classes != rule.classes:
@@ -279,7 +326,7 @@ def _refuse_another_target(older: Document, rule: LabelRule, labels: Mapping[str
     else:
         for row in older.rows:
             label = labels.get(row.participant_id)
-            if label is not None and row.in_use and row.fields.get("label") != label:
+            if label is not None and row.in_use(allow_missing) and row.fields.get("label") != label:
                 seen = f"{quoted(label)} in the table, {quoted(row.fields.get('label'))} in {older.path.name}"
                 advice = "correct the one that is wrong"
                 problems.append(Problem(row.participant_id, "label", seen, "the same", advice))

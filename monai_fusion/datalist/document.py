@@ -10,6 +10,7 @@ from typing import Any
 
 from monai_fusion.datalist.reading import check_datalist
 from monai_fusion.datalist.schema import SECTIONS
+from monai_fusion.datalist.strata import BOTH, ONLY_EEG, ONLY_MRI
 from monai_fusion.errors import InputError
 
 
@@ -26,9 +27,18 @@ class DocumentRow:
         return str(self.fields["participant_id"])
 
     @property
-    def in_use(self) -> bool:
-        """Whether the participant is neither excluded nor lacks a recording."""
-        return self.fields.get("exclude") is None and bool(self.fields.get("eeg")) and bool(self.fields.get("mri"))
+    def excluded(self) -> bool:
+        """Whether the row gives a reason to leave the participant out."""
+        return self.fields.get("exclude") is not None
+
+    @property
+    def recordings(self) -> str:
+        """``both``, ``eeg`` or ``mri``; a row that was checked has at least one."""
+        return ONLY_EEG if not self.fields.get("mri") else ONLY_MRI if not self.fields.get("eeg") else BOTH
+
+    def in_use(self, allow_missing: bool) -> bool:
+        """Whether the participant is not excluded and has both recordings; with ``allow_missing`` one will do."""
+        return not self.excluded and (allow_missing or self.recordings == BOTH)
 
     def text(self, field: str) -> str:
         """The field's value as a table would hold it; empty if there is none."""
@@ -58,7 +68,7 @@ class Document:
     @property
     def by_id(self) -> dict[str, DocumentRow]:
         """The rows by participant; of someone excluded and standing elsewhere too, the row in use."""
-        ordered = sorted(self.rows, key=lambda row: row.fields.get("exclude") is None)
+        ordered = sorted(self.rows, key=lambda row: not row.excluded)
         return {row.participant_id: row for row in ordered}
 
     def with_rows(self, rows: Iterable[DocumentRow]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def fill(people: Sequence[Person], quotas: Quotas, fixed: Mapping[str, int], see
     }
     grouped = any(person.group is not None for person in everyone)
     if grouped:
-        placed = _with_their_group(everyone, placed)
+        placed = with_their_group(everyone, placed)
     waiting = [person for person in everyone if person.participant_id not in placed]
     if not grouped and not any(person.strata for person in everyone):
         return {**placed, **_cut(waiting, _open(quotas, everyone, placed), seed)}
@@ -99,8 +99,12 @@ def drawn(people: Iterable[Person], seed: str) -> list[Person]:
     return sorted(people, key=key)
 
 
-def _with_their_group(everyone: Sequence[Person], placed: Mapping[str, int]) -> dict[str, int]:
-    """People join the part in which their group is already."""
+def with_their_group(everyone: Sequence[Person], placed: Mapping[str, int]) -> dict[str, int]:
+    """The part of people who are placed, and of those whose group is in it already.
+
+    Raises:
+        InputError: People of one group are placed in two parts.
+    """
     part_of: dict[str, set[int]] = defaultdict(set)
     for person in everyone:
         if person.group is not None and person.participant_id in placed:

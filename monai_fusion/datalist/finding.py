@@ -104,15 +104,16 @@ class FileFinder:
         if field not in self._needed:
             return
         seen = f"no file matches {quoted(path)}" if is_pattern(path) else f"there is no file {quoted(path)}"
-        finding = row.finding(field, seen, advice=self._likely_meant(row, path), group="files")
+        finding = row.finding(field, seen, advice=self._likely_meant(row, field, path), group="files")
         self.findings.append(_within(finding, index))
 
-    def _likely_meant(self, row: Row, path: str) -> str:
+    def _likely_meant(self, row: Row, field: str, path: str) -> str:
         """What to do about a file that is not there: the name that is there and was probably meant, if any."""
         if (meant := self._files.same_but_for_case(path)) is not None and meant != path:
             return f"did you mean {quoted(meant)}? (upper and lower case count)"
         if self._files.is_folder(path):
-            return "this is a folder: write which files in it, such as " + quoted(f"{path}/{row.participant_id}_*.npy")
+            example = f"{path}/{row.participant_id}_{'*.npy' if field == 'eeg' else 'T1w.nii.gz'}"
+            return f"this is a folder: write which file{'s' if field == 'eeg' else ''} in it, such as {quoted(example)}"
         folder = path.rpartition("/")[0]
         if folder and not is_pattern(folder) and not self._files.is_folder(folder):
             near = nearest(folder, self._files.folders_beside(folder))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from monai_fusion.datalist.filling import fill
+from monai_fusion.datalist.filling import Quotas
+from monai_fusion.datalist.one_recording import fill_in_turn, shares, with_both, with_one
 from monai_fusion.datalist.parts import as_split, numbers_of, refuse_missing_classes, with_validation
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split import Split
@@ -85,13 +86,16 @@ def _folds(
     if there and options.folds is not None and options.folds != there:
         raise InputError(Problem("--folds", seen=str(options.folds), wanted=f"{there}, as there are already"))
     number = there or options.folds or FOLDS
-    folds = fill(people, _fold_quotas(people, number, classes), fixed, f"{options.seed}/folds")
-    refuse_missing_classes(people, folds, [f"fold {fold}" for fold in range(number)], classes)
+    complete, others = with_both(people), with_one(people)
+    quotas = _fold_quotas(complete, number, classes)
+    of_others = _dealt(numbers_of(others, classes), number, first=len(complete) % number)
+    folds = fill_in_turn(people, quotas, of_others, fixed, f"{options.seed}/folds")
+    refuse_missing_classes(complete, folds, [f"fold {fold}" for fold in range(number)], classes)
     return folds
 
 
-def _fold_quotas(people: Sequence[Person], number: int, classes: Sequence[str]) -> list[list[int]]:
-    """Of each class an equal number to every fold; what is left over is dealt on, so that the folds differ by one.
+def _fold_quotas(people: Sequence[Person], number: int, classes: Sequence[str]) -> Quotas:
+    """How many of each class every fold gets.
 
     Raises:
         InputError: A class has fewer people than there are folds.
@@ -106,7 +110,12 @@ def _fold_quotas(people: Sequence[Person], number: int, classes: Sequence[str]) 
     ]
     if problems:
         raise InputError([*problems, Problem("split", advice="ask for fewer folds with --folds")])
-    quotas, first = [], 0
+    return _dealt(totals, number)
+
+
+def _dealt(totals: Sequence[int], number: int, first: int = 0) -> Quotas:
+    """Of each class an equal number to every fold; what is left over is dealt on, so that the folds differ by one."""
+    quotas = []
     for total in totals:
         each, left_over = divmod(total, number)
         quotas.append([each + ((fold - first) % number < left_over) for fold in range(number)])
@@ -141,10 +150,19 @@ def _testing_a_fold(
             for person in rest
             if stay.get(person.participant_id, "test") != "test"
         }
-        numbers = numbers_of(people, classes)
-        tested = [total - left for total, left in zip(numbers, numbers_of(rest, classes), strict=True)]
+        numbers, tested = _numbers_and_tested(with_both(people), sections, classes)
         sizes = with_validation(numbers, tested, options.validation_fraction, classes, at_least=[3] * len(classes))
-        quotas = [parts[:_TEST] for parts in sizes]
-        sections |= fill(rest, quotas, fixed, f"{options.seed}/validation of fold {test_fold}")
-    refuse_missing_classes(people, sections, SECTIONS, classes)
+        _, tested = _numbers_and_tested(with_one(people), sections, classes)
+        of_others = shares(with_one(people), classes, tested, options.validation_fraction)
+        quotas, others = ([parts[:_TEST] for parts in each] for each in (sizes, of_others))
+        sections |= fill_in_turn(rest, quotas, others, fixed, f"{options.seed}/validation of fold {test_fold}")
+    refuse_missing_classes(with_both(people), sections, SECTIONS, classes)
     return as_split(sections, folds)
+
+
+def _numbers_and_tested(
+    people: Sequence[Person], sections: Mapping[str, int], classes: Sequence[str]
+) -> tuple[list[int], list[int]]:
+    """How many of each class there are, and how many of them have the section test."""
+    tested = [person for person in people if sections.get(person.participant_id) == _TEST]
+    return numbers_of(people, classes), numbers_of(tested, classes)

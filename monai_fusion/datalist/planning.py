@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from monai_fusion.datalist.filling import Quotas, fill
+from monai_fusion.datalist.filling import Quotas
 from monai_fusion.datalist.folds import kfold_split
+from monai_fusion.datalist.one_recording import fill_in_turn, shares, with_both, with_one
 from monai_fusion.datalist.parts import as_split, numbers_of, refuse_missing_classes, with_validation
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split import (
@@ -28,6 +29,8 @@ def make_split(
 ) -> Split:
     """Split people into training, validation and test.
 
+    Those with one recording, if any, change nothing for those with both; every part gets its share of them.
+
     Args:
         people: Everyone, with the categories of ``options.stratify_by`` and the groups of ``options.group_by``.
         classes: Class names, for messages.
@@ -42,19 +45,24 @@ def make_split(
     standing = standing or Standing()
     if options.method == "kfold":
         return kfold_split(people, classes, options, standing)
-    fresh = not standing.sections
-    if options.method == "ratio" and fresh and not options.stratify_by:
-        return ratio_split(
-            {person.participant_id: person.label for person in people},
+    complete, others = with_both(people), with_one(people)
+    fixed = {name: SECTIONS.index(section) for name, section in standing.sections.items()}
+    if options.method == "ratio" and not fixed and not options.stratify_by:
+        split = ratio_split(
+            {person.participant_id: person.label for person in complete},
             seed=options.seed,
             test_fraction=_test_fraction(options),
             validation_fraction=options.validation_fraction,
             classes=classes,
         )
-    fixed = {name: SECTIONS.index(section) for name, section in standing.sections.items()}
-    quotas = (_ratio_quotas if options.method == "ratio" else _stratified_quotas)(people, classes, options, fixed)
-    parts = fill(people, quotas, fixed, f"{options.seed}/{options.method}")
-    refuse_missing_classes(people, parts, SECTIONS, classes)
+        if not others:
+            return split
+        fixed = {name: part for part, section in enumerate(SECTIONS) for name in split.section(section)}
+    quotas = (_ratio_quotas if options.method == "ratio" else _stratified_quotas)(complete, classes, options, fixed)
+    tested = (_ratio_tested if options.method == "ratio" else _stratified_tested)(others, classes, options, fixed)
+    of_others = shares(others, classes, tested, options.validation_fraction)
+    parts = fill_in_turn(people, quotas, of_others, fixed, f"{options.seed}/{options.method}")
+    refuse_missing_classes(complete, parts, SECTIONS, classes)
     return as_split(parts)
 
 
@@ -69,6 +77,24 @@ def _stratified_quotas(
     numbers = numbers_of(people, classes)
     tested = [max(1, rounded(_test_fraction(options), number)) for number in numbers]
     return with_validation(numbers, tested, options.validation_fraction, classes, at_least=[3] * len(classes))
+
+
+def _stratified_tested(
+    others: Sequence[Person], classes: Sequence[str], options: SplitOptions, _: Mapping[str, int]
+) -> list[int]:
+    """How many with one recording are tested of each class: the test fraction, none of too few."""
+    return [rounded(_test_fraction(options), number) for number in numbers_of(others, classes)]
+
+
+def _ratio_tested(
+    others: Sequence[Person], classes: Sequence[str], options: SplitOptions, fixed: Mapping[str, int]
+) -> list[int]:
+    """The same, 2 : 1 as of those with both recordings."""
+    numbers = numbers_of(others, classes)
+    _, wanted = test_counts(numbers[0], numbers[1], _test_fraction(options), at_least=0)
+    there = numbers_of([p for p in others if fixed.get(p.participant_id) == _TEST], classes)
+    waiting = numbers_of([p for p in others if p.participant_id not in fixed], classes)
+    return list(_ratio_around((there[0], there[1]), (waiting[0], waiting[1]), wanted))
 
 
 def _ratio_quotas(

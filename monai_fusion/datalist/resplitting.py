@@ -62,7 +62,8 @@ class SplitResult:
 def split_datalist(file: Path, files: SplitFiles, options: SplitOptions, extend: Path | None = None) -> SplitResult:
     """Split the participants of a datalist anew; all else in it stays as it is.
 
-    Excluded participants, and those with one recording only, stay in their sections and are not counted.
+    Excluded participants, and without ``options.allow_missing`` those with one recording only, stay in their sections
+    and are not counted.
 
     Args:
         file: The datalist; its recordings need not be at hand.
@@ -77,7 +78,8 @@ def split_datalist(file: Path, files: SplitFiles, options: SplitOptions, extend:
     refuse_to_replace(files, options)
     document = read_document(file, require_files=False)
     older = None if extend is None else read_document(extend, require_files=False)
-    unlabelled = [row.participant_id for row in document.rows if row.in_use and row.fields.get("label") is None]
+    in_use = [row for row in document.rows if row.in_use(options.allow_missing)]
+    unlabelled = [row.participant_id for row in in_use if row.fields.get("label") is None]
     if unlabelled:
         advice = 'add the label, or an "exclude" with the reason'
         raise InputError(Problem(a_few(unlabelled), "label", "missing", advice=advice), heading=str(file))
@@ -89,7 +91,7 @@ def split_and_write(
     document: Document, older: Document | None, options: SplitOptions, files: SplitFiles, columns: Sequence[str]
 ) -> SplitResult:
     """Split the rows of a datalist and write it; ``columns`` are those to look at in the balance table."""
-    rows = [row for row in document.rows if row.in_use]
+    rows = [row for row in document.rows if row.in_use(options.allow_missing)]
     ids = [row.participant_id for row in rows]
     people = _people(rows, document.classes, options)
     standing = _standing(document, older, ids, options)
@@ -108,6 +110,7 @@ def split_and_write(
             splits[0].folds.get(row.participant_id),
             document.classes.index(row.fields["label"]),
             {column: row.text(column) for column in (*columns, *options.stratify_by)},
+            row.recordings,
         )
         for row in rows
     ]
@@ -115,7 +118,7 @@ def split_and_write(
     balance = balance_of(
         members, document.classes, (column for column in columns if column != target), options.stratify_by
     )
-    return SplitResult(paths, balance, tuple(_notes(document, older)))
+    return SplitResult(paths, balance, tuple(_notes(document, older, options)))
 
 
 def fold_texts(document: Document, options: SplitOptions) -> tuple[str, ...]:
@@ -150,7 +153,10 @@ def refuse_to_replace(files: SplitFiles, options: SplitOptions) -> None:
 def _refuse_to_replace(paths: Sequence[Path], force: bool) -> None:
     problems = []
     for path in paths:
-        if path.exists() and not force:
+        if path.is_dir():
+            example = path / "datalist.json"
+            problems.append(Problem(str(path), seen="a folder", wanted=f"a file to write, such as {example}"))
+        elif path.exists() and not force:
             problems.append(
                 Problem(str(path), seen="is there already", advice="replace it with --force, or choose another --out")
             )
@@ -186,7 +192,7 @@ def _people(rows: Sequence[DocumentRow], classes: Sequence[str], options: SplitO
     strata = strata_of({name: column(name) for name in options.stratify_by}, ids)
     groups = groups_of({name: column(name) for name in options.group_by}, ids) if options.group_by else {}
     return [
-        Person(name, classes.index(row.fields["label"]), strata[name], groups.get(name))
+        Person(name, classes.index(row.fields["label"]), strata[name], groups.get(name), row.recordings)
         for row, name in zip(rows, ids, strict=True)
     ]
 
@@ -194,7 +200,7 @@ def _people(rows: Sequence[DocumentRow], classes: Sequence[str], options: SplitO
 def _standing(document: Document, older: Document | None, ids: Sequence[str], options: SplitOptions) -> Standing:
     """Who stays where: everyone of the older datalist; of this one the folds or the test set, if told to keep them."""
     here = set(ids)
-    rows = [row for row in (older or document).rows if row.participant_id in here and row.fields.get("exclude") is None]
+    rows = [row for row in (older or document).rows if row.participant_id in here and not row.excluded]
     folds = {row.participant_id: row.fields["fold"] for row in rows if row.fields.get("fold") is not None}
     sections = {row.participant_id: row.section for row in rows}
     if older is not None:
@@ -227,7 +233,7 @@ def _placed(rows: Sequence[DocumentRow], split: Split, older: Document | None) -
     section_of = {name: section for section in SECTIONS for name in split.section(section)}
     known = older.by_id if older is not None else {}
     for row in rows:
-        if row.in_use:
+        if row.participant_id in section_of and not row.excluded:
             fold = split.folds.get(row.participant_id)
             yield DocumentRow(section_of[row.participant_id], with_fold(row.fields, fold))
         else:
@@ -235,15 +241,16 @@ def _placed(rows: Sequence[DocumentRow], split: Split, older: Document | None) -
             yield DocumentRow(there.section if there is not None else row.section, row.fields)
 
 
-def _notes(document: Document, older: Document | None) -> Iterator[str]:
-    excluded = [row for row in document.rows if row.fields.get("exclude") is not None]
+def _notes(document: Document, older: Document | None, options: SplitOptions) -> Iterator[str]:
+    excluded = [row for row in document.rows if row.excluded]
     if excluded:
         names = a_few(row.participant_id for row in excluded)
         yield f"{counted(len(excluded), 'participant')} excluded, as before: {names}"
-    lacking = [row for row in document.rows if not row.in_use and row.fields.get("exclude") is None]
+    lacking = [row for row in document.rows if not row.excluded and not row.in_use(options.allow_missing)]
     if lacking:
         names = a_few(row.participant_id for row in lacking)
-        yield f"{counted(len(lacking), 'participant')} with one recording only, left where they stand: {names}"
+        left = f"{counted(len(lacking), 'participant')} with one recording only, left where they stand: {names}"
+        yield f"{left} (--allow-missing splits them too)"
     if older is not None:
         here = {row.participant_id for row in document.rows}
         gone = [row.participant_id for row in older.rows if row.participant_id not in here]

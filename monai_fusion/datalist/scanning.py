@@ -46,6 +46,11 @@ class Recordings:
         """The participants who have both, in ascending order."""
         return sorted(self.eeg.keys() & self.mri.keys())
 
+    @property
+    def everyone(self) -> list[str]:
+        """The participants who have at least one, in ascending order."""
+        return sorted(self.eeg.keys() | self.mri.keys())
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -110,7 +115,8 @@ def participant_id_of(file_name: str, endings: Sequence[str]) -> str:
 def files_below(folder: Path, endings: tuple[str, ...], what: str) -> Found:
     """All files with one of the endings below a folder, hidden ones apart."""
     if not folder.is_dir():
-        return Found([], (Problem(what, seen=str(folder), wanted="a folder that exists"),))
+        seen = f"{folder}: {'a file' if folder.exists() else 'there is no such folder'}"
+        return Found([], (Problem(what, seen=seen, wanted="a folder"),))
     return only_present(list(_walk(absolute(folder), endings)), f"no {' or '.join(endings)} file in {folder}", what)
 
 

@@ -39,11 +39,14 @@ class Entry(BaseModel):
         str | list[str] | None,
         Field(
             description="The EEG scalograms (.npy), relative to data_root: a path, a list of paths, or a pattern "
-            "such as eeg/sub-010002_*.npy."
+            "such as eeg/sub-010002_*.npy; null for a participant without."
         ),
     ] = None
     mri: Annotated[
-        str | None, Field(description="The T1 MRI (.nii or .nii.gz), relative to data_root: one path, or null.")
+        str | None,
+        Field(
+            description="The T1 MRI (.nii or .nii.gz), relative to data_root: one path; null for a participant without."
+        ),
     ] = None
     fold: Annotated[
         int | None,

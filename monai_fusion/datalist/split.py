@@ -40,7 +40,9 @@ class Split:
         return {"training": self.training, "validation": self.validation, "test": self.test}[name]
 
 
-def test_counts(n_males: int, n_females: int, test_fraction: float = TEST_FRACTION) -> tuple[int, int]:
+def test_counts(
+    n_males: int, n_females: int, test_fraction: float = TEST_FRACTION, at_least: int = 1
+) -> tuple[int, int]:
     """How many of the first and of the second class are tested: exactly 2 : 1, or ``(0, 0)`` where that cannot be.
 
     SPEC.md, "Split": of N participants about ``T0 = max(1, round(0.20 N))`` are tested, as k females and 2k males with
@@ -50,11 +52,12 @@ def test_counts(n_males: int, n_females: int, test_fraction: float = TEST_FRACTI
         n_males: Participants of the first class (LEMON: M).
         n_females: Participants of the second class.
         test_fraction: Which part of all participants is to be tested, about.
+        at_least: The smallest k if there are two males and one female.
     """
     about = max(1, rounded(test_fraction, n_males + n_females))
     k = min(about // 3, n_males // 2, n_females)
     if n_males >= 2 and n_females >= 1:
-        k = max(k, 1)
+        k = max(k, at_least)
     return 2 * k, k
 
 

@@ -30,6 +30,8 @@ class SplitOptions:
         validation_fold: The fold that chooses the best epoch; ``None`` draws that part from all folds but the tested.
         keep_test: The test set that is there stays, outside the folds; the validation fold is then 0 unless told.
         keep_folds: The folds that are there stay; only which is tested and which validates changes.
+        allow_missing: Split people with one recording too, as a stratum of their own; those with both are split as if
+            they were alone.
     """
 
     method: str = "ratio"
@@ -43,6 +45,7 @@ class SplitOptions:
     validation_fold: int | None = None
     keep_test: bool = False
     keep_folds: bool = False
+    allow_missing: bool = False
 
     def refuse_what_does_not_go_together(self) -> None:
         """Says what cannot be meant, before anything is read.

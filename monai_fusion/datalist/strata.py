@@ -15,6 +15,10 @@ RANGES = 4
 """How many ranges a column of many numbers is cut into."""
 
 NOT_KNOWN = "not known"
+
+BOTH, ONLY_EEG, ONLY_MRI = "both", "eeg", "mri"
+"""Which recordings someone has."""
+
 _MANY_NUMBERS = 8
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _RANGE = re.compile(r"(\d+(?:[.,]\d+)?)\s*[-\u2010-\u2015]\s*(\d+(?:[.,]\d+)?)")
@@ -29,12 +33,14 @@ class Person:
         label: Class index.
         strata: The category in each column that is balanced beside the class.
         group: People of one group stay together; ``None`` for someone without one.
+        recordings: `BOTH`, `ONLY_EEG` or `ONLY_MRI`.
     """
 
     participant_id: str
     label: int
     strata: tuple[str, ...] = ()
     group: str | None = None
+    recordings: str = BOTH
 
 
 def lowest(text: str) -> Fraction | None:

@@ -147,6 +147,8 @@ def _without_empty_end(values: list[str], at_least: int) -> list[str]:
 
 
 def _content(path: Path) -> bytes:
+    if path.is_dir():  # Windows says "Permission denied" of a folder
+        raise InputError(Problem(str(path), seen="a folder", wanted="a participants table (CSV, TSV or .xlsx)"))
     try:
         return path.read_bytes()
     except FileNotFoundError:

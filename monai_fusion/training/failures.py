@@ -8,6 +8,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
+from monai_fusion import ranks
 from monai_fusion.errors import RunFailed
 from monai_fusion.keys import PARTICIPANT_ID
 
@@ -17,7 +18,8 @@ class FiniteCheck:
 
     The losses stay on the device and are looked at together every few iterations, so that the host does not wait for
     the GPU in each. Place it before the `ValidationHandler`: at the end of an epoch it checks the rest of the losses
-    and the weights, and nothing after it runs if they are wrong.
+    and the weights, and nothing after it runs if they are wrong. Of several ranks all look at the same iterations and
+    stop together, whichever found something.
 
     Args:
         network: What is trained.
@@ -26,7 +28,8 @@ class FiniteCheck:
         every: How many iterations lie between two looks.
 
     Raises:
-        RunFailed: In the trainer; it names the participants of the first such batch, what stays, and what to do.
+        RunFailed: In the trainer, on every rank the same; it names the participants of the first such batch over all
+            ranks, what stays, and what to do.
     """
 
     def __init__(self, network: nn.Module, evaluator: Engine, precision: str = "float32", every: int = 32) -> None:
@@ -57,28 +60,34 @@ class FiniteCheck:
         # The epoch's last step may have spoilt the weights after a loss that was still right.
         values = (value for value in self.network.state_dict().values() if value.is_floating_point())
         norms = torch.stack([torch.linalg.vector_norm(value.detach().float()) for value in values])
-        if not norms.isfinite().all().item():
+        if ranks.largest(int(not norms.isfinite().all().item())):
             self._fail(engine, f"the weights are no finite numbers after epoch {engine.state.epoch}", self._last_people)
 
     def _check_losses(self, engine: Engine) -> None:
         if not self._pending:
             return
         losses = torch.stack([loss for _, loss, _ in self._pending]).tolist()
-        for (iteration, _, people), loss in zip(self._pending, losses, strict=True):
-            if not math.isfinite(loss):
-                length = engine.state.epoch_length
-                place = f"epoch {engine.state.epoch}, batch {(iteration - 1) % length + 1} of {length}"
-                self._fail(engine, f"the training loss is {loss} in {place}", people)
+        good = next((place for place, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))
+        good = len(losses) - ranks.largest(len(losses) - good)  # before the first that is bad on any rank
+        if good < len(losses):
+            iteration, _, people = self._pending[good]
+            loss = next(loss for loss in ranks.gather(losses[good]) if not math.isfinite(loss))
+            length = engine.state.epoch_length
+            place = f"epoch {engine.state.epoch}, batch {(iteration - 1) % length + 1} of {length}"
+            self._fail(engine, f"the training loss is {loss} in {place}", people)
         self._last_people, self._pending = self._pending[-1][2], []
 
     def _fail(self, engine: Engine, what: str, people: list[str]) -> None:
+        """Every rank must call this; ``people`` are those of its slice of the batch."""
+        # In the batch's order; one rank may repeat somebody of another where a last batch has too few for all.
+        everybody = dict.fromkeys(person for slice_ in ranks.gather(people) for person in slice_)
         best = getattr(self.evaluator.state, "best_metric_epoch", -1)
         kept = [f"model.pt keeps epoch {best}"] if best > 0 else []
         kept += [f"checkpoints/ keeps epoch {engine.state.epoch - 1}"] if engine.state.epoch > 1 else []
         precision = "" if self.precision == "float32" else ", or with --precision float32"
         raise RunFailed(
             what,
-            f"participants of the batch: {', '.join(people)}",
+            f"participants of the batch: {', '.join(everybody)}",
             ", ".join(kept) or "no epoch was complete: nothing is kept",
             "to go on: look at their files with `monai-fusion datalist check --deep`, or train anew with a lower "
             f"--head_lr and --encoder_lr{precision}",

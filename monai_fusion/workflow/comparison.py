@@ -9,7 +9,7 @@ from typing import Any
 # What of an epoch's row is time, not a result.
 _TIMES = ("epoch", "stage", "seconds", "data_wait")
 # The parts of a manifest that may explain a difference, and what of each never can.
-_CAUSES = ("versions", "git", "hardware", "datalist", "data", "identity", "seed")
+_CAUSES = ("versions", "git", "hardware", "processes", "datalist", "data", "identity", "seed")
 _NO_CAUSE = ("memory", "gpu_memory_peak", "name")
 
 

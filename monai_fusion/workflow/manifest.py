@@ -100,6 +100,7 @@ class RunManifest:
             "versions": versions(),
             "git": git_revision(),
             "hardware": hardware(self.device),
+            "processes": {"count": ranks.count(), "machines": ranks.machines()},
             "identity": condensed(self.identity),
             **_describe_config(),
             **{name: before.get(name) for name in ("epochs", "best", "weights")},

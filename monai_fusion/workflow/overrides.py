@@ -12,6 +12,7 @@ import pydoc
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,14 @@ _COMPONENT_KEYS = ("_disabled_", "_requires_", "_mode_", "_desc_")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 _LATEST = "latest"  # what --resume may say as well
 _MISSING = object()
-# The smallest sensible value of knobs for which torch's own message would be a traceback.
+# The sensible values of knobs for which torch's own message would be a traceback, or which nobody else looks at: a
+# negative learning rate unlearns, and MONAI's transforms take a chance of 2 for 1.
 _AT_LEAST = {"batch_size": 1, "segments_at_once": 1, "val_interval": 1, "eval_segments": 1, "num_workers": 0}
-_AT_LEAST |= {"accumulate": 1, "early_stopping": 1}
+_AT_LEAST |= {"accumulate": 1, "early_stopping": 1, "seed": 0}
+_NOT_NEGATIVE = ("weight_decay", "lambda_align")
+_ABOVE_0 = ("head_lr", "encoder_lr", "clip_norm", "max_minutes", "timeout_minutes")
+_OF_THREE = ("mri_size", "eeg_shape", "flip_prob")
+_SHARES = ("label_smoothing", "spec_augment_prob", "spec_augment_fraction", "rotate_prob", "flip_prob")
 # What `fire` takes for the name of an option: a negative number is a value.
 _OPTION = re.compile(r"--|-[a-zA-Z]")
 # MONAI's own table of its components, for a ``_target_`` without a module.
@@ -128,7 +134,7 @@ def _check(name: str, value: Any, config: Mapping[str, Any]) -> Problem | None:
     for depth, key in enumerate(keys):
         below = _step(place, key)
         if below is _MISSING:
-            known = _known_names(place)
+            known = [*_known_names(place), *(_RUN_OPTIONS if depth == 0 else ())]
             if depth == len(keys) - 1 and depth > 0 and key in known:
                 return None  # an argument of the component that the config leaves at its default
             prefix = "#".join(keys[:depth])
@@ -136,7 +142,7 @@ def _check(name: str, value: Any, config: Mapping[str, Any]) -> Problem | None:
         place = below
     if value == "null" or (value is None and place is not None):
         return Problem(f"--{name}", seen=repr(value), advice="to set nothing at all write '$None', with the quotes")
-    return _wrong_type(name, place, value, is_knob=len(keys) == 1) or _too_small(name, value)
+    return _wrong_type(name, place, value, is_knob=len(keys) == 1) or _out_of_range(name, value)
 
 
 def _step(place: Any, key: str) -> Any:
@@ -195,6 +201,9 @@ def _wrong_type(name: str, default: Any, value: Any, *, is_knob: bool) -> Proble
         fits, wanted = isinstance(value, int | float) and not isinstance(value, bool), "a number"
     elif isinstance(default, list):
         fits, wanted = isinstance(value, list | tuple), f'a list such as "{default}"'
+        if fits and name in _OF_THREE:
+            numbers = [each for each in value if isinstance(each, int | float) and not isinstance(each, bool)]
+            fits, wanted = len(numbers) == len(value) == 3, f'three numbers, such as "{default}"'
     elif isinstance(default, str):
         fits, wanted = not isinstance(value, int | float), "text"
         advice = f"""quote it twice: --{name} "'{value}'\""""
@@ -203,11 +212,26 @@ def _wrong_type(name: str, default: Any, value: Any, *, is_knob: bool) -> Proble
     return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted, advice=advice)
 
 
-def _too_small(name: str, value: Any) -> Problem | None:
-    smallest = _AT_LEAST.get(name)
-    if smallest is None or not isinstance(value, int) or value >= smallest:
+def _out_of_range(name: str, value: Any) -> Problem | None:
+    """Also of knobs that are null by default, whose type the config does not tell."""
+    if value is None or _is_expression(value):
         return None
-    return Problem(f"--{name}", seen=repr(value), wanted=f"a whole number, at least {smallest}")
+    numbers = value if isinstance(value, list | tuple) else [value]
+    are_numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)
+    if name in _AT_LEAST:
+        fits = isinstance(value, int) and are_numbers and value >= _AT_LEAST[name]
+        wanted = f"a whole number, at least {_AT_LEAST[name]}"
+    elif name in _NOT_NEGATIVE:
+        fits, wanted = are_numbers and all(number >= 0 for number in numbers), "a number, at least 0"
+    elif name in _ABOVE_0:
+        fits, wanted = are_numbers and all(number > 0 for number in numbers), "a number above 0"
+    elif name in _SHARES:
+        fits, wanted = are_numbers and all(0 <= number <= 1 for number in numbers), "between 0 and 1"
+    elif name == "start_method":
+        fits, wanted = value in (methods := get_all_start_methods()), " or ".join(methods)
+    else:
+        return None
+    return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted)
 
 
 def _is_expression(value: Any) -> bool:

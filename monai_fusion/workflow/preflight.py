@@ -155,11 +155,12 @@ def _check_device(device: str | torch.device) -> None:
         raise InputError(Problem("--device", seen=str(device), wanted=f"cuda:0 to cuda:{count - 1}"))
 
 
-def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> None:
-    """Make the output folder, see that it can be written to, and let the log go there as well."""
-    if (folder / MODEL_FILE).exists() and not (overwrite or resume):
-        advice = "choose another --output_dir, or give --resume true or --overwrite true"
-        raise InputError(Problem(str(folder), seen=f"holds a trained model already ({MODEL_FILE})", advice=advice))
+def make_writable(folder: Path, option: str) -> None:
+    """Make a folder if it is not there and see that it can be written to.
+
+    Raises:
+        InputError: It cannot.
+    """
     probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -167,7 +168,15 @@ def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> 
         probe.unlink()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError(Problem("--output_dir", seen=f"{folder}: {reason}", wanted="a folder to write to")) from error
+        raise InputError(Problem(option, seen=f"{folder}: {reason}", wanted="a folder to write to")) from error
+
+
+def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> None:
+    """Make the output folder, see that it can be written to, and let the log go there as well."""
+    if (folder / MODEL_FILE).exists() and not (overwrite or resume):
+        advice = "choose another --output_dir, or give --resume true or --overwrite true"
+        raise InputError(Problem(str(folder), seen=f"holds a trained model already ({MODEL_FILE})", advice=advice))
+    make_writable(folder, "--output_dir")
     log = logging.FileHandler(folder / log_name, mode="a" if resume else "w", encoding="utf-8")
     log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     log.addFilter(_is_no_echo)

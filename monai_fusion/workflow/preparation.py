@@ -20,6 +20,7 @@ from monai_fusion.datalist.availability import BOTH, PATTERNS, TITLES, Recording
 from monai_fusion.datalist.balance import CRAMERS_V_WARNED_OF, P_WARNED_OF, link_of
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import EEG, MRI
+from monai_fusion.workflow.preflight import make_writable
 
 logger = logging.getLogger(__name__)
 
@@ -105,8 +106,10 @@ def preprocess(
         What was done.
 
     Raises:
-        InputError: Files that cannot be read or are not what they should be; the others are prepared nevertheless.
+        InputError: The store cannot be written to; or files that cannot be read or are not what they should be: the
+            others are prepared nevertheless.
     """
+    make_writable(Path(cache_dir), "--cache-dir")
     records = [record for section in cohort.sections for record in cohort.records(section)]
     report = FillReport()
     problems: list[Problem] = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,15 +90,19 @@ class Rerun:
         command: What to run.
         datalist: The datalist that it reads.
         output_dir: The folder that it writes.
+        environment: What to set for it where it is not set.
     """
 
     command: tuple[str, ...]
     datalist: Path
     output_dir: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan_rerun(manifest: Mapping[str, Any], path: Path, options: RerunOptions) -> Rerun:
     """Find all that repeating a training takes; nothing is run.
+
+    What several processes of one machine trained, as many train again, started by torchrun.
 
     Args:
         manifest: From `read_manifest`.
@@ -105,7 +110,8 @@ def plan_rerun(manifest: Mapping[str, Any], path: Path, options: RerunOptions) -
         options: How to repeat it.
 
     Raises:
-        InputError: A config file is not there or differs, an override is code, or the datalist is not there.
+        InputError: A config file is not there or differs, an override is code, the datalist is not there, or the
+            training ran on several machines or in more processes than this one has cores.
     """
     command = manifest["command"]
     root = options.bundle_root or default_bundle()
@@ -125,10 +131,35 @@ def plan_rerun(manifest: Mapping[str, Any], path: Path, options: RerunOptions) -
     run_folder = (path if path.is_dir() else path.parent).resolve()
     output = options.output_dir or run_folder.with_name(f"{run_folder.name}-rerun")
     values = _overrides(manifest, root) | {"datalist": str(datalist), "output_dir": str(output)}
-    start = [sys.executable, "-m", "monai.bundle", "run", "--config_file", repr([str(file) for file in files])]
+    run = ["-m", "monai.bundle", "run", "--config_file", repr([str(file) for file in files])]
     # As Python's literals, because so `fire` reads them: each arrives with its type.
-    words = [word for name, value in values.items() for word in (f"--{name}", repr(value))]
-    return Rerun((*start, *words), datalist, output)
+    run += [word for name, value in values.items() for word in (f"--{name}", repr(value))]
+    launcher, environment = _launcher(manifest, run, path)
+    return Rerun((sys.executable, *launcher, *run), datalist, output, environment)
+
+
+def _launcher(manifest: Mapping[str, Any], run: Sequence[str], path: Path) -> tuple[list[str], dict[str, str]]:
+    """What starts as many processes as then, and their share of the cores, which torchrun would make one each.
+
+    Raises:
+        InputError: They were on several machines, or are too many for this one.
+    """
+    processes = manifest.get("processes") or {"count": 1, "machines": 1}
+    count, machines = processes["count"], processes["machines"]
+    if count == 1:
+        return [], {}
+    seen = f"{count} on {machines} machine{'' if machines == 1 else 's'}"
+    if machines > 1:
+        words = ["torchrun", f"--nnodes={machines}", f"--nproc_per_node={count // machines}", *run]
+        advice = f"start them on as many: {subprocess.list2cmdline(words)}"
+        raise InputError(Problem("processes", seen=seen, wanted="one machine", advice=advice), heading=str(path))
+    if count > (os.cpu_count() or 1):
+        wanted = f"at most {os.cpu_count()}, the cores of this machine"
+        raise InputError(Problem("processes", seen=seen, wanted=wanted), heading=str(path))
+    threads = (manifest.get("hardware") or {}).get("threads")
+    environment = {"OMP_NUM_THREADS": str(threads)} if isinstance(threads, int) else {}
+    # --standalone: a port of its own, whatever else runs on this machine.
+    return ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={count}"], environment
 
 
 def _overrides(manifest: Mapping[str, Any], root: Path) -> dict[str, Any]:
@@ -150,6 +181,7 @@ def _is_well_formed(content: Mapping[str, Any]) -> bool:
         isinstance(command, dict)
         and all(isinstance(command.get(name), dict) for name in ("overrides", "options"))
         and isinstance(command.get("folder"), str)
+        and _are_processes(content.get("processes", {"count": 1, "machines": 1}))
         and isinstance(command.get("config_files"), list)
         and all(isinstance(each, dict) and {"path", "digest"} <= each.keys() for each in command["config_files"])
         and isinstance(epochs, list)
@@ -157,6 +189,12 @@ def _is_well_formed(content: Mapping[str, Any]) -> bool:
         and isinstance(weights, dict)
         and isinstance(weights.get("digest"), str)
         and isinstance(weights.get("parts"), dict)
+    )
+
+
+def _are_processes(content: object) -> bool:
+    return isinstance(content, dict) and all(
+        type(content.get(name)) is int and content[name] > 0 for name in ("count", "machines")
     )
 
 

@@ -15,7 +15,7 @@ from monai.bundle import ConfigParser
 from monai_fusion.datalist import read_datalist
 from monai_fusion.errors import InputError
 from monai_fusion.workflow import processes
-from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_command, bundle_run, training_workflow
+from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_command, bundle_run, monai_fusion, training_workflow
 
 FILES = [str(CONFIGS / "train.yaml"), str(CONFIGS / "multi_gpu_train.yaml")]
 
@@ -129,3 +129,7 @@ def test_two_processes_train_one_model_which_evaluation_then_reads(cohort: Cohor
     assert evaluated.returncode == 0, evaluated.stderr
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["participants"] == len(read_datalist(cohort.datalist).records("test"))
+    repeated = monai_fusion("rerun", run)
+    assert repeated.returncode == 0, repeated.stdout + repeated.stderr
+    assert "--nproc_per_node=2" in repeated.stdout
+    assert repeated.stdout.splitlines()[-1].startswith("identical: the weights have the same digest")

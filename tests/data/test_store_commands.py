@@ -96,6 +96,24 @@ def test_wrong_options_are_one_message_and_exit_code_2(
     assert shown.startswith("error: ") and "Traceback" not in shown and not store.exists()
 
 
+def test_a_store_that_cannot_be_written_is_said_before_anything_is_prepared(
+    datalist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "file"
+    place.write_text("mine", encoding="utf-8")
+    assert fill(datalist, place) == 2
+    shown = capsys.readouterr().err
+    assert shown == f"error: --cache-dir: {place}: a file, expected the folder of a store\n"
+    for command in (("status",), ("verify",), ("prune", "--older-than", "1d")):
+        assert run("cache", *command, "--cache-dir", place) == 2
+        assert "a file, expected the folder of a store" in capsys.readouterr().err
+    assert fill(datalist, place / "below") == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"error: --cache-dir: {place / 'below'}: ")
+    assert shown.endswith(", expected a folder to write to\n")
+    assert place.read_text(encoding="utf-8") == "mine"
+
+
 @pytest.mark.parametrize("name", ["train.yaml"])
 def test_without_options_the_chains_are_those_of_the_shipped_bundle(name: str) -> None:
     parser = ConfigParser()

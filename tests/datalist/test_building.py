@@ -237,7 +237,9 @@ def test_folders_without_recordings_and_names_without_an_id_are_refused(options:
         f"  EEG folder: no .npy file in {empty}, expected at least one",
         '  MRI folder: "_T1w.nii", expected a name such as sub-010002_T1w.nii: rename it',
     ]
-    assert f"EEG folder: {gone}, expected a folder that exists" in message(replace(options, eeg_dir=gone))
+    assert f"EEG folder: {gone}: there is no such folder, expected a folder" in message(replace(options, eeg_dir=gone))
+    table = options.participants
+    assert f"EEG folder: {table}: a file, expected a folder" in message(replace(options, eeg_dir=table))
 
 
 def test_columns_are_asked_for_by_their_exact_name(options: BuildOptions) -> None:
@@ -289,6 +291,14 @@ def test_data_root_may_be_chosen_if_it_holds_both_folders(options: BuildOptions,
     assert check_datalist(options.out) == []
     options.out.unlink()
     assert "--data-root" in message(replace(options, data_root=options.eeg_dir))
+
+
+def test_a_folder_in_the_place_of_a_file_is_said_to_be_one(options: BuildOptions, tmp_path: Path) -> None:
+    wanted = "expected a participants table (CSV, TSV or .xlsx)"
+    assert message(replace(options, participants=tmp_path)) == f"{tmp_path}: a folder, {wanted}"
+    for force in (False, True):
+        with pytest.raises(InputError, match=r"a folder, expected a file to write, such as .*datalist\.json"):
+            build_datalist(replace(options, out=tmp_path, force=force))
 
 
 def test_an_output_folder_that_is_not_there_is_said(options: BuildOptions, tmp_path: Path) -> None:

@@ -303,7 +303,12 @@ def test_the_command_tells_errors_from_warnings_and_prints_json_for_programs(
     report = json.loads(out)
     assert (code, err) == (2, "")
     assert {key: report[key] for key in ("ok", "errors", "warnings")} == {"ok": False, "errors": 1, "warnings": 2}
-    assert report["sections"]["training"] == {"participants": 2, "classes": {"M": 1, "F": 1}, "unlabelled": 0}
+    assert report["sections"]["training"] == {
+        "participants": 2,
+        "classes": {"M": 1, "F": 1},
+        "unlabelled": 0,
+        "recordings": {"both": 2, "eeg": 0, "mri": 0},
+    }
     assert report["findings"][0] == {
         "severity": "error",
         "group": "contents",

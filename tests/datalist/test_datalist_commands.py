@@ -13,9 +13,9 @@ from monai_fusion.datalist.split_options import SplitOptions
 
 SPLIT = (
     "--method kfold --test-fraction 0.3 --validation-fraction 0.1 --seed 7 --stratify-by age site --group-by family "
-    "--folds 4 --test-fold 1 --validation-fold 2 --all-folds --extend old.json --force"
+    "--folds 4 --test-fold 1 --validation-fold 2 --all-folds --allow-missing --extend old.json --force"
 )
-SPLIT_OPTIONS = SplitOptions("kfold", 0.3, 0.1, 7, ("age", "site"), ("family",), 4, 1, 2)
+SPLIT_OPTIONS = SplitOptions("kfold", 0.3, 0.1, 7, ("age", "site"), ("family",), 4, 1, 2, allow_missing=True)
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

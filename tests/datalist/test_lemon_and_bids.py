@@ -11,6 +11,7 @@ import pytest
 from monai_fusion.datalist import check_datalist
 from monai_fusion.datalist.building import BuildOptions, build_datalist
 from monai_fusion.datalist.choosing import Choice
+from monai_fusion.datalist.split_options import SplitOptions
 from monai_fusion.errors import InputError
 
 pytest.importorskip("mne_bids")
@@ -120,6 +121,19 @@ def test_only_t1_weighted_images_are_picked_from_two_folders_as_well(lemon: Lemo
         "144 MRIs not T1-weighted by the name left aside: 24 FLAIR, 24 T1map, 24 T2w, 24 defacemask, "
         "24 inv-1_mp2rage, 24 inv-2_mp2rage",
     )
+
+
+def test_those_with_one_recording_get_in_under_the_one_id_they_have(lemon: Lemon) -> None:
+    lemon.image(4, "acq-mp2rage_T1w").unlink()
+    for segment in lemon.root.glob(f"scalograms/{lemon.ids[5][0]}_*"):
+        segment.unlink()
+    result = build_datalist(replace(lemon.options, split=SplitOptions(allow_missing=True)))
+    assert result.kept == {"eeg": (lemon.ids[4][1],), "mri": (lemon.ids[5][1],)}
+    assert check_datalist(lemon.options.out) == []
+    rows = rows_of(lemon.options.out)
+    assert len(rows) == 24
+    assert (rows[lemon.ids[4][1]]["mri"], rows[lemon.ids[5][1]]["eeg"]) == (None, None)
+    assert rows[lemon.ids[4][1]]["age"] == AGES[0]
 
 
 def test_without_the_map_nobody_agrees_and_the_map_is_suggested(lemon: Lemon) -> None:

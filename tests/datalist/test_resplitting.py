@@ -175,7 +175,7 @@ def test_the_excluded_and_those_with_one_recording_stay_and_are_not_counted(file
     assert sum(row.number for row in result.balance.rows if row.name == "all") == 58
     assert result.notes == (
         "1 participant excluded, as before: sub-000",
-        "1 participant with one recording only, left where they stand: sub-001",
+        "1 participant with one recording only, left where they stand: sub-001 (--allow-missing splits them too)",
     )
 
 

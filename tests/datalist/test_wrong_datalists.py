@@ -135,6 +135,13 @@ MISTAKES: list[tuple[Change, list[str]]] = [
         ],
     ),
     (
+        first(mri="mri"),
+        [
+            'line 8, sub-01 mri: there is no file "mri": '
+            'this is a folder: write which file in it, such as "mri/sub-01_T1w.nii.gz"'
+        ],
+    ),
+    (
         first(eeg="eeg/sub-99_*.npy"),
         ['line 8, sub-01 eeg: no file matches "eeg/sub-99_*.npy": did you mean "eeg/sub-01_*.npy"?'],
     ),

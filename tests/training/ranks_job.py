@@ -37,6 +37,7 @@ from monai_fusion.data import (
     collate_participant,
 )
 from monai_fusion.datalist import ParticipantRecord, RecordingUse
+from monai_fusion.errors import RunFailed
 from monai_fusion.evaluation import ParticipantInferer, ParticipantMetric, PredictionCollector
 from monai_fusion.losses import AlignedCrossEntropy
 from monai_fusion.networks import FusionNet, MRIEncoder
@@ -44,6 +45,7 @@ from monai_fusion.training import (
     Checkpoints,
     EpochLog,
     EpochSeeding,
+    FiniteCheck,
     GracefulStop,
     HeadGradientClipping,
     ManyDevices,
@@ -84,6 +86,18 @@ class NormedNet(TinyFusionNet):
         super().train(mode)
         self.norm.train(mode and not self.resting)
         return self
+
+
+class SpoiltOnRank1(NormedNet):
+    """What rank 1 computes for its slice of the third batch is no number."""
+
+    def __init__(self) -> None:
+        super().__init__(resting=False, dropout=0.0)
+        self.passes = 0
+
+    def encode_mri(self, mri: Tensor) -> Tensor:
+        self.passes += self.training
+        return super().encode_mri(mri) * (float("nan") if self.passes == 3 and ranks.rank() == 1 else 1.0)
 
 
 class WrappedOnce(ManyDevices):
@@ -199,6 +213,7 @@ class Job:
                 StageHandler(net, plan),
                 HeadGradientClipping(net.head.parameters(), 5.0),
                 LrScheduleHandler(schedule, print_lr=False),
+                FiniteCheck(net, evaluator),
                 ValidationHandler(1, evaluator),
                 EpochLog(plan, evaluator, self.folder, ["cross_entropy", "accuracy"]),
                 *([self.checkpoints(net, optimizer, schedule, evaluator)] if self.saves else []),
@@ -303,6 +318,27 @@ def same_bits(out: Path) -> dict[str, Any]:
     }
 
 
+def not_a_number(out: Path) -> dict[str, Any]:
+    """A batch of which one rank's slice is bad; weights that are bad on one rank only."""
+
+    def spoil_weights_of_rank_1(engine: Any) -> None:
+        if ranks.rank() == 1 and engine.state.iteration == 4:
+            with torch.no_grad():
+                next(engine.network.parameters()).fill_(float("inf"))
+
+    found = {}
+    for name, network, handlers in (
+        ("bad slice", SpoiltOnRank1, ()),
+        ("bad weights", free, (spoil_weights_of_rank_1,)),
+    ):
+        job = Job(out / name, 8, network)
+        try:
+            job.run(*handlers)
+        except RunFailed as failure:
+            found[name] = {"lines": str(failure).splitlines(), "ids": job.seen["ids"]}
+    return found
+
+
 def asked_to_stop(out: Path) -> dict[str, Any]:
     """Only one rank hears the signal."""
 
@@ -363,7 +399,9 @@ def tiny_absent() -> FusionNet:
     return tiny_absence_net(dropout=0.3)
 
 
-SCENARIOS = {job.__name__: job for job in (somebody_lacks, same_curve, same_bits, asked_to_stop, dies, refused)}
+SCENARIOS = {
+    job.__name__: job for job in (somebody_lacks, same_curve, same_bits, not_a_number, asked_to_stop, dies, refused)
+}
 
 
 def main(out: Path, scenarios: list[str]) -> None:

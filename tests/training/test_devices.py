@@ -36,7 +36,7 @@ def torchrun(out: Path, *scenarios: str) -> subprocess.CompletedProcess[str]:
 def of_ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
     """What two ranks saw in all scenarios that end well."""
     out = tmp_path_factory.mktemp("ranks")
-    done = torchrun(out, "same_curve", "same_bits", "somebody_lacks", "asked_to_stop")
+    done = torchrun(out, "same_curve", "same_bits", "somebody_lacks", "not_a_number", "asked_to_stop")
     assert done.returncode == 0, done.stdout + done.stderr
     zero, one = (json.loads((out / f"rank{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1))
     return zero, one
@@ -149,6 +149,24 @@ def test_a_resumed_training_ends_with_the_same_bits_on_both_ranks(
         assert resumed["digests"] == whole["digests"][-len(resumed["digests"]) :] and len(resumed["digests"]) == 4
         assert resumed["best"] == whole["best"]
     assert of_ranks[0]["resumed"]["history"] == of_ranks[0]["whole"]["history"]
+
+
+def test_a_loss_that_is_nan_on_one_rank_ends_all_with_the_names_of_the_whole_batch(
+    of_ranks: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    zero, one = (rank["bad slice"] for rank in of_ranks)
+    assert zero["lines"] == one["lines"]
+    assert zero["lines"][0] == "the training loss is nan in epoch 2, batch 1 of 2"
+    batch = [*zero["ids"][2], *one["ids"][2]]
+    assert zero["lines"][1] == f"  participants of the batch: {', '.join(dict.fromkeys(batch))}"
+    assert set(zero["ids"][2]) != set(one["ids"][2])
+
+
+def test_weights_that_are_bad_on_one_rank_only_end_all(of_ranks: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    zero, one = (rank["bad weights"] for rank in of_ranks)
+    assert zero["lines"] == one["lines"]
+    assert zero["lines"][0] == "the weights are no finite numbers after epoch 2"
+    assert all(name in zero["lines"][1] for rank in (zero, one) for name in rank["ids"][-1])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows delivers no SIGTERM")

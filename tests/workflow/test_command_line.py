@@ -4,6 +4,7 @@ import inspect
 import json
 from collections.abc import Callable
 from functools import wraps
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,21 @@ def test_what_a_config_or_a_component_defines_is_accepted(words: list[str]) -> N
         (["--accumulate", "0"], "--accumulate: 0, expected a whole number, at least 1"),
         (["--pretrained", "yes please"], "--pretrained: 'yes please', expected true or false"),
         (["--pretrained", "1"], "--pretrained: 1, expected true or false"),
+        (["--mri_size", "[48,48]"], '--mri_size: [48, 48], expected three numbers, such as "[128, 128, 128]"'),
+        (
+            ["--eeg_shape", "[a,b,c]"],
+            "--eeg_shape: ['a', 'b', 'c'], expected three numbers, such as \"[224, 224, 17]\"",
+        ),
+        (["--flip_prob", "0.5"], '--flip_prob: 0.5, expected a list such as "[0.5, 0.5, 0.5]"'),
+        (["--flip_prob", "[2, 0, 0]"], "--flip_prob: [2, 0, 0], expected between 0 and 1"),
+        (["--rotate_prob", "30"], "--rotate_prob: 30, expected between 0 and 1"),
+        (["--head_lr", "-1"], "--head_lr: -1, expected a number above 0"),
+        (["--weight_decay", "-0.1"], "--weight_decay: -0.1, expected a number, at least 0"),
+        (["--seed", "-1"], "--seed: -1, expected a whole number, at least 0"),
+        (["--max_minutes", "0"], "--max_minutes: 0, expected a number above 0"),
+        (["--max_minutes", "soon"], "--max_minutes: 'soon', expected a number above 0"),
+        (["--early_stopping", "two"], "--early_stopping: 'two', expected a whole number, at least 1"),
+        (["--start_method", "forks"], f"--start_method: 'forks', expected {' or '.join(get_all_start_methods())}"),
         (["--num_epochs", "25"], '--num_epochs: 25, expected a list such as "[15, 10]"'),
         (["--num_epochs", "15", "10"], '--num_epochs: 15, expected a list such as "[15, 10]"'),
         (["--num_epochs", "fifteen"], "--num_epochs: 'fifteen', expected a list such as \"[15, 10]\""),

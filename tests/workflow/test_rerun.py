@@ -57,6 +57,31 @@ def planned(content: Mapping[str, Any], folder: Path, **options: Any) -> Command
     return command
 
 
+def test_what_two_processes_trained_two_train_again(tmp_path: Path) -> None:
+    content = manifest_in(tmp_path) | {"processes": {"count": 2, "machines": 1}, "hardware": {"threads": 3}}
+    one = plan_rerun(manifest_in(tmp_path), tmp_path, RerunOptions(bundle_root=BUNDLE))
+    two = plan_rerun(content, tmp_path, RerunOptions(bundle_root=BUNDLE))
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+    assert two.command == (sys.executable, *launcher, *one.command[1:])
+    assert (one.environment, two.environment) == ({}, {"OMP_NUM_THREADS": "3"})
+
+
+def test_processes_on_several_machines_are_refused_with_the_command_for_them(tmp_path: Path) -> None:
+    content = manifest_in(tmp_path) | {"processes": {"count": 8, "machines": 2}}
+    message = refused(content, tmp_path)
+    start = "processes: 8 on 2 machines, expected one machine: start them on as many: "
+    assert f"{start}torchrun --nnodes=2 --nproc_per_node=4 -m monai.bundle run --config_file " in message
+
+
+def test_a_manifest_starts_no_more_processes_than_there_are_cores(tmp_path: Path) -> None:
+    content = manifest_in(tmp_path) | {"processes": {"count": 100_000, "machines": 1}}
+    assert "processes: 100000 on 1 machine, expected at most" in refused(content, tmp_path)
+    for wrong in ({}, None, {"count": "2; rm", "machines": 1}, {"count": 0, "machines": 1}, {"count": True}):
+        path = write(tmp_path, manifest_in(tmp_path) | {"processes": wrong})
+        with pytest.raises(InputError, match="of another type"):
+            read_manifest(path)
+
+
 def refused(content: Mapping[str, Any], folder: Path, **options: Any) -> str:
     with pytest.raises(InputError) as caught:
         planned(content, folder, **options)
