@@ -53,7 +53,7 @@ def make_folds(
         InputError: The datalist is not right, or cannot be split so.
     """
     document = read_document(datalist, require_files=True)
-    rows = [row for row in document.rows if row.in_use]
+    rows = [row for row in document.rows if row.in_use(allow_missing=False)]
     unlabelled = [row.participant_id for row in rows if row.fields.get("label") is None]
     if unlabelled:
         advice = 'add the label, or an "exclude" with the reason'
@@ -104,10 +104,10 @@ def _notes(document: Document, rows: Sequence[DocumentRow], outside: set[str], t
             f"the {counted(len(tested), 'participant')} of the test part are in the folds as well: to choose a variant "
             "and then test it on people who had no part in that, give --keep-test"
         )
-    lacking = [row for row in document.rows if not row.in_use and row.fields.get("exclude") is None]
+    lacking = [row for row in document.rows if not row.excluded and not row.in_use(allow_missing=False)]
     if lacking:
         yield f"{counted(len(lacking), 'participant')} with one recording only left out: every variant needs the same"
-    excluded = [row for row in document.rows if row.fields.get("exclude") is not None]
+    excluded = [row for row in document.rows if row.excluded]
     if excluded:
         yield f"{counted(len(excluded), 'participant')} excluded, as the datalist says"
 

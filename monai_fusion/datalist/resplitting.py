@@ -131,7 +131,7 @@ def fold_texts(document: Document, options: SplitOptions) -> tuple[str, ...]:
     Raises:
         InputError: It cannot be split so.
     """
-    rows = [row for row in document.rows if row.in_use]
+    rows = [row for row in document.rows if row.in_use(options.allow_missing)]
     people = _people(rows, document.classes, options)
     standing = _standing(document, None, [row.participant_id for row in rows], options)
     first = make_split(people, document.classes, options, standing)
