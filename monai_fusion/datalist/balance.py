@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from monai_fusion.datalist.availability import Pattern
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.strata import BOTH, NOT_KNOWN, ONLY_EEG, ONLY_MRI, categories, in_order
 
@@ -38,7 +39,7 @@ class Member:
     fold: int | None
     label: int
     values: Mapping[str, str]
-    recordings: str = BOTH
+    recordings: Pattern = BOTH
 
 
 @dataclass(frozen=True, slots=True)

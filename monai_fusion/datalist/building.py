@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.assembling import below, from_folder, pattern_or_paths, root_for
+from monai_fusion.datalist.availability import Pattern
 from monai_fusion.datalist.balance import Balance
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.document import Document, DocumentRow, read_document
@@ -102,7 +103,7 @@ class BuildResult:
 
     paths: tuple[Path, ...]
     balance: Balance
-    kept: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    kept: Mapping[Pattern, tuple[str, ...]] = field(default_factory=dict, hash=False)
     only_eeg: tuple[str, ...] = ()
     only_mri: tuple[str, ...] = ()
     without_files: tuple[str, ...] = ()
@@ -162,7 +163,7 @@ def build_datalist(options: BuildOptions) -> BuildResult:
     )
 
 
-def _now_complete(kept: Mapping[str, Sequence[str]], older: Document | None, sources: Sources) -> Iterator[str]:
+def _now_complete(kept: Mapping[Pattern, Sequence[str]], older: Document | None, sources: Sources) -> Iterator[str]:
     """People of the older datalist who have got their other recording since."""
     if older is None:
         return

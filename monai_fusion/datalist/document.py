@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_fusion.datalist.availability import Pattern
 from monai_fusion.datalist.reading import check_datalist
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.strata import BOTH, ONLY_EEG, ONLY_MRI
@@ -32,7 +33,7 @@ class DocumentRow:
         return self.fields.get("exclude") is not None
 
     @property
-    def recordings(self) -> str:
+    def recordings(self) -> Pattern:
         """``both``, ``eeg`` or ``mri``; a row that was checked has at least one."""
         return ONLY_EEG if not self.fields.get("mri") else ONLY_MRI if not self.fields.get("eeg") else BOTH
 

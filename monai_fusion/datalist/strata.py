@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from monai_fusion.datalist.availability import PATTERNS, Pattern
 from monai_fusion.datalist.wording import a_few, quoted
 from monai_fusion.errors import InputError, Problem
 
@@ -16,7 +17,7 @@ RANGES = 4
 
 NOT_KNOWN = "not known"
 
-BOTH, ONLY_EEG, ONLY_MRI = "both", "eeg", "mri"
+BOTH, ONLY_EEG, ONLY_MRI = PATTERNS
 """Which recordings someone has."""
 
 _MANY_NUMBERS = 8
@@ -40,7 +41,7 @@ class Person:
     label: int
     strata: tuple[str, ...] = ()
     group: str | None = None
-    recordings: str = BOTH
+    recordings: Pattern = BOTH
 
 
 def lowest(text: str) -> Fraction | None:
