@@ -54,7 +54,8 @@ def draw_differences(found: Comparison) -> Markup:
         for place, each in enumerate(apart):
             _interval(axes, place, each.value, each.interval)
         axes.axvline(0, color=MUTED, linewidth=1, linestyle="--")
-        axes.set(xlabel="difference of AUROC, same participants, 95 % interval", title=f"Difference from {found.reference}")
+        axes.set(xlabel="difference of AUROC, same participants, 95 % interval")
+        axes.set_title(f"Difference from {found.reference}")
         _names(axes, [each.variant for each in apart])
         return to_svg(figure, "differences", f"AUROC of each other variant less that of {found.reference}")
 
