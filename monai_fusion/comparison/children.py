@@ -40,9 +40,10 @@ class ChildFailed(Exception):  # noqa: N818 # likewise
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let SIGTERM, and a terminal that is closed, end a comparison as Ctrl-C does."""
-    names = ("SIGTERM", "SIGHUP") if _POSIX else ("SIGTERM",)
-    before = {number: signal.signal(number, _interrupt) for number in (getattr(signal, name) for name in names)}
+    """Let SIGTERM, and a terminal that is closed, end a comparison as Ctrl-C does; below `nohup` it may close."""
+    numbers = [getattr(signal, name) for name in (("SIGTERM", "SIGHUP") if _POSIX else ("SIGTERM",))]
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _interrupt) for number in heard}
     try:
         yield
     finally:
@@ -62,6 +63,7 @@ def run_child(command: Sequence[str], log: Path) -> None:
         ChildFailed: It failed.
     """
     with log.open("ab") as stream:
+        begins = stream.seek(0, os.SEEK_END)
         # A session of its own: a terminal's Ctrl-C reaches it once, from here, and a second one ends it at once.
         # The list holds checked options; no shell.
         process = subprocess.Popen(  # noqa: S603
@@ -75,7 +77,7 @@ def run_child(command: Sequence[str], log: Path) -> None:
     if code in _STOPPED:
         raise Stopped(code)
     if code:
-        raise ChildFailed(code, last_words(log), log)
+        raise ChildFailed(code, _killed(code) + last_words(log, begins), log)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -92,9 +94,22 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def last_words(log: Path) -> str:
-    """The message that a run ended with, or else the last lines that it printed."""
-    lines = [line.rpartition("\r")[2] for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+def _killed(code: int) -> str:
+    """What a negative exit code means: nobody told the run to end in its own way."""
+    if code >= 0:
+        return ""
+    return f"killed by signal {-code}; if that was not you, memory may have run out. It said last:\n"
+
+
+def last_words(log: Path, begins: int = 0) -> str:
+    """The message that a run ended with, or else the last lines that it printed.
+
+    Args:
+        log: What all runs in the folder printed.
+        begins: Where this run's part begins, in bytes.
+    """
+    text = log.read_bytes()[begins:].decode("utf-8", errors="replace")
+    lines = [line.rpartition("\r")[2] for line in text.splitlines()]
     starts = [place for place, line in enumerate(lines) if line.startswith("error: ")]
     found = lines[starts[-1] :] if starts else lines[-_LAST_LINES:]
     return "\n".join(found[:_LAST_LINES]).removeprefix("error: ")

@@ -13,8 +13,9 @@ import numpy as np
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.evaluation.calibration_file import StoredPrediction, fitted_file, read_calibration
 from monai_fusion.files import write_atomically
+from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.report.predictions import read_participants
-from monai_fusion.run_folder import CALIBRATION_FILE, MODEL_FILE, RECIPE_FILE
+from monai_fusion.run_folder import CALIBRATION_FILE, MODEL_FILE, PREDICTIONS_FILE, RECIPE_FILE
 
 if TYPE_CHECKING:
     from monai_fusion.comparison.planning import Plan
@@ -31,6 +32,7 @@ def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:
     recipe = _read_recipe(folder)
     weights = [(record.manifest.get("weights") or {}).get("digest") for record in records]
     there = all((folder / name).is_file() for name in (MODEL_FILE, CALIBRATION_FILE))
+    there = there and recipe.get("member_predictions") == _predictions_digest(records)
     return there and None not in weights and sorted(recipe.get("member_weights", [])) == sorted(map(str, weights))
 
 
@@ -51,7 +53,7 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     """
     import torch
 
-    from monai_fusion.datalist import read_datalist
+    from monai_fusion.datalist import RecordingUse, read_datalist
     from monai_fusion.networks.ensemble import joined_states
     from monai_fusion.workflow.known import TRAINED_ON, digests_of
 
@@ -63,16 +65,23 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     write_atomically(folder / MODEL_FILE, lambda stream: torch.save(joined_states(states), stream))
     write_atomically(folder / CALIBRATION_FILE, _calibration(records).encode("utf-8"))
     cohort = read_datalist(plan.options.output_dir / "folds" / "fold0.json")
-    people = [record for section in cohort.sections for record in cohort.records(section)]
+    use = RecordingUse(recipe.get("modalities", "both"), allow_missing=bool(recipe.get("allow_missing", False)))
+    people, _ = use.choose(record for section in cohort.sections for record in cohort.records(section))
     digests = digests_of(people, plan.cache_dir).values()
     recipe |= {
         "members": len(records),
         "member_names": [record.run.title for record in records],
+        "member_predictions": _predictions_digest(records),
         "member_weights": [record.manifest["weights"]["digest"] for record in records],
         TRAINED_ON: sorted({digest for each in digests for digest in each}),
     }
     write_atomically(folder / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
     return folder
+
+
+def _predictions_digest(records: Sequence[RunRecord]) -> str:
+    """What the calibration is made of; their order does not count."""
+    return digest_of(sorted(content_hash(record.run.folder / PREDICTIONS_FILE) for record in records))
 
 
 def _common_recipe(records: Sequence[RunRecord]) -> dict[str, Any]:

@@ -35,6 +35,8 @@ _OWN = {
 }
 # Words that cannot change a number: with others a comparison may go on.
 _HARMLESS = ("num_workers", "start_method", "segments_at_once", "max_minutes")
+# Arguments of the network that an evaluation need not repeat.
+_NOT_IN_EVALUATION = ("encoder_dropout", "head_dropout", "pretrained", "eeg_weights", "mri_weights")
 # Words for the training that its evaluation needs as well.
 _ALSO_EVALUATION = ("device", "segments_at_once")
 
@@ -227,9 +229,26 @@ class _Configs:
         self.given = _plain(given)
         self.deciding = {name: value for name, value in self.given.items() if name not in _HARMLESS}
         self._config = merged_config(command)
+        self._refuse_what_evaluation_cannot_repeat(merged_config(_parsed(self.command(self.train[:1], {}, ()))))
         self.digests = [[path.name, config_digest(path)] for path in (*self.train, self.evaluate)]
         words = {name: command.overrides[name] for name in _ALSO_EVALUATION if name in command.overrides}
         self.for_evaluation = [word for name, value in words.items() for word in (f"--{name}", repr(value))]
+
+    def _refuse_what_evaluation_cannot_repeat(self, shipped: Mapping[str, Any]) -> None:
+        """An evaluation takes knobs from the training's recipe, but not its transforms and layers."""
+        problems = [
+            Problem(name, seen="is changed", wanted="that of train.yaml", advice="evaluate.yaml would not know it")
+            for name in ("eeg_preprocessing", "mri_preprocessing")
+            if self._config[name] != shipped[name]
+        ]
+        network, known = self._config["network_def"], shipped["network_def"]
+        problems += [
+            Problem(f"network_def#{name}", seen="is changed", advice="evaluate.yaml would not know it")
+            for name in sorted(network.keys() | known.keys())
+            if name not in _NOT_IN_EVALUATION and network.get(name) != known.get(name)
+        ]
+        if problems:
+            raise InputError(problems)
 
     def shared_knobs(self) -> dict[str, Any]:
         """The knobs of all trainings as the config files and the words say, expressions as they stand."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,24 @@ def changed_recordings(plan: Plan, records: list[RunRecord]) -> list[Problem]:
         if record.manifest.get("data") != digests[used]:
             problems.append(Problem(record.run.title, "recordings", "others than before"))
     return problems
+
+
+def unlike(records: Sequence[RunRecord]) -> list[Problem]:
+    """Name the finished runs that were computed in another precision, or from other weight files, than the last one.
+
+    The commands may be the same: ``precision: auto`` depends on the machine, and a file of weights can be replaced.
+    """
+    finished = [(record, record.manifest) for record in records if record.finished]
+    if not finished:
+        return []
+    last, wanted = max(finished, key=lambda pair: str((pair[1].get("times") or {}).get("ended")))
+    return [
+        Problem(record.run.title, what, _shown(then), f"{_shown(now)}, as in {last.run.title}")
+        for record, manifest in finished
+        for what in ("precision", "files")
+        for then, now in [((each.get("identity") or {}).get(what) for each in (manifest, wanted))]
+        if then != now
+    ]
 
 
 def _leaves(name: str, then: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -10,17 +10,19 @@ from monai_fusion.comparison import folds as fold_files
 from monai_fusion.comparison.children import run_child, stoppable
 from monai_fusion.comparison.ensemble import ensemble_is_made
 from monai_fusion.comparison.planning import Plan
-from monai_fusion.comparison.records import LOG_FILE, RunRecord, changed_recordings
+from monai_fusion.comparison.records import LOG_FILE, RunRecord, changed_recordings, unlike
 from monai_fusion.datalist.writing import write_text
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.networks.ensemble import MOST_MEMBERS
 
 Say = Callable[[str], None]
 # Of a run at the shipped sizes, in GB: the weights; two checkpoints with AdamW's moments of all that was ever trained.
 MODEL_GB, CHECKPOINTS_GB = 0.26, 1.5
+_ANOTHER = "earlier runs cannot be compared with the last one; --overwrite makes them anew"
 
 
 def check_folder(plan: Plan) -> list[RunRecord]:
-    """Compare what is in the output folder with what is wanted; nothing is written.
+    """Compare what is in the output folder with what is wanted; only files of folds that are gone are written.
 
     Returns:
         A record for each run of the plan.
@@ -30,6 +32,11 @@ def check_folder(plan: Plan) -> list[RunRecord]:
             model that the ensemble needs is gone.
     """
     records = [RunRecord(run) for run in plan.runs]
+    members = [] if plan.options.ensemble is None else plan.runs_of(plan.options.ensemble)
+    if len(members) > MOST_MEMBERS:
+        advice = "take fewer --seeds or --folds"
+        seen, wanted = f"{len(members)} models", f"at most {MOST_MEMBERS}"
+        raise InputError(Problem("--ensemble", seen=seen, wanted=wanted, advice=advice))
     if not plan.options.overwrite and (problems := [*_changed(plan, records), *_lost_models(plan, records)]):
         advice = "choose another --output-dir, or give --overwrite to make anew what differs"
         raise InputError(problems, heading=f"{plan.options.output_dir} holds another comparison: {advice}")
@@ -66,6 +73,8 @@ def execute(plan: Plan, say: Say) -> list[RunRecord]:
             if not record.finished:
                 _run(record, plan)
                 progress.step(record)
+                if problems := unlike(records):
+                    raise InputError(problems, heading=_ANOTHER)
             if not _keeps_model(plan, record):
                 record.remove_model()
     return records
@@ -112,7 +121,11 @@ def _changed(plan: Plan, records: Sequence[RunRecord]) -> list[Problem]:
         return differences
     if other := fold_files.differing(plan.options.output_dir / fold_files.FOLDER, plan.folds.texts):
         return [Problem(name, seen="holds other participants or folds than the datalist gives now") for name in other]
-    return changed_recordings(plan, [record for record in records if record.finished])
+    finished = [record for record in records if record.finished]
+    if not finished:
+        return []
+    _write_folds(plan)  # those that are gone
+    return changed_recordings(plan, finished) + unlike(finished)
 
 
 def _together(problems: Iterable[Problem]) -> list[Problem]:
@@ -127,7 +140,10 @@ def _together(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _lost_models(plan: Plan, records: Sequence[RunRecord]) -> list[Problem]:
-    """Runs whose weights the ensemble needs, but an earlier comparison has removed them."""
+    """Runs whose weights are needed, for the ensemble or to be evaluated again, but were removed."""
+    needed = [record for record in records if record.trained and not record.finished and not record.has_model]
+    if needed:
+        return [Problem(record.run.title, seen="its results and its model are gone") for record in needed]
     if plan.options.ensemble is None:
         return []
     members = [record for record in records if record.run.variant.name == plan.options.ensemble]
@@ -146,7 +162,8 @@ def _forget_changed(plan: Plan, records: Sequence[RunRecord]) -> None:
         (folder / name).unlink()
     _write_folds(plan)
     finished = [record for record in records if record.finished]
-    titles = {problem.where for problem in [*changed_recordings(plan, finished), *_lost_models(plan, records)]}
+    problems = [*changed_recordings(plan, finished), *unlike(finished), *_lost_models(plan, records)]
+    titles = {problem.where for problem in problems}
     for record in records:
         if record.run.title in titles:
             record.forget()

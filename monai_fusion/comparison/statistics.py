@@ -158,7 +158,8 @@ def fold_values(name: str, data: OutOfFold, variant: str) -> list[float | None]:
         each = []
         for outcome in data.outcomes[variant]:
             part = outcome.take(rows)
-            each.append(float(getattr(scores, name)(part, part.ones)[0]))
+            lacking = name == "balanced_accuracy" and len(np.unique(part.labels)) < outcome.classes
+            each.append(math.nan if lacking else float(getattr(scores, name)(part, part.ones)[0]))
         mean = float(np.mean(each))
         found.append(None if math.isnan(mean) else mean)
     return found

@@ -77,3 +77,30 @@ def test_a_signal_lets_the_run_end_in_its_own_way(number: signal.Signals, tmp_pa
     assert caught.value.code == 128 + number
     assert ended.exists()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_run_that_fails_is_not_quoted_from_what_an_earlier_one_said(tmp_path: Path) -> None:
+    for text in ("print('error: --device: cuda:7'); raise SystemExit(2)", "print('é epoch 3'); raise SystemExit(1)"):
+        with pytest.raises(ChildFailed) as caught:
+            run_child([*program(text)], tmp_path / "log")
+    assert caught.value.message == "é epoch 3"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals between processes are POSIX's")
+def test_a_run_that_was_killed_is_said_to_be(tmp_path: Path) -> None:
+    text = "import os; print('epoch 3', flush=True); os.kill(os.getpid(), 9)"
+    with pytest.raises(ChildFailed) as caught:
+        run_child(program(text), tmp_path / "log")
+    assert caught.value.message.startswith("killed by signal 9; if that was not you, memory may have run out")
+    assert caught.value.message.endswith("\nepoch 3")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+def test_below_nohup_a_terminal_may_be_closed() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -172,3 +172,42 @@ def test_space_and_time_are_said_in_words(plan_of: Planner) -> None:
         == "at most 5 GB of disk at the shipped sizes, 0.5 GB of it to stay"
     )
     assert (duration(59), duration(7512)) == ("1 min", "2 h 05 min")
+
+
+def test_runs_in_another_precision_or_from_other_weight_files_are_not_put_beside_each_other(plan: Plan) -> None:
+    records = execute(plan, lambda _: None)
+    for place, record in enumerate(records):
+        identity = {"precision": "bfloat16" if place == 2 else "float32", "files": {"eeg_weights": "0123"}}
+        write_training(record.run, plan, identity=identity, times={"ended": f"2026-11-22T10:0{place}:00"})
+    said = refused(plan)
+    assert 'gated, fold 1, seed 1337 precision: "bfloat16", expected "float32", as in concat, fold 1' in said
+    assert said.count("seed 1337 precision") == 1 and "files" not in said
+    again = replace(plan, options=replace(plan.options, overwrite=True))
+    assert [record.finished for record in check_folder(again)] == [True] * 4
+    with pytest.raises(InputError, match="earlier runs cannot be compared"):  # what runs now says no precision at all
+        execute(again, lambda _: None)
+
+
+def test_a_run_whose_results_and_model_are_gone_is_named_and_made_anew(plan: Plan) -> None:
+    (execute(plan, lambda _: None)[1].run.folder / "predictions.csv").unlink()
+    assert "concat, fold 0, seed 1337: its results and its model are gone" in refused(plan)
+    execute(replace(plan, options=replace(plan.options, overwrite=True)), lambda _: None)
+    assert [len(calls) for calls in calls_of(plan)] == [2, 4, 2, 2]
+
+
+def test_datalists_of_folds_that_are_gone_are_written_again(plan: Plan) -> None:
+    execute(plan, lambda _: None)
+    (plan.options.output_dir / "folds" / "fold0.json").unlink()
+    assert all(record.finished for record in check_folder(plan))
+    written = (plan.options.output_dir / "folds" / "fold0.json").read_text(encoding="utf-8")
+    assert written == plan.folds.texts["fold0.json"]
+
+
+def test_a_look_at_a_new_folder_writes_nothing(plan: Plan) -> None:
+    check_folder(plan)
+    assert not (plan.options.output_dir / "folds").exists()
+
+
+def test_an_ensemble_of_more_models_than_can_be_loaded_is_refused_before_they_are_trained(plan_of: Planner) -> None:
+    plan = plan_of(folds=5, seeds=21, ensemble="gated")
+    assert "--ensemble: 105 models, expected at most 100" in refused(plan)

@@ -57,13 +57,14 @@ def test_one_fold_is_the_usual_auroc_also_of_three_classes() -> None:
     assert auroc_within_folds(said, np.zeros(40, np.int64), said.ones)[0] == pytest.approx(expected)
 
 
-def test_a_fold_without_a_class_has_no_pairs_and_no_auroc_of_its_own() -> None:
+def test_a_fold_without_a_class_has_no_pairs_and_no_score_of_its_own_that_needs_it() -> None:
     labels, folds = np.array([0, 1, 1, 1, 1]), np.array([0, 0, 0, 1, 1])
     data = OutOfFold(labels, folds, {"one": [outcome([0.1, 0.9, 0.05, 0.3, 0.4], labels.tolist())]})
     said = data.outcomes["one"][0]
     assert auroc_within_folds(said, folds, said.ones)[0] == pytest.approx(0.5)
     assert fold_values("auroc", data, "one") == [pytest.approx(0.5), None]
-    assert fold_values("balanced_accuracy", data, "one") == [pytest.approx(0.75), 0.0]
+    assert fold_values("balanced_accuracy", data, "one") == [pytest.approx(0.75), None]
+    assert fold_values("accuracy", data, "one") == [pytest.approx(2 / 3), 0.0]
     only = outcome([0.1, 0.9], [1, 1])
     assert math.isnan(auroc_within_folds(only, np.array([0, 1]), only.ones)[0])
 

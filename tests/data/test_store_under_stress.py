@@ -55,8 +55,8 @@ def forked(work: Callable[..., None], *arguments: Any) -> Any:
     return process
 
 
-def _fill_slowly(data: list[dict[str, Any]], store: Path, log: Path) -> None:
-    """Fill the store, writing a line for each computation; 20 ms each, so that the processes meet."""
+def _fill_slowly(data: list[dict[str, Any]], store: Path, log: Path, all_there: Any) -> None:
+    """Fill the store, writing a line for each computation; 20 ms each, and all begin together, so that they meet."""
     compute = PreparationChain.compute
 
     def logged(self: PreparationChain, item: Any) -> np.ndarray:
@@ -66,6 +66,7 @@ def _fill_slowly(data: list[dict[str, Any]], store: Path, log: Path) -> None:
         return compute(self, item)
 
     PreparationChain.compute = logged  # type: ignore[method-assign] # in a forked process of its own
+    all_there.wait(60)
     filled = dataset(data, store)
     report = {**vars(filled.report), "sum": float(sum(volume.sum() for volume in volumes(filled)))}
     log.with_suffix(f".{os.getpid()}").write_text(json.dumps(report))
@@ -75,7 +76,9 @@ def _fill_slowly(data: list[dict[str, Any]], store: Path, log: Path) -> None:
 def test_processes_that_fill_one_store_share_the_work(tmp_path: Path, processes: int) -> None:
     data = items(tmp_path / "data")
     log = tmp_path / "log"
-    running = [forked(_fill_slowly, data, tmp_path / "store", log) for _ in range(processes)]
+    assert FORK is not None
+    all_there = FORK.Barrier(processes)
+    running = [forked(_fill_slowly, data, tmp_path / "store", log, all_there) for _ in range(processes)]
     for process in running:
         process.join(60)
         assert process.exitcode == 0

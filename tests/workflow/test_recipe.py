@@ -117,3 +117,20 @@ def test_clearing_removes_the_results_of_a_training_and_nothing_else(tmp_path: P
         (tmp_path / name).write_text("old")
     clear_results(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("fusion", [], "text"),
+        ("modalities", 3, "text"),
+        ("absence", "false", "true or false"),
+        ("allow_missing", 1, "true or false"),
+        ("unseen_absence", 5, "a list"),
+        ("members", True, "a whole number"),
+    ],
+)
+def test_an_entry_of_another_type_is_named(folder: Path, name: str, value: object, wanted: str) -> None:
+    path = folder / "recipe.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {name: value}), encoding="utf-8")
+    assert message_of(folder) == f"{path} {name}: {value!r}, expected {wanted}: copy the run folder again"
