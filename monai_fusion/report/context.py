@@ -7,13 +7,14 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from monai_fusion.datalist.balance import Member, balance_of, warning_of
 from monai_fusion.datalist.reading import examine_datalist
 from monai_fusion.files import write_atomically
-from monai_fusion.run_folder import CONTEXT_FILE, HISTORY_FILE
+from monai_fusion.run_folder import CONTEXT_FILE, HISTORY_FILE, MANIFEST_FILE
 
 
 class _Part(BaseModel):
@@ -69,10 +70,12 @@ class Context(_Part):
     Attributes:
         cohort: The counts of the datalist; None if there is no such file.
         history: The rows of ``history.csv``.
+        manifest: The training's ``manifest.json``; None if there is none.
     """
 
     cohort: Cohort | None = None
     history: tuple[dict[str, str], ...] = ()
+    manifest: dict[str, Any] | None = None
 
 
 def write_context(
@@ -87,13 +90,18 @@ def write_context(
         folder: The folder of the results; it must exist.
         datalist: The datalist that was evaluated. Its counts are kept, no ids and no paths.
         section: The part of it that was evaluated; if the others cannot be read, only this one is counted.
-        model_dir: The run folder of the model; its history is copied, so that the report keeps to the training that
-            made this model when another one replaces it.
+        model_dir: The run folder of the model; its history and manifest are copied, so that the report keeps to the
+            training that made this model, also when another one replaces it or when ``folder`` is elsewhere.
 
     Raises:
         InputError: The part of the datalist is not right.
     """
-    content = Context(cohort=describe_cohort(datalist, section), history=tuple(read_history(Path(model_dir))))
+    trained = Path(model_dir)
+    content = Context(
+        cohort=describe_cohort(datalist, section),
+        history=tuple(read_history(trained)),
+        manifest=read_json(trained / MANIFEST_FILE),
+    )
     write_atomically(Path(folder) / CONTEXT_FILE, content.model_dump_json(indent=1).encode("utf-8"))
 
 
@@ -141,6 +149,15 @@ def read_context(folder: Path) -> Context:
         return Context.model_validate_json((folder / CONTEXT_FILE).read_bytes())
     except (OSError, ValueError):  # pydantic's ValidationError is a ValueError
         return Context()
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object that a JSON file holds; None if there is no such file, or it holds something else."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def read_history(folder: Path) -> list[dict[str, str]]:

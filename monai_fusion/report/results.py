@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from monai_fusion.evaluation.schema import Metrics
-from monai_fusion.report.context import Cohort, read_context, read_history
+from monai_fusion.report.context import Cohort, read_context, read_history, read_json
 from monai_fusion.report.learning import History, to_history
 from monai_fusion.report.predictions import Participant, read_participants
 from monai_fusion.run_folder import EMBEDDINGS_FILE, MANIFEST_FILE, METRICS_FILE, RECIPE_FILE, THUMBNAILS_FILE
@@ -88,13 +88,13 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
         mri=_pictures(thumbnails, "mri", axes=4),
         eeg=_pictures(thumbnails, "eeg", axes=3),
         cohort=context.cohort,
-        manifest=_read_json(folder / MANIFEST_FILE),
-        recipe=_read_json(folder / RECIPE_FILE),
+        manifest=context.manifest or read_json(folder / MANIFEST_FILE),
+        recipe=read_json(folder / RECIPE_FILE),
     )
 
 
 def _read_metrics(path: Path) -> tuple[Metrics | None, str]:
-    content = _read_json(path)
+    content = read_json(path)
     if content is None:
         return None, f"There is no {METRICS_FILE}: the participants have no labels, or the evaluation did not finish."
     if content.get("schema_version") != Metrics.model_fields["schema_version"].default:
@@ -105,14 +105,6 @@ def _read_metrics(path: Path) -> tuple[Metrics | None, str]:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         return None, f"{METRICS_FILE} is not what an evaluation writes ({place}: {first['msg']}): evaluate again."
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def _read_arrays(path: Path) -> Arrays:

@@ -8,6 +8,7 @@ import pytest
 from monai_fusion.errors import InputError
 from monai_fusion.report import write_context
 from monai_fusion.report.context import read_context
+from monai_fusion.report.results import read_results
 from tests.support import write_datalist
 
 
@@ -57,3 +58,20 @@ def test_the_history_of_another_program_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "history.csv").write_bytes(b"\xff\xfe\x00")
     write_context(tmp_path, datalist, "test", tmp_path)
     assert json.loads((tmp_path / "report_data.json").read_text(encoding="utf-8"))["history"] == []
+
+
+def test_an_evaluation_in_another_folder_knows_what_was_trained(tmp_path: Path) -> None:
+    datalist = write_datalist(tmp_path / "list.json", {"training": [], "validation": [], "test": [person(1, "M")]})
+    trained, elsewhere = tmp_path / "trained", tmp_path / "elsewhere"
+    trained.mkdir()
+    elsewhere.mkdir()
+    (trained / "manifest.json").write_text('{"seed": 7}', encoding="utf-8")
+    write_context(elsewhere, datalist, "test", trained)
+    (elsewhere / "predictions.csv").write_text(
+        "participant_id,label,predicted,p(M),p(F),gate,segments\nsub-01,M,M,0.7,0.3,0.5,2\n", encoding="utf-8"
+    )
+    assert read_results(elsewhere).manifest == {"seed": 7}
+    (trained / "manifest.json").write_text('{"seed": 8}', encoding="utf-8")  # another training took the folder
+    assert read_results(elsewhere).manifest == {"seed": 7}
+    (elsewhere / "report_data.json").unlink()
+    assert read_results(elsewhere).manifest is None
