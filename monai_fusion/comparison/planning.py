@@ -154,25 +154,24 @@ def make_plan(options: CompareOptions) -> Plan:
     folder = options.output_dir / FOLDER
     folds = make_folds(options.datalist, folder, options.folds, options.seed, options.keep_test)
     configs = _Configs(options)
-    shared = configs.shared_knobs()
+    knobs = {variant.name: configs.knobs_of(variant) for variant in variants}
+    digests = {name: digest_of(json.loads(text)) for name, text in folds.texts.items()}
     cache = options.cache_dir or options.output_dir.absolute().parent / "preprocessed"
     runs = []
     for seed in range(options.seed, options.seed + options.seeds):
-        for fold, (name, text) in enumerate(folds.texts.items()):
+        for fold, name in enumerate(folds.texts):
             for variant in variants:
-                configs.refuse_words_of(variant, shared)
                 run_folder = options.output_dir / variant.name / f"seed{seed}_fold{fold}"
-                knobs = variant.settings(shared)
                 settings = {
                     "monai_fusion": __version__,
                     "configs": configs.digests,
-                    "datalist": digest_of(json.loads(text)),
+                    "datalist": digests[name],
                     "seed": seed,
-                    "variant": knobs,
+                    "variant": knobs[variant.name],
                     "shared": configs.deciding,
                 }
                 common = {"datalist": folder / name, "output_dir": run_folder, "cache_dir": cache}
-                train = configs.command(configs.train, common | {"seed": seed}, options.words, knobs)
+                train = configs.command(configs.train, common | {"seed": seed}, options.words, knobs[variant.name])
                 evaluate = configs.command([configs.evaluate], common | {"thumbnails": False}, configs.for_evaluation)
                 runs.append(Run(variant, fold, seed, run_folder, _plain(settings), train, evaluate))
     configs.check([run for run in runs if (run.fold, run.seed) == (0, options.seed)])
@@ -250,12 +249,12 @@ class _Configs:
         if problems:
             raise InputError(problems)
 
-    def shared_knobs(self) -> dict[str, Any]:
-        """The knobs of all trainings as the config files and the words say, expressions as they stand."""
-        return self._config
+    def knobs_of(self, variant: Variant) -> dict[str, Any]:
+        """Return what a variant sets, given the knobs of all trainings; these may hold expressions.
 
-    def refuse_words_of(self, variant: Variant, shared: Mapping[str, Any]) -> None:
-        """A knob that a variant sets cannot be given for all."""
+        Raises:
+            InputError: One of them was given for all.
+        """
         problems = [
             Problem(f"-- --{name}", seen=f"is what {variant.name} sets", advice=f"leave it out, or {variant.name}")
             for name in variant.knobs
@@ -263,6 +262,7 @@ class _Configs:
         ]
         if problems:
             raise InputError(problems)
+        return variant.settings(self._config)
 
     def command(
         self, files: Sequence[Path], values: Mapping[str, Any], words: Sequence[str], last: Mapping[str, Any] = _NOTHING

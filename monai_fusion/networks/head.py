@@ -88,8 +88,8 @@ class GatedFusionHead(FusionHead):
         return at_least_float32(logits), gate
 
 
-class ConcatenationHead(FusionHead):
-    """Embeddings e, m [B, D] -> logits [B, num_classes] = MLP([e, m]) with layers 2 D - ``hidden`` - ``num_classes``.
+class _UngatedHead(FusionHead):
+    """A head of a classifier alone.
 
     Args:
         embedding_dim: Length D of either embedding.
@@ -98,11 +98,19 @@ class ConcatenationHead(FusionHead):
         dropout: Probability before the last layer.
     """
 
+    embeddings_seen = 1
+
     def __init__(
         self, embedding_dim: int = 512, num_classes: int = 2, hidden: int = 1024, dropout: float = 0.3
     ) -> None:
         super().__init__()
-        self.classifier = _classifier(2 * embedding_dim, hidden, num_classes, dropout)
+        self.classifier = _classifier(self.embeddings_seen * embedding_dim, hidden, num_classes, dropout)
+
+
+class ConcatenationHead(_UngatedHead):
+    """Embeddings e, m [B, D] -> logits [B, num_classes] = MLP([e, m]), layers 2 D - ``hidden`` - ``num_classes``."""
+
+    embeddings_seen = 2
 
     def forward(
         self, eeg_embedding: Tensor, mri_embedding: Tensor, present: Tensor | None = None
@@ -112,23 +120,11 @@ class ConcatenationHead(FusionHead):
         return logits, _forced(_half(logits), present)
 
 
-class MeanHead(FusionHead):
+class MeanHead(_UngatedHead):
     """Embeddings e, m [B, D] -> logits [B, num_classes] = MLP((e + m) / 2), layers D - ``hidden`` - ``num_classes``.
 
     This is the gated head with a gate of one half that sees the fused embedding alone.
-
-    Args:
-        embedding_dim: Length D of either embedding.
-        num_classes: Number of classes.
-        hidden: Width of the hidden layer.
-        dropout: Probability before the last layer.
     """
-
-    def __init__(
-        self, embedding_dim: int = 512, num_classes: int = 2, hidden: int = 1024, dropout: float = 0.3
-    ) -> None:
-        super().__init__()
-        self.classifier = _classifier(embedding_dim, hidden, num_classes, dropout)
 
     def forward(
         self, eeg_embedding: Tensor, mri_embedding: Tensor, present: Tensor | None = None

@@ -6,7 +6,6 @@ torchrun --nproc_per_node=2 -m tests.training.ranks_job OUT SCENARIO ...
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import os
 import signal
@@ -22,7 +21,7 @@ import yaml
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import LrScheduleHandler, ValidationHandler
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
@@ -41,6 +40,7 @@ from monai_fusion.errors import RunFailed
 from monai_fusion.evaluation import ParticipantInferer, ParticipantMetric, PredictionCollector
 from monai_fusion.losses import AlignedCrossEntropy
 from monai_fusion.networks import FusionNet, MRIEncoder
+from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.training import (
     Checkpoints,
     EpochLog,
@@ -65,39 +65,11 @@ from monai_fusion.transforms import (
     ZScoreElectrodesd,
 )
 from monai_fusion.workflow import processes, report_input_errors
-from tests.support import BUNDLE_CONFIGS, EEG_SHAPE, TinyFusionNet, tiny_absence_net, write_scalogram, write_volume
+from tests.support import BUNDLE_CONFIGS, EEG_SHAPE, write_scalogram, write_volume
+from tests.training.ranks_networks import SpoiltOnRank1, free, real, real_without_chance, resting, tiny_absent
 
 BLOCKS = yaml.safe_load((BUNDLE_CONFIGS / "train.yaml").read_text(encoding="utf-8"))["stage_blocks"]
 SEED = 3
-
-
-class NormedNet(TinyFusionNet):
-    """The tiny network with a BatchNorm that trains, or one that rests as a frozen one does."""
-
-    def __init__(self, resting: bool, dropout: float) -> None:
-        super().__init__(dropout=dropout)
-        self.norm = nn.BatchNorm1d(4)
-        self.resting = resting
-
-    def encode_mri(self, mri: Tensor) -> Tensor:
-        return self.norm(super().encode_mri(mri))  # type: ignore[no-any-return] # of torch
-
-    def train(self, mode: bool = True) -> NormedNet:
-        super().train(mode)
-        self.norm.train(mode and not self.resting)
-        return self
-
-
-class SpoiltOnRank1(NormedNet):
-    """What rank 1 computes for its slice of the third batch is no number."""
-
-    def __init__(self) -> None:
-        super().__init__(resting=False, dropout=0.0)
-        self.passes = 0
-
-    def encode_mri(self, mri: Tensor) -> Tensor:
-        self.passes += self.training
-        return super().encode_mri(mri) * (float("nan") if self.passes == 3 and ranks.rank() == 1 else 1.0)
 
 
 class WrappedOnce(ManyDevices):
@@ -245,7 +217,7 @@ class Job:
 
     def after_iteration(self, engine: Any, net: nn.Module) -> None:
         """Note what every rank, or all together, must have had."""
-        self.seen["digests"].append(digest_of_state(net))
+        self.seen["digests"].append(tensors_digest(net.state_dict()))
         self.seen["losses"].append(engine.state.output["loss"].item())
         self.seen["ids"].append(list(engine.state.batch["participant_id"]))
         self.seen["seeds"].append(torch.initial_seed())
@@ -263,13 +235,6 @@ def history_of(folder: Path) -> list[dict[str, str]]:
         return [{**row, "seconds": "", "data_wait": ""} for row in csv.DictReader(stream)]
 
 
-def digest_of_state(net: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in sorted(net.state_dict().items()):
-        digest.update(name.encode() + value.numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
 class KilledError(Exception):
     """Ends a training in the middle, on all ranks."""
 
@@ -277,22 +242,6 @@ class KilledError(Exception):
 def kill_in_epoch_3(engine: Engine) -> None:
     if engine.state.epoch == 3:
         raise KilledError
-
-
-def resting() -> NormedNet:
-    return NormedNet(resting=True, dropout=0.0)
-
-
-def free() -> NormedNet:
-    return NormedNet(resting=False, dropout=0.3)
-
-
-def real() -> FusionNet:
-    return FusionNet(pretrained=False)
-
-
-def real_without_chance() -> FusionNet:
-    return FusionNet(pretrained=False, absence=True, encoder_dropout=0.0, head_dropout=0.0)
 
 
 def same_curve(out: Path) -> dict[str, Any]:
@@ -393,10 +342,6 @@ def absence_goes_on(out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     except KilledError:
         return whole, job("killed", resume=True).run().seen
     raise AssertionError("it was not killed")
-
-
-def tiny_absent() -> FusionNet:
-    return tiny_absence_net(dropout=0.3)
 
 
 SCENARIOS = {
