@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import json
+import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,15 @@ from monai_fusion.networks import FusionNet, GatedFusionHead
 ELECTRODES, FREQUENCIES, TIMES = 3, 8, 10
 BUNDLE_CONFIGS = Path(__file__).parents[1] / "bundles" / "brain_eeg_mri_classification" / "configs"
 EEG_SHAPE = (FREQUENCIES, TIMES, ELECTRODES)
+
+_HOLD = """
+import sys, time
+from pathlib import Path
+from monai_fusion.output_folder import claim
+claim(Path(sys.argv[1]), sys.argv[2], "--output_dir")
+print("claimed", flush=True)
+time.sleep(60)
+"""
 
 
 def write_scalogram(path: Path, seed: int, shape: Sequence[int] = EEG_SHAPE) -> Path:
@@ -44,6 +56,21 @@ def write_datalist(path: Path, sections: Mapping[str, Sequence[Mapping[str, obje
     head = {"name": "test", "target": "gender", "classes": ["M", "F"], "data_root": "."}
     path.write_text(json.dumps({**head, **fields, **sections}), encoding="utf-8")
     return path
+
+
+@contextmanager
+def another(folder: Path, kind: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has claimed the folder; it is made if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen([sys.executable, "-c", _HOLD, str(folder), kind], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "claimed\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 class AddOne(MapTransform):

@@ -174,6 +174,7 @@ def make_plan(options: CompareOptions) -> Plan:
                 train = configs.command(configs.train, common | {"seed": seed}, options.words, knobs[variant.name])
                 evaluate = configs.command([configs.evaluate], common | {"thumbnails": False}, configs.for_evaluation)
                 runs.append(Run(variant, fold, seed, run_folder, _plain(settings), train, evaluate))
+    _check_members(sum(run.variant.name == options.ensemble for run in runs))
     configs.check([run for run in runs if (run.fold, run.seed) == (0, options.seed)])
     return Plan(options, folds, variants, configs.given, tuple(runs), cache)
 
@@ -186,6 +187,14 @@ def _variants(options: CompareOptions) -> tuple[Variant, ...]:
         wanted = f"one of {', '.join(variant.name for variant in variants)}"
         raise InputError(Problem("--ensemble-of", seen=quoted(options.ensemble), wanted=wanted))
     return variants
+
+
+def _check_members(count: int) -> None:
+    from monai_fusion.networks.ensemble import MOST_MEMBERS  # imports torch
+
+    if count > MOST_MEMBERS:
+        seen, wanted = f"{count} models", f"at most {MOST_MEMBERS}"
+        raise InputError(Problem("--ensemble", seen=seen, wanted=wanted, advice="take fewer --seeds or --folds"))
 
 
 def _refuse_own_words(words: Sequence[str]) -> None:

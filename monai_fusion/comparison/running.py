@@ -13,7 +13,7 @@ from monai_fusion.comparison.planning import Plan
 from monai_fusion.comparison.records import LOG_FILE, RunRecord, changed_recordings, unlike
 from monai_fusion.datalist.writing import write_text
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.networks.ensemble import MOST_MEMBERS
+from monai_fusion.output_folder import claim, make_writable
 
 Say = Callable[[str], None]
 # Of a run at the shipped sizes, in GB: the weights; two checkpoints with AdamW's moments of all that was ever trained.
@@ -32,11 +32,6 @@ def check_folder(plan: Plan) -> list[RunRecord]:
             model that the ensemble needs is gone.
     """
     records = [RunRecord(run) for run in plan.runs]
-    members = [] if plan.options.ensemble is None else plan.runs_of(plan.options.ensemble)
-    if len(members) > MOST_MEMBERS:
-        advice = "take fewer --seeds or --folds"
-        seen, wanted = f"{len(members)} models", f"at most {MOST_MEMBERS}"
-        raise InputError(Problem("--ensemble", seen=seen, wanted=wanted, advice=advice))
     if not plan.options.overwrite and (problems := [*_changed(plan, records), *_lost_models(plan, records)]):
         advice = "choose another --output-dir, or give --overwrite to make anew what differs"
         raise InputError(problems, heading=f"{plan.options.output_dir} holds another comparison: {advice}")
@@ -54,10 +49,12 @@ def execute(plan: Plan, say: Say) -> list[RunRecord]:
         The records of all runs, all of them finished.
 
     Raises:
-        InputError: See `check_folder`.
+        InputError: See `check_folder`; or another comparison writes to the folder.
         Stopped: The user ended it; what is done stays.
         ChildFailed: A run failed.
     """
+    make_writable(plan.options.output_dir, "--output-dir")
+    claim(plan.options.output_dir, "compare", "--output-dir")  # before looking: another one may be changing it
     records = check_folder(plan)
     if plan.options.overwrite:
         _forget_changed(plan, records)
@@ -171,11 +168,7 @@ def _forget_changed(plan: Plan, records: Sequence[RunRecord]) -> None:
 
 def _write_folds(plan: Plan) -> None:
     folder = plan.options.output_dir / fold_files.FOLDER
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        seen = f"{folder}: {error.strerror or error}"
-        raise InputError(Problem("--output-dir", seen=seen, wanted="a folder to write to")) from None
+    make_writable(folder, "--output-dir")
     for name, text in plan.folds.texts.items():
         write_text(text, folder / name)
 

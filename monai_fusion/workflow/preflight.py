@@ -17,6 +17,7 @@ from monai_fusion import ranks
 from monai_fusion.datalist import DatalistError, check_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
+from monai_fusion.output_folder import claim, make_writable
 from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.workflow import processes
 from monai_fusion.workflow.overrides import CommandLine, check_overrides
@@ -155,28 +156,14 @@ def _check_device(device: str | torch.device) -> None:
         raise InputError(Problem("--device", seen=str(device), wanted=f"cuda:0 to cuda:{count - 1}"))
 
 
-def make_writable(folder: Path, option: str) -> None:
-    """Make a folder if it is not there and see that it can be written to.
-
-    Raises:
-        InputError: It cannot.
-    """
-    probe = folder / ".writable"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(Problem(option, seen=f"{folder}: {reason}", wanted="a folder to write to")) from error
-
-
 def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> None:
     """Make the output folder, see that it can be written to, and let the log go there as well."""
     if (folder / MODEL_FILE).exists() and not (overwrite or resume):
         advice = "choose another --output_dir, or give --resume true or --overwrite true"
         raise InputError(Problem(str(folder), seen=f"holds a trained model already ({MODEL_FILE})", advice=advice))
     make_writable(folder, "--output_dir")
+    if ranks.is_main():
+        claim(folder, Path(log_name).stem, "--output_dir")  # before the log of the run that holds it is replaced
     log = logging.FileHandler(folder / log_name, mode="a" if resume else "w", encoding="utf-8")
     log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     log.addFilter(_is_no_echo)

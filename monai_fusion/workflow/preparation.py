@@ -20,7 +20,7 @@ from monai_fusion.datalist.availability import BOTH, PATTERNS, TITLES, Recording
 from monai_fusion.datalist.balance import CRAMERS_V_WARNED_OF, P_WARNED_OF, link_of
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import EEG, MRI
-from monai_fusion.workflow.preflight import make_writable
+from monai_fusion.output_folder import make_writable
 
 logger = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from monai_fusion.comparison.planning import Plan
 from monai_fusion.comparison.records import RunRecord
 from monai_fusion.errors import InputError
 from monai_fusion.evaluation.calibration_file import read_calibration
+from monai_fusion.fingerprint import content_hash
 from monai_fusion.report.predictions import read_participants
-from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE
+from monai_fusion.run_folder import MODEL_FILE, PREDICTIONS_FILE, RECIPE_FILE
 from monai_fusion.workflow import read_recipe
 from tests.comparison.finished import finished
 
@@ -61,6 +63,32 @@ def test_it_is_calibrated_on_what_each_member_says_of_people_it_has_not_seen(
     assert len(said) == 20 and {len(each) for each in said.values()} == {2}  # one of each seed
     expected = [np.mean(said[name], axis=0) for name in sorted(said)]
     assert np.allclose([row.probabilities for row in calibration.predictions], expected)
+
+
+def test_it_is_made_again_where_what_it_is_calibrated_on_has_changed(made: tuple[Plan, list[RunRecord]]) -> None:
+    plan, members = made
+    write_ensemble(plan, members)
+    path = members[2].run.folder / PREDICTIONS_FILE
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("sub-", "sub-x"), encoding="utf-8")  # the model is as it was: evaluated once more
+    assert not ensemble_is_made(plan, members)
+    path.write_text(text, encoding="utf-8")
+    assert ensemble_is_made(plan, members)
+
+
+def test_an_ensemble_of_one_modality_knows_people_by_that_one_alone(plan_of: Planner, tmp_path: Path) -> None:
+    for number, path in enumerate(sorted((tmp_path / "cohort" / "files").iterdir())):
+        path.write_text(str(number))
+    plan = plan_of(folds=2, variants=("eeg",), reference="eeg", ensemble="eeg")
+    members = finished(plan)
+    for record in members:
+        torch.save({"head.weight": torch.zeros(2)}, record.run.folder / MODEL_FILE)
+        path = record.run.folder / RECIPE_FILE
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"modalities": "eeg"}))
+    recipe = read_recipe(write_ensemble(plan, members))
+    scalograms = {content_hash(path) for path in (tmp_path / "cohort" / "files").glob("*.npy")}
+    assert recipe["modalities"] == "eeg" and set(recipe["trained_on"]) == scalograms
+    assert ensemble_is_made(plan, members)
 
 
 def test_members_of_different_recipes_are_refused(made: tuple[Plan, list[RunRecord]]) -> None:

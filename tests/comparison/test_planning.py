@@ -151,6 +151,7 @@ def test_what_cannot_be_put_into_folds_is_refused(
         ({"variants": ("gatd",)}, 'did you mean "gated"?'),
         ({"reference": "best"}, '--reference: "best", expected one of gated'),
         ({"ensemble": "mri"}, '--ensemble-of: "mri", expected one of gated, concat'),
+        ({"folds": 5, "seeds": 21, "ensemble": "gated"}, "--ensemble: 105 models, expected at most 100"),
         ({"seeds": 0}, "--seeds: 0, expected 1 or more"),
         (
             {"words": ("gated",)},

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from monai_fusion import output_folder
 from monai_fusion.comparison.children import ChildFailed, Stopped
 from monai_fusion.comparison.ensemble import ensemble_is_made
 from monai_fusion.comparison.planning import Plan
@@ -18,6 +19,7 @@ from monai_fusion.comparison.running import check_folder, duration, execute, spa
 from monai_fusion.errors import InputError
 from monai_fusion.run_folder import MODEL_FILE
 from tests.comparison.finished import finish, finished, with_programs, write_folds, write_training
+from tests.support import another
 
 Planner = Callable[..., Plan]
 
@@ -208,6 +210,10 @@ def test_a_look_at_a_new_folder_writes_nothing(plan: Plan) -> None:
     assert not (plan.options.output_dir / "folds").exists()
 
 
-def test_an_ensemble_of_more_models_than_can_be_loaded_is_refused_before_they_are_trained(plan_of: Planner) -> None:
-    plan = plan_of(folds=5, seeds=21, ensemble="gated")
-    assert "--ensemble: 105 models, expected at most 100" in refused(plan)
+def test_a_second_comparison_in_the_same_folder_is_refused(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output_folder, "PATIENCE_SECONDS", 0.1)
+    with another(plan.options.output_dir, "compare"):
+        with pytest.raises(InputError, match=r"--output-dir: .*another run \(compare\) writes to it now"):
+            execute(plan, lambda _: None)
+        assert not (plan.options.output_dir / "folds").exists()
+    assert all(record.finished for record in execute(plan, lambda _: None))

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from monai_fusion.datalist import ParticipantRecord
+import pytest
+
+from monai_fusion.datalist import ParticipantRecord, RecordingUse
+from monai_fusion.datalist.availability import Pattern
 from monai_fusion.workflow import warnings_of_known
 from monai_fusion.workflow.known import TRAINED_ON, digests_of
 
@@ -23,6 +26,17 @@ def test_people_are_known_by_their_recordings_whatever_they_are_called(tmp_path:
     renamed = record(tmp_path, "sub-carl", "1")
     (warning,) = warnings_of_known(recipe, [ben, renamed], None)
     assert warning.startswith("this ensemble has learned from 1 of these 2 participants: the numbers are too good")
+
+
+@pytest.mark.parametrize("modality", ["eeg", "mri"])
+def test_a_model_of_one_modality_needs_no_file_of_the_other(modality: Pattern, tmp_path: Path) -> None:
+    ann = record(tmp_path, "sub-ann", "1")
+    recipe = {TRAINED_ON: sorted(digests_of([ann], None)["sub-ann"])}
+    other = ann.mri if modality == "eeg" else ann.eeg[0]
+    assert other is not None
+    other.unlink()
+    (warning,) = warnings_of_known(recipe, RecordingUse(modality).choose([ann])[0], None)
+    assert warning.startswith("this ensemble has learned from 1 of these 1 participants")
 
 
 def test_of_a_single_training_nothing_is_said(tmp_path: Path) -> None:

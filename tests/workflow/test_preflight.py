@@ -13,10 +13,11 @@ import pytest
 import torch
 from ignite.engine import Engine
 
+from monai_fusion import output_folder
 from monai_fusion.errors import InputError, Problem, RunFailed
 from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.workflow import preflight, report_input_errors
-from tests.support import BUNDLE_CONFIGS, write_datalist, write_scalogram, write_volume
+from tests.support import BUNDLE_CONFIGS, another, write_datalist, write_scalogram, write_volume
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,7 @@ def test_a_right_run_gets_its_folder_and_its_log(datalist: Path, tmp_path: Path)
     preflight(datalist=str(datalist), output_dir=folder, sections=["training"], device="cpu", log_name="my.log")
     logging.getLogger("monai_fusion.test").warning("Größe 5 µm")
     assert "WARNING monai_fusion.test: Größe 5 µm" in (folder / "my.log").read_text(encoding="utf-8")
-    assert [path.name for path in folder.iterdir()] == ["my.log"]
+    assert sorted(path.name for path in folder.iterdir()) == [".my.lock", "my.log"]
 
 
 def test_no_datalist_is_said_so(tmp_path: Path) -> None:
@@ -134,6 +135,20 @@ def test_a_trained_model_is_not_replaced_by_accident(datalist: Path, tmp_path: P
     assert not (tmp_path / "train.log").exists()
     preflight(datalist=str(datalist), output_dir=tmp_path, sections=["test"], device="cpu", overwrite=True)
     assert (tmp_path / MODEL_FILE).read_bytes() == b"hours of work"
+
+
+def test_the_log_of_a_training_that_still_runs_is_not_replaced(
+    datalist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output_folder, "PATIENCE_SECONDS", 0.1)
+    (tmp_path / "train.log").write_text("epoch 3")
+    with another(tmp_path, "train"):
+        message = f"--output_dir: {tmp_path}: another run (train) writes to it now, expected a folder of its own"
+        assert refused(datalist, tmp_path, overwrite=True).startswith(message)
+        assert (tmp_path / "train.log").read_text() == "epoch 3"
+        options: dict[str, Any] = {"sections": ["test"], "device": "cpu", "log_name": "evaluate.log"}
+        preflight(datalist=str(datalist), output_dir=tmp_path, **options)  # of the model that was there before
+        assert (tmp_path / "evaluate.log").exists()
 
 
 def test_a_model_folder_without_a_model_is_refused(datalist: Path, tmp_path: Path) -> None:

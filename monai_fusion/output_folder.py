@@ -1,0 +1,68 @@
+"""The folder that a run writes to: that it can be written to, and that no second run writes to it meanwhile."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from monai_fusion.errors import InputError, Problem
+
+_logger = logging.getLogger(__name__)
+
+# A run that was killed is outlived for a moment by its data loading processes, which hold its lock as well.
+PATIENCE_SECONDS = 10.0
+
+_held: dict[Path, FileLock] = {}
+
+
+def make_writable(folder: Path, option: str) -> None:
+    """Make a folder if it is not there and see that it can be written to.
+
+    Raises:
+        InputError: It cannot.
+    """
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(Problem(option, seen=f"{folder}: {reason}", wanted="a folder to write to")) from error
+
+
+def claim(folder: Path, kind: str, option: str) -> None:
+    """Claim a folder for this process, until it ends, however it ends; a second claim of the same process is the same.
+
+    The lock is the operating system's, on ``FOLDER/.KIND.lock``, an empty file that may stay behind. Where a (network)
+    file system has no locks, nothing is claimed and the log says so.
+
+    Args:
+        folder: The folder; it exists.
+        kind: What is run in it: runs of different kinds may share a folder.
+        option: The option that named the folder, for the message.
+
+    Raises:
+        InputError: A living process holds it.
+    """
+    path = (folder / f".{kind}.lock").resolve()
+    if path in _held:
+        return
+    lock = FileLock(path, timeout=PATIENCE_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            Problem(
+                option,
+                seen=f"{folder}: another run ({kind}) writes to it now",
+                wanted="a folder of its own",
+                advice=f"wait for the other to end, or stop it; if there is none, remove {path}",
+            )
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        _logger.warning("%s cannot be locked (%s): see that no other run (%s) writes to it", folder, error, kind)
+        return
+    _held[path] = lock
