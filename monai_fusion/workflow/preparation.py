@@ -56,9 +56,11 @@ def prepare(
         use: Who takes part, with which recordings.
 
     Raises:
-        InputError: Files that cannot be read or are not what they should be, or a section in which nobody can take
-            part.
+        InputError: Files that cannot be read or are not what they should be; a section in which nobody can take part;
+            or a file in the place of the store. (One that cannot be written to is said, and does without.)
     """
+    if cache_dir is not None and Path(cache_dir).is_file():
+        raise InputError(Problem("--cache_dir", seen=f"{cache_dir} is a file", wanted="a folder, there or not yet"))
     everybody: list[ParticipantRecord] = []
     for section in sections:
         used, left_out = use.choose(cohort.records(section))

@@ -51,6 +51,17 @@ def test_every_file_of_the_sections_is_prepared_once_and_reused_afterwards(
         assert infos(caplog)[-1].startswith("prepared 0, reused 9, ")
 
 
+def test_a_file_in_the_place_of_the_store_is_refused(
+    tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path
+) -> None:
+    place = tmp_path / "store"
+    place.write_text("notes")
+    with pytest.raises(InputError) as caught:
+        prepare(cohort_of(tmp_path, training=tiny_records), ["training"], CHAINS, place, num_workers=1)
+    assert str(caught.value) == f"--cache_dir: {place} is a file, expected a folder, there or not yet"
+    assert place.read_text() == "notes"
+
+
 def test_bad_eeg_and_bad_mri_files_are_reported_together(
     tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path
 ) -> None:
