@@ -133,6 +133,7 @@ def compare_runs(plan: Plan, runs: Sequence[Said], draws: int = DRAWS) -> schema
         confidence_level=LEVEL,
         bootstrap_draws=draws,
         bootstrap_seed=plan.options.seed,
+        config_files=["train.yaml", *(path.name for path in plan.options.config_files)],
         shared_settings=dict(plan.shared),
         variants=variants,
         differences=_differences(plan, data, values, intervals, note),

@@ -87,6 +87,7 @@ class Comparison(_Part):
     confidence_level: Annotated[Probability, Field(description="Of all intervals: 0.95.")]
     bootstrap_draws: Annotated[Count, Field(description="How often participants were drawn anew.")]
     bootstrap_seed: Annotated[int, Field(description="Keys the draws.")]
+    config_files: Annotated[list[str], Field(description="Names of the trainings' configs, the overlays last.")]
     shared_settings: Annotated[dict[str, Any], Field(description="Knobs given for all variants.")]
     variants: Annotated[list[VariantResult], Field(description="The variants, the reference first.")]
     differences: Annotated[list[Difference], Field(description="Each other variant less the reference, by score.")]

@@ -19,6 +19,7 @@ from monai_fusion.errors import InputError
 from monai_fusion.run_folder import PREDICTIONS_FILE
 from tests.comparison.finished import finished
 from tests.report.page_reader import Page, table_of
+from tests.support import BUNDLE_CONFIGS
 
 Planner = Callable[..., Plan]
 PAGE = Path(__file__).parents[2] / "docs" / "comparing.md"
@@ -114,7 +115,7 @@ def test_every_field_is_documented() -> None:
 
 
 def test_the_page_says_the_same_and_needs_no_other_file(plan_of: Planner) -> None:
-    plan = plan_of(folds=4, variants=("concat", "mean"))
+    plan = plan_of(folds=4, variants=("concat", "mean"), config_files=(BUNDLE_CONFIGS / "demo.yaml",))
     runs = read_runs(finished(plan))
     found = compare_runs(plan, runs, draws=300).model_copy(update={"datalist": "<script>alert(1)</script>"})
     write_results(plan, runs, found)
@@ -127,3 +128,4 @@ def test_the_page_says_the_same_and_needs_no_other_file(plan_of: Planner) -> Non
     assert rows[0][head.index("AUROC")] == f"{found.variants[0].auroc.value:.3f}"
     assert [row[0] for row in table_of(page.section("differences"))[1:]] == ["concat", "mean"]
     assert len(table_of(page.section("folds"))) == 5
+    assert "train.yaml, demo.yaml" in page.section("run").text
