@@ -15,10 +15,10 @@ from monai.transforms import MapTransform
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import EEG
+from monai_fusion.npy_header import read_npy_header
 from monai_fusion.transforms.files import FileContent, require_file
 
 _LONGEST_HEADER = 1 << 16
-_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def load_scalogram(path: str | os.PathLike[str], shape: Sequence[int] = (224, 224, 17)) -> np.ndarray:
@@ -96,7 +96,7 @@ def _check_header(
     """Refuse what the header alone shows to be wrong, before megabytes are read; return dtype and memory order."""
     wanted = "float32 or float64 of shape " + str(expected)
     try:
-        shape, fortran_order, dtype = _HEADER_READERS[np.lib.format.read_magic(stream)](stream)
+        shape, fortran_order, dtype = read_npy_header(stream)
     except Exception as error:  # numpy parses the header as a Python literal: damaged bytes raise almost anything
         raise _refuse(
             file, "an empty file" if size == 0 else "not a NumPy .npy file", "a .npy array, " + wanted

@@ -33,6 +33,7 @@ import xxhash
 
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import describe_chain, digest_of
+from monai_fusion.npy_header import read_npy_header
 
 logger = logging.getLogger(__name__)
 
@@ -186,10 +187,8 @@ class _Header(NamedTuple):
 def _read_header(mapped: mmap.mmap) -> _Header:
     stream = io.BytesIO(mapped[:4096])
     try:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise DamagedEntryError("its header is wrong")
-        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    except ValueError as error:
+        shape, fortran_order, dtype = read_npy_header(stream)
+    except (ValueError, KeyError) as error:
         raise DamagedEntryError("its header is wrong") from error
     if fortran_order or dtype.hasobject:
         raise DamagedEntryError("its header is wrong")
