@@ -10,7 +10,7 @@ from monai_fusion.training.curves import TensorBoardCurves
 from monai_fusion.training.devices import ManyDevices, synchronize_batchnorm
 from monai_fusion.training.early_stopping import EarlyStopping
 from monai_fusion.training.failures import FiniteCheck
-from monai_fusion.training.feature_reuse import FeatureReuse
+from monai_fusion.training.feature_reuse import FeatureReuse, check_feature_reuse
 from monai_fusion.training.inferer import PrecisionInferer
 from monai_fusion.training.interruption import GracefulStop, leave_interrupts_to_the_main_process
 from monai_fusion.training.reproducibility import EpochSeeding
@@ -41,6 +41,7 @@ __all__ = [
     "WeightAveraging",
     "batches_in_step",
     "check_class_weights",
+    "check_feature_reuse",
     "class_weights",
     "leave_interrupts_to_the_main_process",
     "lower_is_better",

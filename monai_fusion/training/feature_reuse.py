@@ -58,7 +58,7 @@ class FeatureReuse:
         precision: str = "float32",
         batch_size: int = 2,
     ) -> None:
-        _check(variants, dataset, plan.stages[0])
+        check_feature_reuse(variants, plan, dataset.use.modalities, stored=dataset.mri.contents is not None)
         self.network = network
         self.dataset = dataset
         self.sampler = sampler
@@ -129,17 +129,31 @@ class FeatureReuse:
                 raise InputError(Problem(str(variants.stored.folder), seen=seen, advice=advice)) from error
 
 
-def _check(variants: object, dataset: FusionDataset, first: Stage) -> None:
+def check_feature_reuse(variants: object, plan: StagePlan, modalities: str, *, stored: bool) -> None:
+    """See that a training can reuse features, before anything is prepared; None does not want to.
+
+    Args:
+        variants: Variants of each MRI, or None.
+        plan: The stages.
+        modalities: Which recordings the training uses.
+        stored: Whether there is a preprocessed store.
+
+    Raises:
+        InputError: There is no store, the MRI is not used, the first stage trains its stem, or ``variants`` is below 1.
+    """
+    if variants is None:
+        return
     option = "--feature_reuse"
     if not isinstance(variants, int) or isinstance(variants, bool) or variants < 1:
         raise InputError(Problem(option, seen=repr(variants), wanted="a whole number from 1, e.g. 4"))
-    if dataset.use.modalities == "eeg":
+    if modalities == "eeg":
         raise InputError(
             Problem(option, seen="with --modalities eeg", advice="leave it out: no MRI is computed at all")
         )
-    if dataset.mri.contents is None:
+    if not stored:
         advice = "give --cache_dir a folder, or leave feature_reuse out"
         raise InputError(Problem(option, seen="there is no preprocessed store", advice=advice))
+    first = plan.stages[0]
     if "stem" in first.mri_blocks:
         raise InputError(Problem(option, seen=f"stage {first.name} trains the MRI stem", wanted="a frozen stem"))
 

@@ -21,6 +21,8 @@ from monai.bundle import ComponentLocator, ConfigParser
 from monai.bundle import run as bundle_run
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.precision import PRECISIONS
+from monai_fusion.workflow.words import TEXT_KNOBS, check_text
 
 # The options of `python -m monai.bundle run` itself.
 _RUN_OPTIONS = frozenset(inspect.signature(bundle_run).parameters) - {"override"}
@@ -35,10 +37,12 @@ _AT_LEAST = {"batch_size": 1, "segments_at_once": 1, "val_interval": 1, "eval_se
 _AT_LEAST |= {"accumulate": 1, "early_stopping": 1, "seed": 0}
 _NOT_NEGATIVE = ("weight_decay", "lambda_align")
 _ABOVE_0 = ("head_lr", "encoder_lr", "clip_norm", "max_minutes", "timeout_minutes")
+_ONE_OF = {"select": ("best", "last"), "precision": PRECISIONS, "start_method": tuple(get_all_start_methods())}
 _OF_THREE = ("mri_size", "eeg_shape", "flip_prob")
 _SHARES = ("label_smoothing", "spec_augment_prob", "spec_augment_fraction", "rotate_prob", "flip_prob")
 # What `fire` takes for the name of an option: a negative number is a value.
 _OPTION = re.compile(r"--|-[a-zA-Z]")
+_SPACES = 'put double quotes around a value with spaces in it: --name "one value"'
 # MONAI's own table of its components, for a ``_target_`` without a module.
 _LOCATOR = ComponentLocator()
 
@@ -51,18 +55,22 @@ class CommandLine:
         config_files: The config files, in the order in which they are merged.
         overrides: The other options by name; values as `fire` reads them.
         options: Those of `python -m monai.bundle run` itself, e.g. ``tracking``; ``config_file`` aside.
+        typed: The word behind each option on the command line, as it was typed; None where there was none.
+        strays: Words that belong to no option, each with the option before it.
     """
 
     config_files: tuple[str, ...]
     overrides: Mapping[str, Any]
     options: Mapping[str, Any] = field(default_factory=dict)
+    typed: Mapping[str, str | None] = field(default_factory=dict, compare=False)
+    strays: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @classmethod
     def parse(cls, argv: Sequence[str]) -> CommandLine | None:
         """Read an argument vector; None if it is not one of `python -m monai.bundle run`."""
         if len(argv) < 2 or argv[1] != "run" or Path(argv[0]).parts[-2:] != ("bundle", "__main__.py"):
             return None
-        options = _read_options(SeparateFlagArgs(list(argv[2:]))[0])
+        options, typed, strays = _read_options(SeparateFlagArgs(list(argv[2:]))[0])
         defaults = options.get("args_file")
         if defaults:
             options = ConfigParser.load_config_files(defaults) | options
@@ -70,19 +78,37 @@ class CommandLine:
         if isinstance(files, str):
             files = files.split(",") if "," in files and not Path(files).is_file() else [files]
         own = {name: value for name, value in options.items() if name in _RUN_OPTIONS and name != "config_file"}
-        return cls(tuple(files), {name: value for name, value in options.items() if name not in _RUN_OPTIONS}, own)
+        overrides = {name: value for name, value in options.items() if name not in _RUN_OPTIONS}
+        return cls(tuple(files), overrides, own, typed, tuple(strays))
+
+    def names(self, knob: str) -> bool:
+        """Whether the command line, or a config laid over the first one, gives a knob a value."""
+        overlays = list(self.config_files[1:])
+        return knob in self.overrides or bool(overlays and knob in ConfigParser.load_config_files(overlays))
 
 
 def check_overrides(command: CommandLine) -> list[Problem]:
     """Compare the options with what the config files define.
 
     Returns:
-        One problem for each option that no config defines, or whose value is of another type than the config's own
-        or is lost on the way (MONAI ignores ``None``).
+        One problem for each option that no config defines, or whose value is of another type than the config's own,
+        is lost on the way (MONAI ignores ``None``), or would arrive as another text than the one that was typed; one
+        for each word that belongs to no option; and one for each value of a config itself that is out of its range.
     """
     config = ConfigParser.load_config_files(list(command.config_files))
-    found = (_check(name, value, config) for name, value in command.overrides.items())
-    return [problem for problem in found if problem is not None]
+    found = {name: _check(name, value, config, command.typed) for name, value in command.overrides.items()}
+    problems = [problem for problem in found.values() if problem is not None]
+    problems += [
+        Problem(word, seen=f"a word that belongs to no option, after --{option}", advice=_SPACES)
+        for option, word in command.strays
+        if found.get(option) is None
+    ]
+    # What an overlay writes is typed as well.
+    written = {name: value for name, value in config.items() if name not in command.overrides}
+    texts = {name: text for name, text in written.items() if name in TEXT_KNOBS and _is_text(text)}
+    further = [check_text(name, text, text) for name, text in texts.items()]
+    further += [_out_of_range(name, value) for name, value in written.items()]
+    return problems + [problem for problem in further if problem is not None]
 
 
 def flag(value: object, name: str = "option") -> bool:
@@ -108,25 +134,37 @@ def resumes(value: object) -> bool:
     return value == _LATEST or flag(value, "resume")
 
 
-def _read_options(words: list[str]) -> dict[str, Any]:
-    """Read ``--name value``, ``--name=value``, ``--name`` (true) and ``--noname`` (false) as `fire` does."""
+def _read_options(words: list[str]) -> tuple[dict[str, Any], dict[str, str | None], list[tuple[str, str]]]:
+    """Read ``--name value``, ``--name=value``, ``--name`` (true) and ``--noname`` (false) as `fire` does.
+
+    Returns:
+        The values, the words behind the options, and the words that belong to no option, each with the option before.
+    """
     options: dict[str, Any] = {}
+    typed: dict[str, str | None] = {}
+    strays: list[tuple[str, str]] = []
     while words:
         word = words.pop(0)
         if not _OPTION.match(word):
+            if typed:  # before the first option: MONAI's run_id and init_id
+                strays.append((next(reversed(typed)), word))
             continue
         name, given, value = word.lstrip("-").partition("=")
         name = name.replace("-", "_")
-        if not given and words and not _OPTION.match(words[0]):
-            value = words.pop(0)
-        elif not given:
+        typed.pop(name, None)  # the last one counts, and comes last
+        if given:
+            typed[name] = value
+        elif words and not _OPTION.match(words[0]):
+            typed[name] = value = words.pop(0)
+        else:
             negated = name.startswith("no") and name not in _RUN_OPTIONS
             name, value = (name[2:], "False") if negated else (name, "True")
+            typed[name] = None
         options[name] = DefaultParseValue(value)
-    return options
+    return options, typed, strays
 
 
-def _check(name: str, value: Any, config: Mapping[str, Any]) -> Problem | None:
+def _check(name: str, value: Any, config: Mapping[str, Any], typed: Mapping[str, str | None]) -> Problem | None:
     keys = name.removeprefix("+").replace("::", "#").split("#")
     if keys[0] == "_meta_":
         return None
@@ -140,8 +178,18 @@ def _check(name: str, value: Any, config: Mapping[str, Any]) -> Problem | None:
             prefix = "#".join(keys[:depth])
             return _unknown(name, key, prefix, known)
         place = below
-    if value == "null" or (value is None and place is not None):
+    if value == "null" or (value is None and (place is not None or typed.get(name) is not None)):
         return Problem(f"--{name}", seen=repr(value), advice="to set nothing at all write '$None', with the quotes")
+    if (
+        len(keys) == 1
+        and typed.get(name, "") is None
+        and not isinstance(place, bool | None)
+        and not _is_expression(place)
+    ):
+        return Problem(f"--{name}", seen="no value stands behind it", wanted=f"one, such as {place!r}")
+    if len(keys) == 1 and (name in TEXT_KNOBS or (_is_text(place) and not _is_expression(value))):
+        word = typed[name] if name in typed else value
+        return check_text(name, word if word is None or isinstance(word, str) else str(word), value)
     return _wrong_type(name, place, value, is_knob=len(keys) == 1) or _out_of_range(name, value)
 
 
@@ -188,7 +236,6 @@ def _unknown(name: str, key: str, prefix: str, known: Sequence[str]) -> Problem:
 def _wrong_type(name: str, default: Any, value: Any, *, is_knob: bool) -> Problem | None:
     if _is_expression(default) or _is_expression(value):
         return None  # its value is not known yet
-    advice = ""
     if isinstance(default, bool) and is_knob:  # the configs read these with flag()
         fits, wanted = isinstance(value, bool) or str(value).lower() in (*_TRUE, *_FALSE), "true or false"
         if name == "resume":
@@ -206,10 +253,9 @@ def _wrong_type(name: str, default: Any, value: Any, *, is_knob: bool) -> Proble
             fits, wanted = len(numbers) == len(value) == 3, f'three numbers, such as "{default}"'
     elif isinstance(default, str):
         fits, wanted = not isinstance(value, int | float), "text"
-        advice = f"""quote it twice: --{name} "'{value}'\""""
     else:
         return None
-    return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted, advice=advice)
+    return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted)
 
 
 def _out_of_range(name: str, value: Any) -> Problem | None:
@@ -227,11 +273,15 @@ def _out_of_range(name: str, value: Any) -> Problem | None:
         fits, wanted = are_numbers and all(number > 0 for number in numbers), "a number above 0"
     elif name in _SHARES:
         fits, wanted = are_numbers and all(0 <= number <= 1 for number in numbers), "between 0 and 1"
-    elif name == "start_method":
-        fits, wanted = value in (methods := get_all_start_methods()), " or ".join(methods)
+    elif name in _ONE_OF:
+        fits, wanted = value in _ONE_OF[name], " or ".join(_ONE_OF[name])
     else:
         return None
     return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted)
+
+
+def _is_text(default: Any) -> bool:
+    return isinstance(default, str) and not _is_expression(default)
 
 
 def _is_expression(value: Any) -> bool:

@@ -18,13 +18,32 @@ from monai_fusion.datalist import DatalistError, check_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
 from monai_fusion.output_folder import claim, make_writable
-from monai_fusion.run_folder import MODEL_FILE
+from monai_fusion.run_folder import MODEL_FILE, RESULTS
 from monai_fusion.workflow import processes
 from monai_fusion.workflow.overrides import CommandLine, check_overrides
 from monai_fusion.workflow.recipe import read_recipe
 from monai_fusion.workflow.tracking import check_tracking
 
 logger = logging.getLogger(__name__)
+
+
+def check_command_line() -> None:
+    """Check the options of a bundle run; the first expression of every shipped config.
+
+    It refers to no knob: MONAI looks a reference up before it evaluates the expression, and what a wrong option has put
+    there may not exist. From here on wrong input ends the process with a short message and exit code 2 (see
+    :func:`report_input_errors`). Does nothing for a workflow that was not started by `python -m monai.bundle run`.
+
+    Raises:
+        InputError: An option that no config defines, of the wrong type, or that would arrive as another text.
+    """
+    report_input_errors()
+    command = CommandLine.parse(sys.argv)
+    if command is None:
+        return
+    if problems := check_overrides(command):
+        raise InputError(problems)
+    check_tracking(command)
 
 
 def preflight(
@@ -37,13 +56,12 @@ def preflight(
     require_labels: bool = True,
     overwrite: bool = True,
     resume: bool = False,
+    clears: bool = False,
     log_name: str = "train.log",
     process_group: Mapping[str, Any] | None = None,
     modalities: str = "both",
 ) -> None:
-    """Check a run's input and open its log; the first expression of every shipped config.
-
-    From here on wrong input ends the process with a short message and exit code 2 (see :func:`report_input_errors`).
+    """Check a run's input and open its log; the second expression of every shipped config.
 
     Args:
         datalist: Path of the datalist.
@@ -54,6 +72,8 @@ def preflight(
         require_labels: Whether every participant needs a label.
         overwrite: Whether results that are there already may be replaced.
         resume: Whether the run continues what is in the output folder.
+        clears: Whether the run removes an earlier run's results from the output folder. It does so only in a folder that
+            the command line, or a config laid over the first one, names.
         log_name: The log's file name in the output folder; one of an earlier run is replaced, unless it is resumed.
         process_group: How the processes of `torchrun` join (the arguments of
             :func:`~monai_fusion.workflow.processes.join`); None for a run in one process.
@@ -63,14 +83,10 @@ def preflight(
     Raises:
         InputError: What is wrong; everything of one kind at once, nothing written yet but the empty output folder.
     """
-    report_input_errors()
-    command = CommandLine.parse(sys.argv)
-    if command is not None and (problems := check_overrides(command)):
-        raise InputError(problems)
+    check_command_line()
     if process_group is None:
         processes.refuse_several()
-    if command is not None:
-        check_tracking(command)
+    _check_types({"datalist": datalist, "output_dir": output_dir, "model_dir": model_dir})
     if not datalist:
         raise InputError(
             Problem("--datalist", seen="not given", wanted="the path of a datalist (monai-fusion datalist)")
@@ -83,7 +99,20 @@ def preflight(
     _check_device(device)
     if process_group is not None:
         processes.join(device, **process_group)
+    if clears and not resume:
+        _refuse_unnamed(Path(output_dir))
     ranks.main_first(lambda: _open_output(Path(output_dir), overwrite, resume, log_name))
+
+
+def _check_types(paths: Mapping[str, object]) -> None:
+    """See that what an expression or a reference in a config comes to is a path."""
+    problems = [
+        Problem(f"--{name}", seen=repr(value), wanted="a path")
+        for name, value in paths.items()
+        if not isinstance(value, str | os.PathLike | None)
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def report_input_errors() -> None:
@@ -154,6 +183,16 @@ def _check_device(device: str | torch.device) -> None:
         raise InputError(Problem("--device", seen=str(device), wanted="cpu", advice="this machine shows torch no GPU"))
     if chosen.index is not None and chosen.index >= count:
         raise InputError(Problem("--device", seen=str(device), wanted=f"cuda:0 to cuda:{count - 1}"))
+
+
+def _refuse_unnamed(folder: Path) -> None:
+    """Nothing is cleared in a folder that only the config's default names: another one may be meant."""
+    command = CommandLine.parse(sys.argv)
+    if command is None or command.names("output_dir"):
+        return
+    if any((folder / name).exists() for name in RESULTS):
+        advice = f"name the folder: --output_dir {folder} --overwrite true, or another one"
+        raise InputError(Problem("--output_dir", seen=f"not given; {folder} holds an earlier run", advice=advice))
 
 
 def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> None:

@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser, ReferenceResolver
 from monai_fusion.workflow.overrides import CommandLine, flag, resumes
 
 # What a bundle runs is no knob, though an entry may refer to knobs alone.
-_NO_KNOBS = ("imports", "initialize", "run", "finalize")
+_NO_KNOBS = ("imports", "paths", "initialize", "run", "finalize")
 
 
 def merged_config(command: CommandLine) -> dict[str, Any]:

@@ -244,7 +244,7 @@ def test_what_a_config_or_a_component_defines_is_accepted(words: list[str]) -> N
         (["--batch_size", "four"], "--batch_size: 'four', expected a whole number"),
         (["--batch_size", "4.5"], "--batch_size: 4.5, expected a whole number"),
         (["--batch_size", "True"], "--batch_size: True, expected a whole number"),
-        (["--batch_size"], "--batch_size: True, expected a whole number"),
+        (["--batch_size"], "--batch_size: no value stands behind it, expected one, such as 4"),
         (["--head_lr", "fast"], "--head_lr: 'fast', expected a number"),
         (["--resume", "newest"], "--resume: 'newest', expected true, false or latest"),
         (["--early_stopping", "0"], "--early_stopping: 0, expected a whole number, at least 1"),
@@ -268,10 +268,14 @@ def test_what_a_config_or_a_component_defines_is_accepted(words: list[str]) -> N
         (["--start_method", "forks"], f"--start_method: 'forks', expected {' or '.join(get_all_start_methods())}"),
         (["--num_epochs", "25"], '--num_epochs: 25, expected a list such as "[15, 10]"'),
         (["--num_epochs", "15", "10"], '--num_epochs: 15, expected a list such as "[15, 10]"'),
+        (
+            ["--seed", "1", "first", "--batch_size", "2"],
+            "first: a word that belongs to no option, after --seed: "
+            'put double quotes around a value with spaces in it: --name "one value"',
+        ),
         (["--num_epochs", "fifteen"], "--num_epochs: 'fifteen', expected a list such as \"[15, 10]\""),
         # Below the knobs nothing turns the text "false" into false: as an argument it would count as true.
         (["--train#trainer#decollate", "false"], "--train#trainer#decollate: 'false', expected True or False"),
-        (["--output_dir", "2024"], "--output_dir: 2024, expected text: quote it twice: --output_dir \"'2024'\""),
         # MONAI drops None, and YAML's null is only text here.
         (["--cache_dir", "None"], "--cache_dir: None: to set nothing at all write '$None', with the quotes"),
         (["--cache_dir", "null"], "--cache_dir: 'null': to set nothing at all write '$None', with the quotes"),
