@@ -59,6 +59,32 @@ def build_command(cohort: Path, *more: object) -> list[object]:
     return ["datalist", "build", *folders, "--out", cohort / "list.json", *more]
 
 
+def test_a_tilde_that_the_shell_left_is_the_home_folder(
+    cohort: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(cohort))
+    words = ["datalist", "build", "--eeg-dir=~/eeg", "--mri-dir", "~/mri", "--participants=~/participants.csv"]
+    assert call(capsys, *words, "--out=~/list.json")[0] == 0
+    assert (cohort / "list.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (["report", ""], "an argument"),
+        (["compare", "list.json", "--output-dir", ""], "--output-dir"),
+        (["compare", "list.json", "--output-dir= "], "--output-dir"),
+        (["datalist", "check", "list.json", "--report", " "], "--report"),
+    ],
+)
+def test_an_empty_word_is_a_variable_that_is_not_set(
+    words: list[str], where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = f"error: {where}: empty, expected a value: is a variable of the shell not set?\n"
+    assert call(capsys, *words) == (2, "", expected)
+
+
 def test_the_documented_build_command_works_as_it_is_written(cohort: Path) -> None:
     done = run(
         "datalist", "build", "--eeg-dir", cohort / "eeg", "--mri-dir", cohort / "mri", "--participants",

@@ -21,6 +21,7 @@ from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.report import report
 from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.store import cache_app, preprocess
+from monai_fusion.cli.words import as_meant
 from monai_fusion.errors import InputError
 
 app = typer.Typer(
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):  # a Windows console may lack a letter of someone's file name
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="monai-fusion")
+        app(args=as_meant(sys.argv[1:] if arguments is None else arguments), prog_name="monai-fusion")
     except InputError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -240,7 +240,7 @@ class _Configs:
         self._refuse_what_evaluation_cannot_repeat(merged_config(_parsed(self.command(self.train[:1], {}, ()))))
         self.digests = [[path.name, config_digest(path)] for path in (*self.train, self.evaluate)]
         words = {name: command.overrides[name] for name in _ALSO_EVALUATION if name in command.overrides}
-        self.for_evaluation = [word for name, value in words.items() for word in (f"--{name}", repr(value))]
+        self.for_evaluation = list(_options(words))
 
     def _refuse_what_evaluation_cannot_repeat(self, shipped: Mapping[str, Any]) -> None:
         """An evaluation takes knobs from the training's recipe, but not its transforms and layers."""
@@ -304,10 +304,12 @@ def _parsed(command: Sequence[str]) -> CommandLine:
 
 
 def _options(values: Mapping[str, Any]) -> Iterator[str]:
-    """Options of a bundle run; as Python's literals, because so `fire` reads them: each arrives with its type."""
+    """Options of a bundle run, each spelt so that it arrives as it is."""
+    from monai_fusion.workflow.words import as_word
+
     for name, value in values.items():
         yield f"--{name}"
-        yield repr(str(value) if isinstance(value, Path) else value)
+        yield as_word(value)
 
 
 def _plain(value: Any) -> Any:

@@ -18,7 +18,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import MRI
 from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.precision import autocast
-from monai_fusion.training.stages import Stage, StagePlan
+from monai_fusion.training.stages import StagePlan
 
 logger = logging.getLogger(__name__)
 

@@ -188,7 +188,7 @@ def _check(name: str, value: Any, config: Mapping[str, Any], typed: Mapping[str,
     ):
         return Problem(f"--{name}", seen="no value stands behind it", wanted=f"one, such as {place!r}")
     if len(keys) == 1 and (name in TEXT_KNOBS or (_is_text(place) and not _is_expression(value))):
-        word = typed[name] if name in typed else value
+        word = typed.get(name, value)
         return check_text(name, word if word is None or isinstance(word, str) else str(word), value)
     return _wrong_type(name, place, value, is_knob=len(keys) == 1) or _out_of_range(name, value)
 

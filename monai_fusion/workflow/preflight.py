@@ -72,8 +72,8 @@ def preflight(
         require_labels: Whether every participant needs a label.
         overwrite: Whether results that are there already may be replaced.
         resume: Whether the run continues what is in the output folder.
-        clears: Whether the run removes an earlier run's results from the output folder. It does so only in a folder that
-            the command line, or a config laid over the first one, names.
+        clears: Whether the run removes an earlier run's results from the output folder: only in one that the command
+            line, or a config laid over the first one, names.
         log_name: The log's file name in the output folder; one of an earlier run is replaced, unless it is resumed.
         process_group: How the processes of `torchrun` join (the arguments of
             :func:`~monai_fusion.workflow.processes.join`); None for a run in one process.

@@ -21,6 +21,7 @@ import monai_fusion
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.run_folder import MANIFEST_FILE
 from monai_fusion.workflow.manifest import FORMAT, config_digest
+from monai_fusion.workflow.words import as_word, without_expression
 
 BUNDLE = Path("bundles") / "brain_eeg_mri_classification"
 # Overrides that say where a run lies, not what it is: a rerun has its own.
@@ -130,10 +131,10 @@ def plan_rerun(manifest: Mapping[str, Any], path: Path, options: RerunOptions) -
         raise InputError(problems, heading=str(path))
     run_folder = (path if path.is_dir() else path.parent).resolve()
     output = options.output_dir or run_folder.with_name(f"{run_folder.name}-rerun")
-    values = _overrides(manifest, root) | {"datalist": str(datalist), "output_dir": str(output)}
+    words = {name: _word(value) for name, value in _overrides(manifest, root).items()}
+    words |= {"datalist": as_word(datalist), "output_dir": as_word(output)}
     run = ["-m", "monai.bundle", "run", "--config_file", repr([str(file) for file in files])]
-    # As Python's literals, because so `fire` reads them: each arrives with its type.
-    run += [word for name, value in values.items() for word in (f"--{name}", repr(value))]
+    run += [part for name, word in words.items() for part in (f"--{name}", word)]
     launcher, environment = _launcher(manifest, run, path)
     return Rerun((sys.executable, *launcher, *run), datalist, output, environment)
 
@@ -232,8 +233,17 @@ def _code_in(overrides: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _is_code(text: str) -> bool:
-    """Whether MONAI would evaluate, look up, or build something; ``$None``, which sets nothing, aside."""
-    return text != "$None" and (text.lstrip()[:1] in ("$", "@", "%") or text.startswith("_"))
+    """Whether MONAI would evaluate, look up, or build something; ``$None`` and expressions that are literals aside."""
+    return (
+        text != "$None"
+        and without_expression(text) == text
+        and (text.lstrip()[:1] in ("$", "@", "%") or text.startswith("_"))
+    )
+
+
+def _word(value: Any) -> str:
+    """An override as it was read then: what MONAI interpreted stays that, any other value arrives as it is."""
+    return value if isinstance(value, str) and value[:1] in ("$", "@", "%") else as_word(value)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -250,4 +260,5 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _then(command: Mapping[str, Any], path: str) -> Path:
     """A path as it was meant in the folder in which the run was started."""
-    return Path(os.path.normpath(Path(command["folder"]) / path))
+    meant = os.path.expanduser(without_expression(path))  # noqa: PTH111 # as expand_home, which the run itself used
+    return Path(os.path.normpath(Path(command["folder"]) / meant))

@@ -1,8 +1,8 @@
 """How a text travels from the command line into a knob, and where it would arrive as something else.
 
-`fire` reads each word as a Python literal if it can (``#`` begins a comment, ``a,b`` is a tuple, ``(a)`` is ``a``), then
-MONAI reads a leading ``$``, ``@`` or ``%`` as its own syntax and ``#`` as ``::``. A path that is read so names another
-folder than the one that was typed. Here such a word is refused, with a spelling that arrives.
+`fire` reads each word as a Python literal if it can (``#`` begins a comment, ``a,b`` is a tuple, ``(a)`` is ``a``),
+then MONAI reads a leading ``$``, ``@`` or ``%`` as its own syntax and ``#`` as ``::``. A path that is read so names
+another folder than the one that was typed. Here such a word is refused, with a spelling that arrives.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from monai_fusion.errors import Problem
 # Knobs that are a path or a free text, whatever their default is. Theirs alone refuse MONAI's expressions on the
 # command line: nobody types a folder `@home` and means a reference.
 TEXT_KNOBS = frozenset(
-    ("datalist", "output_dir", "model_dir", "cache_dir", "eeg_weights", "mri_weights", "bundle_root")
-    + ("tracking_uri", "experiment_name", "run_name", "device")
+    "datalist output_dir model_dir cache_dir eeg_weights mri_weights bundle_root "
+    "tracking_uri experiment_name run_name device".split()
 )
 _NOTHING = "$None"  # MONAI's way to set nothing
 # What a shell, `fire` or MONAI gives a meaning to, within a literal in double quotes.
@@ -31,14 +31,14 @@ _LITERAL = re.compile(r"\$\s*(['\"])")
 
 
 def as_word(value: Any) -> str:
-    """Spell a value so that a bundle run's knob gets exactly this value.
+    r"""Spell a value so that a bundle run's knob gets exactly this value.
 
     Args:
         value: Plain data: None, a number, a text, a path, or lists and dictionaries of these.
 
     Returns:
         One word of a command line. Texts are their own word where that arrives; else a Python literal; else, if MONAI
-        would read that as well, an expression that is a literal: ``$'run\\x232'``.
+        would read that as well, an expression that is a literal: ``$'run\x232'``.
     """
     if isinstance(value, PurePath):
         value = str(value)
@@ -116,9 +116,7 @@ def _shown(value: Any, typed: str) -> str:
 def _is_quoted(typed: str, value: str) -> bool:
     """Whether a word is a literal that says plainly which text it means."""
     inner = re.fullmatch(r"""r?(['"])(.*)\1""", typed.strip(), re.DOTALL)
-    return inner is not None and (
-        value == inner[2] or (repr(value) == typed.strip() and value.isprintable())
-    )
+    return inner is not None and (value == inner[2] or (repr(value) == typed.strip() and value.isprintable()))
 
 
 def _is_reference(text: str) -> bool:
