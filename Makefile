@@ -50,8 +50,7 @@ test-slow: setup-dev
 lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy monai_fusion
-	$(BIN)/lint-imports
+	$(BIN)/python tools/check_types_and_imports.py
 
 format: setup-dev
 	$(BIN)/ruff check --fix .

@@ -13,20 +13,12 @@ ROOT = Path(__file__).parents[1]
 
 
 def packages_of_the_folders() -> set[str]:
-    inside = {
-        ".".join(init.parent.relative_to(ROOT).parts)
-        for init in (ROOT / "monai_fusion").rglob("__init__.py")
-        if "transforms" not in init.relative_to(ROOT).parts  # the symlink to transforms/
-    }
+    inside = {".".join(init.parent.relative_to(ROOT).parts) for init in (ROOT / "monai_fusion").rglob("__init__.py")}
     return inside | {"monai_fusion.transforms"}
 
 
 def modules_of_the_folders() -> set[str]:
-    inside = {
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "monai_fusion").rglob("*.py")
-        if "transforms" not in path.relative_to(ROOT).parts
-    }
+    inside = {path.relative_to(ROOT).as_posix() for path in (ROOT / "monai_fusion").rglob("*.py")}
     return inside | {f"monai_fusion/transforms/{path.name}" for path in (ROOT / "transforms").glob("*.py")}
 
 
@@ -62,6 +54,28 @@ def test_the_wheel_holds_every_module(tmp_path: Path) -> None:
         path.relative_to(ROOT).as_posix() for path in (ROOT / "monai_fusion" / "report" / "templates").iterdir()
     }
     assert templates and templates <= names
+
+
+def test_the_repository_holds_no_links() -> None:
+    """Git for Windows and ZIP downloads make text files of them."""
+    listed = subprocess.run(["git", "ls-files", "--stage"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    assert not [line for line in listed.stdout.splitlines() if line.startswith("120000")]
+
+
+@pytest.mark.parametrize("installed", [False, True], ids=["checkout", "wheel-like"])
+def test_transforms_are_found_without_a_link(tmp_path: Path, installed: bool) -> None:
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "monai_fusion", tmp_path / "monai_fusion", ignore=ignored)
+    inside = tmp_path / "monai_fusion" / "transforms" if installed else tmp_path / "transforms"
+    shutil.copytree(ROOT / "transforms", inside, ignore=ignored)
+    code = (
+        "import sys; sys.meta_path = [each for each in sys.meta_path if 'editable' not in repr(each).lower()];"
+        "import monai_fusion.transforms.arrays as found; print(found.__file__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()).resolve() == (inside / "arrays.py").resolve()
 
 
 def test_transforms_have_one_import_name_only() -> None:

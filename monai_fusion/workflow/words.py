@@ -20,21 +20,8 @@ from monai_fusion.errors import Problem
 
 # Knobs that are a path or a free text, whatever their default is. Theirs alone refuse MONAI's expressions on the
 # command line: nobody types a folder `@home` and means a reference.
-TEXT_KNOBS = frozenset(
-    [
-        "datalist",
-        "output_dir",
-        "model_dir",
-        "cache_dir",
-        "eeg_weights",
-        "mri_weights",
-        "bundle_root",
-        "tracking_uri",
-        "experiment_name",
-        "run_name",
-        "device",
-    ]
-)
+_PATHS = ("datalist", "output_dir", "model_dir", "cache_dir", "eeg_weights", "mri_weights", "bundle_root")
+TEXT_KNOBS = frozenset({*_PATHS, "tracking_uri", "experiment_name", "run_name", "device"})
 _NOTHING = "$None"  # MONAI's way to set nothing
 # What a shell, `fire` or MONAI gives a meaning to, within a literal in double quotes.
 _ESCAPED = frozenset("#@$%\"'`\\!")
