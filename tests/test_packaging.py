@@ -12,9 +12,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+BUNDLE = "brain_eeg_mri_classification"
+
+
+def shipped_files() -> list[Path]:
+    folder = ROOT / "bundles" / BUNDLE
+    return [path for part in ("configs", "docs") for path in (folder / part).iterdir()] + [folder / "LICENSE"]
+
+
 def packages_of_the_folders() -> set[str]:
     inside = {".".join(init.parent.relative_to(ROOT).parts) for init in (ROOT / "monai_fusion").rglob("__init__.py")}
-    return inside | {"monai_fusion.transforms"}
+    return inside | {"monai_fusion.transforms", "monai_fusion.bundles"}
 
 
 def modules_of_the_folders() -> set[str]:
@@ -41,8 +49,8 @@ def test_the_wheel_holds_every_module(tmp_path: Path) -> None:
     source.mkdir()
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    for name in ("monai_fusion", "transforms"):
-        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("monai_fusion", "transforms", "bundles"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
@@ -54,6 +62,8 @@ def test_the_wheel_holds_every_module(tmp_path: Path) -> None:
         path.relative_to(ROOT).as_posix() for path in (ROOT / "monai_fusion" / "report" / "templates").iterdir()
     }
     assert templates and templates <= names
+    bundle = {f"monai_fusion/{path.relative_to(ROOT).as_posix()}" for path in shipped_files()}
+    assert f"monai_fusion/bundles/{BUNDLE}/configs/train.yaml" in bundle and bundle <= names
 
 
 def test_the_repository_holds_no_links() -> None:
@@ -90,3 +100,19 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import sys, monai_fusion; print([m for m in ('torch', 'monai', 'numpy', 'pydantic') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_copy_of_the_bundle_is_the_shipped_one_and_replaces_nothing(tmp_path: Path) -> None:
+    from monai_fusion.errors import InputError
+    from monai_fusion.shipped_bundle import copy_bundle, shipped_bundle
+
+    assert shipped_bundle() == ROOT / "bundles" / BUNDLE
+    written = copy_bundle(tmp_path / "mine")
+    assert len(written) == len(shipped_files())
+    for path in written:
+        assert path.read_bytes() == (shipped_bundle() / path.relative_to(tmp_path / "mine")).read_bytes()
+    train = tmp_path / "mine" / "configs" / "train.yaml"
+    train.write_text("mine")
+    with pytest.raises(InputError, match="is there already: choose another --out"):
+        copy_bundle(tmp_path / "mine")
+    assert train.read_text() == "mine"

@@ -15,6 +15,7 @@ import typer
 
 from monai_fusion import __version__
 from monai_fusion.cli import datalist_check  # noqa: F401 -- registers its commands on datalist_app
+from monai_fusion.cli.bundle import bundle
 from monai_fusion.cli.cohort import sample_cohort
 from monai_fusion.cli.compare import CompareCommand, compare
 from monai_fusion.cli.datalist import datalist_app
@@ -39,6 +40,7 @@ app.command("rerun")(rerun)
 app.add_typer(cache_app, name="cache")
 app.command("report")(report)
 app.command("compare", cls=CompareCommand)(compare)
+app.command("bundle")(bundle)
 
 
 def _print_version(wanted: bool) -> None:

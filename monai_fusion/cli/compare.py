@@ -88,7 +88,7 @@ def compare(
     bundle_root: Annotated[
         Path | None,
         typer.Option(
-            "--bundle-root", "--bundle_root", help="The bundle whose configs to run.", show_default="this checkout's"
+            "--bundle-root", "--bundle_root", help="The bundle whose configs to run.", show_default="the shipped one"
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be run.")] = False,

@@ -26,7 +26,7 @@ def rerun(
     bundle_root: Annotated[
         Path | None,
         typer.Option(
-            "--bundle-root", "--bundle_root", help="The bundle whose configs to run.", show_default="this checkout's"
+            "--bundle-root", "--bundle_root", help="The bundle whose configs to run.", show_default="the shipped one"
         ),
     ] = None,
     config_file: Annotated[

@@ -17,6 +17,7 @@ from monai_fusion.datalist.split import SEED
 from monai_fusion.datalist.wording import quoted
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.fingerprint import digest_of
+from monai_fusion.shipped_bundle import default_bundle
 
 if TYPE_CHECKING:
     from monai_fusion.workflow.overrides import CommandLine
@@ -57,7 +58,7 @@ class CompareOptions:
         config_files: Overlays on train.yaml.
         words: Further words for every training, such as ``--num_epochs``, ``[5, 3]``.
         cache_dir: The preprocessed store; None for ``preprocessed`` beside ``output_dir``.
-        bundle_root: The bundle; None for the one below this folder, or of this checkout.
+        bundle_root: The bundle; None for the one below this folder, or else the shipped one.
         ensemble: The variant whose models become an ensemble; None for none.
         keep_models: Whether the weights of every run stay.
         overwrite: Whether what was made with other settings may be replaced.
@@ -222,7 +223,6 @@ class _Configs:
 
     def __init__(self, options: CompareOptions) -> None:
         from monai_fusion.workflow.manifest import config_digest  # imports torch: not before all else was looked at
-        from monai_fusion.workflow.rerun import default_bundle
         from monai_fusion.workflow.resolved import merged_config
 
         self.root = options.bundle_root or default_bundle()

@@ -17,13 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import monai_fusion
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.run_folder import MANIFEST_FILE
+from monai_fusion.shipped_bundle import default_bundle
 from monai_fusion.workflow.manifest import FORMAT, config_digest
 from monai_fusion.workflow.words import as_word, without_expression
 
-BUNDLE = Path("bundles") / "brain_eeg_mri_classification"
 # Overrides that say where a run lies, not what it is: a rerun has its own.
 _OWN = ("output_dir", "overwrite", "resume", "bundle_root", "datalist", "cache_dir", "tracking_uri", "run_name")
 # Overrides that are paths, relative to the folder in which the run was started.
@@ -39,7 +38,7 @@ class RerunOptions:
     Attributes:
         output_dir: The new run's folder; None for one beside the old one.
         datalist: Where the datalist is now; None for where it was.
-        bundle_root: The bundle whose configs to run; None for the one below this folder, or of this checkout.
+        bundle_root: The bundle whose configs to run; None for the one below this folder, or else the shipped one.
         config_files: Further config files that may be run, for overlays outside the bundle.
         changed_config: Whether config files may say other things than then.
         allow_expressions: Whether overrides may be expressions, which are code.
@@ -197,11 +196,6 @@ def _are_processes(content: object) -> bool:
     return isinstance(content, dict) and all(
         type(content.get(name)) is int and content[name] > 0 for name in ("count", "machines")
     )
-
-
-def default_bundle() -> Path:
-    """Return the bundle below this folder, or else that of this checkout; it may not be there."""
-    return BUNDLE if BUNDLE.is_dir() else Path(monai_fusion.__file__).parents[1] / BUNDLE
 
 
 def _find_configs(

@@ -1,0 +1,31 @@
+"""``monai-fusion bundle``: where the MONAI bundle is, or a copy of it to edit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def bundle(
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write a copy to edit there.", show_default=False)
+    ] = None,
+) -> None:
+    """Print the folder of the MONAI bundle that is installed, or write a copy of it to edit.
+
+    Its configs are run with `python -m monai.bundle run --config_file FOLDER/configs/train.yaml`. Exit code 0 if done,
+    2 if a file of the copy is there already.
+
+    \b
+    monai-fusion bundle
+    monai-fusion bundle --out my_bundle
+    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
+    from monai_fusion.shipped_bundle import copy_bundle, shipped_bundle
+
+    if out is None:
+        typer.echo(shipped_bundle())
+        return
+    files = copy_bundle(out)
+    typer.echo(f"wrote {len(files)} files to {out}; edit {out / 'configs' / 'train.yaml'}")
