@@ -15,3 +15,6 @@ FUSED_EMBEDDING = "fused_embedding"
 PROBABILITIES = "probabilities"
 SEGMENT_PROBABILITIES = "segment_probabilities"
 SEGMENT_EEG_EMBEDDINGS = "segment_eeg_embeddings"
+
+# In which number format networks may compute (monai_fusion.precision).
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from monai_fusion.errors import InputError, Problem
-
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+from monai_fusion.keys import PRECISIONS
 
 
 def resolve_precision(precision: str, device: str | torch.device) -> str:
@@ -18,7 +17,7 @@ def resolve_precision(precision: str, device: str | torch.device) -> str:
     float16 with loss scaling on older GPUs, and else float32. Weights, losses and sums of gradients stay in float32.
 
     Args:
-        precision: One of :data:`PRECISIONS`.
+        precision: One of :data:`~monai_fusion.keys.PRECISIONS`.
         device: Where the network runs; it must exist.
 
     Returns:

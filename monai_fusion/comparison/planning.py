@@ -20,7 +20,7 @@ from monai_fusion.fingerprint import digest_of
 from monai_fusion.shipped_bundle import default_bundle
 
 if TYPE_CHECKING:
-    from monai_fusion.workflow.overrides import CommandLine
+    from monai_fusion.options.command_line import CommandLine
 
 _NOTHING: Mapping[str, Any] = {}
 # What the comparison sets itself, and by which of its own options.
@@ -282,7 +282,7 @@ class _Configs:
 
     def check(self, runs: Sequence[Run]) -> None:
         """Compare what every variant gives with what the configs define, before anything is written."""
-        from monai_fusion.workflow.overrides import check_overrides
+        from monai_fusion.options.overrides import check_overrides
 
         problems: dict[str, Problem] = {}
         for run in runs:
@@ -294,7 +294,7 @@ class _Configs:
 
 def _parsed(command: Sequence[str]) -> CommandLine:
     """A bundle run's command as that run reads it."""
-    from monai_fusion.workflow.overrides import CommandLine
+    from monai_fusion.options.command_line import CommandLine
 
     _python, _module, _bundle, *words = command
     parsed = CommandLine.parse([str(Path("monai") / "bundle" / "__main__.py"), *words])
@@ -305,7 +305,7 @@ def _parsed(command: Sequence[str]) -> CommandLine:
 
 def _options(values: Mapping[str, Any]) -> Iterator[str]:
     """Options of a bundle run, each spelt so that it arrives as it is."""
-    from monai_fusion.workflow.words import as_word
+    from monai_fusion.options.words import as_word
 
     for name, value in values.items():
         yield f"--{name}"

@@ -9,7 +9,7 @@ from typing import Any
 from monai_fusion.datalist import ParticipantRecord, RecordingUse
 from monai_fusion.datalist.availability import count_patterns, unseen_absence
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.workflow.overrides import flag
+from monai_fusion.options.overrides import flag
 
 logger = logging.getLogger(__name__)
 

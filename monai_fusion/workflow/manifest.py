@@ -26,11 +26,11 @@ from monai_fusion.errors import RunFailed
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.networks import fusion
+from monai_fusion.options.command_line import CommandLine
 from monai_fusion.run_folder import HISTORY_FILE, MANIFEST_FILE, MODEL_FILE
 from monai_fusion.workflow.digests import data_digests, weights_digests
 from monai_fusion.workflow.environment import git_revision, hardware, versions
 from monai_fusion.workflow.identity import condensed
-from monai_fusion.workflow.overrides import CommandLine
 from monai_fusion.workflow.resolved import merged_config, resolved_knobs
 from monai_fusion.workflow.running import peak_gpu_memory
 

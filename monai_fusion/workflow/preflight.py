@@ -17,10 +17,11 @@ from monai_fusion import ranks
 from monai_fusion.datalist import DatalistError, check_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
+from monai_fusion.options.command_line import CommandLine
+from monai_fusion.options.overrides import check_overrides
 from monai_fusion.output_folder import claim, make_writable
 from monai_fusion.run_folder import MODEL_FILE, RESULTS
 from monai_fusion.workflow import processes
-from monai_fusion.workflow.overrides import CommandLine, check_overrides
 from monai_fusion.workflow.recipe import read_recipe
 from monai_fusion.workflow.tracking import check_tracking
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.options.words import as_word, without_expression
 from monai_fusion.run_folder import MANIFEST_FILE
 from monai_fusion.shipped_bundle import default_bundle
 from monai_fusion.workflow.manifest import FORMAT, config_digest
-from monai_fusion.workflow.words import as_word, without_expression
 
 # Overrides that say where a run lies, not what it is: a rerun has its own.
 _OWN = ("output_dir", "overwrite", "resume", "bundle_root", "datalist", "cache_dir", "tracking_uri", "run_name")

@@ -8,7 +8,8 @@ from typing import Any
 
 from monai.bundle import ConfigParser, ReferenceResolver
 
-from monai_fusion.workflow.overrides import CommandLine, flag, resumes
+from monai_fusion.options.command_line import CommandLine
+from monai_fusion.options.overrides import flag, resumes
 
 # What a bundle runs is no knob, though an entry may refer to knobs alone.
 _NO_KNOBS = ("imports", "paths", "initialize", "run", "finalize")

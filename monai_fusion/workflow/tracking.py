@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.workflow.overrides import CommandLine
+from monai_fusion.options.command_line import CommandLine
 
 
 def check_tracking(command: CommandLine) -> None:

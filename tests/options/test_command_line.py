@@ -10,9 +10,12 @@ from typing import Any
 
 import fire
 import pytest
+from monai.bundle import ConfigParser
 from monai.bundle import run as bundle_run
 
 from monai_fusion.errors import InputError
+from monai_fusion.options import command_line
+from monai_fusion.options.configs import load_configs
 from monai_fusion.workflow import CommandLine, check_overrides, flag, resumes
 from tests.support import BUNDLE_CONFIGS
 
@@ -75,6 +78,10 @@ VALUES = [
     ),
     *("['a.yaml', 'b.yaml']", "a.yaml,b.yaml", "x=y", "1+2j", "3+4", "cuda:0", "(", "ü", ""),
 ]
+
+
+def test_the_options_of_monai_are_those_of_its_own_function() -> None:
+    assert set(RUN_OPTIONS) - {"override"} == command_line.RUN_OPTIONS
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -295,6 +302,23 @@ def test_a_knob_that_only_an_overlay_defines_is_known(tmp_path: Path) -> None:
     overlay.write_text("my_knob: 3\n")
     command = parse("--config_file", str([TRAIN, str(overlay)]), "--my_knob", "4", "--batch_size", "2")
     assert check_overrides(command) == []
+
+
+OVERLAYS: dict[str, Any] = {
+    "replaced.yaml": {"batch_size": 2, "num_epochs": [1, 1], "new": {"a": [1]}},
+    "within.yaml": {"train#trainer#max_epochs": 3, "train::handlers::0::seed": 7, "train#new": None},
+    "added.yaml": {"+imports": ["$import json"], "+network_def": {"fusion": "mean"}, "+train#trainer": {"amp": True}},
+}
+
+
+def test_configs_are_merged_as_monai_merges_them(tmp_path: Path) -> None:
+    files = [TRAIN]
+    for name, content in OVERLAYS.items():
+        (tmp_path / name).write_text(json.dumps(content))  # JSON is YAML
+        files.append(str(tmp_path / name))
+        assert load_configs(files) == ConfigParser.load_config_files(list(files))
+    shipped = [TRAIN, str(BUNDLE_CONFIGS / "demo.yaml"), str(BUNDLE_CONFIGS / "multi_gpu_train.yaml")]
+    assert load_configs(shipped) == ConfigParser.load_config_files(list(shipped))
 
 
 @pytest.mark.parametrize("text", [True, "true", "True", "YES", "on"])

@@ -14,7 +14,6 @@ from pathlib import PurePath
 from typing import Any
 
 from fire.parser import DefaultParseValue
-from monai.bundle import ReferenceResolver
 
 from monai_fusion.errors import Problem
 
@@ -25,6 +24,7 @@ TEXT_KNOBS = frozenset({*_PATHS, "tracking_uri", "experiment_name", "run_name", 
 _NOTHING = "$None"  # MONAI's way to set nothing
 # What a shell, `fire` or MONAI gives a meaning to, within a literal in double quotes.
 _ESCAPED = frozenset("#@$%\"'`\\!")
+_REFERENCE = re.compile(r"@[#:]*(\w*(#|::))*\w*")
 _LITERAL = re.compile(r"\$\s*(['\"])")
 
 
@@ -90,7 +90,7 @@ def check_text(name: str, typed: str | None, value: Any) -> Problem | None:
         advice = "did the shell not replace a variable? For this very text: "
         return Problem(option, seen=seen, wanted="text", advice=advice + _advice(name, value))
     if "#" in value:
-        seen = f"{value} would become {ReferenceResolver.normalize_id(value)}"
+        seen = f"{value} would become {value.replace('#', '::')}"
         return Problem(option, seen=seen, wanted="text without #", advice=_advice(name, value))
     return None
 
@@ -118,7 +118,8 @@ def _is_quoted(typed: str, value: str) -> bool:
 
 
 def _is_reference(text: str) -> bool:
-    return bool(ReferenceResolver.match_refs_pattern(text)) or text.startswith(("@#", "@::"))
+    """Whether a whole text is a reference, as `monai.bundle.ReferenceResolver` finds them."""
+    return _REFERENCE.fullmatch(text) is not None
 
 
 def _arrives(word: str, text: str) -> bool:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from monai.bundle import ConfigParser
 
+from monai_fusion.options.words import as_word, check_text, expand_home, without_expression
 from monai_fusion.workflow import CommandLine, check_overrides
-from monai_fusion.workflow.words import as_word, check_text, expand_home, without_expression
 from tests.support import BUNDLE_CONFIGS
 
 ENTRY = "/somewhere/site-packages/monai/bundle/__main__.py"

@@ -9,23 +9,17 @@ from __future__ import annotations
 import difflib
 import inspect
 import pydoc
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing import get_all_start_methods
-from pathlib import Path
 from typing import Any
 
-from fire.parser import DefaultParseValue, SeparateFlagArgs
-from monai.bundle import ComponentLocator, ConfigParser
-from monai.bundle import run as bundle_run
-
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.precision import PRECISIONS
-from monai_fusion.workflow.words import TEXT_KNOBS, check_text
+from monai_fusion.keys import PRECISIONS
+from monai_fusion.options.command_line import RUN_OPTIONS, CommandLine
+from monai_fusion.options.configs import load_configs
+from monai_fusion.options.words import TEXT_KNOBS, check_text
 
-# The options of `python -m monai.bundle run` itself.
-_RUN_OPTIONS = frozenset(inspect.signature(bundle_run).parameters) - {"override"}
 # What MONAI understands in any component besides the component's arguments.
 _COMPONENT_KEYS = ("_disabled_", "_requires_", "_mode_", "_desc_")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
@@ -40,51 +34,7 @@ _ABOVE_0 = ("head_lr", "encoder_lr", "clip_norm", "max_minutes", "timeout_minute
 _ONE_OF = {"select": ("best", "last"), "precision": PRECISIONS, "start_method": tuple(get_all_start_methods())}
 _OF_THREE = ("mri_size", "eeg_shape", "flip_prob")
 _SHARES = ("label_smoothing", "spec_augment_prob", "spec_augment_fraction", "rotate_prob", "flip_prob")
-# What `fire` takes for the name of an option: a negative number is a value.
-_OPTION = re.compile(r"--|-[a-zA-Z]")
 _SPACES = 'put double quotes around a value with spaces in it: --name "one value"'
-# MONAI's own table of its components, for a ``_target_`` without a module.
-_LOCATOR = ComponentLocator()
-
-
-@dataclass(frozen=True)
-class CommandLine:
-    """What `python -m monai.bundle run` was called with.
-
-    Attributes:
-        config_files: The config files, in the order in which they are merged.
-        overrides: The other options by name; values as `fire` reads them.
-        options: Those of `python -m monai.bundle run` itself, e.g. ``tracking``; ``config_file`` aside.
-        typed: The word behind each option on the command line, as it was typed; None where there was none.
-        strays: Words that belong to no option, each with the option before it.
-    """
-
-    config_files: tuple[str, ...]
-    overrides: Mapping[str, Any]
-    options: Mapping[str, Any] = field(default_factory=dict)
-    typed: Mapping[str, str | None] = field(default_factory=dict, compare=False)
-    strays: tuple[tuple[str, str], ...] = field(default=(), compare=False)
-
-    @classmethod
-    def parse(cls, argv: Sequence[str]) -> CommandLine | None:
-        """Read an argument vector; None if it is not one of `python -m monai.bundle run`."""
-        if len(argv) < 2 or argv[1] != "run" or Path(argv[0]).parts[-2:] != ("bundle", "__main__.py"):
-            return None
-        options, typed, strays = _read_options(SeparateFlagArgs(list(argv[2:]))[0])
-        defaults = options.get("args_file")
-        if defaults:
-            options = ConfigParser.load_config_files(defaults) | options
-        files = options.get("config_file", ())
-        if isinstance(files, str):
-            files = files.split(",") if "," in files and not Path(files).is_file() else [files]
-        own = {name: value for name, value in options.items() if name in _RUN_OPTIONS and name != "config_file"}
-        overrides = {name: value for name, value in options.items() if name not in _RUN_OPTIONS}
-        return cls(tuple(files), overrides, own, typed, tuple(strays))
-
-    def names(self, knob: str) -> bool:
-        """Whether the command line, or a config laid over the first one, gives a knob a value."""
-        overlays = list(self.config_files[1:])
-        return knob in self.overrides or bool(overlays and knob in ConfigParser.load_config_files(overlays))
 
 
 def check_overrides(command: CommandLine) -> list[Problem]:
@@ -95,7 +45,7 @@ def check_overrides(command: CommandLine) -> list[Problem]:
         is lost on the way (MONAI ignores ``None``), or would arrive as another text than the one that was typed; one
         for each word that belongs to no option; and one for each value of a config itself that is out of its range.
     """
-    config = ConfigParser.load_config_files(list(command.config_files))
+    config = load_configs(command.config_files)
     found = {name: _check(name, value, config, command.typed) for name, value in command.overrides.items()}
     problems = [problem for problem in found.values() if problem is not None]
     problems += [
@@ -134,36 +84,6 @@ def resumes(value: object) -> bool:
     return value == _LATEST or flag(value, "resume")
 
 
-def _read_options(words: list[str]) -> tuple[dict[str, Any], dict[str, str | None], list[tuple[str, str]]]:
-    """Read ``--name value``, ``--name=value``, ``--name`` (true) and ``--noname`` (false) as `fire` does.
-
-    Returns:
-        The values, the words behind the options, and the words that belong to no option, each with the option before.
-    """
-    options: dict[str, Any] = {}
-    typed: dict[str, str | None] = {}
-    strays: list[tuple[str, str]] = []
-    while words:
-        word = words.pop(0)
-        if not _OPTION.match(word):
-            if typed:  # before the first option: MONAI's run_id and init_id
-                strays.append((next(reversed(typed)), word))
-            continue
-        name, given, value = word.lstrip("-").partition("=")
-        name = name.replace("-", "_")
-        typed.pop(name, None)  # the last one counts, and comes last
-        if given:
-            typed[name] = value
-        elif words and not _OPTION.match(words[0]):
-            typed[name] = value = words.pop(0)
-        else:
-            negated = name.startswith("no") and name not in _RUN_OPTIONS
-            name, value = (name[2:], "False") if negated else (name, "True")
-            typed[name] = None
-        options[name] = DefaultParseValue(value)
-    return options, typed, strays
-
-
 def _check(name: str, value: Any, config: Mapping[str, Any], typed: Mapping[str, str | None]) -> Problem | None:
     keys = name.removeprefix("+").replace("::", "#").split("#")
     if keys[0] == "_meta_":
@@ -172,7 +92,7 @@ def _check(name: str, value: Any, config: Mapping[str, Any], typed: Mapping[str,
     for depth, key in enumerate(keys):
         below = _step(place, key)
         if below is _MISSING:
-            known = [*_known_names(place), *(_RUN_OPTIONS if depth == 0 else ())]
+            known = [*_known_names(place), *(RUN_OPTIONS if depth == 0 else ())]
             if depth == len(keys) - 1 and depth > 0 and key in known:
                 return None  # an argument of the component that the config leaves at its default
             prefix = "#".join(keys[:depth])
@@ -212,9 +132,17 @@ def _known_names(place: Any) -> list[str]:
     return names
 
 
+@cache
+def _locator() -> Any:
+    """MONAI's own table of its components, for a ``_target_`` without a module."""
+    from monai.bundle import ComponentLocator  # seconds; only an option within a component needs it
+
+    return ComponentLocator()
+
+
 def _arguments(target: str) -> list[str]:
     """The names of the arguments of the class or function that a ``_target_`` names, as far as they can be known."""
-    module = _LOCATOR.get_component_module_name(target)
+    module = _locator().get_component_module_name(target)
     if module is not None:
         target = f"{module if isinstance(module, str) else module[0]}.{target}"
     try:
