@@ -283,10 +283,11 @@ class _Configs:
     def check(self, runs: Sequence[Run]) -> None:
         """Compare what every variant gives with what the configs define, before anything is written."""
         from monai_fusion.options.overrides import check_overrides
+        from monai_fusion.workflow.components import component_arguments
 
         problems: dict[str, Problem] = {}
         for run in runs:
-            for problem in check_overrides(_parsed(run.train)):
+            for problem in check_overrides(_parsed(run.train), component_arguments):
                 problems.setdefault(str(problem), problem)
         if problems:
             raise InputError(problems.values())

@@ -52,7 +52,7 @@ def _merge(config: dict[str, Any], key: str, value: Any) -> None:
     try:
         for name in parents:
             place = place[int(name) if isinstance(place, list) else name]
-        index = int(last) if isinstance(place, list) else last
+        index: Any = int(last) if isinstance(place, list) else last
         there = place[index] if adds and (isinstance(place, list) or index in place) else None
         if isinstance(there, dict) and isinstance(value, Mapping):
             there.update(value)

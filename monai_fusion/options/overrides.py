@@ -7,10 +7,7 @@ without a word. Here the command line is compared with the config files that it 
 from __future__ import annotations
 
 import difflib
-import inspect
-import pydoc
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_all_start_methods
 from typing import Any
 
@@ -37,8 +34,13 @@ _SHARES = ("label_smoothing", "spec_augment_prob", "spec_augment_fraction", "rot
 _SPACES = 'put double quotes around a value with spaces in it: --name "one value"'
 
 
-def check_overrides(command: CommandLine) -> list[Problem]:
+def check_overrides(command: CommandLine, arguments_of: Callable[[str], Sequence[str]] | None) -> list[Problem]:
     """Compare the options with what the config files define.
+
+    Args:
+        command: The command line.
+        arguments_of: Names the arguments of the class or function behind a ``_target_``; to know them it must be
+            imported. None leaves options within a component (``train#trainer#max_epochs``) unchecked.
 
     Returns:
         One problem for each option that no config defines, or whose value is of another type than the config's own,
@@ -46,7 +48,9 @@ def check_overrides(command: CommandLine) -> list[Problem]:
         for each word that belongs to no option; and one for each value of a config itself that is out of its range.
     """
     config = load_configs(command.config_files)
-    found = {name: _check(name, value, config, command.typed) for name, value in command.overrides.items()}
+    found = {
+        name: _check(name, value, config, command.typed, arguments_of) for name, value in command.overrides.items()
+    }
     problems = [problem for problem in found.values() if problem is not None]
     problems += [
         Problem(word, seen=f"a word that belongs to no option, after --{option}", advice=_SPACES)
@@ -84,15 +88,21 @@ def resumes(value: object) -> bool:
     return value == _LATEST or flag(value, "resume")
 
 
-def _check(name: str, value: Any, config: Mapping[str, Any], typed: Mapping[str, str | None]) -> Problem | None:
+def _check(
+    name: str,
+    value: Any,
+    config: Mapping[str, Any],
+    typed: Mapping[str, str | None],
+    arguments_of: Callable[[str], Sequence[str]] | None,
+) -> Problem | None:
     keys = name.removeprefix("+").replace("::", "#").split("#")
-    if keys[0] == "_meta_":
+    if keys[0] == "_meta_" or (len(keys) > 1 and arguments_of is None):
         return None
     place: Any = config
     for depth, key in enumerate(keys):
         below = _step(place, key)
         if below is _MISSING:
-            known = [*_known_names(place), *(RUN_OPTIONS if depth == 0 else ())]
+            known = [*_known_names(place, arguments_of), *(RUN_OPTIONS if depth == 0 else ())]
             if depth == len(keys) - 1 and depth > 0 and key in known:
                 return None  # an argument of the component that the config leaves at its default
             prefix = "#".join(keys[:depth])
@@ -121,35 +131,15 @@ def _step(place: Any, key: str) -> Any:
     return _MISSING
 
 
-def _known_names(place: Any) -> list[str]:
+def _known_names(place: Any, arguments_of: Callable[[str], Sequence[str]] | None) -> list[str]:
     """The names that may stand at a place: the config's own and the arguments of the component there."""
     if not isinstance(place, Mapping):
         return []
     names = [str(key) for key in place if not str(key).startswith("_")]
     target = place.get("_target_")
-    if isinstance(target, str):
-        names += [name for name in (*_arguments(target), *_COMPONENT_KEYS) if name not in names]
+    if isinstance(target, str) and arguments_of is not None:
+        names += [name for name in (*arguments_of(target), *_COMPONENT_KEYS) if name not in names]
     return names
-
-
-@cache
-def _locator() -> Any:
-    """MONAI's own table of its components, for a ``_target_`` without a module."""
-    from monai.bundle import ComponentLocator  # seconds; only an option within a component needs it
-
-    return ComponentLocator()
-
-
-def _arguments(target: str) -> list[str]:
-    """The names of the arguments of the class or function that a ``_target_`` names, as far as they can be known."""
-    module = _locator().get_component_module_name(target)
-    if module is not None:
-        target = f"{module if isinstance(module, str) else module[0]}.{target}"
-    try:
-        parameters = inspect.signature(pydoc.locate(target)).parameters.values()  # type: ignore[arg-type] # may be None
-    except (pydoc.ErrorDuringImport, TypeError, ValueError):  # no such module, no such name, or no signature
-        return []
-    return [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
 
 
 def _unknown(name: str, key: str, prefix: str, known: Sequence[str]) -> Problem:

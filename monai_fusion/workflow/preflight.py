@@ -22,6 +22,7 @@ from monai_fusion.options.overrides import check_overrides
 from monai_fusion.output_folder import claim, make_writable
 from monai_fusion.run_folder import MODEL_FILE, RESULTS
 from monai_fusion.workflow import processes
+from monai_fusion.workflow.components import component_arguments
 from monai_fusion.workflow.recipe import read_recipe
 from monai_fusion.workflow.tracking import check_tracking
 
@@ -42,7 +43,7 @@ def check_command_line() -> None:
     command = CommandLine.parse(sys.argv)
     if command is None:
         return
-    if problems := check_overrides(command):
+    if problems := check_overrides(command, component_arguments):
         raise InputError(problems)
     check_tracking(command)
 

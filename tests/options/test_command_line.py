@@ -17,6 +17,7 @@ from monai_fusion.errors import InputError
 from monai_fusion.options import command_line
 from monai_fusion.options.configs import load_configs
 from monai_fusion.workflow import CommandLine, check_overrides, flag, resumes
+from monai_fusion.workflow.components import component_arguments
 from tests.support import BUNDLE_CONFIGS
 
 ENTRY = "/somewhere/site-packages/monai/bundle/__main__.py"
@@ -161,7 +162,7 @@ def test_another_programs_command_line_is_not_read(argv: list[str]) -> None:
 
 
 def problems(*words: str) -> list[str]:
-    return [str(problem) for problem in check_overrides(parse("--config_file", TRAIN, *words))]
+    return [str(problem) for problem in check_overrides(parse("--config_file", TRAIN, *words), component_arguments)]
 
 
 @pytest.mark.parametrize(
@@ -301,7 +302,7 @@ def test_a_knob_that_only_an_overlay_defines_is_known(tmp_path: Path) -> None:
     overlay = tmp_path / "mine.yaml"
     overlay.write_text("my_knob: 3\n")
     command = parse("--config_file", str([TRAIN, str(overlay)]), "--my_knob", "4", "--batch_size", "2")
-    assert check_overrides(command) == []
+    assert check_overrides(command, component_arguments) == []
 
 
 OVERLAYS: dict[str, Any] = {

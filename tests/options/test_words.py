@@ -13,6 +13,7 @@ from monai.bundle import ConfigParser
 
 from monai_fusion.options.words import as_word, check_text, expand_home, without_expression
 from monai_fusion.workflow import CommandLine, check_overrides
+from monai_fusion.workflow.components import component_arguments
 from tests.support import BUNDLE_CONFIGS
 
 ENTRY = "/somewhere/site-packages/monai/bundle/__main__.py"
@@ -95,7 +96,7 @@ def test_other_values_are_spelt_as_literals(text: Any) -> None:
 def message(*words: str) -> str:
     command = CommandLine.parse([ENTRY, "run", "--config_file", TRAIN, *words])
     assert command is not None
-    (problem,) = check_overrides(command)
+    (problem,) = check_overrides(command, component_arguments)
     return str(problem)
 
 
@@ -160,7 +161,7 @@ def test_a_sign_that_monai_replaces_is_refused_in_an_overlay_too(tmp_path: Path)
     overlay.write_text(yaml.safe_dump({"output_dir": "runs/a#1"}))
     command = CommandLine.parse([ENTRY, "run", "--config_file", str([TRAIN, str(overlay)])])
     assert command is not None
-    assert [problem.where for problem in check_overrides(command)] == ["--output_dir"]
+    assert [problem.where for problem in check_overrides(command, component_arguments)] == ["--output_dir"]
 
 
 def test_the_home_folder_stands_for_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
