@@ -35,9 +35,9 @@ demo: setup
 	$(BIN)/monai-fusion datalist build --eeg-dir $(COHORT)/eeg --mri-dir $(COHORT)/mri \
 	    --participants $(COHORT)/participants.csv --id-column participant_id --label-column gender --classes M F \
 	    --out $(DEMO)/datalist.json --force
-	$(RUN) --config_file "['$(BUNDLE)/configs/train.yaml','$(BUNDLE)/configs/demo.yaml']" --bundle_root $(BUNDLE) \
+	$(RUN) --config_file "['$(BUNDLE)/configs/train.yaml','$(BUNDLE)/configs/demo.yaml']" \
 	    --datalist $(DEMO)/datalist.json --output_dir $(DEMO)/run --seed $(SEED)
-	$(RUN) --config_file $(BUNDLE)/configs/evaluate.yaml --bundle_root $(BUNDLE) \
+	$(RUN) --config_file $(BUNDLE)/configs/evaluate.yaml \
 	    --datalist $(DEMO)/datalist.json --output_dir $(DEMO)/run
 	@echo "The demo's results are in $(DEMO)/run: report.html (open it), metrics.json, predictions.csv, history.csv, model.pt, tensorboard/"
 

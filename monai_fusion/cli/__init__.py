@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from monai_fusion import __version__
-from monai_fusion.cli import datalist_check  # noqa: F401 -- registers its commands on datalist_app
+from monai_fusion.cli import bundle_runs, datalist_check  # noqa: F401 -- registers its commands on datalist_app
 from monai_fusion.cli.bundle import bundle
 from monai_fusion.cli.cohort import sample_cohort
 from monai_fusion.cli.compare import CompareCommand, compare
@@ -34,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(datalist_app, name="datalist")
+bundle_runs.register(app)
 app.command("sample-cohort")(sample_cohort)
 app.command("preprocess")(preprocess)
 app.command("rerun")(rerun)

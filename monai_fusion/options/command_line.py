@@ -43,7 +43,7 @@ class CommandLine:
         """Read an argument vector; None if it is not one of `python -m monai.bundle run`."""
         if len(argv) < 2 or argv[1] != "run" or Path(argv[0]).parts[-2:] != ("bundle", "__main__.py"):
             return None
-        options, typed, strays = _read_options(SeparateFlagArgs(list(argv[2:]))[0])
+        options, typed, strays = read_options(SeparateFlagArgs(list(argv[2:]))[0])
         defaults = options.get("args_file")
         if defaults:
             options = load_configs([defaults]) | options
@@ -60,7 +60,7 @@ class CommandLine:
         return knob in self.overrides or bool(overlays and knob in load_configs(overlays))
 
 
-def _read_options(words: list[str]) -> tuple[dict[str, Any], dict[str, str | None], list[tuple[str, str]]]:
+def read_options(words: list[str]) -> tuple[dict[str, Any], dict[str, str | None], list[tuple[str, str]]]:
     """Read ``--name value``, ``--name=value``, ``--name`` (true) and ``--noname`` (false) as `fire` does.
 
     Returns:

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.bundle.conftest import SMALL, Cohort, bundle_run, monai_fusion
+from tests.bundle.conftest import SMALL, Cohort, bundle_command, bundle_run, monai_fusion
 
 
 def spoil_shape(path: Path) -> None:
@@ -145,3 +145,37 @@ def test_a_model_is_not_used_on_other_classes_or_other_preprocessing(
     )
     message = assert_refused(done)
     assert "['F', 'M'], expected ['M', 'F']" in message and "mri_preprocessing" in message
+
+
+REFUSED = {
+    "run#2": "run#2 is read as 'run', expected text",
+    "@home": "MONAI reads @home as a reference into the config, expected text",
+    "$HOME/x": "MONAI reads $HOME/x as a Python expression, expected text",
+    "a,b": "a,b is read as a collection, ('a', 'b'), expected text",
+    "": "empty, expected text: is a variable of the shell not set?",
+}
+
+
+@pytest.mark.parametrize("typed", REFUSED)
+def test_an_output_folder_that_would_be_another_one_is_refused_and_nothing_is_cleared(
+    typed: str, cohort: Cohort, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.pt").write_bytes(b"a finished run")
+    command = bundle_command("train.yaml", datalist=cohort.datalist, output_dir=typed, overwrite="true", **SMALL)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300)
+    assert f"--output_dir: {REFUSED[typed]}" in assert_refused(done)
+    assert [path.name for path in tmp_path.rglob("*")] == ["run", "model.pt"]
+
+
+def test_what_can_be_refused_without_the_recordings_is_refused_before_they_are_prepared(
+    cohort: Cohort, tmp_path: Path
+) -> None:
+    options = SMALL | {"num_epochs": "[5]", "datalist": cohort.datalist, "output_dir": tmp_path / "run"}
+    assert 'num_epochs: [5], expected 2 numbers, one a stage: e.g. "[15, 10]"' in assert_refused(
+        bundle_run("train.yaml", **options)
+    )
+    weights = SMALL | {"pretrained": "true", "eeg_weights": tmp_path / "none.pth", "mri_weights": tmp_path / "none.pth"}
+    done = bundle_run("train.yaml", datalist=cohort.datalist, output_dir=tmp_path / "run", **weights)
+    assert "none.pth': file not found" in assert_refused(done)
+    assert not (tmp_path / "preprocessed").exists()

@@ -228,3 +228,15 @@ def test_a_second_training_does_not_overwrite_the_first_by_accident(cohort: Coho
     assert done.returncode == 2
     assert "--overwrite true" in done.stderr and "Traceback" not in done.stderr
     assert (run_folder / "model.pt").stat().st_mtime_ns == before
+
+
+def test_predict_is_the_inference_of_the_bundle_whatever_the_folders_are_called(
+    cohort: Cohort, run_folder: Path, tmp_path: Path
+) -> None:
+    plain = bundle_run("inference.yaml", datalist=cohort.datalist, model_dir=run_folder, output_dir=tmp_path / "plain")
+    assert plain.returncode == 0, plain.stdout + plain.stderr
+    folder = tmp_path / "a,b #2 @home"
+    short = monai_fusion("predict", cohort.datalist, "--model_dir", run_folder, "--output_dir", folder)
+    assert short.returncode == 0, short.stdout + short.stderr
+    assert short.stdout.startswith("python -m monai.bundle run --config_file ")
+    assert (folder / "predictions.csv").read_bytes() == (tmp_path / "plain" / "predictions.csv").read_bytes()

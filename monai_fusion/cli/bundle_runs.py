@@ -1,0 +1,154 @@
+"""``monai-fusion train``, ``evaluate`` and ``predict``: short fronts of `python -m monai.bundle run`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+_ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
+_CONFIGS = {"train": "train.yaml", "evaluate": "evaluate.yaml", "predict": "inference.yaml"}
+_WIDTH = 26
+
+_Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="DATALIST [--KNOB VALUE]...", help="The cohort's JSON file, then options.", show_default=False
+    ),
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything that can be, and print the bundle run.")]
+
+
+class BundleRunCommand(TyperCommand):
+    """A command whose ``--help`` lists the knobs of its config, as the config says them."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the knobs below the options."""
+        from monai_fusion.options.knobs import read_knobs
+        from monai_fusion.shipped_bundle import shipped_bundle
+
+        section = ""
+        for knob in read_knobs(shipped_bundle() / "configs" / _CONFIGS[str(self.name)]):
+            if knob.section != section:
+                section = knob.section
+                formatter.write(f"\nKnobs: {section}\n")
+            computed = not knob.default or knob.default.lstrip("'\"")[:1] in ("$", "@")
+            name = f"  --{knob.name} {'' if computed else knob.default}".rstrip()
+            gap = " " * max(2, _WIDTH - len(name))
+            lines = textwrap.wrap(knob.comment, max(20, formatter.width - _WIDTH)) or [""]
+            formatter.write(f"{name}{gap}{lines[0]}\n")
+            for line in lines[1:]:
+                formatter.write(f"{' ' * _WIDTH}{line}\n")
+
+
+def train(words: _Words = None, dry_run: _DryRun = False) -> None:
+    """Train the fusion network in two stages on a datalist.
+
+    Every knob of train.yaml is an option, with its default below. `--config_file FILE` lays a config of yours over
+    train.yaml (repeatable). The bundle run that is started is printed first. Exit code 0 if done, 2 for wrong input.
+
+    \b
+    monai-fusion train gender.json --output_dir runs/first
+    monai-fusion train gender.json --output_dir runs/quick --num_epochs "[5, 3]" --batch_size 8 --device cpu
+    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
+    _run("train", words, dry_run, require_labels=True)
+
+
+def evaluate(words: _Words = None, dry_run: _DryRun = False) -> None:
+    """Score a trained model on the test part of a datalist, and write report.html.
+
+    Every knob of evaluate.yaml is an option, with its default below. The bundle run that is started is printed first.
+    Exit code 0 if done, 2 for wrong input.
+
+    \b
+    monai-fusion evaluate gender.json --output_dir runs/first
+    monai-fusion evaluate site_b.json --model_dir runs/first --output_dir runs/site_b
+    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
+    _run("evaluate", words, dry_run, require_labels=True)
+
+
+def predict(words: _Words = None, dry_run: _DryRun = False) -> None:
+    """Predict the participants of a datalist with a trained model; labels are not needed.
+
+    Every knob of inference.yaml is an option, with its default below. The bundle run that is started is printed first.
+    Exit code 0 if done, 2 for wrong input.
+
+    \b
+    monai-fusion predict new_people.json --model_dir runs/first --output_dir runs/first/new
+    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
+    _run("predict", words, dry_run, require_labels=False)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the three commands."""
+    for command in (train, evaluate, predict):
+        app.command(command.__name__, cls=BundleRunCommand, context_settings=_ANYTHING)(command)
+
+
+def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_labels: bool) -> None:
+    from monai_fusion.options.front import plan_run
+    from monai_fusion.shipped_bundle import shipped_bundle
+
+    config = shipped_bundle() / "configs" / _CONFIGS[name]
+    run = plan_run(_relative(config), words or ())
+    _check_files(name, run.knobs, require_labels=require_labels)
+    command = ("python", "-m", "monai.bundle", *run.words)
+    typer.echo(shlex.join(command) if os.name == "posix" else subprocess.list2cmdline(command))
+    if dry_run:
+        return
+    sys.stdout.flush()
+    sys.exit(_start(run.words))
+
+
+def _relative(path: Path) -> Path:
+    """A path below the working folder as people write it; any other as it is."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> None:
+    """Check the datalist and the model as far as that goes without importing torch: the run itself checks all.
+
+    Raises:
+        InputError: There is no datalist, it is wrong, or the model is not there.
+    """
+    from monai_fusion.datalist import DatalistError, check_datalist
+    from monai_fusion.errors import InputError, Problem
+    from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE
+
+    datalist = knobs["datalist"]
+    if not datalist:
+        raise InputError(Problem("DATALIST", seen="not given", wanted="the path of a datalist (monai-fusion datalist)"))
+    model = str(knobs.get("model_dir") or "")
+    model = str(knobs["output_dir"]) if model == "@output_dir" else model
+    if name != "train" and not model.startswith(("$", "@", "%")):
+        folder = Path(model).expanduser()
+        if missing := [each for each in (RECIPE_FILE, MODEL_FILE) if not (folder / each).is_file()]:
+            advice = "give the --output_dir of a training as --model_dir"
+            raise InputError(Problem(model, seen=f"no {missing[0]}", wanted="a trained model", advice=advice))
+        return  # which recordings its participants need is for the model to say
+    path = Path(datalist).expanduser()
+    modalities = knobs["modalities"]
+    sections = ("training", "validation", "test")
+    if problems := check_datalist(path, sections, require_labels=require_labels, modalities=modalities):
+        raise DatalistError(problems, heading=str(path))
+
+
+def _start(words: Sequence[str]) -> int:
+    """Run `python -m monai.bundle` in this process's place, or, where there is no such thing, below it."""
+    command = [sys.executable, "-m", "monai.bundle", *words]
+    if os.name == "posix":
+        os.execv(sys.executable, command)  # noqa: S606 # signals and the exit code are the run's own
+    while True:
+        try:
+            return subprocess.run(command, check=False).returncode  # noqa: S603 # checked words, no shell
+        except KeyboardInterrupt:
+            continue  # the console told the run as well: it ends in its own way

@@ -1,0 +1,95 @@
+"""The bundle run that ``monai-fusion train``, ``evaluate`` or ``predict`` stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.options.command_line import CommandLine, read_options
+from monai_fusion.options.configs import load_configs
+from monai_fusion.options.overrides import check_overrides
+from monai_fusion.options.words import TEXT_KNOBS, as_word
+
+# What `CommandLine.parse` knows a bundle run by.
+_ENTRY = str(Path("monai") / "bundle" / "__main__.py")
+
+
+@dataclass(frozen=True)
+class BundleRun:
+    """A bundle run, checked as far as that goes without MONAI.
+
+    Attributes:
+        words: What stands behind ``python -m monai.bundle``.
+        knobs: The value of each knob that the command line or a config gives, as written; expressions are texts.
+    """
+
+    words: tuple[str, ...]
+    knobs: dict[str, Any]
+
+
+def plan_run(config: Path, words: Sequence[str]) -> BundleRun:
+    """Make a bundle run of a config and the words of a command; what is typed for a text is what the text will be.
+
+    Args:
+        config: The shipped config.
+        words: The datalist, if it comes first, and options: knobs by name, ``--config_file`` for an overlay
+            (repeatable), and the options of `python -m monai.bundle run` itself.
+
+    Raises:
+        InputError: An option that no config defines, of a wrong type or out of range, or a word of no option.
+    """
+    rest = list(words)
+    datalist = [rest.pop(0)] if rest and not rest[0].startswith("-") else []
+    rest, overlays = _take_overlays(rest)
+    # The name alone is enough for an overlay that lies beside the shipped config.
+    overlays = [path if path.is_file() or path.name != str(path) else config.with_name(path.name) for path in overlays]
+    files = [config, *overlays]
+    if missing := [path for path in files if not path.is_file()]:
+        raise InputError(Problem("--config_file", seen=f"{path}: no such file") for path in missing)
+    try:
+        defaults = load_configs(files)
+    except ValueError as error:
+        raise InputError(Problem("--config_file", seen=str(error), wanted="a config of the bundle")) from None
+    _, typed, strays = read_options([*(("--datalist", *datalist) if datalist else ()), *rest])
+    if strays:
+        option, word = strays[0]
+        advice = "the datalist comes first; put double quotes around a value with spaces in it"
+        raise InputError(Problem(word, seen=f"a word that belongs to no option, after --{option}", advice=advice))
+    if (tracking := typed.get("tracking")) not in (None, "mlflow") and not Path(str(tracking)).is_file():
+        raise InputError(Problem("--tracking", seen=repr(tracking), wanted="mlflow, or a file of MONAI's settings"))
+    one = str(config) if not overlays and as_word(config) == str(config) and "," not in str(config) else None
+    spelt = ["run", "--config_file", one or as_word([str(path) for path in files])]
+    for name, value in typed.items():
+        spelt.append(f"--{name}")
+        if value is not None:
+            spelt.append(as_word(value) if _is_text(name, defaults) else value)
+    command = CommandLine.parse([_ENTRY, *spelt])
+    assert command is not None  # noqa: S101 # it was made to be one
+    if problems := check_overrides(command, None):
+        raise InputError(problems)
+    texts = {name: word for name, word in typed.items() if word is not None and _is_text(name, defaults)}
+    return BundleRun(tuple(spelt), {**defaults, **command.overrides, **texts})
+
+
+def _take_overlays(words: Sequence[str]) -> tuple[list[str], list[Path]]:
+    rest: list[str] = []
+    overlays: list[Path] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        name, given, value = word.partition("=")
+        if name.replace("-", "_") != "__config_file":
+            rest.append(word)
+        elif given or left:
+            overlays.append(Path(value if given else left.pop(0)))
+        else:
+            raise InputError(Problem("--config_file", seen="no value stands behind it", wanted="an overlay's path"))
+    return rest, overlays
+
+
+def _is_text(name: str, defaults: dict[str, Any]) -> bool:
+    default = defaults.get(name)
+    return name in TEXT_KNOBS or (isinstance(default, str) and default[:1] not in ("$", "@", "%"))

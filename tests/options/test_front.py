@@ -1,0 +1,130 @@
+"""``monai-fusion train``, ``evaluate`` and ``predict``: the bundle runs that they stand for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from monai_fusion.errors import InputError
+from monai_fusion.options.command_line import CommandLine
+from monai_fusion.options.front import plan_run
+from monai_fusion.options.knobs import read_knobs
+from tests.options.test_words import ENTRY, arrives
+from tests.support import BUNDLE_CONFIGS
+
+TRAIN = BUNDLE_CONFIGS / "train.yaml"
+
+
+def planned(*words: str) -> CommandLine:
+    command = CommandLine.parse([ENTRY, *plan_run(TRAIN, words).words])
+    assert command is not None
+    return command
+
+
+def test_the_datalist_comes_first_and_every_knob_is_an_option() -> None:
+    command = planned("my list.json", "--output-dir", "runs/first", "--num_epochs", "[5, 3]", "--overwrite")
+    assert command.config_files == (str(TRAIN),)
+    expected: dict[str, Any] = {"datalist": "my list.json", "output_dir": "runs/first", "num_epochs": [5, 3]}
+    assert command.overrides == expected | {"overwrite": True}
+
+
+@pytest.mark.parametrize("text", ["run#2", "@home", "%TEMP%/x", "$HOME/x", "a,b", "[x]", "2024", "C:\\new", "a b"])
+@pytest.mark.parametrize("knob", ["output_dir", "datalist", "eeg_weights", "run_name"])
+def test_a_text_is_used_as_it_is_typed_whatever_monai_would_make_of_it(knob: str, text: str) -> None:
+    run = plan_run(TRAIN, [f"--{knob}", text])
+    assert run.knobs[knob] == text
+    assert arrives(run.words[-1]) == text
+
+
+def test_overlays_are_laid_over_the_shipped_config_and_define_knobs(tmp_path: Path) -> None:
+    overlay = tmp_path / "mine, too.yaml"
+    overlay.write_text(yaml.safe_dump({"my_knob": 3, "batch_size": 2}))
+    for words in (["--config_file", str(overlay)], [f"--config-file={overlay}"]):
+        command = planned("list.json", *words, "--my_knob", "4")
+        assert command.config_files == (str(TRAIN), str(overlay))
+    assert plan_run(TRAIN, ["list.json", "--config_file", str(overlay)]).knobs["batch_size"] == 2
+
+
+def test_a_shipped_overlay_is_found_by_its_name() -> None:
+    assert planned("list.json", "--config_file", "demo.yaml").config_files == (
+        str(TRAIN),
+        str(TRAIN.with_name("demo.yaml")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a.json", "--num_epoch", "3"], "--num_epoch: there is no 'num_epoch' in the config: did you mean --num_epo"),
+        (["a.json", "--head_lr", "-1"], "--head_lr: -1, expected a number above 0"),
+        (["a.json", "--output_dir", "my", "run"], "run: a word that belongs to no option, after --output_dir: the da"),
+        (["a.json", "b.json"], "b.json: a word that belongs to no option, after --datalist: the datalist comes first"),
+        (["a.json", "--output_dir"], "--output_dir: no value stands behind it, expected one, such as 'runs/latest'"),
+        (
+            ["a.json", "--config_file", "nothere.yaml"],
+            f"--config_file: {TRAIN.with_name('nothere.yaml')}: no such file",
+        ),
+        (["a.json", "--tracking", "mlfow"], "--tracking: 'mlfow', expected mlflow, or a file of MONAI's settings"),
+        (["a.json", "--config_file"], "--config_file: no value stands behind it, expected an overlay's path"),
+    ],
+)
+def test_what_is_wrong_is_refused(words: list[str], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        plan_run(TRAIN, words)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "a: [", "nothing#there: 1"])
+def test_an_overlay_that_is_no_config_is_refused(content: str, tmp_path: Path) -> None:
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(content)
+    with pytest.raises(InputError, match=r"^--config_file: "):
+        plan_run(TRAIN, ["list.json", "--config_file", str(overlay)])
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "inference"])
+def test_every_knob_that_a_config_comments_is_found_with_its_default(name: str) -> None:
+    path = BUNDLE_CONFIGS / f"{name}.yaml"
+    head = yaml.safe_load(path.read_text(encoding="utf-8").split("# ---- the parts")[0])
+    knobs = {knob.name: knob for knob in read_knobs(path)}
+    assert list(knobs) == list(head)
+    assert all(knob.comment for knob in knobs.values())
+    written = {name: yaml.safe_load(knob.default) for name, knob in knobs.items() if knob.default}
+    assert written == {name: value for name, value in head.items() if name in written}
+    assert len(written) >= len(head) - 1  # stage_blocks goes over several lines
+
+
+def start(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "monai_fusion", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+
+
+def test_the_help_lists_the_knobs_of_the_config_with_their_comments() -> None:
+    for command in ("train", "evaluate", "predict"):
+        done = start(command, "--help")
+        assert done.returncode == 0 and "--segments_at_once 16" in done.stdout and "DATALIST" in done.stdout
+    assert "number of" not in done.stdout and "where predictions.csv is written" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train"], "error: DATALIST: not given, expected the path of a datalist (monai-fusion datalist)"),
+        (["train", "nothere.json"], "nothere.json: there is no such file"),
+        (["evaluate", "list.json", "--model_dir", "nothere"], "error: nothere: no recipe.json, expected a trained mod"),
+        (["predict", "list.json", "--model-dir", "nothere"], "error: nothere: no recipe.json, expected a trained mod"),
+    ],
+)
+def test_what_is_wrong_is_said_before_torch_is_imported(words: list[str], message: str) -> None:
+    code = (
+        "import sys; from monai_fusion.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as ended: print(ended.code, {'torch', 'monai'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert message in done.stderr and done.stdout == "2 set()\n"
