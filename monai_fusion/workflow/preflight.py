@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from tqdm import tqdm
@@ -17,10 +19,12 @@ from monai_fusion import ranks
 from monai_fusion.datalist import DatalistError, check_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
+from monai_fusion.evaluation.model_loader import check_model
 from monai_fusion.output_folder import claim, make_writable
 from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.workflow import processes
 from monai_fusion.workflow.overrides import CommandLine, check_overrides
+from monai_fusion.workflow.reasons import failure_behind
 from monai_fusion.workflow.recipe import read_recipe
 from monai_fusion.workflow.tracking import check_tracking
 
@@ -76,7 +80,9 @@ def preflight(
             Problem("--datalist", seen="not given", wanted="the path of a datalist (monai-fusion datalist)")
         )
     if model_dir is not None:
-        modalities = read_recipe(model_dir).get("modalities", modalities)
+        recipe = read_recipe(model_dir)
+        modalities = recipe.get("modalities", modalities)
+        check_model(model_dir, recipe.get("members"))
     check_modalities(modalities)
     if problems := check_datalist(datalist, sections, require_labels=require_labels, modalities=modalities):
         raise DatalistError(problems, heading=str(datalist))
@@ -103,15 +109,19 @@ def _is_no_echo(record: logging.LogRecord) -> bool:
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a further Ctrl-C would end the message, not the program
+    with suppress(OSError, ValueError):  # nobody reads it any more
+        sys.stdout.flush()
+    if isinstance(error, KeyboardInterrupt):
+        _report_interruption()
     cause = next((each for each in causes_of(error) if isinstance(each, InputError | RunFailed)), None)
-    sys.stdout.flush()
+    expected = cause is not None
+    cause = cause or failure_behind(error)
     if cause is None and (reason := processes.lost_contact(error)):
         _say(f"process {ranks.rank()} ends: it lost another one, which says why above, or was killed ({reason})")
         sys.exit(1)
-    _log_failure(str(cause or kind.__name__), None if cause else (kind, error, traceback))
-    if cause is None and not isinstance(error, Exception):  # Ctrl-C
-        sys.__excepthook__(kind, error, traceback)
-        return
+    # Of what has a name by its look alone, the log file keeps the traceback: the name may be wrong.
+    _log_failure(str(cause or kind.__name__), None if expected else (kind, error, traceback))
     if cause is None:
         with processes.speaking(f"{kind.__name__}: {error}") as mine:
             if ranks.joined():
@@ -126,6 +136,16 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
                 _say(message)
     processes.note_failure(message)
     sys.exit(cause.exit_code)  # honoured by the interpreter also inside the hook
+
+
+def _report_interruption() -> NoReturn:
+    """Say that Ctrl-C ended the run at once, and end as a shell expects."""
+    message = "interrupted: what was finished before stays; the same command (a training with --resume true) goes on"
+    _log_failure(message, None)
+    with tqdm.external_write_mode(file=sys.stderr):
+        _say(message)
+    logging.shutdown()
+    sys.exit(128 + signal.SIGINT)
 
 
 def _log_failure(message: str, traceback: Any) -> None:
