@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any
 
@@ -71,6 +73,7 @@ class GracefulStop:
     def _keep_from_new_processes(self, engine: Engine) -> None:
         """Hold back Ctrl-C while data loading processes start: they inherit that, and so no terminal reaches them."""
         if self._before and hasattr(signal, "pthread_sigmask"):
+            _start_helpers(engine.state.dataloader)
             self._unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
     def _hear_again(self, engine: Engine | None = None) -> None:
@@ -100,6 +103,15 @@ class GracefulStop:
                 engine.state.stopped_by = self.received
         self._restore(engine)
         raise error
+
+
+def _start_helpers(loader: Any) -> None:
+    """Start what Python starts along with a first spawned process: it lets Ctrl-C through again after that."""
+    if getattr(loader, "num_workers", 0) == 0:
+        return
+    context = loader.multiprocessing_context or multiprocessing.get_context()
+    if context.get_start_method() != "fork":
+        resource_tracker.ensure_running()
 
 
 def is_death_of_worker(error: BaseException) -> bool:

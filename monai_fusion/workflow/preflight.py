@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -99,6 +100,7 @@ def report_input_errors() -> None:
     to the log file as well.
     """
     sys.excepthook = _report
+    threading.excepthook = _report_thread
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_no_echo)
 
@@ -136,6 +138,12 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
                 _say(message)
     processes.note_failure(message)
     sys.exit(cause.exit_code)  # honoured by the interpreter also inside the hook
+
+
+def _report_thread(failed: threading.ExceptHookArgs) -> None:
+    """Keep quiet of a thread that could not write, as TensorBoard's: the main thread meets the same and says it."""
+    if failure_behind(failed.exc_value) is None:
+        threading.__excepthook__(failed)
 
 
 def _report_interruption() -> NoReturn:

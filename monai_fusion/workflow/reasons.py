@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 import torch
 
@@ -72,14 +73,15 @@ def _of_files(error: BaseException) -> RunFailed | None:
     """What the system says of a file that cannot be written; one that is wrong as input is an `InputError`."""
     if not isinstance(error, OSError):
         return None
-    name = f": {error.filename}" if error.filename else ""
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
+    name = f": {path}" if path else ""
     if error.errno in _FULL:
         advice = "make room and go on with --resume true: what was written before is complete"
         return RunFailed(f"no space left to write to{name}", advice)
     if error.errno == errno.EFBIG:
         advice = "ulimit -f limits the size of files here, or the file system does"
         return RunFailed(f"the system allows no file of this size{name}", advice)
-    if error.filename and error.errno in _OF_FOLDERS:
+    if path and error.errno in _OF_FOLDERS:
         advice = "was the folder deleted, moved, replaced or made read-only while the run used it?"
-        return RunFailed(f"{error.filename}: {error.strerror}", advice)
+        return RunFailed(f"{path}: {error.strerror}", advice)
     return None
