@@ -20,9 +20,9 @@ from monai_fusion import ranks
 from monai_fusion.datalist import DatalistError, check_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
-from monai_fusion.evaluation.model_loader import check_model
+from monai_fusion.evaluation.model_loader import check_model, read_model
 from monai_fusion.output_folder import claim, make_writable
-from monai_fusion.run_folder import MODEL_FILE
+from monai_fusion.run_folder import MODEL_FILE, RESULTS
 from monai_fusion.workflow import processes
 from monai_fusion.workflow.overrides import CommandLine, check_overrides
 from monai_fusion.workflow.reasons import failure_behind
@@ -184,11 +184,24 @@ def _check_device(device: str | torch.device) -> None:
         raise InputError(Problem("--device", seen=str(device), wanted=f"cuda:0 to cuda:{count - 1}"))
 
 
+def _refuse_what_is_in_the_way(folder: Path, log_name: str) -> None:
+    """A folder or a named pipe under a result's name is nobody's result: it is not deleted, and not written to."""
+    names = [name for name in (*RESULTS, log_name) if (folder / name).exists() and not (folder / name).is_file()]
+    if names:
+        problems = [
+            Problem(str(folder / name), "", "is no file", "a file, or nothing", "move it away") for name in names
+        ]
+        raise InputError(problems)
+
+
 def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> None:
     """Make the output folder, see that it can be written to, and let the log go there as well."""
     if (folder / MODEL_FILE).exists() and not (overwrite or resume):
         advice = "choose another --output_dir, or give --resume true or --overwrite true"
         raise InputError(Problem(str(folder), seen=f"holds a trained model already ({MODEL_FILE})", advice=advice))
+    _refuse_what_is_in_the_way(folder, log_name)
+    if resume and (folder / MODEL_FILE).exists():
+        read_model(folder)  # the training may never beat the epoch that it holds
     make_writable(folder, "--output_dir")
     if ranks.is_main():
         claim(folder, Path(log_name).stem, "--output_dir")  # before the log of the run that holds it is replaced

@@ -184,7 +184,7 @@ def _is_well_formed(content: Mapping[str, Any]) -> bool:
         and _are_processes(content.get("processes", {"count": 1, "machines": 1}))
         and isinstance(command.get("config_files"), list)
         and all(
-            isinstance(each, dict) and all(isinstance(each.get(name), str) for name in ("path", "digest"))
+            isinstance(each, dict) and all(_is_line(each.get(name)) for name in ("path", "digest"))
             for each in command["config_files"]
         )
         and all(isinstance(content.get(name) or {}, dict) for name in ("hardware", "knobs"))
@@ -194,6 +194,10 @@ def _is_well_formed(content: Mapping[str, Any]) -> bool:
         and isinstance(weights.get("digest"), str)
         and isinstance(weights.get("parts"), dict)
     )
+
+
+def _is_line(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()
 
 
 def _are_processes(content: object) -> bool:
