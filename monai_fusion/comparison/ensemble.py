@@ -14,6 +14,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.evaluation.calibration_file import StoredPrediction, fitted_file, read_calibration
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import content_hash, digest_of
+from monai_fusion.reading import read_json_object
 from monai_fusion.report.predictions import read_participants
 from monai_fusion.run_folder import CALIBRATION_FILE, MODEL_FILE, PREDICTIONS_FILE, RECIPE_FILE
 
@@ -33,7 +34,10 @@ def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:
     weights = [(record.manifest.get("weights") or {}).get("digest") for record in records]
     there = all((folder / name).is_file() for name in (MODEL_FILE, CALIBRATION_FILE))
     there = there and recipe.get("member_predictions") == _predictions_digest(records)
-    return there and None not in weights and sorted(recipe.get("member_weights", [])) == sorted(map(str, weights))
+    made_of = recipe.get("member_weights")
+    if not there or None in weights or not isinstance(made_of, list):
+        return False
+    return sorted(map(str, made_of)) == sorted(map(str, weights))
 
 
 def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
@@ -49,11 +53,12 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
         The folder.
 
     Raises:
-        InputError: The members were not trained alike.
+        InputError: The members were not trained alike, or a file of one is damaged.
     """
     import torch
 
     from monai_fusion.datalist import RecordingUse, read_datalist
+    from monai_fusion.evaluation.model_loader import read_model
     from monai_fusion.networks.ensemble import joined_states
     from monai_fusion.workflow.known import TRAINED_ON, digests_of
 
@@ -61,7 +66,7 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / RECIPE_FILE).unlink(missing_ok=True)  # the last to be written: without it, it is no model
     recipe = _common_recipe(records)
-    states = [torch.load(record.run.folder / MODEL_FILE, map_location="cpu", weights_only=True) for record in records]
+    states = [read_model(record.run.folder) for record in records]
     write_atomically(folder / MODEL_FILE, lambda stream: torch.save(joined_states(states), stream))
     write_atomically(folder / CALIBRATION_FILE, _calibration(records).encode("utf-8"))
     cohort = read_datalist(plan.options.output_dir / "folds" / "fold0.json")
@@ -100,6 +105,9 @@ def _calibration(records: Sequence[RunRecord]) -> str:
     files = [read_calibration(record.run.folder) for record in records]
     for record in records:
         for person in read_participants(record.run.folder)[1]:
+            if len(person.network) != len(files[0].classes):
+                seen = "no probabilities of the network"
+                raise InputError(Problem(record.run.title, PREDICTIONS_FILE, seen, advice="evaluate it again"))
             if person.label is not None:
                 said[person.participant_id].append(person.network)
                 labels[person.participant_id] = person.label
@@ -116,8 +124,4 @@ def _calibration(records: Sequence[RunRecord]) -> str:
 
 
 def _read_recipe(folder: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / RECIPE_FILE).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return read_json_object(folder / RECIPE_FILE) or {}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from monai_fusion.comparison.planning import Plan, Run
 from monai_fusion.errors import Problem
 from monai_fusion.files import write_atomically
+from monai_fusion.reading import read_json_object
 from monai_fusion.run_folder import EXPORT_FILE, MANIFEST_FILE, METRICS_FILE, MODEL_FILE, PREDICTIONS_FILE
 
 RECORD_FILE = "comparison_run.json"
 LOG_FILE = "console.log"
+# The entries of a manifest that are looked into.
+_OBJECTS = ("times", "weights", "identity")
 # What is stored as a digest can only be said to differ.
 _SAID = {
     "datalist": ("", "other participants or folds than before"),
@@ -31,15 +33,17 @@ class RunRecord:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.path = run.folder / RECORD_FILE
-        content = _read(self.path)
-        self.settings: Mapping[str, Any] | None = content.get("settings")
-        self.seconds: float = float(content.get("seconds") or 0.0)
-        self.evaluated = bool(content.get("evaluated"))
+        content = read_json_object(self.path) or {}
+        settings, seconds = content.get("settings"), content.get("seconds")
+        self.settings: Mapping[str, Any] | None = settings if isinstance(settings, dict) else None
+        self.seconds = float(seconds) if isinstance(seconds, int | float) else 0.0
+        self.evaluated = content.get("evaluated") is True
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The training's manifest; empty if there is none."""
-        return _read(self.run.folder / MANIFEST_FILE)
+        """The training's manifest; empty if there is none. What is asked of it is an object, or not there."""
+        content = read_json_object(self.run.folder / MANIFEST_FILE) or {}
+        return {name: value for name, value in content.items() if name not in _OBJECTS or isinstance(value, dict)}
 
     @property
     def trained(self) -> bool:
@@ -60,8 +64,10 @@ class RunRecord:
     @property
     def auroc(self) -> float | None:
         """The AUROC of the tested fold."""
-        value: float | None = _read(self.run.folder / METRICS_FILE).get("scores", {}).get("auroc", {}).get("value")
-        return value
+        value: Any = read_json_object(self.run.folder / METRICS_FILE)
+        for name in ("scores", "auroc", "value"):
+            value = value.get(name) if isinstance(value, dict) else None
+        return float(value) if isinstance(value, int | float) else None
 
     def begin(self) -> None:
         """Note what the run is, before it starts."""
@@ -158,11 +164,3 @@ def _leaves(name: str, then: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
 def _shown(value: Any, longest: int = 60) -> str:
     text = "not given" if value is None else json.dumps(value)
     return text if len(text) <= longest else f"{text[: longest - 4]} ..."
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from monai_fusion.evaluation.evidence import EmbeddingWriter, ThumbnailWriter
     from monai_fusion.evaluation.handlers import ParticipantMetric, PredictionCollector, ReportPrinter, ResultWriter
     from monai_fusion.evaluation.inferer import ParticipantInferer
+    from monai_fusion.evaluation.model_loader import ModelLoader, read_model
     from monai_fusion.evaluation.predictions import Prediction, write_predictions
     from monai_fusion.evaluation.summary import Settings, summarize
     from monai_fusion.evaluation.text import report_text
@@ -23,6 +24,7 @@ _MODULES = {
     "Calibration": "calibration",
     "CalibrationWriter": "calibration_file",
     "EmbeddingWriter": "evidence",
+    "ModelLoader": "model_loader",
     "ParticipantInferer": "inferer",
     "ParticipantMetric": "handlers",
     "Prediction": "predictions",
@@ -34,6 +36,7 @@ _MODULES = {
     "fit_calibration": "calibration",
     "load_calibration": "calibration_file",
     "read_calibration": "calibration_file",
+    "read_model": "model_loader",
     "report_text": "text",
     "summarize": "summary",
     "write_predictions": "predictions",
@@ -43,6 +46,7 @@ __all__ = [
     "Calibration",
     "CalibrationWriter",
     "EmbeddingWriter",
+    "ModelLoader",
     "ParticipantInferer",
     "ParticipantMetric",
     "Prediction",
@@ -54,6 +58,7 @@ __all__ = [
     "fit_calibration",
     "load_calibration",
     "read_calibration",
+    "read_model",
     "report_text",
     "summarize",
     "write_predictions",

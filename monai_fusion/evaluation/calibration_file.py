@@ -6,13 +6,14 @@ later without training or predicting again.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from monai_fusion import __version__
 from monai_fusion.errors import InputError, Problem
@@ -26,9 +27,20 @@ from monai_fusion.evaluation.calibration import (
 )
 from monai_fusion.evaluation.predictions import Prediction
 from monai_fusion.files import write_atomically
+from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import CALIBRATION_FILE
 
+_ROUNDING = 1e-3
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _not_outside(value: float) -> float:
+    if value < 0 or value > 1:
+        raise ValueError("not from 0 to 1")
+    return value
+
+
+Probability = Annotated[float, AfterValidator(_not_outside)]
 
 
 class _Part(BaseModel):
@@ -40,7 +52,7 @@ class StoredPrediction(_Part):
     """A participant that temperature and threshold are fitted on; without the id, because models are passed on."""
 
     label: int
-    probabilities: list[float]
+    probabilities: list[Probability]
 
 
 class CalibrationFile(_Part):
@@ -51,7 +63,7 @@ class CalibrationFile(_Part):
     training_counts: list[int]
     network_prior: list[Share]
     target_prior: list[Share]
-    temperature: Annotated[float, Field(gt=0)]
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     threshold: Share | None
     operating_point: str
     notes: list[str]
@@ -199,13 +211,17 @@ def read_calibration(folder: str | os.PathLike[str], classes: Sequence[str] | No
     path = Path(folder) / CALIBRATION_FILE
     advice = "give --calibrate false, or train again"
     try:
-        content = CalibrationFile.model_validate_json(path.read_bytes())
-    except OSError:
+        content = CalibrationFile.model_validate_json(json.dumps(read_json(path)))
+    except FileNotFoundError:
         raise InputError(Problem(str(folder), seen=f"no {CALIBRATION_FILE}", advice=advice)) from None
+    except OSError as error:
+        raise InputError(Problem(str(path), seen=reason_of(error), advice=advice)) from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise InputError(Problem(str(path), place, first["msg"], advice=advice)) from None
+    except ValueError as error:
+        raise InputError(Problem(str(path), seen=reason_of(error), advice=advice)) from None
     classes = content.classes if classes is None else list(classes)
     if content.classes != classes:
         raise InputError(Problem(str(path), "classes", repr(content.classes), repr(classes), advice))
@@ -216,4 +232,7 @@ def read_calibration(folder: str | os.PathLike[str], classes: Sequence[str] | No
     }
     if sizes != {len(classes)} or any(not 0 <= row.label < len(classes) for row in content.predictions):
         raise InputError(Problem(str(path), seen=f"does not fit {len(classes)} classes", advice=advice))
+    for name, shares in (("network_prior", content.network_prior), ("target_prior", content.target_prior)):
+        if abs(sum(shares) - 1) > _ROUNDING:
+            raise InputError(Problem(str(path), name, "shares that are not together 1", advice=advice))
     return content

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torchvision.models.video import R3D_18_Weights
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.saved_tensors import check_saved, is_state_dict, load_saved
 
 CONVNEXT_TAG = "convnext_tiny.in12k_ft_in1k"
 """timm's name of the pinned ImageNet weights; every EEG encoder starts from these."""
@@ -69,7 +70,7 @@ def load_r3d18(backbone: nn.Module, weights: str | PathLike[str] | None = None) 
 
 
 def read_state_dict(path: Path, where: str) -> dict[str, Tensor]:
-    """Read a state dict from a ``.safetensors`` file, or by ``torch.load(weights_only=True)``.
+    """Read a state dict from a ``.safetensors`` file, or of `torch.save`, whose checksums are compared; no code runs.
 
     A wrapper such as ``{"state_dict": ...}``, ``{"model": ...}`` or the prefix ``module.`` is taken off, as timm does.
 
@@ -80,8 +81,8 @@ def read_state_dict(path: Path, where: str) -> dict[str, Tensor]:
     Raises:
         InputError: It is missing, damaged, or not a state dict.
     """
-    state = _read(path, where, load_state_dict)
-    if not _is_state_dict(state):
+    state = _read(path, where, _load_any_layout)
+    if not is_state_dict(state):
         raise InputError(
             Problem(where, f"'{path}'", f"holds {_shown(state)}", "a state dict (names of parameters -> tensors)")
         )
@@ -95,8 +96,8 @@ def read_exported_state(path: str | PathLike[str], where: str = "weights") -> di
         InputError: It is missing, damaged, or something else.
     """
     path = Path(path).expanduser()
-    state = _read(path, where, _load_weights_only)
-    if not (isinstance(state, Mapping) and state and all(_is_state_dict(part) for part in state.values())):
+    state = _read(path, where, load_saved)
+    if not (isinstance(state, Mapping) and state and all(is_state_dict(part) for part in state.values())):
         raise InputError(
             Problem(where, f"'{path}'", f"holds {_shown(state)}", "the state dicts eeg_enc, mri_enc, head")
         )
@@ -173,7 +174,7 @@ def _downloaded_r3d18() -> Path:
 
 def _read(path: Path, where: str, reader: Callable[[str], T]) -> T:
     if not path.is_file():
-        seen = "is a folder" if path.is_dir() else "file not found"
+        seen = "is a folder" if path.is_dir() else "is no file" if path.exists() else "file not found"
         raise InputError(Problem(where, f"'{path}'", seen, advice="give the path of a .pth or .safetensors file"))
     try:
         return reader(str(path))
@@ -189,12 +190,10 @@ def _read(path: Path, where: str, reader: Callable[[str], T]) -> T:
         ) from error
 
 
-def _load_weights_only(path: str) -> object:
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _is_state_dict(state: object) -> bool:
-    return isinstance(state, Mapping) and len(state) > 0 and all(isinstance(value, Tensor) for value in state.values())
+def _load_any_layout(path: str) -> Any:
+    if not path.endswith(".safetensors"):
+        check_saved(path, old_format=True)
+    return load_state_dict(path)  # reads both kinds, tensors alone, and takes wrappers off
 
 
 def _without(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

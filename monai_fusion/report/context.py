@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from monai_fusion.datalist.balance import Member, balance_of, warning_of
 from monai_fusion.datalist.reading import examine_datalist
 from monai_fusion.files import write_atomically
+from monai_fusion.reading import read_bytes, read_json_object
 from monai_fusion.run_folder import CONTEXT_FILE, HISTORY_FILE, MANIFEST_FILE
 
 
@@ -63,6 +65,16 @@ class Cohort(_Part):
     rows: tuple[CohortRow, ...]
     warnings: tuple[str, ...]
 
+    @model_validator(mode="after")
+    def _fits(self) -> Cohort:
+        """Every row counts the same classes and strata, which the page has columns for."""
+        width = len(self.classes)
+        for row in self.rows:
+            strata = [len(counts) for counts in row.by_stratum]
+            if len(row.by_class) != width or strata != [width] * len(self.strata):
+                raise ValueError("rows of other classes or strata")
+        return self
+
 
 class Context(_Part):
     """The content of ``report_data.json``.
@@ -100,7 +112,7 @@ def write_context(
     content = Context(
         cohort=describe_cohort(datalist, section),
         history=tuple(read_history(trained)),
-        manifest=read_json(trained / MANIFEST_FILE),
+        manifest=read_json_object(trained / MANIFEST_FILE),
     )
     write_atomically(Path(folder) / CONTEXT_FILE, content.model_dump_json(indent=1).encode("utf-8"))
 
@@ -145,28 +157,22 @@ def describe_cohort(datalist: str | os.PathLike[str], section: str) -> Cohort:
 
 def read_context(folder: Path) -> Context:
     """Read ``report_data.json``; an empty one if there is none, or it is not what an evaluation writes."""
+    content = read_json_object(folder / CONTEXT_FILE)
     try:
-        return Context.model_validate_json((folder / CONTEXT_FILE).read_bytes())
-    except (OSError, ValueError):  # pydantic's ValidationError is a ValueError
+        return Context() if content is None else Context.model_validate_json(json.dumps(content))
+    except ValueError:  # pydantic's ValidationError is one
         return Context()
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The object that a JSON file holds; None if there is no such file, or it holds something else."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def read_history(folder: Path) -> list[dict[str, str]]:
     """The rows of a run folder's ``history.csv``; none if there is no such file, or it is not a table."""
     try:
-        with (folder / HISTORY_FILE).open(encoding="utf-8", newline="") as stream:
-            return list(csv.DictReader(stream))
+        text = read_bytes(folder / HISTORY_FILE).decode("utf-8")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
     except (OSError, UnicodeDecodeError, csv.Error):
         return []
+    # A row that is too long has its rest under None, one that is too short has None for what it lacks.
+    return [{name: value or "" for name, value in row.items() if isinstance(name, str)} for row in rows]
 
 
 def _text(value: object) -> str:

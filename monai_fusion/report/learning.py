@@ -16,6 +16,8 @@ from monai_fusion.report.style import CLASS_COLOURS, INK, LINE_STYLES, MUTED, WA
 Floats = npt.NDArray[np.float64]
 
 _NOT_DRAWN = ("epoch", "stage", "seconds")
+# A figure is drawn for each column, to a scale that floating-point numbers can still divide.
+_MOST_COLUMNS, _LARGEST = 64, 1e9
 # What stands together in one figure; any other column gets its own.
 _LOSSES = {"train_loss": "training loss", "cross_entropy": "validation cross-entropy"}
 _SCORES = {
@@ -130,12 +132,13 @@ def to_history(rows: Sequence[Mapping[str, str]]) -> History | None:
     if not rows:
         return None
     columns: dict[str, Floats] = {}
-    for name in rows[0]:
+    for name in list(rows[0])[:_MOST_COLUMNS]:
         try:
-            columns[name] = np.array([float(row[name]) if row[name] else np.nan for row in rows])
-        except (TypeError, ValueError):
+            values = np.array([float(row[name]) if row[name] else np.nan for row in rows])
+        except (KeyError, TypeError, ValueError):
             continue
-    if "epoch" not in columns:
+        columns[name] = np.where(np.abs(values) < _LARGEST, values, np.nan)
+    if "epoch" not in columns or not np.isfinite(columns["epoch"]).all():
         return None
     stages = tuple(row.get("stage") or "" for row in rows)
     return History(columns["epoch"].astype(np.int64), stages, columns)

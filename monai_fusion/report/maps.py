@@ -41,7 +41,7 @@ class Projection:
 
 def pca_of(embeddings: Floats) -> Projection | None:
     """The first two principal components of [N, D]; None for fewer than three participants or equal embeddings."""
-    if len(embeddings) < 3 or np.ptp(embeddings, axis=0).max() < 1e-12:
+    if len(embeddings) < 3 or embeddings.shape[1] < 2 or np.ptp(embeddings, axis=0).max() < 1e-12:
         return None
     pca = PCA(n_components=2, svd_solver="full")
     points = pca.fit_transform(embeddings)

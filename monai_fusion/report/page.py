@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from monai_fusion import __version__
 from monai_fusion.datalist.availability import TITLES
+from monai_fusion.errors import InputError, Problem
 from monai_fusion.evaluation.schema import Score
 from monai_fusion.files import write_atomically
 from monai_fusion.report.confusion import draw_confusion
@@ -77,10 +78,15 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
         The report: one file that needs no other and no network; the same results give the same bytes.
 
     Raises:
-        InputError: The folder holds no predictions.
+        InputError: The folder holds no predictions, or wrong ones, or cannot be written to.
     """
     path = Path(folder) / REPORT_FILE
-    write_atomically(path, render(read_results(folder)).encode("utf-8"))
+    page = render(read_results(folder)).encode("utf-8")
+    try:
+        write_atomically(path, page)
+    except OSError as error:
+        seen = f"cannot be written: {error.strerror or error}"
+        raise InputError(Problem(str(path), seen=seen, wanted="a folder that can be written to")) from error
     logger.info("wrote %s", path)
     return path
 

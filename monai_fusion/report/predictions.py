@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -12,8 +14,11 @@ from pathlib import Path
 
 from monai_fusion.datalist import PATTERNS, Pattern
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.reading import NotReadableError, read_bytes, reason_of
 from monai_fusion.run_folder import PREDICTIONS_FILE
 
+_MOST_CLASSES = 100  # a matrix of more cannot be drawn
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PROBABILITY = re.compile(r"p\((.*)\)", re.DOTALL)
 
 
@@ -66,8 +71,10 @@ def read_participants(folder: Path) -> tuple[tuple[str, ...], list[Participant]]
     """
     path = folder / PREDICTIONS_FILE
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+        text = read_bytes(path).decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except NotReadableError as error:
+        raise InputError(Problem(str(path), seen=reason_of(error), wanted="a table", advice="evaluate again")) from None
     except OSError:
         advice = "give the --output_dir of an evaluation (evaluate.yaml)"
         raise InputError(Problem(str(folder), seen=f"no {PREDICTIONS_FILE}", advice=advice)) from None
@@ -78,10 +85,8 @@ def read_participants(folder: Path) -> tuple[tuple[str, ...], list[Participant]]
     classes = _classes(list(rows[0]), path)
     problems: list[Problem] = []
     people = [person for row in rows if (person := _participant(row, classes, path, problems))]
-    ids = [person.participant_id for person in people]
-    problems += [
-        Problem(str(path), name, "occurs twice") for name in sorted({name for name in ids if ids.count(name) > 1})
-    ]
+    counts = Counter(person.participant_id for person in people)
+    problems += [Problem(str(path), name, "occurs twice") for name in sorted(counts) if counts[name] > 1]
     if problems:
         raise InputError(problems, heading=str(path))
     return classes, people
@@ -97,13 +102,21 @@ def _classes(columns: Sequence[str], path: Path) -> tuple[str, ...]:
     found = tuple(match[1] for match in takewhile(bool, matches[first:]) if match)
     if len(found) < 2:
         raise InputError(Problem(str(path), seen="fewer than two columns p(CLASS)", advice="evaluate again"))
+    if len(found) > _MOST_CLASSES or len(set(found)) < len(found):
+        seen = f"{len(found)} columns p(CLASS), {len(set(found))} of them different"
+        raise InputError(Problem(str(path), seen=seen, wanted=f"at most {_MOST_CLASSES}, all different"))
+    if any(_CONTROL.search(name) for name in found):
+        raise InputError(Problem(str(path), seen="a class name with control characters", advice="evaluate again"))
     return found
 
 
 def _participant(
     row: Mapping[str, str], classes: Sequence[str], path: Path, problems: list[Problem]
 ) -> Participant | None:
-    name = row["participant_id"]
+    name = row["participant_id"] or ""
+    if not name or _CONTROL.search(name):
+        problems.append(Problem(str(path), "participant_id", ascii(name), "an id without control characters"))
+        return None
 
     def number(column: str, missing: float | None = None) -> float:
         text = row.get(column) or ""

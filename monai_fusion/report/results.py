@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +14,23 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from monai_fusion.evaluation.schema import Metrics
-from monai_fusion.report.context import Cohort, read_context, read_history, read_json
+from monai_fusion.reading import read_json_object
+from monai_fusion.report.arrays import LARGEST, read_arrays
+from monai_fusion.report.context import Cohort, read_context, read_history
 from monai_fusion.report.learning import History, to_history
 from monai_fusion.report.predictions import Participant, read_participants
-from monai_fusion.run_folder import EMBEDDINGS_FILE, MANIFEST_FILE, METRICS_FILE, RECIPE_FILE, THUMBNAILS_FILE
+from monai_fusion.run_folder import (
+    EMBEDDINGS_FILE,
+    MANIFEST_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    RECIPE_FILE,
+    THUMBNAILS_FILE,
+)
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+
+_MOST_PIXELS = 1024  # along either side of a thumbnail
 
 
 @dataclass(frozen=True)
@@ -74,66 +84,73 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
     """
     folder = Path(folder)
     classes, people = read_participants(folder)
-    metrics, note = _read_metrics(folder / METRICS_FILE)
+    metrics, note = _read_metrics(folder / METRICS_FILE, classes)
     context = read_context(folder)
-    thumbnails = _read_arrays(folder / THUMBNAILS_FILE)
+    thumbnails = read_arrays(folder / THUMBNAILS_FILE, ("participant_id", "mri", "eeg"))
+    embeddings = read_arrays(folder / EMBEDDINGS_FILE, ("participant_id", "fused", "eeg", "mri"))
     return Results(
-        name=folder.resolve().name,
+        name=os.fsencode(folder.resolve().name).decode("utf-8", errors="replace"),
         classes=classes,
         people=people,
         metrics=metrics,
         metrics_note=note,
         history=to_history(context.history or read_history(folder)),
-        embeddings=_in_order(_read_arrays(folder / EMBEDDINGS_FILE), [person.participant_id for person in people]),
-        mri=_pictures(thumbnails, "mri", axes=4),
-        eeg=_pictures(thumbnails, "eeg", axes=3),
+        embeddings=_in_order(embeddings, [person.participant_id for person in people]),
+        mri=_pictures(thumbnails, "mri", (3,)),
+        eeg=_pictures(thumbnails, "eeg", ()),
         cohort=context.cohort,
-        manifest=context.manifest or read_json(folder / MANIFEST_FILE),
-        recipe=read_json(folder / RECIPE_FILE),
+        manifest=context.manifest or read_json_object(folder / MANIFEST_FILE),
+        recipe=read_json_object(folder / RECIPE_FILE),
     )
 
 
-def _read_metrics(path: Path) -> tuple[Metrics | None, str]:
-    content = read_json(path)
+def _read_metrics(path: Path, classes: tuple[str, ...]) -> tuple[Metrics | None, str]:
+    content = read_json_object(path)
     if content is None:
         return None, f"There is no {METRICS_FILE}: the participants have no labels, or the evaluation did not finish."
     if content.get("schema_version") != Metrics.model_fields["schema_version"].default:
         return None, f"{METRICS_FILE} was written by another version of monai-fusion: evaluate again to see scores."
     try:
-        return Metrics.model_validate_json(json.dumps(content)), ""
+        metrics = Metrics.model_validate_json(json.dumps(content))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         return None, f"{METRICS_FILE} is not what an evaluation writes ({place}: {first['msg']}): evaluate again."
+    shares = metrics.calibration.target_prior
+    if tuple(count.class_name for count in metrics.class_counts) != classes or len(shares or classes) != len(classes):
+        return None, f"{METRICS_FILE} is of other classes than {PREDICTIONS_FILE}: evaluate again."
+    return metrics, ""
 
 
-def _read_arrays(path: Path) -> Arrays:
-    """The arrays of an .npz file, without pickles; none if there is no such file, or it is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        return {}
-
-
-def _pictures(stored: Arrays, name: str, axes: int) -> Arrays:
-    """The thumbnails by participant."""
+def _pictures(stored: Arrays, name: str, before: tuple[int, ...]) -> Arrays:
+    """The thumbnails by participant, each [*before, H, W]."""
     ids, pictures = stored.get("participant_id"), stored.get(name)
-    if ids is None or pictures is None or pictures.ndim != axes or pictures.dtype != np.uint8:
+    if not _are_ids(ids) or pictures is None or pictures.dtype != np.uint8 or pictures.ndim != 3 + len(before):
         return {}
-    return {str(one): picture for one, picture in zip(ids, pictures, strict=False)}
+    if pictures.shape[1:-2] != before or not 0 < max(pictures.shape[-2:]) <= _MOST_PIXELS or 0 in pictures.shape:
+        return {}
+    return {str(one): picture for one, picture in zip(stored["participant_id"], pictures, strict=False)}
+
+
+def _are_ids(ids: npt.NDArray[Any] | None) -> bool:
+    return ids is not None and ids.ndim == 1 and ids.dtype.kind == "U"
 
 
 def _in_order(stored: Arrays, ids: list[str]) -> Arrays:
     """The embeddings, a row for each of ``ids``."""
-    rows = {str(name): row for row, name in enumerate(stored.get("participant_id", []))}
+    if not _are_ids(stored.get("participant_id")):
+        return {}
+    rows = {str(name): row for row, name in enumerate(stored["participant_id"])}
     if not rows.keys() & set(ids):
         return {}
     found = [rows.get(name) for name in ids]
     arrays = {}
     for name in ("fused", "eeg", "mri"):
         values = stored.get(name)
-        if values is not None and values.ndim == 2 and len(values) == len(rows):
+        if values is None or values.ndim != 2 or values.dtype.kind != "f" or len(values) != len(rows):
+            continue
+        there = values[np.isfinite(values)]
+        if values.shape[1] > 0 and (not there.size or np.abs(there).max() < LARGEST):
             missing = np.full(values.shape[1], np.nan)
             arrays[name] = np.array([missing if row is None else values[row] for row in found], dtype=np.float64)
     return arrays

@@ -20,6 +20,7 @@ from ignite.engine import Engine, Events
 from monai_fusion import ranks
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
+from monai_fusion.saved_tensors import DamagedError, load_saved
 from monai_fusion.training.differing import differences
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ FOLDER = "checkpoints"
 _NAME = re.compile(r"epoch_(\d+)\.pt")
 # Adam's state and the network's weights of the last epochs: two, because the newest may be on a disk that lied.
 _KEPT = 2
+_WRITTEN = {"identity", "parts", "scaler", "best_metric", "best_metric_epoch", "validated_epoch"}
 
 
 class Stateful(Protocol):
@@ -54,7 +56,8 @@ class Checkpoints:
         resume: Whether to take up the newest checkpoint.
 
     Raises:
-        InputError: When the trainer starts: the checkpoint is of another training, or not every rank can read it.
+        InputError: Something else lies where checkpoints are to be. When the trainer starts: the checkpoint is of
+            another training, or not every rank can read it.
     """
 
     def __init__(
@@ -70,6 +73,8 @@ class Checkpoints:
         self.folder = Path(folder) / FOLDER
         self.identity = dict(identity)
         self.resume = resume
+        if ranks.is_main():
+            self._refuse_what_is_in_the_way()
 
     def attach(self, engine: Engine) -> None:
         """Attach to a trainer."""
@@ -83,8 +88,22 @@ class Checkpoints:
             state = self._load_on_another_rank(epoch)
         if state is not None:
             self._take_up(engine, epoch, state)
+        elif self.resume and ranks.is_main() and saved_epochs(self.folder):
+            logger.warning("no checkpoint in %s can be read: starting from the beginning", self.folder)
         elif self.resume:
             logger.info("nothing to resume in %s: starting from the beginning", self.folder)
+
+    def _refuse_what_is_in_the_way(self) -> None:
+        """A folder or a named pipe under a checkpoint's name is nobody's result: it is not deleted, and not written to.
+
+        Raises:
+            InputError: There is one.
+        """
+        advice = "move it away"
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(Problem(str(self.folder), seen="is no folder", wanted="a folder", advice=advice))
+        if other := [path for path in saved_epochs(self.folder).values() if path.exists() and not path.is_file()]:
+            raise InputError([Problem(str(path), "", "is no file", "a checkpoint", advice) for path in other])
 
     def _prepare_folder(self) -> tuple[int, dict[str, Any] | None]:
         """Clear up what a killed or an earlier training left; return the checkpoint to go on from, or epoch 0."""
@@ -98,37 +117,46 @@ class Checkpoints:
             return 0, None
         for epoch in sorted(found, reverse=True):
             try:
-                return epoch, torch.load(found[epoch], map_location="cpu", weights_only=True)
-            except Exception as error:  # whatever is wrong with the file, the one before may be right
-                logger.warning("%s is unreadable (%s): trying the one before", found[epoch], error)
+                return epoch, self._read(found[epoch])
+            except DamagedError as error:  # whatever is wrong with the file, the one before may be right
+                logger.warning("%s is passed over, for the one before: %s", found[epoch], error)
         return 0, None
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        """Read a checkpoint.
+
+        Raises:
+            DamagedError: It is damaged, or holds something else.
+        """
+        state = load_saved(path)
+        if not isinstance(state, dict) or not state.keys() >= _WRITTEN:
+            raise DamagedError("holds something else than a checkpoint")
+        if not (isinstance(state["identity"], dict) and isinstance(state["parts"], dict)):
+            raise DamagedError("holds something else than a checkpoint")
+        return state
 
     def _load_on_another_rank(self, epoch: int) -> dict[str, Any]:
         path = self.folder / _file_name(epoch)
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
+            return self._read(path)
+        except DamagedError as error:
             wanted = "a folder that all machines of the training share"
             raise InputError(Problem("--output_dir", str(path), f"not readable here ({error})", wanted)) from error
-        return state
 
     def _take_up(self, engine: Any, epoch: int, state: dict[str, Any]) -> None:
-        if problems := differences(state["identity"], self.identity):
-            advice = "put back what is named here, or start anew in another --output_dir"
-            heading = f"{self.folder} holds a checkpoint of another training; {advice}"
-            raise InputError(problems, heading=heading)
-        for name, part in self.parts.items():
-            part.load_state_dict(state["parts"][name])
-        if engine.scaler is not None and state["scaler"] is not None:
-            engine.scaler.load_state_dict(state["scaler"])
-        self.evaluator.state.best_metric = state["best_metric"]
-        self.evaluator.state.best_metric_epoch = state["best_metric_epoch"]
-        self.evaluator.state.epoch = state["validated_epoch"]
-        engine.state.epoch = epoch
-        engine.state.iteration = epoch * engine.state.epoch_length
+        try:
+            if problems := differences(state["identity"], self.identity):
+                advice = "put back what is named here, or start anew in another --output_dir"
+                heading = f"{self.folder} holds a checkpoint of another training; {advice}"
+                raise InputError(problems, heading=heading)
+            self._load(engine, epoch, state)
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            advice = "remove it to go on from the one before, or start anew in another --output_dir"
+            path = self.folder / _file_name(epoch)
+            raise InputError(Problem(str(path), seen="does not fit this training's parts", advice=advice)) from error
         if (devices := state.get("devices", 1)) != ranks.count():
             logger.warning(
-                "the checkpoint was made on %d devices, this is %d: the batches stay the same, dropout and the"
+                "the checkpoint was made on %s devices, this is %d: the batches stay the same, dropout and the"
                 " BatchNorm of trained blocks do not, so the numbers will not be the same to the bit",
                 *(devices, ranks.count()),
             )
@@ -136,6 +164,17 @@ class Checkpoints:
             logger.info("this training is finished: all %d epochs are done", epoch)
         else:
             logger.info("resuming after epoch %d of %d", epoch, engine.state.max_epochs)
+
+    def _load(self, engine: Any, epoch: int, state: dict[str, Any]) -> None:
+        for name, part in self.parts.items():
+            part.load_state_dict(state["parts"][name])
+        if engine.scaler is not None and state["scaler"] is not None:
+            engine.scaler.load_state_dict(state["scaler"])
+        self.evaluator.state.best_metric = float(state["best_metric"])
+        self.evaluator.state.best_metric_epoch = int(state["best_metric_epoch"])
+        self.evaluator.state.epoch = int(state["validated_epoch"])
+        engine.state.epoch = epoch
+        engine.state.iteration = epoch * engine.state.epoch_length
 
     def _save(self, engine: Any) -> None:
         if not ranks.is_main():

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from monai_fusion import ranks
 from monai_fusion.files import write_atomically
+from monai_fusion.reading import read_bytes
 from monai_fusion.run_folder import HISTORY_FILE
 from monai_fusion.training.readings import learning_rates, loss_and_gate, means
 from monai_fusion.training.stages import StagePlan
@@ -177,9 +178,12 @@ class EpochLog:
 
     def _read(self, before: int) -> list[dict[str, Any]]:
         try:
-            with self.path.open(encoding="utf-8", newline="") as stream:
-                return [row for row in csv.DictReader(stream) if int(row["epoch"]) < before]
+            table = csv.DictReader(io.StringIO(read_bytes(self.path).decode("utf-8"), newline=""))
+            return [row for row in table if int(row["epoch"]) < before]
         except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError, csv.Error):
+            logger.warning("%s is not what a training writes: its epochs are lost, those to come are kept", self.path)
             return []
 
     def _write(self) -> None:

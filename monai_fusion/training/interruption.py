@@ -1,24 +1,38 @@
-"""Ctrl-C and SIGTERM (Slurm's preemption) end a training after the current iteration."""
+"""Ctrl-C, SIGTERM (Slurm's preemption) and a terminal that is closed end a training after the current iteration."""
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
 import signal
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any
 
 from ignite.engine import Engine, Events
 
 from monai_fusion import ranks
+from monai_fusion.errors import causes_of
 
 logger = logging.getLogger(__name__)
+
+# How long a signal to all processes may reach this one after it has ended another.
+_PATIENCE_S = 1.0
+_HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 
 
 class GracefulStop:
     """Stop at the next iteration when the process is asked to end; the last epoch's checkpoint stays.
 
-    A second Ctrl-C ends at once. Of several ranks all stop after the same iteration, even if one alone was asked.
+    A second Ctrl-C ends at once. Of several ranks all stop after the same iteration, even if one alone was asked. A
+    signal to the whole group, as Slurm sends it, ends the processes that load data, too: the iteration that waits for
+    them fails then, and `run_engine` takes that for the stop that it is. A terminal that is closed stops a training
+    unless it runs below `nohup`.
 
     Attributes:
         received: The signal that stopped the training, or None.
@@ -27,10 +41,13 @@ class GracefulStop:
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
+        self._unblocked: set[int | signal.Signals] | None = None
 
     def attach(self, engine: Engine) -> None:
         """Attach to a trainer."""
         engine.add_event_handler(Events.STARTED, self._listen)
+        engine.add_event_handler(Events.EPOCH_STARTED, self._keep_from_new_processes)
+        engine.add_event_handler(Events.GET_BATCH_STARTED, self._hear_again)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._stop_if_asked)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._stop_if_asked)
         engine.add_event_handler(Events.COMPLETED, self._restore)
@@ -40,13 +57,29 @@ class GracefulStop:
         self.received = None
         if threading.current_thread() is not threading.main_thread():
             return  # Python delivers signals to the main thread only
-        for number in (signal.SIGINT, signal.SIGTERM):
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if _HANGUP is not None and signal.getsignal(_HANGUP) is not signal.SIG_IGN:  # as nohup leaves it
+            numbers.append(_HANGUP)
+        for number in numbers:
             self._before[number] = signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        if number == _HANGUP:
+            _leave_terminal()
         logger.info("%s: stopping after this iteration (Ctrl-C again stops at once)", self.received.name)
+
+    def _keep_from_new_processes(self, engine: Engine) -> None:
+        """Hold back Ctrl-C while data loading processes start: they inherit that, and so no terminal reaches them."""
+        if self._before and hasattr(signal, "pthread_sigmask"):
+            _start_helpers(engine.state.dataloader)
+            self._unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+    def _hear_again(self, engine: Engine | None = None) -> None:
+        if self._unblocked is not None:
+            before, self._unblocked = self._unblocked, None
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _stop_if_asked(self, engine: Engine) -> None:
         received = ranks.largest(self.received or 0)
@@ -55,15 +88,64 @@ class GracefulStop:
             engine.terminate()
 
     def _restore(self, engine: Engine) -> None:
+        self._hear_again()
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
 
     def _restore_and_raise(self, engine: Engine, error: BaseException) -> None:
+        self._hear_again()
+        if self._before and is_death_of_worker(error):
+            ends = time.monotonic() + _PATIENCE_S
+            while self.received is None and time.monotonic() < ends:
+                time.sleep(0.01)
+            if self.received is not None:
+                engine.state.stopped_by = self.received
         self._restore(engine)
         raise error
+
+
+def _start_helpers(loader: Any) -> None:
+    """Start what Python starts along with a first spawned process: it lets Ctrl-C through again after that."""
+    if getattr(loader, "num_workers", 0) == 0:
+        return
+    context = loader.multiprocessing_context or multiprocessing.get_context()
+    if context.get_start_method() != "fork":
+        resource_tracker.ensure_running()
+
+
+def is_death_of_worker(error: BaseException) -> bool:
+    """Whether a training failed because a process that loads data was asked to end (SIGTERM or SIGHUP)."""
+    return any(
+        isinstance(cause, RuntimeError)
+        and str(cause).startswith("DataLoader worker")
+        and any(text in str(cause) for text in ("signal: Terminated", "signal: Hangup", "exited unexpectedly"))
+        for cause in causes_of(error)
+    )
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Let Ctrl-C pass while something short is brought to its end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def leave_interrupts_to_the_main_process(worker: int) -> None:
     """Let a worker of a DataLoader ignore Ctrl-C, which a terminal sends to all processes (``worker_init_fn``)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _leave_terminal() -> None:
+    """Write to nowhere what would go to a terminal that is no longer there: each line would fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        if os.isatty(stream):
+            os.dup2(nowhere, stream)
+    os.close(nowhere)

@@ -7,13 +7,12 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from monai_fusion.data.sources import contents_of
 from monai_fusion.datalist import Datalist
 from monai_fusion.datalist.availability import keep
 from monai_fusion.fingerprint import digest_of
 from monai_fusion.networks.digests import tensors_digest
+from monai_fusion.saved_tensors import load_state
 
 
 def data_digests(
@@ -59,7 +58,10 @@ def weights_digests(path: str | os.PathLike[str], parts: Sequence[str]) -> dict[
 
     Returns:
         ``{"digest": "...", "parts": {"eeg_enc": "...", ...}}``. Equal digests mean equal names, types, shapes and bits.
+
+    Raises:
+        DamagedError: The file is damaged, or holds something else.
     """
-    state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    state = load_state(path)
     of_part = {part: tensors_digest(state, [part]) for part in parts}
     return {"digest": tensors_digest(state), "parts": of_part}

@@ -7,11 +7,13 @@ stand on the command line.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,9 @@ from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.networks import fusion
 from monai_fusion.options.command_line import CommandLine
+from monai_fusion.reading import read_bytes, read_json_object
 from monai_fusion.run_folder import HISTORY_FILE, MANIFEST_FILE, MODEL_FILE
+from monai_fusion.saved_tensors import DamagedError
 from monai_fusion.workflow.digests import data_digests, weights_digests
 from monai_fusion.workflow.environment import git_revision, hardware, versions
 from monai_fusion.workflow.identity import condensed
@@ -122,8 +126,9 @@ class RunManifest:
         best = getattr(self.evaluator.state, "best_metric_epoch", -1)
         model = self.folder / MODEL_FILE
         if model.exists():
-            self._content["best"] = next((row for row in rows if row["epoch"] == best), None)
-            self._content["weights"] = {"file": MODEL_FILE, **weights_digests(model, fusion.PARTS)}
+            self._content["best"] = next((row for row in rows if row.get("epoch") == best), None)
+            with suppress(DamagedError):  # who reads the model says so; of a run that failed, it is not the reason
+                self._content["weights"] = {"file": MODEL_FILE, **weights_digests(model, fusion.PARTS)}
         self._content["hardware"]["gpu_memory_peak"] = peak_gpu_memory()
         self._write()
 
@@ -162,19 +167,16 @@ def _describe_config() -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     """Read the manifest of the run that is resumed; empty if there is none that can be used."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) and isinstance(content.get("times"), dict) else {}
+    content = read_json_object(path) or {}
+    times = content.get("times")
+    return content if isinstance(times, dict) and isinstance(times.get("resumed", []), list) else {}
 
 
 def _history(path: Path) -> list[dict[str, Any]]:
     """Read ``history.csv``, numbers as numbers."""
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except OSError:
+        rows = list(csv.DictReader(io.StringIO(read_bytes(path).decode("utf-8"), newline="")))
+    except (OSError, ValueError, csv.Error):
         return []
     return [{name: _number(value) for name, value in row.items()} for row in rows]
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from tqdm import tqdm
@@ -17,12 +20,14 @@ from monai_fusion import ranks
 from monai_fusion.datalist import DatalistError, check_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
+from monai_fusion.evaluation.model_loader import check_model, read_model
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import check_overrides
 from monai_fusion.output_folder import claim, make_writable
 from monai_fusion.run_folder import MODEL_FILE, RESULTS
 from monai_fusion.workflow import processes
 from monai_fusion.workflow.components import component_arguments
+from monai_fusion.workflow.reasons import failure_behind
 from monai_fusion.workflow.recipe import read_recipe
 from monai_fusion.workflow.tracking import check_tracking
 
@@ -94,7 +99,9 @@ def preflight(
             Problem("--datalist", seen="not given", wanted="the path of a datalist (monai-fusion datalist)")
         )
     if model_dir is not None:
-        modalities = read_recipe(model_dir).get("modalities", modalities)
+        recipe = read_recipe(model_dir)
+        modalities = recipe.get("modalities", modalities)
+        check_model(model_dir, recipe.get("members"))
     check_modalities(modalities)
     if problems := check_datalist(datalist, sections, require_labels=require_labels, modalities=modalities):
         raise DatalistError(problems, heading=str(datalist))
@@ -124,6 +131,7 @@ def report_input_errors() -> None:
     to the log file as well.
     """
     sys.excepthook = _report
+    threading.excepthook = _report_thread
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_no_echo)
 
@@ -134,15 +142,19 @@ def _is_no_echo(record: logging.LogRecord) -> bool:
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a further Ctrl-C would end the message, not the program
+    with suppress(OSError, ValueError):  # nobody reads it any more
+        sys.stdout.flush()
+    if isinstance(error, KeyboardInterrupt):
+        _report_interruption()
     cause = next((each for each in causes_of(error) if isinstance(each, InputError | RunFailed)), None)
-    sys.stdout.flush()
+    expected = cause is not None
+    cause = cause or failure_behind(error)
     if cause is None and (reason := processes.lost_contact(error)):
         _say(f"process {ranks.rank()} ends: it lost another one, which says why above, or was killed ({reason})")
         sys.exit(1)
-    _log_failure(str(cause or kind.__name__), None if cause else (kind, error, traceback))
-    if cause is None and not isinstance(error, Exception):  # Ctrl-C
-        sys.__excepthook__(kind, error, traceback)
-        return
+    # Of what has a name by its look alone, the log file keeps the traceback: the name may be wrong.
+    _log_failure(str(cause or kind.__name__), None if expected else (kind, error, traceback))
     if cause is None:
         with processes.speaking(f"{kind.__name__}: {error}") as mine:
             if ranks.joined():
@@ -157,6 +169,22 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
                 _say(message)
     processes.note_failure(message)
     sys.exit(cause.exit_code)  # honoured by the interpreter also inside the hook
+
+
+def _report_thread(failed: threading.ExceptHookArgs) -> None:
+    """Keep quiet of a thread that could not write, as TensorBoard's: the main thread meets the same and says it."""
+    if failure_behind(failed.exc_value) is None:
+        threading.__excepthook__(failed)
+
+
+def _report_interruption() -> NoReturn:
+    """Say that Ctrl-C ended the run at once, and end as a shell expects."""
+    message = "interrupted: what was finished before stays; the same command (a training with --resume true) goes on"
+    _log_failure(message, None)
+    with tqdm.external_write_mode(file=sys.stderr):
+        _say(message)
+    logging.shutdown()
+    sys.exit(128 + signal.SIGINT)
 
 
 def _log_failure(message: str, traceback: Any) -> None:
@@ -197,11 +225,24 @@ def _refuse_unnamed(folder: Path) -> None:
         raise InputError(Problem("--output_dir", seen=f"not given; {folder} holds an earlier run", advice=advice))
 
 
+def _refuse_what_is_in_the_way(folder: Path, log_name: str) -> None:
+    """A folder or a named pipe under a result's name is nobody's result: it is not deleted, and not written to."""
+    names = [name for name in (*RESULTS, log_name) if (folder / name).exists() and not (folder / name).is_file()]
+    if names:
+        problems = [
+            Problem(str(folder / name), "", "is no file", "a file, or nothing", "move it away") for name in names
+        ]
+        raise InputError(problems)
+
+
 def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> None:
     """Make the output folder, see that it can be written to, and let the log go there as well."""
     if (folder / MODEL_FILE).exists() and not (overwrite or resume):
         advice = "choose another --output_dir, or give --resume true or --overwrite true"
         raise InputError(Problem(str(folder), seen=f"holds a trained model already ({MODEL_FILE})", advice=advice))
+    _refuse_what_is_in_the_way(folder, log_name)
+    if resume and (folder / MODEL_FILE).exists():
+        read_model(folder)  # the training may never beat the epoch that it holds
     make_writable(folder, "--output_dir")
     if ranks.is_main():
         claim(folder, Path(log_name).stem, "--output_dir")  # before the log of the run that holds it is replaced

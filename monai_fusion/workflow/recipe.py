@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,9 @@ from monai_fusion import __version__, ranks
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import describe_chain, digest_of
+from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE, RESULTS
-
-# What evaluation takes from a recipe without looking again: a recipe may come from somebody else.
-_WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "fusion": ("text", lambda value: isinstance(value, str)),
-    "modalities": ("text", lambda value: isinstance(value, str)),
-    "absence": ("true or false", lambda value: isinstance(value, bool)),
-    "allow_missing": ("true or false", lambda value: isinstance(value, bool)),
-    "unseen_absence": ("a list", lambda value: isinstance(value, list)),
-    "members": ("a whole number", lambda value: type(value) is int),
-}
+from monai_fusion.workflow.recipe_entries import wrong_entries
 
 
 class Recipe(dict[str, Any]):
@@ -79,28 +71,27 @@ def read_recipe(folder: str | os.PathLike[str]) -> Recipe:
     """Read the recipe of a run folder.
 
     Raises:
-        InputError: The folder holds no finished training.
+        InputError: The folder holds no finished training, or a recipe that no training writes.
     """
     path = Path(folder) / RECIPE_FILE
     advice = "give the --output_dir of a training (train.yaml)"
     try:
-        recipe = json.loads(path.read_bytes())
-    except OSError:
+        recipe = read_json(path)
+    except FileNotFoundError:
         raise InputError(
             Problem(str(folder), seen=f"no {RECIPE_FILE}", wanted="a trained model", advice=advice)
         ) from None
+    except NotADirectoryError:
+        raise InputError(Problem(str(folder), seen="is no folder", wanted="a trained model", advice=advice)) from None
+    except OSError as error:
+        raise InputError(Problem(str(path), seen=reason_of(error), advice="copy the run folder again")) from None
     except ValueError:
         raise InputError(
             Problem(str(path), seen="not JSON", advice="train again, or copy the run folder again")
         ) from None
     if not isinstance(recipe, dict) or not {"classes", "preprocessing"} <= recipe.keys():
         raise InputError(Problem(str(path), seen="not a recipe of monai-fusion", advice=advice))
-    problems = [
-        Problem(str(path), name, repr(recipe[name]), wanted, "copy the run folder again")
-        for name, (wanted, is_right) in _WANTED.items()
-        if name in recipe and not is_right(recipe[name])
-    ]
-    if problems:
+    if problems := list(wrong_entries(recipe, str(path))):
         raise InputError(problems)
     if not (Path(folder) / MODEL_FILE).is_file():
         raise InputError(Problem(str(folder), seen=f"no {MODEL_FILE}", wanted="a trained model", advice=advice))

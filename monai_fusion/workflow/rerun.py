@@ -7,7 +7,6 @@ overrides, which must be plain values.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -19,6 +18,7 @@ from typing import Any
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.options.words import as_word, without_expression
+from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import MANIFEST_FILE
 from monai_fusion.shipped_bundle import default_bundle
 from monai_fusion.workflow.manifest import FORMAT, config_digest
@@ -64,9 +64,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
     path = path / MANIFEST_FILE if path.is_dir() else path
     where = str(path)
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
     except OSError as error:
-        raise InputError(Problem(where, seen=error.strerror or str(error), wanted=f"a {MANIFEST_FILE}")) from None
+        raise InputError(Problem(where, seen=reason_of(error), wanted=f"a {MANIFEST_FILE}")) from None
     except ValueError:
         raise InputError(Problem(where, seen="not JSON", wanted=f"a {MANIFEST_FILE}")) from None
     if not isinstance(content, dict) or content.get("manifest") != FORMAT:
@@ -183,13 +183,21 @@ def _is_well_formed(content: Mapping[str, Any]) -> bool:
         and isinstance(command.get("folder"), str)
         and _are_processes(content.get("processes", {"count": 1, "machines": 1}))
         and isinstance(command.get("config_files"), list)
-        and all(isinstance(each, dict) and {"path", "digest"} <= each.keys() for each in command["config_files"])
+        and all(
+            isinstance(each, dict) and all(_is_line(each.get(name)) for name in ("path", "digest"))
+            for each in command["config_files"]
+        )
+        and all(isinstance(content.get(name) or {}, dict) for name in ("hardware", "knobs"))
         and isinstance(epochs, list)
         and all(isinstance(row, dict) and "epoch" in row for row in epochs)
         and isinstance(weights, dict)
         and isinstance(weights.get("digest"), str)
         and isinstance(weights.get("parts"), dict)
     )
+
+
+def _is_line(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()
 
 
 def _are_processes(content: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
+import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -12,14 +12,12 @@ from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
 from monai_fusion.errors import RunFailed, causes_of
+from monai_fusion.training.interruption import deaf, is_death_of_worker
+from monai_fusion.workflow.reasons import failure_behind, is_out_of_memory
+from monai_fusion.workflow.shared_memory import warn_of_small_shared_memory
 
-# How torch and the libraries under it say that no memory is left, besides `torch.OutOfMemoryError`.
-_NO_MEMORY = (
-    "CUDA error: out of memory",
-    "CUDNN_STATUS_ALLOC_FAILED",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "DefaultCPUAllocator",
-)
+logger = logging.getLogger(__name__)
+
 # What to lower first where memory runs out: in training, and where all segments of a participant are encoded.
 _KNOBS = {"training": ("batch_size", "mri_size"), "evaluation": ("segments_at_once", "mri_size")}
 _GIB = 2**30
@@ -45,16 +43,24 @@ def run_engine(engine: Any, knobs: Mapping[str, Any], record: Record | None = No
         record: Is told when the run begins and how it ends.
 
     Raises:
-        RunFailed: Memory ran out (the message says where, the peak, and which knob to lower), or the disk is full.
+        RunFailed: Memory ran out (the message says where, the peak, and which knob to lower), or shared memory, open
+            files or the disk; or a file cannot be written.
     """
+    warn_of_small_shared_memory(getattr(engine, "data_loader", None))
     if record is not None:
         record.begin()
     try:
         engine.run()
     except BaseException as error:
+        if getattr(engine.state, "stopped_by", None) is not None and is_death_of_worker(error):
+            logger.info("the data loading processes were asked to end, too: this epoch's steps are dropped")
+            if record is not None:
+                record.finish(engine, None)
+            return
         failure = _named(error, engine, knobs)
         if record is not None:
-            with contextlib.suppress(OSError):  # a full disk: its message is the one that counts
+            # A full disk, a folder that is gone: that message is the one that counts. Ctrl-C a third time waits.
+            with deaf(), contextlib.suppress(OSError):
                 record.finish(engine, failure or error)
         if failure is None:
             raise
@@ -71,19 +77,9 @@ def peak_gpu_memory() -> int | None:
 
 
 def _named(error: BaseException, engine: Any, knobs: Mapping[str, Any]) -> RunFailed | None:
-    for cause in causes_of(error):
-        if _is_out_of_memory(cause):
-            return _memory_failure(engine, knobs)
-        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
-            advice = "make room and go on with --resume true: what was written before is complete"
-            return RunFailed(f"no space left to write to{f': {cause.filename}' if cause.filename else ''}", advice)
-    return None
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)
+    if any(map(is_out_of_memory, causes_of(error))):
+        return _memory_failure(engine, knobs)
+    return failure_behind(error)
 
 
 def _memory_failure(engine: Any, knobs: Mapping[str, Any]) -> RunFailed:

@@ -104,6 +104,6 @@ def test_an_interrupted_ensemble_is_no_model(made: tuple[Plan, list[RunRecord]])
     plan, members = made
     folder = write_ensemble(plan, members)
     (members[0].run.folder / MODEL_FILE).unlink()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(InputError, match="no such file"):
         write_ensemble(plan, members)
     assert not (folder / RECIPE_FILE).exists() and not ensemble_is_made(plan, members)

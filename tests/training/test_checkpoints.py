@@ -1,5 +1,6 @@
 import os
 import signal
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import nn
 from monai_fusion.errors import InputError
 from monai_fusion.training import Checkpoints, GracefulStop
 from monai_fusion.training.checkpoints import saved_epochs
+from monai_fusion.training.interruption import is_death_of_worker
 
 IDENTITY = {"seed": 1, "batch_size": 4}
 
@@ -86,6 +88,72 @@ def test_an_unreadable_checkpoint_is_passed_over_for_the_one_before(tmp_path: Pa
     assert torch.equal(resumed.network.weight, whole.network.weight)
 
 
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        part = max(archive.infolist(), key=lambda info: info.file_size if "/data/" in info.filename else 0)
+        with archive.open(part) as opened:
+            place = content.index(opened.read())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def test_one_flipped_bit_is_seen_and_the_one_before_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = Training(tmp_path / "whole").run()
+    killed_in_epoch(tmp_path / "killed", 5)
+    newest = tmp_path / "killed" / "checkpoints" / "epoch_0004.pt"
+    flip_a_bit(newest)
+    torch.load(newest, weights_only=True)  # which sees nothing
+    resumed = Training(tmp_path / "killed", resume=True).run()
+    assert resumed.epochs == [4, 5, 6]
+    assert torch.equal(resumed.network.weight, whole.network.weight)
+    (line,) = (record.message for record in caplog.records if "passed over" in record.message)
+    assert "checksums" in line and "weights_only" not in line
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"identity": IDENTITY}, torch.zeros(2)])
+def test_something_else_under_a_checkpoints_name_is_passed_over(tmp_path: Path, content: object) -> None:
+    killed_in_epoch(tmp_path, 5)
+    torch.save(content, tmp_path / "checkpoints" / "epoch_0004.pt")
+    assert Training(tmp_path, resume=True).run().epochs == [4, 5, 6]
+
+
+def test_with_no_checkpoint_that_can_be_read_it_says_so_and_begins_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed_in_epoch(tmp_path, 5)
+    for epoch in (3, 4):
+        flip_a_bit(tmp_path / "checkpoints" / f"epoch_{epoch:04d}.pt")
+    assert Training(tmp_path, resume=True).run(2).epochs == [1, 2]
+    assert "can be read: starting from the beginning" in caplog.text
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_in_place_of_a_checkpoint_is_refused_and_left_alone(tmp_path: Path, resume: bool) -> None:
+    (tmp_path / "checkpoints" / "epoch_0004.pt").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"epoch_0004.pt: is no file, expected a checkpoint: move it away"):
+        Training(tmp_path, resume=resume)
+    assert (tmp_path / "checkpoints" / "epoch_0004.pt").is_dir()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
+def test_a_named_pipe_in_place_of_a_checkpoint_does_not_hang(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    os.mkfifo(tmp_path / "checkpoints" / "epoch_0004.pt")
+    with pytest.raises(InputError, match="is no file"):
+        Training(tmp_path, resume=True)
+
+
+def test_parts_of_another_shape_are_refused_in_one_line(tmp_path: Path) -> None:
+    Training(tmp_path).run(2)
+    path = tmp_path / "checkpoints" / "epoch_0002.pt"
+    state = torch.load(path, weights_only=True)
+    state["parts"]["network"] = nn.Linear(4, 1).state_dict()
+    torch.save(state, path)
+    with pytest.raises(InputError, match="does not fit this training's parts"):
+        Training(tmp_path, resume=True).run()
+
+
 def test_the_two_newest_are_kept_and_leftovers_of_a_killed_writer_go(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoints"
     folder.mkdir()
@@ -148,6 +216,38 @@ def test_a_signal_ends_the_training_after_its_iteration(number: signal.Signals) 
     assert seen == [1, 2, 3, 4, 5]
     assert trainer.state.stopped_by == number
     assert signal.getsignal(number) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+@pytest.mark.parametrize("ignored", [False, True], ids=["terminal", "nohup"])
+def test_a_closed_terminal_stops_a_training_unless_it_runs_below_nohup(ignored: bool) -> None:
+    def step(engine: Engine, batch: int) -> None:
+        if engine.state.iteration == 2:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        trainer = Engine(step)
+        GracefulStop().attach(trainer)
+        trainer.run(range(3), max_epochs=2)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert trainer.state.iteration == (6 if ignored else 2)
+
+
+def test_a_worker_that_ends_with_the_signal_is_noted_as_the_stop_that_it_is() -> None:
+    error = RuntimeError("DataLoader worker (pid 12) is killed by signal: Terminated. ")
+
+    def step(engine: Engine, batch: int) -> None:
+        if engine.state.iteration == 2:
+            signal.raise_signal(signal.SIGTERM)
+            raise error
+
+    trainer = Engine(step)
+    GracefulStop().attach(trainer)
+    with pytest.raises(RuntimeError, match="DataLoader worker"):
+        trainer.run(range(3), max_epochs=2)
+    assert trainer.state.stopped_by == signal.SIGTERM and is_death_of_worker(error)
 
 
 def test_without_a_signal_nothing_is_stopped() -> None:

@@ -1,0 +1,141 @@
+"""Reading what `torch.save` wrote, whole and unharmed or not at all.
+
+A file of `torch.save` is a zip archive with the CRC-32 of every part, which `torch.load` does not look at: a flipped
+bit in it becomes another weight without a word. Here the parts are compared with their CRCs first.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from monai_fusion.reading import open_regular, reason_of
+
+_PIECE = 2**24
+_PICKLE, _ZIP = b"\x80", b"PK"
+
+
+class DamagedError(ValueError):
+    """A file of tensors that cannot be taken; its text says why, in a few words of this program."""
+
+
+def load_saved(path: str | os.PathLike[str]) -> Any:
+    """Read tensors and plain values that `torch.save` wrote, onto the CPU.
+
+    Args:
+        path: The file. Nothing in it is executed (``weights_only=True``).
+
+    Raises:
+        DamagedError: It is not there, no regular file, damaged, of another kind, or holds other things.
+    """
+    try:
+        with open_regular(path) as stream:
+            check_archive(stream)
+            stream.seek(0)
+            return torch.load(stream, map_location="cpu", weights_only=True)
+    except DamagedError:
+        raise
+    except FileNotFoundError:
+        raise DamagedError("no such file") from None
+    except OSError as error:
+        raise DamagedError(reason_of(error)) from None
+    except pickle.UnpicklingError:  # its text advises to read the file with weights_only=False
+        raise DamagedError("holds other things than tensors and plain values, which are never loaded") from None
+    except MemoryError:
+        raise DamagedError("larger than the memory") from None
+    except Exception as error:  # a file can be wrong in many ways, none of which is a fault of this program
+        reason = "larger than the memory" if "DefaultCPUAllocator" in str(error) else "damaged"
+        raise DamagedError(reason) from None
+
+
+def check_saved(path: str | os.PathLike[str], *, old_format: bool = False) -> None:
+    """Make sure that a file is whole, as `torch.save` wrote it, without loading it.
+
+    Args:
+        path: The file.
+        old_format: Whether files from before PyTorch 1.6 pass, too; they have no CRCs.
+
+    Raises:
+        DamagedError: It is not.
+    """
+    try:
+        with open_regular(path) as stream:
+            if not (old_format and stream.read(1) == _PICKLE):
+                check_archive(stream)
+    except FileNotFoundError:
+        raise DamagedError("no such file") from None
+    except OSError as error:
+        raise DamagedError(reason_of(error)) from None
+
+
+def check_archive(stream: BinaryIO) -> None:
+    """Compare all parts of an archive of `torch.save` with their CRCs.
+
+    Raises:
+        DamagedError: One differs, or it is no such archive.
+    """
+    stream.seek(0)
+    start = stream.read(2)
+    if not start:
+        raise DamagedError("empty")
+    if start != _ZIP:
+        raise DamagedError("not what torch.save writes")
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            parts = archive.infolist()
+            if any(part.filename.rpartition("/")[2] == "constants.pkl" for part in parts):
+                raise DamagedError("a TorchScript archive, which is a program")
+            # torch.save compresses nothing: what is compressed may become any size.
+            if any(part.compress_type != zipfile.ZIP_STORED or part.flag_bits & 1 for part in parts):
+                raise DamagedError("not what torch.save writes")
+            for part in parts:
+                with archive.open(part) as opened:
+                    while opened.read(_PIECE):
+                        pass
+    except DamagedError:
+        raise
+    except Exception:  # zipfile.BadZipFile for a wrong CRC; a spoilt directory raises almost anything
+        raise DamagedError("damaged: what it holds does not fit its checksums") from None
+
+
+def load_state(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Read a state dict: names and dense tensors.
+
+    Raises:
+        DamagedError: It cannot be read, or is none.
+    """
+    state = load_saved(path)
+    if not is_state_dict(state):
+        raise DamagedError(f"holds {kind_of(state)}, not the tensors of a network")
+    return dict(state)
+
+
+def is_state_dict(state: object) -> bool:
+    """Whether a value is a mapping of names to dense tensors with at least one entry."""
+    return (
+        isinstance(state, Mapping)
+        and len(state) > 0
+        and all(isinstance(name, str) and is_plain_tensor(value) for name, value in state.items())
+    )
+
+
+def is_plain_tensor(value: object) -> bool:
+    """Whether a value is a tensor of numbers in memory: not sparse, quantised or without data."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and value.device.type == "cpu"
+        and not value.is_quantized
+        and not value.is_complex()
+    )
+
+
+def kind_of(value: object) -> str:
+    """What a value is, in a word or two, for a message."""
+    return f"a {type(value).__name__}" if not isinstance(value, Mapping) else "other entries"

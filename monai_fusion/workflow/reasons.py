@@ -1,0 +1,87 @@
+"""What ends a run from outside, recognised by what torch, Python and the system say of it, and said in plain words."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import torch
+
+from monai_fusion.errors import RunFailed, causes_of
+
+# How torch and the libraries under it say that no memory is left, besides `torch.OutOfMemoryError`.
+_NO_MEMORY = (
+    "CUDA error: out of memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "DefaultCPUAllocator",
+)
+# ... and of a data loading process: what it hands over lies in /dev/shm, one file a tensor.
+_NO_SHARED_MEMORY = ("shared memory", "Bus error", "unable to mmap", "/torch_")
+_NO_FILES = ("Too many open files", "received 0 items of ancdata", "unable to open file descriptor")
+_KILLED = "is killed by signal: Killed"
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_OF_FOLDERS = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+_OTHERS_LOAD = "--num_workers 0 loads in the main process"
+
+
+def failure_behind(error: BaseException | None) -> RunFailed | None:
+    """Name what ended a run, if it has a name that has nothing to do with this program.
+
+    Args:
+        error: What was raised; its causes are looked at, too.
+    """
+    for cause in causes_of(error):
+        if (failure := _of_workers(cause) or _of_files(cause)) is not None:
+            return failure
+    return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch, or a library under it, found no memory, of the GPU or of the machine."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)
+
+
+def _of_workers(error: BaseException) -> RunFailed | None:
+    """What the processes that load data ran out of; torch repeats their errors as text."""
+    text = str(error)
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return _too_many_files()
+    if not isinstance(error, RuntimeError | OSError):
+        return None
+    if any(sign in text for sign in _NO_FILES):
+        return _too_many_files()
+    if any(sign in text for sign in _NO_SHARED_MEMORY):
+        return RunFailed(
+            "out of shared memory (/dev/shm), through which data loading processes hand over their batches",
+            f"{_OTHERS_LOAD}; or give it more: docker run --shm-size 8g (64 MB is Docker's default)",
+        )
+    if isinstance(error, RuntimeError) and _KILLED in text:
+        advice = f"memory may have run out: {_OTHERS_LOAD}; a smaller --batch_size or --mri_size needs less"
+        return RunFailed("a data loading process was killed from outside", advice)
+    return None
+
+
+def _too_many_files() -> RunFailed:
+    advice = f"{_OTHERS_LOAD}; or allow more: ulimit -n 4096, in the shell that starts the run"
+    return RunFailed("too many open files: the system allows this process no more", advice)
+
+
+def _of_files(error: BaseException) -> RunFailed | None:
+    """What the system says of a file that cannot be written; one that is wrong as input is an `InputError`."""
+    if not isinstance(error, OSError):
+        return None
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
+    name = f": {path}" if path else ""
+    if error.errno in _FULL:
+        advice = "make room and go on with --resume true: what was written before is complete"
+        return RunFailed(f"no space left to write to{name}", advice)
+    if error.errno == errno.EFBIG:
+        advice = "ulimit -f limits the size of files here, or the file system does"
+        return RunFailed(f"the system allows no file of this size{name}", advice)
+    if path and error.errno in _OF_FOLDERS:
+        advice = "was the folder deleted, moved, replaced or made read-only while the run used it?"
+        return RunFailed(f"{path}: {error.strerror}", advice)
+    return None
