@@ -63,6 +63,8 @@ def open_patiently(path: str | os.PathLike[str], flags: int, mode: int = 0o600) 
             return os.open(path, flags, mode)
         except OSError as error:
             if error.errno not in _SCARCE or not wait:
+                if isinstance(error, PermissionError) and os.path.isdir(path):  # noqa: PTH112 # what Windows says of one
+                    raise NotAFileError(errno.EISDIR, os.strerror(errno.EISDIR)) from error
                 raise
         gc.collect()  # files that only a cycle of objects holds open
         time.sleep(wait)

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 
 from monai_fusion.data import MRIDataset, StoredChain
-from monai_fusion.data.maintenance import status_of, verify
+from monai_fusion.data.maintenance import choose_for_pruning, prune, status_of, verify
 from monai_fusion.data.preparing import PreparationChain
 from monai_fusion.data.runners import Threads
 from monai_fusion.transforms import LoadVolumed, ResampleSlabd, ScaleIntensityPercentilesd
@@ -252,3 +253,29 @@ def test_an_entry_that_is_truncated_while_a_process_uses_it_does_no_harm(tmp_pat
     process.join(30)
     assert process.exitcode == 0  # a mapped file would end it with SIGBUS
     assert results.get(timeout=1) == (5e5, True, "damaged")
+
+
+def _prune_for_ever(store: Path) -> None:
+    while True:
+        status = status_of(store)
+        prune(status, choose_for_pruning(status, max_size=0))
+
+
+def test_pruning_meanwhile_neither_ends_a_run_nor_spoils_its_numbers(tmp_path: Path) -> None:
+    data = items(tmp_path / "data", 4)
+    expected = volumes(dataset(data, None))
+    process = forked(_prune_for_ever, tmp_path / "store")
+    try:
+        for _ in range(10):
+            np.testing.assert_array_equal(volumes(dataset(data, tmp_path / "store")), expected)
+    finally:
+        process.kill()
+        process.join()
+    assert verify(tmp_path / "store").sound
+
+
+@pytest.mark.slow
+def test_random_faults_give_no_wrong_numbers_and_no_crash() -> None:
+    driver = Path(__file__).parents[1] / "benchmarks" / "store_faults.py"
+    ended = subprocess.run([sys.executable, driver, "--faults", "100", "--seed", "7"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
