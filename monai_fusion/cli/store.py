@@ -106,10 +106,10 @@ def status(cache_dir: CacheDir = DEFAULT_CACHE_DIR) -> None:
     typer.echo(f"{found.folder}: {len(found.entries)} entries, {human(size)}")
     for chain in found.chains:
         typer.echo(f"  {chain.name}: {len(chain.entries)} entries, {human(chain.size)}: {chain.description}")
-    run = found.last_run
-    if run.get("files"):
-        rate = f"{100 * run['reused'] / run['files']:.0f} %"
-        typer.echo(f"last run ({run.get('finished')}): {run['reused']} of {run['files']} files reused ({rate})")
+    files, reused = (found.last_run.get(name) for name in ("files", "reused"))
+    if isinstance(files, int) and isinstance(reused, int) and files > 0:
+        rate = f"{100 * reused / files:.0f} %"
+        typer.echo(f"last run ({found.last_run.get('finished')}): {reused} of {files} files reused ({rate})")
     if found.other_layouts:
         typer.echo(f"of other versions, not used: {', '.join(found.other_layouts)}")
 
@@ -121,7 +121,7 @@ def verify(
         Path | None, typer.Option(help="Hash the recordings of this datalist again, too.", show_default=False)
     ] = None,
 ) -> None:
-    """Check every entry's checksum and, with --datalist, that no recording was replaced unnoticed.
+    """Check every entry's checksum and whose it is and, with --datalist, that no recording was replaced unnoticed.
 
     Damaged entries are removed, replaced recordings noted: both are prepared again when they are needed. Exit code 1
     if anything was wrong.
@@ -136,10 +136,11 @@ def verify(
         records = [record for section in cohort.sections for record in cohort.records(section)]
         sources = [path for record in records for path in (*record.eeg, record.mri) if path is not None]
     found = verify_store(cache_dir, sources)
-    for path in found.damaged:
-        typer.echo(f"damaged, removed: {path}")
+    for path, reason in found.damaged.items():
+        kept = "not removed" if path.exists() else "removed"
+        typer.echo(f"damaged, {kept}: {path} ({reason})")
     for path in found.replaced:
-        typer.echo(f"replaced by another file of the same size and time: {path}")
+        typer.echo(f"replaced by another file of the same size and times: {path}")
     for path in found.unreadable:
         typer.echo(f"cannot be read: {path}")
     told = f"{found.checked} entries checked, {len(found.damaged)} damaged"

@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from monai_fusion.data.opening import open_patiently, read_small
 from monai_fusion.data.sources import name_of
 from monai_fusion.data.store import make_private
 
 _STALE_AFTER_S = 600.0  # for claims of other machines, whose processes cannot be asked
+_LARGEST_CLAIM = 4096
 _NAMELESS_AFTER_S = 5.0  # for claims whose holder was killed, or met a full disk, before it wrote its name
 
 
@@ -29,17 +31,22 @@ def claim_path(folder: Path, source: str) -> Path:
 def is_claimed(path: Path) -> bool:
     """Whether a living process holds the claim."""
     try:
-        age = time.time() - path.stat().st_mtime
-        holder = json.loads(path.read_bytes() or b"{}")
-    except (OSError, ValueError):
+        age = time.time() - path.lstat().st_mtime
+        holder = json.loads(read_small(path, _LARGEST_CLAIM) or b"{}")
+    except (OSError, ValueError, RecursionError):
         return False
-    if age > (_STALE_AFTER_S if holder else _NAMELESS_AFTER_S):
+    if not isinstance(holder, dict):
         return False
-    can_be_asked = os.name != "nt" and holder and holder.get("host") == socket.gethostname()
+    if not -_NAMELESS_AFTER_S < age <= (_STALE_AFTER_S if holder else _NAMELESS_AFTER_S):  # nor from the future
+        return False
+    number = holder.get("pid")
+    can_be_asked = os.name != "nt" and holder.get("host") == socket.gethostname()
     if not can_be_asked:  # on Windows "signal 0" ends the process
         return True
+    if not isinstance(number, int) or not 0 < number < 2**31:
+        return False
     try:
-        os.kill(int(holder["pid"]), 0)
+        os.kill(number, 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # alive, of another user
@@ -55,7 +62,8 @@ def claim(path: Path) -> Iterator[bool]:
         yield mine is not False
     finally:
         if mine:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # the store was taken away, or made read-only, meanwhile
+                path.unlink(missing_ok=True)
 
 
 def _take(path: Path) -> bool | None:
@@ -67,7 +75,7 @@ def _take(path: Path) -> bool | None:
         return None
     for attempt in range(2):
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = open_patiently(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         except FileExistsError:
             if attempt or is_claimed(path):
                 return False

@@ -16,7 +16,7 @@ from monai_fusion.data.claims import claim_path, is_claimed
 from monai_fusion.data.preparing import Outcome, PreparationChain
 from monai_fusion.data.runners import Runner
 from monai_fusion.data.sources import Known, name_of
-from monai_fusion.data.store import make_private
+from monai_fusion.data.store import OLDER_LAYOUTS, make_private
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 from monai_fusion.keys import PARTICIPANT_ID
@@ -36,6 +36,8 @@ class FillReport:
         reused: Files whose entry was there, or was made by another process meanwhile.
         changed: Those of ``prepared`` whose file is another than last time.
         damaged: Those of ``prepared`` whose entry was damaged.
+        misplaced: Those of ``prepared`` in whose entry's place was the entry of another file or chain.
+        outdated: Those of ``prepared`` whose entry was of an older format.
         unstored: Those of ``prepared`` that could not be stored; they are prepared whenever they are needed.
         seconds: Wall-clock time.
     """
@@ -44,6 +46,8 @@ class FillReport:
     reused: int = 0
     changed: int = 0
     damaged: int = 0
+    misplaced: int = 0
+    outdated: int = 0
     unstored: int = 0
     seconds: float = 0.0
 
@@ -52,11 +56,13 @@ class FillReport:
 
     def __str__(self) -> str:
         """``prepared 12, reused 188 (3 recomputed: file changed), 2.1 s``."""
-        reasons = [
-            f"{count} recomputed: {reason}"
-            for count, reason in ((self.changed, "file changed"), (self.damaged, "entry damaged"))
-            if count
-        ]
+        counts = (
+            (self.changed, "file changed"),
+            (self.damaged, "entry damaged"),
+            (self.misplaced, "entry of another file or chain in its place"),
+            (self.outdated, "entry of an older format"),
+        )
+        reasons = [f"{count} recomputed: {reason}" for count, reason in counts if count]
         because = f" ({'; '.join(reasons)})" if reasons else ""
         return f"prepared {self.prepared}, reused {self.reused}{because}, {self.seconds:.1f} s"
 
@@ -87,6 +93,8 @@ def fill(
     assert chain.stored is not None and chain.index is not None  # noqa: S101 # no store, nothing to fill
     chain.index.refresh()
     contents, pending = _sort_out(chain, items)
+    if pending:
+        _tell_of_older_entries(chain)
     report = FillReport(reused=len(items) - len(pending))
     problems: dict[int, tuple[Problem, ...]] = {}
     computed: set[int] = set()
@@ -136,6 +144,19 @@ def _sort_out(
     return contents, pending
 
 
+def _tell_of_older_entries(chain: PreparationChain) -> None:
+    """Say why all is prepared again in a store that an older version has filled; before this chain has a folder."""
+    assert chain.stored is not None  # noqa: S101 # as above
+    folder, layout = chain.stored.folder, chain.stored.store
+    older = [name for name in OLDER_LAYOUTS if (layout.with_name(name) / folder.name).is_dir()]
+    if older and not folder.is_dir():
+        logger.warning(
+            "preparing again: the entries in %s are of an older format, which does not say which recording an entry "
+            "belongs to; they are not used any more, remove that folder to make room",
+            layout.with_name(older[-1]),
+        )
+
+
 def _run_all(
     chain: PreparationChain, items: Sequence[Mapping[str, Any]], numbers: list[int], runner: Runner
 ) -> Iterator[tuple[int, Outcome]]:
@@ -175,7 +196,10 @@ def _count(report: FillReport, outcome: Outcome, known: Known | None, state: str
     elif outcome.state == "prepared":
         report.prepared += 1
         report.changed += known is not None and known.content != outcome.content
-        report.damaged += known is not None and known.content == outcome.content and state == "damaged"
+        if known is not None and known.content == outcome.content:
+            report.damaged += state == "damaged"
+            report.misplaced += state == "misplaced"
+            report.outdated += state == "outdated"
         if outcome.unstored and not report.unstored:
             logger.warning(
                 "going on without the store for new files: cannot write to it (%s); "

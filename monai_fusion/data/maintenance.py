@@ -7,21 +7,29 @@ entries, nothing else that stands in the same folder is looked at or touched. Im
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.data.sources import SourceIndex, read_source
-from monai_fusion.data.store import LAYOUT, layout_folder, map_entry
+from monai_fusion.data.entries import DamagedEntryError, EntryKey, read_entry
+from monai_fusion.data.opening import NotAFileError, read_small
+from monai_fusion.data.sources import FILE_NAME, SourceIndex, read_source
+from monai_fusion.data.store import LAYOUT, layout_folder
+from monai_fusion.fingerprint import digest_of
+
+logger = logging.getLogger(__name__)
 
 _CHAIN = re.compile(r"[0-9a-f]{16}")
 _ENTRY = re.compile(r"([0-9a-f]{32})\.npy")
 _LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.part|[0-9a-f]{32}\.claim")
 _LEFT_BEHIND_AFTER_S = 3600.0
+_LARGEST_JSON = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -92,14 +100,15 @@ class Verification:
 
     Attributes:
         checked: How many entries were read.
-        damaged: Entries whose checksum is wrong; they were removed and will be prepared again.
+        damaged: Entries whose checksum is wrong, or which are those of another file or chain, and why; they were
+            removed, if they are files, and will be prepared again.
         sources: How many source files were read.
-        replaced: Sources whose bytes are others than size, time and inode say; the index knows now.
-        unreadable: Sources that cannot be read.
+        replaced: Sources whose bytes are others than size, times and inode say; the index knows now.
+        unreadable: Sources and entries that cannot be read; they stay.
     """
 
     checked: int = 0
-    damaged: list[Path] = field(default_factory=list)
+    damaged: dict[Path, str] = field(default_factory=dict)
     sources: int = 0
     replaced: list[Path] = field(default_factory=list)
     unreadable: list[Path] = field(default_factory=list)
@@ -119,7 +128,7 @@ def status_of(folder: str | os.PathLike[str]) -> StoreStatus:
 
 
 def verify(folder: str | os.PathLike[str], sources: Iterable[Path] = ()) -> Verification:
-    """Compare the checksum of every entry, and hash sources again whatever their size and time say.
+    """Compare key and checksum of every entry, and hash sources again whatever their size and time say.
 
     Args:
         folder: The store's folder.
@@ -129,22 +138,27 @@ def verify(folder: str | os.PathLike[str], sources: Iterable[Path] = ()) -> Veri
     for entry in status_of(folder).entries:
         found.checked += 1
         try:
-            map_entry(entry.path, check=True)
-        except (OSError, ValueError):
-            found.damaged.append(entry.path)
-            entry.path.unlink(missing_ok=True)
+            read_entry(entry.path, EntryKey(entry.content, entry.path.parent.name))
+        except FileNotFoundError:
+            continue  # somebody prunes the store meanwhile
+        except (DamagedEntryError, NotAFileError) as error:
+            found.damaged[entry.path] = getattr(error, "strerror", "") or str(error)
+            with suppress(OSError):
+                entry.path.unlink()
+        except OSError:
+            found.unreadable.append(entry.path)
     index = SourceIndex(folder)
     for source in sources:
         found.sources += 1
         try:
             known = index.look_up(source)
-            _, content, stamp = read_source(source)
+            reading = read_source(source)
         except OSError:
             found.unreadable.append(source)
             continue
-        if known is not None and known.fresh and known.content != content:
+        if known is not None and known.fresh and known.content != reading.content:
             found.replaced.append(source)
-            index.remember(source, stamp, content)
+            index.remember(source, reading)
     return found
 
 
@@ -170,7 +184,7 @@ def prune(status: StoreStatus, chosen: Iterable[Entry]) -> int:
     """Remove entries, what killed processes left behind, and folders of chains that are empty then.
 
     Returns:
-        How many entries were removed. One that another process has mapped stays on Windows.
+        How many entries were removed. One that another process has open stays on Windows.
     """
     removed = 0
     for entry in chosen:
@@ -182,15 +196,21 @@ def prune(status: StoreStatus, chosen: Iterable[Entry]) -> int:
     layout = layout_folder(status.folder)
     for folder in [layout, *(layout / chain.name for chain in status.chains)]:
         for path in _listed(folder):
-            if _LEFTOVER.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _LEFT_BEHIND_AFTER_S:
-                path.unlink(missing_ok=True)
+            # Others prune, fill and tidy up meanwhile: what is gone or in use by now is their affair.
+            with suppress(OSError):
+                if _LEFTOVER.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _LEFT_BEHIND_AFTER_S:
+                    path.unlink()
     for chain in status.chains:
         folder = layout / chain.name
         if [path.name for path in _listed(folder)] == ["chain.json"]:
-            (folder / "chain.json").unlink()
-            folder.rmdir()
-    if (layout / "sources.bin").exists():
-        SourceIndex(status.folder).compact(entry.content for chain in _chains(layout) for entry in chain.entries)
+            with suppress(OSError):
+                (folder / "chain.json").unlink()
+                folder.rmdir()
+    if (layout / FILE_NAME).is_file():
+        try:
+            SourceIndex(status.folder).compact(entry.content for chain in _chains(layout) for entry in chain.entries)
+        except OSError as error:
+            logger.debug("the index of sources was not tidied up: %s", error)
     return removed
 
 
@@ -201,9 +221,13 @@ def _chains(layout: Path) -> Iterator[ChainStatus]:
         entries = []
         for path in _listed(folder):
             if _ENTRY.fullmatch(path.name) and not path.is_symlink():
-                seen = path.lstat()
-                entries.append(Entry(path, seen.st_size, max(seen.st_atime, seen.st_mtime)))
-        yield ChainStatus(folder.name, _describe(_read_json(folder / "chain.json")), tuple(entries))
+                with suppress(OSError):  # removed meanwhile
+                    seen = path.lstat()
+                    entries.append(Entry(path, seen.st_size, max(seen.st_atime, seen.st_mtime)))
+        described = _read_json(folder / "chain.json")
+        if not digest_of(described).startswith(folder.name):
+            described = {}  # the description of another chain, or a damaged one
+        yield ChainStatus(folder.name, _describe(described), tuple(entries))
 
 
 def _describe(chain: dict[str, Any]) -> str:
@@ -237,7 +261,7 @@ def _listed(folder: Path) -> list[Path]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        read = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        read = json.loads(read_small(path, _LARGEST_JSON))
+    except (OSError, ValueError, RecursionError):
         return {}
     return read if isinstance(read, dict) else {}

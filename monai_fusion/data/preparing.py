@@ -18,6 +18,7 @@ from monai.transforms import Compose
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # has no types
 
 from monai_fusion.data.claims import claim, claim_path
+from monai_fusion.data.opening import is_scarcity
 from monai_fusion.data.sources import SourceIndex, read_source
 from monai_fusion.data.store import StoredChain
 from monai_fusion.errors import InputError, Problem, input_error_behind
@@ -93,7 +94,7 @@ class PreparationChain:
         return np.ascontiguousarray(torch.as_tensor(prepared).numpy())
 
     def load(self, content: str) -> np.ndarray | None:
-        """Return a stored result, mapped into memory, or None if it is missing or damaged."""
+        """Return a stored result in memory of its own, or None if it is missing or damaged."""
         assert self.stored is not None  # noqa: S101 # callers ask for stored results of a store only
         stored = self.stored.read(content)
         return stored if stored is None or self.storage_type == "float32" else decode(stored)
@@ -145,18 +146,19 @@ class PreparationChain:
         """Return the item with the file's content instead of its path, as far as the chain takes it, and its hash."""
         source = item[self.recording]
         try:
-            buffer, content, stamp = read_source(source)
+            reading = read_source(source)
         except OSError as error:
-            problem = Problem(str(source), self.recording, error.strerror or str(error), "a readable file")
+            advice = "close some, or allow more: ulimit -n 4096" if is_scarcity(error) else ""
+            problem = Problem(str(source), self.recording, error.strerror or str(error), "a readable file", advice)
             raise InputError(problem) from error
         if self.index is not None:
-            self.index.remember(source, stamp, content)
-        file = FileContent(Path(source), buffer) if self.reads_content else source
-        return {**item, self.recording: file}, content
+            self.index.remember(source, reading)
+        file = FileContent(Path(source), reading.buffer) if self.reads_content else source
+        return {**item, self.recording: file}, reading.content
 
     def _compute_and_check(self, read: Mapping[str, Any], content: str) -> np.ndarray:
         array = self.compute(read)
-        if not self.reads_content and read_source(read[self.recording])[1] != content:
+        if not self.reads_content and read_source(read[self.recording]).content != content:
             # The transform read the file for itself: what it saw may not be what was hashed.
             name = Path(read[self.recording]).name
             raise InputError(Problem(name, self.recording, "the file changed while it was being read"))

@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 class _RecordingDataset(CacheDataset):
     """A `CacheDataset` of one kind of recording whose cache is the store on disk.
 
-    The transforms up to the first random one run once for each file; their result is kept in ``cache_dir`` and mapped
-    into memory when an item is asked for. Without ``cache_dir`` the results stay in memory, as in `CacheDataset`.
+    The transforms up to the first random one run once for each file; their result is kept in ``cache_dir`` and read
+    when an item is asked for. Without ``cache_dir`` the results stay in memory, as in `CacheDataset`.
 
     Args:
         data: Items with the path of a recording, ``participant_id`` and, where known, ``label``.
@@ -74,7 +74,7 @@ class _RecordingDataset(CacheDataset):
         self.report = FillReport()
         workers = num_workers or max(1, cores() // ranks.on_this_machine())
         progress = progress and ranks.is_main()
-        # A mapped entry is copy-on-write: random transforms need no deep copy to leave it untouched.
+        # An entry is read into memory of its own each time: random transforms need no deep copy to leave it untouched.
         super().__init__(data, compose, num_workers=workers, progress=progress, copy_cache=not self._stored, **kwargs)
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,10 +12,13 @@ from typing import Any, Literal, Protocol
 
 import torch
 from joblib import Parallel, delayed, parallel_config  # type: ignore[import-untyped] # joblib has no types
+from joblib import parallel as joblib_parallel
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # nor has threadpoolctl
 
 from monai_fusion.data.preparing import Outcome, PreparationChain, prepare_in_process, prepare_in_thread
 from monai_fusion.errors import InputError, Problem
+
+logger = logging.getLogger(__name__)
 
 Numbered = tuple[int, Mapping[str, Any]]
 
@@ -54,6 +59,10 @@ class Processes:
 
     def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Iterator[tuple[int, Outcome]]:
         """See `Runner`."""
+        if not _has_semaphores():
+            logger.warning("preparing in threads: this system gives no semaphores to processes (is /dev/shm writable?)")
+            yield from Threads(self.workers).run(chain, items)
+            return
         with parallel_config("loky", inner_max_num_threads=1):
             yield from _in_parallel("loky", self.workers, prepare_in_process, chain, items)
 
@@ -120,6 +129,17 @@ def cores() -> int:
     """Return how many cores this process may use: fewer than the machine has, on a shared one."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _has_semaphores() -> bool:
+    """Whether processes can be started; without, joblib falls back to threads, and fails on its own options then."""
+    if joblib_parallel.mp is None:  # it tried when it was imported
+        return False
+    try:
+        multiprocessing.get_context("spawn").Semaphore()
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 def _in_parallel(

@@ -1,6 +1,6 @@
-"""What was seen of each source file: its content hash, remembered by size, modification time and inode.
+"""What was seen of each source file: its content hash, remembered by size, times, inode and a few of its bytes.
 
-The index only saves time. It is a file of 64-byte records that processes append to without waiting for each other; a
+The index only saves time. It is a file of 80-byte records that processes append to without waiting for each other; a
 record that is torn or damaged fails its own checksum and is passed over, and a lost one costs a reading of its source.
 Names are hashes of paths, because paths may contain names of people.
 """
@@ -13,11 +13,21 @@ import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy as np
+import numpy.typing as npt
 import xxhash
 
+from monai_fusion.data.opening import (
+    NO_LINK,
+    NotAFileError,
+    open_patiently,
+    open_regular,
+    read_fully,
+    require_regular,
+)
+from monai_fusion.data.stamps import NEVER, Stamp, probe_file, probe_of
 from monai_fusion.data.store import layout_folder, make_private
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import content_hash
@@ -25,24 +35,13 @@ from monai_fusion.fingerprint import content_hash
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "sources.bin"
-_RECORD = struct.Struct("<16s16sQqQ")  # path, content, size, mtime_ns, inode; then the checksum of these
+_RECORD = struct.Struct("<16s16sQqqQQ")  # path, content, size, mtime_ns, ctime_ns, inode, probe; then their checksum
 _CHECK = struct.Struct("<Q")
 RECORD_SIZE = _RECORD.size + _CHECK.size
-# A file this young may still change without its modification time showing it (FAT keeps 2 s).
-_SETTLED_AFTER_NS = 2_000_000_000
-
-
-class Stamp(NamedTuple):
-    """What tells that a file is still the one that was hashed."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Stamp:
-        """Return the stamp of ``os.stat``'s or ``os.fstat``'s result."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino & (2**64 - 1))
+_CHUNK = RECORD_SIZE << 14
+# 1.7 million records, thousands of times a cohort: something else stands in the index's place.
+LARGEST_INDEX = RECORD_SIZE * (100 << 14)
+_warned: set[Path] = set()
 
 
 class Known(NamedTuple):
@@ -55,6 +54,22 @@ class Known(NamedTuple):
 
     content: str
     fresh: bool
+
+
+class Reading(NamedTuple):
+    """A file that was read once.
+
+    Attributes:
+        buffer: Its bytes, [n] uint8.
+        content: Their hash, 32 hexadecimal digits.
+        stamp: What tells that the file is still this one.
+        settled: Whether any later change shows in the stamp; a file of this moment may still change unnoticed.
+    """
+
+    buffer: npt.NDArray[Any]
+    content: str
+    stamp: Stamp
+    settled: bool
 
 
 class SourceIndex:
@@ -71,6 +86,7 @@ class SourceIndex:
         self.path = layout_folder(folder) / FILE_NAME
         self._records: dict[bytes, bytes] = {}
         self._read_up_to = 0
+        self._inode = 0
         self._lock = threading.Lock()
         self.refresh()
 
@@ -79,7 +95,7 @@ class SourceIndex:
         return {"path": self.path}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state, _records={}, _read_up_to=0, _lock=threading.Lock())
+        self.__dict__.update(state, _records={}, _read_up_to=0, _inode=0, _lock=threading.Lock())
 
     def __len__(self) -> int:
         return len(self._records)
@@ -91,11 +107,26 @@ class SourceIndex:
 
     def _read_added(self) -> None:
         try:
-            with open(self.path, "rb") as stream:  # noqa: PTH123 # Path.open costs more than the reading
+            with open_regular(self.path) as stream:
+                status = os.fstat(stream.fileno())
+                if status.st_size > LARGEST_INDEX:
+                    raise NotAFileError(0, f"{status.st_size} bytes, more than any index has")
+                if status.st_ino != self._inode or status.st_size < self._read_up_to:  # it was written again, or is new
+                    self._inode, self._read_up_to = status.st_ino, 0
                 stream.seek(self._read_up_to)
-                added = stream.read()
-        except OSError:
-            return
+                more = True
+                while more:
+                    added = read_fully(stream, _CHUNK).tobytes()
+                    self._take_in(added)
+                    more = len(added) == _CHUNK
+        except NotAFileError as error:
+            if self.path not in _warned:
+                _warned.add(self.path)
+                logger.warning("reading every recording: %s is no index of sources (%s)", self.path, error.strerror)
+        except OSError as error:
+            logger.debug("the index of sources was not read: %s", error)
+
+    def _take_in(self, added: bytes) -> None:
         whole = len(added) - len(added) % RECORD_SIZE
         for start in range(0, whole, RECORD_SIZE):
             record = added[start : start + _RECORD.size]
@@ -119,19 +150,21 @@ class SourceIndex:
         stamp = Stamp.of(os.stat(source))  # noqa: PTH116 # a Path for each of 10,000 files costs more than the stat
         if record is None:
             return None
-        _, content, *seen = _RECORD.unpack(record)
-        return Known(content.hex(), tuple(seen) == stamp)
+        _, content, *seen, probe = _RECORD.unpack(record)
+        fresh = tuple(seen) == stamp and (stamp.shows_changes or _has_probe(source, probe))
+        return Known(content.hex(), fresh)
 
-    def remember(self, source: str | os.PathLike[str], stamp: Stamp, content: str) -> None:
-        """Append what was read of a file, unless it is so young that it may change unnoticed.
+    def remember(self, source: str | os.PathLike[str], reading: Reading) -> None:
+        """Append what was read of a file.
 
-        A store that cannot be written stays without it.
+        One so young that it may change unnoticed will be read again: its content is kept, to tell whether it changed,
+        but no stamp. A store that cannot be written stays without it.
         """
-        if time.time_ns() - stamp.mtime_ns <= _SETTLED_AFTER_NS:
-            return
-        record = _RECORD.pack(name_of(source), bytes.fromhex(content), *stamp)
+        name, content = name_of(source), bytes.fromhex(reading.content)
+        stamp = reading.stamp if reading.settled else NEVER
+        record = _RECORD.pack(name, content, *stamp, probe_of(reading.buffer))
         with self._lock:
-            self._records[record[:16]] = record
+            self._records[name] = record
             try:
                 make_private(self.path.parent)
                 _append(self.path, record + _CHECK.pack(xxhash.xxh3_64_intdigest(record)))
@@ -139,7 +172,11 @@ class SourceIndex:
                 logger.debug("the index of sources was not written: %s", error)
 
     def compact(self, keep: Iterable[str]) -> None:
-        """Write the index anew with one record a file, those of the given contents only."""
+        """Write the index again with one record a file, those of the given contents only.
+
+        Raises:
+            OSError: The disk is full or read-only; the index stays as it is.
+        """
         wanted = {bytes.fromhex(content) for content in keep}
         kept = [record for record in self._records.values() if record[16:32] in wanted]
         write_atomically(
@@ -148,7 +185,7 @@ class SourceIndex:
             private=True,
         )
         self._records = {record[:16]: record for record in kept}
-        self._read_up_to = len(kept) * RECORD_SIZE
+        self._inode, self._read_up_to = 0, 0
 
 
 def contents_of(
@@ -174,29 +211,47 @@ def name_of(source: str | os.PathLike[str]) -> bytes:
     return xxhash.xxh3_128_digest(os.fsencode(os.path.abspath(source)))  # noqa: PTH100 # as above: speed
 
 
-def read_source(source: str | os.PathLike[str]) -> tuple[np.ndarray, str, Stamp]:
-    """Read a file once: its bytes [n] uint8, their hash, and the stamp that belongs to them.
+def read_source(source: str | os.PathLike[str]) -> Reading:
+    """Read a file once.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: It cannot be read, or is no file.
         BlockingIOError: It is being written while it is read.
     """
     for _ in range(3):
-        with open(source, "rb") as stream:  # noqa: PTH123 # fromfile takes it as well
+        with open_regular(source, follow=True) as stream:
+            now = time.time_ns()
             before = Stamp.of(os.fstat(stream.fileno()))
-            content = np.fromfile(stream, dtype=np.uint8)
+            content = read_fully(stream, before.size)
             after = Stamp.of(os.fstat(stream.fileno()))
         if before == after and content.size == after.size:
-            return content, xxhash.xxh3_128_hexdigest(content.data), after
+            return Reading(content, xxhash.xxh3_128_hexdigest(content.data), after, after.settled(now))
     raise BlockingIOError(0, "the file is being written to")
 
 
-def _append(path: os.PathLike[str], record: bytes) -> None:
-    """Add a whole record in one write; a torn one before it is filled up, so that this one stands in its place."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags, 0o600)
+def _has_probe(source: str | os.PathLike[str], probe: int) -> bool:
     try:
-        torn = os.fstat(descriptor).st_size % RECORD_SIZE
-        os.write(descriptor, (b"\0" * (RECORD_SIZE - torn) if torn else b"") + record)
+        return probe_file(source) == probe
+    except OSError:
+        return False  # reading it will say what is wrong
+
+
+def _append(path: Path, record: bytes) -> None:
+    """Add a whole record in one write; a torn one before it is filled up, so that this one stands in its place.
+
+    What is no index is replaced, if it is a file or a pipe.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | NO_LINK
+    if path.is_fifo():
+        write_atomically(path, record, private=True)
+        return
+    descriptor = open_patiently(path, flags)
+    try:
+        size = require_regular(descriptor).st_size
+        torn = size % RECORD_SIZE
+        if size <= LARGEST_INDEX:
+            os.write(descriptor, (b"\0" * (RECORD_SIZE - torn) if torn else b"") + record)
     finally:
         os.close(descriptor)
+    if size > LARGEST_INDEX:
+        write_atomically(path, record, private=True)

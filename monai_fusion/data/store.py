@@ -1,50 +1,41 @@
-"""Preprocessed recordings on disk: one memory-mapped array for each source file and chain of deterministic transforms.
+"""Preprocessed recordings on disk: one file for each source file and chain of deterministic transforms.
 
 An entry is found by what determines its numbers (:mod:`monai_fusion.fingerprint`): the bytes of the source file and the
 chain. Copies, moves and renames of a source stay hits; a replaced file or a changed parameter is a miss. Entries are
 written atomically (mode 0600), never changed afterwards, and hold numbers only: no participant id, no header of the
 source.
 
-An entry is a .npy file with a seal of 32 bytes behind the array: a mark, the file's size and the xxh3-128 checksum of
-all that comes before. The seal is read whenever a dataset is filled, which finds every truncated file for the price of
-opening it. The checksum is compared when a process first uses an entry (1 ms for an MRI whose bytes are needed then
-anyway) and, for all entries, by ``monai-fusion cache verify``. What fails either check is prepared again.
+An entry says itself whose it is (:mod:`monai_fusion.data.entries`). That is looked at whenever a dataset is filled, and
+whenever the entry is read; its checksum is compared when a process first uses it (0.2 ms for an MRI), when the file is
+another than it was then, and, for all entries, by ``monai-fusion cache verify``. What fails is prepared again.
 
-Layout: ``FOLDER/v2/sources.bin`` (what was seen of each source, :mod:`monai_fusion.data.sources`),
-``FOLDER/v2/last_run.json``, ``FOLDER/v2/<chain>/chain.json`` (what the chain is) and
-``FOLDER/v2/<chain>/<content>.npy``.
+Layout: ``FOLDER/v3/sources.bin`` (what was seen of each source, :mod:`monai_fusion.data.sources`),
+``FOLDER/v3/last_run.json``, ``FOLDER/v3/<chain>/chain.json`` (what the chain is) and
+``FOLDER/v3/<chain>/<content>.npy``.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-import mmap
 import os
-import struct
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
-import xxhash
 
+from monai_fusion.data.entries import DamagedEntryError, EntryKey, look_at_entry, read_entry, write_entry
+from monai_fusion.data.opening import is_scarcity
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import describe_chain, digest_of
-from monai_fusion.npy_header import read_npy_header
 
 logger = logging.getLogger(__name__)
 
-LAYOUT = "v2"
-_SEAL = struct.Struct("<8sQ16s")  # mark, size of the whole file, xxh3-128 of everything before the seal
-_MARK = b"mf-seal2"
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-
-
-class DamagedEntryError(ValueError):
-    """A file in an entry's place is not what was written there."""
+LAYOUT = "v3"
+OLDER_LAYOUTS = ("v1", "v2")
+_NO_SUCH_FILE = (FileNotFoundError, NotADirectoryError)
 
 
 class StoredChain:
@@ -66,71 +57,88 @@ class StoredChain:
         self.digest = digest_of(self._description)
         self.store = layout_folder(folder)
         self.folder = self.store / self.digest[:16]
-        self._checked: set[str] = set()
-        self._damaged: set[str] = set()
+        # Hashes of the stamps that entries had when their checksum was right; a stamp itself would be 200 bytes.
+        self._right: dict[str, int] = {}
+        self._wrong: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what this process has checked: others check for themselves, and are sent less."""
-        return {**self.__dict__, "_checked": set(), "_damaged": set()}
+        return {**self.__dict__, "_right": {}, "_wrong": {}}
 
     def entry(self, content: str) -> Path:
         """Return the path of the entry for a source with this content hash, whether it exists or not."""
         return self.folder / f"{content}.npy"
 
     def read(self, content: str) -> npt.NDArray[Any] | None:
-        """Map an entry into memory (copy-on-write), or return None when it is missing or damaged.
+        """Read an entry into memory of its own, or return None when it is missing or damaged.
 
-        The first time in a process its checksum is compared as well.
+        The first time in a process, and when the file has changed since, its checksum is compared as well.
         """
+        now = time.time_ns()
         try:
-            array = map_entry(self.entry(content), check=content not in self._checked)
-        except (FileNotFoundError, NotADirectoryError):
+            array, stamp = read_entry(self.entry(content), self._key(content), self._right.get(content))
+        except _NO_SUCH_FILE:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, DamagedEntryError) as error:
             logger.warning("preparing again: the stored entry %s is unreadable (%s)", content, error)
-            self._damaged.add(content)
+            if not is_scarcity(error):
+                self._wrong[content] = getattr(error, "state", "damaged")
             return None
-        self._checked.add(content)
+        self._wrong.pop(content, None)  # somebody has repaired it
+        if stamp.settled(now):
+            self._right[content] = hash(stamp)
         return array
 
     def state(self, content: str) -> str:
-        """Return ``sound``, ``missing`` or ``damaged``, as far as the entry's seal and past readings tell."""
-        if content in self._damaged:
-            return "damaged"
+        """Return what stands in an entry's place, as far as its seal and past readings tell.
+
+        Returns:
+            ``sound``, ``missing``, ``damaged``, ``misplaced`` (the entry of another source or chain) or ``outdated``
+            (of an older format).
+        """
+        if content in self._wrong:
+            return self._wrong[content]
         try:
-            descriptor = os.open(f"{self.folder}{os.sep}{content}.npy", _READ_FLAGS)
-        except (FileNotFoundError, NotADirectoryError):
+            look_at_entry(f"{self.folder}{os.sep}{content}.npy", self._key(content))
+        except _NO_SUCH_FILE:
             return "missing"
         except OSError:
             return "damaged"
-        try:
-            _read_seal(descriptor)
-        except (OSError, ValueError):
-            return "damaged"
-        finally:
-            os.close(descriptor)
+        except DamagedEntryError as error:
+            return error.state
         return "sound"
 
     def write(self, content: str, array: npt.NDArray[Any]) -> None:
         """Write an entry, unless a sound one is there already.
 
         Raises:
-            OSError: The disk is full or read-only; nothing is left behind.
+            OSError: The disk is full or read-only, or a folder stands there; nothing is left behind.
         """
+        try:
+            self._write(content, array)
+        except FileNotFoundError:  # `cache prune` has removed the chain's empty folder in between
+            self._write(content, array)
+        self._wrong.pop(content, None)
+
+    def _write(self, content: str, array: npt.NDArray[Any]) -> None:
         self._describe_once()
         if self.state(content) == "sound":
             return
+        key = self._key(content)
         try:
-            write_atomically(self.entry(content), lambda stream: _write_sealed(stream, array), private=True)
+            write_atomically(self.entry(content), lambda stream: write_entry(stream, array, key), private=True)
         except PermissionError:
-            # Windows does not replace a file that another process has mapped: that process was as quick, and right.
+            # Windows does not replace a file that another process has open: that process was as quick, and right.
+            self._wrong.pop(content, None)
             if self.state(content) != "sound":
                 raise
-        self._damaged.discard(content)
+
+    def _key(self, content: str) -> EntryKey:
+        return EntryKey(content, self.digest)
 
     def _describe_once(self) -> None:
         path = self.folder / "chain.json"
-        if not path.exists():
+        if not path.exists():  # what it says is for people: entries hold their key themselves
             make_private(self.folder)
             text = json.dumps(self._description, indent=1, sort_keys=True)
             write_atomically(path, text.encode(), private=True)
@@ -147,74 +155,3 @@ def make_private(folder: Path) -> None:
     layout.parent.parent.mkdir(parents=True, exist_ok=True)  # what lies above the store has the user's usual mode
     for path in (layout.parent, layout, folder):
         path.mkdir(mode=0o700, exist_ok=True)
-
-
-def map_entry(path: Path, check: bool) -> npt.NDArray[Any]:
-    """Map an entry's array into memory, copy-on-write.
-
-    Args:
-        path: The entry; a symbolic link is not followed.
-        check: Whether to compare the checksum, which reads the whole file.
-
-    Raises:
-        OSError: It cannot be read.
-        DamagedEntryError: It is not what was written.
-    """
-    descriptor = os.open(path, _READ_FLAGS)
-    try:
-        size, checksum = _read_seal(descriptor)
-        mapped = mmap.mmap(descriptor, size, access=mmap.ACCESS_COPY)
-    finally:
-        os.close(descriptor)
-    if check and xxhash.xxh3_128_digest(memoryview(mapped)[: size - _SEAL.size]) != checksum:
-        raise DamagedEntryError("its checksum is wrong")
-    header = _read_header(mapped)
-    if header.offset + header.voxels * header.dtype.itemsize + _SEAL.size != size:
-        raise DamagedEntryError("its header is wrong")
-    return np.frombuffer(mapped, header.dtype, header.voxels, header.offset).reshape(header.shape)
-
-
-class _Header(NamedTuple):
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    offset: int
-
-    @property
-    def voxels(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
-
-
-def _read_header(mapped: mmap.mmap) -> _Header:
-    stream = io.BytesIO(mapped[:4096])
-    try:
-        shape, fortran_order, dtype = read_npy_header(stream)
-    except (ValueError, KeyError) as error:
-        raise DamagedEntryError("its header is wrong") from error
-    if fortran_order or dtype.hasobject:
-        raise DamagedEntryError("its header is wrong")
-    return _Header(shape, dtype, stream.tell())
-
-
-def _read_seal(descriptor: int) -> tuple[int, bytes]:
-    """Return an open entry's size and checksum."""
-    size = os.fstat(descriptor).st_size
-    if size <= _SEAL.size:
-        raise DamagedEntryError("it is truncated")
-    os.lseek(descriptor, size - _SEAL.size, os.SEEK_SET)
-    mark, recorded, checksum = _SEAL.unpack(os.read(descriptor, _SEAL.size))
-    if mark != _MARK or recorded != size:
-        raise DamagedEntryError("it is truncated or was replaced")
-    return size, checksum
-
-
-def _write_sealed(stream: Any, array: npt.NDArray[Any]) -> None:
-    header = io.BytesIO()
-    values = np.ascontiguousarray(array)
-    described = {"descr": np.lib.format.dtype_to_descr(values.dtype), "fortran_order": False, "shape": array.shape}
-    np.lib.format.write_array_header_1_0(header, described)
-    data = values.reshape(-1).view(np.uint8).data
-    checksum = xxhash.xxh3_128(header.getvalue())
-    checksum.update(data)
-    stream.write(header.getvalue())
-    stream.write(data)
-    stream.write(_SEAL.pack(_MARK, len(header.getvalue()) + len(data) + _SEAL.size, checksum.digest()))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,9 +15,12 @@ import pytest
 import torch
 
 from monai_fusion.data import EEGDataset, MRIDataset, SegmentItems, VolumeItems
+from monai_fusion.data.claims import claim_path
 from monai_fusion.data.maintenance import choose_for_pruning, prune, status_of, verify
 from monai_fusion.data.preparing import PreparationChain
 from monai_fusion.data.runners import Processes, Threads
+from monai_fusion.data.stamps import Stamp, probe_file
+from monai_fusion.data.store import LAYOUT
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.errors import InputError
 from monai_fusion.fingerprint import content_hash
@@ -254,23 +258,64 @@ def test_a_damaged_entry_is_prepared_again_and_repaired(
     assert verify(store).sound and len(entries(store)) == 4
 
 
-def test_a_file_replaced_with_the_same_size_time_and_inode_is_found_by_verify(records: Records, store: Path) -> None:
+def uncompressed(records: Records) -> tuple[Records, Path]:
+    """The first one's MRI as a plain file, whose bytes can be changed one by one."""
     path = source(records[0])
-    uncompressed = path.with_suffix("")
-    nib.save(nib.load(path), uncompressed)
-    records = settle((replace(records[0], mri=uncompressed), *records[1:]))
+    plain = path.with_suffix("")
+    nib.save(nib.load(path), plain)
+    return settle((replace(records[0], mri=plain), *records[1:])), plain
+
+
+def overwrite(path: Path) -> None:
+    """Put other voxels into a file; its size, modification time and inode stay."""
+    status = path.stat()
+    with path.open("r+b") as stream:
+        stream.seek(-400, os.SEEK_END)
+        stream.write(np.random.default_rng(1).bytes(400))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@pytest.mark.parametrize("change_times", ["kept", "not kept"])
+def test_a_file_replaced_with_the_same_size_time_and_inode_is_prepared_again(
+    records: Records, store: Path, change_times: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monai_fusion.data.stamps.SETTLED_AFTER_NS", -(10**12))
+    monkeypatch.setattr("monai_fusion.data.stamps.CTIME_IS_CREATION", change_times == "not kept")
+    records, plain = uncompressed(records)
     before = volumes(mri(records, store))
-    status = uncompressed.stat()
-    content = bytearray(uncompressed.read_bytes())
-    content[-400:] = os.urandom(400)
-    with uncompressed.open("r+b") as stream:
-        stream.write(content)
-    os.utime(uncompressed, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert told(mri(records, store)) == "prepared 0, reused 4"  # nothing short of reading it could tell
-    found = verify(store, [source(record) for record in records])
-    assert found.replaced == [uncompressed] and found.sources == 4 and not found.sound
+    time.sleep(0.02)  # the system's clock ticks every 4 ms or so
+    overwrite(plain)
     after = mri(records, store)
-    assert told(after) == "prepared 1, reused 3" and not np.array_equal(volumes(after)[0], before[0])
+    assert told(after) == "prepared 1, reused 3 (1 recomputed: file changed)"
+    np.testing.assert_array_equal(volumes(after), volumes(mri(records, None)))
+    assert not np.array_equal(volumes(after)[0], before[0])
+
+
+@pytest.mark.parametrize("age", ["settled", "of this moment"])
+def test_what_no_stamp_shows_is_found_by_verify(
+    records: Records, store: Path, age: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monai_fusion.data.stamps.SETTLED_AFTER_NS", -(10**12))
+    monkeypatch.setattr("monai_fusion.data.stamps.CTIME_IS_CREATION", True)
+    monkeypatch.setattr("monai_fusion.data.sources.probe_file", lambda path: _probes[Path(path)])
+    records, plain = uncompressed(records)
+    _probes = {source(record): probe_file(source(record)) for record in records}
+    before = volumes(mri(records, store))
+    of = Stamp.of
+    stamps = {path.stat().st_ino: of(path.stat()) for path in _probes}
+    overwrite(plain)
+    monkeypatch.setattr(Stamp, "of", lambda status: stamps.get(status.st_ino) or of(status))
+    assert told(mri(records, store)) == "prepared 0, reused 4"  # nothing short of reading it could tell
+    if age == "of this moment":
+        monkeypatch.setattr("monai_fusion.data.stamps.SETTLED_AFTER_NS", 10**18)
+    found = verify(store, [source(record) for record in records])
+    assert found.replaced == [plain] and found.sources == 4 and not found.sound
+    after = mri(records, store)
+    assert told(after) == "prepared 1, reused 3"  # known since `verify`
+    assert not np.array_equal(volumes(after)[0], before[0])
+    np.testing.assert_array_equal(volumes(after), volumes(mri(records, None)))
 
 
 def test_a_store_of_another_version_is_left_alone(records: Records, store: Path) -> None:
@@ -284,12 +329,69 @@ def test_a_store_of_another_version_is_left_alone(records: Records, store: Path)
     assert (old / "00.npy").read_bytes() == b"old"
 
 
+def test_a_store_of_the_version_before_is_prepared_again_and_it_is_said_why(
+    records: Records, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mri(records, store)
+    (store / LAYOUT).rename(store / "v2")
+    for _ in range(2):
+        mri(records, store)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == 1 and "older format" in said[0] and str(store / "v2") in said[0]
+
+
+def test_swapped_entries_are_prepared_again_and_it_is_said_why(records: Records, store: Path) -> None:
+    expected = volumes(mri(records, store))
+    first, second = entries(store)[:2]
+    first.rename(store / "away")
+    second.rename(first)
+    (store / "away").rename(second)
+    dataset = mri(records, store)
+    assert told(dataset) == "prepared 2, reused 2 (2 recomputed: entry of another file or chain in its place)"
+    np.testing.assert_array_equal(volumes(dataset), expected)
+
+
+def test_the_description_of_another_chain_is_not_shown(records: Records, store: Path) -> None:
+    mri(records, store)
+    mri(records, store, AddOne())
+    first, second = sorted(store.rglob("chain.json"))
+    second.write_bytes(first.read_bytes())
+    assert [chain.description == "unknown" for chain in status_of(store).chains] == [False, True]
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"pid": "x", "host": "HOST"}', '{"pid": -1, "host": "HOST"}', "[" * 4000])
+def test_what_is_no_claim_holds_nobody_up(records: Records, store: Path, content: str) -> None:
+    folder = mri(records[:1], store)._chain.stored.folder  # type: ignore[union-attr] # it has a store
+    for record in records:
+        path = claim_path(folder, str(source(record)))
+        path.write_text(content.replace("HOST", socket.gethostname()))
+    assert mri(records, store).report.prepared == 3
+
+
+def test_a_claim_from_the_future_and_a_pipe_in_a_claims_place_hold_nobody_up(records: Records, store: Path) -> None:
+    folder = mri(records[:1], store)._chain.stored.folder  # type: ignore[union-attr] # as above
+    future = claim_path(folder, str(source(records[1])))
+    future.write_text("")
+    os.utime(future, (time.time() + 10**6,) * 2)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(claim_path(folder, str(source(records[2]))))
+    assert mri(records, store).report.prepared == 3
+
+
+def test_where_processes_get_no_semaphores_threads_prepare_the_files(
+    records: Records, store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("joblib.parallel.mp", None)
+    assert told(mri(records, store, runner=Processes(2))) == "prepared 4, reused 0"
+    assert "preparing in threads" in caplog.text
+
+
 def test_foreign_files_in_the_store_are_never_touched(records: Records, store: Path) -> None:
     mri(records, store)
     chain = entries(store)[0].parent
     foreign = [
         store / "notes.txt",
-        store / "v2" / "thesis.docx",
+        store / LAYOUT / "thesis.docx",
         chain / "mine.npy",
         chain / "deep" / ("0" * 32 + ".npy"),
     ]

@@ -1,27 +1,37 @@
 import os
 import pickle
+import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xxhash
 
-from monai_fusion.data.sources import RECORD_SIZE, SourceIndex, Stamp, read_source
+from monai_fusion.data.sources import RECORD_SIZE, Reading, SourceIndex, read_source
+from monai_fusion.data.stamps import Stamp
+from monai_fusion.data.store import LAYOUT
+
+
+@pytest.fixture(autouse=True)
+def _a_while_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file is too young to be trusted: change times cannot be set."""
+    monkeypatch.setattr("monai_fusion.data.stamps.SETTLED_AFTER_NS", -(10**12))
 
 
 def settle(path: Path) -> Path:
-    """Date a file back, so that its modification time can be trusted."""
+    """Date a file back, as one that was copied with its time."""
     past = time.time() - 60
     os.utime(path, (past, past))
     return path
 
 
 def note(index: SourceIndex, path: Path) -> str:
-    _, content, stamp = read_source(path)
-    index.remember(path, stamp, content)
-    return content
+    reading = read_source(path)
+    index.remember(path, reading)
+    return reading.content
 
 
 @pytest.fixture
@@ -32,9 +42,9 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_a_source_is_read_once_with_its_hash_and_stamp(source: Path) -> None:
-    content, digest, stamp = read_source(source)
-    assert content.tobytes() == b"abc" and digest == xxhash.xxh3_128_hexdigest(b"abc")
-    assert stamp == Stamp.of(source.stat())
+    reading = read_source(source)
+    assert reading.buffer.tobytes() == b"abc" and reading.content == xxhash.xxh3_128_hexdigest(b"abc")
+    assert reading.stamp == Stamp.of(source.stat()) and reading.settled
 
 
 def test_what_was_noted_is_known_to_the_next_process(tmp_path: Path, source: Path) -> None:
@@ -54,37 +64,119 @@ def newer(path: Path) -> None:
 
 
 def longer(path: Path) -> None:
-    status = path.stat()
-    path.write_bytes(b"abcd")
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    keeping_its_time(path, lambda: path.write_bytes(b"abcd"))
+
+
+def rewritten(path: Path) -> None:
+    keeping_its_time(path, lambda: path.write_bytes(b"abd"))
 
 
 def other_inode(path: Path) -> None:
-    status = path.stat()
     other = path.with_suffix(".new")
     other.write_bytes(b"abd")
-    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
     other.replace(path)
 
 
-@pytest.mark.parametrize("change", [newer, longer, other_inode])
-def test_any_difference_of_time_size_or_inode_makes_it_stale(tmp_path: Path, source: Path, change: object) -> None:
+def removed_and_copied(path: Path) -> None:
+    """``rm``, then ``cp -p``: ext4 gives the same inode again."""
+    other = path.with_suffix(".new")
+    other.write_bytes(b"abd")
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    path.unlink()
+    shutil.copy2(other, path)
+
+
+def keeping_its_time(path: Path, change: Callable[[], object]) -> None:
+    status = path.stat()
+    change()
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [newer, longer, rewritten, other_inode, removed_and_copied])
+@pytest.mark.parametrize("change_times", ["kept", "not kept"])
+def test_any_difference_of_time_size_inode_or_change_time_makes_it_stale(
+    tmp_path: Path, source: Path, change: Callable[[Path], None], change_times: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monai_fusion.data.stamps.CTIME_IS_CREATION", change_times == "not kept")
     index = SourceIndex(tmp_path)
     content = note(index, source)
-    assert callable(change)
+    assert index.look_up(source) == (content, True)
+    time.sleep(0.02)  # the system's clock ticks every 4 ms or so
     change(source)
     assert index.look_up(source) == (content, False)
+    assert note(index, source) == xxhash.xxh3_128_hexdigest(source.read_bytes())
+    assert index.look_up(source) == (xxhash.xxh3_128_hexdigest(source.read_bytes()), True)
 
 
-def test_a_file_written_this_moment_is_not_trusted(tmp_path: Path, source: Path) -> None:
+TIMES = 1_700_000_000_123_456_789
+
+
+@pytest.mark.parametrize(
+    ("mtime", "ctime", "shows"),
+    [
+        (TIMES, TIMES, True),  # written and left alone, ext4
+        (TIMES, TIMES + 5, True),  # copied with its time
+        (TIMES, 0, False),  # no change time at all
+        (TIMES, TIMES - 5, False),  # the time when it was made
+        (1_700_000_000_000_000_000, 1_700_000_000_000_000_000, False),  # FAT, SFTP: the modification time again
+        (1_700_000_000_120_000_000, 1_700_000_000_120_000_000, False),  # exFAT, cloud storage
+        (1_700_000_000_000_000_000, 1_700_000_001_000_000_000, True),
+    ],
+)
+def test_a_change_time_that_does_not_move_is_not_relied_on(
+    mtime: int, ctime: int, shows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monai_fusion.data.stamps.CTIME_IS_CREATION", False)
+    assert Stamp(3, mtime, ctime, 7).shows_changes is shows
+
+
+@pytest.mark.parametrize(("place", "found"), [(0, True), (50_000, True), (99_999, True), (25_000, False)])
+def test_without_a_change_time_the_first_middle_and_last_bytes_are_compared(
+    tmp_path: Path, place: int, found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "volume.nii"
+    content = bytearray(np.random.default_rng(0).bytes(100_000))
+    path.write_bytes(content)
+    index = SourceIndex(tmp_path)
+    note(index, path)
+    content[place] ^= 255
+    keeping_its_time(path, lambda: path.write_bytes(content))
+    # A file system that says nothing of changes: the stamp is the same.
+    stamp = Stamp.of(path.stat())._replace(ctime_ns=0)
+    monkeypatch.setattr(Stamp, "of", lambda status: stamp)
+    index = SourceIndex(tmp_path / "other")
+    content[place] ^= 255
+    path.write_bytes(content)
+    noted = note(index, path)
+    content[place] ^= 255
+    path.write_bytes(content)
+    assert index.look_up(path) == (noted, not found)
+
+
+def test_a_file_written_this_moment_is_not_trusted(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monai_fusion.data.stamps.SETTLED_AFTER_NS", 2_000_000_000)
     index = SourceIndex(tmp_path)
     source.write_bytes(b"abd")
-    note(index, source)
     assert index.look_up(source) is None
-    almost = time.time() - 1.5
-    os.utime(source, (almost, almost))
+    assert (note(index, source), False) == index.look_up(source)
+    settle(source)  # its modification time is old, its change time is now
+    assert (note(index, source), False) == index.look_up(source)
+    now, stamp = time.time_ns(), Stamp.of(source.stat())
+    assert [stamp.settled(now + more * 10**9) for more in (0, 1, 3)] == [False, False, True]
+
+
+def test_what_was_known_of_a_file_is_not_trusted_once_it_was_young(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = SourceIndex(tmp_path)
+    content = note(index, source)
+    assert index.look_up(source) == (content, True)
+    monkeypatch.setattr("monai_fusion.data.stamps.SETTLED_AFTER_NS", 2_000_000_000)
     note(index, source)
-    assert index.look_up(source) is None
+    assert index.look_up(source) == SourceIndex(tmp_path).look_up(source) == (content, False)
 
 
 def test_records_of_several_writers_all_arrive(tmp_path: Path) -> None:
@@ -114,7 +206,7 @@ def test_damage_only_costs_the_records_it_hit(tmp_path: Path) -> None:
     index = SourceIndex(tmp_path)
     for path in files:
         note(index, path)
-    file = tmp_path / "v2" / "sources.bin"
+    file = tmp_path / LAYOUT / "sources.bin"
     whole = file.read_bytes()
     for place in range(RECORD_SIZE, 2 * RECORD_SIZE):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
@@ -128,16 +220,74 @@ def test_a_torn_record_does_not_spoil_those_written_after_it(tmp_path: Path, sou
     index = SourceIndex(tmp_path)
     note(index, source)
     note(index, source)
-    os.truncate(tmp_path / "v2" / "sources.bin", left)
+    os.truncate(tmp_path / LAYOUT / "sources.bin", left)
     note(SourceIndex(tmp_path), other)
     known = SourceIndex(tmp_path).look_up(other)
     assert known is not None and known.fresh
 
 
+def make_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def make_pipe(path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    os.mkfifo(path)
+
+
+def make_huge(path: Path) -> None:
+    with path.open("wb") as stream:
+        stream.truncate(3 << 30)
+
+
+def make_link(path: Path) -> None:
+    path.symlink_to(path.with_name("nowhere"))
+
+
+@pytest.mark.parametrize("obstacle", [make_folder, make_pipe, make_huge, make_link])
+def test_what_is_no_index_neither_hangs_nor_fills_the_memory(
+    tmp_path: Path, source: Path, obstacle: Callable[[Path], None]
+) -> None:
+    (tmp_path / LAYOUT).mkdir()
+    place = tmp_path / LAYOUT / "sources.bin"
+    try:
+        obstacle(place)
+    except OSError:
+        pytest.skip("this user may not make one here")
+    started = time.perf_counter()
+    index = SourceIndex(tmp_path)
+    assert index.look_up(source) is None
+    content = note(index, source)
+    assert time.perf_counter() - started < 1
+    assert index.look_up(source) == (content, True)
+    known = SourceIndex(tmp_path).look_up(source)
+    if obstacle in (make_pipe, make_huge):  # replaced by an index
+        assert known == (content, True) and place.stat().st_size == RECORD_SIZE
+    else:  # not ours to remove
+        assert known is None and not (tmp_path / LAYOUT / "nowhere").exists()
+
+
+def test_an_index_that_another_process_wrote_again_is_read_from_its_beginning(tmp_path: Path, source: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"x")
+    index = SourceIndex(tmp_path)
+    for path in (source, other, source):
+        note(index, path)
+    second = SourceIndex(tmp_path)
+    kept = note(SourceIndex(tmp_path), other)
+    SourceIndex(tmp_path).compact([kept])
+    third = tmp_path / "third"
+    third.write_bytes(b"y")
+    content = note(SourceIndex(tmp_path), third)
+    second.refresh()
+    assert second.look_up(third) == (content, True)
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b"text " * 100])
 def test_an_index_of_something_else_only_costs_time(tmp_path: Path, source: Path, damage: bytes) -> None:
-    (tmp_path / "v2").mkdir()
-    (tmp_path / "v2" / "sources.bin").write_bytes(damage)
+    (tmp_path / LAYOUT).mkdir()
+    (tmp_path / LAYOUT / "sources.bin").write_bytes(damage)
     assert SourceIndex(tmp_path).look_up(source) is None
     content = note(SourceIndex(tmp_path), source)
     assert SourceIndex(tmp_path).look_up(source) == (content, True)
@@ -145,7 +295,7 @@ def test_an_index_of_something_else_only_costs_time(tmp_path: Path, source: Path
 
 def test_the_index_holds_no_paths(tmp_path: Path, source: Path) -> None:
     note(SourceIndex(tmp_path), source)
-    assert b"Doe" not in (tmp_path / "v2" / "sources.bin").read_bytes()
+    assert b"Doe" not in (tmp_path / LAYOUT / "sources.bin").read_bytes()
 
 
 def test_workers_are_sent_its_place_not_its_content(tmp_path: Path, source: Path) -> None:
@@ -161,7 +311,8 @@ def test_a_large_index_is_read_in_a_moment(tmp_path: Path) -> None:
     index = SourceIndex(tmp_path)
     rng = np.random.default_rng(0)
     for number in range(3000):
-        index.remember(f"/data/{number}", Stamp(number, 1, 2), rng.bytes(16).hex())
+        reading = Reading(np.zeros(9, np.uint8), rng.bytes(16).hex(), Stamp(number, 1, 2, 3), settled=True)
+        index.remember(f"/data/{number}", reading)
     started = time.process_time()
     assert len(SourceIndex(tmp_path)) == 3000
     assert time.process_time() - started < 0.5

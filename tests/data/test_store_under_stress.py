@@ -1,4 +1,4 @@
-"""Processes that fill one store together, are killed, meet a full or read-only disk, or share memory."""
+"""Processes that fill one store together, are killed, meet a full or read-only disk."""
 
 import json
 import multiprocessing
@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 
 from monai_fusion.data import MRIDataset, StoredChain
-from monai_fusion.data.maintenance import status_of, verify
+from monai_fusion.data.maintenance import choose_for_pruning, prune, status_of, verify
 from monai_fusion.data.preparing import PreparationChain
 from monai_fusion.data.runners import Threads
 from monai_fusion.transforms import LoadVolumed, ResampleSlabd, ScaleIntensityPercentilesd
@@ -204,44 +205,77 @@ def test_a_read_only_store_is_used_for_hits_and_is_never_an_error(public_folder:
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
 
 
-def _pss_of_entries() -> int:
-    """Bytes of this process's mapped entries, shared ones divided among those who share them."""
-    total, counts = 0, False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
-        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
-            counts = line.endswith(".npy")
-        elif counts and line.startswith("Pss:"):
-            total += int(line.split()[1]) * 1024
-    return total
-
-
-def _map_all(folder: Path, contents: list[str], ready: Any, go: Any, results: Any) -> None:
+def _read_all(folder: Path, contents: list[str], results: Any) -> None:
+    """Go through a store with 40 files at most open, and measure what stays open and in memory."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
     stored = StoredChain(folder, [])
-    arrays = [stored.read(content) for content in contents]
-    total = sum(float(array.sum()) for array in arrays if array is not None)
-    ready.release()
-    go.wait(30)
-    results.put((_pss_of_entries(), total))
-    ready.release()
-    time.sleep(1)
+    held = [stored.read(content) for content in contents[:100]]
+    before, total = _anonymous_bytes(), 0.0
+    for content in contents:
+        array = stored.read(content)
+        total += float("nan") if array is None else float(array.sum())
+    grown = _anonymous_bytes() - before
+    results.put((total, sum(array is not None for array in held), grown))
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="no /proc/self/smaps on this system")
-def test_the_memory_of_the_store_is_counted_once_for_two_processes(tmp_path: Path) -> None:
+def _anonymous_bytes() -> int:
+    found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return 1024 * int(found[1]) if found else 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc/self/status on this system")
+def test_entries_that_were_read_neither_stay_open_nor_in_memory(tmp_path: Path) -> None:
     assert FORK is not None
     stored = StoredChain(tmp_path, [])
-    contents = [f"{number:032x}" for number in range(4)]
+    contents = [f"{number:032x}" for number in range(200)]
     for content in contents:
-        stored.write(content, np.full(500_000, 1.0, dtype=np.float32))
-    ready, go, results = FORK.Semaphore(0), FORK.Event(), FORK.Queue()
-    running = [FORK.Process(target=_map_all, args=(tmp_path, contents, ready, go, results)) for _ in range(2)]
-    for process in running:
-        process.start()
-    for _ in running:
-        ready.acquire()
-    go.set()
-    measured = [results.get(timeout=30) for _ in running]
-    for process in running:
-        process.join(30)
-    assert [total for _, total in measured] == [2e6, 2e6]
-    assert sum(pss for pss, _ in measured) == pytest.approx(8e6, rel=0.1)
+        stored.write(content, np.full(100_000, 1.0, dtype=np.float32))
+    results = FORK.Queue()
+    process = forked(_read_all, tmp_path, contents, results)
+    total, held, grown = results.get(timeout=30)
+    process.join(30)
+    assert (total, held) == (2e7, 100) and grown < 4e6  # of 80 MB
+
+
+def _read_and_truncate(folder: Path, content: str, results: Any) -> None:
+    stored = StoredChain(folder, [])
+    before = stored.read(content)
+    os.truncate(stored.entry(content), 1000)
+    after = stored.read(content)
+    results.put((None if before is None else float(before.sum()), after is None, stored.state(content)))
+
+
+def test_an_entry_that_is_truncated_while_a_process_uses_it_does_no_harm(tmp_path: Path) -> None:
+    assert FORK is not None
+    StoredChain(tmp_path, []).write("0" * 32, np.full(500_000, 1.0, dtype=np.float32))
+    results = FORK.Queue()
+    process = forked(_read_and_truncate, tmp_path, "0" * 32, results)
+    process.join(30)
+    assert process.exitcode == 0  # a mapped file would end it with SIGBUS
+    assert results.get(timeout=1) == (5e5, True, "damaged")
+
+
+def _prune_for_ever(store: Path) -> None:
+    while True:
+        status = status_of(store)
+        prune(status, choose_for_pruning(status, max_size=0))
+
+
+def test_pruning_meanwhile_neither_ends_a_run_nor_spoils_its_numbers(tmp_path: Path) -> None:
+    data = items(tmp_path / "data", 4)
+    expected = volumes(dataset(data, None))
+    process = forked(_prune_for_ever, tmp_path / "store")
+    try:
+        for _ in range(10):
+            np.testing.assert_array_equal(volumes(dataset(data, tmp_path / "store")), expected)
+    finally:
+        process.kill()
+        process.join()
+    assert verify(tmp_path / "store").sound
+
+
+@pytest.mark.slow
+def test_random_faults_give_no_wrong_numbers_and_no_crash() -> None:
+    driver = Path(__file__).parents[1] / "benchmarks" / "store_faults.py"
+    ended = subprocess.run([sys.executable, driver, "--faults", "100", "--seed", "7"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
