@@ -195,11 +195,21 @@ def test_digits_that_the_intercept_swallows_are_left_to_the_transforms(tmp_path:
     assert prepare_standard_volume(str(path), *transforms) is None
 
 
-def test_constant_volumes_are_zeros_with_a_warning_whoever_computes_them(chain: Chain, tmp_path: Path) -> None:
+def test_a_volume_that_would_become_zeros_is_refused_whoever_computes_it(chain: Chain, tmp_path: Path) -> None:
     path = save(tmp_path / "a.nii.gz", np.full((9, 10, 11), 7, np.int16), "LPI")
-    with pytest.warns(UserWarning, match="percentiles 1 and 99 of a volume are both 7"):
-        result = chain(path)
-    assert result.shape == (1, DEPTH, 20, 20) and torch.count_nonzero(result) == 0
+    with pytest.raises((InputError, RuntimeError)) as caught:
+        chain(path)
+    (problem,) = input_error_behind(caught.value).problems
+    assert problem.seen == "percentiles 1 and 99 of the voxels are both 7: scaled by them, all voxels become 0"
+    assert problem.advice == "is it the right file?"
+    stripped = np.zeros((20, 20, 20), np.int16)
+    stripped[8:12, 8:12, 8:12] = np.random.default_rng(0).integers(500, 900, (4, 4, 4))  # 0.8 % of the voxels
+    path = save(tmp_path / "b.nii.gz", stripped, "LPI")
+    with pytest.raises((InputError, RuntimeError)) as caught:
+        chain(path)
+    (problem,) = input_error_behind(caught.value).problems
+    assert problem.seen == "percentiles 1 and 99 of the voxels are both 0: scaled by them, all voxels become 0"
+    assert "set percentiles_over to nonzero" in problem.advice
 
 
 def test_only_exactly_the_standard_chain_is_fused() -> None:
