@@ -63,6 +63,7 @@ def by(lengths: tuple[float, ...]) -> str:
     return " x ".join(f"{length:.4g}" for length in lengths)
 
 
+@np.errstate(all="ignore")  # damaged numbers overflow; they are reported, not warned of
 def geometry_of(header: VolumeHeader) -> Geometry:
     """What the header of a volume that can be used says about its size, and where it contradicts itself."""
     stated_by = header.header

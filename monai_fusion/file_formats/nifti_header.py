@@ -33,8 +33,7 @@ _REFUSED_FROM = 40  # nibabel's level of what it does not repair
 _CIFTI_INTENTS = range(3000, 3100)
 
 _silent = logging.getLogger(__name__ + ".repairs")  # nibabel would print what it repairs, without the file's name
-_silent.addHandler(logging.NullHandler())
-_silent.propagate = False
+_silent.disabled = True
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def _row(number: int, label: str | None) -> Document:
 
 @pytest.fixture
 def document(tmp_path: Path) -> Document:
-    """A right datalist of eight participants with two EEG segments and an MRI each, of which only the first bytes are there."""
+    """A right datalist of eight participants with two EEG segments and an MRI each; of the files, the first bytes."""
     for folder in ("eeg", "mri"):
         (tmp_path / "data" / folder).mkdir(parents=True)
     for number in range(1, 9):
