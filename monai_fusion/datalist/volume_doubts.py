@@ -52,6 +52,7 @@ def doubts_about(volume: StoredVolume, values: np.ndarray, over: str) -> Iterato
     if few:
         advice = "is it a mask or label image? Give the MRI itself"
         yield f"only {few} different values, all of them whole numbers", "an MRI's grey values", advice
+        return  # of a mask, all is at an end of the scale anyway
     clipped = clipped_tissue(values, over)
     if clipped > CLIPPED_AT_MOST:
         seen = f"{clipped:.0%} of the voxels that are not 0 lie at or above percentile {UPPER:g}: they all become 1"
