@@ -16,6 +16,7 @@ from monai_fusion.errors import InputError
 from monai_fusion.keys import EEG
 
 
+@np.errstate(over="ignore", invalid="ignore")  # an electrode whose variance has no float64 becomes zeros, too
 def zscore_electrodes(scalogram: np.ndarray | torch.Tensor) -> torch.Tensor:
     """Scale every electrode to mean 0 and standard deviation 1 over its frequencies and times.
 

@@ -18,6 +18,7 @@ CLIPPED_AT_MOST = 1 / 3  # of the voxels that are not 0
 FEW_VALUES = 400  # a label image has fewer, an MRI of 16 bits has more
 _FEW_GREYS = 64  # of 8 bits, an MRI has more
 _SAMPLE = 1 << 16
+_COUNTED = 1 << 20  # values this close together are ticked off in a table
 _MOSTLY = 0.5
 
 Doubt = tuple[str, str, str]
@@ -100,13 +101,24 @@ def few_whole_values(values: np.ndarray, width: int) -> int:
 
 
 def _different(flat: np.ndarray) -> np.ndarray | None:
-    """The different values, in pieces so that no copy of all is sorted; None if there are too many."""
-    found = flat[:0]
+    """The different values, in pieces so that no copy of all is sorted; None if they are too many, or not whole."""
+    least, most = float(flat.min()), float(flat.max())
+    if not most - least < _COUNTED or max(abs(least), abs(most)) > _COUNTED:
+        return _different_of_any(flat)
+    seen = np.zeros(int(most - least) + 1, bool)
     for start in range(0, flat.size, _SAMPLE):
         piece = flat[start : start + _SAMPLE]
-        new = piece[~np.isin(piece, found)] if found.size else piece
-        if new.size:
-            found = np.union1d(found, new)
+        whole = piece.astype(np.int32)
+        if (whole != piece).any():
+            return None
+        seen[whole - int(least)] = True
+    return np.flatnonzero(seen) + int(least)
+
+
+def _different_of_any(flat: np.ndarray) -> np.ndarray | None:
+    found = flat[:0]
+    for start in range(0, flat.size, _SAMPLE):
+        found = np.union1d(found, flat[start : start + _SAMPLE])
         if found.size > FEW_VALUES or not _whole(found):
             return None
     return found
