@@ -6,7 +6,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,  # differs in names of fields that are not Latin, which numbers lack
+}
 _ATTEMPTS = 10
 
 
@@ -24,7 +28,7 @@ def read_npy_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
         Shape, whether the order is Fortran's, and dtype.
 
     Raises:
-        KeyError: Another version of the format than 1.0 and 2.0, which is all that numpy writes for plain numbers.
+        KeyError: Another version of the format than 1.0, 2.0 and 3.0.
         Exception: Almost anything, if the bytes are damaged; ValueError as a rule.
     """
     left = _ATTEMPTS

@@ -41,13 +41,13 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
 
 @pytest.fixture
 def cohort(tmp_path: Path) -> Path:
-    """Twelve participants with two EEG segments and an MRI each; all files are empty."""
+    """Twelve participants with two EEG segments and an MRI each; the files hold nothing yet."""
     for folder in ("eeg", "mri"):
         (tmp_path / folder).mkdir()
     for name in LABELS:
         for segment in ("seg0", "seg1"):
-            (tmp_path / f"eeg/{name}_EO_{segment}.npy").touch()
-        (tmp_path / f"mri/{name}_T1w.nii.gz").touch()
+            (tmp_path / f"eeg/{name}_EO_{segment}.npy").write_bytes(b"\x93NUMPY")
+        (tmp_path / f"mri/{name}_T1w.nii.gz").write_bytes(b"\x1f\x8b")
     rows = [f"{name},{label},20-25,A" for name, label in LABELS.items()]
     table = "\n".join(["participant_id,gender,age,site", *rows])
     (tmp_path / "participants.csv").write_text(table, encoding="utf-8")

@@ -11,9 +11,12 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
+from monai_fusion.contrast import all_constant
+from monai_fusion.errors import InputError
 from monai_fusion.keys import EEG
 
 
+@np.errstate(over="ignore", invalid="ignore")  # an electrode whose variance has no float64 becomes zeros, too
 def zscore_electrodes(scalogram: np.ndarray | torch.Tensor) -> torch.Tensor:
     """Scale every electrode to mean 0 and standard deviation 1 over its frequencies and times.
 
@@ -47,7 +50,7 @@ def zscore_electrodes(scalogram: np.ndarray | torch.Tensor) -> torch.Tensor:
 
 
 class ZScoreElectrodesd(MapTransform):
-    """Apply :func:`zscore_electrodes` to the scalogram under each key.
+    """Apply :func:`zscore_electrodes` to the scalogram under each key; refuse one without any electrode that varies.
 
     Args:
         keys: Keys of the scalograms.
@@ -60,8 +63,15 @@ class ZScoreElectrodesd(MapTransform):
         super().__init__(keys, allow_missing_keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return a copy of ``data`` with z-scored ``[electrode, frequency, time]`` float32 tensors under the keys."""
+        """Return a copy of ``data`` with z-scored ``[electrode, frequency, time]`` float32 tensors under the keys.
+
+        Raises:
+            InputError: Every electrode is constant; the file is named by who knows it.
+        """
         sample = dict(data)
         for key in self.key_iterator(sample):
-            sample[key] = zscore_electrodes(sample[key])
+            scores = zscore_electrodes(sample[key])
+            if not scores.any():
+                raise InputError(all_constant("", len(scores)))
+            sample[key] = scores
         return sample

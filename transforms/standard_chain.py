@@ -15,11 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from monai_fusion.transforms.files import FileContent
-from monai_fusion.transforms.intensity_percentiles import ScaleIntensityPercentilesd, warn_of_no_contrast
-from monai_fusion.transforms.percentile_selection import select_percentiles
+from monai_fusion.file_formats.content import FileContent
+from monai_fusion.file_formats.nifti import StoredVolume, open_volume
+from monai_fusion.percentile_selection import select_percentiles
+from monai_fusion.transforms.intensity_percentiles import ScaleIntensityPercentilesd
 from monai_fusion.transforms.slab_resampling import ResampleSlabd
-from monai_fusion.transforms.volume_file import LoadVolumed, StoredVolume, open_volume
+from monai_fusion.transforms.volume_file import LoadVolumed
 
 _EXACT_IN_FLOAT32 = ("i1", "u1", "i2", "u2", "f4")
 _SUPPORTED = (*_EXACT_IN_FLOAT32, "i4", "u4", "f8")
@@ -62,7 +63,7 @@ def prepare_standard_volume(
     Args:
         source: The file.
         load: Says how axes are ordered.
-        scale: Says which percentiles become 0 and 1.
+        scale: Says which percentiles, of which voxels, become 0 and 1.
         resample: Says what the slab is.
 
     Returns:
@@ -70,18 +71,19 @@ def prepare_standard_volume(
         have to do it: unusual types, values that float32 or float64 cannot tell apart, NaN or infinity.
 
     Raises:
-        InputError: As by :func:`~monai_fusion.transforms.load_volume`.
+        InputError: As by :func:`~monai_fusion.transforms.load_volume`, and if both percentiles are the same value.
     """
     volume = open_volume(source, load.orientation, load.assume_orientation)
     stored = _stored_voxels(volume)
     if stored is None:
         return None
-    scaling = _scaling(stored, volume, scale.lower, scale.upper)
+    scaling = _scaling(stored, volume, scale)
     if scaling is None:
         return None
     depth, size = resample.depth, resample.size
     if scaling.zero == scaling.one:
-        return torch.zeros(1, depth, size[1], size[2])
+        value = scaling.zero * volume.header.slope + volume.header.inter
+        raise scale.refusal(_scaled_values(stored, volume), value, str(source))
     kept = min(depth, size[0])
     slab = torch.empty(1, depth, size[1], size[2])
     before = max(depth - size[0], 0) // 2
@@ -94,32 +96,37 @@ def prepare_standard_volume(
 
 def _stored_voxels(volume: StoredVolume) -> np.ndarray | None:
     """Return the file's voxels, (slowest, middle, fastest) stored axis, without a copy; None if it is unusual."""
-    proxy = volume.image.dataobj
-    if proxy.dtype.str[1:] not in _SUPPORTED or len(volume.content) < proxy.offset + math.prod(proxy.shape) * (
-        proxy.dtype.itemsize
-    ):
-        return None
-    flat = np.frombuffer(volume.content, proxy.dtype, math.prod(proxy.shape), proxy.offset)
-    return flat.reshape(proxy.shape[2::-1])
+    return volume.stored().transpose() if volume.header.dtype.str[1:] in _SUPPORTED else None
 
 
-def _scaling(stored: np.ndarray, volume: StoredVolume, lower: float, upper: float) -> _Scaling | None:
+def _scaled_values(stored: np.ndarray, volume: StoredVolume) -> np.ndarray:
+    return stored * np.float64(volume.header.slope) + volume.header.inter
+
+
+def _scaling(stored: np.ndarray, volume: StoredVolume, scale: ScaleIntensityPercentilesd) -> _Scaling | None:
     """Return the stored values of the two percentiles, or None where the arithmetic would not be exact enough.
 
     Ranks survive the header's slope and intercept, or are reversed by a negative slope: percentiles of the scaled
     values are the scaled percentiles.
     """
-    slope, inter = float(volume.image.dataobj.slope), float(volume.image.dataobj.inter)
+    slope, inter = volume.header.slope, volume.header.inter
     values = stored.reshape(-1)
     if not values.dtype.isnative:
         values = values.astype(values.dtype.newbyteorder("="))
-    if values.dtype.kind == "f" and not math.isfinite(float(values.min()) - float(values.max())):
-        return None
-    zero, one = select_percentiles(values, lower, upper, descending=slope < 0)
-    low, high = zero * slope + inter, one * slope + inter
+    if values.dtype.kind == "f":
+        ends = float(values.min()), float(values.max())
+        if not all(map(math.isfinite, (ends[0] - ends[1], ends[0] * slope + inter, ends[1] * slope + inter))):
+            return None
+    if scale.over == "nonzero":
+        if inter != 0:  # which of the stored values is 0 then is a matter of rounding
+            return None
+        values = values[values != 0]
+        if not values.size:
+            return _Scaling(0.0, 0.0)
+    zero, one = select_percentiles(values, scale.lower, scale.upper, descending=slope < 0)
     if zero == one:
-        warn_of_no_contrast(lower, upper, low)
         return _Scaling(zero, one)
+    low, high = zero * slope + inter, one * slope + inter
     # Where the intercept swallows the digits of the values, or the range is subnormal, the plain chain's own rounding
     # shows in its result, and only the plain chain can repeat it.
     exact = 1e-30 < high - low < 1e30 and 1e-30 < abs(one - zero) < 1e30

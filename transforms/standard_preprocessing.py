@@ -23,6 +23,7 @@ def standard_preprocessing(
     slab_depth: int = 96,
     eeg_store_dtype: str = "float32",
     mri_store_dtype: str = "float32",
+    percentiles_over: str = "all",
 ) -> dict[str, list[MapTransform]]:
     """Return ``{"eeg": [...], "mri": [...]}`` as in the bundle's ``train.yaml`` with knobs of these names.
 
@@ -33,7 +34,7 @@ def standard_preprocessing(
         EEG: [LoadScalogramd(EEG, eeg_shape), ZScoreElectrodesd(EEG), StoreAsd(EEG, eeg_store_dtype)],
         MRI: [
             LoadVolumed(MRI, orientation, assume_orientation),
-            ScaleIntensityPercentilesd(MRI),
+            ScaleIntensityPercentilesd(MRI, over=percentiles_over),
             ResampleSlabd(MRI, mri_size, slab_depth),
             StoreAsd(MRI, mri_store_dtype),
         ],

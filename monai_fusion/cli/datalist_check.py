@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import sys
@@ -13,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monai_fusion.cli.datalist import datalist_app
+from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.errors import InputError, Problem
 
 if TYPE_CHECKING:
+    from monai_fusion.datalist.contents import Opener
     from monai_fusion.datalist.fixing import Repair
     from monai_fusion.datalist.reading import Examination, Requirements
     from monai_fusion.datalist.reporting import Finding
@@ -39,6 +40,16 @@ def check(
             metavar="LAS", help="With --deep: axes of MRIs whose header states none, as in your run's config."
         ),
     ] = None,
+    percentiles_over: Annotated[
+        str,
+        typer.Option(
+            metavar="all|nonzero", help="With --deep: voxels whose percentiles scale an MRI, as in your run's config."
+        ),
+    ] = "all",
+    eeg_shape: Annotated[
+        str,
+        typer.Option(metavar="F,T,E", help="With --deep: frequency x time x electrode of a scalogram file."),
+    ] = "224,224,17",
     workers: Annotated[
         int | None,
         typer.Option(help="With --deep: files opened at a time.", show_default="one a core, at most 8", min=1),
@@ -60,6 +71,7 @@ def check(
     from monai_fusion.datalist.reading import Requirements, examine_datalist
     from monai_fusion.datalist.reporting import DatalistError
 
+    opener = _opener(eeg_shape, assume_orientation, percentiles_over) if deep else None
     asked = Requirements(labels=not unlabelled, complete=True)
     if as_json and fix and not yes:
         raise InputError(
@@ -71,18 +83,23 @@ def check(
         examination = examine_datalist(file, require_labels=not unlabelled, complete=True)
     problems: Sequence[Finding] = examination.problems
     warnings: Sequence[Finding] = examination.warnings
-    if deep:
-        found = _look_into_files(examination, assume_orientation, workers)
+    hollow: Sequence[Finding] = []
+    if opener is None:
+        hollow = _placeholders(examination)
+    else:
+        found = _look_into_files(examination, opener, workers)
         problems = [*problems, *(finding for finding in found if not finding.warning)]
         warnings = [*warnings, *(finding for finding in found if finding.warning)]
     if as_json:
-        _print_json(examination, problems, warnings)
+        _print_json(examination, problems, [*warnings, *hollow])
     elif problems:
         _print_warnings(warnings)
+        _print_hollow(hollow)
         raise DatalistError(problems, heading=str(file))
     else:
         _print_summary(examination)
         _print_warnings(warnings)
+        _print_hollow(hollow)
 
 
 def _print_summary(examination: Examination) -> None:
@@ -112,6 +129,15 @@ def _print_warnings(warnings: Sequence[Finding]) -> None:
         typer.echo(f"{counted(len(warnings), 'warning')}, with which a run still starts:", err=True)
         for line in grouped(warnings):
             typer.echo(line, err=True)
+
+
+def _print_hollow(notes: Sequence[Finding]) -> None:
+    if notes:
+        typer.echo(
+            "Files that are there but hold no recording; a run refuses them (--deep looks into all files):", err=True
+        )
+        for note in notes:
+            typer.echo(f"  {note}", err=True)
 
 
 def _print_json(examination: Examination, problems: Sequence[Finding], warnings: Sequence[Finding]) -> None:
@@ -176,15 +202,35 @@ def _confirmed(repair: Repair) -> bool:
         return False
 
 
-def _look_into_files(examination: Examination, assume_orientation: str | None, workers: int | None) -> list[Finding]:
+def _opener(eeg_shape: str, assume_orientation: str | None, percentiles_over: str) -> Opener:
+    """What opens the files with ``--deep``, its options checked before anything is read."""
+    from monai_fusion.contrast import OVER
+    from monai_fusion.datalist.contents import Opener
+    from monai_fusion.file_formats.nifti import check_axis_codes
+
+    if assume_orientation is not None:
+        check_axis_codes(assume_orientation, "", "--assume-orientation")
+    if percentiles_over not in OVER:
+        raise InputError(Problem("--percentiles-over", seen=repr(percentiles_over), wanted=" or ".join(OVER)))
+    frequency, time, electrode = three_lengths(eeg_shape, "--eeg-shape")
+    return Opener((frequency, time, electrode), assume_orientation, percentiles_over)
+
+
+def _placeholders(examination: Examination) -> list[Finding]:
+    """Warnings about files that are there but hold no recording, without opening any that may."""
+    from monai_fusion.datalist.placeholders import placeholders
+    from monai_fusion.datalist.recording_files import recordings_of, with_lines
+
+    return with_lines(placeholders(recordings_of(examination)), examination)
+
+
+def _look_into_files(examination: Examination, opener: Opener, workers: int | None) -> list[Finding]:
     from tqdm import tqdm
 
-    from monai_fusion.datalist.contents import Opener, check_contents, recordings_of
-    from monai_fusion.transforms import load_scalogram, load_volume
+    from monai_fusion.datalist.contents import check_contents
+    from monai_fusion.datalist.recording_files import recordings_of
 
     recordings = recordings_of(examination)
-    load_mri = functools.partial(load_volume, assume_orientation=assume_orientation)
-    opener = Opener(load_scalogram, load_mri, assume_orientation)
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     hidden = not sys.stderr.isatty()
     with tqdm(total=len(recordings), desc="Opening files", unit="file", leave=False, disable=hidden) as bar:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 
+from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.errors import InputError, Problem
 
 cache_app = typer.Typer(
@@ -55,6 +56,9 @@ def preprocess(
     assume_orientation: Annotated[
         str | None, typer.Option(metavar="LAS", help="Axes of MRIs whose header states none.")
     ] = None,
+    percentiles_over: Annotated[
+        str, typer.Option(metavar="all|nonzero", help="Voxels whose percentiles become 0 and 1.")
+    ] = "all",
     mri_size: Annotated[str, typer.Option(metavar="D,H,W", help="Voxels after resampling.")] = "128,128,128",
     slab_depth: Annotated[int, typer.Option(help="Voxels kept along the depth axis.")] = 96,
     eeg_store_dtype: Annotated[str, typer.Option(metavar="float32|float16", help="How EEGs are kept.")] = "float32",
@@ -79,13 +83,14 @@ def preprocess(
         chains = _chains_of(config_file, datalist)
     else:
         chains = standard_preprocessing(
-            _lengths(eeg_shape, "--eeg-shape"),
+            three_lengths(eeg_shape, "--eeg-shape"),
             orientation,
             assume_orientation,
-            _lengths(mri_size, "--mri-size"),
+            three_lengths(mri_size, "--mri-size"),
             slab_depth,
             eeg_store_dtype,
             mri_store_dtype,
+            percentiles_over,
         )
     runner = make_runner(cast(Literal["threads", "processes", "dask"], backend), workers, scheduler)
     try:
@@ -207,14 +212,6 @@ def _bytes(text: str) -> int:
     if match is None:
         raise InputError(Problem("--max-size", seen=repr(text), wanted="a size such as 500MB or 50GB"))
     return int(float(match[1]) * _UNITS[unit])
-
-
-def _lengths(text: str, option: str) -> list[int]:
-    """``128,128,128`` or ``[128, 128, 128]`` as three numbers."""
-    numbers = re.findall(r"\d+", text)
-    if len(numbers) != 3 or re.sub(r"[\d\s,\[\]()]", "", text):
-        raise InputError(Problem(option, seen=repr(text), wanted="three lengths, such as 128,128,128"))
-    return [int(number) for number in numbers]
 
 
 def _chains_of(config_file: Path, datalist: Path) -> dict[str, Any]:

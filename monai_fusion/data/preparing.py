@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -85,10 +85,18 @@ class PreparationChain:
         transforms = list(self.transforms)
         rounding = transforms.pop() if transforms and type(transforms[-1]) is StoreAsd else None
         prepared = None
-        if is_standard(transforms, self.recording):
-            prepared = prepare_standard_volume(item[self.recording], *transforms)
-        if prepared is None:
-            prepared = Compose(transforms)(dict(item), threading=True)[self.recording]
+        try:
+            if is_standard(transforms, self.recording):
+                prepared = prepare_standard_volume(item[self.recording], *transforms)
+            if prepared is None:
+                prepared = Compose(transforms)(dict(item), threading=True)[self.recording]
+        except (InputError, RuntimeError) as error:  # MONAI wraps what a transform raises into RuntimeError
+            cause = input_error_behind(error)
+            if cause is None or all(problem.where for problem in cause.problems):
+                raise
+            # Behind the transform that read it, nobody knew the file's name any more.
+            name = str(item[self.recording])
+            raise InputError(replace(problem, where=problem.where or name) for problem in cause.problems) from error
         if rounding is not None:
             prepared = rounding({self.recording: prepared})[self.recording]
         return np.ascontiguousarray(torch.as_tensor(prepared).numpy())
@@ -126,7 +134,7 @@ class PreparationChain:
                 if self.stored.state(content) == "sound":
                     return Outcome("reused", content)
                 return Outcome("prepared", content, self._store(content, self._compute_and_check(read, content)))
-            except (InputError, RuntimeError) as error:  # MONAI wraps what a transform raises into RuntimeError
+            except (InputError, RuntimeError) as error:
                 cause = input_error_behind(error)
                 if cause is None:
                     raise

@@ -7,93 +7,94 @@ for 6 to 12 seconds (measured by tests/benchmarks/bench_datalist_check.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from monai_fusion.contrast import all_constant, flat_electrodes
+from monai_fusion.datalist.equal_recordings import Digests, equal_recordings, values_digest
 from monai_fusion.datalist.field_of_view import varying_fields_of_view
-from monai_fusion.datalist.files import natural_key
-from monai_fusion.datalist.geometry import Geometry, read_geometry
+from monai_fusion.datalist.geometry import Geometry, geometry_of
 from monai_fusion.datalist.reading import Examination
-from monai_fusion.datalist.reporting import Finding, in_order
-from monai_fusion.datalist.validation import Row
+from monai_fusion.datalist.recording_files import Recording, with_lines
+from monai_fusion.datalist.reporting import Finding
+from monai_fusion.datalist.volume_doubts import doubts_about, error_in
 from monai_fusion.errors import InputError
+from monai_fusion.file_formats.content import UnusableFileError
+from monai_fusion.file_formats.nifti import open_volume
+from monai_fusion.file_formats.npy import open_scalogram
 from monai_fusion.fingerprint import content_hash
-
-Loader = Callable[[Path], np.ndarray]
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """A file of a participant: ``field`` is ``eeg`` or ``mri``, ``name`` the path as the datalist has it."""
-
-    row: Row
-    field: str
-    name: str
-    path: Path
-
-    def finding(self, seen: str, wanted: str = "", advice: str = "", *, warning: bool = False) -> Finding:
-        """Something about this file."""
-        found = self.row.finding(f"{self.field} {self.name}", seen, wanted, advice, group="contents")
-        return replace(found, warning=warning)
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What was seen in a file: the hash of its bytes (empty if unreadable), and of an MRI its geometry."""
+    """What was seen in a file: what it is compared by (None if it cannot be used), and of an MRI its geometry."""
 
     recording: Recording
-    content: str
     findings: tuple[Finding, ...]
+    digests: Digests | None = None
     geometry: Geometry | None = None
 
 
 @dataclass(frozen=True)
 class Opener:
-    """Opens one recording after the other; the loaders are handed in, because they need torch and MONAI.
+    """Opens one recording after the other, with the readers that prepare them for a training.
 
     Attributes:
-        load_eeg: Returns ``[electrode, frequency, time]``, or raises InputError if the file is wrong.
-        load_mri: Returns ``[1, X, Y, Z]``, or raises InputError.
+        eeg_shape: Frequency x time x electrode of a scalogram file.
         assume_orientation: Axes of MRIs whose header states none.
+        percentiles_over: The voxels over which an MRI's percentiles are taken: ``all`` or ``nonzero``.
     """
 
-    load_eeg: Loader
-    load_mri: Loader
+    eeg_shape: tuple[int, int, int] = (224, 224, 17)
     assume_orientation: str | None = None
+    percentiles_over: str = "all"
 
     def __call__(self, recording: Recording) -> Opened:
-        """Open a file once for its bytes and once for its numbers (the second time it is in the system's cache)."""
+        """Open a file once for its bytes and once for its numbers (the second time it is in the system's cache).
+
+        Whatever happens is a finding about this file: no file keeps the others from being looked at.
+        """
         try:
-            content = content_hash(recording.path)
-        except OSError as error:
-            return Opened(recording, "", (recording.finding(f"cannot be read ({error.strerror or 'damaged'})"),))
-        try:
-            values = (self.load_eeg if recording.field == "eeg" else self.load_mri)(recording.path)
+            return (self._open_eeg if recording.field == "eeg" else self._open_mri)(recording)
         except InputError as error:
-            return Opened(recording, content, tuple(_refusals(recording, error)))
-        if recording.field == "eeg":
-            return Opened(recording, content, tuple(_constant_electrodes(recording, values)))
-        geometry = read_geometry(recording.path, self.assume_orientation)
-        findings = [recording.finding(seen, wanted, advice, warning=True) for seen, wanted, advice in geometry.doubts()]
-        if values.min() == values.max():
-            findings.append(recording.finding("every voxel has the same value", "an image of a head"))
-        return Opened(recording, content, tuple(findings), geometry)
+            return Opened(recording, tuple(_refusals(recording, error)))
+        except OSError as error:
+            seen = f"cannot be read ({error.strerror or 'damaged'})"
+            return Opened(recording, (recording.finding(seen),))
+        except Exception as error:  # no text of it: it may quote the header
+            seen = f"cannot be examined ({type(error).__name__})"
+            return Opened(recording, (recording.finding(seen, advice="write or convert the file again"),))
 
+    def _open_eeg(self, recording: Recording) -> Opened:
+        scalogram = open_scalogram(recording.path, self.eeg_shape)
+        flat = flat_electrodes(scalogram.values)
+        if flat.all():
+            problem = all_constant("", len(flat))
+            return Opened(recording, (recording.finding(problem.seen, problem.wanted),))
+        findings = list(_flat_electrodes(recording, flat))
+        if scalogram.behind:
+            seen = f"{scalogram.behind:,} bytes behind the array" + (", another one" if scalogram.second_array else "")
+            advice = "only the first is used: save each array in a file of its own"
+            findings.append(recording.finding(seen, advice=advice, warning=True))
+        digests = Digests(content_hash(recording.path), values_digest(scalogram.values.transpose(0, 2, 1)))
+        return Opened(recording, tuple(findings), digests)
 
-def recordings_of(examination: Examination) -> list[Recording]:
-    """Every file of the participants that the examination found, in the datalist's order."""
-    recordings = [
-        Recording(found.row, field, name, examination.data_root / name)
-        for found in examination.participants
-        for field, names in (("eeg", sorted(found.eeg, key=natural_key)), ("mri", [found.mri] if found.mri else []))
-        for name in names
-    ]
-    return [recording for recording in recordings if recording.path.is_file()]
+    def _open_mri(self, recording: Recording) -> Opened:
+        volume = open_volume(recording.path, "RAS", self.assume_orientation)
+        try:
+            values = volume.values()
+        except UnusableFileError as error:
+            raise error.of(recording.path, "mri") from error
+        if problem := error_in(values, self.percentiles_over):
+            return Opened(recording, (recording.finding(problem.seen, problem.wanted, problem.advice),))
+        geometry = geometry_of(volume.header)
+        doubts = [*geometry.doubts(), *doubts_about(volume, values, self.percentiles_over)]
+        findings = tuple(recording.finding(*doubt, warning=True) for doubt in doubts)
+        return Opened(recording, findings, Digests(content_hash(recording.path), values_digest(values)), geometry)
 
 
 def check_contents(
@@ -124,14 +125,10 @@ def check_contents(
     finally:
         executor.shutdown(cancel_futures=True)  # whoever presses Ctrl+C does not wait for the rest
     findings = [finding for one in opened for finding in one.findings]
-    findings += _equal_files(opened)
+    findings += equal_recordings((one.recording, one.digests) for one in opened)
     geometries = [(one.recording.row, one.geometry) for one in opened if one.geometry is not None]
     findings += varying_fields_of_view([(row, geometry.field_of_view) for row, geometry in geometries])
-    places = examination.json.places
-    lines = [places.line(finding.place) if finding.place else None for finding in findings]
-    return in_order(
-        finding if line is None else finding.at_line(line) for finding, line in zip(findings, lines, strict=True)
-    )
+    return with_lines(findings, examination)
 
 
 def _refusals(recording: Recording, error: InputError) -> Iterator[Finding]:
@@ -140,38 +137,13 @@ def _refusals(recording: Recording, error: InputError) -> Iterator[Finding]:
         yield recording.finding(detail + problem.seen, problem.wanted, problem.advice)
 
 
-def _constant_electrodes(recording: Recording, values: np.ndarray) -> Iterator[Finding]:
-    constant = np.flatnonzero(values.min(axis=(1, 2)) == values.max(axis=(1, 2)))
-    if len(constant) == len(values):
-        yield recording.finding(f"all {len(values)} electrodes are constant", "a scalogram")
-    elif len(constant):
+def _flat_electrodes(recording: Recording, flat: np.ndarray) -> Iterator[Finding]:
+    constant = np.flatnonzero(flat)
+    if len(constant):
         numbers = ", ".join(str(number + 1) for number in constant)
         noun = "electrode" if len(constant) == 1 else "electrodes"
-        seen = f"{noun} {numbers} of {len(values)} constant over all frequencies and times"
+        seen = f"{noun} {numbers} of {len(flat)} constant over all frequencies and times"
         advice = (
             "it becomes zeros: was it connected?" if len(constant) == 1 else "they become zeros: were they connected?"
         )
         yield recording.finding(seen, advice=advice, warning=True)
-
-
-def _equal_files(opened: Iterable[Opened]) -> Iterator[Finding]:
-    """One recording under two participants is learned from and judged by, whatever its file is called."""
-    first_with: dict[str, Recording] = {}
-    pairs: dict[tuple[str, str, str], list[tuple[Recording, Recording]]] = {}
-    for one in opened:
-        recording = one.recording
-        other = first_with.setdefault(one.content, recording) if one.content else recording
-        if other.path != recording.path:
-            pair = (other.row.participant_id, recording.row.participant_id, recording.field)
-            pairs.setdefault(pair, []).append((recording, other))
-    for equal in pairs.values():  # one message a pair, however many files the two have in common
-        yield _equal(*equal[0], more=len(equal) - 1)
-
-
-def _equal(recording: Recording, other: Recording, more: int) -> Finding:
-    further = f" (and {more} more)" if more else ""
-    if other.row.participant_id == recording.row.participant_id:
-        seen = f"byte for byte the same file as {other.name}{further}"
-        return recording.finding(seen, advice="it counts twice: leave one of them out", warning=True)
-    seen = f"byte for byte the same file as {other.name} of {other.row.participant_id}{further}"
-    return recording.finding(seen, advice="find out whose it is: one of the two has the other's recording")

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from nibabel.orientations import axcodes2ornt, io_orientation
+from nibabel.orientations import io_orientation
+from nibabel.spatialimages import HeaderDataError
+
+from monai_fusion.file_formats.nifti_header import VolumeHeader, quaternion_excess
 
 AXES = ("left-right", "back-front", "down-up")
 # Generous bounds of a head MRI; outside them, the spacing is most likely not in millimetres.
 PLAUSIBLE_MM = (60.0, 500.0)
 _SPACINGS_AGREE = 0.01  # relative
+_ROUNDING = 1e-3  # of a quaternion, squared
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,13 @@ class Geometry:
         field_of_view: Dimension times spacing along `AXES`, in mm.
         contradicting_forms: Whether its two statements of orientation (sform, qform) point the axes elsewhere.
         contradicting_spacing: Whether its two statements of voxel spacing differ, as a tuple of both in mm, else None.
+        unusable_qform: Whether its qform is no rotation, and the sform is used.
     """
 
     field_of_view: tuple[float, float, float]
     contradicting_forms: bool
     contradicting_spacing: tuple[tuple[float, ...], tuple[float, ...]] | None
+    unusable_qform: bool = False
 
     def doubts(self) -> Iterator[tuple[str, str, str]]:
         """What a person should look at: seen, wanted, advice."""
@@ -46,6 +50,8 @@ class Geometry:
         if self.contradicting_forms:
             seen = "its header states two orientations that differ (sform and qform)"
             yield seen, "", "the first is used: look at it in a viewer, or convert it from the original again"
+        if self.unusable_qform:
+            yield "its qform is no rotation", "", "the sform is used; programs that prefer the qform will differ"
         if self.contradicting_spacing:
             first, second = self.contradicting_spacing
             seen = f"its header states two voxel sizes, {by(first)} and {by(second)} mm"
@@ -57,32 +63,47 @@ def by(lengths: tuple[float, ...]) -> str:
     return " x ".join(f"{length:.4g}" for length in lengths)
 
 
-def read_geometry(path: Path, assume_orientation: str | None = None) -> Geometry:
-    """Read a header of which ``load_volume`` accepted the file.
-
-    Args:
-        path: A .nii or .nii.gz file.
-        assume_orientation: Its axes if it states none, e.g. ``LAS``.
-    """
-    image: Any = nib.load(path)
-    header = image.header
-    spacing = np.asarray(header.get_zooms()[:3], dtype=float)
-    codes = int(header["qform_code"]), int(header["sform_code"])
-    orientation = axcodes2ornt(assume_orientation) if assume_orientation and codes == (0, 0) else None
-    if orientation is None:
-        orientation = io_orientation(image.affine)
+@np.errstate(all="ignore")  # damaged numbers overflow; they are reported, not warned of
+def geometry_of(header: VolumeHeader) -> Geometry:
+    """What the header of a volume that can be used says about its size, and where it contradicts itself."""
+    stated_by = header.header
+    spacing = np.asarray(stated_by.get_zooms()[:3], dtype=float)
     lengths = np.zeros(3)
-    lengths[orientation[:, 0].astype(int)] = np.asarray(image.shape[:3]) * spacing
-    stated = np.sqrt((np.asarray(image.affine)[:3, :3] ** 2).sum(axis=0))
-    agree = codes == (0, 0) or np.allclose(stated, spacing, rtol=_SPACINGS_AGREE)
+    lengths[header.orientation[:, 0].astype(int)] = np.asarray(header.shape) * spacing
+    stated = np.sqrt((header.affine[:3, :3] ** 2).sum(axis=0))
+    codes = int(stated_by["qform_code"]), int(stated_by["sform_code"])
+    agree = header.states_no_orientation or np.allclose(stated, spacing, rtol=_SPACINGS_AGREE)
+    qform = _qform_of(stated_by) if all(codes) else None
     return Geometry(
         field_of_view=(float(lengths[0]), float(lengths[1]), float(lengths[2])),
-        contradicting_forms=all(codes) and _differ(header.get_sform(), header.get_qform()),
+        contradicting_forms=qform is not None and _differ(stated_by.get_sform(), qform),
         contradicting_spacing=None if agree else (tuple(spacing.tolist()), tuple(stated.tolist())),
+        unusable_qform=all(codes) and qform is None,
     )
+
+
+def _qform_of(header: Any) -> np.ndarray | None:
+    """The affine of a qform, or None if it is no rotation by more than rounding; nibabel knows no more than yes or no.
+
+    Its quaternion adds up to a hair more than 1 in many files that were rounded to float32 (nipreps/fmriprep#845).
+    """
+    excess = quaternion_excess(header)
+    if not excess <= _ROUNDING:
+        return None
+    header = header.copy()
+    if excess > 0:
+        for letter in "bcd":
+            header[f"quatern_{letter}"] /= np.sqrt(1.0 + excess) * (1 + 1e-7)
+    try:
+        return np.asarray(header.get_qform(), dtype=float)
+    except (ValueError, HeaderDataError):
+        return None
 
 
 def _differ(sform: np.ndarray, qform: np.ndarray) -> bool:
     if not (np.isfinite(sform).all() and np.isfinite(qform).all()):
         return True
-    return not np.array_equal(io_orientation(sform), io_orientation(qform), equal_nan=True)
+    try:
+        return not np.array_equal(io_orientation(sform), io_orientation(qform), equal_nan=True)
+    except np.linalg.LinAlgError:
+        return True

@@ -9,7 +9,6 @@ participants take half a second or longer.
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import subprocess
 import sys
@@ -29,8 +28,8 @@ def write_cohort(folder: Path, participants: int) -> Path:
     rows = []
     for number in range(participants):
         who = f"sub-{number:06d}"
-        (folder / f"eeg/{who}_EO_seg0.npy").touch()
-        (folder / f"mri/{who}_T1w.nii.gz").touch()
+        (folder / f"eeg/{who}_EO_seg0.npy").write_bytes(b"\x93NUMPY")
+        (folder / f"mri/{who}_T1w.nii.gz").write_bytes(b"\x1f\x8b")
         recordings = {"eeg": f"eeg/{who}_*.npy", "mri": f"mri/{who}_T1w.nii.gz"}
         rows.append({"participant_id": who, "label": "MF"[number % 2], **recordings, "age": "20-25"})
     parts = {"training": rows[::2], "validation": rows[1::4], "test": rows[3::4]}
@@ -84,10 +83,10 @@ def bench_check(participants: int, repetitions: int) -> float:
 
 def bench_deep(participants: int) -> None:
     """Print how long opening full-size files takes with threads and with processes; the files are in the cache."""
-    from monai_fusion.datalist.contents import Opener, check_contents, recordings_of
+    from monai_fusion.datalist.contents import Opener, check_contents
     from monai_fusion.datalist.reading import examine_datalist
+    from monai_fusion.datalist.recording_files import recordings_of
     from monai_fusion.sample_cohort import SampleCohortOptions, write_sample_cohort
-    from monai_fusion.transforms import load_scalogram, load_volume
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "cohort"
@@ -100,7 +99,7 @@ def bench_deep(participants: int) -> None:
         (folder / "list.json").write_text(json.dumps({"classes": ["M", "F"], "training": rows}), encoding="utf-8")
         examination = examine_datalist(folder / "list.json")
         recordings = [recording for recording in recordings_of(examination) if recording.path.is_file()]
-        opener = Opener(load_scalogram, functools.partial(load_volume))
+        opener = Opener()
         for recording in recordings:
             recording.path.read_bytes()
         for workers in (1, 2, 4):

@@ -41,6 +41,7 @@ def test_the_knobs_have_the_defaults_of_the_specification() -> None:
         "fusion": "gated",
         "eeg_shape": [224, 224, 17],
         "orientation": "RAS",
+        "percentiles_over": "all",
         "mri_size": [128, 128, 128],
         "slab_depth": 96,
         "spec_augment_prob": 0.8,

@@ -1,4 +1,4 @@
-"""A small cohort of empty files with a right datalist, for tests to spoil."""
+"""A small cohort of files without content with a right datalist, for tests to spoil."""
 
 import json
 from collections.abc import Callable
@@ -28,13 +28,13 @@ def _row(number: int, label: str | None) -> Document:
 
 @pytest.fixture
 def document(tmp_path: Path) -> Document:
-    """A right datalist of eight participants with two EEG segments and an MRI each; the files are there, but empty."""
+    """A right datalist of eight participants with two EEG segments and an MRI each; of the files, the first bytes."""
     for folder in ("eeg", "mri"):
         (tmp_path / "data" / folder).mkdir(parents=True)
     for number in range(1, 9):
         for segment in ("EO_seg2", "EO_seg10"):
-            (tmp_path / f"data/eeg/sub-{number:02d}_{segment}.npy").touch()
-        (tmp_path / f"data/mri/sub-{number:02d}_T1w.nii.gz").touch()
+            (tmp_path / f"data/eeg/sub-{number:02d}_{segment}.npy").write_bytes(b"\x93NUMPY")
+        (tmp_path / f"data/mri/sub-{number:02d}_T1w.nii.gz").write_bytes(b"\x1f\x8b")
     return {
         "$schema": "datalist.schema.json",
         "name": "Eight",

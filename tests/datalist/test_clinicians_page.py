@@ -168,13 +168,13 @@ MESSAGES: list[tuple[Edit, str, str]] = [
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """cohort.json beside the folder LEMON, which holds the (empty) files of sub-900001 to sub-900010."""
+    """cohort.json beside the folder LEMON, which holds the files (their first bytes) of sub-900001 to sub-900010."""
     for number in range(1, 11):
         for name in (f"eeg/sub-9000{number:02d}_EO_seg{{}}.npy", f"mri/sub-9000{number:02d}_T1w.nii.gz"):
             for segment in (0, 1):
                 path = tmp_path / "LEMON" / name.format(segment)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch()
+                path.write_bytes(b"\x93NUMPY")
     (tmp_path / "lists").mkdir()
     monkeypatch.chdir(tmp_path / "lists")
     return tmp_path / "lists"

@@ -3,7 +3,6 @@
 import gzip
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ import numpy as np
 import pytest
 from scipy.stats import f_oneway
 
-from monai_fusion.datalist.contents import Opener, check_contents, recordings_of
+from monai_fusion.datalist.contents import Opener, check_contents
 from monai_fusion.datalist.field_of_view import _explained, describe_difference
 from monai_fusion.datalist.reading import examine_datalist
-from monai_fusion.transforms import load_scalogram, load_volume
+from monai_fusion.datalist.recording_files import recordings_of
 
 Document = dict[str, Any]
 Save = Callable[[Any], Path]
@@ -51,8 +50,7 @@ def data(document: Document, tmp_path: Path) -> Path:
 
 def findings(path: Path, workers: int = 2, assume_orientation: str | None = None) -> list[str]:
     examination = examine_datalist(path)
-    load_mri = partial(load_volume, assume_orientation=assume_orientation)
-    opener = Opener(partial(load_scalogram, shape=SHAPE), load_mri, assume_orientation)
+    opener = Opener(SHAPE, assume_orientation)
     counted: list[int] = []
     recordings = recordings_of(examination)
     found = check_contents(examination, recordings, opener, workers, lambda: counted.append(1))
@@ -108,7 +106,8 @@ SPOILT: list[tuple[Callable[[Path], object], str]] = [
     ),
     (
         lambda folder: (folder / EEG).write_bytes(b""),
-        f"line 9, sub-02 eeg {EEG}: an empty file, expected a .npy array, float32 or float64 of shape (6, 5, 3)",
+        f"line 9, sub-02 eeg {EEG}: an empty file, expected a .npy array, float32 or float64 of shape (6, 5, 3): "
+        "copy or download it again",
     ),
     (
         spoil_eeg(lambda a: with_value(a, 2, np.s_[..., 1])),
@@ -136,7 +135,8 @@ SPOILT: list[tuple[Callable[[Path], object], str]] = [
     ),
     (
         lambda folder: (folder / MRI).write_bytes(gzip.compress(HEADER_TEXT * 100)),
-        f"line 9, sub-02 mri {MRI}: not a NIfTI file, expected a whole .nii or .nii.gz file: copy or convert it again",
+        f"line 9, sub-02 mri {MRI}: gzip of a text, expected a whole .nii or .nii.gz file: "
+        "is it the right path? Else copy or download it again",
     ),
     (
         spoil_mri(lambda image: nib.Nifti1Image(np.stack([image.dataobj] * 2, axis=-1), image.affine, image.header)),

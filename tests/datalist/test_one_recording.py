@@ -132,9 +132,9 @@ def cohort(tmp_path: Path) -> Path:
     for number in range(60):
         name = f"sub-{number:02d}"
         if number % 6:
-            (tmp_path / f"eeg/{name}_EO_seg0.npy").touch()
+            (tmp_path / f"eeg/{name}_EO_seg0.npy").write_bytes(b"\x93NUMPY")
         if number % 5:
-            (tmp_path / f"mri/{name}_T1w.nii.gz").touch()
+            (tmp_path / f"mri/{name}_T1w.nii.gz").write_bytes(b"\x93NUMPY")
         table.append(f"{name},{'MF'[number % 2]},{'AB'[number // 30]}")
     (tmp_path / "participants.csv").write_text("\n".join(table) + "\n", encoding="utf-8")
     return tmp_path

@@ -16,11 +16,15 @@ import sys
 import tokenize
 from pathlib import Path
 
+import monai_fusion
 import monai_fusion.transforms as package
 
 TABLE = Path(__file__).with_suffix(".json")
-SOURCES = Path(inspect.getfile(package)).parent
+SOURCES = {"monai_fusion.transforms": Path(inspect.getfile(package)).parent}  # which stands beside the others
+OTHERS = Path(inspect.getfile(monai_fusion)).parent
 PREFIX = "monai_fusion.transforms."
+# What else computes numbers, or decides which bytes are numbers: the rest is messages, keys and file handling.
+NUMERIC = (PREFIX, "monai_fusion.file_formats.", "monai_fusion.npy_header", "monai_fusion.percentile_selection")
 FUSED = ("LoadVolumed", "ScaleIntensityPercentilesd", "ResampleSlabd")  # computed by standard_chain.py as well
 
 
@@ -31,14 +35,21 @@ def classes() -> dict[str, type]:
 
 def code_of(name: str) -> str:
     """A hash of everything in the package that computes a transform's numbers, without comments and docstrings."""
-    modules = {classes()[name].__module__.removeprefix(PREFIX)} | ({"standard_chain"} if name in FUSED else set())
+    modules = {classes()[name].__module__} | ({f"{PREFIX}standard_chain"} if name in FUSED else set())
     waiting = list(modules)
     while waiting:
-        for imported in _imported(SOURCES / f"{waiting.pop()}.py") - modules:
+        for imported in _imported(path_of(waiting.pop())) - modules:
             modules.add(imported)
             waiting.append(imported)
-    text = "\n".join(code_alone((SOURCES / f"{module}.py").read_text("utf-8")) for module in sorted(modules))
+    text = "\n".join(code_alone(path_of(module).read_text("utf-8")) for module in sorted(modules))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def path_of(module: str) -> Path:
+    """Where a module's source stands."""
+    package_, _, name = module.rpartition(".")
+    folder = SOURCES.get(package_) or OTHERS.joinpath(*package_.split(".")[1:])
+    return folder / f"{name}.py"
 
 
 def code_alone(source: str) -> str:
@@ -69,7 +80,7 @@ def recorded() -> dict[str, dict[str, object]]:
 def _imported(path: Path) -> set[str]:
     nodes = ast.walk(ast.parse(path.read_text("utf-8")))
     names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    return {name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)}
+    return {name for name in names if name.startswith(NUMERIC)}
 
 
 def main(arguments: list[str]) -> int:

@@ -29,20 +29,27 @@ def test_changed_code_is_noticed_and_changed_words_are_not() -> None:
 @pytest.mark.parametrize(
     ("module", "affected"),
     [
-        ("electrode_zscore", {"ZScoreElectrodesd"}),
-        ("percentile_selection", {"LoadVolumed", "ScaleIntensityPercentilesd", "ResampleSlabd"}),
-        ("files", {"LoadScalogramd", "LoadVolumed", "ScaleIntensityPercentilesd", "ResampleSlabd"}),
+        ("monai_fusion.transforms.electrode_zscore", {"ZScoreElectrodesd"}),
+        ("monai_fusion.percentile_selection", {"LoadVolumed", "ScaleIntensityPercentilesd", "ResampleSlabd"}),
+        ("monai_fusion.file_formats.nifti_header", {"LoadVolumed", "ScaleIntensityPercentilesd", "ResampleSlabd"}),
+        ("monai_fusion.npy_header", {"LoadScalogramd"}),
+        (
+            "monai_fusion.file_formats.content",
+            {"LoadScalogramd", "LoadVolumed", "ScaleIntensityPercentilesd", "ResampleSlabd"},
+        ),
     ],
 )
 def test_a_change_reaches_every_transform_that_uses_the_module(
     module: str, affected: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path in code_versions.SOURCES.glob("*.py"):
+    package, _, name = module.rpartition(".")
+    source = code_versions.path_of(module)
+    for path in source.parent.glob("*.py"):
         (tmp_path / path.name).write_text(path.read_text("utf-8"), "utf-8")
-    with (tmp_path / f"{module}.py").open("a") as stream:
+    with (tmp_path / f"{name}.py").open("a") as stream:
         stream.write("\nCHANGED = True\n")
     before = current()
-    monkeypatch.setattr(code_versions, "SOURCES", tmp_path)
+    monkeypatch.setattr(code_versions, "SOURCES", code_versions.SOURCES | {package: tmp_path})
     now = current()
     assert {name for name in now if now[name] != before[name]} == affected
 

@@ -16,6 +16,7 @@ from monai.transforms import Compose
 from scipy import ndimage
 
 from monai_fusion.errors import InputError, input_error_behind
+from monai_fusion.fingerprint import describe_chain
 from monai_fusion.transforms import LoadVolumed, ResampleSlabd, ScaleIntensityPercentilesd, scale_percentiles
 from monai_fusion.transforms.files import FileContent
 from monai_fusion.transforms.standard_chain import is_standard, prepare_standard_volume
@@ -195,11 +196,21 @@ def test_digits_that_the_intercept_swallows_are_left_to_the_transforms(tmp_path:
     assert prepare_standard_volume(str(path), *transforms) is None
 
 
-def test_constant_volumes_are_zeros_with_a_warning_whoever_computes_them(chain: Chain, tmp_path: Path) -> None:
+def test_a_volume_that_would_become_zeros_is_refused_whoever_computes_it(chain: Chain, tmp_path: Path) -> None:
     path = save(tmp_path / "a.nii.gz", np.full((9, 10, 11), 7, np.int16), "LPI")
-    with pytest.warns(UserWarning, match="percentiles 1 and 99 of a volume are both 7"):
-        result = chain(path)
-    assert result.shape == (1, DEPTH, 20, 20) and torch.count_nonzero(result) == 0
+    with pytest.raises((InputError, RuntimeError)) as caught:
+        chain(path)
+    (problem,) = input_error_behind(caught.value).problems
+    assert problem.seen == "percentiles 1 and 99 of the voxels are both 7: scaled by them, all voxels become 0"
+    assert problem.advice == "is it the right file?"
+    stripped = np.zeros((20, 20, 20), np.int16)
+    stripped[8:12, 8:12, 8:12] = np.random.default_rng(0).integers(500, 900, (4, 4, 4))  # 0.8 % of the voxels
+    path = save(tmp_path / "b.nii.gz", stripped, "LPI")
+    with pytest.raises((InputError, RuntimeError)) as caught:
+        chain(path)
+    (problem,) = input_error_behind(caught.value).problems
+    assert problem.seen == "percentiles 1 and 99 of the voxels are both 0: scaled by them, all voxels become 0"
+    assert "set percentiles_over to nonzero" in problem.advice
 
 
 def test_only_exactly_the_standard_chain_is_fused() -> None:
@@ -262,3 +273,36 @@ def test_other_percentiles_are_numpys() -> None:
     low, high = np.percentile(volume, 5), np.percentile(volume, 80)
     result = ScaleIntensityPercentilesd(lower=5, upper=80)({"mri": volume[None]})["mri"]
     np.testing.assert_allclose(result[0].numpy(), np.clip((volume - low) / (high - low), 0, 1), rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("scaling", [(1.0, 0.0), (-0.5, 0.0), (2.0, 10.0)])
+def test_percentiles_over_the_voxels_that_are_not_0_are_those_of_the_tissue(
+    tmp_path: Path, scaling: tuple[float, float]
+) -> None:
+    stored = np.zeros((20, 24, 22), np.int16)
+    stored[4:16, 4:16, 4:16] = np.random.default_rng(0).integers(300, 900, (12, 12, 12))
+    path = tmp_path / "a.nii"
+    image = nib.Nifti1Image(stored, np.eye(4))
+    image.header.set_slope_inter(*scaling)
+    path.write_bytes(image.to_bytes())
+    scale = ScaleIntensityPercentilesd(over="nonzero")
+    transforms = LoadVolumed(), scale, ResampleSlabd("mri", SIZE, DEPTH)
+    values = np.asarray(nib.load(path).dataobj, dtype=np.float64)
+    low, high = np.percentile(values[values != 0], [1, 99])
+    expected = np.clip((values - low) / (high - low), 0, 1)
+    scaled = scale(LoadVolumed()({"mri": str(path)}))["mri"]
+    np.testing.assert_allclose(scaled[0].numpy(), expected, rtol=0, atol=1e-6)
+    prepared = prepare_standard_volume(str(path), *transforms)
+    if scaling[1]:
+        assert prepared is None  # what is 0 after the intercept is for the transforms to say
+    else:
+        assert prepared is not None
+        np.testing.assert_allclose(prepared.numpy(), by_transforms(path, *transforms).numpy(), rtol=0, atol=1e-6)
+
+
+def test_the_choice_of_voxels_is_a_parameter_of_the_chain_only_where_it_is_made() -> None:
+    plain, chosen = (describe_chain([ScaleIntensityPercentilesd(over=over)]) for over in ("all", "nonzero"))
+    assert "over" not in plain["transforms"][0]["parameters"]  # what was prepared before there was a choice stays
+    assert chosen["transforms"][0]["parameters"]["over"] == "nonzero"
+    with pytest.raises(InputError, match="percentiles_over: 'tissue', expected all or nonzero"):
+        ScaleIntensityPercentilesd(over="tissue")

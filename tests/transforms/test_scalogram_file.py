@@ -131,11 +131,19 @@ def test_pickled_objects_are_refused_and_never_run(tmp_path: Path) -> None:
     assert refusal(path).startswith("pickled Python objects, expected float32 or float64 of shape (6, 8, 5)")
 
 
-@pytest.mark.parametrize("bare_pickle", [b"\x80\x04N.", b"participant_id,gender\n", b"PK\x03\x04 an archive"])
-def test_what_is_no_npy_file_is_called_so(tmp_path: Path, bare_pickle: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        (b"\x80\x04N.", "a pickle"),
+        (b"participant_id,gender\n", "a text"),
+        (b"PK\x03\x04 an archive", "a ZIP archive"),
+        (b"\x01\x02\x03\xff", "not a NumPy .npy file"),
+    ],
+)
+def test_what_is_no_npy_file_is_called_what_it_is(tmp_path: Path, content: bytes, seen: str) -> None:
     path = tmp_path / "other.npy"
-    path.write_bytes(bare_pickle)
-    assert refusal(path).startswith("not a NumPy .npy file")
+    path.write_bytes(content)
+    assert refusal(path).startswith(f"{seen}, expected a .npy array, float32 or float64 of shape (6, 8, 5)")
 
 
 def test_truncation_is_named_with_the_bytes_present(tmp_path: Path, scalogram: np.ndarray) -> None:

@@ -186,14 +186,18 @@ def test_truncated_files_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"participant_id\tgender\nsub-01\tF\n" * 50, gzip.compress(b"text" * 500)],
-    ids=["empty", "table", "gzipped text"],
+    [b"", b"participant_id\tgender\nsub-01\tF\n" * 50, bytes(range(256)) * 8],
+    ids=["empty", "table", "numbers"],
 )
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
-def test_text_with_the_name_of_a_volume_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+def test_what_is_no_volume_is_called_what_it_is(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
+    seen = {0: "an empty file", ord("p"): "a text", 1: "not a NIfTI file"}
     path.write_bytes(content)
-    assert refusal(path).startswith("not a NIfTI file")
+    assert refusal(path).startswith(seen[content[1] if content[:1] == b"\0" else ord("p") if content else 0])
+    if name.endswith(".gz"):
+        path.write_bytes(gzip.compress(content))
+        assert refusal(path).startswith(("gzip of an empty file", "gzip of a text", "not a NIfTI file"))
 
 
 def test_a_missing_file_and_other_formats_are_refused(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from monai_fusion.transforms.percentile_selection import select_percentiles
+from monai_fusion.percentile_selection import select_percentiles
 
 RNG = np.random.default_rng(0)
 
@@ -45,7 +45,7 @@ def test_it_is_numpys_percentile_on_large_arrays(name: str, lower: float, upper:
 
 
 def test_a_sample_that_misleads_costs_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monai_fusion.transforms.percentile_selection._sample", lambda values: np.full(99, values[0]))
+    monkeypatch.setattr("monai_fusion.percentile_selection._sample", lambda values: np.full(99, values[0]))
     check(LARGE["normal"], 1, 99)
 
 
