@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monai_fusion.datalist.ambiguity import about_the_id
+from monai_fusion.datalist.beside import Modality, about_those_who_lack
 from monai_fusion.datalist.identity import loosely, nobody_agrees, read_id_map, translated
 from monai_fusion.datalist.presets import preset, with_our_columns
 from monai_fusion.datalist.scanning import Recordings, absolute, scan_folders
@@ -64,8 +66,8 @@ def read_sources(options: BuildOptions, columns: Sequence[str]) -> Sources:
         keep = tuple(name for name in known.keep if name in table.columns and name != options.label_column)
     named_by = {options.id_column: "--id-column", options.label_column: "--label-column"}
     rows = table.by_participant(options.id_column, (options.label_column, *columns, *keep), named_by)
-    recordings, rows = _under_one_id(options, recordings, rows)
-    notes = _refuse_strangers(recordings, rows, table)
+    recordings, rows, lacking = _under_one_id(options, recordings, rows)
+    notes = (*lacking, *_refuse_strangers(recordings, rows, table, lacking))
     return Sources(recordings, rows, path, folders, keep, code_of, (*table.notes, *recordings.notes, *notes))
 
 
@@ -85,7 +87,8 @@ def _recordings(options: BuildOptions) -> tuple[Recordings, tuple[Path, ...], Pa
 
 def _under_one_id(
     options: BuildOptions, recordings: Recordings, rows: Mapping[str, TableRow]
-) -> tuple[Recordings, dict[str, TableRow]]:
+) -> tuple[Recordings, dict[str, TableRow], tuple[str, ...]]:
+    """Recordings and rows under the same ids, and what else lies there for those who lack a recording."""
     id_map = None if options.id_map is None else read_id_map(options.id_map)
     pairs = id_map.pairs if id_map is not None else ()
     steps: list[Callable[[str], str]] = []
@@ -123,24 +126,45 @@ def _under_one_id(
             problems.append(Problem(name, "mri", seen, "one, as both ids are the same participant's"))
     if problems:
         raise InputError(problems)
-    return Recordings(translated(recordings.eeg, translate), mri, recordings.notes), merged
+    recordings = replace(recordings, eeg=translated(recordings.eeg, translate), mri=mri)
+    known = {*recordings.everyone, *merged}
+    sides: tuple[tuple[Modality, Mapping[str, list[Path]]], ...] = (("eeg", recordings.eeg), ("mri", recordings.mri))
+    lacking = [
+        str(problem)
+        for modality, have in sides
+        for problem in about_those_who_lack(recordings.aside.get(modality, ()), modality, have, known, translate)
+    ]
+    return recordings, merged, tuple(lacking)
 
 
 def _refuse_strangers(
-    recordings: Recordings, rows: Mapping[str, TableRow], table: ParticipantsTable
+    recordings: Recordings, rows: Mapping[str, TableRow], table: ParticipantsTable, lacking: Sequence[str]
 ) -> tuple[str, ...]:
-    """Two sources that have nobody in common use other ids: guessing which are whose is not for a program."""
+    """Two sources that have nobody in common use other ids: guessing which are whose is not for a program.
+
+    What else lies there for those who lack a recording, ``lacking``, is told with it.
+    """
     eeg, mri = ("EEG", recordings.eeg.keys()), ("MRIs", recordings.mri.keys())
     listed = (f"rows in {table.path.name}", rows.keys())
-    problems = [] if recordings.complete else [nobody_agrees(eeg, mri)]
+    problems = [] if recordings.complete else [_with_other_advice(nobody_agrees(eeg, mri), recordings)]
     files = ("files", recordings.complete or eeg[1] | mri[1])
     if not rows.keys() & set(files[1]):
-        problems.append(nobody_agrees(files, listed))
+        problems.append(_with_other_advice(nobody_agrees(files, listed), recordings))
     if problems:
-        raise InputError(problems)
+        raise InputError([*problems, *(Problem(each) for each in lacking)])
     fewer = min(len(recordings.eeg), len(recordings.mri))
     if 2 * len(recordings.complete) < fewer:
         problem = nobody_agrees((eeg[0], eeg[1] - mri[1]), (mri[0], mri[1] - eeg[1]))
         common = counted(len(recordings.complete), "participant")
         return (f"only {common} with both, of {fewer} there could be: {problem.seen}: {problem.advice}",)
     return ()
+
+
+def _with_other_advice(problem: Problem, recordings: Recordings) -> Problem:
+    """Where an id has most of the files and is none, that is why nobody agrees."""
+    for files in (recordings.eeg, recordings.mri):
+        total = sum(map(len, files.values()))
+        for name, paths in files.items():
+            if advice := about_the_id({name: [path.name for path in paths]}, total):
+                return replace(problem, advice=advice)
+    return problem
