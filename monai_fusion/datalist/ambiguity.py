@@ -16,7 +16,7 @@ from pathlib import Path
 
 from monai_fusion.datalist.choosing import ANY_SESSION, Choice, by_session, chosen, stem
 from monai_fusion.datalist.wording import a_few, quoted
-from monai_fusion.errors import Problem
+from monai_fusion.errors import SHOWN_AT_MOST, Problem
 
 _T1W = "T1w"
 _OF_AN_ID = re.compile(r"(?:sub|sbj|subj|s|p|pat|patient|control|hc)?-?\d+", re.IGNORECASE)
@@ -46,13 +46,22 @@ class Ambiguity:
             found = _sessions(paths)
             if len(found) > 1:
                 yield Problem(name, "eeg", f"sessions {', '.join(found)}", "one", self._about_sessions(found))
-        for name, paths in sorted(mri.items()):
-            if len(paths) > 1:
-                yield self._several_mris(name, paths)
+        several = [(name, paths) for name, paths in sorted(mri.items()) if len(paths) > 1]
+        for name, paths in several[:SHOWN_AT_MOST]:
+            yield self._several_mris(name, paths)
+        for name, paths in several[SHOWN_AT_MOST:]:  # only counted in the message, and an example takes time
+            yield Problem(name, "mri", f"{len(paths)} MRIs", "one")
 
     @cached_property
     def _left(self) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
         return chosen(self.eeg, self.mri, self.choice, self.folder)
+
+    @cached_property
+    def _ids(self) -> tuple[str, int]:
+        """What all ids begin with, and their length; 0 if they differ in it."""
+        start = os.path.commonprefix(list(self.mri))  # noqa: RUF071 - letter by letter is what a pattern needs
+        lengths = {len(each) for each in self.mri}
+        return start, lengths.pop() if len(lengths) == 1 else 0
 
     @cached_property
     def _all_sessions(self) -> list[str]:
@@ -61,7 +70,7 @@ class Ambiguity:
     def _about_sessions(self, found: Sequence[str]) -> str:
         others = [session for session in self._all_sessions if session not in found]
         rules = [f"prefer with --session {' '.join((*found, *others))}", f"or --session {ANY_SESSION}"]
-        one = next((each for each in found if self._outcome(replace(self.choice, sessions=(each,))) is not None), None)
+        one = next((each for each in found if self._takes_nothing_away(replace(self.choice, sessions=(each,)))), None)
         return ", ".join([f"choose with --session {one}"] * (one is not None) + rules)
 
     def _several_mris(self, name: str, paths: Sequence[Path]) -> Problem:
@@ -74,24 +83,26 @@ class Ambiguity:
 
     def _about_mris(self, name: str, paths: Sequence[Path]) -> str:
         """A rule that leaves one of the MRIs: the plainest, and of these one that settles it for the most people."""
-        candidates = [*self._with_session(paths), *self._with_pattern(paths)]
-        said = [each for each in candidates if each in self._said and name in (self._outcome(each) or ())]
-        works = {
-            each: found for each in candidates if not said and name in (found := self._outcome(each) or frozenset())
-        }
-        if not said and not works:
+        best = self._best_of(list(self._with_session(paths)), name, paths)
+        if best is None or _likeness(self._outcome(best)[name]) < max(map(_likeness, paths)):
+            best = self._best_of([*self._with_session(paths), *self._with_pattern(paths)], name, paths)
+        if best is None:
             return "keep one of them in the folder, and move the others elsewhere"
-        best = (
-            said[0]
-            if said
-            else max(works, key=lambda each: (*self._ease(each), len(works[each]), -candidates.index(each)))
-        )
         self._said.append(best)
         rules = [f"--session {' '.join(best.sessions)}"] if best.sessions != self.choice.sessions else []
         if best.t1w_patterns != self.choice.t1w_patterns:
             patterns = " ".join(f'"{pattern}"' for pattern in best.t1w_patterns)
             rules.append(f"a --t1w-pattern such as {patterns}")
         return f"choose with {' and '.join(rules)}"
+
+    def _best_of(self, candidates: Sequence[Choice], name: str, paths: Sequence[Path]) -> Choice | None:
+        """The best choice that leaves one MRI to the participant, as much of a T1w image as any by its name."""
+        good = max(map(_likeness, paths))
+        for each in candidates:
+            if each in self._said and _likeness(self._outcome(each).get(name)) == good:
+                return each
+        works = [each for each in candidates if name in self._outcome(each)]
+        return max(works, key=lambda each: (self._merit(each, name), -candidates.index(each)), default=None)
 
     def _with_session(self, paths: Sequence[Path]) -> Iterator[Choice]:
         """Choices of a session alone, where the MRIs are of several."""
@@ -108,7 +119,7 @@ class Ambiguity:
         sessions = [self.choice.sessions]
         if len(_sessions(paths)) > 1:
             sessions += [each.sessions for each in self._with_session(paths)]
-        patterns = list(dict.fromkeys(self._patterns(paths)))
+        patterns = list(dict.fromkeys(_NOT_IN_A_SHELL.sub("?", pattern) for pattern in self._patterns(paths)))
         for session in sessions:
             for pattern in patterns:
                 yield replace(self.choice, sessions=session, t1w_patterns=(pattern,))
@@ -118,8 +129,7 @@ class Ambiguity:
 
     def _patterns(self, paths: Sequence[Path]) -> Iterator[str]:
         """Patterns that may tell the files apart, those of files that are called T1w first."""
-        ids = sorted(self.mri)
-        start = os.path.commonprefix(ids)  # noqa: RUF071 - letter by letter is what a pattern needs
+        start, length = self._ids
         for path in sorted(paths, key=lambda path: (not stem(path).endswith(_T1W), len(path.name))):
             name, _, rest = path.name.partition("_")
             words = stem(path).split("_")[1:]
@@ -130,7 +140,7 @@ class Ambiguity:
             for one, two in itertools.pairwise(words):
                 yield f"*_{one}_{two}*"
             yield f"*_{rest}"
-            if all(len(each) == len(name) for each in ids):
+            if length == len(name):
                 yield f"{start}{'?' * (len(name) - len(start))}_{'_'.join(words)}.*"
             folders = [step.replace(name, "*") for step in path.relative_to(self.folder).parts[:-1]]
             for index, step in enumerate(folders):
@@ -138,22 +148,26 @@ class Ambiguity:
                     yield f"*/{step}/*" if index else f"{step}/*"
             yield glob.escape(path.relative_to(self.folder).as_posix())
 
-    def _outcome(self, choice: Choice) -> frozenset[str] | None:
-        """Who has one MRI with this choice; nothing if it takes somebody's recordings away, or cannot be typed."""
+    def _outcome(self, choice: Choice) -> Mapping[str, Path]:
+        """The MRI of everyone who has one with this choice; of nobody if it takes somebody's recordings away."""
         key = choice.sessions, choice.t1w_patterns
         if key not in self._outcomes:
-            self._outcomes[key] = None
-            if not any(map(_NOT_IN_A_SHELL.search, choice.t1w_patterns)):
-                eeg, mri = chosen(self.eeg, self.mri, choice, self.folder)
-                before = self._left
-                if eeg.keys() >= before[0].keys() and mri.keys() >= before[1].keys():
-                    self._outcomes[key] = frozenset(name for name, paths in mri.items() if len(paths) == 1)
-        return self._outcomes[key]
+            eeg, mri = chosen(self.eeg, self.mri, choice, self.folder)
+            nobody_lost = eeg.keys() >= self._left[0].keys() and mri.keys() >= self._left[1].keys()
+            ones = {name: paths[0] for name, paths in mri.items() if len(paths) == 1 and nobody_lost}
+            self._outcomes[key] = ones if nobody_lost else None
+        return self._outcomes[key] or {}
 
-    def _ease(self, choice: Choice) -> tuple[bool, bool, bool]:
-        """What is plainer is greater: no pattern, one pattern rather than two, one that says T1w."""
-        patterns = choice.t1w_patterns
-        return patterns == self.choice.t1w_patterns, len(patterns) == 1, bool(patterns) and _T1W in patterns[0]
+    def _takes_nothing_away(self, choice: Choice) -> bool:
+        self._outcome(choice)
+        return self._outcomes[choice.sessions, choice.t1w_patterns] is not None
+
+    def _merit(self, choice: Choice, name: str) -> tuple[int, bool, bool, bool, int]:
+        """What is greater is the better example: a T1w image, no pattern, one and not two, T1w in it, settles most."""
+        patterns, found = choice.t1w_patterns, self._outcome(choice)
+        says_t1w = bool(patterns) and _T1W in patterns[0] and "/" not in patterns[0]
+        plain = patterns == self.choice.t1w_patterns
+        return _likeness(found[name]), plain, len(patterns) == 1, says_t1w, len(found)
 
     @cached_property
     def _said(self) -> list[Choice]:
@@ -161,7 +175,7 @@ class Ambiguity:
         return []
 
     @cached_property
-    def _outcomes(self) -> dict[tuple[tuple[str, ...], tuple[str, ...]], frozenset[str] | None]:
+    def _outcomes(self) -> dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, Path] | None]:
         return {}
 
 
@@ -188,3 +202,11 @@ def about_the_id(names: Mapping[str, Sequence[str]], total: int) -> str:
 
 def _sessions(paths: Iterable[Path]) -> list[str]:
     return sorted(session for session in by_session(paths) if session is not None)
+
+
+def _likeness(path: Path | None) -> int:
+    """How much a name is that of a T1w image: it ends so, says so, or does not; of no file, less than that."""
+    if path is None:
+        return -1
+    name = stem(path)
+    return 2 if name.endswith(f"_{_T1W}") else int(_T1W.lower() in name.lower())

@@ -74,14 +74,16 @@ def scalograms_of(root: Path) -> Path:
     derivatives = root / DERIVATIVES
     folders = sorted(path for path in derivatives.glob("*") if path.is_dir()) if derivatives.is_dir() else []
     found = [path for path in folders if not path.name.startswith(".") and any(_scalograms(Walk(path).files()))]
+    if any(_scalograms(derivatives.glob("*"))):  # themselves, or also those
+        found.insert(0, derivatives)
     advice = "name their folder with --eeg-dir"
-    if not found and not any(_scalograms(derivatives.glob("*"))):
+    if not found:
         wanted = "EEG scalograms (.npy)"
         raise InputError(Problem("--bids", seen=f"no .npy file below {derivatives}", wanted=wanted, advice=advice))
     if len(found) > 1:
         names = a_few((quoted(path.name) for path in found), at_most=5)
         raise InputError(Problem("--bids", DERIVATIVES, f".npy files in {names}", "in one", advice))
-    return found[0] if found else derivatives
+    return found[0]
 
 
 def _scalograms(paths: Iterable[Path]) -> Iterator[Path]:

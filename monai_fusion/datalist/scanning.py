@@ -22,7 +22,7 @@ from monai_fusion.datalist.choosing import (
 )
 from monai_fusion.datalist.files import natural_key
 from monai_fusion.datalist.schema import is_participant_id
-from monai_fusion.datalist.walking import Walk
+from monai_fusion.datalist.walking import Walk, is_annexed
 from monai_fusion.datalist.wording import a_few, counted, quoted
 from monai_fusion.errors import InputError, Problem
 
@@ -168,9 +168,8 @@ def only_present(
     if not gone:
         return Found(list(paths), notes=tuple(notes), aside=aside)
     names = a_few(quoted(path.name) for path in paths if path in gone)
-    seen = (
-        f"{counted(len(gone), 'link')} to a file that is not here (datalad get, or git annex get, fetches it): {names}"
-    )
+    way = "datalad get, or git annex get, fetches it" if any(map(is_annexed, gone)) else "a disk that is not mounted?"
+    seen = f"{counted(len(gone), 'link')} to a file that is not here ({way}): {names}"
     if len(gone) == len(paths):
         return Found([], (Problem(what, seen=seen, wanted="files"),))
     present = [path for path in paths if path not in gone]

@@ -110,14 +110,17 @@ def _is_link(entry: os.DirEntry[str]) -> bool:
     return bool(tag) and tag == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
 
 
-def _leads_nowhere(link: Path) -> bool:
-    """Whether a link's target is not there; those of git-annex are files that can be fetched, and told of elsewhere."""
-    if link.exists():
-        return False
+def is_annexed(link: Path) -> bool:
+    """Whether a link leads into git-annex's store, from which a file can be fetched that is not here."""
     try:
-        return "annex" not in link.readlink().parts
+        return "annex" in link.readlink().parts
     except OSError:
-        return True
+        return False
+
+
+def _leads_nowhere(link: Path) -> bool:
+    """Whether a link's target is not there; those of git-annex are files, and told of elsewhere."""
+    return not link.exists() and not is_annexed(link)
 
 
 def _identity(folder: Path) -> object:
