@@ -77,7 +77,7 @@ class Ambiguity:
         alike = len({path.name for path in paths}) < len(paths)
         names = a_few((path.relative_to(self.folder).as_posix() if alike else path.name for path in paths), at_most=4)
         total = sum(map(len, self.mri.values()))
-        if advice := about_the_id({name: [path.name for path in self.mri[name]]}, total):
+        if advice := about_the_id(name, self.mri[name], total):
             return Problem(name, "mri", f"{len(self.mri[name])} of {total} MRIs: {names}", "one", advice)
         return Problem(name, "mri", f"{len(paths)} MRIs: {names}", "one", self._about_mris(name, paths))
 
@@ -179,25 +179,35 @@ class Ambiguity:
         return {}
 
 
-def about_the_id(names: Mapping[str, Sequence[str]], total: int) -> str:
+def about_the_id(participant_id: str, paths: Sequence[Path], total: int) -> str:
     """What to say of an id that is none: it has most of the files, as ``ADNI`` of ``ADNI_002_S_0413_MPR.nii``.
 
     Args:
-        names: The file names of the one id.
+        participant_id: The id.
+        paths: Its files.
         total: How many files all ids have.
     """
-    ((participant_id, files),) = names.items()
-    words = [stem(Path(name)).split("_") for name in files]
+    words = [stem(path).split("_") for path in paths]
     numbers = {each[1] for each in words if len(each) > 1 and _OF_AN_ID.fullmatch(each[1])}
-    most = len(files) > 2 and 2 * len(files) > total and numbers
+    most = len(paths) > 2 and 2 * len(paths) > total
     no_number = not any(sign.isdigit() for sign in participant_id) and len(numbers) > 1
-    if not (most or no_number):
+    what = f"{quoted(participant_id)} is taken for one participant, as an id is a file's name up to its first _"
+    if most and len({path.name for path in paths}) == 1:
+        return f"{what}: {begin_with_the_id(paths)}"
+    if not (most and numbers) and not no_number:
         return ""
     beginnings = (["_".join(each[:count]) for each in words] for count in range(2, max(map(len, words))))
-    apart = next((each[0] for each in beginnings if len(set(each)) == len(files)), None)
-    example = "" if apart is None else f", such as {apart.replace('_', '-')}{files[0][len(apart) :]}"
-    what = f"{quoted(participant_id)} is taken for one participant, as an id is a file's name up to its first _"
+    apart = next((each[0] for each in beginnings if len(set(each)) == len(paths)), None)
+    example = "" if apart is None else f", such as {apart.replace('_', '-')}{paths[0].name[len(apart) :]}"
     return f"{what}: rename the files so that no id holds a _{example}"
+
+
+def begin_with_the_id(paths: Sequence[Path]) -> str:
+    """The advice where ids stand in the names of folders, and not in those of the files."""
+    steps = zip(*(path.parts[:-1] for path in paths), strict=False)
+    apart = next((each[0] for each in steps if len(set(each)) == len(paths) > 1), None)
+    example = "" if apart is None else f", such as {apart.replace('_', '-')}_{paths[0].name}"
+    return f"rename the files so that each begins with the id of its participant{example}"
 
 
 def _sessions(paths: Iterable[Path]) -> list[str]:

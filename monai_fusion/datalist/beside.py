@@ -72,6 +72,11 @@ class Kind:
     why: str
     advice: str = ""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it is more than an ending that says nothing."""
+        return bool(self.advice) or self.why != _UNREAD
+
 
 NOT_CHOSEN: dict[Modality, Kind] = {
     "eeg": Kind("EEG files", "which --session or --eeg-condition leaves out"),
@@ -158,7 +163,11 @@ def about_those_who_lack(
         elif owner not in have:
             owners[each.kind].add(owner)
     name = "an MRI" if modality == "mri" else "an EEG"
-    for kind, ids in owners.items():
+    told: set[str] = set()
+    for kind, ids in sorted(owners.items(), key=lambda each: (not each[0].is_known, not each[0].advice, -len(each[1]))):
+        if not kind.is_known and ids <= told:  # what is not known may be anything
+            continue
+        told |= ids
         who = f"{counted(len(ids), 'participant')} without {name} {'has' if len(ids) == 1 else 'have'}"
         yield Problem(f"{who} {kind.what}, {kind.why} ({a_few(sorted(ids, key=natural_key))})", advice=kind.advice)
     if len(have) < len(known):

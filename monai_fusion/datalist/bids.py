@@ -111,13 +111,12 @@ def _t1w_images(root: Path) -> tuple[Found, list[Aside]]:
             aside.append(Aside(path, root, _OUTSIDE))
         elif path.parent.name.lower() == "eeg":
             raw_eeg += other_formats([path], root, "eeg")
-    aside += (Aside(path, root, NO_T1W) for path in other_images)
-    none = f"no sub-*/anat/*_T1w.nii.gz in {root}"
-    found = only_present(images, none, "--bids", walk.notes, tuple(aside))
-    notes = [*found.notes, *_about_ignored(root, images)]
-    if other_images:
-        notes.append(f"{counted(len(other_images), 'image')} in anat folders not used: {kinds_of(other_images)}")
-    return replace(found, notes=tuple(notes)), raw_eeg
+    if images:  # else a note of them says it all
+        aside += (Aside(path, root, NO_T1W) for path in other_images)
+    others = f"{counted(len(other_images), 'image')} in anat folders not used: {kinds_of(other_images)}"
+    notes = [*walk.notes, *_about_ignored(root, images), *([others] if other_images else ())]
+    found = only_present(images, f"no sub-*/anat/*_T1w.nii.gz in {root}", "--bids", notes, tuple(aside))
+    return found, raw_eeg
 
 
 def _in_anat(path: Path, root: Path) -> bool:

@@ -139,7 +139,8 @@ def files_below(folder: Path, endings: tuple[str, ...], what: str) -> Found:
     files = [path for path in every if path.name.lower().endswith(endings)]
     others = (path for path in every if not path.name.lower().endswith(endings))
     aside = tuple(other_formats(others, place, "eeg" if endings == EEG_ENDINGS else "mri"))
-    return only_present(files, f"no {' or '.join(endings)} file in {folder}", what, walk.notes, aside)
+    notes = [f"{what}: {note}" for note in walk.notes]
+    return only_present(files, f"no {' or '.join(endings)} file in {folder}", what, notes, aside)
 
 
 def only_present(
@@ -154,7 +155,6 @@ def only_present(
         notes: What else could not be looked at.
         aside: Files that are not used.
     """
-    notes = [f"{what}: {note}" for note in notes]
     if not paths:
         but, advice = instead(aside)
         problem = Problem(
@@ -173,7 +173,7 @@ def only_present(
     if len(gone) == len(paths):
         return Found([], (Problem(what, seen=seen, wanted="files"),))
     present = [path for path in paths if path not in gone]
-    return Found(present, notes=(*notes, f"{what}: {seen}"), aside=aside)
+    return Found(present, notes=(f"{what}: {seen}", *notes), aside=aside)
 
 
 def absolute(path: Path) -> Path:

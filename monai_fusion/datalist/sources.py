@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monai_fusion.datalist.ambiguity import about_the_id
+from monai_fusion.datalist.ambiguity import about_the_id, begin_with_the_id
 from monai_fusion.datalist.beside import Modality, about_those_who_lack
 from monai_fusion.datalist.identity import loosely, nobody_agrees, read_id_map, translated
 from monai_fusion.datalist.presets import preset, with_our_columns
@@ -161,10 +161,13 @@ def _refuse_strangers(
 
 
 def _with_other_advice(problem: Problem, recordings: Recordings) -> Problem:
-    """Where an id has most of the files and is none, that is why nobody agrees."""
-    for files in (recordings.eeg, recordings.mri):
+    """Where an id has most of the files and is none, or ids stand in the names of folders, that is why."""
+    for files, others in ((recordings.eeg, recordings.mri), (recordings.mri, recordings.eeg)):
         total = sum(map(len, files.values()))
         for name, paths in files.items():
-            if advice := about_the_id({name: [path.name for path in paths]}, total):
+            if advice := about_the_id(name, paths, total):
                 return replace(problem, advice=advice)
+        inside = [path for paths in files.values() for path in paths if set(path.parts[:-1]) & others.keys()]
+        if inside and not files.keys() & others.keys():
+            return replace(problem, advice=begin_with_the_id([inside[0], inside[-1]]))
     return problem

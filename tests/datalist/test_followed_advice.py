@@ -362,16 +362,18 @@ def test_of_several_the_example_is_one_named_t1w() -> None:
         ([f"ADNI_0{i % 3}_S_04{i}3_MR_Br_2006_I{i}.nii" for i in range(14)], "ADNI-00-S-0403_MR_Br_2006_I0.nii"),
         (["patient_01_T1w.nii", "patient_02_T1w.nii"], "patient-01_T1w.nii"),
         (["LEMON_sub-1_T1w.nii.gz", "LEMON_sub-2_T1w.nii.gz", "LEMON_sub-3_T1w.nii.gz"], "LEMON-sub-1_T1w.nii.gz"),
+        ([f"{i}_20252_2_0/T1/T1.nii.gz" for i in (1001, 1002, 1003)], "1001-20252-2-0_T1.nii.gz"),
     ],
 )
 def test_an_id_that_has_most_of_the_files_is_said_to_be_none(names: list[str], example: str) -> None:
-    owner = names[0].partition("_")[0]
+    owner = names[0].rpartition("/")[2].split("_")[0].removesuffix(".nii.gz")
     mri = {owner: [Path("/mri") / name for name in names], "sub-77": [Path("/mri/sub-77_T1w.nii")]}
     eeg = {name: [Path(f"/eeg/{name}.npy")] for name in mri}
     (problem,) = Ambiguity(eeg, mri, Choice(), Path("/mri")).problems()
+    rule = "each begins with the id of its participant" if "/" in names[0] else "no id holds a _"
     assert problem.advice == (
         f'"{owner}" is taken for one participant, as an id is a file\'s name up to its first _: '
-        f"rename the files so that no id holds a _, such as {example}"
+        f"rename the files so that {rule}, such as {example}"
     )
 
 

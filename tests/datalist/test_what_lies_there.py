@@ -114,12 +114,9 @@ def test_links_in_a_circle_end_and_take_nothing_twice(options: BuildOptions, lin
     result = build_datalist(options)
     assert sorted(mris(options)) == PEOPLE
     assert mris(options)["sub-03"] == f"mri/sub-03/sub-03{T1W}"  # the path without a link
-    assert (
-        result.notes
-        == (
-            'MRI folder: 1 link not followed, to a folder that holds this one: "cohort"',
-            'MRI folder: 1 link to what is not here (a disk that is not mounted?): "a_link_to_itself"',
-        )[::-1]
+    assert result.notes == (
+        'MRI folder: 1 link to what is not here (a disk that is not mounted?): "a_link_to_itself"',
+        'MRI folder: 1 link not followed, to a folder that holds this one: "cohort"',
     )
 
 
@@ -310,4 +307,30 @@ def test_who_is_left_without_by_a_choice_is_told(bids: BuildOptions) -> None:
     chosen = replace(bids, choice=replace(bids.choice, t1w_patterns=("sub-??_T1w*",)))
     assert build_datalist(chosen).notes == (
         "1 participant without an MRI has MRIs, which --session or --t1w-pattern leaves out (sub-02)",
+    )
+
+
+def test_a_dataset_without_a_t1w_image_says_what_images_it_has(bids: BuildOptions) -> None:
+    for name in PEOPLE:
+        (bids.bids / f"{name}/anat/{name}{T1W}").rename(bids.bids / f"{name}/anat/{name}_UNIT1.nii.gz")
+    assert message(bids) == (
+        f"--bids: no sub-*/anat/*_T1w.nii.gz in {bids.bids}, expected at least one: "
+        "14 images in anat folders not used: 14 UNIT1"
+    )
+
+
+def test_what_may_be_anything_is_not_told_of_beside_what_is_known(options: BuildOptions) -> None:
+    (options.mri_dir / f"sub-01/sub-01{T1W}").unlink()
+    for name in ("mri/orig.mgz", "surf/lh.white", "surf/lh.pial"):
+        touch(options.mri_dir / "sub-01" / name)
+    (note,) = build_datalist(options).notes
+    assert note.startswith("1 participant without an MRI has .mgz files")
+
+
+def test_ids_that_stand_in_the_names_of_folders_only_are_no_case_for_a_map(options: BuildOptions) -> None:
+    for name in PEOPLE:
+        move(options.eeg_dir / f"{name}_EO_seg0.npy", options.eeg_dir / f"{name}/seg0.npy")
+        touch(options.eeg_dir / f"{name}/seg1.npy")
+    assert "rename the files so that each begins with the id of its participant, such as sub-01_seg0.npy" in message(
+        options
     )
