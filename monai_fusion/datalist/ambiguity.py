@@ -20,6 +20,7 @@ from monai_fusion.errors import SHOWN_AT_MOST, Problem
 
 _T1W = "T1w"
 _OF_AN_ID = re.compile(r"(?:sub|sbj|subj|s|p|pat|patient|control|hc)?-?\d+", re.IGNORECASE)
+_HAS_DIGIT = re.compile(r"\d")
 _NOT_IN_A_SHELL = re.compile(r"[\"$`!\\%^]")
 
 
@@ -192,7 +193,8 @@ def about_the_id(participant_id: str, paths: Sequence[Path], total: int) -> str:
     most = len(paths) > 2 and 2 * len(paths) > total
     no_number = not any(sign.isdigit() for sign in participant_id) and len(numbers) > 1
     what = f"{quoted(participant_id)} is taken for one participant, as an id is a file's name up to its first _"
-    if most and len({path.name for path in paths}) == 1:
+    apart_by = _folders_apart(paths)
+    if most and len({path.name for path in paths}) == 1 and apart_by and all(map(_HAS_DIGIT.search, apart_by)):
         return f"{what}: {begin_with_the_id(paths)}"
     if not (most and numbers) and not no_number:
         return ""
@@ -204,10 +206,15 @@ def about_the_id(participant_id: str, paths: Sequence[Path], total: int) -> str:
 
 def begin_with_the_id(paths: Sequence[Path]) -> str:
     """The advice where ids stand in the names of folders, and not in those of the files."""
-    steps = zip(*(path.parts[:-1] for path in paths), strict=False)
-    apart = next((each[0] for each in steps if len(set(each)) == len(paths) > 1), None)
+    apart = next(iter(_folders_apart(paths)), None)
     example = "" if apart is None else f", such as {apart.replace('_', '-')}_{paths[0].name}"
     return f"rename the files so that each begins with the id of its participant{example}"
+
+
+def _folders_apart(paths: Sequence[Path]) -> tuple[str, ...]:
+    """The names of the outermost folders that tell all the files apart; none if no folder does."""
+    steps = zip(*(path.parts[:-1] for path in paths), strict=False)
+    return next((each for each in steps if len(set(each)) == len(paths) > 1), ())
 
 
 def _sessions(paths: Iterable[Path]) -> list[str]:

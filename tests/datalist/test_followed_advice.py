@@ -377,6 +377,16 @@ def test_an_id_that_has_most_of_the_files_is_said_to_be_none(names: list[str], e
     )
 
 
+def test_an_id_in_three_folders_is_still_an_id() -> None:
+    mri = {
+        "sub-01": [Path(f"/mri/{name}/sub-01_T1w.nii.gz") for name in ("a", "b", "c")],
+        "sub-02": [Path("/mri/a/sub-02_T1w.nii.gz")],
+    }
+    eeg = {name: [Path(f"/eeg/{name}.npy")] for name in mri}
+    (problem,) = Ambiguity(eeg, mri, Choice(), Path("/mri")).problems()
+    assert problem.advice == 'choose with a --t1w-pattern such as "a/*"'
+
+
 def test_four_runs_of_everyone_are_no_wrong_ids() -> None:
     mri = {name: [Path(f"/mri/{name}_run-{run}_T1w.nii") for run in range(4)] for name in ("sub-1", "sub-2", "Anna")}
     eeg = {name: [Path(f"/eeg/{name}.npy")] for name in mri}
