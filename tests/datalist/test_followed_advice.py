@@ -393,3 +393,31 @@ def test_four_runs_of_everyone_are_no_wrong_ids() -> None:
     assert {each.advice for each in Ambiguity(eeg, mri, Choice(), Path("/mri")).problems()} == {
         'choose with a --t1w-pattern such as "*_run-0_T1w*"'
     }
+
+
+def test_no_advice_is_given_where_none_would_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_cohort()
+    (tmp_path / "other").mkdir()
+    touch("other/sub-01_notes.txt")
+    spoilt("mri/sub-01_T1w.nii.gz", "other")
+
+    def printed(command: str) -> str:
+        with pytest.raises(SystemExit):
+            cli.main(["datalist", *shlex.split(command)])
+        captured = capsys.readouterr()
+        return captured.out + captured.err
+
+    assert printed("check spoilt.json").splitlines()[-1].endswith("this is a folder: write which file in it")
+    spoilt("mri/sub-01_T1w.nii.gz", "other/sub-01_T1w.nii.gz")
+    assert "did you mean" not in printed("check spoilt.json")  # a text is no MRI
+    rows = [f"{name},{'F' if name in PEOPLE[:2] else 'M'}" for name in PEOPLE]
+    Path("participants.csv").write_text("\n".join(["participant_id,gender", *rows]), encoding="utf-8")
+    text = printed(f"{BUILD} --method kfold")
+    assert "every class needs three or more" in text
+    assert "fewer folds" not in text
+    rows = [f"{name}," for name in PEOPLE]
+    Path("participants.csv").write_text("\n".join(["participant_id,gender", *rows]), encoding="utf-8")
+    assert "--map" not in printed(BUILD)  # what is empty means nothing
