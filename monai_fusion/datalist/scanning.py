@@ -39,12 +39,14 @@ class Recordings:
         mri: MRIs, one each.
         notes: What was left aside.
         aside: Files that are not used, and may be the recordings of those who seem to have none.
+        lacking: Those of the notes that say so.
     """
 
     eeg: dict[str, list[Path]]
     mri: dict[str, list[Path]]
     notes: tuple[str, ...] = ()
     aside: Mapping[Modality, tuple[Aside, ...]] = field(default_factory=dict, hash=False)
+    lacking: tuple[str, ...] = ()
 
     @property
     def complete(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,8 +66,8 @@ def read_sources(options: BuildOptions, columns: Sequence[str]) -> Sources:
         keep = tuple(name for name in known.keep if name in table.columns and name != options.label_column)
     named_by = {options.id_column: "--id-column", options.label_column: "--label-column"}
     rows = table.by_participant(options.id_column, (options.label_column, *columns, *keep), named_by)
-    recordings, rows, lacking = _under_one_id(options, recordings, rows)
-    notes = (*lacking, *_refuse_strangers(recordings, rows, table, lacking))
+    recordings, rows = _under_one_id(options, recordings, rows)
+    notes = _refuse_strangers(recordings, rows, table)
     return Sources(recordings, rows, path, folders, keep, code_of, (*table.notes, *recordings.notes, *notes))
 
 
@@ -87,8 +87,7 @@ def _recordings(options: BuildOptions) -> tuple[Recordings, tuple[Path, ...], Pa
 
 def _under_one_id(
     options: BuildOptions, recordings: Recordings, rows: Mapping[str, TableRow]
-) -> tuple[Recordings, dict[str, TableRow], tuple[str, ...]]:
-    """Recordings and rows under the same ids, and what else lies there for those who lack a recording."""
+) -> tuple[Recordings, dict[str, TableRow]]:
     id_map = None if options.id_map is None else read_id_map(options.id_map)
     pairs = id_map.pairs if id_map is not None else ()
     steps: list[Callable[[str], str]] = []
@@ -127,22 +126,26 @@ def _under_one_id(
     if problems:
         raise InputError(problems)
     recordings = replace(recordings, eeg=translated(recordings.eeg, translate), mri=mri)
-    known = {*recordings.everyone, *merged}
-    sides: tuple[tuple[Modality, Mapping[str, list[Path]]], ...] = (("eeg", recordings.eeg), ("mri", recordings.mri))
-    lacking = [
+    return _with_those_who_lack(recordings, {*recordings.everyone, *merged}, translate), merged
+
+
+def _with_those_who_lack(recordings: Recordings, known: Collection[str], translate: Callable[[str], str]) -> Recordings:
+    """The recordings with notes on what else lies there for people who lack one."""
+    sides: tuple[tuple[Modality, Collection[str]], ...] = (("eeg", recordings.eeg), ("mri", recordings.mri))
+    lacking = tuple(
         str(problem)
         for modality, have in sides
         for problem in about_those_who_lack(recordings.aside.get(modality, ()), modality, have, known, translate)
-    ]
-    return recordings, merged, tuple(lacking)
+    )
+    return replace(recordings, notes=(*recordings.notes, *lacking), lacking=lacking)
 
 
 def _refuse_strangers(
-    recordings: Recordings, rows: Mapping[str, TableRow], table: ParticipantsTable, lacking: Sequence[str]
+    recordings: Recordings, rows: Mapping[str, TableRow], table: ParticipantsTable
 ) -> tuple[str, ...]:
     """Two sources that have nobody in common use other ids: guessing which are whose is not for a program.
 
-    What else lies there for those who lack a recording, ``lacking``, is told with it.
+    What else lies there for those who lack a recording is told with it.
     """
     eeg, mri = ("EEG", recordings.eeg.keys()), ("MRIs", recordings.mri.keys())
     listed = (f"rows in {table.path.name}", rows.keys())
@@ -151,7 +154,7 @@ def _refuse_strangers(
     if not rows.keys() & set(files[1]):
         problems.append(_with_other_advice(nobody_agrees(files, listed), recordings))
     if problems:
-        raise InputError([*problems, *(Problem(each) for each in lacking)])
+        raise InputError([*problems, *(Problem(each) for each in recordings.lacking)])
     fewer = min(len(recordings.eeg), len(recordings.mri))
     if 2 * len(recordings.complete) < fewer:
         problem = nobody_agrees((eeg[0], eeg[1] - mri[1]), (mri[0], mri[1] - eeg[1]))
