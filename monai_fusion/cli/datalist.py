@@ -100,7 +100,7 @@ def build(
         Path | None,
         typer.Option(
             help="A BIDS dataset instead of --mri-dir: its T1w images, participants.tsv, and .npy files below "
-            "derivatives. Needs mne-bids."
+            "derivatives."
         ),
     ] = None,
     preset: Annotated[
@@ -111,7 +111,12 @@ def build(
         typer.Option(metavar="01 02", help="Which session (ses-01) to take; of several, the first that someone has."),
     ] = None,
     t1w_pattern: Annotated[
-        str | None, typer.Option(metavar="PATTERN", help='Which MRI to take of several: "*acq-mp2rage*".')
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help='Which MRIs to take: "*acq-mp2rage*"; of several patterns, the first that someone has: '
+            '"*acq-mp2rage*" "*".',
+        ),
     ] = None,
     eeg_condition: Annotated[
         str | None, typer.Option(metavar="EO", help="Only EEG files named so: sub-010002_EO_seg0.npy.")
@@ -203,7 +208,7 @@ def build(
         mri_dir=mri_dir,
         bids=bids,
         participants=participants,
-        choice=Choice(tuple(session or ()), t1w_pattern, eeg_condition),
+        choice=Choice(tuple(session or ()), tuple(t1w_pattern or ()), eeg_condition),
         preset=preset,
         id_map=id_map,
         loose_ids=loose_ids,

@@ -251,7 +251,9 @@ def _unlabelled_error(unlabelled: Sequence[_Unlabelled], sources: Sources, optio
     problems = list(_by_value(unlabelled))
     if len(unlabelled) > 1:
         way = "give it to a --class" if options.bins else "say what it means with --map VALUE=CLASS"
-        advice = f"correct the table, {way}, or leave them out with --drop-unlabelled"
+        has_a_value = any(each.problem.seen.startswith('"') for each in unlabelled)  # what is empty means nothing
+        way = f", {way}" if has_a_value else ""
+        advice = f"correct the table{way}, or leave them out with --drop-unlabelled"
         problems.append(Problem("all of them", advice=advice))
     return InputError(problems, heading=str(sources.table))
 

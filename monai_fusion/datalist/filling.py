@@ -111,7 +111,8 @@ def with_their_group(everyone: Sequence[Person], placed: Mapping[str, int]) -> d
             part_of[person.group].add(placed[person.participant_id])
     torn = sorted(group for group, parts in part_of.items() if len(parts) > 1)
     if torn:
-        advice = "put them into one part by hand, or split without --extend"
+        kept_by = "--extend, --keep-test, --keep-folds"
+        advice = f"put them into one part by hand, or split without what keeps them there ({kept_by})"
         raise InputError(
             [
                 Problem("--group-by", described_group(everyone, group), "in several parts", "in one", advice)

@@ -113,14 +113,17 @@ class FileFinder:
             return f"did you mean {quoted(meant)}? (upper and lower case count)"
         if self._files.is_folder(path):
             example = f"{path}/{row.participant_id}_{'*.npy' if field == 'eeg' else 'T1w.nii.gz'}"
-            return f"this is a folder: write which file{'s' if field == 'eeg' else ''} in it, such as {quoted(example)}"
+            meant = self._files.similar(example, row.participant_id, self._ids)
+            there = example if self._files.matching(example) else meant
+            such_as = f", such as {quoted(there)}" if _is_read(there, field) else ""
+            return f"this is a folder: write which file{'s' if field == 'eeg' else ''} in it{such_as}"
         folder = path.rpartition("/")[0]
         if folder and not is_pattern(folder) and not self._files.is_folder(folder):
             near = nearest(folder, self._files.folders_beside(folder))
             question = f": did you mean {quoted(near)}?" if near is not None else ""
             return f"there is no folder {self._root / folder}{question}"
         meant = self._files.similar(path, row.participant_id, self._ids)
-        return f"did you mean {quoted(meant)}?" if meant is not None and meant != path else ""
+        return f"did you mean {quoted(meant)}?" if meant not in (None, path) and _is_read(meant, field) else ""
 
     def _own(self, row: Row, field: str, path: str, index: tuple[int, ...]) -> None:
         """One file under two participants is one person learned from and judged by; often a pattern too wide."""
@@ -142,3 +145,8 @@ class FileFinder:
 def _within(finding: Finding, index: tuple[int, ...]) -> Finding:
     """Of a list of paths, the line of the one."""
     return replace(finding, place=(*finding.place, *index))
+
+
+def _is_read(path: str | None, field: str) -> bool:
+    """Whether a path or pattern is of files that the field can have."""
+    return path is not None and path.lower().endswith(".npy" if field == "eeg" else (".nii", ".nii.gz"))

@@ -109,7 +109,10 @@ def _fold_quotas(people: Sequence[Person], number: int, classes: Sequence[str]) 
         if total < number
     ]
     if problems:
-        raise InputError([*problems, Problem("split", advice="ask for fewer folds with --folds")])
+        fewest = min(totals)
+        fewer = f"ask for fewer folds: --folds {fewest}"
+        too_few = "every class needs three or more: one to test, one to choose the epoch, one to learn from"
+        raise InputError([*problems, Problem("split", advice=fewer if fewest > 2 else too_few)])
     return _dealt(totals, number)
 
 

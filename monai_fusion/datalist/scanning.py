@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
+from monai_fusion.datalist.ambiguity import Ambiguity
+from monai_fusion.datalist.beside import NO_T1W, NOT_CHOSEN, Aside, Kind, Modality, instead, other_formats
 from monai_fusion.datalist.choosing import (
     Choice,
-    matching_t1w,
+    by_session,
+    chosen,
+    kinds_of,
     of_condition,
-    of_sessions,
-    session_of,
-    several_mris,
-    several_sessions,
+    refuse_patterns_without_match,
     t1_weighted,
 )
 from monai_fusion.datalist.files import natural_key
 from monai_fusion.datalist.schema import is_participant_id
+from monai_fusion.datalist.walking import Walk, is_annexed
 from monai_fusion.datalist.wording import a_few, counted, quoted
 from monai_fusion.errors import InputError, Problem
 
@@ -35,11 +38,15 @@ class Recordings:
         eeg: EEG scalograms.
         mri: MRIs, one each.
         notes: What was left aside.
+        aside: Files that are not used, and may be the recordings of those who seem to have none.
+        lacking: Those of the notes that say so.
     """
 
     eeg: dict[str, list[Path]]
     mri: dict[str, list[Path]]
     notes: tuple[str, ...] = ()
+    aside: Mapping[Modality, tuple[Aside, ...]] = field(default_factory=dict, hash=False)
+    lacking: tuple[str, ...] = ()
 
     @property
     def complete(self) -> list[str]:
@@ -60,15 +67,19 @@ class Found:
         files: Those that are there.
         problems: Why there are none.
         notes: What is not there although its name is.
+        aside: Files that are not used.
     """
 
     files: list[Path]
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    aside: tuple[Aside, ...] = ()
 
 
 def scan_folders(eeg_dir: Path, mri_dir: Path, choice: Choice | None = None) -> Recordings:
     """Find all recordings below two folders (hidden files and folders, such as git-annex's, apart).
+
+    Linked folders are entered as others are, each once.
 
     MRIs whose name says that they are no T1-weighted image (``_T1map``, ``_FLAIR``, ``inv-1`` ...) are left aside.
 
@@ -87,23 +98,30 @@ def recordings_of(eeg_dir: Path, mris: Found, mri_dir: Path, choice: Choice) -> 
         InputError: As `scan_folders` says.
     """
     eegs = files_below(eeg_dir, EEG_ENDINGS, "EEG folder")
-    t1w, notes = t1_weighted(mris.files)
+    t1w, others = t1_weighted(mris.files)
     eeg, misnamed_eeg = _by_participant(eegs.files, EEG_ENDINGS, "EEG folder")
     mri, misnamed_mri = _by_participant(t1w, MRI_ENDINGS, "MRI folder")
     problems = [*eegs.problems, *misnamed_eeg, *mris.problems, *misnamed_mri]
     if problems:
         raise InputError(problems)
     eeg = _only(eeg, of_condition(eegs.files, choice.eeg_condition))
-    mri = _only(mri, matching_t1w(t1w, choice.t1w_pattern, mri_dir))
-    eeg = of_sessions(eeg, choice.sessions, every_session_if_all=True)
-    mri = of_sessions(mri, choice.sessions, every_session_if_all=False) if choice.sessions != ("all",) else mri
-    if not eeg or not mri:
-        there = sorted({session for path in [*eegs.files, *t1w] if (session := session_of(path)) is not None})
-        wanted = f"one that EEG and MRIs have: {a_few(there, 6) or 'the files name none'}"
-        raise InputError(Problem("--session", seen=" ".join(choice.sessions), wanted=wanted))
-    if problems := [*several_sessions(eeg, choice.sessions), *several_mris(mri, mri_dir)]:
+    mri = {name: _each_once(paths) for name, paths in mri.items()}
+    refuse_patterns_without_match(t1w, choice.t1w_patterns, mri_dir)
+    chosen_eeg, chosen_mri = chosen(eeg, mri, choice, mri_dir)
+    if not chosen_eeg or not chosen_mri:
+        raise InputError(_no_such_session(eeg, mri, choice, mri_dir))
+    if problems := list(Ambiguity(eeg, mri, choice, mri_dir).problems()):
         raise InputError(problems)
-    return Recordings(eeg, mri, (*eegs.notes, *mris.notes, *notes))
+    left = f"{counted(len(others), 'MRI')} not T1-weighted by the name left aside: {kinds_of(others)}"
+    aside: dict[Modality, tuple[Aside, ...]] = {
+        "eeg": (*eegs.aside, *_not_chosen(eegs.files, chosen_eeg, absolute(eeg_dir), NOT_CHOSEN["eeg"])),
+        "mri": (
+            *mris.aside,
+            *(Aside(path, mri_dir, NO_T1W) for path in others),
+            *_not_chosen(t1w, chosen_mri, mri_dir, NOT_CHOSEN["mri"]),
+        ),
+    }
+    return Recordings(chosen_eeg, chosen_mri, (*eegs.notes, *mris.notes, *([left] if others else ())), aside)
 
 
 def participant_id_of(file_name: str, endings: Sequence[str]) -> str:
@@ -113,46 +131,56 @@ def participant_id_of(file_name: str, endings: Sequence[str]) -> str:
 
 
 def files_below(folder: Path, endings: tuple[str, ...], what: str) -> Found:
-    """All files with one of the endings below a folder, hidden ones apart."""
+    """All files with one of the endings below a folder, those in linked folders included, hidden ones apart."""
     if not folder.is_dir():
         seen = f"{folder}: {'a file' if folder.exists() else 'there is no such folder'}"
         return Found([], (Problem(what, seen=seen, wanted="a folder"),))
-    return only_present(list(_walk(absolute(folder), endings)), f"no {' or '.join(endings)} file in {folder}", what)
+    place = absolute(folder)
+    walk = Walk(place)
+    every = sorted(walk.files())
+    files = [path for path in every if path.name.lower().endswith(endings)]
+    others = (path for path in every if not path.name.lower().endswith(endings))
+    aside = tuple(other_formats(others, place, "eeg" if endings == EEG_ENDINGS else "mri"))
+    notes = [f"{what}: {note}" for note in walk.notes]
+    return only_present(files, f"no {' or '.join(endings)} file in {folder}", what, notes, aside)
 
 
-def only_present(paths: Sequence[Path], none: str, what: str) -> Found:
+def only_present(
+    paths: Sequence[Path], none: str, what: str, notes: Sequence[str] = (), aside: tuple[Aside, ...] = ()
+) -> Found:
     """Those of the files that are there: a link of git-annex may lead to what was not downloaded.
 
     Args:
         paths: Files or links, absolute.
         none: What is said if there is no path at all.
         what: Where they were looked for.
+        notes: What else could not be looked at.
+        aside: Files that are not used.
     """
     if not paths:
-        return Found([], (Problem(what, seen=none, wanted="at least one"),))
+        but, advice = instead(aside)
+        problem = Problem(
+            what,
+            seen=f"{none}{but}",
+            wanted="at least one",
+            advice="; ".join(part for part in (*notes, advice) if part),
+        )
+        return Found([], (problem,))
     gone = {path for path in paths if path.is_symlink() and not path.exists()}
     if not gone:
-        return Found(list(paths))
+        return Found(list(paths), notes=tuple(notes), aside=aside)
     names = a_few(quoted(path.name) for path in paths if path in gone)
-    seen = (
-        f"{counted(len(gone), 'link')} to a file that is not here (datalad get, or git annex get, fetches it): {names}"
-    )
+    way = "datalad get, or git annex get, fetches it" if any(map(is_annexed, gone)) else "a disk that is not mounted?"
+    seen = f"{counted(len(gone), 'link')} to a file that is not here ({way}): {names}"
     if len(gone) == len(paths):
         return Found([], (Problem(what, seen=seen, wanted="files"),))
-    return Found([path for path in paths if path not in gone], notes=(f"{what}: {seen}",))
+    present = [path for path in paths if path not in gone]
+    return Found(present, notes=(f"{what}: {seen}", *notes), aside=aside)
 
 
 def absolute(path: Path) -> Path:
     """Absolute by name only, so that links stay as the user wrote them."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links
-
-
-def _walk(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if name.lower().endswith(endings) and not name.startswith("."):
-                yield Path(place, name)
 
 
 def _by_participant(
@@ -176,3 +204,30 @@ def _only(files: dict[str, list[Path]], chosen: Sequence[Path]) -> dict[str, lis
     wanted = set(chosen)
     kept = {name: [path for path in paths if path in wanted] for name, paths in files.items()}
     return {name: paths for name, paths in kept.items() if paths}
+
+
+def _each_once(paths: Sequence[Path]) -> list[Path]:
+    """The files without links to others of them."""
+    if len(paths) == 1:
+        return list(paths)
+    first: dict[str, Path] = {}
+    for path in sorted(paths, key=Path.is_symlink):
+        first.setdefault(os.path.realpath(path), path)
+    kept = set(first.values())
+    return [path for path in paths if path in kept]
+
+
+def _not_chosen(paths: Sequence[Path], files: Mapping[str, list[Path]], folder: Path, kind: Kind) -> Iterator[Aside]:
+    used = {path for each in files.values() for path in each}
+    return (Aside(path, folder, kind) for path in paths if path not in used)
+
+
+def _no_such_session(
+    eeg: Mapping[str, list[Path]], mri: Mapping[str, list[Path]], choice: Choice, mri_dir: Path
+) -> Problem:
+    every = chain(*eeg.values(), *mri.values())
+    sessions = sorted(session for session in by_session(every) if session is not None)
+    both = [each for each in sessions if all(chosen(eeg, mri, replace(choice, sessions=(each,)), mri_dir))]
+    wanted = f"one that EEG and MRIs have: {a_few(both, 6)}" if both else "one that EEG and MRIs have: there is none"
+    advice = "" if both else "leave it out"
+    return Problem("--session", seen=" ".join(choice.sessions), wanted=wanted, advice=advice)

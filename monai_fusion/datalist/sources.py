@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monai_fusion.datalist.ambiguity import about_the_id, begin_with_the_id
+from monai_fusion.datalist.beside import Modality, about_those_who_lack
 from monai_fusion.datalist.identity import loosely, nobody_agrees, read_id_map, translated
 from monai_fusion.datalist.presets import preset, with_our_columns
 from monai_fusion.datalist.scanning import Recordings, absolute, scan_folders
@@ -123,24 +125,52 @@ def _under_one_id(
             problems.append(Problem(name, "mri", seen, "one, as both ids are the same participant's"))
     if problems:
         raise InputError(problems)
-    return Recordings(translated(recordings.eeg, translate), mri, recordings.notes), merged
+    recordings = replace(recordings, eeg=translated(recordings.eeg, translate), mri=mri)
+    return _with_those_who_lack(recordings, {*recordings.everyone, *merged}, translate), merged
+
+
+def _with_those_who_lack(recordings: Recordings, known: Collection[str], translate: Callable[[str], str]) -> Recordings:
+    """The recordings with notes on what else lies there for people who lack one."""
+    sides: tuple[tuple[Modality, Collection[str]], ...] = (("eeg", recordings.eeg), ("mri", recordings.mri))
+    lacking = tuple(
+        str(problem)
+        for modality, have in sides
+        for problem in about_those_who_lack(recordings.aside.get(modality, ()), modality, have, known, translate)
+    )
+    return replace(recordings, notes=(*recordings.notes, *lacking), lacking=lacking)
 
 
 def _refuse_strangers(
     recordings: Recordings, rows: Mapping[str, TableRow], table: ParticipantsTable
 ) -> tuple[str, ...]:
-    """Two sources that have nobody in common use other ids: guessing which are whose is not for a program."""
+    """Two sources that have nobody in common use other ids: guessing which are whose is not for a program.
+
+    What else lies there for those who lack a recording is told with it.
+    """
     eeg, mri = ("EEG", recordings.eeg.keys()), ("MRIs", recordings.mri.keys())
     listed = (f"rows in {table.path.name}", rows.keys())
-    problems = [] if recordings.complete else [nobody_agrees(eeg, mri)]
+    problems = [] if recordings.complete else [_with_other_advice(nobody_agrees(eeg, mri), recordings)]
     files = ("files", recordings.complete or eeg[1] | mri[1])
     if not rows.keys() & set(files[1]):
-        problems.append(nobody_agrees(files, listed))
+        problems.append(_with_other_advice(nobody_agrees(files, listed), recordings))
     if problems:
-        raise InputError(problems)
+        raise InputError([*problems, *(Problem(each) for each in recordings.lacking)])
     fewer = min(len(recordings.eeg), len(recordings.mri))
     if 2 * len(recordings.complete) < fewer:
         problem = nobody_agrees((eeg[0], eeg[1] - mri[1]), (mri[0], mri[1] - eeg[1]))
         common = counted(len(recordings.complete), "participant")
         return (f"only {common} with both, of {fewer} there could be: {problem.seen}: {problem.advice}",)
     return ()
+
+
+def _with_other_advice(problem: Problem, recordings: Recordings) -> Problem:
+    """Where an id has most of the files and is none, or ids stand in the names of folders, that is why."""
+    for files, others in ((recordings.eeg, recordings.mri), (recordings.mri, recordings.eeg)):
+        total = sum(map(len, files.values()))
+        for name, paths in files.items():
+            if advice := about_the_id(name, paths, total):
+                return replace(problem, advice=advice)
+        inside = [path for paths in files.values() for path in paths if set(path.parts[:-1]) & others.keys()]
+        if inside and not files.keys() & others.keys():
+            return replace(problem, advice=begin_with_the_id([inside[0], inside[-1]]))
+    return problem

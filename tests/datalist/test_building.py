@@ -190,9 +190,9 @@ def test_two_mris_of_one_participant_are_refused_with_both_names(options: BuildO
     options.mri_dir.joinpath("sub-002_rec-2_T1w.nii").touch()
     assert message(options) == (
         "sub-002 mri: 2 MRIs: sub-002_T1w.nii.gz, sub-002_rec-2_T1w.nii, expected one: "
-        'choose with a --t1w-pattern such as "*_rec-2*"'
+        'choose with a --t1w-pattern such as "*_T1w.nii.gz"'
     )
-    build_datalist(replace(options, choice=Choice(t1w_pattern="sub-???_T1w*")))
+    build_datalist(replace(options, choice=Choice(t1w_patterns=("*_T1w.nii.gz",))))
     assert "rec-2" not in options.out.read_text(encoding="utf-8")
 
 

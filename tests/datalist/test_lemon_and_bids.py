@@ -14,8 +14,6 @@ from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.split_options import SplitOptions
 from monai_fusion.errors import InputError
 
-pytest.importorskip("mne_bids")
-
 IMAGES = (
     "acq-mp2rage_T1w", "acq-mp2rage_T1map", "acq-mp2rage_defacemask", "inv-1_mp2rage", "inv-2_mp2rage", "T2w",
     "acq-highres_FLAIR",
@@ -186,15 +184,15 @@ def test_two_sessions_and_two_t1w_ask_for_a_rule_and_the_rule_decides(lemon: Lem
     assert message(lemon.options).splitlines() == [
         "2 problems",
         f"  {names[1]} mri: 2 MRIs: {names[1]}_ses-01_acq-mp2rage_T1w.nii.gz, "
-        f"{names[1]}_ses-02_acq-mp2rage_T1w.nii.gz, expected one: choose with --session 01",
+        f"{names[1]}_ses-02_acq-mp2rage_T1w.nii.gz, expected one: choose with --session 01 02",
         f"  {names[2]} mri: 2 MRIs: {names[2]}_ses-01_acq-mp2rage_T1w.nii.gz, {names[2]}_ses-01_acq-mprage_T1w.nii.gz, "
-        'expected one: choose with a --t1w-pattern such as "*_acq-mp2rage*"',
+        'expected one: choose with a --t1w-pattern such as "*_acq-mp2rage_T1w*"',
     ]
-    only_first = replace(lemon.options, choice=Choice(("01",), "*_acq-mp2rage_*"))
+    only_first = replace(lemon.options, choice=Choice(("01",), ("*_acq-mp2rage_*",)))
     build_datalist(only_first)
     assert set(rows_of(only_first.out)) == {*names} - {names[3]}
     only_first.out.unlink()
-    build_datalist(replace(lemon.options, choice=Choice(("02", "ses-01"), "*_acq-mp2rage_*")))
+    build_datalist(replace(lemon.options, choice=Choice(("02", "ses-01"), ("*_acq-mp2rage_*",))))
     rows = rows_of(lemon.options.out)
     assert len(rows) == 24
     assert ["ses-02" in str(rows[name]["mri"]) for name in names[:5]] == [False, True, False, True, False]

@@ -1,0 +1,181 @@
+"""What lies beside the recordings that are read: other formats, and images that are no T1-weighted MRI.
+
+Whoever lacks a recording may have it in a form that is not read. That is told of, so that nobody is taken for a person
+without MRI because their MRI is an ``.mgz``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from monai_fusion.datalist.files import ID_END, natural_key
+from monai_fusion.datalist.wording import a_few, counted
+from monai_fusion.errors import Problem
+
+Modality = Literal["eeg", "mri"]
+
+_UNREAD = "which are not read"
+_CONVERT = "convert them with mri_convert, or nib-convert IN OUT.nii.gz"
+_DICOM = "convert them with dcm2niix -z y"
+_PACKED = "unpack them"
+_SCALOGRAM = "make scalograms (.npy) of them"
+_ARRAY = "save each array with numpy.save"
+
+# Ending, how the format is called, what makes a file of it that is read. Of two endings the longer one counts.
+_MRI: dict[str, tuple[str, str]] = {
+    **dict.fromkeys((".mgz", ".mgh"), ("", _CONVERT)),
+    **dict.fromkeys((".img", ".hdr", ".img.gz", ".hdr.gz"), (".hdr/.img", _CONVERT)),
+    **dict.fromkeys((".mnc", ".mnc.gz"), (".mnc", "convert them with mnc2nii, or nib-convert IN OUT.nii.gz")),
+    **dict.fromkeys((".head", ".brik", ".brik.gz"), (".HEAD/.BRIK", "convert them with 3dAFNItoNIFTI")),
+    **dict.fromkeys((".par", ".rec"), (".PAR/.REC", _DICOM)),
+    **dict.fromkeys((".dcm", ".ima", ".dicom"), ("", _DICOM)),
+    **dict.fromkeys((".nrrd", ".nhdr", ".mha", ".mhd"), ("", "convert them to .nii.gz, e.g. with 3D Slicer")),
+    **dict.fromkeys((".nii.bz2", ".nii.xz", ".nii.zst", ".nii.zip", ".nii.z", ".nii.lz4"), ("", _PACKED)),
+}
+_EEG: dict[str, tuple[str, str]] = {
+    **dict.fromkeys((".edf", ".bdf", ".gdf", ".cnt", ".mff", ".xdf", ".fif", ".fif.gz"), ("", _SCALOGRAM)),
+    **dict.fromkeys((".vhdr", ".vmrk", ".eeg"), (".vhdr", _SCALOGRAM)),
+    **dict.fromkeys((".set", ".fdt"), (".set", _SCALOGRAM)),
+    **dict.fromkeys((".npz", ".mat", ".h5", ".hdf5", ".pt", ".pkl"), ("", _ARRAY)),
+    **dict.fromkeys((".npy.gz", ".npy.bz2", ".npy.xz", ".npy.zip"), ("", _PACKED)),
+}
+_EITHER: dict[str, tuple[str, str]] = {
+    **dict.fromkeys((".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar", ".gz"), ("", _PACKED)),
+    **dict.fromkeys((".part", ".partial", ".crdownload", ".tmp"), ("", "download them again")),
+}
+_READ = (".npy", ".nii", ".nii.gz")
+_TEXTS = ("readme", "changes", "license", "licence", "copying", "authors", "notes", "makefile")
+# Texts, tables and pictures about recordings.
+_ABOUT = frozenset({
+    ".json", ".txt", ".tsv", ".csv", ".xlsx", ".xls", ".md", ".rst", ".log", ".html", ".htm", ".xml", ".pdf",
+    ".png", ".jpg", ".jpeg", ".svg", ".gif", ".bval", ".bvec", ".bvals", ".bvecs", ".yaml", ".yml", ".toml",
+    ".lta", ".xfm", ".m3z", ".stats", ".label", ".annot", ".ctab", ".py", ".m", ".sh", ".ini", ".cfg", ".docx",
+    ".doc", ".tsv.gz", ".bak", ".md5", ".sha256", ".db",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What some files are that are not used, as a note says it.
+
+    Attributes:
+        what: ``.mgz files``.
+        why: ``which are not read``.
+        advice: What to do with them.
+    """
+
+    what: str
+    why: str
+    advice: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is more than an ending that says nothing."""
+        return bool(self.advice) or self.why != _UNREAD
+
+
+NOT_CHOSEN: dict[Modality, Kind] = {
+    "eeg": Kind("EEG files", "which --session or --eeg-condition leaves out"),
+    "mri": Kind("MRIs", "which --session or --t1w-pattern leaves out"),
+}
+
+
+NO_T1W = Kind("other images", "which are not T1-weighted by their names")
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A file that is not used.
+
+    Attributes:
+        path: The file, below ``folder``.
+        folder: Where it was looked for.
+        kind: What it is.
+    """
+
+    path: Path
+    folder: Path
+    kind: Kind
+
+    def owner(self, known: Collection[str], translate: Callable[[str], str] = lambda name: name) -> str | None:
+        """Whose it is: by its name as of a recording, else by the folders that it lies in, the innermost first."""
+        steps = self.path.relative_to(self.folder).parts[::-1]
+        for step in steps:
+            for name in (ID_END.split(step, maxsplit=1)[0], step.partition("_")[0], step):
+                if translate(name) in known:
+                    return translate(name)
+        return None
+
+
+def other_formats(paths: Iterable[Path], folder: Path, modality: Modality) -> Iterator[Aside]:
+    """Those files that may be recordings in a format that is not read; texts and tables are none."""
+    ours, theirs = (_MRI, _EEG) if modality == "mri" else (_EEG, _MRI)
+    for path in paths:
+        name = path.name.lower()
+        endings = [name[index:] for index, sign in enumerate(name) if sign == "." and index]
+        if name in _TEXTS or any(each in _ABOUT or each in theirs or each in _READ for each in endings):
+            continue
+        ending = next((each for each in endings if each in ours or each in _EITHER), None)
+        if ending is not None:
+            called, advice = ours.get(ending) or _EITHER[ending]
+            yield Aside(path, folder, Kind(f"{called or ending} files", _UNREAD, advice))
+        elif endings:
+            yield Aside(path, folder, Kind(f"{endings[-1]} files", _UNREAD))
+        elif modality == "mri":
+            yield Aside(path, folder, Kind("files without an ending", _UNREAD, f"if they are DICOM, {_DICOM}"))
+
+
+def instead(aside: Sequence[Aside]) -> tuple[str, str]:
+    """What is there where no recording is: ``, but 14 .mgz files``, and the advice; empty if nothing is."""
+    kinds = Counter(each.kind for each in aside).most_common(3)
+    if not kinds:
+        return "", ""
+    advice = "; ".join(dict.fromkeys(kind.advice for kind, _ in kinds if kind.advice))
+    return f", but {' and '.join(_counted(number, kind.what) for kind, number in kinds)}", advice
+
+
+def about_those_who_lack(
+    aside: Iterable[Aside],
+    modality: Modality,
+    have: Collection[str],
+    known: Collection[str],
+    translate: Callable[[str], str],
+) -> Iterator[Problem]:
+    """What else lies there for people who lack a recording, one line for each kind of file.
+
+    Args:
+        aside: Files that are not used.
+        modality: Which recording they may be.
+        have: Who has such a recording.
+        known: Everyone who is in the table or has a recording.
+        translate: The id that everyone is known by.
+    """
+    owners: dict[Kind, set[str]] = defaultdict(set)
+    nobodys: Counter[Kind] = Counter()
+    for each in aside:
+        owner = each.owner(known, translate)
+        if owner is None:
+            nobodys[each.kind] += each.kind.why == _UNREAD
+        elif owner not in have:
+            owners[each.kind].add(owner)
+    name = "an MRI" if modality == "mri" else "an EEG"
+    told: set[str] = set()
+    for kind, ids in sorted(owners.items(), key=lambda each: (not each[0].is_known, not each[0].advice, -len(each[1]))):
+        if not kind.is_known and ids <= told:  # what is not known may be anything
+            continue
+        told |= ids
+        who = f"{counted(len(ids), 'participant')} without {name} {'has' if len(ids) == 1 else 'have'}"
+        yield Problem(f"{who} {kind.what}, {kind.why} ({a_few(sorted(ids, key=natural_key))})", advice=kind.advice)
+    if len(have) < len(known):
+        for kind, number in (+nobodys).items():
+            there = f"{_counted(number, kind.what)}, {kind.why}"
+            yield Problem(f"{there}, and whose name is no participant's", advice=kind.advice)
+
+
+def _counted(number: int, what: str) -> str:
+    """``1 .mgz file``, ``14 .mgz files``, ``2 files without an ending``."""
+    return f"{number} {what.replace('files', 'file', 1).replace('images', 'image', 1) if number == 1 else what}"

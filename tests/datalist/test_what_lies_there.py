@@ -1,0 +1,336 @@
+"""What lies in a folder is found or told of: linked folders, other formats, BIDS names with any entity."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from monai_fusion.datalist import check_datalist
+from monai_fusion.datalist.bids_ignore import names_of
+from monai_fusion.datalist.building import BuildOptions, build_datalist
+from monai_fusion.datalist.split_options import SplitOptions
+from monai_fusion.datalist.walking import Walk
+from monai_fusion.errors import InputError
+
+PEOPLE = [f"sub-{number:02d}" for number in range(1, 15)]
+T1W = "_T1w.nii.gz"
+Link = Callable[[Path, Path | str], None]
+
+
+@pytest.fixture
+def link() -> Link:
+    def make(path: Path, target: Path | str) -> None:
+        try:
+            path.symlink_to(target, target_is_directory=True)
+        except OSError:
+            pytest.skip("links need a privilege on Windows")
+
+    return make
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> BuildOptions:
+    """Fourteen people, each with a folder for the MRI."""
+    rows = ["participant_id,gender"]
+    for number, name in enumerate(PEOPLE):
+        touch(tmp_path / f"cohort/eeg/{name}_EO_seg0.npy")
+        touch(tmp_path / f"cohort/mri/{name}/{name}{T1W}")
+        rows.append(f"{name},{'MF'[number % 2]}")
+    (tmp_path / "cohort/participants.csv").write_text("\n".join(rows), encoding="utf-8")
+    root = tmp_path / "cohort"
+    return BuildOptions(root / "list.json", root / "eeg", root / "mri", participants=root / "participants.csv")
+
+
+@pytest.fixture
+def bids(tmp_path: Path) -> BuildOptions:
+    """The same people as a BIDS dataset."""
+    rows = ["participant_id\tgender"]
+    for number, name in enumerate(PEOPLE):
+        touch(tmp_path / f"bids/derivatives/morlet/{name}/{name}_seg0.npy")
+        touch(tmp_path / f"bids/{name}/anat/{name}{T1W}")
+        rows.append(f"{name}\t{'MF'[number % 2]}")
+    (tmp_path / "bids/participants.tsv").write_text("\n".join(rows), encoding="utf-8")
+    return BuildOptions(tmp_path / "list.json", bids=tmp_path / "bids")
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def move(old: Path, new: Path) -> None:
+    new.parent.mkdir(parents=True, exist_ok=True)
+    old.rename(new)
+
+
+def mris(options: BuildOptions) -> dict[str, str | None]:
+    document = json.loads(options.out.read_text(encoding="utf-8"))
+    return {row["participant_id"]: row["mri"] for part in ("training", "validation", "test") for row in document[part]}
+
+
+def message(options: BuildOptions) -> str:
+    with pytest.raises(InputError) as raised:
+        build_datalist(options)
+    return str(raised.value)
+
+
+def test_linked_folders_are_entered_and_the_paths_are_those_that_a_person_sees(
+    options: BuildOptions, link: Link, tmp_path: Path
+) -> None:
+    for name in PEOPLE[:5]:
+        move(options.mri_dir / name, tmp_path / "archive" / name)
+        link(options.mri_dir / name, tmp_path / "archive" / name)
+    result = build_datalist(options)
+    assert (result.notes, result.only_eeg) == ((), ())
+    assert mris(options)["sub-03"] == f"mri/sub-03/sub-03{T1W}"
+    assert check_datalist(options.out) == []
+
+
+def test_everyone_behind_one_link_is_in_also_with_allow_missing(
+    options: BuildOptions, link: Link, tmp_path: Path
+) -> None:
+    for name in PEOPLE[:6]:
+        move(options.mri_dir / name, tmp_path / "elsewhere/siteB" / name)
+    link(options.mri_dir / "siteB", tmp_path / "elsewhere/siteB")
+    result = build_datalist(replace(options, split=SplitOptions(allow_missing=True)))
+    assert result.kept == {"eeg": (), "mri": ()}
+    assert None not in mris(options).values()
+
+
+def test_links_in_a_circle_end_and_take_nothing_twice(options: BuildOptions, link: Link, tmp_path: Path) -> None:
+    link(options.mri_dir / "a_link_to_itself", options.mri_dir / "a_link_to_itself")
+    link(options.mri_dir / "again", options.mri_dir)
+    link(options.mri_dir / "sub-01/up", "..")
+    link(options.mri_dir / "sub-02/twin", options.mri_dir / "sub-03")
+    link(options.mri_dir / "cohort", tmp_path)
+    move(options.mri_dir / "sub-04", tmp_path / "archive/sub-04")
+    link(options.mri_dir / "sub-04", tmp_path / "archive/sub-04")
+    link(options.mri_dir / "all", tmp_path / "archive")
+    link(tmp_path / "archive/back", options.mri_dir)
+    result = build_datalist(options)
+    assert sorted(mris(options)) == PEOPLE
+    assert mris(options)["sub-03"] == f"mri/sub-03/sub-03{T1W}"  # the path without a link
+    assert result.notes == (
+        'MRI folder: 1 link to what is not here (a disk that is not mounted?): "a_link_to_itself"',
+        'MRI folder: 1 link not followed, to a folder that holds this one: "cohort"',
+    )
+
+
+def test_a_link_to_a_file_that_is_found_itself_is_no_second_mri(options: BuildOptions, link: Link) -> None:
+    latest = options.mri_dir / f"a/sub-01{T1W}"
+    latest.parent.mkdir()
+    link(latest, options.mri_dir / f"sub-01/sub-01{T1W}")
+    build_datalist(options)
+    assert mris(options)["sub-01"] == f"mri/sub-01/sub-01{T1W}"
+
+
+def test_folders_that_cannot_be_entered_are_noted(
+    options: BuildOptions, link: Link, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move(options.mri_dir / "sub-05", tmp_path / "archive/sub-05")
+    link(options.mri_dir / "sub-05", tmp_path / "not mounted/sub-05")
+    entered = os.scandir
+
+    def scandir(path: Path) -> object:
+        if Path(path).name == "sub-06":
+            raise PermissionError(13, "Permission denied")
+        return entered(path)
+
+    monkeypatch.setattr("monai_fusion.datalist.walking.os.scandir", scandir)
+    result = build_datalist(options)
+    assert result.only_eeg == ("sub-05", "sub-06")
+    assert result.notes == (
+        'MRI folder: 1 folder that cannot be read (ask for the permission): "sub-06"',
+        'MRI folder: 1 link to what is not here (a disk that is not mounted?): "sub-05"',
+    )
+
+
+def test_hidden_folders_and_files_stay_aside(tmp_path: Path) -> None:
+    for name in (".git/a.npy", "._a.npy", "b/.c/d.npy", "b/e.npy"):
+        touch(tmp_path / name)
+    assert list(Walk(tmp_path).files()) == [tmp_path / "b/e.npy"]
+
+
+@pytest.mark.parametrize(
+    ("endings", "what", "advice"),
+    [
+        ([".mgz"], ".mgz files", "convert them with mri_convert, or nib-convert IN OUT.nii.gz"),
+        ([".hdr", ".img"], ".hdr/.img files", "convert them with mri_convert, or nib-convert IN OUT.nii.gz"),
+        ([".MNC"], ".mnc files", "convert them with mnc2nii, or nib-convert IN OUT.nii.gz"),
+        ([".nii.bz2"], ".nii.bz2 files", "unpack them"),
+        ([".tar.gz"], ".tar.gz files", "unpack them"),
+        ([".nii.gz.part"], ".part files", "download them again"),
+        ([".dcm"], ".dcm files", "convert them with dcm2niix -z y"),
+        ([""], "files without an ending", "if they are DICOM, convert them with dcm2niix -z y"),
+        ([".nrrd"], ".nrrd files", "convert them to .nii.gz, e.g. with 3D Slicer"),
+        ([".strange"], ".strange files", ""),
+    ],
+)
+@pytest.mark.parametrize("named_by", ["file", "folder"])
+def test_other_formats_are_told_of_those_who_lack_an_mri(
+    options: BuildOptions, endings: list[str], what: str, advice: str, named_by: str
+) -> None:
+    for name in PEOPLE[:5]:
+        (options.mri_dir / f"{name}/{name}{T1W}").unlink()
+        for ending in endings:
+            touch(options.mri_dir / f"{name}/{f'{name}_T1w' if named_by == 'file' else 'mri/orig'}{ending}")
+        touch(options.mri_dir / f"{name}/{name}_T1w.json")
+    touch(options.mri_dir / f"sub-09/sub-09_other{endings[0]}")  # who has an MRI is not meant
+    note = f"5 participants without an MRI have {what}, which are not read (sub-01, sub-02, sub-03 and 2 more)"
+    note += f": {advice}" if advice else ""
+    assert build_datalist(options).notes == (note,)
+    kept = build_datalist(replace(options, force=True, split=SplitOptions(allow_missing=True)))
+    assert (kept.notes, len(kept.kept["eeg"])) == ((note,), 5)
+
+
+def test_where_nobody_has_an_mri_that_is_read_the_error_says_what_is_there(options: BuildOptions) -> None:
+    for name in PEOPLE:
+        move(options.mri_dir / f"{name}/{name}{T1W}", options.mri_dir / f"{name}/{name}_T1w.mgz")
+    assert message(options) == (
+        f"MRI folder: no .nii or .nii.gz file in {options.mri_dir}, but 14 .mgz files, expected at least one: "
+        "convert them with mri_convert, or nib-convert IN OUT.nii.gz"
+    )
+
+
+def test_eeg_that_is_no_scalogram_is_told_of_too(options: BuildOptions) -> None:
+    (options.eeg_dir / "sub-01_EO_seg0.npy").rename(options.eeg_dir / "sub-01_EO_seg0.npz")
+    (options.eeg_dir / "sub-02_EO_seg0.npy").rename(options.eeg_dir / "sub-02.set")
+    assert build_datalist(options).notes == (
+        "1 participant without an EEG has .npz files, which are not read (sub-01): save each array with numpy.save",
+        "1 participant without an EEG has .set files, which are not read (sub-02): make scalograms (.npy) of them",
+    )
+
+
+def test_nothing_is_said_of_other_formats_where_nobody_lacks_anything(options: BuildOptions) -> None:
+    touch(options.mri_dir / "sub-01/mri/T1.mgz")
+    touch(options.mri_dir / "README")
+    assert build_datalist(options).notes == ()
+
+
+def test_upper_case_endings_are_read(options: BuildOptions, bids: BuildOptions) -> None:
+    for folder, built in ((options.mri_dir / "sub-01", options), (bids.bids / "sub-01/anat", bids)):
+        (folder / f"sub-01{T1W}").rename(folder / "sub-01_T1W.NII.GZ")
+        assert build_datalist(built).only_eeg == ()
+
+
+@pytest.mark.parametrize(
+    "entity",
+    [
+        "rec-norm", "ce-gd", "part-mag", "echo-1", "chunk-2", "inv-1", "mod-T1w", "hemi-L", "space-T1w", "desc-x",
+        "acq-x_rec-norm_run-1_echo-2", "new-entity",
+    ],
+)  # fmt: skip
+def test_a_t1w_image_of_a_bids_dataset_may_have_any_entity(bids: BuildOptions, entity: str) -> None:
+    for name in PEOPLE:
+        folder = bids.bids / f"{name}/anat"
+        (folder / f"{name}{T1W}").rename(folder / f"{name}_{entity}{T1W}")
+    result = build_datalist(bids)
+    assert (result.notes, len(mris(bids))) == ((), 14)
+    assert mris(bids)["sub-01"] == f"sub-01/anat/sub-01_{entity}{T1W}"
+
+
+def test_two_that_differ_by_an_entity_ask(bids: BuildOptions) -> None:
+    touch(bids.bids / f"sub-04/anat/sub-04_rec-norm{T1W}")
+    assert message(bids) == (
+        "sub-04 mri: 2 MRIs: sub-04_T1w.nii.gz, sub-04_rec-norm_T1w.nii.gz, expected one: "
+        'choose with a --t1w-pattern such as "sub-??_T1w.*"'
+    )
+
+
+def test_other_images_of_a_bids_dataset_are_counted_and_told_of_those_who_lack_one(bids: BuildOptions) -> None:
+    anat = "{0}/anat/{0}"
+    for name in PEOPLE[:3]:
+        touch(bids.bids / f"{anat.format(name)}_FLAIR.nii.gz")
+    move(bids.bids / f"sub-03/anat/sub-03{T1W}", bids.bids / "sub-03/anat/sub-03_T1w.mgz")
+    move(bids.bids / f"sub-04/anat/sub-04{T1W}", bids.bids / f"sub-04/sub-04{T1W}")
+    move(bids.bids / f"sub-05/anat/sub-05{T1W}", bids.bids / "sub-05/anat/sub-05_T2w.nii.gz")
+    touch(bids.bids / f"derivatives/fmriprep/sub-05/anat/sub-05_desc-preproc{T1W}")
+    result = build_datalist(bids)
+    assert result.only_eeg == ("sub-03", "sub-04", "sub-05")
+    assert result.notes == (
+        "4 images in anat folders not used: 3 FLAIR, 1 T2w",
+        "1 participant without an MRI has .mgz files, which are not read (sub-03): convert them with mri_convert, or "
+        "nib-convert IN OUT.nii.gz",
+        "1 participant without an MRI has T1w images outside an anat folder, which are not used (sub-04): move them to "
+        "sub-.../anat or sub-.../ses-.../anat, or give --mri-dir in place of --bids",
+        "2 participants without an MRI have other images, which are not T1-weighted by their names (sub-03, sub-05)",
+    )
+
+
+def test_linked_folders_of_a_bids_dataset_and_of_its_derivatives_are_entered(
+    bids: BuildOptions, link: Link, tmp_path: Path
+) -> None:
+    for name in ("sub-01", "sub-02/anat", "derivatives/morlet/sub-03"):
+        move(bids.bids / name, tmp_path / "archive" / name)
+        link(bids.bids / name, tmp_path / "archive" / name)
+    assert build_datalist(bids).only_eeg == ()
+    move(bids.bids / "derivatives/morlet", tmp_path / "archive/morlet")
+    link(bids.bids / "derivatives/morlet", tmp_path / "archive/morlet")
+    assert build_datalist(replace(bids, force=True)).only_mri == ()
+    assert check_datalist(bids.out) == []
+
+
+def test_what_bidsignore_names_is_noted(bids: BuildOptions) -> None:
+    (bids.bids / ".bidsignore").write_text("# not usable\n\nsub-03/\n*_T2w*\n", encoding="utf-8")
+    assert build_datalist(bids).notes == (".bidsignore names 1 T1w image that is used all the same, of sub-03",)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "named"),
+    [
+        ("sub-03/", True),
+        ("sub-03", True),
+        ("/sub-03", True),
+        ("anat/", True),
+        ("sub-0?/anat", True),
+        ("sub-0[1-3]/**", True),
+        ("**/sub-03_*", True),
+        ("*.nii.gz", True),
+        ("*.nii.gz\n!sub-03/", False),
+        ("anat/sub-03_T1w.nii.gz", False),  # with a slash it is a path from the dataset's folder
+        ("sub-0[!3]/", False),
+        ("sub-3\n# sub-03", False),
+        ("sub-03_T1w.nii.gz/", False),
+    ],
+)
+def test_patterns_of_bidsignore_are_those_of_git(tmp_path: Path, patterns: str, named: bool) -> None:
+    (tmp_path / ".bidsignore").write_text(patterns, encoding="utf-8")
+    assert names_of(tmp_path / ".bidsignore")("sub-03/anat/sub-03_T1w.nii.gz") is named
+
+
+def test_who_is_left_without_by_a_choice_is_told(bids: BuildOptions) -> None:
+    (bids.bids / f"sub-02/anat/sub-02{T1W}").rename(bids.bids / f"sub-02/anat/sub-02_rec-x{T1W}")
+    chosen = replace(bids, choice=replace(bids.choice, t1w_patterns=("sub-??_T1w*",)))
+    assert build_datalist(chosen).notes == (
+        "1 participant without an MRI has MRIs, which --session or --t1w-pattern leaves out (sub-02)",
+    )
+
+
+def test_a_dataset_without_a_t1w_image_says_what_images_it_has(bids: BuildOptions) -> None:
+    for name in PEOPLE:
+        (bids.bids / f"{name}/anat/{name}{T1W}").rename(bids.bids / f"{name}/anat/{name}_UNIT1.nii.gz")
+    assert message(bids) == (
+        f"--bids: no sub-*/anat/*_T1w.nii.gz in {bids.bids}, expected at least one: "
+        "14 images in anat folders not used: 14 UNIT1"
+    )
+
+
+def test_what_may_be_anything_is_not_told_of_beside_what_is_known(options: BuildOptions) -> None:
+    (options.mri_dir / f"sub-01/sub-01{T1W}").unlink()
+    for name in ("mri/orig.mgz", "surf/lh.white", "surf/lh.pial"):
+        touch(options.mri_dir / "sub-01" / name)
+    (note,) = build_datalist(options).notes
+    assert note.startswith("1 participant without an MRI has .mgz files")
+
+
+def test_ids_that_stand_in_the_names_of_folders_only_are_no_case_for_a_map(options: BuildOptions) -> None:
+    for name in PEOPLE:
+        move(options.eeg_dir / f"{name}_EO_seg0.npy", options.eeg_dir / f"{name}/seg0.npy")
+        touch(options.eeg_dir / f"{name}/seg1.npy")
+    assert "rename the files so that each begins with the id of its participant, such as sub-01_seg0.npy" in message(
+        options
+    )
