@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monai_fusion.cli.several_values import SeveralValuesCommand
+from monai_fusion.messages import say
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.building import BuildResult
@@ -281,16 +282,16 @@ def split(
     _print_paths(result.paths, sum(row.number for row in result.balance.rows if row.name == "all"), "split")
     print_balance(result.balance)
     for note in result.notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
 
 
 def _print_paths(paths: Sequence[Path], number: int, what: str) -> None:
     from monai_fusion.datalist.wording import counted
 
     for path in paths:
-        typer.echo(f"{path}: {counted(number, 'participant')} {what}")
+        say(f"{path}: {counted(number, 'participant')} {what}")
     if len(paths) > 1:
-        typer.echo(f"The table is that of {paths[0].name}.")
+        say(f"The table is that of {paths[0].name}.")
 
 
 def _print_build(result: BuildResult) -> None:
@@ -312,17 +313,17 @@ def _print_build(result: BuildResult) -> None:
         (result.without_files, "of the table without any recording"),
     ):
         if ids:
-            typer.echo(f"{counted(len(ids), 'participant')} {what}: {a_few(ids)}")
+            say(f"{counted(len(ids), 'participant')} {what}: {a_few(ids)}")
     if left_out := len(result.only_eeg) + len(result.only_mri):
         have = "participant has" if left_out == 1 else "participants have"
-        typer.echo(f"{left_out} {have} one recording only: --allow-missing would keep those of them with a label")
+        say(f"{left_out} {have} one recording only: --allow-missing would keep those of them with a label")
     if result.unlabelled:
         number = sum(problem.where.count(", ") + 1 for problem in result.unlabelled)
-        typer.echo(f"{counted(number, 'participant')} without a label left out:")
+        say(f"{counted(number, 'participant')} without a label left out:")
         for problem in result.unlabelled:
-            typer.echo(f"  {problem}")
+            say(f"  {problem}")
     for note in result.notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     schema = result.path.with_name(SCHEMA_FILE)
     if not schema.exists():
-        typer.echo(f"For completion in your editor: monai-fusion datalist schema --out {schema}")
+        say(f"For completion in your editor: monai-fusion datalist schema --out {schema}")

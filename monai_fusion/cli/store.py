@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, cast
 import typer
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.messages import say
 
 cache_app = typer.Typer(
     help="The preprocessed store: what is in it, whether it is sound, making room.",
@@ -93,7 +94,7 @@ def preprocess(
     finally:
         if isinstance(runner, DaskCluster):
             runner.close()
-    typer.echo(f"{report}; store: {cache_dir}")
+    say(f"{report}; store: {cache_dir}")
 
 
 @cache_app.command("status")
@@ -103,15 +104,15 @@ def status(cache_dir: CacheDir = DEFAULT_CACHE_DIR) -> None:
 
     found = status_of(cache_dir)
     size = sum(entry.size for entry in found.entries)
-    typer.echo(f"{found.folder}: {len(found.entries)} entries, {human(size)}")
+    say(f"{found.folder}: {len(found.entries)} entries, {human(size)}")
     for chain in found.chains:
-        typer.echo(f"  {chain.name}: {len(chain.entries)} entries, {human(chain.size)}: {chain.description}")
+        say(f"  {chain.name}: {len(chain.entries)} entries, {human(chain.size)}: {chain.description}")
     run = found.last_run
     if run.get("files"):
         rate = f"{100 * run['reused'] / run['files']:.0f} %"
-        typer.echo(f"last run ({run.get('finished')}): {run['reused']} of {run['files']} files reused ({rate})")
+        say(f"last run ({run.get('finished')}): {run['reused']} of {run['files']} files reused ({rate})")
     if found.other_layouts:
-        typer.echo(f"of other versions, not used: {', '.join(found.other_layouts)}")
+        say(f"of other versions, not used: {', '.join(found.other_layouts)}")
 
 
 @cache_app.command("verify")
@@ -137,15 +138,15 @@ def verify(
         sources = [path for record in records for path in (*record.eeg, record.mri) if path is not None]
     found = verify_store(cache_dir, sources)
     for path in found.damaged:
-        typer.echo(f"damaged, removed: {path}")
+        say(f"damaged, removed: {path}")
     for path in found.replaced:
-        typer.echo(f"replaced by another file of the same size and time: {path}")
+        say(f"replaced by another file of the same size and time: {path}")
     for path in found.unreadable:
-        typer.echo(f"cannot be read: {path}")
+        say(f"cannot be read: {path}")
     told = f"{found.checked} entries checked, {len(found.damaged)} damaged"
     if datalist is not None:
         told += f"; {found.sources} recordings hashed, {len(found.replaced)} replaced unnoticed"
-    typer.echo(told)
+    say(told)
     if not found.sound:
         raise typer.Exit(1)
 
@@ -179,9 +180,9 @@ def prune(
     if delete:
         removed = remove(found, chosen)
         in_use = f"; {len(chosen) - removed} are in use and stay" if removed < len(chosen) else ""
-        typer.echo(f"removed {of_all}{in_use}")
+        say(f"removed {of_all}{in_use}")
     else:
-        typer.echo(f"would remove {of_all}; nothing was removed: give --delete to do it")
+        say(f"would remove {of_all}; nothing was removed: give --delete to do it")
 
 
 def human(size: int) -> str:
