@@ -1,6 +1,7 @@
 """When two names are one: composed and decomposed letters are equal, all else that looks alike is only near.
 
-A letter such as ö is one sign (NFC) in what most programs write, and two (NFD) in names of files that were on a Mac. What somebody wrote stays as it is; names are only compared in NFC.
+A letter such as ö is one sign (NFC) in what most programs write, and two (NFD) in names of files that were on a Mac.
+What somebody wrote stays as it is: names are only compared in NFC.
 """
 
 from __future__ import annotations
