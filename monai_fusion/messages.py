@@ -10,12 +10,15 @@ from __future__ import annotations
 import logging
 import sys
 
-# Signs that count as letters or marks and yet show nothing: joiners, fillers of Hangul, selectors, a blank of Braille.
-_BLANK = frozenset(map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10))))
+# Signs that count as letters or marks and yet show nothing: joiners, fillers of Hangul, selectors, a blank of Braille;
+# and the two hyphens (0x2010, 0x2011) that nobody can tell from the one of the keyboard.
+_BLANK = frozenset(
+    map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2010, 0x2011, 0x2800, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10)))
+)
 
 
 def is_unseen(sign: str) -> bool:
-    """Whether a terminal shows nothing of the sign, a plain space apart, or obeys it instead of showing it."""
+    """Whether nobody can see what the sign is, a plain space apart, or a terminal obeys it instead of showing it."""
     return sign in _BLANK or not sign.isprintable()
 
 

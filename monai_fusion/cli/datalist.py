@@ -122,7 +122,8 @@ def build(
         typer.Option(help="Table with two ids of everyone, where EEG and MRI carry different ones: name_match.csv."),
     ] = None,
     loose_ids: Annotated[
-        bool, typer.Option("--loose-ids", help="Take 10002, 010002 and sub-010002 for one participant.")
+        bool,
+        typer.Option("--loose-ids", help="Take 10002, 010002, sub-010002, SUB-010002 and 10002.0 for one participant."),
     ] = False,
     id_column: Annotated[
         str, typer.Option(help="Column of participant ids; a file's id is its name up to the first _.")

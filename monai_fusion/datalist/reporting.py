@@ -109,23 +109,21 @@ def grouped(problems: Iterable[Problem]) -> list[str]:
 
 def _lines_of_a_group(problems: Iterable[Problem]) -> list[str]:
     lines: list[str] = []
-    seen: Counter[tuple[str, str]] = Counter()
-    left_out: Counter[str] = Counter()
-    last_of: dict[tuple[str, str], str] = {}
-    shown = 0
-    for problem in problems:
+    number_of: Counter[tuple[str, str]] = Counter()
+    last_shown: dict[tuple[str, str], str] = {}
+    left_out: Counter[tuple[str, str] | None] = Counter()
+    for shown, problem in enumerate(problems):
         kind = _kind(problem)
-        seen[kind] += 1
-        if seen[kind] > SHOWN_AT_MOST or shown >= _MOST_OF_A_GROUP:
-            left_out[last_of.get(kind, "")] += 1
+        number_of[kind] += 1
+        if number_of[kind] > SHOWN_AT_MOST or shown - left_out.total() >= _MOST_OF_A_GROUP:
+            left_out[kind if kind in last_shown else None] += 1
             continue
-        shown += 1
         lines.append(f"  {problem}")
-        last_of[kind] = _place_of(problem)
-        if isinstance(problem, Finding) and problem.excerpt and seen[kind] <= _EXCERPTS_AT_MOST:
+        last_shown[kind] = _place_of(problem)
+        if isinstance(problem, Finding) and problem.excerpt and number_of[kind] <= _EXCERPTS_AT_MOST:
             lines += [f"    {visible(line)}" for line in problem.excerpt.splitlines()]
-    for place, number in left_out.items():
-        lines.append(f"  ... and {number} more" + (f" like that of {place}" if place else ""))
+    for each, number in left_out.items():
+        lines.append(f"  ... and {number} more" + (f" like that of {last_shown[each]}" if each else ""))
     return lines
 
 

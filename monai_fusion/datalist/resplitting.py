@@ -8,6 +8,7 @@ from pathlib import Path
 
 from monai_fusion.datalist.balance import Balance, Member, balance_of
 from monai_fusion.datalist.document import Document, DocumentRow, read_document, with_fold
+from monai_fusion.datalist.near_misses import near_misses
 from monai_fusion.datalist.planning import make_split
 from monai_fusion.datalist.reading import check_datalist
 from monai_fusion.datalist.schema import SECTIONS
@@ -258,4 +259,6 @@ def _notes(document: Document, older: Document | None, options: SplitOptions) ->
         if gone:
             yield f"{counted(len(gone), 'participant')} of {older.path} not here any more: {a_few(gone)}"
         new = [row.participant_id for row in document.rows if row.participant_id not in older.by_id]
+        for near in near_misses(new, gone, [here, older.by_id]).values():
+            yield f"{near.name} is new, {near.other} not here any more: if this is one participant, write the ids alike"
         yield f"{counted(len(here) - len(new), 'participant')} stay where they were, {len(new)} new: {a_few(new)}"

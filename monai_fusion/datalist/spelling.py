@@ -29,9 +29,8 @@ def cleaned(text: str) -> str:
 
     That is: signs that cannot be seen, other widths and dashes, ``="..."``, quotes, ``.0`` behind a number.
     """
-    text = unicodedata.normalize("NFKC", text)
-    text = "".join(" " if sign.isspace() else sign for sign in text if sign.isspace() or not is_unseen(sign))
-    text = _DASHES.sub("-", text).strip()
+    text = _DASHES.sub("-", unicodedata.normalize("NFKC", text))
+    text = "".join(" " if sign.isspace() else sign for sign in text if sign.isspace() or not is_unseen(sign)).strip()
     if formula := _FORMULA.fullmatch(text):
         text = formula[1].strip()
     text = text.strip(_QUOTES)
@@ -41,8 +40,8 @@ def cleaned(text: str) -> str:
 
 def lookalike(text: str) -> str:
     """What names have in common that nobody can tell apart, or that differ in upper and lower case only."""
-    seen = "".join(sign for sign in nfc(text) if not is_unseen(sign))
-    return nfc(_DASHES.sub("-", seen).casefold())
+    seen = "".join(sign for sign in _DASHES.sub("-", nfc(text)) if not is_unseen(sign))
+    return nfc(seen.casefold())
 
 
 def the_equal(name: str, names: Iterable[str]) -> str | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from monai_fusion.datalist.spelling import nfc, spelled_out, the_equal, written_twice
 from monai_fusion.datalist.spreadsheet import is_spreadsheet, sheet_rows
 from monai_fusion.datalist.table_text import text_rows
 from monai_fusion.datalist.wording import a_few, counted, did_you_mean, quoted
 from monai_fusion.errors import InputError, Problem, noted
+
+_TWO_SPELLINGS = "they differ only in how letters with accents are stored: write one of them in all rows"
 
 Line = tuple[int, list[str]]
 """The cells of a line, and its number."""
@@ -55,8 +58,13 @@ class ParticipantsTable:
             InputError: A column is not there, an id is empty, or two rows of a participant differ.
         """
         self._require_columns((id_column, *used_columns), named_by or {})
+        named = [row.values[id_column] for row in self.rows]
+        problems = [
+            Problem(spellings[0], id_column, f"there in {len(spellings)} spellings, as {both}", "one", _TWO_SPELLINGS)
+            for spellings in written_twice(named).values()
+            for both in [" and ".join(map(spelled_out, spellings))]
+        ]
         rows: dict[str, TableRow] = {}
-        problems = []
         for row in self.rows:
             participant_id = row.values[id_column]
             if not participant_id:
@@ -72,6 +80,22 @@ class ParticipantsTable:
             raise InputError(problems, heading=str(self.path))
         return rows
 
+    def with_columns(self, names: Iterable[str]) -> ParticipantsTable:
+        """The same with those of the columns renamed that are one of ``names`` in other letters, equal in NFC."""
+        renamed = {
+            column: name
+            for name in names
+            if name not in self.columns and (column := the_equal(name, self.columns)) is not None
+        }
+        if not renamed:
+            return self
+        columns = tuple(renamed.get(column, column) for column in self.columns)
+        rows = tuple(
+            TableRow(row.line, {renamed.get(column, column): value for column, value in row.values.items()})
+            for row in self.rows
+        )
+        return replace(self, columns=columns, rows=rows)
+
     def _require_columns(self, names: tuple[str, ...], named_by: Mapping[str, str]) -> None:
         problems = []
         for name in dict.fromkeys(names):
@@ -80,8 +104,8 @@ class ParticipantsTable:
                 known += f"; name one with {named_by[name]}" if name in named_by else ""
                 advice = did_you_mean(name, self.columns)
                 problems.append(Problem("column", quoted(name), "not there", advice=f"{advice} {known}".strip()))
-            elif self.columns.count(name) > 1:
-                problems.append(Problem("column", quoted(name), f"there {self.columns.count(name)} times", "once"))
+            elif (times := sum(nfc(column) == nfc(name) for column in self.columns)) > 1:
+                problems.append(Problem("column", quoted(name), f"there {times} times", "once"))
         if problems:
             raise InputError(problems, heading=str(self.path))
 
