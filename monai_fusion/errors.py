@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+from monai_fusion.messages import visible
 
 SHOWN_AT_MOST = 20
 
@@ -27,10 +30,10 @@ class Problem:
     advice: str = ""
 
     def __str__(self) -> str:
-        """``sub-07 eeg: shape (224, 224, 16), expected (224, 224, 17): one electrode is missing``."""
+        """``sub-07 eeg: shape (224, 224, 16), expected (224, 224, 17): one electrode is missing``; always one line."""
         subject = " ".join(part for part in (self.where, self.field) if part)
         findings = ", expected ".join(part for part in (self.seen, self.wanted) if part)
-        return ": ".join(part for part in (subject, findings, self.advice) if part)
+        return visible(": ".join(part for part in (subject, findings, self.advice) if part))
 
 
 class InputError(Exception):
@@ -49,15 +52,19 @@ class InputError(Exception):
         super().__init__(self.problems, heading)  # as arguments, so that it pickles out of worker processes
 
     def __str__(self) -> str:
-        """The message as a user reads it, without the leading ``error:``."""
+        """The message as a user reads it, without the leading ``error:``; notes (`noted`) are its last lines."""
         if len(self.problems) == 1 and not self.heading:
-            return str(self.problems[0])
+            return "\n".join([str(self.problems[0]), *self._noted])
         count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
-        lines = [f"{self.heading}: {count}" if self.heading else count]
+        lines = [f"{visible(self.heading)}: {count}" if self.heading else count]
         lines += [f"  {problem}" for problem in self.problems[:SHOWN_AT_MOST]]
         if len(self.problems) > SHOWN_AT_MOST:
             lines.append(f"  ... and {len(self.problems) - SHOWN_AT_MOST} more")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._noted])
+
+    @property
+    def _noted(self) -> list[str]:
+        return [f"note: {visible(note)}" for note in getattr(self, "__notes__", ())]
 
 
 class RunFailed(Exception):  # noqa: N818 # it is what happened, not an error of the program
@@ -75,7 +82,19 @@ class RunFailed(Exception):  # noqa: N818 # it is what happened, not an error of
 
     def __str__(self) -> str:
         """The message as a user reads it, without the leading ``error:``."""
-        return "\n  ".join(self.lines)
+        return visible("\n  ".join(self.lines), keep="\n")
+
+
+@contextmanager
+def noted(notes: Iterable[str]) -> Iterator[None]:
+    """Notes that an `InputError` raised inside tells as well: they may be the reason for it."""
+    try:
+        yield
+    except InputError as error:
+        for note in notes:
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
+        raise
 
 
 def input_error_behind(error: BaseException | None) -> InputError | None:

@@ -24,6 +24,7 @@ from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.store import cache_app, preprocess
 from monai_fusion.cli.words import as_meant
 from monai_fusion.errors import InputError
+from monai_fusion.messages import say
 
 app = typer.Typer(
     help="Classify people from an EEG scalogram and a T1 MRI: prepare the data, check it, try it out.",
@@ -46,7 +47,7 @@ app.command("bundle")(bundle)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"monai-fusion {__version__}")
+        say(f"monai-fusion {__version__}")
         raise typer.Exit
 
 
@@ -74,5 +75,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=as_meant(sys.argv[1:] if arguments is None else arguments), prog_name="monai-fusion")
     except InputError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import typer
-
 from monai_fusion.datalist.balance import Balance, BalanceRow, warning_of
+from monai_fusion.messages import say, visible
 
 _WIDTH_OF_A_FILE = 240  # a table that is not shown in a window is not broken into its width
 
@@ -18,8 +17,8 @@ def print_balance(balance: Balance) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    classes = list(balance.classes)
-    strata = [f"{column} {category}" for column, category in balance.strata]
+    classes = [visible(name) for name in balance.classes]
+    strata = [visible(f"{column} {category}") for column, category in balance.strata]
     table = Table("", "n", *classes, " : ".join(classes), *strata, box=box.SIMPLE)
     for column in table.columns[1:]:
         column.justify = "right"
@@ -30,9 +29,9 @@ def print_balance(balance: Balance) -> None:
     width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE
     Console(markup=False, highlight=False, width=width).print(table)
     if strata:
-        typer.echo(f"In each stratum: all ({' : '.join(classes)})")
+        say(f"In each stratum: all ({' : '.join(classes)})")
     for link in balance.links:
-        typer.echo(f"warning: {warning_of(link, classes)}", err=True)
+        say(f"warning: {warning_of(link, classes)}", err=True)
 
 
 def _cells(row: BalanceRow) -> list[str]:

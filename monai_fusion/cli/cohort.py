@@ -7,6 +7,8 @@ from typing import Annotated, Literal, cast
 
 import typer
 
+from monai_fusion.messages import say
+
 
 def sample_cohort(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write into.", show_default=False)],
@@ -63,4 +65,4 @@ def sample_cohort(
         overwrite=overwrite,
     )
     write_sample_cohort(out, options)
-    typer.echo(f"{out}: a synthetic cohort of {participants} participants, described in {out / 'cohort.json'}")
+    say(f"{out}: a synthetic cohort of {participants} participants, described in {out / 'cohort.json'}")

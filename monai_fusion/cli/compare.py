@@ -11,6 +11,7 @@ import typer
 from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.comparison.variants import DEFAULT, REFERENCE, described
 from monai_fusion.datalist.split import SEED
+from monai_fusion.messages import say
 
 if TYPE_CHECKING:
     from monai_fusion.comparison.planning import Plan
@@ -33,7 +34,7 @@ class CompareCommand(SeveralValuesCommand):
 
 def _print_variants(wanted: bool) -> None:
     if wanted:
-        typer.echo(described())
+        say(described())
         raise typer.Exit
 
 
@@ -128,7 +129,7 @@ def compare(
         )
     )
     for note in plan.folds.notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     if dry_run:
         _print_runs(plan)
     else:
@@ -139,10 +140,10 @@ def _print_runs(plan: Plan) -> None:
     from monai_fusion.comparison.running import check_folder, missing_runs, space_needed
 
     missing = missing_runs(check_folder(plan))
-    typer.echo(f"{len(missing)} of {len(plan.runs)} runs to do; {space_needed(plan)}")
+    say(f"{len(missing)} of {len(plan.runs)} runs to do; {space_needed(plan)}")
     for record in missing:
-        typer.echo(f"{record.run.title}:")
-        typer.echo(f"  {subprocess.list2cmdline(record.run.train)}")
+        say(f"{record.run.title}:")
+        say(f"  {subprocess.list2cmdline(record.run.train)}")
 
 
 def _run(plan: Plan) -> None:
@@ -154,18 +155,18 @@ def _run(plan: Plan) -> None:
     from monai_fusion.errors import InputError
 
     try:
-        records = execute(plan, typer.echo)
+        records = execute(plan, say)
     except (Stopped, KeyboardInterrupt) as stopped:
-        typer.echo("stopped; what is done stays. To go on: the same command", err=True)
+        say("stopped; what is done stays. To go on: the same command", err=True)
         raise typer.Exit(stopped.code if isinstance(stopped, Stopped) else _INTERRUPTED) from None
     except ChildFailed as failed:
-        typer.echo(f"error: {failed.message}\n  in {failed.log}; what was done before stays", err=True)
+        say(f"error: {failed.message}\n  in {failed.log}; what was done before stays", err=True)
         raise typer.Exit(InputError.exit_code if failed.code == InputError.exit_code else 1) from None
     runs = read_runs(records)
     found = compare_runs(plan, runs)
     written = write_results(plan, runs, found)
     for line in ("", *lines_of(found), ""):
-        typer.echo(line)
+        say(line)
     members = [record for record in records if record.run.variant.name == plan.options.ensemble]
     if members:
         if not ensemble_is_made(plan, members):
@@ -174,5 +175,5 @@ def _run(plan: Plan) -> None:
             for record in members:
                 record.remove_model()
         folder = plan.options.output_dir / "ensemble"
-        typer.echo(f"ensemble: {folder}, a --model_dir for inference.yaml and evaluate.yaml")
-    typer.echo(f"wrote {', '.join(map(str, written))}")
+        say(f"ensemble: {folder}, a --model_dir for inference.yaml and evaluate.yaml")
+    say(f"wrote {', '.join(map(str, written))}")

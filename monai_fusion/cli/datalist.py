@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monai_fusion.cli.several_values import SeveralValuesCommand
+from monai_fusion.messages import say
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.building import BuildResult
@@ -126,7 +127,8 @@ def build(
         typer.Option(help="Table with two ids of everyone, where EEG and MRI carry different ones: name_match.csv."),
     ] = None,
     loose_ids: Annotated[
-        bool, typer.Option("--loose-ids", help="Take 10002, 010002 and sub-010002 for one participant.")
+        bool,
+        typer.Option("--loose-ids", help="Take 10002, 010002, sub-010002, SUB-010002 and 10002.0 for one participant."),
     ] = False,
     id_column: Annotated[
         str, typer.Option(help="Column of participant ids; a file's id is its name up to the first _.")
@@ -286,16 +288,16 @@ def split(
     _print_paths(result.paths, sum(row.number for row in result.balance.rows if row.name == "all"), "split")
     print_balance(result.balance)
     for note in result.notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
 
 
 def _print_paths(paths: Sequence[Path], number: int, what: str) -> None:
     from monai_fusion.datalist.wording import counted
 
     for path in paths:
-        typer.echo(f"{path}: {counted(number, 'participant')} {what}")
+        say(f"{path}: {counted(number, 'participant')} {what}")
     if len(paths) > 1:
-        typer.echo(f"The table is that of {paths[0].name}.")
+        say(f"The table is that of {paths[0].name}.")
 
 
 def _print_build(result: BuildResult) -> None:
@@ -317,17 +319,17 @@ def _print_build(result: BuildResult) -> None:
         (result.without_files, "of the table without any recording"),
     ):
         if ids:
-            typer.echo(f"{counted(len(ids), 'participant')} {what}: {a_few(ids)}")
+            say(f"{counted(len(ids), 'participant')} {what}: {a_few(ids)}")
     if left_out := len(result.only_eeg) + len(result.only_mri):
         have = "participant has" if left_out == 1 else "participants have"
-        typer.echo(f"{left_out} {have} one recording only: --allow-missing would keep those of them with a label")
+        say(f"{left_out} {have} one recording only: --allow-missing would keep those of them with a label")
     if result.unlabelled:
         number = sum(problem.where.count(", ") + 1 for problem in result.unlabelled)
-        typer.echo(f"{counted(number, 'participant')} without a label left out:")
+        say(f"{counted(number, 'participant')} without a label left out:")
         for problem in result.unlabelled:
-            typer.echo(f"  {problem}")
+            say(f"  {problem}")
     for note in result.notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     schema = result.path.with_name(SCHEMA_FILE)
     if not schema.exists():
-        typer.echo(f"For completion in your editor: monai-fusion datalist schema --out {schema}")
+        say(f"For completion in your editor: monai-fusion datalist schema --out {schema}")

@@ -14,6 +14,7 @@ import typer
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.messages import say, visible
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.contents import Opener
@@ -105,17 +106,17 @@ def check(
 def _print_summary(examination: Examination) -> None:
     from monai_fusion.datalist.wording import counted
 
-    typer.echo(f"{examination.path}: nothing is wrong")
+    say(f"{examination.path}: nothing is wrong")
     for section, counts in _counts(examination).items():
         by_class = [f"{number} {name}" for name, number in counts["classes"].items()]
         by_class += [f"{counts['unlabelled']} without a label"] if counts["unlabelled"] else []
         with_one = counts["recordings"]["eeg"] + counts["recordings"]["mri"]
         of_them = f", {with_one} of them with one recording only" if with_one else ""
-        typer.echo(f"  {section}: {counted(counts['participants'], 'participant')} ({', '.join(by_class)}){of_them}")
+        say(f"  {section}: {counted(counts['participants'], 'participant')} ({', '.join(by_class)}){of_them}")
     eeg, mri = (sum(counts["recordings"][what] for counts in _counts(examination).values()) for what in ("eeg", "mri"))
     if eeg or mri:
         have = "participant has" if eeg + mri == 1 else "participants have"
-        typer.echo(
+        say(
             f"{eeg + mri} {have} one recording only ({eeg} EEG, {mri} MRI): training uses them only with "
             "--allow_missing true"
         )
@@ -126,9 +127,9 @@ def _print_warnings(warnings: Sequence[Finding]) -> None:
     from monai_fusion.datalist.wording import counted
 
     if warnings:
-        typer.echo(f"{counted(len(warnings), 'warning')}, with which a run still starts:", err=True)
+        say(f"{counted(len(warnings), 'warning')}, with which a run still starts:", err=True)
         for line in grouped(warnings):
-            typer.echo(line, err=True)
+            say(line, err=True)
 
 
 def _print_hollow(notes: Sequence[Finding]) -> None:
@@ -150,7 +151,7 @@ def _print_json(examination: Examination, problems: Sequence[Finding], warnings:
         "findings": [finding.as_json() for finding in (*problems, *warnings)],
         "sections": _counts(examination),
     }
-    typer.echo(json.dumps(report, ensure_ascii=False, indent=2))
+    say(json.dumps(report, ensure_ascii=False, indent=2))
     if problems:
         raise typer.Exit(InputError.exit_code)
 
@@ -178,27 +179,27 @@ def _fixed(file: Path, asked: Requirements, *, ask: bool, quiet: bool) -> Examin
     repair = plan_repair(file, asked)
     if not repair.worth_writing:
         if not quiet:
-            typer.echo(f"{file}: there is nothing that can be repaired safely")
+            say(f"{file}: there is nothing that can be repaired safely")
         return repair.before
     if not quiet:
         for line in repair.diff():
-            typer.echo(line)
+            say(line)
     if ask and not _confirmed(repair):
-        typer.echo(f"{file}: nothing was changed")
+        say(f"{file}: nothing was changed")
         return repair.before
     repair.write()
     if not quiet:
         number = len(repair.changes)
-        typer.echo(f"{file}: repaired" + (f" ({counted(number, 'line')})" if number else ""))
+        say(f"{file}: repaired" + (f" ({counted(number, 'line')})" if number else ""))
     return repair.after
 
 
 def _confirmed(repair: Repair) -> bool:
     """The person's answer; no answer (no terminal, Ctrl+D) is no."""
     try:
-        return typer.confirm(f"Write this to {repair.before.path}?")
+        return typer.confirm(visible(f"Write this to {repair.before.path}?"))
     except typer.Abort:
-        typer.echo()
+        say("", err=True)
         return False
 
 
@@ -248,7 +249,7 @@ def schema(
     from monai_fusion.datalist.writing import schema_text, write_schema
 
     if out is None:
-        typer.echo(schema_text(), nl=False)
+        say(schema_text().removesuffix("\n"))
     else:
         write_schema(out)
-        typer.echo(f"{out}: written")
+        say(f"{out}: written")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from monai_fusion.messages import say
+
 
 def report(
     run_dir: Annotated[
@@ -23,4 +25,4 @@ def report(
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.report import write_report
 
-    typer.echo(f"wrote {write_report(run_dir)}")
+    say(f"wrote {write_report(run_dir)}")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from monai_fusion.errors import InputError
+from monai_fusion.messages import say
 
 
 def rerun(
@@ -65,19 +66,19 @@ def rerun(
     planned = plan_rerun(then, manifest, options)
     here = {"versions": versions(), "git": git_revision(), "datalist": {"digest": content_hash(planned.datalist)}}
     for line in environment_differences(then, here):
-        typer.echo(f"differs:{line[1:]}")
+        say(f"differs:{line[1:]}")
     for name, value in planned.environment.items():
-        typer.echo(f"{name}={os.environ.get(name, value)}")
-    typer.echo(subprocess.list2cmdline(planned.command))
+        say(f"{name}={os.environ.get(name, value)}")
+    say(subprocess.list2cmdline(planned.command))
     if dry_run:
         return
     # A list, no shell; its values were checked to be data, and fire reads them as Python's literals.
     environment = {**planned.environment, **os.environ}
     code = subprocess.run(planned.command, check=False, env=environment).returncode  # noqa: S603
     if code:
-        typer.echo(f"the rerun ended with exit code {code}: nothing to compare", err=True)
+        say(f"the rerun ended with exit code {code}: nothing to compare", err=True)
         raise typer.Exit(code if code == InputError.exit_code else 1)
     now = read_manifest(planned.output_dir)
     for line in compare(then, now):
-        typer.echo(line)
+        say(line)
     raise typer.Exit(0 if same_weights(then, now) else 1)

@@ -10,6 +10,7 @@ import typer
 
 from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.messages import say
 
 cache_app = typer.Typer(
     help="The preprocessed store: what is in it, whether it is sound, making room.",
@@ -98,7 +99,7 @@ def preprocess(
     finally:
         if isinstance(runner, DaskCluster):
             runner.close()
-    typer.echo(f"{report}; store: {cache_dir}")
+    say(f"{report}; store: {cache_dir}")
 
 
 @cache_app.command("status")
@@ -108,15 +109,15 @@ def status(cache_dir: CacheDir = DEFAULT_CACHE_DIR) -> None:
 
     found = status_of(cache_dir)
     size = sum(entry.size for entry in found.entries)
-    typer.echo(f"{found.folder}: {len(found.entries)} entries, {human(size)}")
+    say(f"{found.folder}: {len(found.entries)} entries, {human(size)}")
     for chain in found.chains:
-        typer.echo(f"  {chain.name}: {len(chain.entries)} entries, {human(chain.size)}: {chain.description}")
+        say(f"  {chain.name}: {len(chain.entries)} entries, {human(chain.size)}: {chain.description}")
     files, reused = (found.last_run.get(name) for name in ("files", "reused"))
     if isinstance(files, int) and isinstance(reused, int) and files > 0:
         rate = f"{100 * reused / files:.0f} %"
-        typer.echo(f"last run ({found.last_run.get('finished')}): {reused} of {files} files reused ({rate})")
+        say(f"last run ({found.last_run.get('finished')}): {reused} of {files} files reused ({rate})")
     if found.other_layouts:
-        typer.echo(f"of other versions, not used: {', '.join(found.other_layouts)}")
+        say(f"of other versions, not used: {', '.join(found.other_layouts)}")
 
 
 @cache_app.command("verify")
@@ -143,15 +144,15 @@ def verify(
     found = verify_store(cache_dir, sources)
     for path, reason in found.damaged.items():
         kept = "not removed" if path.exists() else "removed"
-        typer.echo(f"damaged, {kept}: {path} ({reason})")
+        say(f"damaged, {kept}: {path} ({reason})")
     for path in found.replaced:
-        typer.echo(f"replaced by another file of the same size and times: {path}")
+        say(f"replaced by another file of the same size and times: {path}")
     for path in found.unreadable:
-        typer.echo(f"cannot be read: {path}")
+        say(f"cannot be read: {path}")
     told = f"{found.checked} entries checked, {len(found.damaged)} damaged"
     if datalist is not None:
         told += f"; {found.sources} recordings hashed, {len(found.replaced)} replaced unnoticed"
-    typer.echo(told)
+    say(told)
     if not found.sound:
         raise typer.Exit(1)
 
@@ -185,9 +186,9 @@ def prune(
     if delete:
         removed = remove(found, chosen)
         in_use = f"; {len(chosen) - removed} are in use and stay" if removed < len(chosen) else ""
-        typer.echo(f"removed {of_all}{in_use}")
+        say(f"removed {of_all}{in_use}")
     else:
-        typer.echo(f"would remove {of_all}; nothing was removed: give --delete to do it")
+        say(f"would remove {of_all}; nothing was removed: give --delete to do it")
 
 
 def human(size: int) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from monai_fusion.datalist.document import Document
 from monai_fusion.datalist.files import FilesBelow
+from monai_fusion.datalist.reading import folder_of
 from monai_fusion.datalist.scanning import EEG_ENDINGS, absolute
 from monai_fusion.errors import InputError, Problem
 
@@ -44,7 +45,7 @@ def root_for(folders: Sequence[Path], wanted: Path | None, older: Document | Non
 
 def root_of(document: Document) -> Path:
     """The data_root of a datalist that was read, absolute."""
-    return absolute(document.path.parent / str(document.fields.get("data_root", ".")).replace("\\", "/"))
+    return folder_of(document.path, str(document.fields.get("data_root", ".")))
 
 
 def below(root: Path, path: Path) -> str:

@@ -13,18 +13,19 @@ from monai_fusion.datalist.balance import Balance
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.document import Document, DocumentRow, read_document
 from monai_fusion.datalist.files import FilesBelow
-from monai_fusion.datalist.identity import loose_key
 from monai_fusion.datalist.labels import LabelRule, label_rule
+from monai_fusion.datalist.near_misses import near_misses, told
 from monai_fusion.datalist.presets import preset
 from monai_fusion.datalist.resplitting import SplitFiles, refuse_to_replace, split_and_write
 from monai_fusion.datalist.schema import SCHEMA_FILE, SECTIONS, DatalistFile
 from monai_fusion.datalist.sources import Sources, read_sources
+from monai_fusion.datalist.spelling import field_of, lookalike, nfc
 from monai_fusion.datalist.split_options import SplitOptions
 from monai_fusion.datalist.strata import ONLY_EEG, ONLY_MRI
 from monai_fusion.datalist.table import TableRow
 from monai_fusion.datalist.validation import ENTRY_FIELDS
 from monai_fusion.datalist.wording import a_few, counted, misspelt, quoted
-from monai_fusion.errors import InputError, Problem
+from monai_fusion.errors import InputError, Problem, noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,14 @@ def build_datalist(options: BuildOptions) -> BuildResult:
     """
     _refuse_wrong_options(options)
     older = None if options.extend is None else read_document(options.extend, require_files=True)
-    sources = read_sources(options, options.columns)
+    sources = read_sources(options, options.columns, () if older is None else older.by_id)
+    with noted(sources.notes):
+        return _built(options, sources, older)
+
+
+def _built(options: BuildOptions, sources: Sources, older: Document | None) -> BuildResult:
+    if older is not None:
+        _refuse_known_under_another_id(older, sources)
     keep = tuple(dict.fromkeys((*options.columns, *sources.keep)))
     rule = label_rule(options.classes, (*options.maps, *sources.codes(options)), options.bins)
     labels, unlabelled = _labels(sources, rule, options)
@@ -159,8 +167,45 @@ def build_datalist(options: BuildOptions) -> BuildResult:
         only_mri=() if options.split.allow_missing else tuple(sorted(mri - eeg - listed)),
         without_files=tuple(sorted(sources.rows.keys() - eeg - mri)),
         unlabelled=_by_value(unlabelled, at_most=len(sources.recordings.everyone)),
-        notes=(*sources.notes, *written.notes, *_now_complete(kept, older, sources)),
+        notes=(*sources.notes, *written.notes, *_now_complete(kept, older, sources), *_near_misses(sources)),
     )
+
+
+def _near_misses(sources: Sources) -> Iterator[str]:
+    """Who is probably one with somebody else of those who lack a recording or a row."""
+    eeg, mri, rows = sources.recordings.eeg.keys(), sources.recordings.mri.keys(), sources.rows.keys()
+    apart = near_misses(eeg - mri - sources.missed, mri - eeg - sources.missed, [eeg, mri])
+    yield from told(apart.values(), ("EEG", "MRI"))
+    lines = {name: row.line for name, row in sources.rows.items()}
+    with_one = near_misses((eeg ^ mri) - rows, rows - eeg - mri, [eeg, mri, rows])
+    yield from told(with_one.values(), ("files", sources.table.name), lines)
+
+
+def _refuse_known_under_another_id(older: Document, sources: Sources) -> None:
+    """Somebody new who is probably in the older datalist under another id would stand in two parts.
+
+    Raises:
+        InputError: There is somebody like that.
+    """
+    here = set(sources.recordings.everyone)
+    new = here - older.by_id.keys()
+    gone = near_misses(new, older.by_id.keys() - here, [here, older.by_id])
+    looks = {lookalike(name): name for name in older.by_id}
+    problems = [
+        Problem(name, seen=f"new, and nearly {each.other} of {older.path}, who has no files now", advice=each.advice)
+        for name, each in gone.items()
+    ]
+    problems += [
+        Problem(
+            name,
+            seen=f"new, and looks like {looks[lookalike(name)]} of {older.path}",
+            advice="if this is one person, keep the files of one id",
+        )
+        for name in sorted(new - gone.keys())
+        if lookalike(name) in looks
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def _now_complete(kept: Mapping[Pattern, Sequence[str]], older: Document | None, sources: Sources) -> Iterator[str]:
@@ -214,16 +259,15 @@ def _candidates(sources: Sources, options: BuildOptions) -> list[str]:
     recordings = sources.recordings
     if not options.split.allow_missing:
         return recordings.complete
-    eeg = {loose_key(name): name for name in recordings.eeg.keys() - recordings.mri.keys()}
+    eeg, mri = recordings.eeg.keys(), recordings.mri.keys()
     problems = [
         Problem(
-            f"{eeg[loose_key(name)]} and {name}",
+            f"{near.name} and {near.other}",
             seen="an EEG of the one, an MRI of the other",
             wanted="one id of one participant",
-            advice="if they are one, add --loose-ids, or rename the files",
+            advice=f"if they are one, {near.advice.removeprefix('if so, ')}, or rename the files",
         )
-        for name in sorted(recordings.mri.keys() - recordings.eeg.keys())
-        if loose_key(name) in eeg
+        for near in near_misses(eeg - mri, mri - eeg, [eeg, mri]).values()
     ]
     if problems:
         raise InputError(problems)
@@ -233,10 +277,23 @@ def _candidates(sources: Sources, options: BuildOptions) -> list[str]:
 def _labels(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple[dict[str, str], list[_Unlabelled]]:
     """The class of everyone whose label means exactly one, and what is wrong with everyone else's."""
     labels, unlabelled = {}, []
-    for participant_id in _candidates(sources, options):
+    candidates = _candidates(sources, options)
+    recordings = sources.recordings
+    near = near_misses(
+        set(candidates) - sources.rows.keys(),
+        sources.rows.keys() - set(recordings.everyone),
+        [recordings.eeg, recordings.mri, sources.rows],
+    )
+    for participant_id in candidates:
         row = sources.rows.get(participant_id)
         if row is None:
-            problem = Problem("", seen="not in the table", wanted="a row")
+            found = near.get(participant_id)
+            advice = (
+                f"{found.other} in line {sources.rows[found.other].line} is probably {found.name}: {found.advice}"
+                if found is not None
+                else ""
+            )
+            problem = Problem("", seen="not in the table", wanted="a row", advice=advice)
             unlabelled.append(_Unlabelled(participant_id, options.label_column, None, problem))
             continue
         label = rule.class_of(row.values[options.label_column])
@@ -316,20 +373,25 @@ def _rows(
 
 def _with_new_columns(row: DocumentRow, sources: Sources, keep: Sequence[str]) -> DocumentRow:
     table = sources.rows.get(row.participant_id)
-    new = {name: table.values[name] or None for name in keep if name not in row.fields} if table is not None else {}
+    new = (
+        {name: table.values[name] or None for name in keep if field_of(row.fields, name) is None}
+        if table is not None
+        else {}
+    )
     return DocumentRow(row.section, {**row.fields, **new})
 
 
 def _refuse_another_target(older: Document, rule: LabelRule, labels: Mapping[str, str], allow_missing: bool) -> None:
     """An older datalist is extended only by people labelled as its own are."""
     problems = []
-    if older.classes != rule.classes:
+    if tuple(map(nfc, older.classes)) != tuple(map(nfc, rule.classes)):
         seen, wanted = (" ".join(map(quoted, names)) for names in (rule.classes, older.classes))
         problems.append(Problem("--extend", "classes", seen, f"{wanted}, as in {older.path}"))
     else:
         for row in older.rows:
             label = labels.get(row.participant_id)
-            if label is not None and row.in_use(allow_missing) and row.fields.get("label") != label:
+            differs = label is not None and nfc(str(row.fields.get("label"))) != nfc(label)
+            if differs and row.in_use(allow_missing):
                 seen = f"{quoted(label)} in the table, {quoted(row.fields.get('label'))} in {older.path.name}"
                 advice = "correct the one that is wrong"
                 problems.append(Problem(row.participant_id, "label", seen, "the same", advice))

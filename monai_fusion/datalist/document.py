@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.availability import Pattern
 from monai_fusion.datalist.reading import check_datalist
 from monai_fusion.datalist.schema import SECTIONS
+from monai_fusion.datalist.spelling import field_of, nfc
 from monai_fusion.datalist.strata import BOTH, ONLY_EEG, ONLY_MRI
 from monai_fusion.errors import InputError
 
@@ -43,7 +44,7 @@ class DocumentRow:
 
     def text(self, field: str) -> str:
         """The field's value as a table would hold it; empty if there is none."""
-        value = self.fields.get(field)
+        value = self.fields.get(field_of(self.fields, field) or field)
         return "" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
@@ -66,11 +67,24 @@ class Document:
         """The class names."""
         return tuple(self.fields["classes"])
 
+    def class_index(self, row: DocumentRow) -> int:
+        """The index of a row's label among the classes; the row has one."""
+        return [nfc(name) for name in self.classes].index(nfc(str(row.fields["label"])))
+
     @property
     def by_id(self) -> dict[str, DocumentRow]:
         """The rows by participant; of someone excluded and standing elsewhere too, the row in use."""
         ordered = sorted(self.rows, key=lambda row: not row.excluded)
         return {row.participant_id: row for row in ordered}
+
+    def spelled_as(self, ids: Collection[str]) -> Document:
+        """The same with its participants' ids written as in ``ids``, where they are equal in NFC."""
+        spelling = {nfc(name): name for name in ids}
+        rows = []
+        for row in self.rows:
+            name = spelling.get(nfc(row.participant_id), row.participant_id)
+            rows.append(DocumentRow(row.section, {**row.fields, "participant_id": name}))
+        return replace(self, rows=tuple(rows))
 
     def with_rows(self, rows: Iterable[DocumentRow]) -> dict[str, Any]:
         """The file's content with other rows: what ``write_document`` takes."""

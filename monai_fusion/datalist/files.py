@@ -1,8 +1,9 @@
 """From the paths and patterns in a datalist to the files they mean.
 
 Each folder is listed once, however many participants have files in it, and a pattern looks only at the names that
-begin as it does. Names are compared exactly, on every platform: a datalist that works on Windows works on a
-cluster as well. What a person probably meant is offered where only upper and lower case differ.
+begin as it does. Upper and lower case are told apart on every platform: a datalist that works on Windows works on a
+cluster as well. What a person probably meant is offered where only they differ. Composed and decomposed letters are
+equal (`spelling.nfc`), and what is returned is the name as the disk has it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections.abc import Container, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
+
+from monai_fusion.datalist.spelling import by_nfc, cleaned, nfc
 
 _MAGIC = re.compile(r"[*?\[]")
 _NUMBER = re.compile(r"([0-9]+)")
@@ -74,25 +77,41 @@ class _Listing:
 
     @cached_property
     def names(self) -> list[str]:
-        return sorted(self.entries)
+        """The names in NFC, each once, in ascending order."""
+        return sorted({nfc(name) for name in self.entries})
+
+    @cached_property
+    def _otherwise(self) -> dict[str, list[str]]:
+        """How names of `names` are written on the disk, if otherwise or in two ways."""
+        return {} if all(map(str.isascii, self.entries)) else by_nfc(self.entries)
 
     @cached_property
     def without_case(self) -> dict[str, str]:
-        return {name.casefold(): name for name in self.names}
+        return {nfc(name.casefold()): self.written(name)[0] for name in self.names}
 
     @cached_property
     def by_reduced_name(self) -> dict[str, str]:
-        return {_reduced(name): name for name in self.names}
+        return {_reduced(name): self.written(name)[0] for name in self.names}
+
+    def written(self, name: str) -> list[str]:
+        """How a name of `names` is written on the disk; two files may differ in nothing but that."""
+        return self._otherwise.get(name) or [name]
+
+    def equal(self, name: str) -> list[str]:
+        """The entries whose names are equal to ``name`` in NFC."""
+        return self._otherwise.get(nfc(name)) or ([name] if name in self.entries else [])
 
     def beginning(self, text: str) -> list[str]:
         """The names that begin so."""
+        text = nfc(text)
         start = end = bisect_left(self.names, text)
         while end < len(self.names) and self.names[end].startswith(text):
             end += 1
-        return self.names[start:end]
+        return [written for name in self.names[start:end] for written in self.written(name)]
 
     def matching(self, pattern: str) -> Iterator[str]:
         """The names that match a shell pattern, upper and lower case told apart."""
+        pattern = nfc(pattern)
         beginning = pattern[: match.start()] if (match := _MAGIC.search(pattern)) else pattern
         end = pattern[len(beginning) + 1 :]
         only_one_star = pattern[len(beginning) : len(beginning) + 1] == "*" and not is_pattern(end)
@@ -102,9 +121,9 @@ class _Listing:
                 break
             if only_one_star:  # by far the commonest; a regular expression for each participant takes most of the time
                 if name.endswith(end) and len(name) >= len(beginning) + len(end):
-                    yield name
+                    yield from self.written(name)
             elif fnmatch.fnmatchcase(name, pattern):
-                yield name
+                yield from self.written(name)
 
 
 class FilesBelow:
@@ -120,19 +139,27 @@ class FilesBelow:
         entry = self._listing(folder).entries.get(name)
         try:
             return entry is not None and entry.is_file()
-        except OSError:  # a link that leads in a circle
+        except OSError:  # a link that leads in a circle, or a path too long
             return False
 
     def is_folder(self, path: str) -> bool:
         """Whether there is such a folder, written exactly so."""
         parent, _, name = path.rpartition("/")
-        entry = self._listing(parent).entries.get(name)
-        return entry is not None and entry.is_dir()
+        return _is_folder(self._listing(parent).entries.get(name))
+
+    def named(self, path: str) -> list[str]:
+        """The file that a plain path means; several if none is written exactly so and they are equal in NFC."""
+        if self.is_file(path):
+            return [path]
+        places = [""]
+        for step in path.split("/"):
+            places = [_join(place, name) for place in places for name in self._listing(place).equal(step)]
+        return [place for place in places if self.is_file(place)]
 
     def matching(self, pattern: str) -> list[str]:
         """The files that a pattern (or a plain path) means, in no particular order."""
-        if self.is_file(pattern):  # also a name that happens to hold a bracket
-            return [pattern]
+        if found := self.named(pattern):  # also a name that happens to hold a bracket
+            return found
         *folders, name = pattern.split("/")
         places = [""]
         for step in folders:
@@ -149,7 +176,7 @@ class FilesBelow:
         found = ""
         for step in path.split("/"):
             listing = self._listing(found)
-            name = step if step in listing.entries else listing.without_case.get(step.casefold())
+            name = step if step in listing.entries else listing.without_case.get(nfc(nfc(step).casefold()))
             if name is None:
                 return None
             found = _join(found, name)
@@ -160,18 +187,18 @@ class FilesBelow:
         parent = folder.rpartition("/")[0]
         if parent and not self.is_folder(parent):
             return []
-        return [_join(parent, name) for name, entry in self._listing(parent).entries.items() if entry.is_dir()]
+        return [_join(parent, name) for name, entry in self._listing(parent).entries.items() if _is_folder(entry)]
 
     def similar(self, path: str, participant_id: str, participants: Container[str]) -> str | None:
         """A file, or a pattern that finds some, that was probably meant by a path or pattern that finds nothing.
 
-        It lies in the same folder, and its name differs in upper and lower case, leading zeros, signs between words or
-        the ending ``.gz`` only, or it begins with the participant's id.
+        It lies in the same folder, and its name differs in upper and lower case, leading zeros, signs between words,
+        signs that cannot be seen or the ending ``.gz`` only, or it begins with the participant's id.
 
         Args:
             path: The path or pattern.
             participant_id: Whose file it should be.
-            participants: All ids; files of others are not offered.
+            participants: All ids in NFC; files of others are not offered.
         """
         folder, _, name = path.rpartition("/")
         if is_pattern(folder):
@@ -182,8 +209,8 @@ class FilesBelow:
         listing = self._listing(right_folder)
         if not is_pattern(name):
             meant = listing.by_reduced_name.get(_reduced(name))
-            named_after = "" if meant is None else ID_END.split(meant, maxsplit=1)[0]
-            if meant is not None and (named_after == participant_id or named_after not in participants):
+            named_after = "" if meant is None else nfc(ID_END.split(meant, maxsplit=1)[0])
+            if meant is not None and (named_after == nfc(participant_id) or named_after not in participants):
                 return _join(right_folder, meant)
         own = [file for sign in "_." for file in listing.beginning(participant_id + sign)]
         own = [file for file in own if self.is_file(_join(right_folder, file))]
@@ -196,24 +223,56 @@ class FilesBelow:
         return _join(right_folder, pattern) if is_pattern(name) and any(listing.matching(pattern)) else None
 
     def _listing(self, folder: str) -> _Listing:
-        if folder not in self._listings:
-            parent, _, name = folder.rpartition("/")
-            # By way of the parent's names, because Windows and macOS would also open EEG where the folder is eeg.
-            exists = folder == "" or name in self._listing(parent).entries
-            self._listings[folder] = _Listing(self.root / folder if exists else None)
-        return self._listings[folder]
+        found = self._listings.get(folder)
+        if found is not None:
+            return found
+        # By way of the parents' names, because Windows and macOS would also open EEG where the folder is eeg; step by
+        # step, because a link to its own folder makes paths of any depth.
+        path = ""
+        if path not in self._listings:
+            self._listings[path] = _Listing(self.root)
+        found = self._listings[path]
+        for step in folder.split("/") if folder else ():
+            exists = step in found.entries
+            path = _join(path, step)
+            if path not in self._listings:
+                self._listings[path] = _Listing(self.root / path if exists else None)
+            found = self._listings[path]
+            if not found.entries:
+                break
+        return found
 
     def _folders(self, place: str, step: str) -> Iterator[str]:
         listing = self._listing(place)
-        if step in listing.entries:
-            yield _join(place, step)
+        if equal := listing.equal(step):
+            yield from (_join(place, name) for name in equal)
         elif is_pattern(step):
-            yield from (_join(place, name) for name in listing.matching(step) if listing.entries[name].is_dir())
+            yield from (_join(place, name) for name in listing.matching(step) if _is_folder(listing.entries[name]))
+
+
+def on_disk(path: Path) -> Path:
+    """An absolute path as the disk has it, where its folders' names are written there in other letters equal in NFC."""
+    if os.path.lexists(path) or str(path).isascii():
+        return path
+    found = Path(path.anchor)
+    for step in path.parts[1:]:
+        equal = [step] if os.path.lexists(found / step) else _Listing(found).equal(step)
+        if len(equal) != 1:
+            return path
+        found /= equal[0]
+    return found
+
+
+def _is_folder(entry: os.DirEntry[str] | None) -> bool:
+    try:
+        return entry is not None and entry.is_dir()
+    except OSError:  # as for a file
+        return False
 
 
 def _reduced(name: str) -> str:
     """What is left of a file's name without what people get wrong: case, zeros, signs between words, ``.gz``."""
-    return _BETWEEN_WORDS.sub("", _LEADING_ZEROS.sub("", name.casefold().removesuffix(".gz")))
+    return _BETWEEN_WORDS.sub("", _LEADING_ZEROS.sub("", cleaned(name).casefold().removesuffix(".gz")))
 
 
 def _join(folder: str, name: str) -> str:

@@ -9,15 +9,17 @@ from pathlib import Path
 from monai_fusion.datalist.files import ID_END, FilesBelow, below_root, is_pattern
 from monai_fusion.datalist.reporting import Finding
 from monai_fusion.datalist.rules import LineOf
+from monai_fusion.datalist.spelling import by_nfc, nfc, spelled_out
 from monai_fusion.datalist.validation import Row
-from monai_fusion.datalist.wording import nearest, quoted
+from monai_fusion.datalist.wording import nearest, quoted, shortened
 
 
 class FileFinder:
     """Goes through the rows of one datalist; the paths it returns are relative to data_root, with forward slashes.
 
     Paths are joined by name, as ``monai.data.load_decathlon_datalist`` does: links are not followed, so that what a
-    message shows is what the person wrote.
+    message shows is what the person wrote. A name in composed letters finds a file in decomposed ones and the other way
+    round; what is returned is the name that the disk has.
 
     Args:
         root: The data_root.
@@ -42,7 +44,7 @@ class FileFinder:
         self._files = FilesBelow(root)
         self._line_of = line_of
         self._needed = needed
-        self._ids = frozenset(row.participant_id for row in rows)
+        self._ids = frozenset(nfc(row.participant_id) for row in rows)
         self._owners: dict[str, Row] = {}
         self._sharing: set[tuple[str, str]] = set()
         self._foreign: set[str] = set()
@@ -62,11 +64,14 @@ class FileFinder:
         path = self._allowed(row, "mri", text, ())
         if path is None:
             return None
-        if not self._files.is_file(path):
+        found = self._files.named(path)
+        if not found:
             if is_pattern(path):
                 self.findings.append(row.finding("mri", quoted(text), "one path, not a pattern", group="files"))
                 return None
             self._not_found(row, "mri", path, ())
+        self._refuse_two_spellings(row, "mri", found, ())
+        path = found[0] if found else path
         self._own(row, "mri", path, ())
         return path
 
@@ -82,6 +87,7 @@ class FileFinder:
         if not found:
             self._not_found(row, "eeg", path, index)
             found = [] if is_pattern(path) and "eeg" in self._needed else [path]
+        self._refuse_two_spellings(row, "eeg", found, index)
         for file in found:
             self._own(row, "eeg", file, index)
         return found
@@ -99,6 +105,15 @@ class FileFinder:
         self.refusals.append(finding)
         self.findings.append(finding)
         return None
+
+    def _refuse_two_spellings(self, row: Row, field: str, found: list[str], index: tuple[int, ...]) -> None:
+        """Two files whose names are one: which of them is meant, or whether they are copies, is not for a program."""
+        twice = [paths for paths in by_nfc(found).values() if len(paths) > 1] if len(found) > 1 else []
+        for paths in twice[:1]:  # the others of a pattern have the same reason
+            seen = f"{quoted(paths[0])} is there {len(paths)} times, as {' and '.join(map(spelled_out, sorted(paths)))}"
+            advice = "the names differ only in how letters with accents are stored: keep one of the files"
+            finding = row.finding(field, seen, "one file", advice, group="files")
+            self.findings.append(_within(finding, index))
 
     def _not_found(self, row: Row, field: str, path: str, index: tuple[int, ...]) -> None:
         if field not in self._needed:
@@ -121,14 +136,15 @@ class FileFinder:
         if folder and not is_pattern(folder) and not self._files.is_folder(folder):
             near = nearest(folder, self._files.folders_beside(folder))
             question = f": did you mean {quoted(near)}?" if near is not None else ""
-            return f"there is no folder {self._root / folder}{question}"
+            return f"there is no folder {shortened(str(self._root / folder))}{question}"
         meant = self._files.similar(path, row.participant_id, self._ids)
         return f"did you mean {quoted(meant)}?" if meant not in (None, path) and _is_read(meant, field) else ""
 
     def _own(self, row: Row, field: str, path: str, index: tuple[int, ...]) -> None:
         """One file under two participants is one person learned from and judged by; often a pattern too wide."""
         named_after = ID_END.split(path.rpartition("/")[2], maxsplit=1)[0]
-        if named_after != row.participant_id and named_after in self._ids and row.participant_id not in self._foreign:
+        another = nfc(named_after) != nfc(row.participant_id) and nfc(named_after) in self._ids
+        if another and row.participant_id not in self._foreign:
             self._foreign.add(row.participant_id)
             seen = f"{quoted(path)} is named after another participant, {named_after}"
             finding = row.finding(field, seen, advice="is it the right file?", group="files")

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from monai_fusion.datalist.files import natural_key
 from monai_fusion.datalist.presets import LEMON_ID_MAP
+from monai_fusion.datalist.spelling import cleaned, nfc, spelled_out, written_twice
 from monai_fusion.datalist.table import read_participants_table
 from monai_fusion.datalist.wording import a_few
 from monai_fusion.errors import InputError, Problem
 
-_PREFIX = re.compile(r"sub[-_]?", re.IGNORECASE)
+_PREFIX = re.compile(r"sub[-_ ]?", re.IGNORECASE)
 _LEMON_IDS = (re.compile(r"(?:sub-)?032\d{3}"), re.compile(r"(?:sub-)?010\d{3}"))
 
 
@@ -26,11 +27,13 @@ class IdMap:
         path: The table.
         names: Both columns' names.
         pairs: The two ids of each participant.
+        notes: What the reader of the table should know.
     """
 
     path: Path
     names: tuple[str, str]
     pairs: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
 
     def translation(self, *sources: Collection[str]) -> dict[str, str]:
         """The id to use for every id: that of the column which the first source that tells them apart uses more."""
@@ -64,37 +67,68 @@ def read_id_map(path: Path) -> IdMap:
             continue  # someone who has only one of the ids needs no translation
         pairs.append((one, other))
         for this, that in ((one, other), (other, one)):
-            if partner.setdefault(this, that) != that:
-                seen = f"belongs to {partner[this]} and, in line {row.line}, to {that}"
+            if nfc(partner.setdefault(nfc(this), that)) != nfc(that):
+                seen = f"belongs to {partner[nfc(this)]} and, in line {row.line}, to {that}"
                 problems.append(Problem(this, seen=seen, wanted="one"))
     if problems:
         raise InputError(problems, heading=str(path))
-    return IdMap(path, (names[0], names[1]), tuple(dict.fromkeys(pairs)))
+    return IdMap(path, (names[0], names[1]), tuple(dict.fromkeys(pairs)), table.notes)
+
+
+def one_spelling(preferred: Iterable[Collection[str]], files: Mapping[str, Collection[str]]) -> Callable[[str], str]:
+    """Translates ids that are equal in NFC to one spelling: that of the first collection which has the id.
+
+    Args:
+        preferred: Ids that are not of files: their spellings come first.
+        files: The ids by what has them, ``EEG`` or ``MRIs``; the last one's spellings come before the others'.
+
+    Raises:
+        InputError: Files of one kind have an id in two spellings: it is not known whether they are one person's.
+    """
+    advice = "they differ only in how letters with accents are stored: if this is one person, rename the files"
+    problems = [
+        Problem(what, seen=" and ".join(map(spelled_out, sorted(found))), wanted="one spelling", advice=advice)
+        for what, names in files.items()
+        for found in written_twice(names).values()
+    ]
+    if problems:
+        raise InputError(problems)
+    chosen: dict[str, str] = {}
+    for names in (*preferred, *reversed(list(files.values()))):
+        for name in names:
+            chosen.setdefault(nfc(name), name)
+    return lambda name: chosen.get(nfc(name), name)
 
 
 def loose_key(participant_id: str) -> str:
-    """What ``10002``, ``010002``, ``sub-010002`` and ``SUB-010002`` have in common."""
-    return _PREFIX.sub("", participant_id, count=1).casefold().lstrip("0") or "0"
+    """What ``10002``, ``010002``, ``sub-010002``, ``SUB-010002``, ``10002.0`` and ``="010002"`` have in common."""
+    return nfc(_PREFIX.sub("", cleaned(participant_id), count=1).casefold()).lstrip("0") or "0"
 
 
-def loosely(ids: Iterable[Iterable[str]]) -> Callable[[str], str]:
-    """Translates ids to the longest spelling of `loose_key` found in ``ids``, one collection a source.
+def loosely(ids: Iterable[Collection[str]], preferred: Collection[str] = ()) -> Callable[[str], str]:
+    """Translates ids to one spelling of `loose_key` found in ``ids``, one collection a source.
+
+    It is that of ``preferred``, or else the longest without anything that a spreadsheet added; of two, the first
+    source's.
 
     Raises:
         InputError: Two ids of one source mean the same participant then.
     """
-    spellings: dict[str, set[str]] = defaultdict(set)
+    spellings: dict[str, dict[str, int]] = defaultdict(dict)  # each with the number of the first source that has it
     problems = []
-    for source in ids:
+    for number, source in enumerate(ids):
         here: dict[str, str] = {}
         for name in sorted(source):
             other = here.setdefault(loose_key(name), name)
-            spellings[loose_key(name)].add(name)
+            spellings[loose_key(name)].setdefault(name, number)
             if other != name:
                 problems.append(Problem("--loose-ids", seen=f"{other} and {name}", wanted="one participant"))
     if problems:
         raise InputError(problems)
-    chosen = {key: max(names, key=lambda name: (len(name), name)) for key, names in spellings.items()}
+    chosen = {}
+    for key, names in spellings.items():
+        ranks = {name: (name in preferred, name == cleaned(name), len(name), -first) for name, first in names.items()}
+        chosen[key] = max(names, key=ranks.__getitem__)
     return lambda name: chosen.get(loose_key(name), name)
 
 
@@ -102,7 +136,8 @@ def why_nobody_agrees(ones: Collection[str], others: Collection[str]) -> str:
     """What to do when two sources have not one id in common."""
     ours, theirs = ({loose_key(name): name for name in sorted(ids, reverse=True)} for ids in (ones, others))
     same = sorted(ours.keys() & theirs.keys(), key=lambda key: ours[key])
-    if same and len(same) * 2 >= min(len(ours), len(theirs)):
+    each_is_one = len(ours) == len(ones) and len(theirs) == len(others)  # else --loose-ids would not run
+    if same and each_is_one and len(same) * 2 >= min(len(ours), len(theirs)):
         example = f"{ours[same[0]]} and {theirs[same[0]]}"
         return f"if {example} are one participant, and so with {len(same)} of them, add --loose-ids"
     for first, second in (_LEMON_IDS, _LEMON_IDS[::-1]):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from monai_fusion.datalist.spelling import nfc, the_equal
 from monai_fusion.datalist.strata import bounds
 from monai_fusion.datalist.wording import did_you_mean, one_of, quoted
 from monai_fusion.errors import InputError, Problem
@@ -32,8 +33,8 @@ class LabelRule:
         """The class that ``value`` means, or what is wrong with it (``where`` and ``field`` are left empty)."""
         if not value:
             return Problem("", seen="empty", wanted=self._wanted)
-        if self.names_are_values and value in self.classes:
-            return value
+        if self.names_are_values and (name := the_equal(value, self.classes)) is not None:
+            return name
         listed = {name for name, values in self.values if _same(value) in map(_same, values)}
         meant = listed or {name for name, values in self.values if any(_holds(each, value) for each in values)}
         if len(meant) == 1:
@@ -69,7 +70,11 @@ def label_rule(classes: Sequence[str], maps: Sequence[str], bins: Sequence[str])
         raise InputError(Problem("--class", advice=advice))
     values = _bins(bins) if bins else {}
     names = tuple(values) if bins else tuple(classes) or ("M", "F")
-    if len(set(names)) < len(names) or not all(name == name.strip() != "" for name in names) or len(names) < 2:
+    if (
+        len({nfc(name) for name in names}) < len(names)
+        or not all(name == name.strip() != "" for name in names)
+        or len(names) < 2
+    ):
         seen = " ".join(map(quoted, names))
         raise InputError(Problem("--class" if bins else "--classes", seen=seen, wanted="two or more different names"))
     values = values or _maps(maps, names)
@@ -84,11 +89,11 @@ def _maps(maps: Sequence[str], classes: Sequence[str]) -> dict[str, list[str]]:
         value, equals, name = (part.strip() for part in text.rpartition("="))
         if not equals or not value or not name:
             problems.append(Problem("--map", seen=quoted(text), wanted="VALUE=CLASS, such as 1=F"))
-        elif name not in classes:
+        elif (known := the_equal(name, classes)) is None:
             advice = did_you_mean(name, classes) or f"name it with --classes {' '.join(classes)} {name}"
             problems.append(Problem("--map", quoted(text), f"class {quoted(name)}", one_of(classes), advice))
         else:
-            values.setdefault(name, []).append(value)
+            values.setdefault(known, []).append(value)
     if problems:
         raise InputError(problems)
     return values
@@ -127,7 +132,8 @@ def _refuse_contradictions(values: dict[str, list[str]], classes: Sequence[str],
 
 
 def _same(value: str) -> str:
-    """What two spellings of a value have in common: case, the decimals of a whole number, the kind of dash."""
+    """What two spellings of a value have in common: case, composed letters, decimals, the kind of dash."""
+    value = nfc(value)
     ends = bounds(value)
     if ends is not None and ends[0] != ends[1]:
         return f"{ends[0]}-{ends[1]}"

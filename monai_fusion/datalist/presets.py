@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from monai_fusion.datalist.spelling import nfc
 from monai_fusion.datalist.table import ParticipantsTable, TableRow
 from monai_fusion.datalist.wording import did_you_mean, one_of, quoted
 from monai_fusion.errors import InputError, Problem
@@ -88,4 +89,4 @@ def with_our_columns(table: ParticipantsTable, known: Preset) -> tuple[Participa
 
 
 def _key(column: str) -> str:
-    return "".join(column.split()).casefold()
+    return nfc("".join(column.split()).casefold())

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monai_fusion.datalist import rules
-from monai_fusion.datalist.files import natural_key
+from monai_fusion.datalist.files import natural_key, on_disk
 from monai_fusion.datalist.finding import FileFinder
 from monai_fusion.datalist.json_text import JsonFile, read_json
 from monai_fusion.datalist.records import Datalist, ParticipantRecord
 from monai_fusion.datalist.reporting import WHOLE_FILE, DatalistError, Finding, in_order
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile
+from monai_fusion.datalist.spelling import the_equal
 from monai_fusion.datalist.validation import Row, validate
-from monai_fusion.datalist.wording import counted, did_you_mean, one_of, quoted
+from monai_fusion.datalist.wording import counted, did_you_mean, one_of, quoted, shortened
 from monai_fusion.errors import Problem
 
 
@@ -168,6 +169,7 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
     findings = [*_unknown_sections(asked.sections or ()), *file.findings]
     head, rows, misfits = validate(file.value) if file.readable else (DatalistFile(), [], [])
     findings += misfits
+    rows = [_with_the_class(row, head.classes) for row in rows]
 
     def line_of(row: Row) -> int | None:
         return file.places.line(row.place)
@@ -179,14 +181,14 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
     findings += _about_labels(head, rows, looked_at, misfits, asked.labels)
     findings += rules.without_recordings(looked_at)
 
-    root = Path(os.path.abspath(path.parent / head.data_root.replace("\\", "/")))  # noqa: PTH100 - FileFinder says why
+    root = folder_of(path, head.data_root)
     needed = ("eeg", "mri") if asked.modalities == "both" else (asked.modalities,)
     finder = FileFinder(root, in_use, line_of, needed)
     participants = tuple(ParticipantFiles(row, finder.eeg(row), finder.mri(row)) for row in looked_at)
     if any(finding.place == ("data_root",) for finding in misfits):  # then every file is missing for one reason
         findings += finder.refusals
-    elif asked.files and looked_at and not root.is_dir():
-        seen = f"{quoted(head.data_root)}: there is no folder {root}"
+    elif asked.files and looked_at and not os.path.isdir(root):  # noqa: PTH112 - is_dir raises for a path too long
+        seen = f"{quoted(head.data_root)}: there is no folder {shortened(str(root))}"
         findings += [Finding(WHOLE_FILE, "data_root", seen, group="files", place=("data_root",)), *finder.refusals]
     else:
         findings += finder.findings if asked.files else finder.refusals
@@ -199,11 +201,27 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
     return Examination(path, head, root, wanted, participants, errors, warnings, file)
 
 
+def folder_of(path: Path, data_root: str) -> Path:
+    """The folder, absolute, that the paths of the datalist at ``path`` start from.
+
+    It is made absolute by name only, see `finding.FileFinder`; composed and decomposed letters are equal.
+    """
+    return on_disk(Path(os.path.abspath(path.parent / data_root.replace("\\", "/"))))  # noqa: PTH100
+
+
 def _unknown_sections(sections: Sequence[str]) -> Iterator[Finding]:
     for section in sections:
         if section not in SECTIONS:
             advice = did_you_mean(section, SECTIONS)
             yield Finding("section", seen=quoted(section), wanted=one_of(SECTIONS), advice=advice)
+
+
+def _with_the_class(row: Row, classes: Sequence[str]) -> Row:
+    """The row with its label written as the class is, where only composed and decomposed letters differ."""
+    label = row.entry.label
+    if label is None or label.isascii() or (name := the_equal(label, classes)) in (None, label):
+        return row
+    return replace(row, entry=row.entry.model_copy(update={"label": name}))
 
 
 def _about_labels(

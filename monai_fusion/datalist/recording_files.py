@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,7 +36,8 @@ def recordings_of(examination: Examination) -> list[Recording]:
         for field, names in (("eeg", sorted(found.eeg, key=natural_key)), ("mri", [found.mri] if found.mri else []))
         for name in names
     ]
-    return [recording for recording in recordings if recording.path.is_file()]
+    # Path.is_file raises for a path that is too long.
+    return [recording for recording in recordings if os.path.isfile(recording.path)]  # noqa: PTH113
 
 
 def with_lines(findings: Iterable[Finding], examination: Examination) -> list[Finding]:

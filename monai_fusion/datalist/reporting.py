@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from monai_fusion.datalist.wording import counted
-from monai_fusion.errors import InputError, Problem
+from monai_fusion.errors import SHOWN_AT_MOST, InputError, Problem
+from monai_fusion.messages import visible
 
 Place = tuple[str | int, ...]
 """Where something stands in the document: ``("training", 0, "label")``, rows counted from 0."""
@@ -22,6 +25,9 @@ GROUPS = {
     "contents": "What is in the files",
 }
 WHOLE_FILE = "datalist"
+_EXCERPTS_AT_MOST = 3  # of one kind: the place is then known
+_MOST_OF_A_GROUP = 100  # lines, should every problem be of a kind of its own
+_OF_THIS_ONE = re.compile(r'"(?:[^"\\]|\\.)*"(?: \.\.\.)?|\([^)]*\)|[0-9]+')
 
 
 @dataclass(frozen=True)
@@ -78,29 +84,58 @@ class Finding(Problem):
 
 
 class DatalistError(InputError):
-    """A datalist is wrong: every problem under the heading of its kind, however many there are.
+    """A datalist is wrong: its problems under the heading of their kind; of many that are alike, the first 20.
 
-    ``datalist check`` and a bundle run print the same text: whoever corrects the file wants to correct all of it.
+    ``datalist check`` and a bundle run print the same text; ``datalist check --json`` lists all problems.
     """
 
     def __str__(self) -> str:
         """The message as a user reads it, without the leading ``error:``."""
-        return "\n".join([f"{self.heading}: {counted(len(self.problems), 'problem')}", *grouped(self.problems)])
+        head = f"{visible(self.heading)}: {counted(len(self.problems), 'problem')}"
+        return "\n".join([head, *grouped(self.problems)])
 
 
 def grouped(problems: Iterable[Problem]) -> list[str]:
-    """The lines of a report: each group's heading, and indented below it its problems."""
-    lines: list[str] = []
-    heading = None
+    """The lines of a report: each group's heading, and indented below it its problems; of many alike, the first 20."""
+    groups: dict[str, list[Problem]] = {}
     for problem in problems:
-        group = GROUPS[problem.group] if isinstance(problem, Finding) else ""
-        if group != heading:
-            heading = group
-            lines += [f"{heading}:"] if heading else []
+        groups.setdefault(GROUPS[problem.group] if isinstance(problem, Finding) else "", []).append(problem)
+    return [
+        line
+        for heading, members in groups.items()
+        for line in ([f"{heading}:"] if heading else []) + _lines_of_a_group(members)
+    ]
+
+
+def _lines_of_a_group(problems: Iterable[Problem]) -> list[str]:
+    lines: list[str] = []
+    number_of: Counter[tuple[str, str]] = Counter()
+    last_shown: dict[tuple[str, str], str] = {}
+    left_out: Counter[tuple[str, str] | None] = Counter()
+    for shown, problem in enumerate(problems):
+        kind = _kind(problem)
+        number_of[kind] += 1
+        if number_of[kind] > SHOWN_AT_MOST or shown - left_out.total() >= _MOST_OF_A_GROUP:
+            left_out[kind if kind in last_shown else None] += 1
+            continue
         lines.append(f"  {problem}")
-        if isinstance(problem, Finding) and problem.excerpt:
-            lines += [f"    {line}" for line in problem.excerpt.splitlines()]
+        last_shown[kind] = _place_of(problem)
+        if isinstance(problem, Finding) and problem.excerpt and number_of[kind] <= _EXCERPTS_AT_MOST:
+            lines += [f"    {visible(line)}" for line in problem.excerpt.splitlines()]
+    for each, number in left_out.items():
+        lines.append(f"  ... and {number} more" + (f" like that of {last_shown[each]}" if each else ""))
     return lines
+
+
+def _kind(problem: Problem) -> tuple[str, str]:
+    """What problems have in common that differ only in whose they are, in numbers and in quoted values."""
+    said = f"{problem.seen}\n{problem.wanted}\n{problem.advice}"
+    return problem.field.partition(" ")[0], _OF_THIS_ONE.sub("", said)
+
+
+def _place_of(problem: Problem) -> str:
+    line = problem.line if isinstance(problem, Finding) else None
+    return visible(problem.where) if line is None else f"line {line}"
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

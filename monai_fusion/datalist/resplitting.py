@@ -8,9 +8,11 @@ from pathlib import Path
 
 from monai_fusion.datalist.balance import Balance, Member, balance_of
 from monai_fusion.datalist.document import Document, DocumentRow, read_document, with_fold
+from monai_fusion.datalist.near_misses import near_misses
 from monai_fusion.datalist.planning import make_split
 from monai_fusion.datalist.reading import check_datalist
 from monai_fusion.datalist.schema import SECTIONS
+from monai_fusion.datalist.spelling import field_of
 from monai_fusion.datalist.split import Split
 from monai_fusion.datalist.split_options import FOLDS, SplitOptions, Standing
 from monai_fusion.datalist.strata import Person, groups_of, strata_of
@@ -77,7 +79,7 @@ def split_datalist(file: Path, files: SplitFiles, options: SplitOptions, extend:
     options.refuse_what_does_not_go_together()
     refuse_to_replace(files, options)
     document = read_document(file, require_files=False)
-    older = None if extend is None else read_document(extend, require_files=False)
+    older = None if extend is None else read_document(extend, require_files=False).spelled_as(document.by_id)
     in_use = [row for row in document.rows if row.in_use(options.allow_missing)]
     unlabelled = [row.participant_id for row in in_use if row.fields.get("label") is None]
     if unlabelled:
@@ -93,7 +95,7 @@ def split_and_write(
     """Split the rows of a datalist and write it; ``columns`` are those to look at in the balance table."""
     rows = [row for row in document.rows if row.in_use(options.allow_missing)]
     ids = [row.participant_id for row in rows]
-    people = _people(rows, document.classes, options)
+    people = _people(document, rows, options)
     standing = _standing(document, older, ids, options)
     split = make_split(people, document.classes, options, standing)
     splits = list(_for_all_folds(people, document, options, standing, split)) if files.all_folds else [split]
@@ -108,7 +110,7 @@ def split_and_write(
         Member(
             section_of[row.participant_id],
             splits[0].folds.get(row.participant_id),
-            document.classes.index(row.fields["label"]),
+            document.class_index(row),
             {column: row.text(column) for column in (*columns, *options.stratify_by)},
             row.recordings,
         )
@@ -132,7 +134,7 @@ def fold_texts(document: Document, options: SplitOptions) -> tuple[str, ...]:
         InputError: It cannot be split so.
     """
     rows = [row for row in document.rows if row.in_use(options.allow_missing)]
-    people = _people(rows, document.classes, options)
+    people = _people(document, rows, options)
     standing = _standing(document, None, [row.participant_id for row in rows], options)
     first = make_split(people, document.classes, options, standing)
     splits = _for_all_folds(people, document, options, standing, first)
@@ -168,14 +170,14 @@ def _refuse_to_replace(paths: Sequence[Path], force: bool) -> None:
         raise InputError(problems)
 
 
-def _people(rows: Sequence[DocumentRow], classes: Sequence[str], options: SplitOptions) -> list[Person]:
+def _people(document: Document, rows: Sequence[DocumentRow], options: SplitOptions) -> list[Person]:
     known = dict.fromkeys(name for row in rows for name in row.fields)
     problems = []
     for option, names in (("--stratify-by", options.stratify_by), ("--group-by", options.group_by)):
         for name in names:
             if name == "label" and option == "--stratify-by":
                 problems.append(Problem(option, quoted(name), advice="the label is always balanced: leave it out"))
-            elif name not in known or name in ENTRY_FIELDS:
+            elif field_of(known, name) is None or name in ENTRY_FIELDS:
                 further = [column for column in known if column not in ENTRY_FIELDS]
                 there = (
                     f"the rows have {', '.join(map(quoted, further))}" if further else "the rows have no further fields"
@@ -192,7 +194,7 @@ def _people(rows: Sequence[DocumentRow], classes: Sequence[str], options: SplitO
     strata = strata_of({name: column(name) for name in options.stratify_by}, ids)
     groups = groups_of({name: column(name) for name in options.group_by}, ids) if options.group_by else {}
     return [
-        Person(name, classes.index(row.fields["label"]), strata[name], groups.get(name), row.recordings)
+        Person(name, document.class_index(row), strata[name], groups.get(name), row.recordings)
         for row, name in zip(rows, ids, strict=True)
     ]
 
@@ -257,4 +259,6 @@ def _notes(document: Document, older: Document | None, options: SplitOptions) ->
         if gone:
             yield f"{counted(len(gone), 'participant')} of {older.path} not here any more: {a_few(gone)}"
         new = [row.participant_id for row in document.rows if row.participant_id not in older.by_id]
+        for near in near_misses(new, gone, [here, older.by_id]).values():
+            yield f"{near.name} is new, {near.other} not here any more: if this is one participant, write the ids alike"
         yield f"{counted(len(here) - len(new), 'participant')} stay where they were, {len(new)} new: {a_few(new)}"

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
+from monai_fusion.datalist.spelling import lookalike, nfc, spelled_out
 from monai_fusion.datalist.validation import Row
 from monai_fusion.datalist.wording import counted, did_you_mean, one_of, quoted
 
@@ -33,19 +34,27 @@ def repeated_participants(rows: Iterable[Row], line_of: LineOf) -> Iterator[Find
 
 
 def similar_participants(rows: Iterable[Row], line_of: LineOf) -> Iterator[Finding]:
-    """Ids that only upper and lower case tell apart are most likely one person."""
+    """Ids that differ in nothing that counts, or that one sees, are most likely one person."""
     spellings: dict[str, dict[str, Row]] = defaultdict(dict)
     for row in rows:
-        spellings[row.participant_id.casefold()].setdefault(row.participant_id, row)
+        spellings[lookalike(row.participant_id)].setdefault(row.participant_id, row)
     for found in spellings.values():
         first, *others = found.values()
         for other in others:
-            seen = f"differs from {first.participant_id} (line {line_of(first)}) only in upper and lower case"
+            seen = _difference(other.participant_id, first.participant_id, f"(line {line_of(first)})")
             yield other.finding(seen=seen, advice="if this is one person, keep one line", group="splits")
 
 
+def _difference(one: str, other: str, where: str) -> str:
+    if nfc(one) == nfc(other):
+        return f"is {other} {where}, in other letters: {spelled_out(one)} and {spelled_out(other)}"
+    if nfc(one).casefold() == nfc(other).casefold():
+        return f"differs from {other} {where} only in upper and lower case"
+    return f"differs from {other} {where} only in signs that cannot be seen, or dashes"
+
+
 def wrong_labels(rows: Iterable[Row], classes: Sequence[str], required: bool) -> Iterator[Finding]:
-    """A label is exactly one of the classes; it is never guessed, only asked for."""
+    """A label is one of the classes, written so; it is never guessed, only asked for."""
     for row in rows:
         label = row.entry.label
         if label is None:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from monai_fusion.datalist.ambiguity import about_the_id, begin_with_the_id
 from monai_fusion.datalist.beside import Modality, about_those_who_lack
-from monai_fusion.datalist.identity import loosely, nobody_agrees, read_id_map, translated
+from monai_fusion.datalist.identity import loosely, nobody_agrees, one_spelling, read_id_map, translated
+from monai_fusion.datalist.near_misses import near_misses, told
 from monai_fusion.datalist.presets import preset, with_our_columns
 from monai_fusion.datalist.scanning import Recordings, absolute, scan_folders
 from monai_fusion.datalist.table import ParticipantsTable, TableRow, read_participants_table
 from monai_fusion.datalist.wording import a_few, counted
-from monai_fusion.errors import InputError, Problem
+from monai_fusion.errors import InputError, Problem, noted
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.building import BuildOptions
@@ -32,6 +33,7 @@ class Sources:
         keep: Columns that the preset carries over.
         code_of: ``VALUE=CLASS`` by column, for columns whose name says what their codes mean.
         notes: What was left aside, or is odd.
+        missed: Ids that the notes say the map of ids has probably in another spelling.
     """
 
     recordings: Recordings
@@ -41,6 +43,7 @@ class Sources:
     keep: tuple[str, ...]
     code_of: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
+    missed: frozenset[str] = frozenset()
 
     def codes(self, options: BuildOptions) -> tuple[str, ...]:
         """What the label column's codes mean by its own name, where the classes are those and nothing else is said."""
@@ -50,25 +53,33 @@ class Sources:
         return codes if fits and not options.maps and not options.bins else ()
 
 
-def read_sources(options: BuildOptions, columns: Sequence[str]) -> Sources:
+def read_sources(options: BuildOptions, columns: Sequence[str], known: Collection[str] = ()) -> Sources:
     """Find the recordings and read the table, and give everyone one id.
+
+    Args:
+        options: What a datalist is built from.
+        columns: The table's columns that are needed beside id and label.
+        known: The ids of an older datalist: theirs are the spellings to keep.
 
     Raises:
         InputError: Something is not there or ambiguous, or two of EEG, MRI and table have nobody in common.
     """
     recordings, folders, path = _recordings(options)
     table = read_participants_table(path)
-    code_of: dict[str, tuple[str, ...]] = {}
-    keep: tuple[str, ...] = ()
-    if options.preset is not None:
-        known = preset(options.preset)
-        table, code_of = with_our_columns(table, known)
-        keep = tuple(name for name in known.keep if name in table.columns and name != options.label_column)
-    named_by = {options.id_column: "--id-column", options.label_column: "--label-column"}
-    rows = table.by_participant(options.id_column, (options.label_column, *columns, *keep), named_by)
-    recordings, rows = _under_one_id(options, recordings, rows)
-    notes = _refuse_strangers(recordings, rows, table)
-    return Sources(recordings, rows, path, folders, keep, code_of, (*table.notes, *recordings.notes, *notes))
+    with noted(table.notes):
+        code_of: dict[str, tuple[str, ...]] = {}
+        keep: tuple[str, ...] = ()
+        if options.preset is not None:
+            preset_of = preset(options.preset)
+            table, code_of = with_our_columns(table, preset_of)
+            keep = tuple(name for name in preset_of.keep if name in table.columns and name != options.label_column)
+        table = table.with_columns((options.id_column, options.label_column, *columns))
+        named_by = {options.id_column: "--id-column", options.label_column: "--label-column"}
+        rows = table.by_participant(options.id_column, (options.label_column, *columns, *keep), named_by)
+        recordings, rows, map_notes, missed = _under_one_id(options, recordings, rows, known)
+        with noted(map_notes):
+            notes = (*table.notes, *recordings.notes, *map_notes, *_refuse_strangers(recordings, rows, table))
+    return Sources(recordings, rows, path, folders, keep, code_of, notes, missed)
 
 
 def _recordings(options: BuildOptions) -> tuple[Recordings, tuple[Path, ...], Path]:
@@ -86,25 +97,33 @@ def _recordings(options: BuildOptions) -> tuple[Recordings, tuple[Path, ...], Pa
 
 
 def _under_one_id(
-    options: BuildOptions, recordings: Recordings, rows: Mapping[str, TableRow]
-) -> tuple[Recordings, dict[str, TableRow]]:
+    options: BuildOptions, recordings: Recordings, rows: Mapping[str, TableRow], known: Collection[str]
+) -> tuple[Recordings, dict[str, TableRow], tuple[str, ...], frozenset[str]]:
+    """Everything under the ids that will be used, notes on the map of ids, and the ids that these name."""
     id_map = None if options.id_map is None else read_id_map(options.id_map)
-    pairs = id_map.pairs if id_map is not None else ()
-    steps: list[Callable[[str], str]] = []
+    spelled = one_spelling((known, rows), {"EEG": recordings.eeg, "MRIs": recordings.mri})
+    pairs = tuple((spelled(one), spelled(other)) for one, other in (id_map.pairs if id_map is not None else ()))
+    steps: list[Callable[[str], str]] = [spelled]
     if options.loose_ids:
         # Names of the map come last: where EEG, MRI or table have a spelling of their own, that is the one to keep.
-        alike = loosely(
-            [recordings.eeg, recordings.mri, rows, [one for one, _ in pairs], [other for _, other in pairs]]
-        )
+        mapped = [[one for one, _ in pairs], [other for _, other in pairs]]
+        alike = loosely([known, recordings.eeg, recordings.mri, rows, *mapped], preferred=known)
         steps.append(alike)
         pairs = tuple((alike(one), alike(other)) for one, other in pairs)
+    notes: tuple[str, ...] = ()
+    missed: frozenset[str] = frozenset()
     if id_map is not None:
-        here = {*recordings.eeg, *recordings.mri, *rows}
-        names = replace(id_map, pairs=pairs).translation(recordings.mri, rows, recordings.eeg)
+        here = {steps[-1](spelled(name)) for name in (*recordings.eeg, *recordings.mri, *rows)}
+        names = replace(id_map, pairs=pairs).translation(*_spelled_so(steps, recordings.mri, rows, recordings.eeg))
+        near = near_misses(here - names.keys(), names.keys() - here, [here, names.keys()])
+        notes = tuple(told(near.values(), ("files or table", id_map.path.name)))
         if not names.keys() & here:
             seen = f"{a_few(sorted(names))}; files and table have {a_few(sorted(here))}"
-            raise InputError(Problem(str(id_map.path), seen=seen, wanted="ids that the files or the table have"))
+            wanted = "ids that the files or the table have"
+            raise InputError(Problem(str(id_map.path), seen=seen, wanted=wanted, advice=next(iter(notes), "")))
         steps.append(lambda name: names.get(name, name))
+        notes = (*id_map.notes, *notes)
+        missed = frozenset(each.other for each in near.values()) | near.keys()
 
     def translate(name: str) -> str:
         for step in steps:
@@ -126,7 +145,7 @@ def _under_one_id(
     if problems:
         raise InputError(problems)
     recordings = replace(recordings, eeg=translated(recordings.eeg, translate), mri=mri)
-    return _with_those_who_lack(recordings, {*recordings.everyone, *merged}, translate), merged
+    return _with_those_who_lack(recordings, {*recordings.everyone, *merged}, translate), merged, notes, missed
 
 
 def _with_those_who_lack(recordings: Recordings, known: Collection[str], translate: Callable[[str], str]) -> Recordings:
@@ -138,6 +157,17 @@ def _with_those_who_lack(recordings: Recordings, known: Collection[str], transla
         for problem in about_those_who_lack(recordings.aside.get(modality, ()), modality, have, known, translate)
     )
     return replace(recordings, notes=(*recordings.notes, *lacking), lacking=lacking)
+
+
+def _spelled_so(steps: Sequence[Callable[[str], str]], *sources: Collection[str]) -> list[set[str]]:
+    """The ids of each source after these steps."""
+    found = []
+    for ids in sources:
+        names = set(ids)
+        for step in steps:
+            names = set(map(step, names))
+        found.append(names)
+    return found
 
 
 def _refuse_strangers(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from monai_fusion.datalist.sheet_notes import notes_on_sheet
+from monai_fusion.datalist.wording import a_few
 from monai_fusion.errors import InputError, Problem
 
 _ZIP = b"PK\x03\x04"
@@ -44,16 +47,24 @@ def sheet_rows(path: Path, content: bytes) -> tuple[list[tuple[int, list[str]]],
         raise InputError(
             Problem(str(path), seen="a spreadsheet that cannot be read", wanted=".xlsx or CSV", advice=_SAVE_AS)
         ) from None
-    rows = [(number, [_text(cell) for cell in row]) for number, row in cells]
-    rows = _equally_long(rows)
-    notes = []
-    if len(book.sheetnames) > 1:
-        notes.append(f"{path}: only the first sheet, {book.sheetnames[0]!r}, was read")
+    rows = _equally_long([(number, [_text(cell) for cell in row]) for number, row in cells])
+    notes = [f"{path}: {note}" for note in (*_other_sheets(book), *notes_on_sheet(content, cells))]
     dates = [number for number, row in cells if any(isinstance(cell, datetime.date) for cell in row)]
     if dates:
         why = "Excel makes one of a range such as 10-12, too: format the column as text"
         notes.append(f"{path}, line {dates[0]}: a date ({why})")
     return rows, tuple(notes)
+
+
+def _other_sheets(book: Any) -> Iterator[str]:
+    first, *others = book.worksheets
+    hidden = f" (hidden: {first.sheet_state})" if first.sheet_state != "visible" else ""
+    if others:
+        names = a_few((repr(sheet.title) for sheet in others), 5)
+        rest = f"not {names}: if the table is there, move its sheet to the front"
+        yield f"only the first sheet, {first.title!r}{hidden}, was read, {rest}"
+    elif hidden:
+        yield f"the sheet {first.title!r}{hidden} was read"
 
 
 def _text(cell: Any) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from monai_fusion.datalist.spelling import nfc, spelled_out, the_equal, written_twice
 from monai_fusion.datalist.spreadsheet import is_spreadsheet, sheet_rows
-from monai_fusion.datalist.wording import did_you_mean, quoted
-from monai_fusion.errors import InputError, Problem
+from monai_fusion.datalist.table_text import text_rows
+from monai_fusion.datalist.wording import a_few, counted, did_you_mean, quoted
+from monai_fusion.errors import InputError, Problem, noted
 
-_DELIMITERS = {"\t": "tab", ";": "semicolon", ",": "comma"}  # the first decides where two split equally well
+_TWO_SPELLINGS = "they differ only in how letters with accents are stored: write one of them in all rows"
+
+Line = tuple[int, list[str]]
+"""The cells of a line, and its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,13 @@ class ParticipantsTable:
             InputError: A column is not there, an id is empty, or two rows of a participant differ.
         """
         self._require_columns((id_column, *used_columns), named_by or {})
+        named = [row.values[id_column] for row in self.rows]
+        problems = [
+            Problem(spellings[0], id_column, f"there in {len(spellings)} spellings, as {both}", "one", _TWO_SPELLINGS)
+            for spellings in written_twice(named).values()
+            for both in [" and ".join(map(spelled_out, spellings))]
+        ]
         rows: dict[str, TableRow] = {}
-        problems = []
         for row in self.rows:
             participant_id = row.values[id_column]
             if not participant_id:
@@ -72,6 +80,22 @@ class ParticipantsTable:
             raise InputError(problems, heading=str(self.path))
         return rows
 
+    def with_columns(self, names: Iterable[str]) -> ParticipantsTable:
+        """The same with those of the columns renamed that are one of ``names`` in other letters, equal in NFC."""
+        renamed = {
+            column: name
+            for name in names
+            if name not in self.columns and (column := the_equal(name, self.columns)) is not None
+        }
+        if not renamed:
+            return self
+        columns = tuple(renamed.get(column, column) for column in self.columns)
+        rows = tuple(
+            TableRow(row.line, {renamed.get(column, column): value for column, value in row.values.items()})
+            for row in self.rows
+        )
+        return replace(self, columns=columns, rows=rows)
+
     def _require_columns(self, names: tuple[str, ...], named_by: Mapping[str, str]) -> None:
         problems = []
         for name in dict.fromkeys(names):
@@ -80,8 +104,8 @@ class ParticipantsTable:
                 known += f"; name one with {named_by[name]}" if name in named_by else ""
                 advice = did_you_mean(name, self.columns)
                 problems.append(Problem("column", quoted(name), "not there", advice=f"{advice} {known}".strip()))
-            elif self.columns.count(name) > 1:
-                problems.append(Problem("column", quoted(name), f"there {self.columns.count(name)} times", "once"))
+            elif (times := sum(nfc(column) == nfc(name) for column in self.columns)) > 1:
+                problems.append(Problem("column", quoted(name), f"there {times} times", "once"))
         if problems:
             raise InputError(problems, heading=str(self.path))
 
@@ -89,8 +113,7 @@ class ParticipantsTable:
 def read_participants_table(path: Path) -> ParticipantsTable:
     """Read a table with a header line: the first sheet of an .xlsx, or text whose header tells comma, semicolon or tab.
 
-    Text is UTF-8 (with or without byte order mark) or UTF-16 with its mark, as Excel's "Unicode text"; anything else is
-    read as Windows-1252, and a note says so.
+    Text may begin with Excel's ``sep=;``. It is UTF-8 or UTF-16; anything else is read as Windows-1252, with a note.
 
     Raises:
         InputError: The file cannot be read, is no such table, or a row has more or fewer values than the header.
@@ -98,45 +121,47 @@ def read_participants_table(path: Path) -> ParticipantsTable:
     content = _content(path)
     if is_spreadsheet(content):
         rows, notes = sheet_rows(path, content)
-        return _table(path, rows, "", notes)
-    text, notes = _text(path, content)
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(_DELIMITERS, key=lambda sign: len(next(csv.reader([header], delimiter=sign), [])))
-    return _table(path, _csv_rows(path, text, delimiter), f", separated by {_DELIMITERS[delimiter]}", notes)
+        how = ""
+    else:
+        rows, separated, notes = text_rows(path, content)
+        how = f", separated by {separated}"
+    with noted(notes):
+        return _table(path, rows, how, notes)
 
 
-def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        for cells in reader:
-            yield reader.line_num, cells
-    except csv.Error as error:
-        raise InputError(Problem(str(path), f"line {reader.line_num}", f"not a table ({error})")) from None
-
-
-def _table(path: Path, lines: Iterable[tuple[int, list[str]]], how: str, notes: tuple[str, ...]) -> ParticipantsTable:
+def _table(path: Path, lines: Sequence[Line], how: str, notes: tuple[str, ...]) -> ParticipantsTable:
     """The table of these lines, of which the first that holds anything is the header."""
-    columns: tuple[str, ...] = ()
+    filled = [(number, values) for number, cells in lines if any(values := [cell.strip() for cell in cells])]
+    if not filled:
+        raise InputError(Problem(str(path), seen="an empty file", wanted="a table with a header line"))
+    (first, header), *others = filled
+    columns = tuple(_without_empty_end(header, 0))
+    others = [(number, _without_empty_end(values, len(columns))) for number, values in others]
     rows: list[TableRow] = []
     problems = []
-    for number, cells in lines:
-        values = [cell.strip() for cell in cells]
-        if not any(values):
+    for number, values in others:
+        if len(values) == len(columns):
+            rows.append(TableRow(number, dict(zip(columns, values, strict=True))))
             continue
-        if not columns:
-            columns = tuple(_without_empty_end(values, 0))
-            continue
-        values = _without_empty_end(values, len(columns))
-        if len(values) != len(columns):
-            wanted = f"{len(columns)}: {', '.join(columns)}"
-            problems.append(Problem(f"line {number}", seen=f"{len(values)} values{how}", wanted=wanted))
-            continue
-        rows.append(TableRow(number, dict(zip(columns, values, strict=True))))
+        wanted = f"{len(columns)}: {', '.join(columns)}"
+        problems.append(Problem(f"line {number}", seen=f"{len(values)} values{how}", wanted=wanted))
     if problems:
-        raise InputError(problems, heading=str(path))
-    if not columns:
-        raise InputError(Problem(str(path), seen="an empty file", wanted="a table with a header line"))
+        raise InputError(_title_above(first, columns, others) or problems, heading=str(path))
     return ParticipantsTable(path, columns, tuple(rows), notes)
+
+
+def _title_above(first: int, columns: Sequence[str], others: Sequence[Line]) -> Problem | None:
+    """The one problem of a table that begins with a line which is no header; ``None`` if it is rows that are wrong."""
+    widest = max(len(values) for _, values in others)
+    header = next(((number, values) for number, values in others if len(values) == widest and all(values)), None)
+    longer = sum(len(values) > len(columns) for _, values in others)
+    if header is None or widest <= len(columns) or longer * 2 <= len(others):
+        return None
+    number, names = header
+    title = ", ".join(map(quoted, columns))
+    seen = f"{counted(len(columns), 'value')} ({title}), while the lines from {number} on have up to {widest}"
+    advice = f"is line {number} the header ({a_few(names, 4)})? Then delete what stands above it"
+    return Problem(f"line {first}", seen=seen, wanted="the names of the columns", advice=advice)
 
 
 def _without_empty_end(values: list[str], at_least: int) -> list[str]:
@@ -155,17 +180,3 @@ def _content(path: Path) -> bytes:
         raise InputError(Problem(str(path), seen="there is no such file")) from None
     except OSError as error:
         raise InputError(Problem(str(path), seen=f"cannot be read ({error.strerror or error})")) from None
-
-
-def _text(path: Path, content: bytes) -> tuple[str, tuple[str, ...]]:
-    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        return content.decode(encoding), ()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-    note = f"{path}, line {line}: not UTF-8, so the table was read as Windows-1252: check names with special letters"
-    try:
-        return content.decode("cp1252"), (note,)
-    except UnicodeDecodeError:
-        advice = "save the table as CSV UTF-8"
-        raise InputError(Problem(str(path), f"line {line}", "text in an unknown encoding", "UTF-8", advice)) from None

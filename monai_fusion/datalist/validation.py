@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding, Place
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry
+from monai_fusion.datalist.spelling import by_nfc
 from monai_fusion.datalist.wording import did_you_mean, misspelt, quoted
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -116,9 +117,9 @@ def _head(fields: dict[str, Any]) -> tuple[DatalistFile, list[Finding]]:
 
 
 def _repeated_classes(classes: list[str]) -> Iterator[Finding]:
-    for name in dict.fromkeys(classes):
-        if classes.count(name) > 1:
-            yield _about_head("classes", f"{quoted(name)} stands there {classes.count(name)} times", "once")
+    for spellings in by_nfc(classes).values():
+        if len(spellings) > 1:
+            yield _about_head("classes", f"{quoted(spellings[0])} stands there {len(spellings)} times", "once")
 
 
 def _entry(raw: Any, place: Place) -> tuple[Entry | None, list[Finding]]:

@@ -7,6 +7,8 @@ import functools
 import json
 from collections.abc import Iterable, Sequence
 
+from monai_fusion.datalist.spelling import nfc
+
 QUOTED_AT_MOST = 60
 
 
@@ -17,6 +19,12 @@ def quoted(value: object) -> str:
     except (TypeError, ValueError):
         text = repr(value)
     return text if len(text) <= QUOTED_AT_MOST else f"{text[: QUOTED_AT_MOST - 4]} ..."
+
+
+def shortened(text: str, at_most: int = 160) -> str:
+    """A long path with its middle left out: beginning and end say where it is."""
+    half = (at_most - 5) // 2
+    return text if len(text) <= at_most else f"{text[:half]} ... {text[-half:]}"
 
 
 def one_of(names: Sequence[str]) -> str:
@@ -39,8 +47,8 @@ def counted(number: int, noun: str) -> str:
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate likely meant by ``word``: same but for case, one that begins so, a similar one, or ``None``."""
-    folded = {candidate.casefold(): candidate for candidate in candidates}
-    key = word.strip().casefold()
+    folded = {nfc(candidate).casefold(): candidate for candidate in candidates}
+    key = nfc(word).strip().casefold()
     if not key:
         return None
     if key in folded:

@@ -21,6 +21,7 @@ from monai_fusion.datalist import DatalistError, check_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
 from monai_fusion.evaluation.model_loader import check_model, read_model
+from monai_fusion.messages import make_visible, visible
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import check_overrides
 from monai_fusion.output_folder import claim, make_writable
@@ -134,6 +135,7 @@ def report_input_errors() -> None:
     threading.excepthook = _report_thread
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_no_echo)
+        handler.addFilter(make_visible)
 
 
 def _is_no_echo(record: logging.LogRecord) -> bool:
@@ -197,7 +199,7 @@ def _log_failure(message: str, traceback: Any) -> None:
 
 def _say(message: str) -> None:
     # In one piece, as other processes may write to the same terminal.
-    sys.stderr.write(f"{message}\n")
+    sys.stderr.write(f"{visible(message, keep=chr(10))}\n")
     sys.stderr.flush()
 
 
@@ -249,4 +251,5 @@ def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> 
     log = logging.FileHandler(folder / log_name, mode="a" if resume else "w", encoding="utf-8")
     log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     log.addFilter(_is_no_echo)
+    log.addFilter(make_visible)
     logging.getLogger().addHandler(log)

@@ -135,7 +135,10 @@ def test_the_first_sheet_of_a_workbook_is_read_as_text(workbook: Callable[..., P
         {"ID": "sub-03", "Größe": "x", "age": "20-25", "left": "FALSE", "note": "é"},
     ]
     assert [row.line for row in table.rows] == [2, 3]
-    assert table.notes == (f"{path}: only the first sheet, 'People', was read",)
+    assert table.notes == (
+        f"{path}: only the first sheet, 'People', was read, not 'Codes': "
+        "if the table is there, move its sheet to the front",
+    )
 
 
 def test_a_workbook_is_told_by_its_content_not_its_name(workbook: Callable[..., Path]) -> None:
@@ -155,3 +158,123 @@ def test_ranges_that_excel_made_dates_of_are_noted(workbook: Callable[..., Path]
 def test_a_workbook_without_anything_is_refused(workbook: Callable[..., Path]) -> None:
     with pytest.raises(InputError, match="an empty file"):
         read_participants_table(workbook([]))
+
+
+@pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "\ufeffsep=;", "sep=;;;", "\r\nsep=;"])
+def test_excels_line_that_names_the_separator_is_understood(line: str, table: Callable[[bytes], Path]) -> None:
+    read = read_participants_table(table(f"{line}\r\nid;gender, at birth\r\na;M\r\n".encode()))
+    assert read.columns == ("id", "gender, at birth")
+    assert [(row.line, row.values["id"]) for row in read.rows] == [(3 + line.count("\n"), "a")]
+
+
+def test_any_sign_that_excel_may_be_told_to_separate_by_is_understood(table: Callable[[bytes], Path]) -> None:
+    assert read_participants_table(table(b"sep=|\nid|gender\na|M\n")).columns == ("id", "gender")
+    assert read_participants_table(table(b"sep=\t\nid\tgender\na\tM\n")).columns == ("id", "gender")
+
+
+@pytest.mark.parametrize("title", ["LEMON 2019", "LEMON 2019;;", "LEMON, of 2019", "LEMON 2019;;\n;;\nfrom the study"])
+def test_a_title_above_the_header_is_one_problem_that_names_the_likely_header(
+    title: str, table: Callable[[bytes], Path]
+) -> None:
+    rows = "".join(f"sub-{number:02d};M;20,5\n" for number in range(1, 9))
+    line = title.count("\n") + 2
+    with pytest.raises(InputError) as raised:
+        read_participants_table(table(f"{title}\nparticipant_id;gender;age\n{rows}".encode()))
+    (problem,) = raised.value.problems
+    assert problem.where == "line 1"
+    assert problem.advice == (
+        f"is line {line} the header (participant_id, gender, age)? Then delete what stands above it"
+    )
+
+
+def test_rows_that_are_too_long_each_by_itself_are_no_title(table: Callable[[bytes], Path]) -> None:
+    with pytest.raises(InputError) as raised:
+        read_participants_table(table(b"id,gender\na,M\nb,F\nc,F,1,2\nd,M\n"))
+    assert [problem.where for problem in raised.value.problems] == ["line 4"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32"])
+def test_text_in_utf16_is_read_with_and_without_its_mark(encoding: str, table: Callable[[bytes], Path]) -> None:
+    path = table("id\tgender\nsub-Jörg\tm\u00e4nnlich\n\u65e5\u672c\tM\n".encode(encoding))
+    read = read_participants_table(path)
+    assert [row.values["id"] for row in read.rows] == ["sub-Jörg", "\u65e5\u672c"]
+    said = f"{path}: read as UTF-16, although it does not begin with the mark of that"
+    assert read.notes == ((said,) if encoding in ("utf-16-le", "utf-16-be") else ())
+
+
+def test_a_nul_byte_in_other_text_is_an_error_with_its_line(table: Callable[[bytes], Path]) -> None:
+    with pytest.raises(InputError, match=r"line 2: a NUL byte"):
+        read_participants_table(table(b"id,gender\na,M\0\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ('id,gender\nsub-1,M\nsub-2,"M\nsub-3,F\nsub-4,F\nsub-5,M"\nsub-6,M\n', "lines 3 to 6"),
+        ('id,gender\nsub-1,M\nsub-2,"M\nsub-3,F"\n', "lines 3 to 4"),
+        ('id,gender,age\nsub-1,M,1\nsub-2,"M,1\nsub-3,F",2\n', "lines 3 to 4"),
+        ('id,gender\nsub-1,M\nsub-2,"M\nsub-3,F\nsub-4,F\n', "lines 3 to 5"),  # to the end of the file
+        ('id,gender\nsub-1,M\nsub-2,"M\nsub-3,F\nsub-4,"F\nsub-5,M\n', "lines 3 to 5"),
+        ('id\tgender\tnote\nsub-1\tM\t"two\nlines"\nsub-2\tF\t\n', "lines 2 to 3"),  # a TSV of BIDS knows no quotes
+    ],
+)
+def test_a_quotation_mark_that_swallows_rows_is_an_error_with_both_lines(
+    text: str, lines: str, table: Callable[[bytes], Path]
+) -> None:
+    with pytest.raises(InputError) as raised:
+        read_participants_table(table(text.encode()))
+    assert raised.value.problems[0].field == lines
+    assert "a quotation mark opens a text in line" in raised.value.problems[0].seen
+
+
+def test_a_comment_of_several_lines_in_a_csv_is_a_comment(table: Callable[[bytes], Path]) -> None:
+    read = read_participants_table(table(b'id,gender,note\n1,M,"slept,\nthen 2, 3 errors"\n2,F,\n'))
+    assert [(row.line, row.values["id"], row.values["note"]) for row in read.rows] == [
+        (2, "1", "slept,\nthen 2, 3 errors"),
+        (4, "2", ""),
+    ]
+
+
+def test_what_a_sheet_hides_or_never_computed_is_noted(tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "People"
+    sheet.append(["id", "code", "gender"])
+    for number in range(1, 7):
+        sheet.append([f"sub-{number:02d}", number % 2, f'=IF(B{number + 1}=1,"M","F")'])
+    for number in (4, 5, 6, 60):
+        sheet.row_dimensions[number].hidden = True
+    path = tmp_path / "people.xlsx"
+    book.save(path)
+    table = read_participants_table(path)
+    assert [row.values["gender"] for row in table.rows] == [""] * 6
+    assert table.notes == (
+        f"{path}: lines 4, 5, 6 are hidden in the sheet, by a filter or by hand, and read like the others",
+        f"{path}: 6 formulas (lines 2, 3, 4, 5, 6, 7) were never computed, so they are empty: "
+        "open the file in a spreadsheet program and save it",
+    )
+
+
+def test_the_notes_on_a_table_are_told_with_the_error_that_they_explain(tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    first = book.active
+    assert first is not None
+    first.title = "read me"
+    first.append(["Our cohort of 2019"])
+    book.create_sheet("People").append(["id", "gender"])
+    path = tmp_path / "people.xlsx"
+    book.save(path)
+    for _ in range(3):
+        first.append(["as measured", "by us"])
+    book.save(path)
+    with pytest.raises(InputError) as raised:
+        read_participants_table(path)
+    assert str(raised.value).splitlines()[-1] == (
+        f"note: {path}: only the first sheet, 'read me', was read, not 'People': "
+        "if the table is there, move its sheet to the front"
+    )

@@ -1,0 +1,84 @@
+"""Who was probably meant by an id that nobody else has: named together with the option that would join the two."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from monai_fusion.datalist.files import natural_key
+from monai_fusion.datalist.identity import loose_key
+from monai_fusion.datalist.spelling import cleaned
+from monai_fusion.datalist.wording import counted
+
+LOOSE = "add --loose-ids"
+MAP = "if so, add --id-map TABLE with both ids in a row, or write them alike"
+_SHOWN_AT_MOST = 10
+_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Two ids that are probably one participant's.
+
+    Attributes:
+        name: The one that was looked for.
+        other: The one that was found.
+        advice: What would join them.
+    """
+
+    name: str
+    other: str
+    advice: str
+
+
+def near_misses(names: Iterable[str], others: Iterable[str], sources: Iterable[Collection[str]]) -> dict[str, Near]:
+    """For each of the names, if there is just one, the one of the others that is nearest to it.
+
+    Args:
+        names: Ids that lack something.
+        others: Ids that nobody has a use for.
+        sources: All ids of each source: ``--loose-ids`` is not advised if it would make one of two of them.
+    """
+    ours, theirs = sorted(set(names), key=natural_key), sorted(set(others), key=natural_key)
+    ambiguous = {key for source in sources for key, number in Counter(map(loose_key, source)).items() if number > 1}
+    found: dict[str, Near] = {}
+    for key_of, advice in ((loose_key, LOOSE), (_wide_key, MAP)):
+        wanted, there = (_by_key(each, key_of) for each in (ours, theirs))
+        for key, names_here in wanted.items():
+            if key and len(names_here) == len(there.get(key, ())) == 1 and names_here[0] not in found:
+                name, other = names_here[0], there[key][0]
+                # Anyone's two ids keep --loose-ids from running at all.
+                found[name] = Near(name, other, MAP if ambiguous else advice)
+    return {name: near for name, near in found.items() if near.name != near.other}
+
+
+def told(pairs: Collection[Near], kinds: tuple[str, str], lines: Mapping[str, int] | None = None) -> Iterator[str]:
+    """A note for each pair: ``sub-06 (EEG) and SUB-06 (MRI) are probably one participant: add --loose-ids``.
+
+    Args:
+        pairs: The pairs.
+        kinds: Where the name and the other come from.
+        lines: The line in a table of the others.
+    """
+    for near in list(pairs)[:_SHOWN_AT_MOST]:
+        where = kinds[1] if lines is None or near.other not in lines else f"{kinds[1]}, line {lines[near.other]}"
+        yield f"{near.name} ({kinds[0]}) and {near.other} ({where}) are probably one participant: {near.advice}"
+    if len(pairs) > _SHOWN_AT_MOST:
+        yield f"and so are {counted(len(pairs) - _SHOWN_AT_MOST, 'more pair')} of {kinds[0]} and {kinds[1]}"
+
+
+def _by_key(names: Iterable[str], key_of: Callable[[str], str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(key_of(name), []).append(name)
+    return found
+
+
+def _wide_key(name: str) -> str:
+    """What is left of an id without accents, signs between words, and zeros in front of any of its numbers."""
+    letters = unicodedata.normalize("NFKD", cleaned(name).casefold())
+    words = "".join(sign if sign.isalnum() else " " for sign in letters if not unicodedata.combining(sign))
+    return "".join(_ZEROS.sub("", words).split())

@@ -1,0 +1,62 @@
+"""Text of others (ids, labels, file names) on its way to a terminal: what cannot be seen there is written out.
+
+A file name may hold control characters, by which a terminal is steered (0x9b begins a sequence as ESC [ does), and
+signs without width, so that two ids look alike and differ. Both are shown as JSON writes them: what is JSON stays JSON,
+with the same values.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+# Signs that count as letters or marks and yet show nothing: joiners, fillers of Hangul, selectors, a blank of Braille;
+# and the two hyphens (0x2010, 0x2011) that nobody can tell from the one of the keyboard.
+_BLANK = frozenset(
+    map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2010, 0x2011, 0x2800, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10)))
+)
+
+
+def is_unseen(sign: str) -> bool:
+    """Whether nobody can see what the sign is, a plain space apart, or a terminal obeys it instead of showing it."""
+    return sign in _BLANK or not sign.isprintable()
+
+
+def visible(text: str, keep: str = "") -> str:
+    r"""The text with every sign that cannot be seen written as in JSON: ``sub-04\u200b``, ``\u009b2J``, ``\n``.
+
+    Args:
+        text: Any text.
+        keep: Signs that are left as they are, such as the line ends of a message of several lines.
+    """
+    if text.isprintable() and _BLANK.isdisjoint(text):
+        return text
+    return "".join(_escaped(sign) if is_unseen(sign) and sign not in keep else sign for sign in text)
+
+
+def _escaped(sign: str) -> str:
+    if sign in "\n\t\r":
+        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}[sign]
+    units = sign.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+def say(message: str, *, err: bool = False) -> None:
+    """Print a message, of one line or several, for people or programs: every command prints by this.
+
+    Args:
+        message: The text; of what cannot be seen, line ends only are left as they are.
+        err: On standard error instead of standard output.
+    """
+    stream = sys.stderr if err else sys.stdout
+    stream.write(f"{visible(message, keep=chr(10))}\n")
+    stream.flush()
+
+
+def make_visible(record: logging.LogRecord) -> bool:
+    """A filter of logging: lets every line through, with what cannot be seen in it written out."""
+    message = record.getMessage()
+    shown = visible(message, keep="\n\t")
+    if shown != message:
+        record.msg, record.args = shown, ()
+    return True

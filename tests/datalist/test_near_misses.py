@@ -1,0 +1,206 @@
+"""Ids, labels and columns that nearly agree: what is one is joined; what is only near is named, with what joins it."""
+
+import json
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from monai_fusion.datalist import check_datalist
+from monai_fusion.datalist.building import BuildOptions, BuildResult, build_datalist
+from monai_fusion.datalist.identity import loose_key
+from monai_fusion.datalist.near_misses import LOOSE, MAP, near_misses
+from monai_fusion.datalist.split_options import SplitOptions
+from monai_fusion.errors import InputError
+
+PEOPLE = [f"sub-{number:02d}" for number in range(1, 17)]
+LABELS = dict(zip(PEOPLE, "MFMMFMMFMMFMMFMM", strict=True))
+
+
+def nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def nfd(text: str) -> str:
+    return unicodedata.normalize("NFD", text)
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> BuildOptions:
+    """Sixteen people, sub-01 to sub-16, with an empty EEG and MRI file each, and a table of them."""
+    for folder in ("eeg", "mri"):
+        (tmp_path / folder).mkdir()
+    for name in PEOPLE:
+        (tmp_path / f"eeg/{name}_EO_seg0.npy").touch()
+        (tmp_path / f"mri/{name}_T1w.nii.gz").touch()
+    built = BuildOptions(
+        tmp_path / "list.json", tmp_path / "eeg", tmp_path / "mri", participants=tmp_path / "participants.csv"
+    )
+    write_table(built, {})
+    return built
+
+
+def write_table(options: BuildOptions, other_ids: dict[str, str], name: str = "gender") -> None:
+    assert options.participants is not None
+    rows = [f"{other_ids.get(person, person)},{label}" for person, label in LABELS.items()]
+    options.participants.write_text("\n".join([f"participant_id,{name}", *rows]), encoding="utf-8")
+
+
+def rename(folder: Path | None, old: str, new: str) -> None:
+    assert folder is not None
+    for path in folder.glob(f"{old}_*"):
+        path.rename(path.with_name(path.name.replace(old, new)))
+
+
+def everyone(result: BuildResult) -> dict[str, dict[str, str]]:
+    assert check_datalist(result.path) == []
+    document = json.loads(result.path.read_text(encoding="utf-8"))
+    return {row["participant_id"]: row for part in ("training", "validation", "test") for row in document[part]}
+
+
+def message(options: BuildOptions) -> list[str]:
+    with pytest.raises(InputError) as raised:
+        build_datalist(options)
+    assert not options.out.exists()
+    return str(raised.value).splitlines()
+
+
+@pytest.mark.parametrize("eeg", [nfc, nfd])
+@pytest.mark.parametrize("mri", [nfc, nfd])
+@pytest.mark.parametrize("table", [nfc, nfd])
+def test_one_person_in_composed_and_decomposed_letters_is_one_and_called_as_in_the_table(
+    eeg: Callable[[str], str], mri: Callable[[str], str], table: Callable[[str], str], options: BuildOptions
+) -> None:
+    rename(options.eeg_dir, "sub-03", eeg("sub-Jörg"))
+    rename(options.mri_dir, "sub-03", mri("sub-Jörg"))
+    write_table(options, {"sub-03": table("sub-Jörg")})
+    rows = everyone(build_datalist(options))
+    assert len(rows) == 16
+    assert rows[table("sub-Jörg")] == {
+        "participant_id": table("sub-Jörg"),
+        "label": "M",
+        "eeg": eeg("eeg/sub-Jörg_EO_seg0.npy"),
+        "mri": mri("mri/sub-Jörg_T1w.nii.gz"),
+    }
+
+
+def test_two_spellings_in_one_place_are_an_error_and_not_merged(options: BuildOptions) -> None:
+    rename(options.mri_dir, "sub-03", nfd("sub-Jörg"))
+    rename(options.mri_dir, "sub-04", nfc("sub-Jörg"))
+    assert message(options) == [
+        f"MRIs: sub-Jo\\u0308rg and {nfc('sub-Jörg')}, expected one spelling: they differ only in how letters with "
+        "accents are stored: if this is one person, rename the files"
+    ]
+    rename(options.mri_dir, nfc("sub-Jörg"), "sub-04")
+    write_table(options, {"sub-03": nfd("sub-Jörg"), "sub-05": nfc("sub-Jörg")})
+    assert "there in 2 spellings, as sub-Jo\\u0308rg and" in message(options)[1]
+
+
+def test_labels_classes_and_columns_are_compared_in_composed_letters(options: BuildOptions) -> None:
+    write_table(options, {}, nfd("größe"))
+    assert options.participants is not None
+    text = options.participants.read_text(encoding="utf-8")
+    text = text.replace(",M", nfd(",männlich")).replace(",F", ",weiblich")
+    options.participants.write_text(text, encoding="utf-8")
+    named = replace(options, label_column=nfc("größe"))
+    rows = everyone(build_datalist(replace(named, classes=(nfc("männlich"), "weiblich"))))
+    assert rows["sub-01"]["label"] == nfc("männlich")
+    mapped = replace(named, maps=(nfc("männlich=M"), "weiblich=F"), force=True, keep=(nfc("größe"),))
+    rows = everyone(build_datalist(mapped))
+    assert (rows["sub-01"]["label"], rows["sub-01"][nfc("größe")]) == ("M", nfd("männlich"))
+    options.out.unlink()
+    assert message(replace(named, classes=(nfc("männlich"), nfd("männlich")))) == [
+        f'--classes: "{nfc("männlich")}" "{nfd("männlich")}", expected two or more different names'
+    ]
+
+
+ODD_IDS = {
+    "sub-01": "sub-01\u200b",
+    "sub-02": "sub\u201102",
+    "sub-03": "\ufeffsub-03",
+    "sub-04": "SUB-04",
+    "sub-05": "5.0",
+    "sub-06": '="sub-06"',
+    "sub-07": "'sub-07",
+    "sub-08": "sub_08",
+    "sub-09": "sub-9",
+}
+
+
+def test_everyone_without_a_row_is_told_the_nearest_and_the_option_joins_them(options: BuildOptions) -> None:
+    write_table(options, ODD_IDS)
+    shown = {**ODD_IDS, "sub-01": "sub-01\\u200b", "sub-02": "sub\\u201102", "sub-03": "\\ufeffsub-03"}
+    assert message(options)[1:-1] == [
+        f"  {name} gender: not in the table, expected a row: {shown[name]} in line {line} is probably {name}: "
+        "add --loose-ids"
+        for line, name in enumerate(ODD_IDS, start=2)
+    ]
+    rows = everyone(build_datalist(replace(options, loose_ids=True)))
+    assert {name: row["label"] for name, row in rows.items()} == LABELS
+
+
+def test_two_recordings_of_ids_that_nearly_agree_are_told_and_the_option_joins_them(options: BuildOptions) -> None:
+    rename(options.mri_dir, "sub-06", "SUB-06")
+    result = build_datalist(options)
+    assert result.notes == ("sub-06 (EEG) and SUB-06 (MRI) are probably one participant: add --loose-ids",)
+    assert (result.only_eeg, result.only_mri) == (("sub-06",), ("SUB-06",))
+    assert len(everyone(build_datalist(replace(options, loose_ids=True, force=True)))) == 16
+    options.out.unlink()
+    allow = replace(options, split=SplitOptions(allow_missing=True))
+    assert message(allow)[0].endswith("if they are one, add --loose-ids, or rename the files")
+
+
+def test_a_map_of_ids_with_numbers_that_lost_their_form_is_told_and_the_option_joins_them(
+    options: BuildOptions, tmp_path: Path
+) -> None:
+    for number, name in enumerate(PEOPLE, start=1):
+        rename(options.eeg_dir, name, f"p{number}")
+    rows = [f"p{n},{name if n < 9 else f'{n}.0'}" for n, name in enumerate(PEOPLE, start=1)]
+    id_map = tmp_path / "map.csv"
+    id_map.write_text("\n".join(["a,b", *rows]), encoding="utf-8")
+    mapped = replace(options, id_map=id_map)
+    notes = build_datalist(mapped).notes
+    assert len(notes) == 8
+    assert notes[0] == "sub-09 (files or table) and 9.0 (map.csv) are probably one participant: add --loose-ids"
+    found = everyone(build_datalist(replace(mapped, loose_ids=True, force=True)))
+    assert {name: row["label"] for name, row in found.items()} == LABELS
+
+
+def test_an_option_that_could_not_run_is_not_advised(options: BuildOptions) -> None:
+    write_table(options, {"sub-01": "SUB-01", "sub-02": "1"})  # loosely, these two rows would be one participant's
+    assert not any("--loose-ids" in line for line in message(options))
+    assert near_misses(["a-01"], ["A-1"], [["x-1"]])["a-01"].advice == MAP
+    assert near_misses(["sub-01"], ["1"], [["sub-01"], ["1"]])["sub-01"].advice == LOOSE
+    assert near_misses(["sub-01"], ["1"], [["sub-01", "1"]])["sub-01"].advice == MAP
+    assert near_misses(["sub-01"], ["sub-11"], []) == {}
+
+
+def test_somebody_of_the_older_datalist_under_nearly_their_id_is_not_taken_for_new(options: BuildOptions) -> None:
+    old = build_datalist(options).path.rename(options.out.with_name("old.json"))
+    assert options.eeg_dir is not None
+    assert options.mri_dir is not None
+    (options.eeg_dir / "SUB-16_EO_seg0.npy").touch()
+    (options.mri_dir / "SUB-16_T1w.nii.gz").touch()
+    if len(list(options.mri_dir.glob("*16*"))) == 1:
+        pytest.skip("this file system does not tell upper and lower case apart")
+    write_table(options, {"sub-01": "SUB-16"})
+    assert message(replace(options, extend=old)) == [
+        f"SUB-16: new, and looks like sub-16 of {old}: if this is one person, keep the files of one id"
+    ]
+
+
+def test_an_older_datalist_in_other_letters_keeps_its_people_and_their_ids(options: BuildOptions) -> None:
+    for folder in (options.eeg_dir, options.mri_dir):
+        rename(folder, "sub-03", nfd("sub-Jörg"))
+    write_table(options, {"sub-03": nfd("sub-Jörg")})
+    first = everyone(build_datalist(options))
+    old = options.out.rename(options.out.with_name("old.json"))
+    write_table(options, {"sub-03": nfc("sub-Jörg")})
+    assert everyone(build_datalist(replace(options, extend=old))) == first
+
+
+@pytest.mark.parametrize("name", ["10002", "010002", "sub-010002", "SUB_10002", "10002.0", '="010002"', "'sub-10002"])
+def test_what_ids_have_in_common_does_not_depend_on_what_a_spreadsheet_made_of_them(name: str) -> None:
+    assert loose_key(name) == "10002"
