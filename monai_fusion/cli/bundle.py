@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from monai_fusion.messages import say
+
 
 def bundle(
     out: Annotated[
@@ -25,7 +27,7 @@ def bundle(
     from monai_fusion.shipped_bundle import copy_bundle, shipped_bundle
 
     if out is None:
-        typer.echo(shipped_bundle())
+        say(str(shipped_bundle()))
         return
     files = copy_bundle(out)
-    typer.echo(f"wrote {len(files)} files to {out}; edit {out / 'configs' / 'train.yaml'}")
+    say(f"wrote {len(files)} files to {out}; edit {out / 'configs' / 'train.yaml'}")

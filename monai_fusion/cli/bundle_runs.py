@@ -14,6 +14,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from monai_fusion.messages import say
+
 _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
 _CONFIGS = {"train": "train.yaml", "evaluate": "evaluate.yaml", "predict": "inference.yaml"}
 _WIDTH = 26
@@ -101,10 +103,9 @@ def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_label
     run = plan_run(_relative(config), words or ())
     _check_files(name, run.knobs, require_labels=require_labels)
     command = ("python", "-m", "monai.bundle", *run.words)
-    typer.echo(shlex.join(command) if os.name == "posix" else subprocess.list2cmdline(command))
+    say(shlex.join(command) if os.name == "posix" else subprocess.list2cmdline(command))
     if dry_run:
         return
-    sys.stdout.flush()
     sys.exit(_start(run.words))
 
 

@@ -134,11 +134,11 @@ def _print_warnings(warnings: Sequence[Finding]) -> None:
 
 def _print_hollow(notes: Sequence[Finding]) -> None:
     if notes:
-        typer.echo(
+        say(
             "Files that are there but hold no recording; a run refuses them (--deep looks into all files):", err=True
         )
         for note in notes:
-            typer.echo(f"  {note}", err=True)
+            say(f"  {note}", err=True)
 
 
 def _print_json(examination: Examination, problems: Sequence[Finding], warnings: Sequence[Finding]) -> None:
