@@ -5,6 +5,7 @@ Every row is validated by itself, so that one wrong row does not hide what is wr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from monai_fusion.datalist.spelling import by_nfc
 from monai_fusion.datalist.wording import did_you_mean, misspelt, quoted
 
 Model = TypeVar("Model", bound=BaseModel)
+# Half of a sign of UTF-16, which JSON can write and which is no text.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 ENTRY_FIELDS = tuple(Entry.model_fields)
 TOP_FIELDS = tuple(field.alias or name for name, field in DatalistFile.model_fields.items())
@@ -139,7 +142,9 @@ def _entry(raw: Any, place: Place) -> tuple[Entry | None, list[Finding]]:
         or_keep = f' (If not, add "{meant}": null; "{written}" is then kept.)' if meant != "participant_id" else ""
         findings.append(about(written, "there is no such field", advice=f"did you mean {quoted(meant)}?{or_keep}"))
     for name in wrong:
-        if name in raw:
+        if name in raw and name not in _WANTED_IN_ENTRY:
+            findings.append(about(name, "half a sign in its name", advice="delete the field, or write its name again"))
+        elif name in raw:
             findings.append(about(name, _described(raw[name]), _WANTED_IN_ENTRY[name]))
         elif name not in misspellings.values():
             findings.append(about(name, "missing", _WANTED_IN_ENTRY[name]))
@@ -155,11 +160,13 @@ def _misspelt_fields(raw: Mapping[str, Any]) -> dict[str, str]:
 
 def _fitted(model: type[Model], fields: Mapping[str, Any]) -> tuple[Model | None, list[str]]:
     """The model, or ``None`` and the names of the fields that do not fit, each once, in pydantic's order."""
+    no_text = [name for name in fields if _SURROGATE.search(name)]  # pydantic would not say which
     try:
-        return model.model_validate(fields), []
+        fitted = model.model_validate({name: value for name, value in fields.items() if name not in no_text})
     except ValidationError as error:
         locations: Iterable[Any] = (detail["loc"][0] for detail in error.errors(include_url=False, include_input=False))
-        return None, list(dict.fromkeys(str(location) for location in locations))
+        return None, list(dict.fromkeys([*map(str, locations), *no_text]))
+    return (fitted, []) if not no_text else (None, no_text)
 
 
 def _described(value: Any) -> str:

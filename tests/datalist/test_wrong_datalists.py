@@ -376,3 +376,63 @@ def test_no_content_whatever_ends_in_a_traceback(
             read_datalist(path, require_labels=require_labels, require_files=require_files)
     else:
         read_datalist(path, require_labels=require_labels, require_files=require_files)
+
+
+def test_half_a_sign_in_the_name_of_a_field_is_a_problem_like_others(
+    document: Document, save: Callable[[str], Path]
+) -> None:
+    document["training"][0]["a\ud800"] = 1
+    document |= {"b\udfff": 1, "clases": 2}
+    text = json.dumps(document, indent=1)
+    assert [str(problem).partition(", ")[2].partition(":")[0] for problem in check_datalist(save(text))] == [
+        "sub-01 a\\ud800",
+        "b\\udfff",
+        "clases",
+    ]
+
+
+@pytest.mark.parametrize("path", ["d/" * 60 + "x.nii", "d/" * 3000 + "x.nii", "loop", "loop/x.nii", "x" * 5000])
+@pytest.mark.parametrize("field", ["mri", "eeg", "data_root"])
+def test_paths_by_way_of_a_link_to_its_own_folder_or_too_long_are_one_short_message(
+    path: str, field: str, document: Document, save: Callable[[Document], Path], tmp_path: Path
+) -> None:
+    try:
+        (tmp_path / "data/d").symlink_to(".", target_is_directory=True)
+        (tmp_path / "data/loop").symlink_to("loop")
+    except OSError:
+        pytest.skip("links need a privilege on Windows")
+    if field == "data_root":
+        document["data_root"] = f"../data/{path}"
+    else:
+        document["training"][0][field] = path
+    (problem,) = check_datalist(save(document))
+    assert problem.field == field
+    assert len(str(problem)) < 400
+
+
+def test_a_way_that_ends_after_some_turns_through_a_link_to_its_own_folder_is_a_way(
+    document: Document, save: Callable[[Document], Path], tmp_path: Path
+) -> None:
+    try:
+        (tmp_path / "data/d").symlink_to(".", target_is_directory=True)
+    except OSError:
+        pytest.skip("links need a privilege on Windows")
+    document["training"][0]["mri"] = "d/d/d/mri/sub-01_T1w.nii.gz"
+    assert check_datalist(save(document)) == []
+
+
+def test_single_quotes_throughout_are_told_twenty_times_with_three_excerpts_and_the_number_of_all(
+    document: Document, save: Callable[[str], Path]
+) -> None:
+    document["training"] += [
+        {**document["training"][0], "participant_id": f"sub-{number}", "exclude": "x"} for number in range(20, 60)
+    ]
+    text = json.dumps(document).replace("}, {", "},\n{").replace('"', "'")
+    with pytest.raises(InputError) as raised:
+        read_datalist(save(text))
+    message = str(raised.value)
+    assert len(raised.value.problems) == text.count("\n") + 1
+    assert len(message) < 3000
+    assert message.count("\n    ") == 3 * 2
+    assert message.count("double quotes") == 20
+    assert message.endswith(f"  ... and {text.count(chr(10)) + 1 - 20} more like that of line 20")
