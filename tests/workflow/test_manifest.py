@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
@@ -222,23 +221,21 @@ def vars_of(record: ParticipantRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
-def test_known_files_are_not_read_again_for_the_digest(cohort: Datalist, tmp_path: Path) -> None:
-    import os
-
-    for record in (*cohort.records("training"), *cohort.records("test")):
-        for path in (*record.eeg, record.mri):
-            assert path is not None
-            os.utime(path, (1.0e9, 1.0e9))  # old enough for the index
+def test_known_files_are_not_read_again_for_the_digest(
+    cohort: Datalist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monai_fusion.data.stamps.SETTLED_AFTER_NS", -(10**12))  # no file is too young
     store = tmp_path / "store"
     prepare(cohort, ["training", "test"], CHAINS, store, num_workers=1)
     assert layout_folder(store).exists()
     first = data_digests(cohort, store)
-    secret = cohort.records("test")[0].mri
-    assert secret is not None
-    status = secret.stat()
-    secret.write_bytes(np.zeros(status.st_size, np.uint8).tobytes())
-    os.utime(secret, ns=(status.st_mtime_ns, status.st_mtime_ns))  # same size, time and inode: the index trusts it
-    assert data_digests(cohort, store) == first
+    read: list[Path] = []
+    monkeypatch.setattr("monai_fusion.data.sources.content_hash", lambda path: read.append(Path(path)) or "read")
+    assert data_digests(cohort, store) == first and read == []
+    changed = cohort.records("test")[0].mri
+    assert changed is not None
+    changed.write_bytes(bytes(changed.stat().st_size + 1))
+    assert data_digests(cohort, store) != first and read == [changed]
 
 
 @pytest.mark.parametrize(
