@@ -103,6 +103,33 @@ def test_a_terminated_training_says_how_to_go_on_and_does(cohort: Cohort, uninte
     assert_same_training(tmp_path / "run", uninterrupted)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows delivers no SIGTERM")
+@pytest.mark.parametrize(
+    "numbers", [(signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)], ids=["SIGTERM", "Ctrl-C twice"]
+)
+def test_a_signal_to_all_processes_ends_in_a_message(numbers: tuple[signal.Signals, ...], cohort: Cohort) -> None:
+    folder = cohort.folder.parent / "runs" / f"group{len(numbers)}"
+    options = SMALL | {"num_epochs": "[20, 20]", "num_workers": 2, "datalist": cohort.datalist, "output_dir": folder}
+    process = subprocess.Popen(
+        bundle_command("train.yaml", **options),
+        stdout=-1,
+        stderr=-1,
+        text=True,
+        cwd=Path.home(),
+        start_new_session=True,
+    )
+    while process.poll() is None and not epoch_is_saved(1)(folder):
+        time.sleep(0.01)
+    time.sleep(0.5)  # in the middle of an epoch, in which the processes that load data work
+    for number in numbers:
+        os.killpg(process.pid, number)
+        time.sleep(0.3)
+    _, said = process.communicate(timeout=100)
+    assert process.returncode == 128 + numbers[0], said
+    assert "Traceback" not in said
+
+
 def test_a_finished_training_resumed_says_so(cohort: Cohort, run_folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in [*run_folder.glob("*.pt*"), run_folder / "manifest.json"]}
     done = bundle_run("train.yaml", datalist=cohort.datalist, output_dir=run_folder, resume="true", **SMALL)

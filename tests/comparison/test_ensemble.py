@@ -1,6 +1,7 @@
 """The fold models of a variant as one model folder."""
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,20 @@ def test_members_of_different_recipes_are_refused(made: tuple[Plan, list[RunReco
     path = members[3].run.folder / RECIPE_FILE
     path.write_text(json.dumps(json.loads(path.read_text()) | {"fusion": "mean"}))
     with pytest.raises(InputError, match=r"^gated, fold 1, seed 1338 recipe.json: another recipe than the first"):
+        write_ensemble(plan, members)
+    assert not (plan.options.output_dir / "ensemble" / RECIPE_FILE).exists()
+
+
+def test_a_damaged_member_is_refused_by_its_file(made: tuple[Plan, list[RunRecord]]) -> None:
+    plan, members = made
+    path = members[1].run.folder / MODEL_FILE
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        (part,) = (info for info in archive.infolist() if "/data/" in info.filename)
+        place = content.index(archive.read(part))
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"model.pt: damaged: what it holds does not fit its checksums"):
         write_ensemble(plan, members)
     assert not (plan.options.output_dir / "ensemble" / RECIPE_FILE).exists()
 

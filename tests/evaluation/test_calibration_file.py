@@ -8,7 +8,7 @@ import pytest
 
 from monai_fusion.errors import InputError
 from monai_fusion.evaluation import CalibrationWriter, Prediction, fit_calibration, load_calibration
-from monai_fusion.evaluation.calibration_file import read_calibration
+from monai_fusion.evaluation.calibration_file import fitted_file, read_calibration
 from monai_fusion.run_folder import CALIBRATION_FILE
 
 TRAINING = [0] * 30 + [1] * 10
@@ -38,6 +38,29 @@ def fitted(wanted: tuple[float, float] = (0.75, 0.25), operating_point: object =
     probabilities = np.array([row.probabilities for row in rows])
     labels = np.array([row.label for row in rows])
     return fit_calibration(probabilities, labels, (0.5, 0.5), wanted, operating_point)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("network_prior", [0.0, 0.0]),
+        ("network_prior", [0.9, 0.9]),
+        ("target_prior", "$x"),
+        ("temperature", "inf"),
+        ("temperature", 0),
+        ("predictions", [{"label": 0, "probabilities": [2.0, -1.0]}]),
+        ("predictions", [{"label": 5, "probabilities": [0.5, 0.5]}]),
+        ("classes", 3),
+    ],
+)
+def test_values_that_no_training_writes_are_refused_in_a_line(tmp_path: Path, name: str, value: object) -> None:
+    content = fitted_file(["M", "F"], [7, 5], [0.5, 0.5], [], "validation").model_dump(mode="json")
+    (tmp_path / "calibration.json").write_text(json.dumps(content), encoding="utf-8")
+    load_calibration(tmp_path, ["M", "F"])
+    (tmp_path / "calibration.json").write_text(json.dumps(content | {name: value}), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_calibration(tmp_path, ["M", "F"])
+    assert "\n" not in str(caught.value)
 
 
 def test_it_reads_back_as_what_was_fitted(folder: Path) -> None:

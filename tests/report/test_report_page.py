@@ -1,7 +1,10 @@
 """``report.html``: what stands in it, what does not, and what it says of what is missing."""
 
+import io
 import json
 import math
+import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -253,6 +256,77 @@ def test_pickled_arrays_are_not_loaded(evaluation: Evaluation) -> None:
     ids = np.array([row["participant_id"] for row in rows_of(folder)], dtype=object)
     np.savez(folder / "embeddings.npz", participant_id=ids, fused=np.zeros((len(ids), 4)))
     assert not read_results(folder).embeddings
+
+
+HOSTILE = (None, True, -1, 1e308, 10**40, "", "$open('ran', 'w')", "a\0b", [], {}, [[[]]])
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "report_data.json", "manifest.json"])
+def test_any_value_of_another_type_gives_a_page_or_a_line(evaluation: Evaluation, name: str) -> None:
+    path = evaluation("one_participant") / name
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    keys = [(key, inner) for key, value in whole.items() for inner in (value if isinstance(value, dict) else [None])]
+    for place, value in enumerate(HOSTILE * 2):
+        key, inner = keys[place % len(keys)]
+        changed = {**whole, key: value if inner is None else {**whole[key], inner: value}}
+        path.write_text(json.dumps(changed), encoding="utf-8")
+        read_results(path.parent)
+    write_report(path.parent)
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "report_data.json", "embeddings.npz", "thumbnails.npz"])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "deep", "sparse", "zeros"])
+def test_what_is_no_such_file_is_as_if_it_were_not_there(evaluation: Evaluation, name: str, kind: str) -> None:
+    path = evaluation("one_participant") / name
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        if os.name == "nt":
+            pytest.skip("Windows has no named pipes in folders")
+        os.mkfifo(path)
+    elif kind == "sparse":
+        with path.open("wb") as stream:
+            stream.truncate(3 * 2**30)
+    else:
+        path.write_bytes(b"[" * 100_000 if kind == "deep" else bytes(1000))
+    assert read_results(path.parent).people
+
+
+def test_an_array_that_claims_gigabytes_is_not_made_room_for(evaluation: Evaluation) -> None:
+    folder = evaluation("two_classes")
+    header = io.BytesIO()
+    claim = {"descr": "<f4", "fortran_order": False, "shape": (1000, 800_000)}
+    np.lib.format.write_array_header_1_0(header, claim)
+    with zipfile.ZipFile(folder / "embeddings.npz", "w") as archive:
+        for name in ("participant_id", "fused"):
+            archive.writestr(f"{name}.npy", header.getvalue())
+    assert not read_results(folder).embeddings
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,)])
+def test_embeddings_of_no_or_one_dimension_make_no_map_and_no_fault(
+    evaluation: Evaluation, shape: tuple[int, ...]
+) -> None:
+    folder = evaluation("two_classes")
+    ids = np.array([row["participant_id"] for row in rows_of(folder)])
+    np.savez(folder / "embeddings.npz", participant_id=ids, fused=np.zeros((len(ids), *shape), np.float32))
+    write_report(folder)
+
+
+def test_an_id_with_a_nul_is_refused_without_showing_it(evaluation: Evaluation) -> None:
+    path = evaluation("two_classes") / "predictions.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("sub-001,", "sub\0-001,", 1), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_results(path.parent)
+    assert "\\x00" in str(caught.value) and "\0" not in str(caught.value)
+
+
+def test_a_folder_in_place_of_the_page_is_refused_in_a_line(evaluation: Evaluation) -> None:
+    folder = evaluation("one_participant")
+    (folder / "report.html").mkdir()
+    with pytest.raises(InputError, match="cannot be written"):
+        write_report(folder)
 
 
 def test_pictures_and_embeddings_find_their_participant_by_id(evaluation: Evaluation) -> None:

@@ -1,6 +1,7 @@
 """The recipe: what evaluation must know of a training, and how a wrong one is refused."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,32 @@ def test_an_entry_of_another_type_is_named(folder: Path, name: str, value: objec
     path = folder / "recipe.json"
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {name: value}), encoding="utf-8")
     assert message_of(folder) == f"{path} {name}: {value!r}, expected {wanted}: copy the run folder again"
+
+
+CODE = "$__import__('pathlib').Path('ran').touch()"
+
+
+@pytest.mark.parametrize("value", [None, True, -1, 1.5, 10**40, "", CODE, "@home", "a\0b", [], {}, [1, 2], [[[]]]])
+@pytest.mark.parametrize("name", ["orientation", "mri_size", "eeg_shape", "slab_depth", "classes", "eeg_store_dtype"])
+def test_an_entry_that_no_training_writes_is_refused_and_never_evaluated(
+    folder: Path, name: str, value: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = folder / "recipe.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {name: value}), encoding="utf-8")
+    message = message_of(folder)
+    assert message.startswith(f"{path} {name}: ") and "\n" not in message and "\0" not in message
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
+def test_a_recipe_that_is_no_file_or_nested_deep_is_refused_in_a_line(folder: Path) -> None:
+    path = folder / "recipe.json"
+    path.write_bytes(b"[" * 100_000)
+    assert message_of(folder).startswith(f"{path}: not JSON")
+    path.unlink()
+    os.mkfifo(path)
+    assert message_of(folder).startswith(f"{path}: is a named pipe")
+    path.unlink()
+    path.mkdir()
+    assert message_of(folder).startswith(f"{path}: is a folder")

@@ -1,6 +1,7 @@
 """What ends a run early is said in a short message and noted."""
 
 import errno
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from monai_fusion.data import FusionPrepareBatch
 from monai_fusion.errors import RunFailed
-from monai_fusion.workflow import run_engine
+from monai_fusion.workflow import run_engine, shared_memory
 
 KNOBS = {"batch_size": 4, "segments_at_once": 16, "mri_size": [128, 128, 128]}
 BATCH = {"eeg": torch.zeros(1, 1), "mri": torch.zeros(1, 1), "label": torch.zeros(1, 1)}
@@ -117,6 +118,64 @@ def test_a_full_disk_is_named_and_what_to_do() -> None:
     with pytest.raises(RunFailed, match="no space left to write to") as caught:
         run_engine(trainer_of(Network(in_training=full)), KNOBS)
     assert "runs/first/checkpoints/epoch_0001.pt" in str(caught.value) and "--resume true" in str(caught.value)
+
+
+WORKERS = {
+    "unable to allocate shared memory(shm) for file </torch_5095_1>: No space left on device (28)": "--shm-size",
+    "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's workers are out of"
+    " shared memory.": "--shm-size",
+    "Caught RuntimeError in DataLoader worker process 0.\nunable to mmap 12 bytes from file </torch_1>": "--shm-size",
+    "received 0 items of ancdata": "ulimit -n",
+    "Caught OSError in DataLoader worker process 1.\nOSError: [Errno 24] Too many open files: 'a'": "ulimit -n",
+    "DataLoader worker (pid 9) is killed by signal: Killed. ": "--batch_size",
+}
+
+
+@pytest.mark.parametrize("text", WORKERS)
+def test_what_data_loading_processes_run_out_of_is_named_with_the_remedy(text: str) -> None:
+    with pytest.raises(RunFailed) as caught:
+        run_engine(trainer_of(Network(in_training=RuntimeError(text))), KNOBS)
+    first, second = str(caught.value).splitlines()
+    assert "--num_workers 0" in second and WORKERS[text] in second and "torch_" not in first
+
+
+def test_a_folder_that_goes_away_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as gone:
+        (tmp_path / "run" / "history.csv").open("x")
+    with pytest.raises(RunFailed, match=r"history.csv: No such file or directory\n  was the folder deleted"):
+        run_engine(trainer_of(Network(in_training=gone.value)), KNOBS)
+
+
+def test_a_stop_that_also_ended_the_data_loading_processes_is_no_failure() -> None:
+    trainer = trainer_of(
+        Network(in_training=RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated."))
+    )
+    trainer.state.stopped_by = 15
+    record = Record()
+    run_engine(trainer, KNOBS, record)
+    assert record.told == ["begin", None]
+
+
+class Pictures(torch.utils.data.Dataset[dict[str, Tensor]]):
+    """Items of 4,000 bytes."""
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return {"mri": torch.zeros(500), "eeg": torch.zeros(500)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="shared memory is looked at on Linux alone")
+@pytest.mark.parametrize(("workers", "free", "warned"), [(2, 47_999, True), (2, 48_000, False), (0, 0, False)])
+def test_shared_memory_is_compared_with_the_batches_under_way(
+    workers: int, free: int, warned: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shared_memory, "shared_memory_free", lambda folder: free)
+    loader = torch.utils.data.DataLoader(Pictures(), batch_size=3, num_workers=workers)
+    assert shared_memory.bytes_in_batch(loader) == 12_000
+    shared_memory.warn_of_small_shared_memory(loader)
+    assert ("--num_workers 0" in caplog.text and "--shm-size" in caplog.text) is warned
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
