@@ -139,7 +139,7 @@ def test_fused_and_plain_transforms_share_their_entries(
 
 def test_wrong_files_are_refused_from_worker_processes_too(records: Records, store: Path) -> None:
     source(records[2]).write_bytes(b"no volume")
-    with pytest.raises(InputError, match=r"sub-02 .*not a NIfTI file"):
+    with pytest.raises(InputError, match=r"sub-02 .*a text"):
         mri(records, store, runner=Processes(2))
     assert len(entries(store)) == 3  # the others were prepared
 
