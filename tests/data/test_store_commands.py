@@ -72,7 +72,7 @@ def test_wrong_recordings_end_with_exit_code_2_after_the_others_are_prepared(
 ) -> None:
     (datalist.parent / "sub-01_T1w.nii.gz").write_bytes(b"no volume")
     assert fill(datalist, store) == 2
-    assert "sub-01" in (shown := capsys.readouterr().err) and "not a NIfTI file" in shown and "Traceback" not in shown
+    assert "sub-01" in (shown := capsys.readouterr().err) and "mri: a text, expected" in shown and "Traceback" not in shown
     assert len(list(store.rglob("*.npy"))) == 13
 
 
@@ -220,7 +220,7 @@ def test_two_dask_workers_do_the_same_work_as_threads(
     (datalist.parent / "sub-01_T1w.nii.gz").write_bytes(b"no volume")
     dask = ["--backend", "dask", "--scheduler", scheduler]
     assert run("preprocess", datalist, "--cache-dir", store, *dask, *SMALL) == 2
-    assert "not a NIfTI file" in capsys.readouterr().err
+    assert "mri: a text, expected" in capsys.readouterr().err
     entries = {path.name: path.read_bytes() for path in store.rglob("*.npy")}
     assert len(entries) == 13
     other = store.with_name("other")
