@@ -134,9 +134,7 @@ def _print_warnings(warnings: Sequence[Finding]) -> None:
 
 def _print_hollow(notes: Sequence[Finding]) -> None:
     if notes:
-        say(
-            "Files that are there but hold no recording; a run refuses them (--deep looks into all files):", err=True
-        )
+        say("Files that are there but hold no recording; a run refuses them (--deep looks into all files):", err=True)
         for note in notes:
             say(f"  {note}", err=True)
 

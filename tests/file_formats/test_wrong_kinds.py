@@ -102,6 +102,7 @@ def test_recordings_themselves_are_no_wrong_kind() -> None:
         ("a.npy", scalogram()[:6] + b"\x04\x00" + scalogram()[8:], ".npy format 4.0", "numpy.save"),
         ("a.npy", scalogram()[:10] + b"}" + scalogram()[11:], "a .npy file whose header is damaged", "copy or write"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",  # gzip's bytes hold the time
 )
 def test_a_wrong_name_or_a_wrong_way_of_saving_is_told(
     tmp_path: Path, name: str, content: bytes, seen: str, advice: str
