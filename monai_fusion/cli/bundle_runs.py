@@ -116,31 +116,54 @@ def _relative(path: Path) -> Path:
 
 
 def _check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> None:
-    """Check the datalist and the model as far as that goes without importing torch: the run itself checks all.
+    """Check the files that a run reads as far as that goes without importing torch: the run itself checks all.
 
     Raises:
-        InputError: There is no datalist, it is wrong, or the model is not there.
+        InputError: There is no datalist, it is wrong, or a model or file of weights is not there.
     """
     from monai_fusion.datalist import DatalistError, check_datalist
     from monai_fusion.errors import InputError, Problem
-    from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE
 
-    datalist = knobs["datalist"]
-    if not datalist:
+    if not knobs["datalist"]:
         raise InputError(Problem("DATALIST", seen="not given", wanted="the path of a datalist (monai-fusion datalist)"))
-    model = str(knobs.get("model_dir") or "")
-    model = str(knobs["output_dir"]) if model == "@output_dir" else model
-    if name != "train" and not model.startswith(("$", "@", "%")):
-        folder = Path(model).expanduser()
-        if missing := [each for each in (RECIPE_FILE, MODEL_FILE) if not (folder / each).is_file()]:
-            advice = "give the --output_dir of a training as --model_dir"
-            raise InputError(Problem(model, seen=f"no {missing[0]}", wanted="a trained model", advice=advice))
-        return  # which recordings its participants need is for the model to say
-    path = Path(datalist).expanduser()
-    modalities = knobs["modalities"]
-    sections = ("training", "validation", "test")
+    if name == "train":
+        _check_weights(knobs)
+        sections, modalities = ["training", "validation", "test"], str(knobs["modalities"])
+    else:
+        sections, modalities = [str(knobs["section"])], _modalities_of_model(knobs)
+    path = Path(str(knobs["datalist"])).expanduser()
     if problems := check_datalist(path, sections, require_labels=require_labels, modalities=modalities):
         raise DatalistError(problems, heading=str(path))
+
+
+def _check_weights(knobs: dict[str, Any]) -> None:
+    from monai_fusion.errors import InputError, Problem
+
+    given = {name: str(knobs[name]) for name in ("eeg_weights", "mri_weights") if knobs[name] not in (None, "$None")}
+    advice = "give the path of a .pth or .safetensors file"
+    if missing := {name: file for name, file in given.items() if not Path(file).expanduser().is_file()}:
+        raise InputError(Problem(name, f"'{file}'", "file not found", advice=advice) for name, file in missing.items())
+
+
+def _modalities_of_model(knobs: dict[str, Any]) -> str:
+    """Which recordings a trained model uses, as its recipe says; the run itself reads the rest of it.
+
+    Raises:
+        InputError: There is no trained model.
+    """
+    from monai_fusion.errors import InputError, Problem
+    from monai_fusion.reading import read_json_object
+    from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE
+
+    model = str(knobs["model_dir"])
+    folder = Path(str(knobs["output_dir"]) if model == "@output_dir" else model).expanduser()
+    if model.startswith("$") and not folder.exists():  # an expression of somebody's overlay
+        return "both"
+    if absent := [each for each in (RECIPE_FILE, MODEL_FILE) if not (folder / each).is_file()]:
+        advice = "give the --output_dir of a training as --model_dir"
+        raise InputError(Problem(str(folder), seen=f"no {absent[0]}", wanted="a trained model", advice=advice))
+    recipe = read_json_object(folder / RECIPE_FILE) or {}
+    return recipe["modalities"] if recipe.get("modalities") in ("both", "eeg", "mri") else "both"
 
 
 def _start(words: Sequence[str]) -> int:

@@ -62,6 +62,7 @@ def check_overrides(command: CommandLine, arguments_of: Callable[[str], Sequence
     texts = {name: text for name, text in written.items() if name in TEXT_KNOBS and _is_text(text)}
     further = [check_text(name, text, text) for name, text in texts.items()]
     further += [_out_of_range(name, value) for name, value in written.items()]
+    further.append(_unlike_the_stages({**config, **command.overrides}))
     return problems + [problem for problem in further if problem is not None]
 
 
@@ -196,6 +197,15 @@ def _out_of_range(name: str, value: Any) -> Problem | None:
     else:
         return None
     return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted)
+
+
+def _unlike_the_stages(knobs: Mapping[str, Any]) -> Problem | None:
+    """Epochs must be given for each stage; what else the stages need, the training says when it plans them."""
+    epochs, blocks = knobs.get("num_epochs"), knobs.get("stage_blocks")
+    if not (isinstance(epochs, list | tuple) and isinstance(blocks, list | tuple)) or len(epochs) == len(blocks):
+        return None
+    wanted = f"{len(blocks)} numbers, one a stage"
+    return Problem("--num_epochs", seen=repr(list(epochs)), wanted=wanted, advice='e.g. "[15, 10]"')
 
 
 def _is_text(default: Any) -> bool:

@@ -115,6 +115,10 @@ def test_the_help_lists_the_knobs_of_the_config_with_their_comments() -> None:
     ("words", "message"),
     [
         (["train"], "error: DATALIST: not given, expected the path of a datalist (monai-fusion datalist)"),
+        (
+            ["train", "a.json", "--mri_weights", "no.pth"],
+            "error: mri_weights 'no.pth': file not found: give the path of",
+        ),
         (["train", "nothere.json"], "nothere.json: there is no such file"),
         (["evaluate", "list.json", "--model_dir", "nothere"], "error: nothere: no recipe.json, expected a trained mod"),
         (["predict", "list.json", "--model-dir", "nothere"], "error: nothere: no recipe.json, expected a trained mod"),
