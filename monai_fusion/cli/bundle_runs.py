@@ -166,9 +166,21 @@ def _modalities_of_model(knobs: dict[str, Any]) -> str:
     return recipe["modalities"] if recipe.get("modalities") in ("both", "eeg", "mri") else "both"
 
 
+def _quiet(words: Sequence[str]) -> tuple[str, ...]:
+    """MONAI warns that a config may run code; the shipped ones are this program's own, of others it warns."""
+    from monai_fusion.shipped_bundle import shipped_bundle
+
+    alone = Path(words[words.index("--config_file") + 1])
+    return (
+        ("-W", "ignore:parsing config_file:UserWarning")
+        if alone.resolve().parent == shipped_bundle() / "configs"
+        else ()
+    )
+
+
 def _start(words: Sequence[str]) -> int:
     """Run `python -m monai.bundle` in this process's place, or, where there is no such thing, below it."""
-    command = [sys.executable, "-m", "monai.bundle", *words]
+    command = [sys.executable, *_quiet(words), "-m", "monai.bundle", *words]
     if os.name == "posix":
         os.execv(sys.executable, command)  # noqa: S606 # signals and the exit code are the run's own
     while True:
