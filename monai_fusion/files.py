@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
+
+logger = logging.getLogger(__name__)
+
+# Windows replaces no file that another program has open: a virus scanner or a synchronised folder lets go of it within
+# seconds, Excel or a viewer does not.
+WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.5)
 
 
 def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object], *, private: bool = False) -> None:
@@ -18,7 +26,8 @@ def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object],
         private: Whether only the owner may read it (mode 0600); otherwise the user's umask decides.
 
     Raises:
-        OSError: The disk is full or read-only; nothing is left behind then.
+        PermissionError: Another program keeps the older file open, for seconds on end; or the folder is read-only.
+        OSError: The disk is full or read-only. Nothing is left behind then.
     """
     temporary = path.parent / f".{secrets.token_hex(8)}.part"
     mode = 0o600 if private else 0o666
@@ -30,7 +39,58 @@ def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object],
                 stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(path)
+        _replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_for_readers(path: Path, content: bytes) -> Path:
+    """Write a file that people open in other programs; one that is open there costs no results.
+
+    Args:
+        path: Where the file shall stand. If another program keeps the older one open, as Excel does on Windows, the new
+            one stands beside it, as ``NAME.new.csv``, and the log says so.
+        content: The bytes.
+
+    Returns:
+        Where it stands.
+
+    Raises:
+        OSError: It can be written in neither place.
+    """
+    beside = beside_of(path)
+    try:
+        write_atomically(path, content)
+    except PermissionError:
+        if not path.is_file():
+            raise
+        write_atomically(beside, content)
+        logger.warning("%s is open in another program: what is new is in %s", path, beside.name)
+        return beside
+    beside.unlink(missing_ok=True)  # of an earlier time
+    return path
+
+
+def latest(path: Path) -> Path:
+    """Where the latest state of a file of `write_for_readers` stands."""
+    beside = beside_of(path)
+    return beside if beside.is_file() else path
+
+
+def beside_of(path: Path) -> Path:
+    """Where a file is written while another program keeps the older one open."""
+    return path.with_name(f"{path.stem}.new{path.suffix}")
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    for wait in WAITS_S:
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            if not path.is_file():
+                raise
+            time.sleep(wait)
+        else:
+            return
+    temporary.replace(path)

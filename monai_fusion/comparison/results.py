@@ -32,7 +32,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.evaluation.intervals import DRAWS, LEVEL, Interval
 from monai_fusion.evaluation.schema import ClassCount
 from monai_fusion.evaluation.scores import Outcome
-from monai_fusion.files import write_atomically
+from monai_fusion.files import write_for_readers
 from monai_fusion.report.predictions import Participant, read_participants
 
 PAGE_FILE, OUT_OF_FOLD_FILE, TABLE_FILE = "comparison.html", "out_of_fold.csv", "comparison.csv"
@@ -152,9 +152,7 @@ def write_results(plan: Plan, runs: Sequence[Said], found: schema.Comparison) ->
         TABLE_FILE: _csv(_table_rows(found)),
         OUT_OF_FOLD_FILE: _csv(_out_of_fold_rows(found.classes, runs)),
     }
-    for name, text in written.items():
-        write_atomically(folder / name, text.encode("utf-8"))
-    return [folder / name for name in written]
+    return [write_for_readers(folder / name, text.encode("utf-8")) for name, text in written.items()]
 
 
 def _score(

@@ -27,7 +27,7 @@ from monai_fusion.evaluation.scores import SCORES
 from monai_fusion.evaluation.strata import strata_of
 from monai_fusion.evaluation.summary import Settings, summarize
 from monai_fusion.evaluation.text import report_text
-from monai_fusion.files import write_atomically
+from monai_fusion.files import write_for_readers
 from monai_fusion.keys import (
     EEG,
     GATE,
@@ -214,23 +214,23 @@ class ResultWriter:
         if self.calibration is not None:
             predictions = self.calibration.apply(predictions)
         self.folder.mkdir(parents=True, exist_ok=True)
-        written = [self.folder / PREDICTIONS_FILE]
-        write_predictions(predictions, self.classes, written[0], strata_of(predictions)[0])
+        strata = strata_of(predictions)[0]
+        written = [write_predictions(predictions, self.classes, self.folder / PREDICTIONS_FILE, strata)]
         if any(row.label is not None for row in predictions):
-            written.append(self.folder / METRICS_FILE)
-            self._score(predictions, written[1])
+            written.append(self._score(predictions, self.folder / METRICS_FILE))
         elif (modality := collapsed([row.gate for row in with_both(predictions)])) is not None:
             logger.warning(collapse_text(modality))
         logger.info("wrote %s", " and ".join(map(str, written)))
 
-    def _score(self, predictions: Sequence[Prediction], path: Path) -> None:
+    def _score(self, predictions: Sequence[Prediction], path: Path) -> Path:
         metrics = summarize(predictions, self.classes, self.calibration, self.settings)
-        write_atomically(path, metrics.model_dump_json(indent=2).encode("utf-8"))
+        written = write_for_readers(path, metrics.model_dump_json(indent=2).encode("utf-8"))
         logger.info(
             "%s: %s", self.settings.section, "\n".join([*metrics.headline, report_text(predictions, self.classes)])
         )
         for warning in metrics.warnings:
             logger.warning(warning)
+        return written
 
 
 def _of_all_ranks(own: list[T], participant_id: Callable[[T], str]) -> list[T]:

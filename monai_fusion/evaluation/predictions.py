@@ -14,7 +14,7 @@ import numpy as np
 from monai_fusion.datalist import Pattern
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.evaluation.scores import Floats, Labels, Outcome
-from monai_fusion.files import write_atomically
+from monai_fusion.files import write_for_readers
 
 _NAMED_AT_MOST = 5
 
@@ -123,7 +123,7 @@ def write_predictions(
     classes: Sequence[str],
     path: str | os.PathLike[str],
     strata: Mapping[str, Mapping[str, str]] | None = None,
-) -> None:
+) -> Path:
     """Write a CSV file, one row a participant; `docs/metrics.md` lists its columns.
 
     What is not known is empty. Probabilities are written so that they read back exactly.
@@ -133,6 +133,9 @@ def write_predictions(
         classes: The names of all classes, in the order of their indices.
         path: The file.
         strata: For each field of the datalist that results are given by, every participant's category.
+
+    Returns:
+        Where it stands: beside the path if another program keeps an older one open.
     """
     strata = strata or {}
     conditions = sorted({name for row in predictions for name in row.by_condition})
@@ -169,7 +172,7 @@ def write_predictions(
                 *(value for values in by_condition for value in values),
             ]
         )
-    write_atomically(Path(path), text.getvalue().encode("utf-8"))
+    return write_for_readers(Path(path), text.getvalue().encode("utf-8"))
 
 
 def _without(row: Prediction, other: tuple[float, ...] | None, classes: Sequence[str]) -> tuple[str, float | str]:

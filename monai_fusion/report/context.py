@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from monai_fusion.datalist.balance import Member, balance_of, warning_of
 from monai_fusion.datalist.reading import examine_datalist
-from monai_fusion.files import write_atomically
+from monai_fusion.files import latest, write_atomically
 from monai_fusion.reading import read_bytes, read_json_object
 from monai_fusion.run_folder import CONTEXT_FILE, HISTORY_FILE, MANIFEST_FILE
 
@@ -167,7 +167,7 @@ def read_context(folder: Path) -> Context:
 def read_history(folder: Path) -> list[dict[str, str]]:
     """The rows of a run folder's ``history.csv``; none if there is no such file, or it is not a table."""
     try:
-        text = read_bytes(folder / HISTORY_FILE).decode("utf-8")
+        text = read_bytes(latest(folder / HISTORY_FILE)).decode("utf-8")
         rows = list(csv.DictReader(io.StringIO(text, newline="")))
     except (OSError, UnicodeDecodeError, csv.Error):
         return []

@@ -18,7 +18,7 @@ from monai_fusion import __version__
 from monai_fusion.datalist.availability import TITLES
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.evaluation.schema import Score
-from monai_fusion.files import write_atomically
+from monai_fusion.files import write_for_readers
 from monai_fusion.report.confusion import draw_confusion
 from monai_fusion.report.curves import TOGETHER, draw_precision_recall, draw_roc, precision_recall, roc
 from monai_fusion.report.gate import draw_gate
@@ -83,7 +83,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     path = Path(folder) / REPORT_FILE
     page = render(read_results(folder)).encode("utf-8")
     try:
-        write_atomically(path, page)
+        path = write_for_readers(path, page)
     except OSError as error:
         seen = f"cannot be written: {error.strerror or error}"
         raise InputError(Problem(str(path), seen=seen, wanted="a folder that can be written to")) from error

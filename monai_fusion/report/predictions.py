@@ -14,6 +14,7 @@ from pathlib import Path
 
 from monai_fusion.datalist import PATTERNS, Pattern
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.files import latest
 from monai_fusion.reading import NotReadableError, read_bytes, reason_of
 from monai_fusion.run_folder import PREDICTIONS_FILE
 
@@ -69,7 +70,7 @@ def read_participants(folder: Path) -> tuple[tuple[str, ...], list[Participant]]
     Raises:
         InputError: There is no such table, it is empty, or a cell of it is not what it should be.
     """
-    path = folder / PREDICTIONS_FILE
+    path = latest(folder / PREDICTIONS_FILE)
     try:
         text = read_bytes(path).decode("utf-8-sig")
         rows = list(csv.DictReader(io.StringIO(text, newline="")))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from monai_fusion.evaluation.schema import Metrics
+from monai_fusion.files import latest
 from monai_fusion.reading import read_json_object
 from monai_fusion.report.arrays import LARGEST, read_arrays
 from monai_fusion.report.context import Cohort, read_context, read_history
@@ -84,7 +85,7 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
     """
     folder = Path(folder)
     classes, people = read_participants(folder)
-    metrics, note = _read_metrics(folder / METRICS_FILE, classes)
+    metrics, note = _read_metrics(latest(folder / METRICS_FILE), classes)
     context = read_context(folder)
     thumbnails = read_arrays(folder / THUMBNAILS_FILE, ("participant_id", "mri", "eeg"))
     embeddings = read_arrays(folder / EMBEDDINGS_FILE, ("participant_id", "fused", "eeg", "mri"))

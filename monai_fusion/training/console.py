@@ -16,7 +16,7 @@ from ignite.engine import Engine, Events
 from tqdm.auto import tqdm
 
 from monai_fusion import ranks
-from monai_fusion.files import write_atomically
+from monai_fusion.files import latest, write_for_readers
 from monai_fusion.reading import read_bytes
 from monai_fusion.run_folder import HISTORY_FILE
 from monai_fusion.training.readings import learning_rates, loss_and_gate, means
@@ -178,7 +178,7 @@ class EpochLog:
 
     def _read(self, before: int) -> list[dict[str, Any]]:
         try:
-            table = csv.DictReader(io.StringIO(read_bytes(self.path).decode("utf-8"), newline=""))
+            table = csv.DictReader(io.StringIO(read_bytes(latest(self.path)).decode("utf-8"), newline=""))
             return [row for row in table if int(row["epoch"]) < before]
         except FileNotFoundError:
             return []
@@ -194,4 +194,7 @@ class EpochLog:
         writer = csv.DictWriter(text, fieldnames=list(self._rows[-1]), lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(self._rows)
-        write_atomically(self.path, text.getvalue().encode())
+        try:
+            write_for_readers(self.path, text.getvalue().encode())
+        except PermissionError as error:  # a table that nobody can write to ends no training
+            logger.warning("%s was not written: %s", self.path, error.strerror)

@@ -25,7 +25,7 @@ from monai.bundle import ConfigParser
 from monai_fusion import ranks
 from monai_fusion.datalist import Datalist
 from monai_fusion.errors import RunFailed
-from monai_fusion.files import write_atomically
+from monai_fusion.files import latest, write_atomically
 from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.networks import fusion
 from monai_fusion.options.command_line import CommandLine
@@ -122,7 +122,7 @@ class RunManifest:
             # No more of other messages: they may name participants. All of it is in train.log.
             self._content["failure"] = error.lines[0] if isinstance(error, RunFailed) else type(error).__name__
         self._content["times"]["ended"] = _now()
-        self._content["epochs"] = rows = _history(self.folder / HISTORY_FILE)
+        self._content["epochs"] = rows = _history(latest(self.folder / HISTORY_FILE))
         best = getattr(self.evaluator.state, "best_metric_epoch", -1)
         model = self.folder / MODEL_FILE
         if model.exists():

@@ -14,7 +14,7 @@ from typing import Any
 
 from monai_fusion import __version__, ranks
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.files import write_atomically
+from monai_fusion.files import beside_of, write_atomically
 from monai_fusion.fingerprint import describe_chain, digest_of
 from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE, RESULTS
@@ -40,6 +40,7 @@ def clear_results(folder: str | os.PathLike[str]) -> None:
         return
     for name in RESULTS:
         (Path(folder) / name).unlink(missing_ok=True)
+        beside_of(Path(folder) / name).unlink(missing_ok=True)
 
 
 def write_recipe(

@@ -13,6 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from monai_fusion import files
 from monai_fusion.training import EpochLog, EpochProgress, StagePlan, TensorBoardCurves
 from tests.support import CountedReadings
 
@@ -207,3 +208,26 @@ def test_tensorboard_keeps_the_iterations_of_an_epoch_that_was_stopped(tmp_path:
     trainer.run([0, 1, 2], max_epochs=2)
     curves.close()
     assert [event.step for event in EventAccumulator(str(tmp_path)).Reload().Scalars("train_loss")] == [1, 2]
+
+
+@pytest.mark.parametrize("all_refused", [False, True], ids=["history.csv", "the whole folder"])
+def test_a_history_that_is_open_in_excel_ends_no_training(
+    all_refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "history.csv").write_text("epoch\n")
+    replace = Path.replace
+
+    def refuse(temporary: Path, path: Path) -> Path:
+        if all_refused or path.name == "history.csv":
+            raise PermissionError(13, "Access is denied", str(path))
+        return replace(temporary, path)
+
+    monkeypatch.setattr(files, "WAITS_S", (0.0,))
+    monkeypatch.setattr(Path, "replace", refuse)
+    train(tmp_path)
+    assert (tmp_path / "history.csv").read_text() == "epoch\n"
+    if all_refused:
+        assert f"{tmp_path / 'history.csv'} was not written: Access is denied" in caplog.messages
+    else:
+        with (tmp_path / "history.new.csv").open(encoding="utf-8", newline="") as stream:
+            assert [row["epoch"] for row in csv.DictReader(stream)] == ["1", "2", "3"]
