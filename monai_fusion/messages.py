@@ -8,7 +8,11 @@ with the same values.
 from __future__ import annotations
 
 import logging
+import os
+import shlex
+import subprocess
 import sys
+from collections.abc import Iterable
 
 # Signs that count as letters or marks and yet show nothing: joiners, fillers of Hangul, selectors, a blank of Braille;
 # and the two hyphens (0x2010, 0x2011) that nobody can tell from the one of the keyboard.
@@ -60,3 +64,14 @@ def make_visible(record: logging.LogRecord) -> bool:
     if shown != message:
         record.msg, record.args = shown, ()
     return True
+
+
+def pasteable(words: Iterable[object]) -> str:
+    """A command as it can be pasted into the shell of this system: sh and its kin, or cmd and PowerShell on Windows."""
+    texts = list(map(str, words))
+    return " ".join(map(_for_a_shell, texts)) if os.name == "posix" else subprocess.list2cmdline(texts)
+
+
+def _for_a_shell(word: str) -> str:
+    """The word in quotes if it needs them: in double ones where single ones would be hard to read."""
+    return f'"{word}"' if "'" in word and not set('"$`\\!') & set(word) else shlex.quote(word)

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import subprocess
 import unicodedata
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monai_fusion.errors import InputError, Problem, RunFailed, noted
-from monai_fusion.messages import make_visible, say, visible
+from monai_fusion.messages import make_visible, pasteable, say, visible
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=12)
 
@@ -61,3 +63,21 @@ def test_notes_are_told_with_the_error_that_they_may_explain() -> None:
     with pytest.raises(InputError) as raised, noted(["rows 4 and 5 are hidden", "odd\x9b"]), noted(["odd\x9b"]):
         raise InputError(Problem("sub-01", seen="wrong"))
     assert str(raised.value) == "sub-01: wrong\nnote: odd\\u009b\nnote: rows 4 and 5 are hidden"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the shell of Windows is not here")
+@pytest.mark.parametrize(
+    "word",
+    ["plain", "a b", "['x.yaml', 'y.yaml']", "$'run\\x232'", 'say "hi"', "it's $5", "`x`", "a'!b", "", "ü#", "*"],
+)
+def test_a_command_can_be_pasted_into_a_shell(word: str) -> None:
+    line = pasteable(["printf", "%s", word])
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True)
+    assert done.stdout == word
+
+
+def test_a_list_of_configs_is_easy_to_read_in_a_command() -> None:
+    if os.name == "posix":
+        assert (
+            pasteable(["--config_file", "['a', 'b']", "--x", "[1, 2]"]) == "--config_file \"['a', 'b']\" --x '[1, 2]'"
+        )

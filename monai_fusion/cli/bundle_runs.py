@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 import sys
 import textwrap
@@ -14,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from monai_fusion.messages import say
+from monai_fusion.messages import pasteable, say
 
 _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
 _CONFIGS = {"train": "train.yaml", "evaluate": "evaluate.yaml", "predict": "inference.yaml"}
@@ -103,7 +102,7 @@ def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_label
     run = plan_run(_relative(config), words or ())
     _check_files(name, run.knobs, require_labels=require_labels)
     command = ("python", "-m", "monai.bundle", *run.words)
-    say(shlex.join(command) if os.name == "posix" else subprocess.list2cmdline(command))
+    say(pasteable(command))
     if dry_run:
         return
     sys.exit(_start(run.words))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.comparison.variants import DEFAULT, REFERENCE, described
 from monai_fusion.datalist.split import SEED
-from monai_fusion.messages import say
+from monai_fusion.messages import pasteable, say
 
 if TYPE_CHECKING:
     from monai_fusion.comparison.planning import Plan
@@ -143,7 +142,7 @@ def _print_runs(plan: Plan) -> None:
     say(f"{len(missing)} of {len(plan.runs)} runs to do; {space_needed(plan)}")
     for record in missing:
         say(f"{record.run.title}:")
-        say(f"  {subprocess.list2cmdline(record.run.train)}")
+        say(f"  {pasteable(record.run.train)}")
 
 
 def _run(plan: Plan) -> None:

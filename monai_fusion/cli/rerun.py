@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from monai_fusion.errors import InputError
-from monai_fusion.messages import say
+from monai_fusion.messages import pasteable, say
 
 
 def rerun(
@@ -69,7 +69,7 @@ def rerun(
         say(f"differs:{line[1:]}")
     for name, value in planned.environment.items():
         say(f"{name}={os.environ.get(name, value)}")
-    say(subprocess.list2cmdline(planned.command))
+    say(pasteable(planned.command))
     if dry_run:
         return
     # A list, no shell; its values were checked to be data, and fire reads them as Python's literals.

@@ -10,13 +10,20 @@ from signal import Signals
 from ignite.engine import Engine
 
 from monai_fusion.evaluation import read_calibration
+from monai_fusion.messages import pasteable
 from monai_fusion.run_folder import CALIBRATION_FILE, EXPORT_FILE, MODEL_FILE
 from monai_fusion.workflow.running import peak_gpu_memory
 
 logger = logging.getLogger(__name__)
 
 
-def announce_training(folder: str | os.PathLike[str], trainer: Engine, evaluator: Engine, select: str) -> None:
+def announce_training(
+    folder: str | os.PathLike[str],
+    trainer: Engine,
+    evaluator: Engine,
+    select: str,
+    datalist: str | os.PathLike[str],
+) -> None:
     """Log which epoch was kept, where its files are and what to do with them.
 
     Args:
@@ -24,6 +31,7 @@ def announce_training(folder: str | os.PathLike[str], trainer: Engine, evaluator
         trainer: The engine that trained.
         evaluator: The engine that validated.
         select: ``best`` or ``last``, as given to the `ModelSaver`.
+        datalist: The cohort, for the command that scores its test part.
 
     Raises:
         SystemExit: The training was stopped: by a signal with 128 + its number, as a shell expects, or by
@@ -48,7 +56,8 @@ def announce_training(folder: str | os.PathLike[str], trainer: Engine, evaluator
         for note in read_calibration(folder).notes:
             logger.warning("calibration: %s", note)
     logger.info("model: %s and %s", Path(folder) / MODEL_FILE, Path(folder) / EXPORT_FILE)
-    logger.info("next: evaluate.yaml with the same --datalist and --output_dir scores the test part")
+    command = pasteable(["monai-fusion", "evaluate", datalist, "--output_dir", folder])
+    logger.info("next, to score the test part: %s", command)
 
 
 def _stop_code(trainer: Engine) -> int | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.messages import pasteable
 from monai_fusion.options.words import as_word, without_expression
 from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import MANIFEST_FILE
@@ -151,7 +151,7 @@ def _launcher(manifest: Mapping[str, Any], run: Sequence[str], path: Path) -> tu
     seen = f"{count} on {machines} machine{'' if machines == 1 else 's'}"
     if machines > 1:
         words = ["torchrun", f"--nnodes={machines}", f"--nproc_per_node={count // machines}", *run]
-        advice = f"start them on as many: {subprocess.list2cmdline(words)}"
+        advice = f"start them on as many: {pasteable(words)}"
         raise InputError(Problem("processes", seen=seen, wanted="one machine", advice=advice), heading=str(path))
     if count > (os.cpu_count() or 1):
         wanted = f"at most {os.cpu_count()}, the cores of this machine"

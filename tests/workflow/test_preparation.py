@@ -13,6 +13,7 @@ from ignite.engine import Engine
 
 from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
 from monai_fusion.errors import InputError
+from monai_fusion.messages import pasteable
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
 from monai_fusion.workflow import announce_training, prepare
 from tests.support import EEG_SHAPE, write_scalogram
@@ -169,12 +170,14 @@ def test_a_training_says_last_what_was_kept_and_where(
     for name, value in {"best_metric_epoch": 4, "best_metric": 0.25, "key_metric_name": "cross_entropy"}.items():
         setattr(evaluator.state, name, value)
     with caplog.at_level(logging.INFO, logger="monai_fusion"):
-        announce_training(tmp_path, trainer, evaluator, select)
+        announce_training(tmp_path, trainer, evaluator, select, "my list.json")
     lines = infos(caplog)
     assert lines[0] == first
     assert str(tmp_path / "model.pt") in lines[1]
     assert str(tmp_path / "fusion_convnext_r3d18_gated_align.pth") in lines[1]
-    assert "evaluate.yaml" in lines[2]
+    assert lines[2] == "next, to score the test part: " + pasteable(
+        ["monai-fusion", "evaluate", "my list.json", "--output_dir", tmp_path]
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,7 @@ def test_a_stopped_training_says_how_to_go_on_and_gives_a_code_that_scripts_can_
     for name, value in {"stopped_by": stopped_by, "out_of_time": out_of_time}.items():
         setattr(trainer.state, name, value)
     with caplog.at_level(logging.INFO, logger="monai_fusion"), pytest.raises(SystemExit) as ended:
-        announce_training(tmp_path, trainer, evaluator, "best")
+        announce_training(tmp_path, trainer, evaluator, "best", "my list.json")
     assert ended.value.code == code
     assert infos(caplog) == ["stopped in epoch 7 of 25", "to go on: the same command with --resume true"]
 
@@ -199,5 +202,5 @@ def test_after_early_stopping_the_last_epoch_is_the_one_that_was_validated(
     trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
     trainer.state.epoch, evaluator.state.epoch = 25, 18
     with caplog.at_level(logging.INFO, logger="monai_fusion"):
-        announce_training(tmp_path, trainer, evaluator, "last")
+        announce_training(tmp_path, trainer, evaluator, "last", "my list.json")
     assert infos(caplog)[0] == "kept the last epoch, 18"
