@@ -306,11 +306,11 @@ def _parsed(command: Sequence[str]) -> CommandLine:
 
 def _options(values: Mapping[str, Any]) -> Iterator[str]:
     """Options of a bundle run, each spelt so that it arrives as it is."""
-    from monai_fusion.options.words import as_word
+    from monai_fusion.options.words import NOTHING, as_word
 
     for name, value in values.items():
         yield f"--{name}"
-        yield as_word(value)
+        yield str(value) if str(value) == NOTHING else as_word(value)
 
 
 def _plain(value: Any) -> Any:

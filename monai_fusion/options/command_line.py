@@ -10,6 +10,7 @@ from typing import Any
 
 from fire.parser import DefaultParseValue, SeparateFlagArgs
 
+from monai_fusion.errors import InputError, Problem
 from monai_fusion.options.configs import load_configs
 
 # The options of `python -m monai.bundle run` itself.
@@ -46,7 +47,7 @@ class CommandLine:
         options, typed, strays = read_options(SeparateFlagArgs(list(argv[2:]))[0])
         defaults = options.get("args_file")
         if defaults:
-            options = load_configs([defaults]) | options
+            options = _read_args_file(defaults) | options
         files = options.get("config_file", ())
         if isinstance(files, str):
             files = files.split(",") if "," in files and not Path(files).is_file() else [files]
@@ -60,6 +61,14 @@ class CommandLine:
         return knob in self.overrides or bool(overlays and knob in load_configs(overlays))
 
 
+def _read_args_file(path: Any) -> dict[str, Any]:
+    try:
+        return load_configs([path])
+    except (OSError, ValueError, TypeError) as error:
+        seen = f"{path}: {getattr(error, 'strerror', None) or 'no config file'}"
+        raise InputError(Problem("--args_file", seen=seen, wanted="a YAML or JSON file of options")) from None
+
+
 def read_options(words: list[str]) -> tuple[dict[str, Any], dict[str, str | None], list[tuple[str, str]]]:
     """Read ``--name value``, ``--name=value``, ``--name`` (true) and ``--noname`` (false) as `fire` does.
 
@@ -71,7 +80,7 @@ def read_options(words: list[str]) -> tuple[dict[str, Any], dict[str, str | None
     strays: list[tuple[str, str]] = []
     while words:
         word = words.pop(0)
-        if not _OPTION.match(word):
+        if not _OPTION.match(word) or not word.lstrip("-").partition("=")[0]:
             if typed:  # before the first option: MONAI's run_id and init_id
                 strays.append((next(reversed(typed)), word))
             continue

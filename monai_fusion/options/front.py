@@ -11,7 +11,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.options.command_line import CommandLine, read_options
 from monai_fusion.options.configs import load_configs
 from monai_fusion.options.overrides import check_overrides
-from monai_fusion.options.words import TEXT_KNOBS, as_word
+from monai_fusion.options.words import NOTHING, TEXT_KNOBS, as_word
 
 # What `CommandLine.parse` knows a bundle run by.
 _ENTRY = str(Path("monai") / "bundle" / "__main__.py")
@@ -58,6 +58,12 @@ def plan_run(config: Path, words: Sequence[str]) -> BundleRun:
         option, word = strays[0]
         advice = "the datalist comes first; put double quotes around a value with spaces in it"
         raise InputError(Problem(word, seen=f"a word that belongs to no option, after --{option}", advice=advice))
+    if empty := [name for name, word in typed.items() if word is not None and not word.strip()]:
+        advice = "is a variable of the shell not set?"
+        raise InputError(Problem(f"--{empty[0]}", seen="empty", wanted="a value", advice=advice))
+    for name in ("args_file", "logging_file", "meta_file"):
+        if (file := typed.get(name)) is not None and not Path(file).is_file():
+            raise InputError(Problem(f"--{name}", seen=f"{file}: no such file"))
     if (tracking := typed.get("tracking")) not in (None, "mlflow") and not Path(str(tracking)).is_file():
         raise InputError(Problem("--tracking", seen=repr(tracking), wanted="mlflow, or a file of MONAI's settings"))
     one = str(config) if not overlays and as_word(config) == str(config) and "," not in str(config) else None
@@ -65,12 +71,16 @@ def plan_run(config: Path, words: Sequence[str]) -> BundleRun:
     for name, value in typed.items():
         spelt.append(f"--{name}")
         if value is not None:
-            spelt.append(as_word(value) if _is_text(name, defaults) else value)
+            spelt.append(as_word(value) if _is_text(name, defaults) and value != NOTHING else value)
     command = CommandLine.parse([_ENTRY, *spelt])
     assert command is not None  # noqa: S101 # it was made to be one
     if problems := check_overrides(command, None):
         raise InputError(problems)
-    texts = {name: word for name, word in typed.items() if word is not None and _is_text(name, defaults)}
+    texts = {
+        name: None if word == NOTHING else word
+        for name, word in typed.items()
+        if word is not None and _is_text(name, defaults)
+    }
     return BundleRun(tuple(spelt), {**defaults, **command.overrides, **texts})
 
 

@@ -15,7 +15,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import PRECISIONS
 from monai_fusion.options.command_line import RUN_OPTIONS, CommandLine
 from monai_fusion.options.configs import load_configs
-from monai_fusion.options.words import TEXT_KNOBS, check_text
+from monai_fusion.options.words import NEEDED_KNOBS, TEXT_KNOBS, check_text
 
 # What MONAI understands in any component besides the component's arguments.
 _COMPONENT_KEYS = ("_disabled_", "_requires_", "_mode_", "_desc_")
@@ -110,6 +110,8 @@ def _check(
             return _unknown(name, key, prefix, known)
         place = below
     if value == "null" or (value is None and (place is not None or typed.get(name) is not None)):
+        if name in NEEDED_KNOBS:
+            return Problem(f"--{name}", seen=repr(value), wanted="text")
         return Problem(f"--{name}", seen=repr(value), advice="to set nothing at all write '$None', with the quotes")
     if (
         len(keys) == 1
@@ -202,7 +204,13 @@ def _out_of_range(name: str, value: Any) -> Problem | None:
 def _unlike_the_stages(knobs: Mapping[str, Any]) -> Problem | None:
     """Epochs must be given for each stage; what else the stages need, the training says when it plans them."""
     epochs, blocks = knobs.get("num_epochs"), knobs.get("stage_blocks")
-    if not (isinstance(epochs, list | tuple) and isinstance(blocks, list | tuple)) or len(epochs) == len(blocks):
+    if not (isinstance(epochs, list | tuple) and isinstance(blocks, list | tuple)):
+        return None
+    if not all(isinstance(each, int) and not isinstance(each, bool) and each >= 0 for each in epochs) or not any(
+        epochs
+    ):
+        return Problem("--num_epochs", seen=repr(list(epochs)), wanted="whole numbers, not all 0")
+    if len(epochs) == len(blocks):
         return None
     wanted = f"{len(blocks)} numbers, one a stage"
     return Problem("--num_epochs", seen=repr(list(epochs)), wanted=wanted, advice='e.g. "[15, 10]"')

@@ -21,9 +21,14 @@ from monai_fusion.errors import Problem
 # command line: nobody types a folder `@home` and means a reference.
 _PATHS = ("datalist", "output_dir", "model_dir", "cache_dir", "eeg_weights", "mri_weights", "bundle_root")
 TEXT_KNOBS = frozenset({*_PATHS, "tracking_uri", "experiment_name", "run_name", "device"})
-_NOTHING = "$None"  # MONAI's way to set nothing
+NOTHING = "$None"
+"""MONAI's way to set nothing."""
+NEEDED_KNOBS = ("datalist", "output_dir", "model_dir", "device")
+"""Knobs that cannot be nothing."""
 # What a shell, `fire` or MONAI gives a meaning to, within a literal in double quotes.
 _ESCAPED = frozenset("#@$%\"'`\\!")
+# What double quotes do not keep a shell from reading; a literal in them has these escaped.
+_IN_DOUBLE_QUOTES = frozenset('"`!\\')
 _REFERENCE = re.compile(r"@[#:]*(\w*(#|::))*\w*")
 _LITERAL = re.compile(r"\$\s*(['\"])")
 
@@ -78,9 +83,11 @@ def check_text(name: str, typed: str | None, value: Any) -> Problem | None:
     option = f"--{name}"
     if typed is None:
         return Problem(option, seen="no value stands behind it", wanted="text") if isinstance(value, bool) else None
-    if not typed.strip():
+    if value == NOTHING:
+        return Problem(option, seen=f"{NOTHING}, which is nothing", wanted="text") if name in NEEDED_KNOBS else None
+    if not typed.strip() or (isinstance(value, str) and not without_expression(value).strip()):
         return Problem(option, seen="empty", wanted="text", advice="is a variable of the shell not set?")
-    if value == _NOTHING or _is_literal_expression(typed):
+    if _is_literal_expression(typed):
         return None
     if not isinstance(value, str) or (value != typed and not _is_quoted(typed, value)):
         seen = f"{typed} is read as {_shown(value, typed)}"
@@ -99,7 +106,8 @@ _SYNTAX = {"$": "a Python expression", "@": "a reference into the config", "%": 
 
 
 def _advice(name: str, text: str) -> str:
-    return f'write --{name} "{as_word(text)}"'
+    word = as_word(text)
+    return f'write --{name} "{word if not _IN_DOUBLE_QUOTES & set(word) else _as_expression(text)}"'
 
 
 def _shown(value: Any, typed: str) -> str:

@@ -147,6 +147,15 @@ def test_an_args_file_gives_defaults_that_the_command_line_overrides(tmp_path: P
     assert command == CommandLine((TRAIN,), {"seed": 7, "batch_size": 2}, own)
 
 
+@pytest.mark.parametrize("content", [None, "a: [", "3"])
+def test_an_args_file_that_is_none_is_refused(content: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "args.yaml"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=r"^--args_file: .*, expected a YAML or JSON file of options$"):
+        parse("--args_file", str(path))
+
+
 @pytest.mark.parametrize(
     "argv",
     [

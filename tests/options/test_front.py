@@ -41,6 +41,11 @@ def test_a_text_is_used_as_it_is_typed_whatever_monai_would_make_of_it(knob: str
     assert arrives(run.words[-1]) == text
 
 
+def test_nothing_is_written_as_the_help_says() -> None:
+    run = plan_run(TRAIN, ["list.json", "--cache_dir", "$None", "--max_minutes", "$None"])
+    assert run.words[-4:] == ("--cache_dir", "$None", "--max_minutes", "$None") and run.knobs["cache_dir"] is None
+
+
 def test_overlays_are_laid_over_the_shipped_config_and_define_knobs(tmp_path: Path) -> None:
     overlay = tmp_path / "mine, too.yaml"
     overlay.write_text(yaml.safe_dump({"my_knob": 3, "batch_size": 2}))
@@ -70,6 +75,12 @@ def test_a_shipped_overlay_is_found_by_its_name() -> None:
             f"--config_file: {TRAIN.with_name('nothere.yaml')}: no such file",
         ),
         (["a.json", "--tracking", "mlfow"], "--tracking: 'mlfow', expected mlflow, or a file of MONAI's settings"),
+        (["a.json", "--output_dir", ""], "--output_dir: empty, expected a value: is a variable of the shell not set?"),
+        (["a.json", "--output_dir", "$None"], "--output_dir: $None, which is nothing, expected text"),
+        (["a.json", "--args_file", "nope.json"], "--args_file: nope.json: no such file"),
+        (["a.json", "--logging_file", "nope.conf"], "--logging_file: nope.conf: no such file"),
+        (["a.json", "--num_epochs", "[0, 0]"], "--num_epochs: [0, 0], expected whole numbers, not all 0"),
+        (["a.json", "--=3"], "--=3: a word that belongs to no option, after --datalist"),
         (["a.json", "--config_file"], "--config_file: no value stands behind it, expected an overlay's path"),
     ],
 )

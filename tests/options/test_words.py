@@ -1,5 +1,8 @@
 """A text typed on the command line of a bundle run is the text that its knob gets, or it is refused."""
 
+import os
+import re
+import subprocess
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -117,6 +120,11 @@ def message(*words: str) -> str:
         (["--output_dir", "(a)"], """(a) is read as 'a', expected text: write --output_dir "'(a)'\""""),
         (["--output_dir", ""], "empty, expected text: is a variable of the shell not set?"),
         (["--output_dir="], "empty, expected text: is a variable of the shell not set?"),
+        (["--output_dir", '""'], "empty, expected text: is a variable of the shell not set?"),
+        (["--output_dir", "' '"], "empty, expected text: is a variable of the shell not set?"),
+        (["--output_dir", "$''"], "empty, expected text: is a variable of the shell not set?"),
+        (["--output_dir", "$None"], "$None, which is nothing, expected text"),
+        (["--output_dir", "null"], "'null', expected text"),
         (["--output_dir", "--device", "cpu"], "no value stands behind it, expected one, such as 'runs/latest'"),
         (["--datalist", "--device", "cpu"], "no value stands behind it, expected text"),
         (["--select", "best#1"], """best#1 is read as 'best', expected text: write --select "$'best\\x231'\""""),
@@ -150,6 +158,16 @@ def test_letters_that_python_composes_are_refused_and_shown_by_number() -> None:
 def test_a_doubly_quoted_text_and_nothing_at_all_are_accepted() -> None:
     for word in ("'2024'", '"a,b"', "r'C:\\new'", repr("C:\\new"), "$None", "$'run\\x232'"):
         assert check_text("cache_dir", word, DefaultParseValue(word)) is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the shell of Windows is not here")
+@pytest.mark.parametrize(
+    "text", ["run#2", "@home", "'''x'''", '"a" "b"', "a,b", "(x)", "['`a`']", "('a!b')", "2024", "C:\\new#1"]
+)
+def test_the_spelling_that_is_advised_works_in_a_shell(text: str) -> None:
+    (advice,) = re.findall(r"write (--output_dir .*)$", message("--output_dir", text))
+    done = subprocess.run(["bash", "-c", f"printf '%s\\n' {advice}"], capture_output=True, text=True, check=True)
+    assert arrives(done.stdout.splitlines()[1]) == text
 
 
 def test_a_quoted_backslash_that_becomes_another_sign_is_refused() -> None:
