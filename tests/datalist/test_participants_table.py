@@ -1,5 +1,6 @@
 """Tables as spreadsheets of all countries write them."""
 
+import csv
 import datetime
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,17 @@ def test_what_is_no_table_is_refused(content: bytes, message: str, table: Callab
     with pytest.raises(InputError) as raised:
         read_participants_table(table(content))
     assert message in str(raised.value)
+
+
+def test_a_cell_of_any_length_is_read_and_the_limit_of_other_readers_stays(table: Callable[[bytes], Path]) -> None:
+    before = csv.field_size_limit()
+    for quote in ("", '"'):
+        long = f"{quote}{'x' * 200_000}{quote}"
+        read = values(table(f"id,gender,comment\na,M,{long}\nb,F,\nc,F,{long}\n".encode()))
+        assert [len(row["comment"]) for row in read] == [200_000, 0, 200_000]
+    with pytest.raises(InputError, match="a quotation mark opens a text in line 2 that is not closed rightly"):
+        read_participants_table(table(b'id,gender\na,"M\n' + b"b,F\n" * 50_000))
+    assert csv.field_size_limit() == before
 
 
 def test_all_rows_of_wrong_length_are_named_with_their_line(table: Callable[[bytes], Path]) -> None:
