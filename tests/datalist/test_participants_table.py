@@ -199,6 +199,33 @@ def test_a_title_above_the_header_is_one_problem_that_names_the_likely_header(
     )
 
 
+_ANOTHER_SIGN = "is the header separated by another sign ({}) than the lines below? Then write it as these"
+_WIDER = "is there a decimal comma (write a point), or row numbers without a column name (give them one)?"
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "advice"),
+    [
+        ("participant_id;gender", "sub-{:02d},M", _ANOTHER_SIGN.format("semicolon")),
+        ("participant_id\tgender", "sub-{:02d},M", _ANOTHER_SIGN.format("tab")),
+        ("participant_id,gender,age", "sub-{:02d};M;20,5", _ANOTHER_SIGN.format("comma")),
+        ("participant_id gender", "sub-{:02d},M", _ANOTHER_SIGN.format("space")),
+        ("participant_id,gender,age", "sub-{:02d},M,20,5", _WIDER),
+        ("participant_id,gender", "{},sub-01,M", _WIDER),
+        ('"participant_id","gender"', '"{}","anna","M"', _WIDER),
+    ],
+)
+@pytest.mark.parametrize("people", [3, 12])
+def test_a_row_of_a_person_is_never_said_to_be_the_header(
+    header: str, row: str, advice: str, people: int, table: Callable[[bytes], Path]
+) -> None:
+    rows = "".join(row.format(number) + "\n" for number in range(1, 1 + people))
+    with pytest.raises(InputError) as raised:
+        read_participants_table(table(f"{header}\n{rows}".encode()))
+    (problem,) = raised.value.problems
+    assert (problem.where, problem.advice) == ("line 1", advice)
+
+
 def test_rows_that_are_too_long_each_by_itself_are_no_title(table: Callable[[bytes], Path]) -> None:
     with pytest.raises(InputError) as raised:
         read_participants_table(table(b"id,gender\na,M\nb,F\nc,F,1,2\nd,M\n"))
