@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from monai_fusion.datalist.choosing import ANY_SESSION, Choice, by_session, chosen, stem
+from monai_fusion.datalist.identity import loose_key
 from monai_fusion.datalist.wording import a_few, quoted
 from monai_fusion.errors import SHOWN_AT_MOST, Problem
 
@@ -80,7 +81,17 @@ class Ambiguity:
         total = sum(map(len, self.mri.values()))
         if advice := about_the_id(name, self.mri[name], total):
             return Problem(name, "mri", f"{len(self.mri[name])} of {total} MRIs: {names}", "one", advice)
+        if self._is_several_people(name):
+            return Problem(name, "mri", f"{len(paths)} MRIs: {names}", "one", begin_with_the_id(self.mri[name]))
         return Problem(name, "mri", f"{len(paths)} MRIs: {names}", "one", self._about_mris(name, paths))
+
+    def _is_several_people(self, name: str) -> bool:
+        """Whether the MRIs of what is taken for an id lie in folders of people, as ``sub-01/T1w.nii.gz`` does."""
+        if name in self.eeg:
+            return False
+        steps = zip(*(path.relative_to(self.folder).parts[:-1] for path in self.mri[name]), strict=False)
+        people = {loose_key(each) for each in self.eeg}
+        return any(len({loose_key(each) for each in folders} & people) > 1 for folders in steps)
 
     def _about_mris(self, name: str, paths: Sequence[Path]) -> str:
         """A rule that leaves one of the MRIs: the plainest, and of these one that settles it for the most people."""

@@ -14,7 +14,8 @@ from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.document import Document, DocumentRow, read_document
 from monai_fusion.datalist.files import FilesBelow
 from monai_fusion.datalist.labels import LabelRule, label_rule
-from monai_fusion.datalist.near_misses import near_misses, told
+from monai_fusion.datalist.left_out import probably_one
+from monai_fusion.datalist.near_misses import near_misses
 from monai_fusion.datalist.presets import preset
 from monai_fusion.datalist.resplitting import SplitFiles, refuse_to_replace, split_and_write
 from monai_fusion.datalist.schema import SCHEMA_FILE, SECTIONS, DatalistFile
@@ -167,18 +168,13 @@ def _built(options: BuildOptions, sources: Sources, older: Document | None) -> B
         only_mri=() if options.split.allow_missing else tuple(sorted(mri - eeg - listed)),
         without_files=tuple(sorted(sources.rows.keys() - eeg - mri)),
         unlabelled=_by_value(unlabelled, at_most=len(sources.recordings.everyone)),
-        notes=(*sources.notes, *written.notes, *_now_complete(kept, older, sources), *_near_misses(sources)),
+        notes=(
+            *sources.notes,
+            *written.notes,
+            *_now_complete(kept, older, sources),
+            *probably_one(sources, options.label_column),
+        ),
     )
-
-
-def _near_misses(sources: Sources) -> Iterator[str]:
-    """Who is probably one with somebody else of those who lack a recording or a row."""
-    eeg, mri, rows = sources.recordings.eeg.keys(), sources.recordings.mri.keys(), sources.rows.keys()
-    apart = near_misses(eeg - mri - sources.missed, mri - eeg - sources.missed, [eeg, mri])
-    yield from told(apart.values(), ("EEG", "MRI"))
-    lines = {name: row.line for name, row in sources.rows.items()}
-    with_one = near_misses((eeg ^ mri) - rows, rows - eeg - mri, [eeg, mri, rows])
-    yield from told(with_one.values(), ("files", sources.table.name), lines)
 
 
 def _refuse_known_under_another_id(older: Document, sources: Sources) -> None:

@@ -16,6 +16,7 @@ from monai_fusion.datalist.wording import counted
 LOOSE = "add --loose-ids"
 MAP = "if so, add --id-map TABLE with both ids in a row, or write them alike"
 _SHOWN_AT_MOST = 10
+_NUMBER = re.compile(r"[0-9]+")
 _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 
 
@@ -55,6 +56,32 @@ def near_misses(names: Iterable[str], others: Iterable[str], sources: Iterable[C
     return {name: near for name, near in found.items() if near.name != near.other}
 
 
+def near_somebody(leftovers: Iterable[str], others: Iterable[str]) -> dict[str, str]:
+    """For each leftover the one of the others that it probably is, which several may be of one, as of ``sub-02``.
+
+    Args:
+        leftovers: Ids that nobody has a use for, such as ``SUB-02``.
+        others: Ids that lack nothing.
+    """
+    found: dict[str, str] = {}
+    names, there = sorted(set(leftovers), key=natural_key), set(others)
+    for key_of in (loose_key, _wide_key):
+        by_key = _by_key(there, key_of)
+        for name in names:
+            near = [other for other in by_key.get(key_of(name), ()) if other != name]
+            if name not in found and len(near) == 1 and _numbers(name) == _numbers(near[0]):
+                found[name] = near[0]
+    return found
+
+
+def told_of_somebody(notes: Iterable[str]) -> Iterator[str]:
+    """The first of many notes on `near_somebody`, and how many more there are."""
+    every = list(notes)
+    yield from every[:_SHOWN_AT_MOST]
+    if len(every) > _SHOWN_AT_MOST:
+        yield f"and so are {counted(len(every) - _SHOWN_AT_MOST, 'more id')} like those of other people"
+
+
 def told(pairs: Collection[Near], kinds: tuple[str, str], lines: Mapping[str, int] | None = None) -> Iterator[str]:
     """A note for each pair: ``sub-06 (EEG) and SUB-06 (MRI) are probably one participant: add --loose-ids``.
 
@@ -75,6 +102,10 @@ def _by_key(names: Iterable[str], key_of: Callable[[str], str]) -> dict[str, lis
     for name in names:
         found.setdefault(key_of(name), []).append(name)
     return found
+
+
+def _numbers(name: str) -> list[str]:
+    return [number.lstrip("0") for number in _NUMBER.findall(cleaned(name))]
 
 
 def _wide_key(name: str) -> str:

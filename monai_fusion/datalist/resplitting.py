@@ -17,7 +17,7 @@ from monai_fusion.datalist.split import Split
 from monai_fusion.datalist.split_options import FOLDS, SplitOptions, Standing
 from monai_fusion.datalist.strata import Person, groups_of, strata_of
 from monai_fusion.datalist.validation import ENTRY_FIELDS
-from monai_fusion.datalist.wording import a_few, counted, did_you_mean, quoted
+from monai_fusion.datalist.wording import a_few, counted, did_you_mean, quoted, shortened
 from monai_fusion.datalist.writing import document_text, write_text
 from monai_fusion.errors import InputError, Problem
 
@@ -155,14 +155,20 @@ def refuse_to_replace(files: SplitFiles, options: SplitOptions) -> None:
 def _refuse_to_replace(paths: Sequence[Path], force: bool) -> None:
     problems = []
     for path in paths:
-        if path.is_dir():
+        try:
+            is_folder, is_there = path.is_dir(), path.exists()
+        except OSError as error:
+            seen = f"cannot be written ({error.strerror or error})"
+            problems.append(Problem(shortened(str(path)), seen=seen, advice="choose another --out"))
+            continue
+        if is_folder:
             example = path / "datalist.json"
             problems.append(Problem(str(path), seen="a folder", wanted=f"a file to write, such as {example}"))
-        elif path.exists() and not force:
+        elif is_there and not force:
             problems.append(
                 Problem(str(path), seen="is there already", advice="replace it with --force, or choose another --out")
             )
-        elif path.exists() and (found := check_datalist(path, require_labels=False, require_files=False)):
+        elif is_there and (found := check_datalist(path, require_labels=False, require_files=False)):
             seen = f"is there already, and is no right datalist ({counted(len(found), 'problem')})"
             advice = "it is not replaced: correct it, or move it away"
             problems.append(Problem(str(path), seen=seen, advice=advice))

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from monai_fusion.datalist.spelling import nfc, spelled_out, the_equal, written_twice
 from monai_fusion.datalist.spreadsheet import is_spreadsheet, sheet_rows
-from monai_fusion.datalist.table_text import text_rows
+from monai_fusion.datalist.table_text import DELIMITERS, shape, text_rows
 from monai_fusion.datalist.wording import a_few, counted, did_you_mean, quoted
 from monai_fusion.errors import InputError, Problem, noted
 
 _TWO_SPELLINGS = "they differ only in how letters with accents are stored: write one of them in all rows"
+_LOOKED_AT = 5  # lines below one that may be the header
+_SEPARATORS = {**DELIMITERS, "|": '"|"', " ": "space"}  # of a header that is written by hand
 
 Line = tuple[int, list[str]]
 """The cells of a line, and its number."""
@@ -159,9 +161,30 @@ def _title_above(first: int, columns: Sequence[str], others: Sequence[Line]) -> 
         return None
     number, names = header
     title = ", ".join(map(quoted, columns))
-    seen = f"{counted(len(columns), 'value')} ({title}), while the lines from {number} on have up to {widest}"
     advice = f"is line {number} the header ({a_few(names, 4)})? Then delete what stands above it"
+    if _is_a_row(header, others):  # deleting what stands above it would make a header of somebody's row
+        advice = _why_rows_are_wider(columns, widest)
+    seen = f"{counted(len(columns), 'value')} ({title}), while the lines from {number} on have up to {widest}"
     return Problem(f"line {first}", seen=seen, wanted="the names of the columns", advice=advice)
+
+
+def _is_a_row(line: Line, others: Sequence[Line]) -> bool:
+    """Whether a line is a row and no header: a cell with a number is like the one below it, as sub-01 and sub-02."""
+    number, values = line
+    below = [cells for other, cells in others if other > number][:_LOOKED_AT]
+    return any(
+        any(sign.isdigit() for sign in value)
+        and (not below or any(shape(cells[place]) == shape(value) for cells in below if place < len(cells)))
+        for place, value in enumerate(values)
+    )
+
+
+def _why_rows_are_wider(columns: Sequence[str], width: int) -> str:
+    """What to do where the lines below a header have more values than it."""
+    for sign, name in _SEPARATORS.items():
+        if width == 1 + sum(column.count(sign) for column in columns):
+            return f"is the header separated by another sign ({name}) than the lines below? Then write it as these"
+    return "is there a decimal comma (write a point), or row numbers without a column name (give them one)?"
 
 
 def _without_empty_end(values: list[str], at_least: int) -> list[str]:

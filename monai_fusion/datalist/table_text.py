@@ -8,6 +8,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from monai_fusion.errors import InputError, Problem, noted
 
 DELIMITERS = {"\t": "tab", ";": "semicolon", ",": "comma"}  # the first decides where two split equally well
 _SEP = re.compile(r'"?sep=(\\t|[^"\r\n])"?[\t;,]*', re.IGNORECASE)  # Excel's own first line; it is no part of the table
+_LONGEST = 2**31 - 1  # characters that the csv module can be told on any system
 _LOOKED_AT = 50  # lines, to find out how the table is separated
 _MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
           (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
@@ -43,7 +45,7 @@ def text_rows(path: Path, content: bytes) -> tuple[list[tuple[int, list[str]]], 
     text, notes = _decoded(path, content)
     first = re.match(r"\s*([^\r\n]*)", text)
     sep = _SEP.fullmatch(first[1]) if first else None
-    with noted(notes):
+    with noted(notes), _cells_as_long_as(len(text)):
         if sep and first:
             delimiter = "\t" if sep[1] == "\\t" else sep[1]
             begins = first.end(1)
@@ -56,6 +58,17 @@ def text_rows(path: Path, content: bytes) -> tuple[list[tuple[int, list[str]]], 
         _refuse_swallowed(path, records, delimiter)
     how = DELIMITERS.get(delimiter, quoted(delimiter))
     return [(record.line, record.values) for record in records], how, notes
+
+
+@contextmanager
+def _cells_as_long_as(characters: int) -> Iterator[None]:
+    """A cell may hold the whole text: csv refuses one of more than 131,072 characters, for all of the process."""
+    before = csv.field_size_limit()
+    csv.field_size_limit(max(before, min(characters + 1, _LONGEST)))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _decoded(path: Path, content: bytes) -> tuple[str, tuple[str, ...]]:
@@ -139,13 +152,13 @@ def _refuse_swallowed(path: Path, records: Sequence[Cells], delimiter: str) -> N
     Raises:
         InputError: Rows of people stand inside such a text.
     """
-    shapes = {_shape(record.values[0]) for record in records if record.values and record.line == record.last} - {""}
+    shapes = {shape(record.values[0]) for record in records if record.values and record.line == record.last} - {""}
     width = next((len(record.values) for record in records if any(record.values)), 0)
     for record in records:
         if record.line == record.last:
             continue
         if delimiter == "\t" or any(
-            len(row) == width and _shape(row[0]) in shapes for row in _rows_within(record, delimiter)
+            len(row) == width and shape(row[0]) in shapes for row in _rows_within(record, delimiter)
         ):
             seen = f"a quotation mark opens a text in line {record.line} that ends in line {record.last}"
             wanted = "a line for each participant"
@@ -162,6 +175,6 @@ def _rows_within(record: Cells, delimiter: str) -> Iterator[list[str]]:
                 yield [*line.split(delimiter), *behind]
 
 
-def _shape(text: str) -> str:
+def shape(text: str) -> str:
     """What ids have in common: ``sub-0`` for ``sub-0301``."""
     return _DIGITS.sub("0", text.strip().strip('"')).casefold()

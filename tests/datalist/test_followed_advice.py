@@ -356,6 +356,17 @@ def test_of_several_the_example_is_one_named_t1w() -> None:
     assert problem.advice == 'choose with a --t1w-pattern such as "*_T1w.*" "*"'
 
 
+def test_files_named_alike_in_folders_of_people_are_to_be_renamed_and_nobody_is_left_out() -> None:
+    people = [f"sub-{number:02d}" for number in range(1, 15)]
+    mri = {name: [Path(f"/mri/{name}/{name}_T1w.nii.gz")] for name in people[3:]}
+    mri["T1w"] = [Path(f"/mri/{name}/T1w.nii.gz") for name in people[:3]]
+    eeg = {name: [Path(f"/eeg/{name}.npy")] for name in people}
+    (problem,) = Ambiguity(eeg, mri, Choice(), Path("/mri")).problems()
+    assert problem.advice == (
+        "rename the files so that each begins with the id of its participant, such as sub-01_T1w.nii.gz"
+    )
+
+
 @pytest.mark.parametrize(
     ("names", "example"),
     [

@@ -152,6 +152,22 @@ def test_two_recordings_of_ids_that_nearly_agree_are_told_and_the_option_joins_t
     assert message(allow)[0].endswith("if they are one, add --loose-ids, or rename the files")
 
 
+def test_a_second_row_or_file_of_somebody_under_nearly_their_id_is_told(options: BuildOptions) -> None:
+    assert options.participants is not None
+    assert options.eeg_dir is not None
+    with options.participants.open("a", encoding="utf-8") as table:
+        table.write("\nSUB-02,M\nsub-3,M\nsub-2,F\nsub-99,F")
+    (options.eeg_dir / "sub-1_EO_seg1.npy").touch()
+    result = build_datalist(options)
+    assert result.notes == (
+        'SUB-02 in line 18 is probably sub-02, who has a row in line 3 already ("F", not "M"): correct the table',
+        "sub-2 in line 20 is probably sub-02, who has a row in line 3 already: correct the table",
+        "sub-3 in line 19 is probably sub-03, who has a row in line 4 already: correct the table",
+        "sub-1 (EEG) is probably sub-01, who has an EEG and an MRI already: rename the files, or remove them",
+    )
+    assert len(everyone(result)) == 16
+
+
 def test_a_map_of_ids_with_numbers_that_lost_their_form_is_told_and_the_option_joins_them(
     options: BuildOptions, tmp_path: Path
 ) -> None:

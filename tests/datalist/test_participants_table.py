@@ -1,5 +1,6 @@
 """Tables as spreadsheets of all countries write them."""
 
+import csv
 import datetime
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,17 @@ def test_what_is_no_table_is_refused(content: bytes, message: str, table: Callab
     with pytest.raises(InputError) as raised:
         read_participants_table(table(content))
     assert message in str(raised.value)
+
+
+def test_a_cell_of_any_length_is_read_and_the_limit_of_other_readers_stays(table: Callable[[bytes], Path]) -> None:
+    before = csv.field_size_limit()
+    for quote in ("", '"'):
+        long = f"{quote}{'x' * 200_000}{quote}"
+        read = values(table(f"id,gender,comment\na,M,{long}\nb,F,\nc,F,{long}\n".encode()))
+        assert [len(row["comment"]) for row in read] == [200_000, 0, 200_000]
+    with pytest.raises(InputError, match="a quotation mark opens a text in line 2 that is not closed rightly"):
+        read_participants_table(table(b'id,gender\na,"M\n' + b"b,F\n" * 50_000))
+    assert csv.field_size_limit() == before
 
 
 def test_all_rows_of_wrong_length_are_named_with_their_line(table: Callable[[bytes], Path]) -> None:
@@ -185,6 +197,33 @@ def test_a_title_above_the_header_is_one_problem_that_names_the_likely_header(
     assert problem.advice == (
         f"is line {line} the header (participant_id, gender, age)? Then delete what stands above it"
     )
+
+
+_ANOTHER_SIGN = "is the header separated by another sign ({}) than the lines below? Then write it as these"
+_WIDER = "is there a decimal comma (write a point), or row numbers without a column name (give them one)?"
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "advice"),
+    [
+        ("participant_id;gender", "sub-{:02d},M", _ANOTHER_SIGN.format("semicolon")),
+        ("participant_id\tgender", "sub-{:02d},M", _ANOTHER_SIGN.format("tab")),
+        ("participant_id,gender,age", "sub-{:02d};M;20,5", _ANOTHER_SIGN.format("comma")),
+        ("participant_id gender", "sub-{:02d},M", _ANOTHER_SIGN.format("space")),
+        ("participant_id,gender,age", "sub-{:02d},M,20,5", _WIDER),
+        ("participant_id,gender", "{},sub-01,M", _WIDER),
+        ('"participant_id","gender"', '"{}","anna","M"', _WIDER),
+    ],
+)
+@pytest.mark.parametrize("people", [3, 12])
+def test_a_row_of_a_person_is_never_said_to_be_the_header(
+    header: str, row: str, advice: str, people: int, table: Callable[[bytes], Path]
+) -> None:
+    rows = "".join(row.format(number) + "\n" for number in range(1, 1 + people))
+    with pytest.raises(InputError) as raised:
+        read_participants_table(table(f"{header}\n{rows}".encode()))
+    (problem,) = raised.value.problems
+    assert (problem.where, problem.advice) == ("line 1", advice)
 
 
 def test_rows_that_are_too_long_each_by_itself_are_no_title(table: Callable[[bytes], Path]) -> None:

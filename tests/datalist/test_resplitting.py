@@ -224,6 +224,12 @@ def test_a_file_is_replaced_only_by_force_and_never_one_that_is_wrong(file: Path
     assert message(lambda: split(broken, SplitOptions(), "x.json")).startswith(str(broken))
 
 
+def test_a_name_that_no_file_may_have_is_one_line(file: Path) -> None:
+    text = message(lambda: split(file, SplitOptions(), f"{'x' * 300}.json"))
+    assert "cannot be written (" in text
+    assert len(text.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
