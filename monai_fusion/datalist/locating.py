@@ -36,6 +36,9 @@ class Places:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        # By where a list or an object begins: thousands of problems may stand in one, and each asks for its line.
+        self._elements_of: dict[int, list[int]] = {}
+        self._fields_of: dict[int, dict[str, int]] = {}
 
     def line(self, place: Place) -> int | None:
         """The line of a row, of a field of the head or of a row, or of one path in a list; ``None`` if not there.
@@ -52,7 +55,7 @@ class Places:
             return None
         name, *deeper = place
         if not deeper or not isinstance(deeper[0], int):
-            return next((member.at for member in reversed(self._head) if member.name == name), None)
+            return self._head_fields.get(str(name))
         rows = self._rows.get(str(name), [])
         if deeper[0] >= len(rows):
             return None
@@ -97,13 +100,22 @@ class Places:
     def _within(self, at: int, step: str | int) -> int | None:
         """One step deeper from an object or from a field whose value is a list."""
         if isinstance(step, int):
-            start = _after_colon(self._text, at)
-            elements = list(_elements(self._text, start)) if self._text[start] == "[" else []
+            elements = self._elements_at(_after_colon(self._text, at))
             return elements[step] if step < len(elements) else None
-        if self._text[at] != "{":
-            return None
-        members = list(_members(self._text, at))
-        return next((member.at for member in reversed(members) if member.name == step), None)
+        return self._fields_at(at).get(step)
+
+    def _elements_at(self, start: int) -> list[int]:
+        """Where the elements of a list begin; nowhere, if no list begins there."""
+        if start not in self._elements_of:
+            self._elements_of[start] = list(_elements(self._text, start)) if self._text[start] == "[" else []
+        return self._elements_of[start]
+
+    def _fields_at(self, start: int) -> dict[str, int]:
+        """Where the fields of an object begin, of two of one name the last; none, if no object begins there."""
+        if start not in self._fields_of:
+            members = _members(self._text, start) if self._text[start] == "{" else ()
+            self._fields_of[start] = {member.name: member.at for member in members}
+        return self._fields_of[start]
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -113,6 +125,10 @@ class Places:
     def _head(self) -> list[Member]:
         start = _skip(self._text, 0)
         return list(_members(self._text, start)) if self._text[start : start + 1] == "{" else []
+
+    @cached_property
+    def _head_fields(self) -> dict[str, int]:
+        return {member.name: member.at for member in self._head}
 
     @cached_property
     def _rows(self) -> dict[str, list[int]]:

@@ -25,6 +25,7 @@ GROUPS = {
     "contents": "What is in the files",
 }
 WHOLE_FILE = "datalist"
+NO_SUCH_FIELD = "there is no such field"
 _EXCERPTS_AT_MOST = 3  # of one kind: the place is then known
 _MOST_OF_A_GROUP = 100  # lines, should every problem be of a kind of its own
 _OF_THIS_ONE = re.compile(r'"(?:[^"\\]|\\.)*"(?: \.\.\.)?|\([^)]*\)|[0-9]+')
@@ -128,7 +129,12 @@ def _lines_of_a_group(problems: Iterable[Problem]) -> list[str]:
 
 
 def _kind(problem: Problem) -> tuple[str, str]:
-    """What problems have in common that differ only in whose they are, in numbers and in quoted values."""
+    """What problems have in common that differ only in whose they are, in numbers and in quoted values.
+
+    Fields that do not exist differ in their names; alike are those that are likely meant to be the same field.
+    """
+    if problem.seen == NO_SUCH_FIELD:
+        return "", f"{NO_SUCH_FIELD}\n{problem.advice.partition('?')[0]}"
     said = f"{problem.seen}\n{problem.wanted}\n{problem.advice}"
     return problem.field.partition(" ")[0], _OF_THIS_ONE.sub("", said)
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from monai_fusion.datalist.reporting import WHOLE_FILE, Finding, Place
+from monai_fusion.datalist.reporting import NO_SUCH_FIELD, WHOLE_FILE, Finding, Place
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry
 from monai_fusion.datalist.spelling import by_nfc
 from monai_fusion.datalist.wording import did_you_mean, misspelt, quoted
@@ -111,7 +111,7 @@ def _head(fields: dict[str, Any]) -> tuple[DatalistFile, list[Finding]]:
         else:
             known = f"the fields are {', '.join(TOP_FIELDS)}"
             advice = did_you_mean(name, TOP_FIELDS) or known
-            findings.append(_about_head(name, "there is no such field", advice=advice))
+            findings.append(_about_head(name, NO_SUCH_FIELD, advice=advice))
     if model is None:
         model = DatalistFile.model_validate({name: value for name, value in fields.items() if name not in wrong})
     if "classes" not in wrong:
@@ -140,7 +140,7 @@ def _entry(raw: Any, place: Place) -> tuple[Entry | None, list[Finding]]:
     findings = []
     for written, meant in misspellings.items():
         or_keep = f' (If not, add "{meant}": null; "{written}" is then kept.)' if meant != "participant_id" else ""
-        findings.append(about(written, "there is no such field", advice=f"did you mean {quoted(meant)}?{or_keep}"))
+        findings.append(about(written, NO_SUCH_FIELD, advice=f"did you mean {quoted(meant)}?{or_keep}"))
     for name in wrong:
         if name in raw and name not in _WANTED_IN_ENTRY:
             findings.append(about(name, "half a sign in its name", advice="delete the field, or write its name again"))

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from monai_fusion.datalist.spelling import nfc
 
 QUOTED_AT_MOST = 60
+NAMED_AT_MOST = 8
+_NAMED_OF_MANY = 5
 
 
 def quoted(value: object) -> str:
@@ -28,7 +30,10 @@ def shortened(text: str, at_most: int = 160) -> str:
 
 
 def one_of(names: Sequence[str]) -> str:
-    """``"M" or "F"``; ``"a", "b" or "c"``."""
+    """``"M" or "F"``; ``"a", "b" or "c"``; of many names the first: ``"a", "b", "c", "d", "e" or one of 95 more``."""
+    if len(names) > NAMED_AT_MOST:
+        shown = ", ".join(quoted(name) for name in names[:_NAMED_OF_MANY])
+        return f"{shown} or one of {len(names) - _NAMED_OF_MANY} more"
     *first, last = [quoted(name) for name in names]
     return f"{', '.join(first)} or {last}" if first else last
 

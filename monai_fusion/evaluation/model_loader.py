@@ -9,8 +9,10 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.networks.weights import differences
-from monai_fusion.run_folder import MODEL_FILE
+from monai_fusion.reading import read_json_object
+from monai_fusion.run_folder import MANIFEST_FILE, MODEL_FILE
 from monai_fusion.saved_tensors import DamagedError, load_state
 
 _WANTED = "the weights that a training left"
@@ -61,18 +63,34 @@ def read_model(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
 
 
 def check_model(folder: str | os.PathLike[str], members: int | None) -> None:
-    """Make sure that ``model.pt`` can be read, and is of so many networks, before any network is built.
+    """Make sure that ``model.pt`` is readable, the one that its training left, and of so many networks.
+
+    It needs no network. What the training left is known from ``manifest.json`` of a finished training; without one, as
+    an ensemble is, the weights are taken as they are.
 
     Args:
         folder: The run folder.
         members: What the recipe says; None for a single network.
 
     Raises:
-        InputError: It is missing, damaged, something else, or of another number of networks.
+        InputError: It is missing, damaged, something else, another training's, or of another number of networks.
     """
-    found = {name.split(".")[1] for name in read_model(folder) if name.startswith("members.")}
+    state = read_model(folder)
+    left = _digest_left(Path(folder))
+    if left is not None and left != tensors_digest(state):
+        seen = f"not the one that this training left ({MANIFEST_FILE})"
+        raise InputError(Problem(str(Path(folder) / MODEL_FILE), seen=seen, advice="copy the run folder again"))
+    found = {name.split(".")[1] for name in state if name.startswith("members.")}
     if len(found) != (members or 0):
         path = Path(folder) / MODEL_FILE
         seen = f"holds {len(found)} members" if found else "holds one network"
         wanted = "one network" if members is None else f"{members} members"
         raise InputError(Problem(str(path), seen=seen, wanted=f"{wanted} as recipe.json says", advice=_ADVICE))
+
+
+def _digest_left(folder: Path) -> str | None:
+    """The digest of the weights that a finished training left; None where no such manifest can be read."""
+    manifest = read_json_object(folder / MANIFEST_FILE) or {}
+    weights = manifest.get("weights") if manifest.get("status") == "finished" else None
+    digest = weights.get("digest") if isinstance(weights, dict) else None
+    return digest if isinstance(digest, str) else None

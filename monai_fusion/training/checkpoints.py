@@ -20,6 +20,7 @@ from ignite.engine import Engine, Events
 from monai_fusion import ranks
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
+from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.saved_tensors import DamagedError, load_saved
 from monai_fusion.training.differing import differences
 
@@ -57,7 +58,7 @@ class Checkpoints:
 
     Raises:
         InputError: Something else lies where checkpoints are to be. When the trainer starts: the checkpoint is of
-            another training, or not every rank can read it.
+            another training, not every rank can read it, or all epochs are done and the model is gone.
     """
 
     def __init__(
@@ -117,28 +118,30 @@ class Checkpoints:
             return 0, None
         for epoch in sorted(found, reverse=True):
             try:
-                return epoch, self._read(found[epoch])
+                return epoch, self._read(found[epoch], epoch)
             except DamagedError as error:  # whatever is wrong with the file, the one before may be right
                 logger.warning("%s is passed over, for the one before: %s", found[epoch], error)
         return 0, None
 
-    def _read(self, path: Path) -> dict[str, Any]:
-        """Read a checkpoint.
+    def _read(self, path: Path, epoch: int) -> dict[str, Any]:
+        """Read the checkpoint of an epoch.
 
         Raises:
-            DamagedError: It is damaged, or holds something else.
+            DamagedError: It is damaged, or holds something else, be it another epoch.
         """
         state = load_saved(path)
         if not isinstance(state, dict) or not state.keys() >= _WRITTEN:
             raise DamagedError("holds something else than a checkpoint")
         if not (isinstance(state["identity"], dict) and isinstance(state["parts"], dict)):
             raise DamagedError("holds something else than a checkpoint")
+        if (held := _epoch_in(state)) not in (None, epoch):
+            raise DamagedError(f"is the checkpoint of epoch {held}")
         return state
 
     def _load_on_another_rank(self, epoch: int) -> dict[str, Any]:
         path = self.folder / _file_name(epoch)
         try:
-            return self._read(path)
+            return self._read(path, epoch)
         except DamagedError as error:
             wanted = "a folder that all machines of the training share"
             raise InputError(Problem("--output_dir", str(path), f"not readable here ({error})", wanted)) from error
@@ -161,6 +164,10 @@ class Checkpoints:
                 *(devices, ranks.count()),
             )
         if epoch >= engine.state.max_epochs:
+            model = self.folder.parent / MODEL_FILE
+            if not model.is_file():
+                advice = "copy the run folder again, or train again in another --output_dir"
+                raise InputError(Problem(str(model), seen="is not there, although all epochs are done", advice=advice))
             logger.info("this training is finished: all %d epochs are done", epoch)
         else:
             logger.info("resuming after epoch %d of %d", epoch, engine.state.max_epochs)
@@ -182,6 +189,7 @@ class Checkpoints:
         epoch = engine.state.epoch
         state = {
             "identity": self.identity,
+            "epoch": epoch,  # the file's name may be changed
             "devices": ranks.count(),
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
             "scaler": None if engine.scaler is None else engine.scaler.state_dict(),
@@ -196,6 +204,15 @@ class Checkpoints:
 
 def _file_name(epoch: int) -> str:
     return f"epoch_{epoch:04d}.pt"
+
+
+def _epoch_in(state: Mapping[str, Any]) -> object:
+    """The epoch that a checkpoint was made after; None where it does not say so."""
+    if "epoch" in state:
+        return state["epoch"]
+    # Before the epoch was written, only the schedule told: it is stepped once an epoch.
+    schedule = state["parts"].get("lr_scheduler")
+    return schedule.get("last_epoch") if isinstance(schedule, dict) else None
 
 
 def saved_epochs(folder: Path) -> dict[int, Path]:

@@ -46,7 +46,7 @@ class RunManifest:
 
     Its ``status`` is ``running`` (also of a training that was killed), then ``finished``, ``stopped`` (by Ctrl-C,
     SIGTERM or ``max_minutes``; ``--resume true`` goes on) or ``failed``. A finished training that is resumed has
-    nothing to do: its manifest stays as it is.
+    nothing to do: its manifest stays as it is. Only if its checkpoints are gone does it train, and is described again.
 
     Args:
         folder: The run folder; it must exist.
@@ -89,11 +89,15 @@ class RunManifest:
         before = _read(self.folder / MANIFEST_FILE) if self.resume else {}
         if before.get("status") == "finished":
             return
+        self._content = self._describe(before)
+        self._write()
+
+    def _describe(self, before: Mapping[str, Any]) -> dict[str, Any]:
         now = _now()
         times = {"started": before.get("times", {}).get("started", now), "ended": None}
         if before:
             times["resumed"] = [*before["times"].get("resumed", []), now]
-        self._content = {
+        return {
             "manifest": FORMAT,
             "status": "running",
             "times": times,
@@ -109,12 +113,13 @@ class RunManifest:
             **_describe_config(),
             **{name: before.get(name) for name in ("epochs", "best", "weights")},
         }
-        self._write()
 
     def finish(self, engine: Engine, error: BaseException | None) -> None:
         """Add the outcome: epochs, metrics of the epoch that was kept, digests of its weights."""
         if not self._content:
-            return
+            if not self.evaluator.state.iteration:  # nothing was validated, so no model was written
+                return
+            self._content = self._describe(_read(self.folder / MANIFEST_FILE))
         by_signal = getattr(engine.state, "stopped_by", None) is not None or isinstance(error, KeyboardInterrupt)
         stopped = by_signal or getattr(engine.state, "out_of_time", False)
         self._content["status"] = "stopped" if stopped else "failed" if error is not None else "finished"
@@ -125,6 +130,7 @@ class RunManifest:
         self._content["epochs"] = rows = _history(latest(self.folder / HISTORY_FILE))
         best = getattr(self.evaluator.state, "best_metric_epoch", -1)
         model = self.folder / MODEL_FILE
+        self._content["weights"] = None  # those of the run that was resumed may have been replaced
         if model.exists():
             self._content["best"] = next((row for row in rows if row.get("epoch") == best), None)
             with suppress(DamagedError):  # who reads the model says so; of a run that failed, it is not the reason

@@ -20,6 +20,7 @@ from monai_fusion.comparison.planning import CompareOptions, make_plan
 from monai_fusion.comparison.records import RunRecord
 from monai_fusion.comparison.schema import Comparison
 from monai_fusion.run_folder import CALIBRATION_FILE, MANIFEST_FILE, MODEL_FILE, RECIPE_FILE
+from monai_fusion.workflow.digests import weights_digests
 from tests.bundle.conftest import BUNDLE, CONFIGS, SMALL, Cohort
 
 
@@ -60,6 +61,9 @@ def test_an_ensemble_says_the_mean_of_what_its_members_say(cohort: Cohort, run_f
     other = torch.load(run_folder / MODEL_FILE, weights_only=True)
     last = [name for name in other if name.startswith("head.classifier.")][-2:]
     torch.save(other | {name: -9 * other[name] for name in last}, records[1].run.folder / MODEL_FILE)
+    manifest = json.loads((run_folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    manifest["weights"] = weights_digests(records[1].run.folder / MODEL_FILE, ())
+    (records[1].run.folder / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
     alone = [predict("evaluate.yaml", cohort, each.run.folder, each.run.folder) for each in records]
     assert np.abs(alone[0] - alone[1]).min() > 0.01
 

@@ -10,6 +10,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from monai_fusion.errors import InputError
+from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.training import Checkpoints, GracefulStop
 from monai_fusion.training.checkpoints import saved_epochs
 from monai_fusion.training.interruption import is_death_of_worker
@@ -175,8 +176,48 @@ def test_nothing_to_resume_starts_from_the_beginning(tmp_path: Path) -> None:
 
 def test_a_finished_training_is_not_trained_again(tmp_path: Path) -> None:
     weight = Training(tmp_path).run().network.weight
+    (tmp_path / MODEL_FILE).write_bytes(b"the model")
     resumed = Training(tmp_path, resume=True).run()
     assert resumed.epochs == [] and torch.equal(resumed.network.weight, weight)
+
+
+def test_a_finished_training_whose_model_is_gone_is_refused_in_one_line(tmp_path: Path) -> None:
+    Training(tmp_path).run()
+    with pytest.raises(InputError) as raised:
+        Training(tmp_path, resume=True).run()
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith(f"{tmp_path / MODEL_FILE}: is not there, although all epochs are done: copy the run folder")
+
+
+def without_epoch(state: dict[str, Any]) -> dict[str, Any]:
+    """As checkpoints were before they said their epoch; the schedule was known by the name it has in train.yaml."""
+    parts = {**state["parts"], "lr_scheduler": state["parts"]["schedule"]}
+    return {name: value for name, value in state.items() if name != "epoch"} | {"parts": parts}
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_checkpoint_under_the_name_of_another_epoch_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, older: bool
+) -> None:
+    whole = Training(tmp_path / "whole").run()
+    killed_in_epoch(tmp_path / "killed", 5)
+    folder = tmp_path / "killed" / "checkpoints"
+    state = torch.load(folder / "epoch_0004.pt", weights_only=True)
+    assert state["epoch"] == 4
+    torch.save(without_epoch(state) if older else state, folder / "epoch_0005.pt")
+    resumed = Training(tmp_path / "killed", resume=True).run()
+    assert resumed.epochs == [5, 6] and torch.equal(resumed.network.weight, whole.network.weight)
+    (line,) = (record.message for record in caplog.records if "passed over" in record.message)
+    assert line.endswith("epoch_0005.pt is passed over, for the one before: is the checkpoint of epoch 4")
+
+
+def test_an_older_checkpoint_that_does_not_say_its_epoch_is_taken_up(tmp_path: Path) -> None:
+    whole = Training(tmp_path / "whole").run()
+    killed_in_epoch(tmp_path / "killed", 5)
+    path = tmp_path / "killed" / "checkpoints" / "epoch_0004.pt"
+    torch.save(without_epoch(torch.load(path, weights_only=True)), path)
+    resumed = Training(tmp_path / "killed", resume=True).run()
+    assert resumed.epochs == [5, 6] and torch.equal(resumed.network.weight, whole.network.weight)
 
 
 def test_another_training_is_refused_with_what_differs(tmp_path: Path) -> None:

@@ -128,6 +128,39 @@ def test_a_resumed_training_keeps_its_start_and_a_finished_one_its_manifest(run_
     assert path.read_bytes() == before
 
 
+def test_a_finished_training_that_trained_again_has_the_digest_of_its_new_model(
+    run_folder: Path, cohort: Datalist
+) -> None:
+    """As when its checkpoints are gone: `--resume true` starts from the beginning."""
+    first = manifest_of(run_folder, cohort)
+    first.begin()
+    first.finish(Engine(lambda engine, batch: None), None)
+    before = read(run_folder)
+    again = manifest_of(run_folder, cohort, resume=True)
+    again.begin()
+    torch.save({"eeg_enc.w": torch.zeros(2), "head.w": torch.ones(1)}, run_folder / MODEL_FILE)
+    again.evaluator.state.iteration = 3
+    again.finish(Engine(lambda engine, batch: None), None)
+    content = read(run_folder)
+    assert content["status"] == "finished" and content["times"]["started"] == before["times"]["started"]
+    assert content["weights"]["digest"] == weights_digests(run_folder / MODEL_FILE, ())["digest"]
+    assert content["weights"]["digest"] != before["weights"]["digest"]
+
+
+def test_a_model_that_cannot_be_read_leaves_no_digest_of_an_earlier_one(run_folder: Path, cohort: Datalist) -> None:
+    stopped = Engine(lambda engine, batch: None)
+    stopped.state.stopped_by = signal.SIGTERM
+    first = manifest_of(run_folder, cohort)
+    first.begin()
+    first.finish(stopped, None)
+    assert read(run_folder)["weights"] is not None
+    again = manifest_of(run_folder, cohort, resume=True)
+    again.begin()
+    (run_folder / MODEL_FILE).write_bytes(b"cut")
+    again.finish(Engine(lambda engine, batch: None), None)
+    assert read(run_folder)["weights"] is None
+
+
 def test_the_command_is_kept_with_digests_of_its_configs(
     run_folder: Path, cohort: Datalist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
