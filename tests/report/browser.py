@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -114,12 +116,15 @@ def chromium() -> Iterator[Browser]:
     """Start Chromium with a profile of its own; it ends with the block."""
     assert CHROMIUM is not None and sys.platform != "win32"
     (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
-    with tempfile.TemporaryDirectory() as profile:
+    # What Chromium starts outlives it for a moment and writes to the profile: its group is ended below, and a file of the
+    # last moment in a temporary folder is no fault of a page.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         launcher = [sys.executable, "-c", _LAUNCH, str(theirs_in), str(theirs_out), CHROMIUM]
         process = subprocess.Popen(
             [*launcher, *_FLAGS, f"--user-data-dir={profile}"],
             pass_fds=(theirs_in, theirs_out),
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         os.close(theirs_in)
         os.close(theirs_out)
@@ -128,3 +133,5 @@ def chromium() -> Iterator[Browser]:
         finally:
             process.terminate()
             process.wait(timeout=30)
+            with contextlib.suppress(ProcessLookupError):  # all have gone
+                os.killpg(process.pid, signal.SIGKILL)
