@@ -116,8 +116,8 @@ def chromium() -> Iterator[Browser]:
     """Start Chromium with a profile of its own; it ends with the block."""
     assert CHROMIUM is not None and sys.platform != "win32"
     (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
-    # What Chromium starts outlives it for a moment and writes to the profile: its group is ended below, and a file of the
-    # last moment in a temporary folder is no fault of a page.
+    # What Chromium starts outlives it for a moment and writes to the profile: its group is ended below, and a file of
+    # the last moment in a temporary folder is no fault of a page.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         launcher = [sys.executable, "-c", _LAUNCH, str(theirs_in), str(theirs_out), CHROMIUM]
         process = subprocess.Popen(
