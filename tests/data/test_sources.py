@@ -13,6 +13,7 @@ import xxhash
 from monai_fusion.data.sources import RECORD_SIZE, Reading, SourceIndex, read_source
 from monai_fusion.data.stamps import Stamp
 from monai_fusion.data.store import LAYOUT
+from tests.data.obstacles import make_folder, make_huge, make_pipe
 
 
 @pytest.fixture(autouse=True)
@@ -224,21 +225,6 @@ def test_a_torn_record_does_not_spoil_those_written_after_it(tmp_path: Path, sou
     note(SourceIndex(tmp_path), other)
     known = SourceIndex(tmp_path).look_up(other)
     assert known is not None and known.fresh
-
-
-def make_folder(path: Path) -> None:
-    path.mkdir()
-
-
-def make_pipe(path: Path) -> None:
-    if not hasattr(os, "mkfifo"):
-        pytest.skip("this system has no named pipes")
-    os.mkfifo(path)
-
-
-def make_huge(path: Path) -> None:
-    with path.open("wb") as stream:
-        stream.truncate(3 << 30)
 
 
 def make_link(path: Path) -> None:

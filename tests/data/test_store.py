@@ -17,6 +17,7 @@ import xxhash
 from monai_fusion.data import StoredChain, entries
 from monai_fusion.data.maintenance import verify
 from monai_fusion.transforms import LoadVolumed, ResampleSlabd, StoreAsd
+from tests.data.obstacles import make_folder, make_huge, make_pipe
 
 ARRAY = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 CONTENT = xxhash.xxh3_128_hexdigest(b"source")
@@ -195,21 +196,6 @@ def test_a_changed_key_in_the_seal_does_not_pass(stored: StoredChain) -> None:
 
 
 # ---- something else in an entry's place, and entries that change while they are used -----------------------------
-
-
-def make_folder(path: Path) -> None:
-    path.mkdir()
-
-
-def make_pipe(path: Path) -> None:
-    if not hasattr(os, "mkfifo"):
-        pytest.skip("this system has no named pipes")
-    os.mkfifo(path)
-
-
-def make_huge(path: Path) -> None:
-    with path.open("wb") as stream:
-        stream.truncate(3 << 30)
 
 
 @pytest.mark.parametrize("obstacle", [make_folder, make_pipe, make_huge])
