@@ -1,6 +1,6 @@
 """What was seen of each source file: its content hash, remembered by size, times, inode and a few of its bytes.
 
-The index only saves time. It is a file of 80-byte records that processes append to without waiting for each other; a
+The index only saves time. It is a file of 128-byte records that processes append to without waiting for each other; a
 record that is torn or damaged fails its own checksum and is passed over, and a lost one costs a reading of its source.
 Names are hashes of paths, because paths may contain names of people.
 """
@@ -35,7 +35,10 @@ from monai_fusion.fingerprint import content_hash
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "sources.bin"
-_RECORD = struct.Struct("<16s16sQqqQQ")  # path, content, size, mtime_ns, ctime_ns, inode, probe; then their checksum
+# Path, content, size, mtime_ns, ctime_ns, inode, probe and zeros; then their checksum. The zeros make 128 bytes of it:
+# a file grows page by page under a write, so that another process may see half of a record that crosses from one page
+# into the next, take it for a torn one, and misplace its own. A record of a power of two crosses none.
+_RECORD = struct.Struct("<16s16sQqqQQ48x")
 _CHECK = struct.Struct("<Q")
 RECORD_SIZE = _RECORD.size + _CHECK.size
 _CHUNK = RECORD_SIZE << 14
@@ -167,7 +170,7 @@ class SourceIndex:
             self._records[name] = record
             try:
                 make_private(self.path.parent)
-                _append(self.path, record + _CHECK.pack(xxhash.xxh3_64_intdigest(record)))
+                _append(self.path, _sealed(record))
             except OSError as error:
                 logger.debug("the index of sources was not written: %s", error)
 
@@ -181,7 +184,7 @@ class SourceIndex:
         kept = [record for record in self._records.values() if record[16:32] in wanted]
         write_atomically(
             self.path,
-            b"".join(record + _CHECK.pack(xxhash.xxh3_64_intdigest(record)) for record in kept),
+            b"".join(_sealed(record) for record in kept),
             private=True,
         )
         self._records = {record[:16]: record for record in kept}
@@ -234,6 +237,10 @@ def _has_probe(source: str | os.PathLike[str], probe: int) -> bool:
         return probe_file(source) == probe
     except OSError:
         return False  # reading it will say what is wrong
+
+
+def _sealed(record: bytes) -> bytes:
+    return record + _CHECK.pack(xxhash.xxh3_64_intdigest(record))
 
 
 def _append(path: Path, record: bytes) -> None:
