@@ -7,12 +7,16 @@ with the same values.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
+from typing import TextIO
+
+QUIET = "MONAI_FUSION_QUIET"  # 1 is --quiet of every command, of the runs that they start as well
 
 # Signs that count as letters or marks and yet show nothing: joiners, fillers of Hangul, selectors, a blank of Braille;
 # and the two hyphens (0x2010, 0x2011) that nobody can tell from the one of the keyboard.
@@ -46,15 +50,45 @@ def _escaped(sign: str) -> str:
 
 
 def say(message: str, *, err: bool = False) -> None:
-    """Print a message, of one line or several, for people or programs: every command prints by this.
+    """Print a message, of one line or several, for people: every command prints by this. Quiet, only errors.
 
     Args:
         message: The text; of what cannot be seen, line ends only are left as they are.
         err: On standard error instead of standard output.
     """
-    stream = sys.stderr if err else sys.stdout
+    if err or not is_quiet():
+        _print(message, sys.stderr if err else sys.stdout)
+
+
+def answer(message: str) -> None:
+    """Print what a command was asked for and nothing else, quiet or not; see `say`."""
+    _print(message, sys.stdout)
+
+
+def answer_json(value: object) -> None:
+    """Print an answer for programs as JSON."""
+    answer(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _print(message: str, stream: TextIO) -> None:
     stream.write(f"{visible(message, keep=chr(10))}\n")
     stream.flush()
+
+
+def be_quiet(wanted: bool) -> None:
+    """Print warnings and errors only from here on, in this process and in those that it starts."""
+    if wanted:
+        os.environ[QUIET] = "1"
+
+
+def is_quiet() -> bool:
+    """Whether the user wants to see warnings and errors only."""
+    return os.environ.get(QUIET, "0") not in ("", "0")
+
+
+def hide_bars(otherwise: bool | None = None) -> bool | None:
+    """What a progress bar takes as ``disable``: it is hidden when quiet; None hides it where there is no terminal."""
+    return True if is_quiet() else otherwise
 
 
 def make_visible(record: logging.LogRecord) -> bool:

@@ -210,7 +210,7 @@ def test_check_accepts_missing_labels_only_when_told_so(cohort: Path, capsys: py
     ("arguments", "code", "text"),
     [
         (["--version"], 0, f"monai-fusion {__version__}"),
-        (["datalist", "chek", "x"], 2, "No such command"),
+        (["datalist", "chek", "x"], 2, "there is no command `monai-fusion datalist chek`"),
         (["datalist", "check"], 2, "Missing argument"),
         (["datalist", "build", "--eeg", "x"], 2, "No such option"),
         (["datalist", "build", "--classes"], 2, "--classes"),

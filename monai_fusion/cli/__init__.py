@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,18 +17,36 @@ from monai_fusion import __version__
 from monai_fusion.cli import bundle_runs, datalist_check  # noqa: F401 -- registers its commands on datalist_app
 from monai_fusion.cli.bundle import bundle
 from monai_fusion.cli.cohort import sample_cohort
+from monai_fusion.cli.command_list import CommandList
 from monai_fusion.cli.compare import CompareCommand, compare
+from monai_fusion.cli.completion import completion, enable_completion
 from monai_fusion.cli.datalist import datalist_app
+from monai_fusion.cli.doctor import doctor
+from monai_fusion.cli.quiet import add_quiet
 from monai_fusion.cli.report import report
 from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.store import cache_app, preprocess
 from monai_fusion.cli.words import as_meant
 from monai_fusion.errors import InputError
-from monai_fusion.messages import say
+from monai_fusion.messages import answer, say
+
+PROGRAM = "monai-fusion"
+# As people meet them: from a look at it, over the cohort and the runs, to what is seldom needed.
+_ORDER = (
+    *("sample-cohort", "datalist", "train", "evaluate", "predict", "compare", "report", "rerun"),
+    *("preprocess", "cache", "bundle", "doctor", "completion"),
+)
+
+
+class _AllCommands(CommandList):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
+
 
 app = typer.Typer(
-    help="Classify people from an EEG scalogram and a T1 MRI: prepare the data, check it, try it out.",
-    add_completion=False,
+    cls=_AllCommands,
+    help="Classify people from an EEG scalogram and a T1 MRI: from two folders of recordings to a report.",
+    add_completion=False,  # typer's installer changes the execution policy of PowerShell; `completion` only prints
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
@@ -43,11 +61,13 @@ app.add_typer(cache_app, name="cache")
 app.command("report")(report)
 app.command("compare", cls=CompareCommand)(compare)
 app.command("bundle")(bundle)
+app.command("doctor")(doctor)
+app.command("completion")(completion)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        say(f"monai-fusion {__version__}")
+        answer(f"monai-fusion {__version__}")
         raise typer.Exit
 
 
@@ -72,8 +92,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a Windows console may lack a letter of someone's file name
             stream.reconfigure(errors="backslashreplace")
+    command = typer.main.get_command(app)
+    add_quiet(command)
+    enable_completion()
     try:
-        app(args=as_meant(sys.argv[1:] if arguments is None else arguments), prog_name="monai-fusion")
+        command(args=as_meant(sys.argv[1:] if arguments is None else arguments), prog_name=PROGRAM)
     except InputError as error:
         say(f"error: {error}", err=True)
         sys.exit(error.exit_code)

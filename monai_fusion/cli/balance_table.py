@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from monai_fusion.datalist.balance import Balance, BalanceRow, warning_of
-from monai_fusion.messages import say, visible
+from monai_fusion.messages import is_quiet, say, visible
 
 _WIDTH_OF_A_FILE = 240  # a table that is not shown in a window is not broken into its width
 
@@ -27,7 +27,7 @@ def print_balance(balance: Balance) -> None:
             table.add_section()
         table.add_row(*_cells(row))
     width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE
-    Console(markup=False, highlight=False, width=width).print(table)
+    Console(markup=False, highlight=False, width=width, quiet=is_quiet()).print(table)
     if strata:
         say(f"In each stratum: all ({' : '.join(classes)})")
     for link in balance.links:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from monai_fusion.messages import say
+from monai_fusion.messages import answer, say
 
 
 def bundle(
@@ -27,7 +27,7 @@ def bundle(
     from monai_fusion.shipped_bundle import copy_bundle, shipped_bundle
 
     if out is None:
-        say(str(shipped_bundle()))
+        answer(str(shipped_bundle()))
         return
     files = copy_bundle(out)
     say(f"wrote {len(files)} files to {out}; edit {out / 'configs' / 'train.yaml'}")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from monai_fusion.messages import pasteable, say
+
+if TYPE_CHECKING:
+    from monai_fusion.options.knobs import Knob
 
 _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
 _CONFIGS = {"train": "train.yaml", "evaluate": "evaluate.yaml", "predict": "inference.yaml"}
@@ -29,15 +33,28 @@ _DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything that 
 
 
 class BundleRunCommand(TyperCommand):
-    """A command whose ``--help`` lists the knobs of its config, as the config says them."""
+    """A command whose ``--help`` lists the knobs of its config, as the config says them; shells complete them."""
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the knobs below the options."""
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Complete knobs as options of the command."""
+        if incomplete.startswith("-"):
+            like = next(each for each in self.params if each.name == "dry_run")
+            for knob in self._knobs():
+                option: Any = copy.copy(like)
+                option.name, option.opts, option.help = knob.name, [f"--{knob.name}"], knob.comment
+                self.params.append(option)
+        return super().shell_complete(ctx, incomplete)
+
+    def _knobs(self) -> Iterator[Knob]:
         from monai_fusion.options.knobs import read_knobs
         from monai_fusion.shipped_bundle import shipped_bundle
 
+        return read_knobs(shipped_bundle() / "configs" / _CONFIGS[str(self.name)])
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the knobs below the options."""
         section = ""
-        for knob in read_knobs(shipped_bundle() / "configs" / _CONFIGS[str(self.name)]):
+        for knob in self._knobs():
             if knob.section != section:
                 section = knob.section
                 formatter.write(f"\nKnobs: {section}\n")

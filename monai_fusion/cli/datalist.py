@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monai_fusion.cli.command_list import CommandList
 from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.messages import say
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from monai_fusion.datalist.building import BuildResult
 
 datalist_app = typer.Typer(
+    cls=CommandList,
     help="The datalist: one JSON file that says who is in the cohort, their class, files and split.",
     no_args_is_help=True,
     rich_markup_mode=None,

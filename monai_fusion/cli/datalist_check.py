@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import typer
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.messages import say, visible
+from monai_fusion.messages import answer, answer_json, hide_bars, say, visible
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.contents import Opener
@@ -149,7 +148,7 @@ def _print_json(examination: Examination, problems: Sequence[Finding], warnings:
         "findings": [finding.as_json() for finding in (*problems, *warnings)],
         "sections": _counts(examination),
     }
-    say(json.dumps(report, ensure_ascii=False, indent=2))
+    answer_json(report)
     if problems:
         raise typer.Exit(InputError.exit_code)
 
@@ -231,7 +230,7 @@ def _look_into_files(examination: Examination, opener: Opener, workers: int | No
 
     recordings = recordings_of(examination)
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    hidden = not sys.stderr.isatty()
+    hidden = hide_bars(not sys.stderr.isatty())
     with tqdm(total=len(recordings), desc="Opening files", unit="file", leave=False, disable=hidden) as bar:
         return check_contents(examination, recordings, opener, workers or min(usable, _MOST_WORKERS), bar.update)
 
@@ -247,7 +246,7 @@ def schema(
     from monai_fusion.datalist.writing import schema_text, write_schema
 
     if out is None:
-        say(schema_text().removesuffix("\n"))
+        answer(schema_text().removesuffix("\n"))
     else:
         write_schema(out)
         say(f"{out}: written")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
+from monai_fusion.cli.command_list import CommandList
 from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.messages import say
+from monai_fusion.messages import answer, answer_json, is_quiet, say
+
+if TYPE_CHECKING:
+    from monai_fusion.data.maintenance import Verification
 
 cache_app = typer.Typer(
+    cls=CommandList,
     help="The preprocessed store: what is in it, whether it is sound, making room.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -102,22 +107,33 @@ def preprocess(
     say(f"{report}; store: {cache_dir}")
 
 
+_Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs; sizes in bytes.")]
+
+
 @cache_app.command("status")
-def status(cache_dir: CacheDir = DEFAULT_CACHE_DIR) -> None:
+def status(cache_dir: CacheDir = DEFAULT_CACHE_DIR, as_json: _Json = False) -> None:
     """Say what the store holds: chains, entries, bytes, and how much the last run could reuse."""
     from monai_fusion.data.maintenance import status_of
 
     found = status_of(cache_dir)
     size = sum(entry.size for entry in found.entries)
-    say(f"{found.folder}: {len(found.entries)} entries, {human(size)}")
+    if as_json:
+        chains = [
+            {"name": each.name, "entries": len(each.entries), "bytes": each.size, "description": each.description}
+            for each in found.chains
+        ]
+        total = {"folder": str(found.folder), "entries": len(found.entries), "bytes": size}
+        answer_json({**total, "chains": chains, "last_run": found.last_run, "not_used": list(found.other_layouts)})
+        return
+    answer(f"{found.folder}: {len(found.entries)} entries, {human(size)}")
     for chain in found.chains:
-        say(f"  {chain.name}: {len(chain.entries)} entries, {human(chain.size)}: {chain.description}")
+        answer(f"  {chain.name}: {len(chain.entries)} entries, {human(chain.size)}: {chain.description}")
     files, reused = (found.last_run.get(name) for name in ("files", "reused"))
     if isinstance(files, int) and isinstance(reused, int) and files > 0:
         rate = f"{100 * reused / files:.0f} %"
-        say(f"last run ({found.last_run.get('finished')}): {reused} of {files} files reused ({rate})")
+        answer(f"last run ({found.last_run.get('finished')}): {reused} of {files} files reused ({rate})")
     if found.other_layouts:
-        say(f"of other versions, not used: {', '.join(found.other_layouts)}")
+        answer(f"of other versions, not used: {', '.join(found.other_layouts)}")
 
 
 @cache_app.command("verify")
@@ -126,6 +142,7 @@ def verify(
     datalist: Annotated[
         Path | None, typer.Option(help="Hash the recordings of this datalist again, too.", show_default=False)
     ] = None,
+    as_json: _Json = False,
 ) -> None:
     """Check every entry's checksum and whose it is and, with --datalist, that no recording was replaced unnoticed.
 
@@ -142,19 +159,37 @@ def verify(
         records = [record for section in cohort.sections for record in cohort.records(section)]
         sources = [path for record in records for path in (*record.eeg, record.mri) if path is not None]
     found = verify_store(cache_dir, sources)
-    for path, reason in found.damaged.items():
-        kept = "not removed" if path.exists() else "removed"
-        say(f"damaged, {kept}: {path} ({reason})")
-    for path in found.replaced:
-        say(f"replaced by another file of the same size and times: {path}")
-    for path in found.unreadable:
-        say(f"cannot be read: {path}")
-    told = f"{found.checked} entries checked, {len(found.damaged)} damaged"
-    if datalist is not None:
-        told += f"; {found.sources} recordings hashed, {len(found.replaced)} replaced unnoticed"
-    say(told)
+    if as_json:
+        answer_json(_as_json(found))
+    else:
+        _print_verification(found, datalist is not None)
     if not found.sound:
         raise typer.Exit(1)
+
+
+def _print_verification(found: Verification, hashed: bool) -> None:
+    for path, reason in found.damaged.items():
+        kept = "not removed" if path.exists() else "removed"
+        say(f"damaged, {kept}: {path} ({reason})", err=is_quiet())
+    for path in found.replaced:
+        say(f"replaced by another file of the same size and times: {path}", err=is_quiet())
+    for path in found.unreadable:
+        say(f"cannot be read: {path}", err=is_quiet())
+    told = f"{found.checked} entries checked, {len(found.damaged)} damaged"
+    if hashed:
+        told += f"; {found.sources} recordings hashed, {len(found.replaced)} replaced unnoticed"
+    say(told)
+
+
+def _as_json(found: Verification) -> dict[str, Any]:
+    return {
+        "ok": found.sound,
+        "checked": found.checked,
+        "damaged": {str(path): reason for path, reason in found.damaged.items()},
+        "hashed": found.sources,
+        "replaced": list(map(str, found.replaced)),
+        "unreadable": list(map(str, found.unreadable)),
+    }
 
 
 @cache_app.command("prune")

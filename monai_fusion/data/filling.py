@@ -20,6 +20,7 @@ from monai_fusion.data.store import OLDER_LAYOUTS, make_private
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 from monai_fusion.keys import PARTICIPANT_ID
+from monai_fusion.messages import hide_bars
 
 logger = logging.getLogger(__name__)
 
@@ -216,7 +217,7 @@ def _say_warnings(outcome: Outcome, item: Mapping[str, Any]) -> None:
 
 def _bar(title: str, total: int, done: int, progress: bool | None) -> tqdm:
     """A bar with rate and remaining time; in a log file a line each ten seconds."""
-    disable = {True: None, None: False, False: True}[progress]
+    disable = hide_bars({True: None, None: False, False: True}[progress])
     return tqdm(total=total, initial=done, desc=f"preparing {title}", unit="file", leave=False, disable=disable)
 
 

@@ -23,6 +23,7 @@ from monai_fusion.data.store import StoredChain
 from monai_fusion.errors import InputError, Problem, input_error_behind
 from monai_fusion.fingerprint import describe_chain
 from monai_fusion.keys import EEG, MRI
+from monai_fusion.messages import hide_bars
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ class _RecordingDataset(CacheDataset):
     def _fill_memory(self, items: Sequence[dict[str, Any]]) -> list[Any]:
         with ThreadPoolExecutor(self.num_workers) as pool:
             results = pool.map(self._try_to_compute, items)
-            disable = None if self.progress else True
+            disable = hide_bars(None if self.progress else True)
             shown = list(tqdm(results, total=len(items), desc=f"preparing {self.title}", leave=False, disable=disable))
         if problems := [problem for _, found in shown for problem in found]:
             raise InputError(problems, heading=f"{self.title} files")

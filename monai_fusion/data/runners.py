@@ -80,7 +80,7 @@ class DaskCluster:
             distributed: Any = import_module("distributed")
         except ImportError as error:
             raise InputError(
-                Problem("--backend dask", seen="not installed", advice="pip install 'monai-fusion[dask]'")
+                Problem("--backend dask", seen="not installed", advice="pip install distributed")
             ) from error
         try:
             self._client = distributed.Client(scheduler, timeout=timeout, set_as_default=False)

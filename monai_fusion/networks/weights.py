@@ -150,10 +150,23 @@ def _file_or_download(
         ) from error
 
 
-def _downloaded_convnext() -> Path:
+def downloaded_before() -> dict[str, Path | None]:
+    """Return where each of the pretrained weights lies already; None where a training would download it."""
+    return {"eeg_weights": _convnext_in_cache(), "mri_weights": path if (path := _place_of_r3d18()).is_file() else None}
+
+
+def _convnext_in_cache() -> Path | None:
     cached = try_to_load_from_cache(CONVNEXT_REPOSITORY, CONVNEXT_FILE)
-    if isinstance(cached, str):
-        return Path(cached)
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def _place_of_r3d18() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(urlsplit(R3D18_WEIGHTS.url).path).name
+
+
+def _downloaded_convnext() -> Path:
+    if cached := _convnext_in_cache():
+        return cached
     # Asked once first, because hf_hub_download retries for three quarters of a minute where there is no network.
     get_hf_file_metadata(hf_hub_url(CONVNEXT_REPOSITORY, CONVNEXT_FILE), timeout=ANSWER_WITHIN_S)
     return Path(hf_hub_download(CONVNEXT_REPOSITORY, CONVNEXT_FILE))
@@ -161,8 +174,7 @@ def _downloaded_convnext() -> Path:
 
 def _downloaded_r3d18() -> Path:
     # As R3D_18_Weights.get_state_dict(check_hash=True), but with a time limit and without unpickling whatever comes.
-    name = PurePosixPath(urlsplit(R3D18_WEIGHTS.url).path).name
-    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    path = _place_of_r3d18()
     if not path.is_file():
         head = urllib.request.Request(R3D18_WEIGHTS.url, method="HEAD")  # noqa: S310  # torchvision's own https address
         urllib.request.urlopen(head, timeout=ANSWER_WITHIN_S).close()  # noqa: S310  # as above

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.messages import hide_bars
 from monai_fusion.sample_cohort.options import SampleCohortOptions
 from monai_fusion.sample_cohort.participant import Participant, describe
 
@@ -173,7 +174,9 @@ def _render(
     try:
         with ThreadPoolExecutor(workers or min(4, os.cpu_count() or 1)) as pool:
             tasks = [pool.submit(write, participant) for participant in participants]
-            bar = tqdm(as_completed(tasks), "sample cohort", len(tasks), unit="participant", disable=not progress)
+            bar = tqdm(
+                as_completed(tasks), "sample cohort", len(tasks), unit="participant", disable=hide_bars(not progress)
+            )
             try:
                 for task in bar:
                     task.result()

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from monai_fusion import ranks
 from monai_fusion.files import latest, write_for_readers
+from monai_fusion.messages import hide_bars
 from monai_fusion.reading import read_bytes
 from monai_fusion.run_folder import HISTORY_FILE
 from monai_fusion.training.readings import learning_rates, loss_and_gate, means
@@ -60,7 +61,7 @@ class EpochProgress:
             desc=f"epoch {engine.state.epoch}/{engine.state.max_epochs}",
             file=self.file,
             leave=False,
-            disable=None if ranks.is_main() else True,  # None: without a terminal
+            disable=hide_bars(None if ranks.is_main() else True),  # None: without a terminal
             dynamic_ncols=True,
             bar_format="{desc} [{n_fmt}/{total_fmt}] |{bar}| {elapsed}<{remaining}{postfix}",
         )

@@ -16,6 +16,7 @@ from monai_fusion.data import FusionDataset, ParticipantSampler
 from monai_fusion.data.features import FeatureVariants
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import MRI
+from monai_fusion.messages import hide_bars
 from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.precision import autocast
 from monai_fusion.training.stages import StagePlan
@@ -105,7 +106,7 @@ class FeatureReuse:
         return variants
 
     def _compute_all(self, variants: FeatureVariants, missing: list[tuple[int, int]], device: torch.device) -> None:
-        hidden = None if ranks.is_main() else True
+        hidden = hide_bars(None if ranks.is_main() else True)
         with tqdm(total=len(missing), desc="features", unit="MRI", leave=False, disable=hidden) as bar:
             for batch in _chunks(missing, self.batch_size):
                 self._compute(variants, batch, device)

@@ -21,7 +21,7 @@ from monai_fusion.datalist import DatalistError, check_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
 from monai_fusion.evaluation.model_loader import check_model, read_model
-from monai_fusion.messages import make_visible, visible
+from monai_fusion.messages import is_quiet, make_visible, visible
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import check_overrides
 from monai_fusion.output_folder import claim, make_writable
@@ -136,6 +136,8 @@ def report_input_errors() -> None:
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_no_echo)
         handler.addFilter(make_visible)
+        if is_quiet():
+            handler.setLevel(logging.WARNING)
 
 
 def _is_no_echo(record: logging.LogRecord) -> bool:

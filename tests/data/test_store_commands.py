@@ -1,5 +1,6 @@
 """``monai-fusion preprocess`` and ``monai-fusion cache``, through the command line."""
 
+import json
 import os
 import socket
 import subprocess
@@ -146,6 +147,24 @@ def test_status_names_chains_entries_bytes_and_the_hit_rate(
     assert "0 of 14 files reused (0 %)" in shown and "KB" in shown
     assert run("cache", "status", "--cache-dir", store.with_name("nowhere")) == 0
     assert "0 entries" in capsys.readouterr().out
+
+
+def test_programs_read_status_and_verification_as_json(
+    datalist: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(datalist, store)
+    capsys.readouterr()
+    assert run("cache", "status", "--cache-dir", store, "--json") == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["entries"] == 14 == sum(chain["entries"] for chain in status["chains"])
+    assert status["bytes"] == sum(path.stat().st_size for path in store.rglob("*.npy"))
+    assert status["last_run"]["files"] == 14
+    entry = next(store.rglob("*.npy"))
+    entry.write_bytes(entry.read_bytes()[:-1] + b"?")
+    assert run("cache", "verify", "--cache-dir", store, "--datalist", datalist, "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert not found["ok"] and found["checked"] == 14 and list(found["damaged"]) == [str(entry)]
+    assert found["hashed"] == 14 and found["replaced"] == found["unreadable"] == []
 
 
 def test_looking_into_the_store_does_not_wait_for_torch(tmp_path: Path) -> None:

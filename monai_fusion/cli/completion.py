@@ -1,0 +1,57 @@
+"""``monai-fusion completion``: commands, options and knobs by the tabulator key."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from monai_fusion.messages import answer
+
+_VARIABLE = "_MONAI_FUSION_COMPLETE"  # of click: the script asks the program by it
+
+
+class Shell(StrEnum):
+    """The shells that typer has a script for."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+    POWERSHELL = "powershell"
+
+
+_TO_KEEP = {
+    Shell.BASH: "monai-fusion completion bash > ~/.monai-fusion-completion.sh"
+    " && echo 'source ~/.monai-fusion-completion.sh' >> ~/.bashrc",
+    Shell.ZSH: "monai-fusion completion zsh > ~/.monai-fusion-completion.zsh"
+    " && echo 'source ~/.monai-fusion-completion.zsh' >> ~/.zshrc   (below a line with compinit)",
+    Shell.FISH: "monai-fusion completion fish > ~/.config/fish/completions/monai-fusion.fish",
+    Shell.POWERSHELL: "Add-Content $PROFILE 'monai-fusion completion powershell | Out-String | Invoke-Expression'",
+}
+
+
+def completion(
+    shell: Annotated[Shell, typer.Argument(help="The shell that you type in.", show_default=False)],
+) -> None:
+    """Print the script that lets your shell complete commands, options and knobs.
+
+    Nothing is changed on your machine: put the script where your shell reads it at its start, by the line that stands
+    at its top (as a comment), and open a new terminal.
+
+    \b
+    monai-fusion completion bash
+    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
+    from typer.completion import get_completion_script
+
+    answer(f"# {_TO_KEEP[shell]}")
+    answer(get_completion_script(prog_name="monai-fusion", complete_var=_VARIABLE, shell=shell.value))
+
+
+def enable_completion() -> None:
+    """Let the program answer its script, which asks by an environment variable."""
+    if os.environ.get(_VARIABLE):
+        from typer.completion import completion_init
+
+        completion_init()
