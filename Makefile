@@ -10,11 +10,15 @@ DEMO ?= runs/demo
 COHORT ?= $(DEMO)/cohort
 SEED ?= 1337
 
-.PHONY: setup setup-dev demo test test-slow lint format bench
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test test-slow lint format bench
+
+help:  ## what make can do here
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## / ## /' | awk -F ' ## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 # The stamps are newer than setup.cfg only after an installation that went well.
-setup: $(VENV)/.installed
-setup-dev: $(VENV)/.installed-dev
+setup: $(VENV)/.installed  ## .venv with the program (PyTorch: several GB)
+setup-dev: $(VENV)/.installed-dev  ## the same with everything for the tests
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -28,8 +32,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@
 
-# Sample cohort -> both stages -> evaluation on the test part -> report.
-demo: setup
+demo: setup  ## synthetic cohort -> both training stages -> evaluation -> report.html
 	$(BIN)/monai-fusion sample-cohort $(COHORT) --participants 60 --size small --seed $(SEED) \
 	    --eeg-effect 2.5 --mri-effect 3.0 --overwrite
 	$(BIN)/monai-fusion datalist build --eeg-dir $(COHORT)/eeg --mri-dir $(COHORT)/mri \
@@ -41,21 +44,21 @@ demo: setup
 	    --datalist $(DEMO)/datalist.json --output_dir $(DEMO)/run
 	@echo "The demo's results are in $(DEMO)/run: report.html (open it), metrics.json, predictions.csv, history.csv, model.pt, tensorboard/"
 
-test: setup-dev
+test: setup-dev  ## the fast tests (about 10 minutes on 2 cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
-test-slow: setup-dev
+test-slow: setup-dev  ## the long ones (about half an hour)
 	$(BIN)/python -m pytest -m slow
 
-lint: setup-dev
+lint: setup-dev  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_types_and_imports.py
 
-format: setup-dev
+format: setup-dev  ## what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 # bench_planted_effects.py takes hours: run it by hand (docs/comparing.md).
-bench: setup-dev
+bench: setup-dev  ## ratios of speed against references
 	for bench in $(filter-out %_planted_effects.py,$(wildcard tests/benchmarks/bench_*.py)); do $(BIN)/python $$bench || exit 1; done
