@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -13,16 +15,46 @@ _logger = logging.getLogger(__name__)
 
 # A run that was killed is outlived for a moment by its data loading processes, which hold its lock as well.
 PATIENCE_SECONDS = 10.0
+# Of what a run, a comparison's or the store writes below the folder that it was given: an event file of TensorBoard,
+# which holds the machine's name, in VARIANT/seedS_foldF.
+LONGEST_BELOW = 110
 
 _held: dict[Path, FileLock] = {}
 
 
+def longest_path() -> int | None:
+    """Return how many characters a path may have; None where files of a run never come near the limit.
+
+    Windows takes 259, unless somebody switched long paths on (Windows 10, version 1607, or newer; Python obeys it).
+    """
+    if sys.platform != "win32":
+        return None
+    import winreg
+
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+            switched_on = bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+    except OSError:
+        switched_on = False
+    return None if switched_on else 259
+
+
 def make_writable(folder: Path, option: str) -> None:
-    """Make a folder if it is not there and see that it can be written to.
+    """Make a folder if it is not there and see that it can be written to, also where its files have long names.
 
     Raises:
         InputError: It cannot.
     """
+    limit, length = longest_path(), len(os.path.abspath(folder))  # noqa: PTH100 # Path.absolute keeps ..
+    if limit is not None and length > limit - LONGEST_BELOW:
+        raise InputError(
+            Problem(
+                option,
+                seen=f"{folder}: {length} characters with all folders above it",
+                wanted=f"at most {limit - LONGEST_BELOW}, as Windows takes no path of more than {limit}",
+                advice="choose a folder nearer to the drive, or switch on LongPathsEnabled",
+            )
+        )
     probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import pytest
 
 from monai_fusion import output_folder
 from monai_fusion.errors import InputError
-from monai_fusion.output_folder import claim
+from monai_fusion.output_folder import LONGEST_BELOW, claim, make_writable
 from tests.support import another
 
 
@@ -59,3 +59,22 @@ def test_a_file_system_without_locks_is_said_and_no_obstacle(
     monkeypatch.setattr(filelock.FileLock, "acquire", no_locks)
     claim(tmp_path, "train", "--output_dir")
     assert f"{tmp_path} cannot be locked" in caplog.text and "no other run (train)" in caplog.text
+
+
+def test_a_folder_whose_files_windows_could_not_name_is_refused_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = len(str(tmp_path)) + 30  # for the folder's own path
+    monkeypatch.setattr(output_folder, "longest_path", lambda: room + LONGEST_BELOW)
+    make_writable(tmp_path / ("a" * 29), "--output_dir")
+    too_long = tmp_path / ("a" * 30)
+    with pytest.raises(InputError, match="on LongPathsEnabled") as caught:
+        make_writable(too_long, "--output_dir")
+    assert f"{too_long}: {room + 1} characters with all folders above it, expected at most {room}," in str(caught.value)
+    assert not too_long.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has a limit unless long paths are switched on")
+def test_elsewhere_paths_may_be_long(tmp_path: Path) -> None:
+    assert output_folder.longest_path() is None
+    make_writable(tmp_path.joinpath(*["a" * 100] * 4), "--output_dir")

@@ -178,10 +178,15 @@ def _folder(name: str, folder: Path, option: str) -> Finding:
     """Write to a folder, or to the nearest one above it that exists, lock a file there, and leave nothing."""
     from filelock import FileLock, Timeout
 
+    from monai_fusion.output_folder import LONGEST_BELOW, longest_path
+
     place = folder.expanduser().absolute()
     while not place.exists():
         place = place.parent
     shown = _short(folder.expanduser()) + ("" if place == folder.expanduser().absolute() else " (not made yet)")
+    limit, length = longest_path(), len(str(folder.expanduser().absolute()))
+    if limit is not None and length > limit - LONGEST_BELOW:
+        return Finding(name, shown, f"a path of {length} characters is too long for Windows: choose another {option}")
     if not place.is_dir():
         return Finding(name, shown, f"{_short(place)} is a file: choose another {option}")
     try:
