@@ -28,7 +28,7 @@ from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.store import cache_app, preprocess
 from monai_fusion.cli.words import as_meant
 from monai_fusion.errors import InputError
-from monai_fusion.messages import answer, say
+from monai_fusion.messages import answer, be_quiet, say
 
 PROGRAM = "monai-fusion"
 # As people meet them: from a look at it, over the cohort and the runs, to what is seldom needed.
@@ -75,6 +75,10 @@ def _print_version(wanted: bool) -> None:
 def _options_of_all_commands(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", callback=be_quiet, help="Only warnings and errors; also behind COMMAND."),
     ] = False,
 ) -> None:
     pass

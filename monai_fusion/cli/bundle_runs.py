@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from monai_fusion.messages import pasteable, say
+from monai_fusion.messages import answer, pasteable, say
 
 if TYPE_CHECKING:
     from monai_fusion.options.knobs import Knob
@@ -119,9 +119,10 @@ def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_label
     run = plan_run(_relative(config), words or ())
     _check_files(name, run.knobs, require_labels=require_labels)
     command = ("python", "-m", "monai.bundle", *run.words)
-    say(pasteable(command))
     if dry_run:
+        answer(pasteable(command))
         return
+    say(pasteable(command))
     sys.exit(_start(run.words))
 
 

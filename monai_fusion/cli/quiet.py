@@ -27,15 +27,16 @@ def _below(command: Any) -> list[Any]:
     return [command] if commands is None else [leaf for each in commands.values() for leaf in _below(each)]
 
 
-def _set(wanted: bool) -> None:
-    be_quiet(wanted)
-
-
 def _quiet(
     quiet: Annotated[
         bool,
         typer.Option(
-            "--quiet", "-q", callback=_set, is_eager=True, expose_value=False, help="Print warnings and errors only."
+            "--quiet",
+            "-q",
+            callback=be_quiet,
+            is_eager=True,
+            expose_value=False,
+            help="Only warnings and errors.",
         ),
     ] = False,
 ) -> None:
