@@ -6,6 +6,7 @@ without MRI because their MRI is an ``.mgz``.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,11 @@ _EITHER: dict[str, tuple[str, str]] = {
     **dict.fromkeys((".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar", ".gz"), ("", _PACKED)),
     **dict.fromkeys((".part", ".partial", ".crdownload", ".tmp"), ("", "download them again")),
 }
+_EEG_TEXTS = (".csv", ".txt", ".asc", ".tsv", ".dat")
+_ABOUT_EEG = re.compile(  # tables that BIDS has beside an EEG
+    r"(?:^participants|_(?:events|channels|electrodes|scans|sessions|coordsystem|headshape|beh|physio|stim|markers))\."
+)
+_SPARE = (".bak", ".backup", ".old", ".orig", ".save", ".copy")
 _READ = (".npy", ".nii", ".nii.gz")
 _TEXTS = ("readme", "changes", "license", "licence", "copying", "authors", "notes", "makefile")
 # Texts, tables and pictures about recordings.
@@ -66,11 +72,13 @@ class Kind:
         what: ``.mgz files``.
         why: ``which are not read``.
         advice: What to do with them.
+        of_people: Whether only those are spoken of that are named after participants: others may be anything.
     """
 
     what: str
     why: str
     advice: str = ""
+    of_people: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -117,6 +125,9 @@ def other_formats(paths: Iterable[Path], folder: Path, modality: Modality) -> It
     for path in paths:
         name = path.name.lower()
         endings = [name[index:] for index, sign in enumerate(name) if sign == "." and index]
+        if (kind := _spare_or_text(name, endings, modality)) is not None:
+            yield Aside(path, folder, kind)
+            continue
         if name in _TEXTS or any(each in _ABOUT or each in theirs or each in _READ for each in endings):
             continue
         ending = next((each for each in endings if each in ours or each in _EITHER), None)
@@ -127,6 +138,17 @@ def other_formats(paths: Iterable[Path], folder: Path, modality: Modality) -> It
             yield Aside(path, folder, Kind(f"{endings[-1]} files", _UNREAD))
         elif modality == "mri":
             yield Aside(path, folder, Kind("files without an ending", _UNREAD, f"if they are DICOM, {_DICOM}"))
+
+
+def _spare_or_text(name: str, endings: Sequence[str], modality: Modality) -> Kind | None:
+    """What a spare copy of a recording is, or an EEG in a text; None if the file is neither."""
+    ours = (".npy",) if modality == "eeg" else (".nii", ".nii.gz")
+    last = endings[-1] if endings else ""
+    if last in _SPARE and (len(endings) == 1 or any(each.removesuffix(last) in ours for each in endings)):
+        return Kind(f"{last} files", "which are not used", "rename those that are meant", of_people=True)
+    if modality == "eeg" and last in _EEG_TEXTS and not _ABOUT_EEG.search(name) and name.split(".")[0] not in _TEXTS:
+        return Kind(f"{last} files", _UNREAD, _SCALOGRAM, of_people=True)
+    return None
 
 
 def instead(aside: Sequence[Aside]) -> tuple[str, str]:
@@ -156,12 +178,15 @@ def about_those_who_lack(
     """
     owners: dict[Kind, set[str]] = defaultdict(set)
     nobodys: Counter[Kind] = Counter()
+    beside: dict[Kind, list[str]] = defaultdict(list)
     for each in aside:
         owner = each.owner(known, translate)
         if owner is None:
-            nobodys[each.kind] += each.kind.why == _UNREAD
+            nobodys[each.kind] += each.kind.why == _UNREAD and not each.kind.of_people
         elif owner not in have:
             owners[each.kind].add(owner)
+        elif each.kind.of_people:
+            beside[each.kind].append(owner)
     name = "an MRI" if modality == "mri" else "an EEG"
     told: set[str] = set()
     for kind, ids in sorted(owners.items(), key=lambda each: (not each[0].is_known, not each[0].advice, -len(each[1]))):
@@ -170,6 +195,9 @@ def about_those_who_lack(
         told |= ids
         who = f"{counted(len(ids), 'participant')} without {name} {'has' if len(ids) == 1 else 'have'}"
         yield Problem(f"{who} {kind.what}, {kind.why} ({a_few(sorted(ids, key=natural_key))})", advice=kind.advice)
+    for kind, names in beside.items():
+        who = a_few(sorted(set(names), key=natural_key))
+        yield Problem(f"{_counted(len(names), kind.what)}, {kind.why}, beside {name.removeprefix('an ')} files: {who}")
     if len(have) < len(known):
         for kind, number in (+nobodys).items():
             there = f"{_counted(number, kind.what)}, {kind.why}"

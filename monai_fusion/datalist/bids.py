@@ -32,6 +32,7 @@ IGNORED = ".bidsignore"
 _SUBJECT = "sub-"
 _ENTITY = re.compile(r"[A-Za-z0-9]+-.*")
 _T1W = "t1w"
+_NO_SUFFIX = "without _ in the name"
 _OUTSIDE = Kind(
     "T1w images outside an anat folder",
     "which are not used",
@@ -127,7 +128,9 @@ def _in_anat(path: Path, root: Path) -> bool:
 
 def _suffix(path: Path) -> str:
     """What the name says after its entities: ``T1w`` of ``sub-01_rec-norm_T1w.nii.gz``, ``inv-1_MP2RAGE``."""
-    words = stem(path).split("_")
+    _, *words = stem(path).split("_")
+    if not words:
+        return _NO_SUFFIX
     kept = [word for word in words if not _ENTITY.fullmatch(word)]
     return "_".join(kept) or words[-1]
 

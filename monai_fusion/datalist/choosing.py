@@ -14,6 +14,8 @@ from monai_fusion.errors import InputError, Problem
 
 ANY_SESSION = "all"
 
+_KINDS_NAMED = 8
+
 _SESSION = re.compile(r"(?:^|_)ses-([^_.]+)")
 _SESSION_FOLDER = re.compile(r"/ses-([^/]+)/")
 _SEGMENT = re.compile(r"(?:seg|segment|run|desc-seg)-?\d+", re.IGNORECASE)
@@ -64,8 +66,13 @@ def t1_weighted(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
 
 
 def kinds_of(images: Mapping[Path, str]) -> str:
-    """``24 FLAIR, 24 T2w``."""
-    return ", ".join(f"{number} {kind}" for kind, number in sorted(Counter(images.values()).items()))
+    """``24 FLAIR, 24 T2w``; of many kinds the commonest, and how many images are of others."""
+    counts = Counter(images.values())
+    common = sorted(counts, key=lambda kind: (-counts[kind], kind))[:_KINDS_NAMED]
+    shown = [f"{counts[kind]} {kind}" for kind in sorted(common)]
+    left = len(counts) - len(common)
+    others = [f"{len(images) - sum(counts[kind] for kind in common)} of {left} more kinds"] if left else []
+    return ", ".join([*shown, *others])
 
 
 def chosen(

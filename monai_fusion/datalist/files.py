@@ -25,6 +25,7 @@ _LEADING_ZEROS = re.compile(r"0+(?=[0-9])")
 _BETWEEN_WORDS = re.compile(r"[\s._-]+")
 ID_END = re.compile(r"[_.]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL_NAMES = {"\t": "a tab", "\n": "a line break", "\r": "a line break", "\b": "a backspace", "\f": "a form feed"}
 
 
 def natural_key(text: str) -> tuple[list[str | int], str]:
@@ -46,8 +47,11 @@ def below_root(text: str) -> tuple[str, str]:
     """
     if not text.strip():
         return "", "write the path, or null if there is no file"
-    if _CONTROL.search(text):
-        return "", r"it holds a tab or line break: in JSON a single backslash begins a special sign, write / instead"
+    if control := _CONTROL.search(text):
+        name = _CONTROL_NAMES.get(control[0])
+        if name is None:
+            return "", f"it holds {'a NUL' if control[0] == chr(0) else 'a control character'}: write the path again"
+        return "", f"it holds {name}: in JSON a single backslash begins a special sign, write / instead"
     path = text.replace("\\", "/")
     if path.startswith("/") or PureWindowsPath(path).drive:
         return "", "write it relative to data_root"

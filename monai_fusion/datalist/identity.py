@@ -11,8 +11,8 @@ from pathlib import Path
 from monai_fusion.datalist.files import natural_key
 from monai_fusion.datalist.presets import LEMON_ID_MAP
 from monai_fusion.datalist.spelling import cleaned, nfc, spelled_out, written_twice
-from monai_fusion.datalist.table import read_participants_table
-from monai_fusion.datalist.wording import a_few
+from monai_fusion.datalist.table import is_no_id, read_participants_table
+from monai_fusion.datalist.wording import a_few, quoted
 from monai_fusion.errors import InputError, Problem
 
 _PREFIX = re.compile(r"sub[-_ ]?", re.IGNORECASE)
@@ -52,7 +52,7 @@ def read_id_map(path: Path) -> IdMap:
     Raises:
         InputError: The table cannot be read, has not two columns, or gives one id to two participants.
     """
-    table = read_participants_table(path)
+    table = read_participants_table(path).with_columns(LEMON_ID_MAP)
     names = LEMON_ID_MAP if set(LEMON_ID_MAP) <= set(table.columns) else table.columns
     if len(names) != 2:
         seen = f"the columns {', '.join(table.columns)}"
@@ -61,9 +61,13 @@ def read_id_map(path: Path) -> IdMap:
     problems = []
     partner: dict[str, str] = {}
     pairs = []
+    without: dict[str, list[int]] = defaultdict(list)
     for row in table.rows:
         one, other = row.values[names[0]], row.values[names[1]]
-        if not one or not other:
+        if is_no_id(one) or is_no_id(other):
+            for value in filter(None, (one, other)):
+                if is_no_id(value):
+                    without[value].append(row.line)
             continue  # someone who has only one of the ids needs no translation
         pairs.append((one, other))
         for this, that in ((one, other), (other, one)):
@@ -72,7 +76,11 @@ def read_id_map(path: Path) -> IdMap:
                 problems.append(Problem(this, seen=seen, wanted="one"))
     if problems:
         raise InputError(problems, heading=str(path))
-    return IdMap(path, (names[0], names[1]), tuple(dict.fromkeys(pairs)), table.notes)
+    notes = (
+        f"{path}, line{'s' * (len(lines) > 1)} {a_few(map(str, lines), 5)}: {quoted(value)} is taken for no id"
+        for value, lines in without.items()
+    )
+    return IdMap(path, (names[0], names[1]), tuple(dict.fromkeys(pairs)), (*table.notes, *notes))
 
 
 def one_spelling(preferred: Iterable[Collection[str]], files: Mapping[str, Collection[str]]) -> Callable[[str], str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from monai_fusion.datalist.schema import is_class_name
 from monai_fusion.datalist.spelling import nfc, the_equal
 from monai_fusion.datalist.strata import bounds
 from monai_fusion.datalist.wording import did_you_mean, one_of, quoted
@@ -70,11 +71,7 @@ def label_rule(classes: Sequence[str], maps: Sequence[str], bins: Sequence[str])
         raise InputError(Problem("--class", advice=advice))
     values = _bins(bins) if bins else {}
     names = tuple(values) if bins else tuple(classes) or ("M", "F")
-    if (
-        len({nfc(name) for name in names}) < len(names)
-        or not all(name == name.strip() != "" for name in names)
-        or len(names) < 2
-    ):
+    if len({nfc(name) for name in names}) < len(names) or not all(map(is_class_name, names)) or len(names) < 2:
         seen = " ".join(map(quoted, names))
         raise InputError(Problem("--class" if bins else "--classes", seen=seen, wanted="two or more different names"))
     values = values or _maps(maps, names)

@@ -74,6 +74,23 @@ def near_somebody(leftovers: Iterable[str], others: Iterable[str]) -> dict[str, 
     return found
 
 
+def rows_near(names: Iterable[str], rows: Iterable[str]) -> dict[str, list[str]]:
+    """For each of the names all rows' ids that are near it, whether or not somebody has use for them.
+
+    Args:
+        names: Ids without a row.
+        rows: The ids that have one.
+    """
+    there = sorted(set(rows), key=natural_key)
+    found: dict[str, list[str]] = {}
+    for key_of in (loose_key, _wide_key):
+        by_key = _by_key(there, key_of)
+        for name in names:
+            near = [other for other in by_key.get(key_of(name), ()) if _numbers(name) == _numbers(other)]
+            found[name] = list(dict.fromkeys((*found.get(name, ()), *near)))
+    return found
+
+
 def told_of_somebody(notes: Iterable[str]) -> Iterator[str]:
     """The first of many notes on `near_somebody`, and how many more there are."""
     every = list(notes)

@@ -85,7 +85,7 @@ def with_our_columns(table: ParticipantsTable, known: Preset) -> tuple[Participa
     rows = tuple(
         TableRow(row.line, {renamed.get(name, name): value for name, value in row.values.items()}) for row in table.rows
     )
-    return replace(table, columns=columns, rows=rows), codes
+    return replace(table, columns=columns, rows=rows, also_called=known.columns), codes
 
 
 def _key(column: str) -> str:

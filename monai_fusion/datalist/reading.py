@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monai_fusion.datalist import rules
+from monai_fusion.datalist.elsewhere import on_other_systems
 from monai_fusion.datalist.files import natural_key, on_disk
 from monai_fusion.datalist.finding import FileFinder
 from monai_fusion.datalist.json_text import JsonFile, read_json
@@ -178,7 +179,8 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
     looked_at = [row for row in in_use if row.section in wanted]
     findings += rules.repeated_participants(in_use, line_of)
     findings += rules.similar_participants(in_use, line_of)
-    findings += _about_labels(head, rows, looked_at, misfits, asked.labels)
+    if not rules.repeated_classes(head.classes):  # else it is not known which labels are right
+        findings += _about_labels(head, rows, looked_at, misfits, asked.labels)
     findings += rules.without_recordings(looked_at)
 
     root = folder_of(path, head.data_root)
@@ -193,6 +195,7 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
     else:
         findings += finder.findings if asked.files else finder.refusals
     findings += _backslashes(head, finder)
+    findings += on_other_systems((found.row, *found.eeg, found.mri) for found in participants)
     if file.readable and not misfits:  # a section may be empty only because its rows could not be read
         findings += _about_sections(file.value, head, rows, looked_at, asked)
     ordered = in_order(_with_lines(findings, file))

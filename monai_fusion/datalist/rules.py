@@ -53,6 +53,11 @@ def _difference(one: str, other: str, where: str) -> str:
     return f"differs from {other} {where} only in signs that cannot be seen, or dashes"
 
 
+def repeated_classes(classes: Sequence[str]) -> bool:
+    """Whether one class stands there twice, in whatever letters."""
+    return len({nfc(name) for name in classes}) < len(classes)
+
+
 def wrong_labels(rows: Iterable[Row], classes: Sequence[str], required: bool) -> Iterator[Finding]:
     """A label is one of the classes, written so; it is never guessed, only asked for."""
     for row in rows:

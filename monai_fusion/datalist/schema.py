@@ -15,13 +15,18 @@ from pydantic.json_schema import GenerateJsonSchema
 SECTIONS = ("training", "validation", "test")
 SCHEMA_FILE = "datalist.schema.json"
 
+# Control characters, and the signs by which a text turns the direction of what is printed behind it.
+_TURNING = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_UNPRINTABLE = rf"\x00-\x1f\x7f-\x9f\u2028\u2029{_TURNING}"
 # A participant's id names rows in tables and reports. It is never used as a path, and may not look like one either.
-_ID_CHARACTER = r"/\\\x00-\x1f\x7f-\x9f"
+_ID_CHARACTER = rf"/\\{_UNPRINTABLE}"
 _ID_PATTERN = rf"^[^\s{_ID_CHARACTER}]([^{_ID_CHARACTER}]*[^\s{_ID_CHARACTER}])?$"
 _ID = re.compile(_ID_PATTERN)
 _TRIMMED_TEXT = r"^\S(.*\S)?$"
+_CLASS_PATTERN = rf"^[^\s{_UNPRINTABLE}]([^{_UNPRINTABLE}]*[^\s{_UNPRINTABLE}])?$"
+_CLASS = re.compile(_CLASS_PATTERN)
 
-ClassName = Annotated[str, Field(pattern=_TRIMMED_TEXT)]
+ClassName = Annotated[str, Field(pattern=_CLASS_PATTERN)]
 
 
 class Entry(BaseModel):
@@ -104,3 +109,14 @@ def datalist_json_schema() -> dict[str, Any]:
 def is_participant_id(text: str) -> bool:
     """Whether ``text`` may be a participant's id: not empty, no path separator, no space at its ends."""
     return _ID.fullmatch(text) is not None
+
+
+def turning_sign(*texts: object) -> str:
+    """What to do about the first sign in a text that turns the direction of what is printed; empty if none does."""
+    found = re.search(f"[{_TURNING}]", "".join(text for text in texts if isinstance(text, str)))
+    return f"it holds {found[0]}, which turns the direction of writing: delete that sign" if found else ""
+
+
+def is_class_name(text: str) -> bool:
+    """Whether ``text`` may be the name of a class: not empty, nothing that a terminal obeys, no space at its ends."""
+    return _CLASS.fullmatch(text) is not None

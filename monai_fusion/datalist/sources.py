@@ -75,7 +75,8 @@ def read_sources(options: BuildOptions, columns: Sequence[str], known: Collectio
             keep = tuple(name for name in preset_of.keep if name in table.columns and name != options.label_column)
         table = table.with_columns((options.id_column, options.label_column, *columns))
         named_by = {options.id_column: "--id-column", options.label_column: "--label-column"}
-        rows = table.by_participant(options.id_column, (options.label_column, *columns, *keep), named_by)
+        with noted(table.notes):  # also those on columns
+            rows = table.by_participant(options.id_column, (options.label_column, *columns, *keep), named_by)
         recordings, rows, map_notes, missed = _under_one_id(options, recordings, rows, known)
         with noted(map_notes):
             notes = (*table.notes, *recordings.notes, *map_notes, *_refuse_strangers(recordings, rows, table))

@@ -29,13 +29,24 @@ def cleaned(text: str) -> str:
 
     That is: signs that cannot be seen, other widths and dashes, ``="..."``, quotes, ``.0`` behind a number.
     """
-    text = _DASHES.sub("-", unicodedata.normalize("NFKC", text))
-    text = "".join(" " if sign.isspace() else sign for sign in text if sign.isspace() or not is_unseen(sign)).strip()
+    text = as_seen(text)
     if formula := _FORMULA.fullmatch(text):
         text = formula[1].strip()
     text = text.strip(_QUOTES)
     whole = _WHOLE_NUMBER.fullmatch(text)
     return whole[1] if whole else text
+
+
+def as_seen(text: str) -> str:
+    """What the eye sees of a text: plain spaces, dashes and letters, without signs that cannot be seen."""
+    text = _DASHES.sub("-", unicodedata.normalize("NFKC", text))
+    return "".join(" " if sign.isspace() else sign for sign in text if sign.isspace() or not is_unseen(sign)).strip()
+
+
+def named_alike(name: str, names: Iterable[str]) -> list[str]:
+    """Those of ``names`` that look like ``name``, quotes around them left out: only unseen signs differ."""
+    wanted = as_seen(name)
+    return [each for each in names if as_seen(as_seen(each).strip(_QUOTES)) == wanted]
 
 
 def lookalike(text: str) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from monai_fusion.datalist.spelling import nfc, spelled_out, the_equal, written_twice
+from monai_fusion.datalist.spelling import as_seen, named_alike, nfc, spelled_out, the_equal, written_twice
 from monai_fusion.datalist.spreadsheet import is_spreadsheet, sheet_rows
-from monai_fusion.datalist.table_text import DELIMITERS, shape, text_rows
+from monai_fusion.datalist.table_text import DELIMITERS, RARE_DELIMITERS, shape, text_rows
 from monai_fusion.datalist.wording import a_few, counted, did_you_mean, quoted
 from monai_fusion.errors import InputError, Problem, noted
 
 _TWO_SPELLINGS = "they differ only in how letters with accents are stored: write one of them in all rows"
 _LOOKED_AT = 5  # lines below one that may be the header
-_SEPARATORS = {**DELIMITERS, "|": '"|"', " ": "space"}  # of a header that is written by hand
+_HEADER_BY = 10  # lines, in which a header may stand below others
+_SEPARATORS = {**DELIMITERS, **RARE_DELIMITERS}  # of a header that is written by hand
+_NO_ID = frozenset(("n/a", "#n/a", "#nv", "na", "nan", "null", "none", "-", "--", "?", "."))
 
 Line = tuple[int, list[str]]
 """The cells of a line, and its number."""
@@ -37,12 +39,16 @@ class ParticipantsTable:
         columns: The column names, in order.
         rows: The rows that hold anything.
         notes: What the reader of the table should know, e.g. that the file is not UTF-8.
+        beginning: The first lines as they stand, the header included.
+        also_called: Further names of columns, where a preset knows them.
     """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[TableRow, ...]
     notes: tuple[str, ...] = ()
+    beginning: tuple[Line, ...] = ()
+    also_called: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     def by_participant(
         self, id_column: str, used_columns: tuple[str, ...], named_by: Mapping[str, str] | None = None
@@ -69,8 +75,9 @@ class ParticipantsTable:
         rows: dict[str, TableRow] = {}
         for row in self.rows:
             participant_id = row.values[id_column]
-            if not participant_id:
-                problems.append(Problem(f"line {row.line}", id_column, "empty", "a participant id"))
+            if is_no_id(participant_id):
+                seen = quoted(participant_id) if participant_id else "empty"
+                problems.append(Problem(f"line {row.line}", id_column, seen, "a participant id"))
                 continue
             first = rows.setdefault(participant_id, row)
             for column in used_columns:
@@ -83,12 +90,23 @@ class ParticipantsTable:
         return rows
 
     def with_columns(self, names: Iterable[str]) -> ParticipantsTable:
-        """The same with those of the columns renamed that are one of ``names`` in other letters, equal in NFC."""
-        renamed = {
-            column: name
-            for name in names
-            if name not in self.columns and (column := the_equal(name, self.columns)) is not None
-        }
+        """The same with those of the columns renamed that are one of ``names`` in other letters.
+
+        That is: equal in NFC, or, with a note, but for signs that cannot be seen.
+        """
+        renamed: dict[str, str] = {}
+        notes = list(self.notes)
+        for name in names:
+            if name in self.columns:
+                continue
+            column = the_equal(name, self.columns)
+            alike = named_alike(name, self.columns) if column is None else []
+            if len(alike) == 1:
+                (column,) = alike
+                what = "which differs in signs that cannot be seen, or quotes"
+                notes.append(f"{self.path}: the column {quoted(column)}, {what}, is taken for {quoted(name)}")
+            if column is not None:
+                renamed[column] = name
         if not renamed:
             return self
         columns = tuple(renamed.get(column, column) for column in self.columns)
@@ -96,20 +114,64 @@ class ParticipantsTable:
             TableRow(row.line, {renamed.get(column, column): value for column, value in row.values.items()})
             for row in self.rows
         )
-        return replace(self, columns=columns, rows=rows)
+        return replace(self, columns=columns, rows=rows, notes=tuple(notes))
 
     def _require_columns(self, names: tuple[str, ...], named_by: Mapping[str, str]) -> None:
         problems = []
         for name in dict.fromkeys(names):
             if name not in self.columns:
-                known = f"the columns are {', '.join(quoted(column) for column in self.columns)}"
-                known += f"; name one with {named_by[name]}" if name in named_by else ""
-                advice = did_you_mean(name, self.columns)
-                problems.append(Problem("column", quoted(name), "not there", advice=f"{advice} {known}".strip()))
+                problems.append(self._without(name, named_by.get(name)))
             elif (times := sum(nfc(column) == nfc(name) for column in self.columns)) > 1:
                 problems.append(Problem("column", quoted(name), f"there {times} times", "once"))
         if problems:
-            raise InputError(problems, heading=str(self.path))
+            wanted = [name for name in dict.fromkeys(names) if name not in self.columns]
+            whole = self._header_below(wanted) or self._no_header(wanted)
+            raise InputError(whole or problems, heading=str(self.path))
+
+    def _without(self, name: str, named_by: str | None) -> Problem:
+        """A column that is not there, with what may be meant."""
+        if alike := named_alike(name, self.columns):
+            seen = f"there {len(alike)} times, as {' and '.join(map(quoted, alike))}"
+            return Problem("column", quoted(name), seen, "once", "they differ in signs that cannot be seen: rename one")
+        known = f"the columns are {', '.join(quoted(column) for column in self.columns)}"
+        known += f"; name one with {named_by}" if named_by else ""
+        advice = f"{did_you_mean(name, self.columns)} {known}".strip()
+        return Problem("column", quoted(name), "not there", advice=advice)
+
+    def _no_header(self, names: Sequence[str]) -> Problem | None:
+        """The one problem of a table whose first line is one cell, or a row; None if it is none such."""
+        first = ", ".join(map(quoted, self.columns))
+        if len(self.columns) == 1 and any(as_seen(name) in as_seen(self.columns[0]) for name in names):
+            what = f"the whole line {first} is read as one column"
+            advice = f"{what}: separate its cells by commas, semicolons or tabs, in all lines alike"
+        elif self.beginning and _is_a_row(self.beginning[0], self.beginning[1:]):
+            advice = f"is the first line ({first}) a row? Then write the names of the columns above it"
+        else:
+            return None
+        named = f"column{'s' * (len(names) > 1)} {' and '.join(map(quoted, names))}"
+        return Problem(named, seen="not there", advice=advice)
+
+    def _header_below(self, names: Sequence[str]) -> Problem | None:
+        """The one problem of a table whose header stands below other lines as wide as it; None if it does not."""
+        called = {_seen_key(other): name for name in names for other in (name, *self.also_called.get(name, ()))}
+        for number, cells in self.beginning[1:]:
+            found = {called[key]: cell for cell in cells if (key := _seen_key(cell)) in called}
+            if found:
+                first = ", ".join(map(quoted, self.columns))
+                which = " and ".join(map(quoted, found.values()))
+                wanted = f"the names of the columns, with {' and '.join(map(quoted, found))}"
+                advice = f"line {number} has {which}: is that the header? Then delete what stands above it"
+                return Problem(f"line {self.beginning[0][0]}", seen=first, wanted=wanted, advice=advice)
+        return None
+
+
+def is_no_id(text: str) -> bool:
+    """Whether a cell holds no id: nothing, or what programs and people write where there is no value."""
+    return not text or text.casefold() in _NO_ID
+
+
+def _seen_key(text: str) -> str:
+    return as_seen(text).casefold()
 
 
 def read_participants_table(path: Path) -> ParticipantsTable:
@@ -146,13 +208,17 @@ def _table(path: Path, lines: Sequence[Line], how: str, notes: tuple[str, ...]) 
             rows.append(TableRow(number, dict(zip(columns, values, strict=True))))
             continue
         wanted = f"{len(columns)}: {', '.join(columns)}"
-        problems.append(Problem(f"line {number}", seen=f"{len(values)} values{how}", wanted=wanted))
+        seen = f"{counted(len(values), 'value')}{how}"
+        in_quotes = len(values) == 1 and any(sign in values[0] for sign in DELIMITERS)
+        advice = "the whole line stands in quotation marks: delete them" if in_quotes else ""
+        problems.append(Problem(f"line {number}", seen=seen, wanted=wanted, advice=advice))
     if problems:
-        raise InputError(_title_above(first, columns, others) or problems, heading=str(path))
-    return ParticipantsTable(path, columns, tuple(rows), notes)
+        raise InputError(_title_above(first, columns, others, how) or problems, heading=str(path))
+    beginning = tuple([(first, header), *others][:_HEADER_BY])
+    return ParticipantsTable(path, columns, tuple(rows), notes, beginning)
 
 
-def _title_above(first: int, columns: Sequence[str], others: Sequence[Line]) -> Problem | None:
+def _title_above(first: int, columns: Sequence[str], others: Sequence[Line], how: str) -> Problem | None:
     """The one problem of a table that begins with a line which is no header; ``None`` if it is rows that are wrong."""
     widest = max(len(values) for _, values in others)
     header = next(((number, values) for number, values in others if len(values) == widest and all(values)), None)
@@ -163,7 +229,7 @@ def _title_above(first: int, columns: Sequence[str], others: Sequence[Line]) -> 
     title = ", ".join(map(quoted, columns))
     advice = f"is line {number} the header ({a_few(names, 4)})? Then delete what stands above it"
     if _is_a_row(header, others):  # deleting what stands above it would make a header of somebody's row
-        advice = _why_rows_are_wider(columns, widest)
+        advice = _why_rows_are_wider(columns, widest, how)
     seen = f"{counted(len(columns), 'value')} ({title}), while the lines from {number} on have up to {widest}"
     return Problem(f"line {first}", seen=seen, wanted="the names of the columns", advice=advice)
 
@@ -179,9 +245,11 @@ def _is_a_row(line: Line, others: Sequence[Line]) -> bool:
     )
 
 
-def _why_rows_are_wider(columns: Sequence[str], width: int) -> str:
-    """What to do where the lines below a header have more values than it."""
+def _why_rows_are_wider(columns: Sequence[str], width: int, how: str) -> str:
+    """What to do where the lines below a header have more values than it; ``how`` these are separated."""
     for sign, name in _SEPARATORS.items():
+        if len(columns) == 1 and sign in columns[0] and how.endswith(name):
+            return "the whole header stands in quotation marks: delete them"
         if width == 1 + sum(column.count(sign) for column in columns):
             return f"is the header separated by another sign ({name}) than the lines below? Then write it as these"
     return "is there a decimal comma (write a point), or row numbers without a column name (give them one)?"

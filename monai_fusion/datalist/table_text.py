@@ -16,6 +16,7 @@ from monai_fusion.datalist.wording import quoted
 from monai_fusion.errors import InputError, Problem, noted
 
 DELIMITERS = {"\t": "tab", ";": "semicolon", ",": "comma"}  # the first decides where two split equally well
+RARE_DELIMITERS = {"|": '"|"', ":": '":"', " ": "space"}  # read only where all lines agree and nothing else is there
 _SEP = re.compile(r'"?sep=(\\t|[^"\r\n])"?[\t;,]*', re.IGNORECASE)  # Excel's own first line; it is no part of the table
 _LONGEST = 2**31 - 1  # characters that the csv module can be told on any system
 _LOOKED_AT = 50  # lines, to find out how the table is separated
@@ -53,10 +54,17 @@ def text_rows(path: Path, content: bytes) -> tuple[list[tuple[int, list[str]]], 
                 re.sub(r"[^\r\n]", "", text[:begins]) + text[begins:]
             )  # an empty line, so that lines keep their numbers
         else:
-            delimiter = _delimiter(text)
+            delimiter = _rare_delimiter(text) or _delimiter(text)
         records = list(_records(path, text, delimiter))
         _refuse_swallowed(path, records, delimiter)
-    how = DELIMITERS.get(delimiter, quoted(delimiter))
+        if not sep and (unquoted := _unquoted(records)) is not None:
+            delimiter = _delimiter(unquoted)
+            records = list(_records(path, unquoted, delimiter))
+            _refuse_swallowed(path, records, delimiter)
+            notes = (*notes, f"{path}: every line stands in quotation marks as a whole: it was read without them")
+    if not sep and delimiter in RARE_DELIMITERS:
+        notes = (*notes, f"{path}: read as separated by {RARE_DELIMITERS[delimiter]}")
+    how = DELIMITERS.get(delimiter) or RARE_DELIMITERS.get(delimiter, quoted(delimiter))
     return [(record.line, record.values) for record in records], how, notes
 
 
@@ -127,12 +135,45 @@ def _delimiter(text: str) -> str:
     return by_header if header_is_one and (width <= widths[by_header][0] or number < agree - 1) else best
 
 
+def _rare_delimiter(text: str) -> str:
+    """A sign that separates cells where none of the usual ones does, if it makes the same columns of every line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) < 2 or any(sign in lines[0] for sign in DELIMITERS) or '"' in lines[0]:
+        return ""
+    for sign in RARE_DELIMITERS:
+        header = _cells(lines[0], sign)
+        if 1 < len(header) == len(set(header)) and all(_width(line, sign) == len(header) for line in lines):
+            return sign
+    return ""
+
+
+def _unquoted(records: Sequence[Cells]) -> str | None:
+    """The text of a table each of whose lines stands in quotation marks as a whole; None if it is none such."""
+    filled = [record for record in records if any(record.values)]
+    if len(filled) < 2 or any(len(record.values) != 1 or record.line != record.last for record in filled):
+        return None
+    lines = [""] * filled[-1].line
+    for record in filled:
+        lines[record.line - 1] = record.values[0]
+    text = "\n".join(lines)
+    sign = _delimiter(text)
+    widths = {_width(record.values[0], sign) for record in filled}
+    return text if len(widths) == 1 and widths != {1} else None
+
+
 def _width(line: str, delimiter: str) -> int:
-    return len(next(csv.reader([line], delimiter=delimiter), []))
+    return len(_cells(line, delimiter))
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=delimiter == " "), [])
 
 
 def _records(path: Path, text: str, delimiter: str) -> Iterator[Cells]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    if delimiter == " ":  # several of them may stand between two cells, and around a line
+        text = "\n".join(map(str.strip, text.splitlines()))
+    stream = io.StringIO(text, newline="")
+    reader = csv.reader(stream, delimiter=delimiter, strict=True, skipinitialspace=delimiter == " ")
     last = 0
     try:
         for values in reader:

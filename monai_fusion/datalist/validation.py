@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from monai_fusion.datalist.reporting import NO_SUCH_FIELD, WHOLE_FILE, Finding, Place
-from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry
+from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry, turning_sign
 from monai_fusion.datalist.spelling import by_nfc
 from monai_fusion.datalist.wording import did_you_mean, misspelt, quoted
 
@@ -107,7 +107,8 @@ def _head(fields: dict[str, Any]) -> tuple[DatalistFile, list[Finding]]:
     findings = []
     for name in wrong:
         if name in _WANTED_AT_TOP:
-            findings.append(_about_head(name, _described(fields[name]), _WANTED_AT_TOP[name]))
+            advice = turning_sign(*fields[name]) if name == "classes" and isinstance(fields[name], list) else ""
+            findings.append(_about_head(name, _described(fields[name]), _WANTED_AT_TOP[name], advice))
         else:
             known = f"the fields are {', '.join(TOP_FIELDS)}"
             advice = did_you_mean(name, TOP_FIELDS) or known
@@ -122,7 +123,9 @@ def _head(fields: dict[str, Any]) -> tuple[DatalistFile, list[Finding]]:
 def _repeated_classes(classes: list[str]) -> Iterator[Finding]:
     for spellings in by_nfc(classes).values():
         if len(spellings) > 1:
-            yield _about_head("classes", f"{quoted(spellings[0])} stands there {len(spellings)} times", "once")
+            seen = f"{quoted(spellings[0])} stands there {len(spellings)} times"
+            advice = "write the name of another class in place of one, or delete it"
+            yield _about_head("classes", seen, "each class once", advice)
 
 
 def _entry(raw: Any, place: Place) -> tuple[Entry | None, list[Finding]]:
@@ -145,7 +148,8 @@ def _entry(raw: Any, place: Place) -> tuple[Entry | None, list[Finding]]:
         if name in raw and name not in _WANTED_IN_ENTRY:
             findings.append(about(name, "half a sign in its name", advice="delete the field, or write its name again"))
         elif name in raw:
-            findings.append(about(name, _described(raw[name]), _WANTED_IN_ENTRY[name]))
+            advice = turning_sign(raw[name]) if name == "participant_id" else ""
+            findings.append(about(name, _described(raw[name]), _WANTED_IN_ENTRY[name], advice))
         elif name not in misspellings.values():
             findings.append(about(name, "missing", _WANTED_IN_ENTRY[name]))
     return None if findings else entry, findings

@@ -19,6 +19,7 @@ from monai_fusion.datalist.availability import TITLES
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.evaluation.schema import Score
 from monai_fusion.files import write_for_readers
+from monai_fusion.messages import visible
 from monai_fusion.report.confusion import draw_confusion
 from monai_fusion.report.curves import TOGETHER, draw_precision_recall, draw_roc, precision_recall, roc
 from monai_fusion.report.gate import draw_gate
@@ -130,6 +131,7 @@ def page_environment(*packages: str) -> Environment:
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(name) for name in ("monai_fusion.report", *packages)]),
         autoescape=True,  # every id, class and stratum is somebody's text
+        finalize=_seen,  # nor may it turn the direction of what stands behind it
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -138,6 +140,11 @@ def page_environment(*packages: str) -> Environment:
     environment.filters["p_value"] = _p_value
     environment.filters["sentence"] = sentence
     return environment
+
+
+def _seen(value: object) -> object:
+    """Text with what cannot be seen written out; markup, made by the page itself, as it is."""
+    return visible(value, keep="\n\t") if type(value) is str else value
 
 
 def _number(value: float | None, digits: int = 2) -> str:

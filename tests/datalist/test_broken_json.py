@@ -225,7 +225,7 @@ SAID: list[tuple[Callable[[str], str | bytes], str]] = [
     ),
     (
         lambda t: t.replace("mri/sub-01", r"mri\new"),
-        r'line 8, sub-01 mri: "mri\new_T1w.nii.gz", expected a path below data_root: it holds a tab or line break: '
+        r'line 8, sub-01 mri: "mri\new_T1w.nii.gz", expected a path below data_root: it holds a line break: '
         "in JSON a single backslash begins a special sign, write / instead",
     ),
     (

@@ -146,5 +146,6 @@ def test_a_label_is_its_class_in_either_letters_and_stays_as_it_is_written(
 def test_a_class_may_not_stand_there_in_two_spellings(document: Document, save: Save) -> None:
     document["classes"] = [nfc("männlich"), nfd("männlich"), "M", "F"]
     assert [str(problem) for problem in check_datalist(save(document))] == [
-        f'line 5, classes: "{nfc("männlich")}" stands there 2 times, expected once'
+        f'line 5, classes: "{nfc("männlich")}" stands there 2 times, expected each class once'
+        ": write the name of another class in place of one, or delete it"
     ]

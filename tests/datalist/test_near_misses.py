@@ -48,6 +48,28 @@ def write_table(options: BuildOptions, other_ids: dict[str, str], name: str = "g
     options.participants.write_text("\n".join([f"participant_id,{name}", *rows]), encoding="utf-8")
 
 
+def test_rows_that_contradict_one_another_are_both_named_to_whoever_lacks_a_row(options: BuildOptions) -> None:
+    write_table(options, {"sub-02": "SUB-02", "sub-03": "sub-2"})
+    rename(options.eeg_dir, "sub-03", "sub-30")
+    rename(options.mri_dir, "sub-03", "sub-30")
+    first, *_ = [line for line in message(options) if "sub-02" in line]
+    assert first == (
+        '  sub-02 gender: not in the table, expected a row: near are SUB-02 in line 3 ("F") and sub-2 in line 4 ("M"): '
+        "write sub-02 in the row that is meant"
+    )
+
+
+def test_a_near_row_of_somebody_with_files_of_their_own_is_named(options: BuildOptions) -> None:
+    for folder, ending in ((options.eeg_dir, "_EO_seg0.npy"), (options.mri_dir, "_T1w.nii.gz")):
+        assert folder is not None
+        (folder / f"sub-003{ending}").touch()
+    assert message(options) == [
+        f"{options.participants}: 1 problem",
+        '  sub-003 gender: not in the table, expected a row: near is sub-03 in line 4 ("M"), with files of that name: '
+        "if this is one person, remove the files of sub-003",
+    ]
+
+
 def rename(folder: Path | None, old: str, new: str) -> None:
     assert folder is not None
     for path in folder.glob(f"{old}_*"):

@@ -64,7 +64,7 @@ def test_an_old_windows_table_is_read_and_a_note_says_so(table: Callable[[bytes]
     ("content", "message"),
     [
         (b"", "an empty file, expected a table with a header line"),
-        (b"id,gender\na,M\nb\nc,F,20,x\n", "line 3: 1 values, separated by comma, expected 2: id, gender"),
+        (b"id,gender\na,M\nb\nc,F,20,x\n", "line 3: 1 value, separated by comma, expected 2: id, gender"),
         (b'id,gender\n"a,M\n', "not a table"),
         (b"\r\n\r\n", "an empty file, expected a table with a header line"),
         (b"PK\x03\x04....", "a spreadsheet that cannot be read, expected .xlsx or CSV: save it as .xlsx without a"),

@@ -56,6 +56,35 @@ def bids(tmp_path: Path) -> BuildOptions:
     return BuildOptions(tmp_path / "list.json", bids=tmp_path / "bids")
 
 
+def test_images_of_any_number_of_names_are_one_short_note(bids: BuildOptions) -> None:
+    assert bids.bids is not None
+    for number in range(60):
+        touch(bids.bids / f"sub-01/anat/picture{number}.nii.gz")
+        touch(bids.bids / f"sub-01/anat/sub-01_kind{number}.nii.gz")
+    (note,) = [each for each in build_datalist(bids).notes if "in anat folders not used" in each]
+    assert note.startswith("120 images in anat folders not used: 1 kind0, 1 kind1, ")
+    assert note.endswith(", 60 without _ in the name, 53 of 53 more kinds")
+
+
+def test_spare_copies_and_texts_beside_recordings_are_noted(options: BuildOptions) -> None:
+    assert options.eeg_dir is not None
+    assert options.mri_dir is not None
+    touch(options.eeg_dir / "sub-01_EO_seg1.npy.bak")
+    touch(options.eeg_dir / "sub-02_EO_seg1.npy.bak")
+    touch(options.eeg_dir / "sub-02_EO_seg1.csv")
+    (options.eeg_dir / "sub-03_EO_seg0.npy").rename(options.eeg_dir / "sub-03_EO_seg0.npy.bak")
+    for name in ("participants.csv", "notes.txt.bak", "sub-04_channels.tsv", "README.txt", "other.csv"):
+        touch(options.eeg_dir / name)
+    touch(options.mri_dir / "sub-05/sub-05_T1w.nii.gz.bak")
+    notes = [note for note in build_datalist(options).notes if "files" in note or ".csv" in note]
+    assert notes == [
+        "1 participant without an EEG has .bak files, which are not used (sub-03): rename those that are meant",
+        "2 .bak files, which are not used, beside EEG files: sub-01, sub-02",
+        "1 .csv file, which are not read, beside EEG files: sub-02",
+        "1 .bak file, which are not used, beside MRI files: sub-05",
+    ]
+
+
 def touch(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()

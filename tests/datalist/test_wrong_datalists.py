@@ -56,7 +56,13 @@ MISTAKES: list[tuple[Change, list[str]]] = [
     (head(classes="M"), [f'line 5, classes: "M", {CLASSES_WANTED}']),
     (head(classes=[0, 1]), [f"line 5, classes: [0, 1], {CLASSES_WANTED}"]),
     (head(classes=["M", ""]), [f'line 5, classes: ["M", ""], {CLASSES_WANTED}']),
-    (head(classes=["M", "F", "M"]), ['line 5, classes: "M" stands there 2 times, expected once']),
+    (
+        head(classes=["M", "F", "M"]),
+        [
+            'line 5, classes: "M" stands there 2 times, expected each class once: '
+            "write the name of another class in place of one, or delete it"
+        ],
+    ),
     (head(name=5), ["line 3, name: 5 (a number), expected text in double quotes"]),
     (head(data_root="../nowhere"), ['line 6, data_root: "../nowhere": there is no folder {tmp}/nowhere']),
     (
@@ -214,7 +220,7 @@ MISTAKES: list[tuple[Change, list[str]]] = [
     (
         first(mri="mri\tx.nii.gz"),
         [
-            'line 8, sub-01 mri: "mri\\tx.nii.gz", expected a path below data_root: it holds a tab or line break: '
+            'line 8, sub-01 mri: "mri\\tx.nii.gz", expected a path below data_root: it holds a tab: '
             "in JSON a single backslash begins a special sign, write / instead"
         ],
     ),
