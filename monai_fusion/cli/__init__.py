@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -23,8 +24,9 @@ from monai_fusion.cli.report import report
 from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.store import cache_app, preprocess
 from monai_fusion.cli.words import as_meant
-from monai_fusion.errors import InputError
+from monai_fusion.errors import InputError, RunFailed
 from monai_fusion.messages import say
+from monai_fusion.stopping import StopAsked, listening
 
 app = typer.Typer(
     help="Classify people from an EEG scalogram and a T1 MRI: prepare the data, check it, try it out.",
@@ -73,7 +75,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):  # a Windows console may lack a letter of someone's file name
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(args=as_meant(sys.argv[1:] if arguments is None else arguments), prog_name="monai-fusion")
-    except InputError as error:
+        with listening():
+            app(args=as_meant(sys.argv[1:] if arguments is None else arguments), prog_name="monai-fusion")
+    except (InputError, RunFailed) as error:
         say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except StopAsked as stop:
+        _say_stop(str(stop))
+        sys.exit(stop.exit_code)
+    except SystemExit as end:
+        # What typer makes of Ctrl-C says nothing; a command that says it itself ends otherwise.
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
+            _say_stop("interrupted: what was finished before stays")
+        raise
+
+
+def _say_stop(message: str) -> None:
+    with suppress(OSError, ValueError):  # a terminal that is gone
+        say(message, err=True)
