@@ -20,7 +20,7 @@ from monai_fusion import ranks, stopping
 from monai_fusion.datalist import DatalistError, check_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
-from monai_fusion.evaluation.model_loader import check_model, read_model
+from monai_fusion.evaluation.model_loader import check_model, read_model, refuse_another
 from monai_fusion.messages import make_visible, visible
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import check_overrides
@@ -103,7 +103,7 @@ def preflight(
     if model_dir is not None:
         recipe = read_recipe(model_dir)
         modalities = recipe.get("modalities", modalities)
-        check_model(model_dir, recipe.get("members"))
+        check_model(model_dir, recipe.get("members"), recipe.get("member_weights"))
     check_modalities(modalities)
     if problems := check_datalist(datalist, sections, require_labels=require_labels, modalities=modalities):
         raise DatalistError(problems, heading=str(datalist))
@@ -251,7 +251,9 @@ def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> 
         raise InputError(Problem(str(folder), seen=f"holds a trained model already ({MODEL_FILE})", advice=advice))
     _refuse_what_is_in_the_way(folder, log_name)
     if resume and (folder / MODEL_FILE).exists():
-        read_model(folder)  # the training may never beat the epoch that it holds
+        # The training may never beat the epoch that it holds. One that was killed may have replaced it since its
+        # manifest was written, and says so there ("running").
+        refuse_another(folder, read_model(folder), ("finished", "stopped", "failed"))
     make_writable(folder, "--output_dir")
     if ranks.is_main():
         claim(folder, Path(log_name).stem, "--output_dir")  # before the log of the run that holds it is replaced
