@@ -16,6 +16,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import torch
+from ignite.engine import Engine, Events
 from monai.transforms import MapTransform
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -82,6 +83,33 @@ class AddOne(MapTransform):
 
     def __init__(self, keys: str = "mri") -> None:
         super().__init__(keys)
+
+
+class Dawdle(MapTransform):
+    """A transform, and an evaluator's handler, that says when it begins and then takes its time, in many small steps.
+
+    Args:
+        marker: A file that is there once it has begun.
+        seconds: How long it takes.
+    """
+
+    def __init__(self, marker: str, seconds: float = 1.0, keys: str = "mri") -> None:
+        super().__init__(keys)
+        self.marker, self.seconds = marker, seconds
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Change nothing, slowly."""
+        self._wait()
+        return data
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to an evaluator."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._wait)
+
+    def _wait(self) -> None:
+        Path(self.marker).touch()
+        for _ in range(int(100 * self.seconds)):
+            time.sleep(0.01)
 
 
 def load_second_version(cls: type, folder: Path, old: str, new: str) -> type:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -27,8 +28,9 @@ from monai_fusion.cli.report import report
 from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.store import cache_app, preprocess
 from monai_fusion.cli.words import as_meant
-from monai_fusion.errors import InputError
+from monai_fusion.errors import InputError, RunFailed
 from monai_fusion.messages import answer, be_quiet, say
+from monai_fusion.stopping import StopAsked, listening
 
 PROGRAM = "monai-fusion"
 # As people meet them: from a look at it, over the cohort and the runs, to what is seldom needed.
@@ -100,7 +102,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_quiet(command)
     enable_completion()
     try:
-        command(args=as_meant(sys.argv[1:] if arguments is None else arguments), prog_name=PROGRAM)
-    except InputError as error:
+        with listening():
+            command(args=as_meant(sys.argv[1:] if arguments is None else arguments), prog_name=PROGRAM)
+    except (InputError, RunFailed) as error:
         say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except StopAsked as stop:
+        _say_stop(str(stop))
+        sys.exit(stop.exit_code)
+    except SystemExit as end:
+        # What typer makes of Ctrl-C says nothing; a command that says it itself ends otherwise.
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
+            _say_stop("interrupted: what was finished before stays")
+        raise
+
+
+def _say_stop(message: str) -> None:
+    with suppress(OSError, ValueError):  # a terminal that is gone
+        say(message, err=True)

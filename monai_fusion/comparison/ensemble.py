@@ -53,12 +53,12 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
         The folder.
 
     Raises:
-        InputError: The members were not trained alike, or a file of one is damaged.
+        InputError: The members were not trained alike, or a file of one is damaged, or another run's.
     """
     import torch
 
     from monai_fusion.datalist import RecordingUse, read_datalist
-    from monai_fusion.evaluation.model_loader import read_model
+    from monai_fusion.evaluation.model_loader import read_model, refuse_another
     from monai_fusion.networks.ensemble import joined_states
     from monai_fusion.workflow.known import TRAINED_ON, digests_of
 
@@ -67,6 +67,8 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     (folder / RECIPE_FILE).unlink(missing_ok=True)  # the last to be written: without it, it is no model
     recipe = _common_recipe(records)
     states = [read_model(record.run.folder) for record in records]
+    for record, state in zip(records, states, strict=True):
+        refuse_another(record.run.folder, state)
     write_atomically(folder / MODEL_FILE, lambda stream: torch.save(joined_states(states), stream))
     write_atomically(folder / CALIBRATION_FILE, _calibration(records).encode("utf-8"))
     cohort = read_datalist(plan.options.output_dir / "folds" / "fold0.json")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Generator, Mapping, Sequence, Set
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -99,8 +100,11 @@ def fill(
     report = FillReport(reused=len(items) - len(pending))
     problems: dict[int, tuple[Problem, ...]] = {}
     computed: set[int] = set()
-    with _bar(title, len(items), report.reused, progress if pending else False) as bar:
-        for number, outcome in _run_all(chain, items, list(pending), runner):
+    with (
+        _bar(title, len(items), report.reused, progress if pending else False) as bar,
+        closing(_run_all(chain, items, list(pending), runner)) as outcomes,
+    ):
+        for number, outcome in outcomes:
             bar.update()
             contents[number] = outcome.content
             _say_warnings(outcome, items[number])
@@ -160,15 +164,16 @@ def _tell_of_older_entries(chain: PreparationChain) -> None:
 
 def _run_all(
     chain: PreparationChain, items: Sequence[Mapping[str, Any]], numbers: list[int], runner: Runner
-) -> Iterator[tuple[int, Outcome]]:
+) -> Generator[tuple[int, Outcome], None, None]:
     """Yield the number and outcome of every item; those that another process is preparing come last."""
     while numbers:
         deferred: list[int] = []
-        for number, outcome in runner.run(chain, [(number, items[number]) for number in numbers]):
-            if outcome.state == "deferred":
-                deferred.append(number)
-            else:
-                yield number, outcome
+        with closing(runner.run(chain, [(number, items[number]) for number in numbers])) as outcomes:
+            for number, outcome in outcomes:
+                if outcome.state == "deferred":
+                    deferred.append(number)
+                else:
+                    yield number, outcome
         numbers = []
         while deferred:
             made, deferred, abandoned = _look_again(chain, items, deferred)

@@ -5,20 +5,32 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+import warnings
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing, contextmanager
 from importlib import import_module
 from typing import Any, Literal, Protocol
 
 import torch
 from joblib import Parallel, delayed, parallel_config  # type: ignore[import-untyped] # joblib has no types
 from joblib import parallel as joblib_parallel
+from joblib.externals.loky.backend import resource_tracker  # type: ignore[import-untyped] # as above
+from joblib.externals.loky.process_executor import TerminatedWorkerError  # type: ignore[import-untyped] # as above
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # nor has threadpoolctl
 
+from monai_fusion import stopping
 from monai_fusion.data.preparing import Outcome, PreparationChain, prepare_in_process, prepare_in_thread
-from monai_fusion.errors import InputError, Problem
+from monai_fusion.errors import InputError, Problem, RunFailed
 
 logger = logging.getLogger(__name__)
+
+# How long a signal to all processes may reach this one after it has ended another.
+_PATIENCE_S = 1.0
+# What joblib says of a run that is ended early; by filter, as `catch_warnings` would be felt by all threads.
+warnings.filterwarnings("ignore", ".*tasks which were still being processed by the workers have been cancelled")
+warnings.filterwarnings("ignore", ".*tasks have been successfully executed  but not used")
 
 Numbered = tuple[int, Mapping[str, Any]]
 
@@ -26,7 +38,7 @@ Numbered = tuple[int, Mapping[str, Any]]
 class Runner(Protocol):
     """Prepares files, several at a time."""
 
-    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Iterator[tuple[int, Outcome]]:
+    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
         """Prepare numbered items; yields each number with its outcome as it is done, in any order."""
         ...
 
@@ -41,10 +53,16 @@ class Threads:
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or cores()
 
-    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Iterator[tuple[int, Outcome]]:
+    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
         """See `Runner`."""
-        with _one_thread_each():
-            yield from _in_parallel("threading", self.workers, prepare_in_thread, chain, items)
+        with _one_thread_each(), ThreadPoolExecutor(min(self.workers, len(items)), "preparing") as threads:
+            futures = [threads.submit(prepare_in_thread, chain, number, item) for number, item in items]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            finally:
+                # Of a run that ends early: what is begun is brought to its end, so that nothing is left half-written.
+                threads.shutdown(cancel_futures=True)
 
 
 class Processes:
@@ -57,14 +75,18 @@ class Processes:
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or cores()
 
-    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Iterator[tuple[int, Outcome]]:
+    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
         """See `Runner`."""
         if not _has_semaphores():
             logger.warning("preparing in threads: this system gives no semaphores to processes (is /dev/shm writable?)")
             yield from Threads(self.workers).run(chain, items)
             return
-        with parallel_config("loky", inner_max_num_threads=1):
-            yield from _in_parallel("loky", self.workers, prepare_in_process, chain, items)
+        with stopping.deaf_to_hangup():  # as it is to Ctrl-C: it cleans up after the others
+            resource_tracker.ensure_running()
+        with parallel_config("loky", inner_max_num_threads=1), _deaths_named():
+            parallel = Parallel(n_jobs=min(self.workers, len(items)), backend="loky", return_as="generator_unordered")
+            with closing(parallel(delayed(prepare_in_process)(chain, number, item) for number, item in items)) as done:
+                yield from done
 
 
 class DaskCluster:
@@ -90,7 +112,7 @@ class DaskCluster:
         self._as_completed = distributed.as_completed
         self.workers = len(self._client.scheduler_info(n_workers=-1)["workers"])
 
-    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Iterator[tuple[int, Outcome]]:
+    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
         """See `Runner`."""
         numbers, contents = zip(*items, strict=True)
         futures = self._client.map(prepare_in_process, [chain] * len(items), numbers, contents, pure=False)
@@ -142,11 +164,20 @@ def _has_semaphores() -> bool:
     return True
 
 
-def _in_parallel(
-    backend: str, workers: int, function: Any, chain: PreparationChain, items: Sequence[Numbered]
-) -> Iterator[tuple[int, Outcome]]:
-    parallel = Parallel(n_jobs=min(workers, len(items)), backend=backend, return_as="generator_unordered")
-    yield from parallel(delayed(function)(chain, number, item) for number, item in items)
+@contextmanager
+def _deaths_named() -> Iterator[None]:
+    """Say plainly that a process which prepares files was ended from outside.
+
+    Raises:
+        RunFailed: It was ended alone.
+        StopAsked: The signal was for all processes: it arrives here, too.
+    """
+    try:
+        yield
+    except TerminatedWorkerError as error:
+        time.sleep(_PATIENCE_S)
+        advice = "memory may have run out: fewer --workers need less; what was prepared before stays"
+        raise RunFailed("a process that prepares files was killed from outside", advice) from error
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from ignite.engine import Engine, Events
 from ignite.metrics import Metric
 from monai.networks.utils import eval_mode
 
-from monai_fusion import ranks
+from monai_fusion import ranks, stopping
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.evaluation.calibration import Calibration
 from monai_fusion.evaluation.caveats import collapse_text
@@ -215,10 +215,12 @@ class ResultWriter:
             predictions = self.calibration.apply(predictions)
         self.folder.mkdir(parents=True, exist_ok=True)
         strata = strata_of(predictions)[0]
-        written = [write_predictions(predictions, self.classes, self.folder / PREDICTIONS_FILE, strata)]
-        if any(row.label is not None for row in predictions):
-            written.append(self._score(predictions, self.folder / METRICS_FILE))
-        elif (modality := collapsed([row.gate for row in with_both(predictions)])) is not None:
+        is_labelled = any(row.label is not None for row in predictions)
+        with stopping.held():  # scores never stand beside the predictions of another evaluation
+            written = [write_predictions(predictions, self.classes, self.folder / PREDICTIONS_FILE, strata)]
+            if is_labelled:
+                written.append(self._score(predictions, self.folder / METRICS_FILE))
+        if not is_labelled and (modality := collapsed([row.gate for row in with_both(predictions)])) is not None:
             logger.warning(collapse_text(modality))
         logger.info("wrote %s", " and ".join(map(str, written)))
 

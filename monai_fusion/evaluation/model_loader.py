@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import psutil
 from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
@@ -16,6 +18,7 @@ from monai_fusion.run_folder import MANIFEST_FILE, MODEL_FILE
 from monai_fusion.saved_tensors import DamagedError, load_state
 
 _WANTED = "the weights that a training left"
+_KEPT_SHARE = 0.1  # of the memory that is free: recordings are prepared between the check and the loading
 _ADVICE = "copy the run folder again, or train again"
 
 
@@ -42,7 +45,10 @@ class ModelLoader:
 
     def __call__(self, engine: Engine) -> None:
         """Load the weights."""
-        state = read_model(self.folder)
+        state = _take_checked(self.folder)
+        if state is None:
+            state = read_model(self.folder)
+            refuse_another(self.folder, state)
         if difference := differences(self.network, state):
             seen = f"does not fit the network that recipe.json describes: {difference}"
             raise InputError(Problem(str(self.folder / MODEL_FILE), seen=seen, advice=_ADVICE))
@@ -62,35 +68,79 @@ def read_model(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
         raise InputError(Problem(str(path), seen=str(error), wanted=_WANTED, advice=_ADVICE)) from None
 
 
-def check_model(folder: str | os.PathLike[str], members: int | None) -> None:
+def check_model(folder: str | os.PathLike[str], members: int | None, member_weights: object = None) -> None:
     """Make sure that ``model.pt`` is readable, the one that its training left, and of so many networks.
 
-    It needs no network. What the training left is known from ``manifest.json`` of a finished training; without one, as
-    an ensemble is, the weights are taken as they are.
+    It needs no network. What the training left is known from ``manifest.json`` of a finished training, of an ensemble's
+    members from its recipe; without, the weights are taken as they are. A `ModelLoader` of the same folder then takes
+    up what was read here, if memory allows to keep it.
 
     Args:
         folder: The run folder.
         members: What the recipe says; None for a single network.
+        member_weights: The digests of the members' weights, as the recipe says them.
 
     Raises:
         InputError: It is missing, damaged, something else, another training's, or of another number of networks.
     """
-    state = read_model(folder)
-    left = _digest_left(Path(folder))
-    if left is not None and left != tensors_digest(state):
-        seen = f"not the one that this training left ({MANIFEST_FILE})"
-        raise InputError(Problem(str(Path(folder) / MODEL_FILE), seen=seen, advice="copy the run folder again"))
+    state, path = read_model(folder), Path(folder) / MODEL_FILE
+    refuse_another(folder, state)
     found = {name.split(".")[1] for name in state if name.startswith("members.")}
     if len(found) != (members or 0):
-        path = Path(folder) / MODEL_FILE
         seen = f"holds {len(found)} members" if found else "holds one network"
         wanted = "one network" if members is None else f"{members} members"
         raise InputError(Problem(str(path), seen=seen, wanted=f"{wanted} as recipe.json says", advice=_ADVICE))
+    if isinstance(member_weights, list) and len(member_weights) == members:
+        _refuse_other_members(path, state, member_weights)
+    _keep_checked(Path(folder), state)
 
 
-def _digest_left(folder: Path) -> str | None:
-    """The digest of the weights that a finished training left; None where no such manifest can be read."""
+def refuse_another(
+    folder: str | os.PathLike[str], state: Mapping[str, Tensor], left_by: Collection[str] = ("finished",)
+) -> None:
+    """Refuse weights that are not those which the training of a folder left, as its ``manifest.json`` says.
+
+    Args:
+        folder: The run folder.
+        state: What its ``model.pt`` holds.
+        left_by: In which states of the training the manifest is believed.
+
+    Raises:
+        InputError: They are others.
+    """
+    left = _digest_left(Path(folder), left_by)
+    if left is not None and left != tensors_digest(state):
+        seen = f"not the one that this training left ({MANIFEST_FILE})"
+        raise InputError(Problem(str(Path(folder) / MODEL_FILE), seen=seen, advice="copy the run folder again"))
+
+
+def _refuse_other_members(path: Path, state: Mapping[str, Tensor], digests: Sequence[object]) -> None:
+    for place, digest in enumerate(digests):
+        prefix = f"members.{place}."
+        member = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        if isinstance(digest, str) and digest != tensors_digest(member):
+            seen = f"member {place + 1} is not the one that its training left (recipe.json)"
+            raise InputError(Problem(str(path), seen=seen, advice="copy the folder again, or make the ensemble again"))
+
+
+def _digest_left(folder: Path, left_by: Collection[str]) -> str | None:
+    """The digest of the weights that a training left; None where no such manifest can be read."""
     manifest = read_json_object(folder / MANIFEST_FILE) or {}
-    weights = manifest.get("weights") if manifest.get("status") == "finished" else None
+    status = manifest.get("status")
+    weights = manifest.get("weights") if isinstance(status, str) and status in left_by else None
     digest = weights.get("digest") if isinstance(weights, dict) else None
     return digest if isinstance(digest, str) else None
+
+
+# What was checked and is yet to be loaded: the run loads the very bytes that were checked, and reads them once.
+_checked: dict[Path, dict[str, Tensor]] = {}
+
+
+def _keep_checked(folder: Path, state: dict[str, Tensor]) -> None:
+    _checked.clear()
+    if sum(tensor.nbytes for tensor in state.values()) <= _KEPT_SHARE * psutil.virtual_memory().available:
+        _checked[folder.absolute()] = state
+
+
+def _take_checked(folder: Path) -> dict[str, Tensor] | None:
+    return _checked.pop(folder.absolute(), None)

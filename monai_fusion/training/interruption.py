@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import signal
 import threading
 import time
@@ -16,14 +15,13 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-from monai_fusion import ranks
+from monai_fusion import ranks, stopping
 from monai_fusion.errors import causes_of
 
 logger = logging.getLogger(__name__)
 
 # How long a signal to all processes may reach this one after it has ended another.
 _PATIENCE_S = 1.0
-_HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 
 
 class GracefulStop:
@@ -57,17 +55,14 @@ class GracefulStop:
         self.received = None
         if threading.current_thread() is not threading.main_thread():
             return  # Python delivers signals to the main thread only
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        if _HANGUP is not None and signal.getsignal(_HANGUP) is not signal.SIG_IGN:  # as nohup leaves it
-            numbers.append(_HANGUP)
-        for number in numbers:
+        for number in (signal.SIGINT, *stopping.signals_heard()):
             self._before[number] = signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        if number == _HANGUP:
-            _leave_terminal()
+        if number == stopping.HANGUP:
+            stopping.leave_terminal()
         logger.info("%s: stopping after this iteration (Ctrl-C again stops at once)", self.received.name)
 
     def _keep_from_new_processes(self, engine: Engine) -> None:
@@ -140,12 +135,3 @@ def deaf() -> Iterator[None]:
 def leave_interrupts_to_the_main_process(worker: int) -> None:
     """Let a worker of a DataLoader ignore Ctrl-C, which a terminal sends to all processes (``worker_init_fn``)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _leave_terminal() -> None:
-    """Write to nowhere what would go to a terminal that is no longer there: each line would fail."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):
-        if os.isatty(stream):
-            os.dup2(nowhere, stream)
-    os.close(nowhere)

@@ -16,11 +16,11 @@ from typing import Any, NoReturn
 import torch
 from tqdm import tqdm
 
-from monai_fusion import ranks
+from monai_fusion import ranks, stopping
 from monai_fusion.datalist import DatalistError, check_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
-from monai_fusion.evaluation.model_loader import check_model, read_model
+from monai_fusion.evaluation.model_loader import check_model, read_model, refuse_another
 from monai_fusion.messages import is_quiet, make_visible, visible
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import check_overrides
@@ -49,6 +49,7 @@ def check_command_line() -> None:
     command = CommandLine.parse(sys.argv)
     if command is None:
         return
+    stopping.listen()
     if problems := check_overrides(command, component_arguments):
         raise InputError(problems)
     check_tracking(command)
@@ -102,7 +103,7 @@ def preflight(
     if model_dir is not None:
         recipe = read_recipe(model_dir)
         modalities = recipe.get("modalities", modalities)
-        check_model(model_dir, recipe.get("members"))
+        check_model(model_dir, recipe.get("members"), recipe.get("member_weights"))
     check_modalities(modalities)
     if problems := check_datalist(datalist, sections, require_labels=require_labels, modalities=modalities):
         raise DatalistError(problems, heading=str(datalist))
@@ -146,11 +147,14 @@ def _is_no_echo(record: logging.LogRecord) -> bool:
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a further Ctrl-C would end the message, not the program
+    for number in (signal.SIGINT, *stopping.signals_heard()):  # a further one would end the message, not the program
+        signal.signal(number, signal.SIG_IGN)
     with suppress(OSError, ValueError):  # nobody reads it any more
         sys.stdout.flush()
     if isinstance(error, KeyboardInterrupt):
-        _report_interruption()
+        _report_stop("interrupted: what was finished before stays", 128 + signal.SIGINT)
+    if isinstance(error, stopping.StopAsked):
+        _report_stop(str(error), error.exit_code)
     cause = next((each for each in causes_of(error) if isinstance(each, InputError | RunFailed)), None)
     expected = cause is not None
     cause = cause or failure_behind(error)
@@ -181,14 +185,17 @@ def _report_thread(failed: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(failed)
 
 
-def _report_interruption() -> NoReturn:
-    """Say that Ctrl-C ended the run at once, and end as a shell expects."""
-    message = "interrupted: what was finished before stays; the same command (a training with --resume true) goes on"
+def _report_stop(what: str, exit_code: int) -> NoReturn:
+    """Say what ended the run at once, and end as a shell expects."""
+    message = f"{what}; the same command (a training with --resume true) goes on"
     _log_failure(message, None)
-    with tqdm.external_write_mode(file=sys.stderr):
-        _say(message)
+    with suppress(OSError, ValueError), processes.speaking(message) as mine:  # a terminal that is gone
+        if mine:
+            with tqdm.external_write_mode(file=sys.stderr):
+                _say(message)
+    processes.note_failure(message)
     logging.shutdown()
-    sys.exit(128 + signal.SIGINT)
+    sys.exit(exit_code)
 
 
 def _log_failure(message: str, traceback: Any) -> None:
@@ -246,7 +253,9 @@ def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> 
         raise InputError(Problem(str(folder), seen=f"holds a trained model already ({MODEL_FILE})", advice=advice))
     _refuse_what_is_in_the_way(folder, log_name)
     if resume and (folder / MODEL_FILE).exists():
-        read_model(folder)  # the training may never beat the epoch that it holds
+        # The training may never beat the epoch that it holds. One that was killed may have replaced it since its
+        # manifest was written, and says so there ("running").
+        refuse_another(folder, read_model(folder), ("finished", "stopped", "failed"))
     make_writable(folder, "--output_dir")
     if ranks.is_main():
         claim(folder, Path(log_name).stem, "--output_dir")  # before the log of the run that holds it is replaced

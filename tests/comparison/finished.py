@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from monai_fusion.comparison.planning import Plan, Run
 from monai_fusion.comparison.records import RunRecord
@@ -17,6 +18,7 @@ from monai_fusion.datalist import read_datalist
 from monai_fusion.evaluation.calibration_file import StoredPrediction, fitted_file
 from monai_fusion.evaluation.handlers import ResultWriter
 from monai_fusion.evaluation.predictions import Prediction
+from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.run_folder import CALIBRATION_FILE, MANIFEST_FILE, MODEL_FILE, RECIPE_FILE
 from monai_fusion.workflow.digests import data_digests
 
@@ -66,6 +68,14 @@ def write_training(run: Run, plan: Plan, **more: Any) -> None:
     }
     for name, text in texts.items():
         (run.folder / name).write_text(text, encoding="utf-8")
+
+
+def leave_weights(record: RunRecord, state: dict[str, torch.Tensor]) -> None:
+    """Give a run that is done these weights, as its training would have left them."""
+    torch.save(state, record.run.folder / MODEL_FILE)
+    path = record.run.folder / MANIFEST_FILE
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(manifest | {"weights": {"digest": tensors_digest(state)}}), encoding="utf-8")
 
 
 def finish(run: Run, plan: Plan) -> RunRecord:

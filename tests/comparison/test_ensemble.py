@@ -14,11 +14,12 @@ from monai_fusion.comparison.planning import Plan
 from monai_fusion.comparison.records import RunRecord
 from monai_fusion.errors import InputError
 from monai_fusion.evaluation.calibration_file import read_calibration
+from monai_fusion.evaluation.model_loader import check_model
 from monai_fusion.fingerprint import content_hash
 from monai_fusion.report.predictions import read_participants
 from monai_fusion.run_folder import MODEL_FILE, PREDICTIONS_FILE, RECIPE_FILE
 from monai_fusion.workflow import read_recipe
-from tests.comparison.finished import finished
+from tests.comparison.finished import finished, leave_weights
 
 Planner = Callable[..., Plan]
 
@@ -29,7 +30,7 @@ def made(plan_of: Planner) -> tuple[Plan, list[RunRecord]]:
     plan = plan_of(folds=2, seeds=2)
     members = [record for record in finished(plan) if record.run.variant.name == "gated"]
     for number, record in enumerate(members):
-        torch.save({"head.weight": torch.full((2,), float(number))}, record.run.folder / MODEL_FILE)
+        leave_weights(record, {"head.weight": torch.full((2,), float(number))})
     return plan, members
 
 
@@ -83,7 +84,7 @@ def test_an_ensemble_of_one_modality_knows_people_by_that_one_alone(plan_of: Pla
     plan = plan_of(folds=2, variants=("eeg",), reference="eeg", ensemble="eeg")
     members = finished(plan)
     for record in members:
-        torch.save({"head.weight": torch.zeros(2)}, record.run.folder / MODEL_FILE)
+        leave_weights(record, {"head.weight": torch.zeros(2)})
         path = record.run.folder / RECIPE_FILE
         path.write_text(json.dumps(json.loads(path.read_text()) | {"modalities": "eeg"}))
     recipe = read_recipe(write_ensemble(plan, members))
@@ -113,6 +114,31 @@ def test_a_damaged_member_is_refused_by_its_file(made: tuple[Plan, list[RunRecor
     with pytest.raises(InputError, match=r"model.pt: damaged: what it holds does not fit its checksums"):
         write_ensemble(plan, members)
     assert not (plan.options.output_dir / "ensemble" / RECIPE_FILE).exists()
+
+
+def test_a_member_with_the_model_of_another_run_is_refused(made: tuple[Plan, list[RunRecord]]) -> None:
+    plan, members = made
+    path, other = (members[number].run.folder / MODEL_FILE for number in (1, 2))
+    path.write_bytes(other.read_bytes())
+    with pytest.raises(InputError) as raised:
+        write_ensemble(plan, members)
+    assert (
+        str(raised.value) == f"{path}: not the one that this training left (manifest.json): copy the run folder again"
+    )
+    assert not (plan.options.output_dir / "ensemble" / RECIPE_FILE).exists()
+
+
+def test_an_ensemble_that_holds_another_member_than_its_recipe_says_is_refused(
+    made: tuple[Plan, list[RunRecord]],
+) -> None:
+    folder = write_ensemble(*made)
+    recipe = read_recipe(folder)
+    check_model(folder, recipe["members"], recipe["member_weights"])
+    state = torch.load(folder / MODEL_FILE, weights_only=True)
+    torch.save(state | {"members.2.head.weight": torch.full((2,), 1.0)}, folder / MODEL_FILE)
+    with pytest.raises(InputError) as raised:
+        check_model(folder, recipe["members"], recipe["member_weights"])
+    assert str(raised.value).startswith(f"{folder / MODEL_FILE}: member 3 is not the one that its training left")
 
 
 def test_an_interrupted_ensemble_is_no_model(made: tuple[Plan, list[RunRecord]]) -> None:

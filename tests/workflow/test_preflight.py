@@ -1,6 +1,7 @@
 """A run's input is checked before anything is built: one short message, exit code 2."""
 
 import io
+import json
 import logging
 import os
 import subprocess
@@ -15,6 +16,7 @@ from ignite.engine import Engine
 
 from monai_fusion import output_folder
 from monai_fusion.errors import InputError, Problem, RunFailed
+from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.workflow import preflight, report_input_errors
 from tests.support import BUNDLE_CONFIGS, another, write_datalist, write_scalogram, write_volume
@@ -135,6 +137,26 @@ def test_a_trained_model_is_not_replaced_by_accident(datalist: Path, tmp_path: P
     assert not (tmp_path / "train.log").exists()
     preflight(datalist=str(datalist), output_dir=tmp_path, sections=["test"], device="cpu", overwrite=True)
     assert (tmp_path / MODEL_FILE).read_bytes() == b"hours of work"
+
+
+@pytest.mark.parametrize("status", ["stopped", "failed", "finished"])
+def test_a_training_is_not_resumed_beside_the_model_of_another(datalist: Path, tmp_path: Path, status: str) -> None:
+    left = {"head.weight": torch.ones(2)}
+    manifest = {"status": status, "weights": {"digest": tensors_digest(left)}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    torch.save({"head.weight": torch.zeros(2)}, tmp_path / MODEL_FILE)
+    message = f"{tmp_path / MODEL_FILE}: not the one that this training left (manifest.json): copy the run folder again"
+    assert refused(datalist, tmp_path, resume=True) == message
+    assert not (tmp_path / "train.log").exists()
+    torch.save(left, tmp_path / MODEL_FILE)
+    preflight(datalist=str(datalist), output_dir=tmp_path, sections=["test"], device="cpu", resume=True)
+
+
+def test_a_killed_training_may_hold_a_later_model_than_its_manifest_knows(datalist: Path, tmp_path: Path) -> None:
+    manifest = {"status": "running", "weights": {"digest": "of an earlier epoch"}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    torch.save({"head.weight": torch.zeros(2)}, tmp_path / MODEL_FILE)
+    preflight(datalist=str(datalist), output_dir=tmp_path, sections=["test"], device="cpu", resume=True)
 
 
 def test_the_log_of_a_training_that_still_runs_is_not_replaced(
