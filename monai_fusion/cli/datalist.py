@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monai_fusion.cli.asking import Yes, before_it_is_lost
 from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.messages import say
 
@@ -81,6 +82,11 @@ Extend = Annotated[
     typer.Option(
         metavar="OLD", help="An older datalist: everyone in it stays where they are, only the new are distributed."
     ),
+]
+
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Replace the file if it is there already; the old one is kept as FILE.1.bak, .2.bak."),
 ]
 
 
@@ -175,7 +181,8 @@ def build(
         Path | None,
         typer.Option(help="Folder that the paths start from.", show_default="the one that holds both folders"),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there already.")] = False,
+    force: Force = False,
+    yes: Yes = False,
 ) -> None:
     """Build a datalist from two folders of recordings, or a BIDS dataset, and a participants table.
 
@@ -223,6 +230,7 @@ def build(
         drop_unlabelled=drop_unlabelled,
         extend=extend,
         force=force,
+        ask=before_it_is_lost(yes),
         data_root=data_root,
         name=name,
         split=split_options,
@@ -255,7 +263,8 @@ def split(
     ] = False,
     allow_missing: AllowMissing = False,
     extend: Extend = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there already.")] = False,
+    force: Force = False,
+    yes: Yes = False,
 ) -> None:
     """Split the participants of a datalist anew; everything else in it stays as it is.
 
@@ -267,6 +276,7 @@ def split(
     monai-fusion datalist split gender.json --method stratified --stratify-by age site --out other.json
     """  # noqa: D301 - as in build
     from monai_fusion.cli.balance_table import print_balance
+    from monai_fusion.datalist.replacing import Replacing
     from monai_fusion.datalist.resplitting import SplitFiles, split_datalist
     from monai_fusion.datalist.split_options import SplitOptions
 
@@ -284,10 +294,11 @@ def split(
         keep_folds=keep_folds,
         allow_missing=allow_missing,
     )
-    result = split_datalist(file, SplitFiles(out or file, force, all_folds), options, extend)
+    how = Replacing(force, before_it_is_lost(yes), str(file))
+    result = split_datalist(file, SplitFiles(out or file, how, all_folds), options, extend)
     _print_paths(result.paths, sum(row.number for row in result.balance.rows if row.name == "all"), "split")
     print_balance(result.balance)
-    for note in result.notes:
+    for note in (*result.notes, *result.replaced):
         say(f"note: {note}", err=True)
 
 
@@ -328,7 +339,7 @@ def _print_build(result: BuildResult) -> None:
         say(f"{counted(number, 'participant')} without a label left out:")
         for problem in result.unlabelled:
             say(f"  {problem}")
-    for note in result.notes:
+    for note in (*result.notes, *result.replaced):
         say(f"note: {note}", err=True)
     schema = result.path.with_name(SCHEMA_FILE)
     if not schema.exists():

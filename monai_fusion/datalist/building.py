@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from monai_fusion.datalist.labels import LabelRule, label_rule
 from monai_fusion.datalist.left_out import probably_one
 from monai_fusion.datalist.near_misses import near_misses
 from monai_fusion.datalist.presets import preset
+from monai_fusion.datalist.replacing import Replacing
 from monai_fusion.datalist.resplitting import SplitFiles, refuse_to_replace, split_and_write
 from monai_fusion.datalist.schema import SCHEMA_FILE, SECTIONS, DatalistFile
 from monai_fusion.datalist.sources import Sources, read_sources
@@ -52,7 +53,8 @@ class BuildOptions:
         keep: Further columns to carry over, as text; an empty cell becomes null.
         drop_unlabelled: Leave out participants whose label is none of the classes instead of refusing them.
         extend: An older datalist: everyone in it stays where they are, and only new participants are distributed.
-        force: Replace ``out`` if it is there.
+        force: Replace ``out`` if it is there; the older file is kept as ``OUT.1.bak``.
+        ask: With ``force``, called with what of an older file would be lost; it raises if the answer is no.
         data_root: The folder that paths start from; ``None`` is the deepest one that holds both folders.
         name: What the cohort is called; ``None`` takes it from ``out``.
         split: How the participants are split.
@@ -77,6 +79,7 @@ class BuildOptions:
     drop_unlabelled: bool = False
     extend: Path | None = None
     force: bool = False
+    ask: Callable[[str], None] | None = None
     data_root: Path | None = None
     name: str | None = None
     split: SplitOptions = field(default_factory=SplitOptions)
@@ -86,6 +89,12 @@ class BuildOptions:
     def columns(self) -> tuple[str, ...]:
         """The columns carried over: those to keep, and those the split goes by."""
         return tuple(dict.fromkeys((*self.keep, *self.split.stratify_by, *self.split.group_by)))
+
+    @property
+    def files(self) -> SplitFiles:
+        """Where it is written, and what may be done to what is there."""
+        how = Replacing(self.force, self.ask, "the table", extendable=self.extend is None)
+        return SplitFiles(self.out, how, self.all_folds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,7 @@ class BuildResult:
         without_files: Ids that are in the table only.
         unlabelled: With ``drop_unlabelled``, what is wrong with the labels of those left out for it.
         notes: What else to know, e.g. that the table was not UTF-8.
+        replaced: Which files were replaced, and where the older ones are.
     """
 
     paths: tuple[Path, ...]
@@ -111,6 +121,7 @@ class BuildResult:
     without_files: tuple[str, ...] = ()
     unlabelled: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -151,9 +162,8 @@ def _built(options: BuildOptions, sources: Sources, older: Document | None) -> B
     if unlabelled and not options.drop_unlabelled:
         raise _unlabelled_error(unlabelled, sources, options)
     head, rows = _rows(options, sources, labels, rule, keep, older)
-    files = SplitFiles(options.out, options.force, options.all_folds)
     DatalistFile.model_validate({**head, "training": [dict(row.fields) for row in rows]})
-    written = split_and_write(Document(options.out, head, tuple(rows)), older, options.split, files, keep)
+    written = split_and_write(Document(options.out, head, tuple(rows)), older, options.split, options.files, keep)
     listed = {row.participant_id for row in rows}
     in_use = [row for row in rows if row.in_use(options.split.allow_missing)]
     kept = {
@@ -174,6 +184,7 @@ def _built(options: BuildOptions, sources: Sources, older: Document | None) -> B
             *_now_complete(kept, older, sources),
             *probably_one(sources, options.label_column),
         ),
+        replaced=written.replaced,
     )
 
 
@@ -234,7 +245,7 @@ def _refuse_wrong_options(options: BuildOptions) -> None:
             problems.append(Problem("--keep", seen=quoted(column), advice=advice))
     if problems:
         raise InputError(problems)
-    refuse_to_replace(SplitFiles(options.out, options.force, options.all_folds), options.split)
+    refuse_to_replace(options.files, options.split)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.datalist.building import BuildOptions
 from monai_fusion.datalist.choosing import Choice
+from monai_fusion.datalist.replacing import Replacing
 from monai_fusion.datalist.resplitting import SplitFiles
 from monai_fusion.datalist.split_options import SplitOptions
 
@@ -68,7 +69,11 @@ def test_every_option_of_split_arrives_wherever_the_file_stands(
     with pytest.raises(_ArrivedError) as arrived:
         cli.main(["datalist", "split", *(f"{options} g.json" if file_last else f"g.json {options}").split()])
     file, files, split_options, extend = arrived.value.args
-    assert (file, files, extend) == (Path("g.json"), SplitFiles(Path("o.json"), True, True), Path("old.json"))
+    assert (file, files, extend) == (
+        Path("g.json"),
+        SplitFiles(Path("o.json"), Replacing(True, None, "g.json"), True),
+        Path("old.json"),
+    )
     expected = {**{name: getattr(SPLIT_OPTIONS, name) for name in SplitOptions.__slots__}}
     expected |= {"keep_test": True, "keep_folds": True, "group_by": ("family", "family")}
     assert split_options == SplitOptions(**expected)
@@ -77,7 +82,11 @@ def test_every_option_of_split_arrives_wherever_the_file_stands(
 def test_splitting_without_options_needs_a_place_to_write(datalist: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, "datalist", "split", datalist)
     assert (code, out) == (2, "")
-    assert err == f"error: {datalist}: is there already: replace it with --force, or choose another --out\n"
+    assert err.startswith(f"error: {datalist} is there already, with a split of its own (")
+    assert err.endswith(
+        "To write another file, choose another --out. "
+        f"--force replaces it and keeps the old file as {datalist}.1.bak.\n"
+    )
 
 
 @pytest.fixture
