@@ -94,10 +94,12 @@ Force = Annotated[
 def build(
     out: Annotated[Path, typer.Option(help="The datalist to write, e.g. data_manifests/gender.json.")],
     eeg_dir: Annotated[
-        Path | None, typer.Option(help="Folder of EEG scalograms (.npy); subfolders are searched too.")
+        list[Path] | None,
+        typer.Option(help="Folder of EEG scalograms (.npy), with its subfolders; once more for another site's."),
     ] = None,
     mri_dir: Annotated[
-        Path | None, typer.Option(help="Folder of T1 MRIs (.nii, .nii.gz); subfolders are searched too.")
+        list[Path] | None,
+        typer.Option(help="Folder of T1 MRIs (.nii, .nii.gz), with its subfolders; once more for another site's."),
     ] = None,
     participants: Annotated[
         Path | None,
@@ -179,7 +181,7 @@ def build(
     name: Annotated[str | None, typer.Option(help="What the cohort is called.", show_default="name of OUT")] = None,
     data_root: Annotated[
         Path | None,
-        typer.Option(help="Folder that the paths start from.", show_default="the one that holds both folders"),
+        typer.Option(help="Folder that the paths start from.", show_default="the one that holds all folders"),
     ] = None,
     force: Force = False,
     yes: Yes = False,
@@ -213,8 +215,8 @@ def build(
     )
     options = BuildOptions(
         out=out,
-        eeg_dir=eeg_dir,
-        mri_dir=mri_dir,
+        eeg_dir=tuple(eeg_dir) if eeg_dir else None,
+        mri_dir=tuple(mri_dir) if mri_dir else None,
         bids=bids,
         participants=participants,
         choice=Choice(tuple(session or ()), tuple(t1w_pattern or ()), eeg_condition),

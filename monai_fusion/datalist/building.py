@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.assembling import below, from_folder, pattern_or_paths, root_for
+from monai_fusion.datalist.assembling import below, from_folder, pattern_or_paths, root_for, rows_from
 from monai_fusion.datalist.availability import Pattern
 from monai_fusion.datalist.balance import Balance
 from monai_fusion.datalist.choosing import Choice
@@ -19,6 +19,7 @@ from monai_fusion.datalist.near_misses import near_misses
 from monai_fusion.datalist.presets import preset
 from monai_fusion.datalist.replacing import Replacing
 from monai_fusion.datalist.resplitting import SplitFiles, refuse_to_replace, split_and_write
+from monai_fusion.datalist.roots import outermost
 from monai_fusion.datalist.schema import SCHEMA_FILE, SECTIONS, DatalistFile
 from monai_fusion.datalist.sources import Sources, read_sources
 from monai_fusion.datalist.spelling import field_of, lookalike, nfc
@@ -36,8 +37,8 @@ class BuildOptions:
 
     Attributes:
         out: The datalist to write.
-        eeg_dir: Folder of scalograms (``.npy``), searched with its subfolders; ``None`` only with ``bids``.
-        mri_dir: Folder of MRIs (``.nii``, ``.nii.gz``), searched with its subfolders; ``None`` with ``bids``.
+        eeg_dir: Folder or folders of scalograms (``.npy``), searched with subfolders; ``None`` only with ``bids``.
+        mri_dir: Folder or folders of MRIs (``.nii``, ``.nii.gz``), with subfolders; ``None`` with ``bids``.
         bids: A BIDS dataset instead of ``mri_dir``; its ``participants.tsv`` and the scalograms below its
             ``derivatives`` are taken unless ``participants`` and ``eeg_dir`` name others.
         participants: The table (CSV, TSV or .xlsx) with one row a participant; ``None`` only with ``bids``.
@@ -62,8 +63,8 @@ class BuildOptions:
     """
 
     out: Path
-    eeg_dir: Path | None = None
-    mri_dir: Path | None = None
+    eeg_dir: Path | tuple[Path, ...] | None = None
+    mri_dir: Path | tuple[Path, ...] | None = None
     bids: Path | None = None
     participants: Path | None = None
     choice: Choice = field(default_factory=Choice)
@@ -91,10 +92,24 @@ class BuildOptions:
         return tuple(dict.fromkeys((*self.keep, *self.split.stratify_by, *self.split.group_by)))
 
     @property
+    def eeg_dirs(self) -> tuple[Path, ...]:
+        """The folders of scalograms; none of them lies in another."""
+        return _folders(self.eeg_dir)
+
+    @property
+    def mri_dirs(self) -> tuple[Path, ...]:
+        """The folders of MRIs; none of them lies in another."""
+        return _folders(self.mri_dir)
+
+    @property
     def files(self) -> SplitFiles:
         """Where it is written, and what may be done to what is there."""
         how = Replacing(self.force, self.ask, "the table", extendable=self.extend is None)
         return SplitFiles(self.out, how, self.all_folds)
+
+
+def _folders(given: Path | tuple[Path, ...] | None) -> tuple[Path, ...]:
+    return outermost(given if isinstance(given, tuple) else () if given is None else (given,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +388,7 @@ def _rows(
     if older is not None:
         kept = {name: value for name, value in older.fields.items() if name not in SECTIONS}
         head = {**head, **kept, "data_root": head["data_root"]}
-    rows = [] if older is None else [_with_new_columns(row, sources, keep) for row in older.rows]
+    rows = [] if older is None else [_with_new_columns(row, sources, keep) for row in rows_from(root, older)]
     rows += [new_row(name, sources.rows[name]) for name in sorted(labels) if name not in known]
     return head, rows
 
