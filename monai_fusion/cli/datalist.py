@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monai_fusion.cli.asking import Yes, before_it_is_lost
 from monai_fusion.cli.command_list import CommandList
 from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.messages import say
@@ -85,15 +86,22 @@ Extend = Annotated[
     ),
 ]
 
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Replace the file if it is there already; the old one is kept as FILE.1.bak, .2.bak."),
+]
+
 
 @datalist_app.command("build", cls=SeveralValuesCommand)
 def build(
     out: Annotated[Path, typer.Option(help="The datalist to write, e.g. data_manifests/gender.json.")],
     eeg_dir: Annotated[
-        Path | None, typer.Option(help="Folder of EEG scalograms (.npy); subfolders are searched too.")
+        list[Path] | None,
+        typer.Option(help="Folder of EEG scalograms (.npy), with its subfolders; once more for another site's."),
     ] = None,
     mri_dir: Annotated[
-        Path | None, typer.Option(help="Folder of T1 MRIs (.nii, .nii.gz); subfolders are searched too.")
+        list[Path] | None,
+        typer.Option(help="Folder of T1 MRIs (.nii, .nii.gz), with its subfolders; once more for another site's."),
     ] = None,
     participants: Annotated[
         Path | None,
@@ -175,9 +183,10 @@ def build(
     name: Annotated[str | None, typer.Option(help="What the cohort is called.", show_default="name of OUT")] = None,
     data_root: Annotated[
         Path | None,
-        typer.Option(help="Folder that the paths start from.", show_default="the one that holds both folders"),
+        typer.Option(help="Folder that the paths start from.", show_default="the one that holds all folders"),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there already.")] = False,
+    force: Force = False,
+    yes: Yes = False,
 ) -> None:
     """Build a datalist from two folders of recordings, or a BIDS dataset, and a participants table.
 
@@ -208,8 +217,8 @@ def build(
     )
     options = BuildOptions(
         out=out,
-        eeg_dir=eeg_dir,
-        mri_dir=mri_dir,
+        eeg_dir=tuple(eeg_dir) if eeg_dir else None,
+        mri_dir=tuple(mri_dir) if mri_dir else None,
         bids=bids,
         participants=participants,
         choice=Choice(tuple(session or ()), tuple(t1w_pattern or ()), eeg_condition),
@@ -225,6 +234,7 @@ def build(
         drop_unlabelled=drop_unlabelled,
         extend=extend,
         force=force,
+        ask=before_it_is_lost(yes),
         data_root=data_root,
         name=name,
         split=split_options,
@@ -257,7 +267,8 @@ def split(
     ] = False,
     allow_missing: AllowMissing = False,
     extend: Extend = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there already.")] = False,
+    force: Force = False,
+    yes: Yes = False,
 ) -> None:
     """Split the participants of a datalist anew; everything else in it stays as it is.
 
@@ -269,6 +280,7 @@ def split(
     monai-fusion datalist split gender.json --method stratified --stratify-by age site --out other.json
     """  # noqa: D301 - as in build
     from monai_fusion.cli.balance_table import print_balance
+    from monai_fusion.datalist.replacing import Replacing
     from monai_fusion.datalist.resplitting import SplitFiles, split_datalist
     from monai_fusion.datalist.split_options import SplitOptions
 
@@ -286,10 +298,11 @@ def split(
         keep_folds=keep_folds,
         allow_missing=allow_missing,
     )
-    result = split_datalist(file, SplitFiles(out or file, force, all_folds), options, extend)
+    how = Replacing(force, before_it_is_lost(yes), str(file))
+    result = split_datalist(file, SplitFiles(out or file, how, all_folds), options, extend)
     _print_paths(result.paths, sum(row.number for row in result.balance.rows if row.name == "all"), "split")
     print_balance(result.balance)
-    for note in result.notes:
+    for note in (*result.notes, *result.replaced):
         say(f"note: {note}", err=True)
 
 
@@ -330,7 +343,7 @@ def _print_build(result: BuildResult) -> None:
         say(f"{counted(number, 'participant')} without a label left out:")
         for problem in result.unlabelled:
             say(f"  {problem}")
-    for note in result.notes:
+    for note in (*result.notes, *result.replaced):
         say(f"note: {note}", err=True)
     schema = result.path.with_name(SCHEMA_FILE)
     if not schema.exists():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monai_fusion.cli.asking import confirmed
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.errors import InputError, Problem
@@ -17,7 +18,6 @@ from monai_fusion.messages import answer, answer_json, hide_bars, say, visible
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.contents import Opener
-    from monai_fusion.datalist.fixing import Repair
     from monai_fusion.datalist.reading import Examination, Requirements
     from monai_fusion.datalist.reporting import Finding
 
@@ -181,23 +181,15 @@ def _fixed(file: Path, asked: Requirements, *, ask: bool, quiet: bool) -> Examin
     if not quiet:
         for line in repair.diff():
             say(line)
-    if ask and not _confirmed(repair):
+    if ask and not confirmed(f"Write this to {repair.before.path}? The old file is kept as {repair.backup.name}."):
         say(f"{file}: nothing was changed")
         return repair.before
-    repair.write()
+    backup = repair.write()
     if not quiet:
         number = len(repair.changes)
-        say(f"{file}: repaired" + (f" ({counted(number, 'line')})" if number else ""))
+        lines = f" ({counted(number, 'line')})" if number else ""
+        say(f"{file}: repaired{lines}; the old file is {backup}")
     return repair.after
-
-
-def _confirmed(repair: Repair) -> bool:
-    """The person's answer; no answer (no terminal, Ctrl+D) is no."""
-    try:
-        return typer.confirm(visible(f"Write this to {repair.before.path}?"))
-    except typer.Abort:
-        say("", err=True)
-        return False
 
 
 def _opener(eeg_shape: str, assume_orientation: str | None, percentiles_over: str) -> Opener:

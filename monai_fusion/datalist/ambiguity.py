@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from monai_fusion.datalist.choosing import ANY_SESSION, Choice, by_session, chosen, stem
+from monai_fusion.datalist.choosing import ANY_SESSION, Choice, by_session, chosen, seen_from, stem
 from monai_fusion.datalist.identity import loose_key
 from monai_fusion.datalist.wording import a_few, quoted
 from monai_fusion.errors import SHOWN_AT_MOST, Problem
@@ -77,7 +77,7 @@ class Ambiguity:
 
     def _several_mris(self, name: str, paths: Sequence[Path]) -> Problem:
         alike = len({path.name for path in paths}) < len(paths)
-        names = a_few((path.relative_to(self.folder).as_posix() if alike else path.name for path in paths), at_most=4)
+        names = a_few((seen_from(self.folder, path).as_posix() if alike else path.name for path in paths), at_most=4)
         total = sum(map(len, self.mri.values()))
         if advice := about_the_id(name, self.mri[name], total):
             return Problem(name, "mri", f"{len(self.mri[name])} of {total} MRIs: {names}", "one", advice)
@@ -89,7 +89,7 @@ class Ambiguity:
         """Whether the MRIs of what is taken for an id lie in folders of people, as ``sub-01/T1w.nii.gz`` does."""
         if name in self.eeg:
             return False
-        steps = zip(*(path.relative_to(self.folder).parts[:-1] for path in self.mri[name]), strict=False)
+        steps = zip(*(seen_from(self.folder, path).parts[:-1] for path in self.mri[name]), strict=False)
         people = {loose_key(each) for each in self.eeg}
         return any(len({loose_key(each) for each in folders} & people) > 1 for folders in steps)
 
@@ -154,11 +154,11 @@ class Ambiguity:
             yield f"*_{rest}"
             if length == len(name):
                 yield f"{start}{'?' * (len(name) - len(start))}_{'_'.join(words)}.*"
-            folders = [step.replace(name, "*") for step in path.relative_to(self.folder).parts[:-1]]
+            folders = [step.replace(name, "*") for step in seen_from(self.folder, path).parts[:-1]]
             for index, step in enumerate(folders):
                 if step != "*":
                     yield f"*/{step}/*" if index else f"{step}/*"
-            yield glob.escape(path.relative_to(self.folder).as_posix())
+            yield glob.escape(seen_from(self.folder, path).as_posix())
 
     def _outcome(self, choice: Choice) -> Mapping[str, Path]:
         """The MRI of everyone who has one with this choice; of nobody if it takes somebody's recordings away."""

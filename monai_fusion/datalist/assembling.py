@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from monai_fusion.datalist.document import Document
+from monai_fusion.datalist.choosing import seen_from
+from monai_fusion.datalist.document import Document, DocumentRow
 from monai_fusion.datalist.files import FilesBelow
 from monai_fusion.datalist.reading import folder_of
-from monai_fusion.datalist.scanning import EEG_ENDINGS, absolute
+from monai_fusion.datalist.roots import absolute, common_folder, drive_of
+from monai_fusion.datalist.scanning import EEG_ENDINGS
 from monai_fusion.errors import InputError, Problem
 
 # Paths are made absolute and relative by name only: links stay as the user wrote them, and `read_datalist` and
@@ -17,30 +20,41 @@ from monai_fusion.errors import InputError, Problem
 
 
 def root_for(folders: Sequence[Path], wanted: Path | None, older: Document | None) -> Path:
-    """The data_root: the wanted one, or that of the older datalist, or the deepest folder that holds all the folders.
+    """The data_root: the wanted one, or the deepest folder that holds all the folders and that of the older datalist.
+
+    On Windows, what lies on another drive than the first of them need not be below it.
 
     Raises:
-        InputError: The folders are not all below it.
+        InputError: The wanted one does not hold them all.
     """
-    every = [str(absolute(folder)) for folder in folders]
-    try:
-        common = Path(os.path.commonpath(every))
-    except ValueError:  # two drives of a Windows machine
-        advice = "a datalist has one data_root"
-        raise InputError(Problem("folders", seen=" and ".join(every), wanted="on one drive", advice=advice)) from None
-    if older is not None:
-        root = root_of(older)
-        if wanted is not None and absolute(wanted) != root:
-            seen = str(absolute(wanted))
-            raise InputError(Problem("--data-root", seen=seen, wanted=f"{root}, as in {older.path}"))
-    elif wanted is None:
+    every = [root_of(older)] if older is not None else []
+    common = common_folder([*every, *folders])
+    if wanted is None:
         return common
-    else:
-        root = absolute(wanted)
+    root = absolute(wanted)
     if not common.is_relative_to(root):
-        where = "--data-root" if older is None else f"data_root of {older.path}"
-        raise InputError(Problem(where, seen=str(root), wanted=f"a folder that holds {common}"))
+        raise InputError(Problem("--data-root", seen=str(root), wanted=f"a folder that holds {common}"))
     return root
+
+
+def rows_from(root: Path, older: Document) -> Iterator[DocumentRow]:
+    """The rows of an older datalist with paths that start from ``root``, which is its data_root or holds it."""
+    steps = root_of(older).relative_to(root).parts
+    for row in older.rows:
+        yield DocumentRow(row.section, {**row.fields, **dict(_moved(row, "/".join(steps)))}) if steps else row
+
+
+def _moved(row: DocumentRow, folder: str) -> Iterator[tuple[str, Any]]:
+    for field in ("eeg", "mri"):
+        value = row.fields.get(field)
+        if isinstance(value, list):
+            yield field, [_below(folder, path) for path in value]
+        elif value is not None:
+            yield field, _below(folder, value)
+
+
+def _below(folder: str, path: str) -> str:
+    return path if drive_of(path.replace("\\", "/")) else f"{folder}/{path}"
 
 
 def root_of(document: Document) -> Path:
@@ -49,8 +63,8 @@ def root_of(document: Document) -> Path:
 
 
 def below(root: Path, path: Path) -> str:
-    """A file's path as a datalist has it."""
-    return path.relative_to(root).as_posix()
+    """A file's path as a datalist has it: with its drive if that is another one."""
+    return seen_from(root, path).as_posix()
 
 
 def from_folder(folder: Path, root: Path) -> str:

@@ -11,12 +11,12 @@ from monai_fusion.datalist.beside import NO_T1W, Aside, Kind, other_formats
 from monai_fusion.datalist.bids_ignore import names_of
 from monai_fusion.datalist.choosing import Choice, kinds_of, stem
 from monai_fusion.datalist.files import natural_key
+from monai_fusion.datalist.roots import absolute
 from monai_fusion.datalist.scanning import (
     EEG_ENDINGS,
     MRI_ENDINGS,
     Found,
     Recordings,
-    absolute,
     only_present,
     participant_id_of,
     recordings_of,
@@ -40,7 +40,7 @@ _OUTSIDE = Kind(
 )
 
 
-def scan_bids(root: Path, eeg_dir: Path | None, choice: Choice) -> Recordings:
+def scan_bids(root: Path, eeg_dirs: Sequence[Path], choice: Choice) -> Recordings:
     """Find the T1w images of a BIDS dataset and the EEG scalograms below its derivatives.
 
     Only files of the raw dataset with the suffix ``T1w`` in an ``anat`` folder are T1w images, whatever entities their
@@ -49,7 +49,7 @@ def scan_bids(root: Path, eeg_dir: Path | None, choice: Choice) -> Recordings:
 
     Args:
         root: The dataset's folder, with ``sub-...`` folders in it.
-        eeg_dir: Where the scalograms (``.npy``) are; ``None`` is the one folder of ``derivatives`` that has any.
+        eeg_dirs: Where the scalograms (``.npy``) are; none is the one folder of ``derivatives`` that has any.
         choice: Which of several files of a participant are meant.
 
     Raises:
@@ -62,7 +62,7 @@ def scan_bids(root: Path, eeg_dir: Path | None, choice: Choice) -> Recordings:
         advice = "give the folder of the dataset itself"
         raise InputError(Problem("--bids", seen=f"no folder sub-... in {root}", wanted="a BIDS dataset", advice=advice))
     mris, raw_eeg = _t1w_images(root)
-    found = recordings_of(eeg_dir or scalograms_of(root), mris, root, choice)
+    found = recordings_of(eeg_dirs or [scalograms_of(root)], mris, [root], choice)
     return replace(found, aside={**found.aside, "eeg": (*found.aside["eeg"], *raw_eeg)})
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.assembling import below, from_folder, pattern_or_paths, root_for
+from monai_fusion.datalist.assembling import below, from_folder, pattern_or_paths, root_for, rows_from
 from monai_fusion.datalist.availability import Pattern
 from monai_fusion.datalist.balance import Balance
 from monai_fusion.datalist.choosing import Choice
@@ -17,7 +17,9 @@ from monai_fusion.datalist.labels import LabelRule, label_rule
 from monai_fusion.datalist.left_out import probably_one
 from monai_fusion.datalist.near_misses import Near, near_misses, rows_near
 from monai_fusion.datalist.presets import preset
+from monai_fusion.datalist.replacing import Replacing
 from monai_fusion.datalist.resplitting import SplitFiles, refuse_to_replace, split_and_write
+from monai_fusion.datalist.roots import outermost
 from monai_fusion.datalist.schema import SCHEMA_FILE, SECTIONS, DatalistFile
 from monai_fusion.datalist.sources import Sources, read_sources
 from monai_fusion.datalist.spelling import field_of, lookalike, nfc
@@ -35,8 +37,8 @@ class BuildOptions:
 
     Attributes:
         out: The datalist to write.
-        eeg_dir: Folder of scalograms (``.npy``), searched with its subfolders; ``None`` only with ``bids``.
-        mri_dir: Folder of MRIs (``.nii``, ``.nii.gz``), searched with its subfolders; ``None`` with ``bids``.
+        eeg_dir: Folder or folders of scalograms (``.npy``), searched with subfolders; ``None`` only with ``bids``.
+        mri_dir: Folder or folders of MRIs (``.nii``, ``.nii.gz``), with subfolders; ``None`` with ``bids``.
         bids: A BIDS dataset instead of ``mri_dir``; its ``participants.tsv`` and the scalograms below its
             ``derivatives`` are taken unless ``participants`` and ``eeg_dir`` name others.
         participants: The table (CSV, TSV or .xlsx) with one row a participant; ``None`` only with ``bids``.
@@ -52,7 +54,8 @@ class BuildOptions:
         keep: Further columns to carry over, as text; an empty cell becomes null.
         drop_unlabelled: Leave out participants whose label is none of the classes instead of refusing them.
         extend: An older datalist: everyone in it stays where they are, and only new participants are distributed.
-        force: Replace ``out`` if it is there.
+        force: Replace ``out`` if it is there; the older file is kept as ``OUT.1.bak``.
+        ask: With ``force``, called with what of an older file would be lost; it raises if the answer is no.
         data_root: The folder that paths start from; ``None`` is the deepest one that holds both folders.
         name: What the cohort is called; ``None`` takes it from ``out``.
         split: How the participants are split.
@@ -60,8 +63,8 @@ class BuildOptions:
     """
 
     out: Path
-    eeg_dir: Path | None = None
-    mri_dir: Path | None = None
+    eeg_dir: Path | tuple[Path, ...] | None = None
+    mri_dir: Path | tuple[Path, ...] | None = None
     bids: Path | None = None
     participants: Path | None = None
     choice: Choice = field(default_factory=Choice)
@@ -77,6 +80,7 @@ class BuildOptions:
     drop_unlabelled: bool = False
     extend: Path | None = None
     force: bool = False
+    ask: Callable[[str], None] | None = None
     data_root: Path | None = None
     name: str | None = None
     split: SplitOptions = field(default_factory=SplitOptions)
@@ -86,6 +90,26 @@ class BuildOptions:
     def columns(self) -> tuple[str, ...]:
         """The columns carried over: those to keep, and those the split goes by."""
         return tuple(dict.fromkeys((*self.keep, *self.split.stratify_by, *self.split.group_by)))
+
+    @property
+    def eeg_dirs(self) -> tuple[Path, ...]:
+        """The folders of scalograms; none of them lies in another."""
+        return _folders(self.eeg_dir)
+
+    @property
+    def mri_dirs(self) -> tuple[Path, ...]:
+        """The folders of MRIs; none of them lies in another."""
+        return _folders(self.mri_dir)
+
+    @property
+    def files(self) -> SplitFiles:
+        """Where it is written, and what may be done to what is there."""
+        how = Replacing(self.force, self.ask, "the table", extendable=self.extend is None)
+        return SplitFiles(self.out, how, self.all_folds)
+
+
+def _folders(given: Path | tuple[Path, ...] | None) -> tuple[Path, ...]:
+    return outermost(given if isinstance(given, tuple) else () if given is None else (given,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +125,7 @@ class BuildResult:
         without_files: Ids that are in the table only.
         unlabelled: With ``drop_unlabelled``, what is wrong with the labels of those left out for it.
         notes: What else to know, e.g. that the table was not UTF-8.
+        replaced: Which files were replaced, and where the older ones are.
     """
 
     paths: tuple[Path, ...]
@@ -111,6 +136,7 @@ class BuildResult:
     without_files: tuple[str, ...] = ()
     unlabelled: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -151,9 +177,8 @@ def _built(options: BuildOptions, sources: Sources, older: Document | None) -> B
     if unlabelled and not options.drop_unlabelled:
         raise _unlabelled_error(unlabelled, sources, options)
     head, rows = _rows(options, sources, labels, rule, keep, older)
-    files = SplitFiles(options.out, options.force, options.all_folds)
     DatalistFile.model_validate({**head, "training": [dict(row.fields) for row in rows]})
-    written = split_and_write(Document(options.out, head, tuple(rows)), older, options.split, files, keep)
+    written = split_and_write(Document(options.out, head, tuple(rows)), older, options.split, options.files, keep)
     listed = {row.participant_id for row in rows}
     in_use = [row for row in rows if row.in_use(options.split.allow_missing)]
     kept = {
@@ -174,6 +199,7 @@ def _built(options: BuildOptions, sources: Sources, older: Document | None) -> B
             *_now_complete(kept, older, sources),
             *probably_one(sources, options.label_column),
         ),
+        replaced=written.replaced,
     )
 
 
@@ -234,7 +260,7 @@ def _refuse_wrong_options(options: BuildOptions) -> None:
             problems.append(Problem("--keep", seen=quoted(column), advice=advice))
     if problems:
         raise InputError(problems)
-    refuse_to_replace(SplitFiles(options.out, options.force, options.all_folds), options.split)
+    refuse_to_replace(options.files, options.split)
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +403,7 @@ def _rows(
     if older is not None:
         kept = {name: value for name, value in older.fields.items() if name not in SECTIONS}
         head = {**head, **kept, "data_root": head["data_root"]}
-    rows = [] if older is None else [_with_new_columns(row, sources, keep) for row in older.rows]
+    rows = [] if older is None else [_with_new_columns(row, sources, keep) for row in rows_from(root, older)]
     rows += [new_row(name, sources.rows[name]) for name in sorted(labels) if name not in known]
     return head, rows
 

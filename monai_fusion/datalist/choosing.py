@@ -97,13 +97,18 @@ def chosen(
     return of_sessions(eeg, choice.sessions, every_session_if_all=True), preferred
 
 
+def seen_from(folder: Path, path: Path) -> Path:
+    """The path below a folder; as it is where it lies elsewhere, as on another drive than the first folder's."""
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+
 def refuse_patterns_without_match(paths: Sequence[Path], patterns: Sequence[str], folder: Path) -> None:
     """A pattern is matched with an MRI's name, and with its path below ``folder``.
 
     Raises:
         InputError: A pattern matches none.
     """
-    there = f"the MRIs are {a_few((path.relative_to(folder).as_posix() for path in paths), at_most=2)}"
+    there = f"the MRIs are {a_few((seen_from(folder, path).as_posix() for path in paths), at_most=2)}"
     for pattern in patterns:
         if not _matching(paths, [pattern], folder):
             raise InputError(Problem("--t1w-pattern", quoted(pattern), "no MRI's name or path matches", advice=there))
@@ -115,7 +120,7 @@ def _matching(paths: Iterable[Path], patterns: Sequence[str], folder: Path) -> l
     return [
         path
         for path in paths
-        for texts in [(path.name, path.relative_to(folder).as_posix())]
+        for texts in [(path.name, seen_from(folder, path).as_posix())]
         if any(fnmatch.fnmatchcase(text, pattern) for pattern in patterns for text in texts)
     ]
 

@@ -17,6 +17,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
 
+from monai_fusion.datalist.roots import drive_of, is_on_another_drive
 from monai_fusion.datalist.spelling import by_nfc, cleaned, nfc
 
 _MAGIC = re.compile(r"[*?\[]")
@@ -40,10 +41,14 @@ def is_pattern(path: str) -> bool:
     return _MAGIC.search(path) is not None
 
 
-def below_root(text: str) -> tuple[str, str]:
+def below_root(text: str, root: Path | None = None) -> tuple[str, str]:
     """``text`` as a plain path below data_root with forward slashes, and why it cannot be one (empty if it can).
 
     The check is by name: a link inside data_root may lead elsewhere, as git-annex's do.
+
+    Args:
+        text: The path.
+        root: The data_root. On Windows a path on another drive, which cannot be relative to it, stays as it is.
     """
     if not text.strip():
         return "", "write the path, or null if there is no file"
@@ -53,6 +58,10 @@ def below_root(text: str) -> tuple[str, str]:
             return "", f"it holds {'a NUL' if control[0] == chr(0) else 'a control character'}: write the path again"
         return "", f"it holds {name}: in JSON a single backslash begins a special sign, write / instead"
     path = text.replace("\\", "/")
+    if root is not None and is_on_another_drive(path, root):
+        drive = drive_of(path)
+        below, reason = below_root(path[len(drive) :].lstrip("/"))
+        return f"{drive}/{below}", reason
     if path.startswith("/") or PureWindowsPath(path).drive:
         return "", "write it relative to data_root"
     steps: list[str] = []
@@ -155,8 +164,9 @@ class FilesBelow:
         """The file that a plain path means; several if none is written exactly so and they are equal in NFC."""
         if self.is_file(path):
             return [path]
-        places = [""]
-        for step in path.split("/"):
+        start, steps = _steps(path)
+        places = [start]
+        for step in steps:
             places = [_join(place, name) for place in places for name in self._listing(place).equal(step)]
         return [place for place in places if self.is_file(place)]
 
@@ -164,8 +174,8 @@ class FilesBelow:
         """The files that a pattern (or a plain path) means, in no particular order."""
         if found := self.named(pattern):  # also a name that happens to hold a bracket
             return found
-        *folders, name = pattern.split("/")
-        places = [""]
+        start, (*folders, name) = _steps(pattern)
+        places = [start]
         for step in folders:
             places = [deeper for place in places for deeper in self._folders(place, step)]
         return [
@@ -177,8 +187,8 @@ class FilesBelow:
 
     def same_but_for_case(self, path: str) -> str | None:
         """The file or folder that differs from ``path`` in upper and lower case only, if there is one."""
-        found = ""
-        for step in path.split("/"):
+        found, steps = _steps(path)
+        for step in steps:
             listing = self._listing(found)
             name = step if step in listing.entries else listing.without_case.get(nfc(nfc(step).casefold()))
             if name is None:
@@ -232,11 +242,11 @@ class FilesBelow:
             return found
         # By way of the parents' names, because Windows and macOS would also open EEG where the folder is eeg; step by
         # step, because a link to its own folder makes paths of any depth.
-        path = ""
+        path, steps = _steps(folder)
         if path not in self._listings:
-            self._listings[path] = _Listing(self.root)
+            self._listings[path] = _Listing(self.root / f"{path}/" if path else self.root)
         found = self._listings[path]
-        for step in folder.split("/") if folder else ():
+        for step in steps:
             exists = step in found.entries
             path = _join(path, step)
             if path not in self._listings:
@@ -265,6 +275,13 @@ def on_disk(path: Path) -> Path:
             return path
         found /= equal[0]
     return found
+
+
+def _steps(path: str) -> tuple[str, list[str]]:
+    """Where a path starts, the data_root ("") or a drive, and its steps from there."""
+    drive = drive_of(path)
+    below = path[len(drive) :].removeprefix("/")
+    return drive, below.split("/") if below else []
 
 
 def _is_folder(entry: os.DirEntry[str] | None) -> bool:

@@ -93,7 +93,7 @@ class FileFinder:
         return found
 
     def _allowed(self, row: Row, field: str, text: str, index: tuple[int, ...]) -> str | None:
-        path, reason = below_root(text)
+        path, reason = below_root(text, self._root)
         if not reason:
             if "\\" in text:
                 self.backslashes.append((row, field))

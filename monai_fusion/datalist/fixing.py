@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_fusion.datalist.backups import behind_link, next_backup, write_backup
 from monai_fusion.datalist.json_faults import mended
 from monai_fusion.datalist.json_text import JsonFile, parse_bytes, parse_json, read_json
 from monai_fusion.datalist.locating import Places
@@ -72,22 +73,37 @@ class Repair:
         for number, old, new in self.changes:
             yield from (f"line {number}", f"- {old.strip()}", f"+ {new.strip()}")
 
-    def write(self) -> None:
-        """Replace the file, at once or not at all.
+    @property
+    def backup(self) -> Path:
+        """Where the file as it is will be kept."""
+        return next_backup(behind_link(self.before.path))
+
+    def write(self) -> Path:
+        """Replace the file, at once or not at all, and keep the old one.
+
+        Returns:
+            Where the old one is: ``cohort.json.1.bak``.
 
         Raises:
-            InputError: It was changed by somebody else since it was read, or cannot be written.
+            InputError: It was changed by somebody else since it was read, or it or the old one cannot be written.
         """
-        path = self.before.path.resolve()  # a link stays one
+        path = behind_link(self.before.path)
+        backup = None
         try:
-            if path.read_bytes() != self.before.json.content:
+            content = path.read_bytes()
+            if content != self.before.json.content:
                 advice = "nothing was written: check it again"
                 raise InputError(Problem(str(path), seen="the file was changed in the meantime", advice=advice))
             private = path.stat().st_mode & 0o077 == 0
+            backup = write_backup(path, content)
             write_atomically(path, self.text.encode(), private=private)
         except OSError as error:
+            if backup is not None:
+                backup.unlink(missing_ok=True)
             reason = error.strerror or str(error)
-            raise InputError(Problem(str(path), seen=f"cannot be written ({reason})")) from error
+            what = "cannot be written" if backup is not None else f"cannot be kept as {self.backup.name}"
+            raise InputError(Problem(str(path), seen=f"{what} ({reason})", advice="nothing was changed")) from error
+        return backup
 
 
 def plan_repair(path: Path, asked: Requirements | None = None) -> Repair:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monai_fusion.datalist.balance import Balance, Member, balance_of
 from monai_fusion.datalist.document import Document, DocumentRow, read_document, with_fold
 from monai_fusion.datalist.near_misses import near_misses
 from monai_fusion.datalist.planning import make_split
-from monai_fusion.datalist.reading import check_datalist
+from monai_fusion.datalist.replacing import Replacing, refuse_what_is_no_datalist, write_datalists
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.spelling import field_of
 from monai_fusion.datalist.split import Split
 from monai_fusion.datalist.split_options import FOLDS, SplitOptions, Standing
 from monai_fusion.datalist.strata import Person, groups_of, strata_of
 from monai_fusion.datalist.validation import ENTRY_FIELDS
-from monai_fusion.datalist.wording import a_few, counted, did_you_mean, quoted, shortened
-from monai_fusion.datalist.writing import document_text, write_text
+from monai_fusion.datalist.wording import a_few, counted, did_you_mean, quoted
+from monai_fusion.datalist.writing import document_text
 from monai_fusion.errors import InputError, Problem
 
 
@@ -28,13 +28,13 @@ class SplitFiles:
 
     Attributes:
         out: The datalist to write.
-        force: Replace it if it is there.
+        replacing: What may be done to files that are there.
         all_folds: Write a file for each fold that is tested (or validates, if the test set is kept) instead of one:
             ``gender_fold0.json`` and so on beside ``out``.
     """
 
     out: Path
-    force: bool = False
+    replacing: Replacing = field(default_factory=Replacing)
     all_folds: bool = False
 
     def paths(self, folds: int) -> tuple[Path, ...]:
@@ -54,11 +54,13 @@ class SplitResult:
         paths: The datalist, or one for each fold.
         balance: How the first of them is split.
         notes: What else to know.
+        replaced: Which files were replaced, and where the older ones are.
     """
 
     paths: tuple[Path, ...]
     balance: Balance
     notes: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 def split_datalist(file: Path, files: SplitFiles, options: SplitOptions, extend: Path | None = None) -> SplitResult:
@@ -74,7 +76,8 @@ def split_datalist(file: Path, files: SplitFiles, options: SplitOptions, extend:
         extend: An older datalist: everyone in it goes where they are there, and only the others are distributed.
 
     Raises:
-        InputError: A datalist is wrong or cannot be split so, or ``files.out`` is there already.
+        InputError: A datalist is wrong or cannot be split so, or ``files.out`` is there already and may not be
+            replaced.
     """
     options.refuse_what_does_not_go_together()
     refuse_to_replace(files, options)
@@ -100,11 +103,8 @@ def split_and_write(
     split = make_split(people, document.classes, options, standing)
     splits = list(_for_all_folds(people, document, options, standing, split)) if files.all_folds else [split]
     paths = files.paths(len(splits))
-    if len(paths) > (options.folds or FOLDS):  # more than were looked at before
-        _refuse_to_replace(paths, files.force)
-    texts = [document_text(document.with_rows(_placed(document.rows, each, older))) for each in splits]
-    for path, text in zip(paths, texts, strict=True):
-        write_text(text, path)
+    contents = [document.with_rows(_placed(document.rows, each, older)) for each in splits]
+    replaced = write_datalists(dict(zip(paths, contents, strict=True)), files.replacing)
     section_of = {name: section for section in SECTIONS for name in splits[0].section(section)}
     members = [
         Member(
@@ -120,7 +120,7 @@ def split_and_write(
     balance = balance_of(
         members, document.classes, (column for column in columns if column != target), options.stratify_by
     )
-    return SplitResult(paths, balance, tuple(_notes(document, older, options)))
+    return SplitResult(paths, balance, tuple(_notes(document, older, options)), replaced)
 
 
 def fold_texts(document: Document, options: SplitOptions) -> tuple[str, ...]:
@@ -142,38 +142,14 @@ def fold_texts(document: Document, options: SplitOptions) -> tuple[str, ...]:
 
 
 def refuse_to_replace(files: SplitFiles, options: SplitOptions) -> None:
-    """A file is replaced only when told so, and never one that is not right: its owner is at work on it.
+    """Says before anything is read what can never be replaced; `write_datalists` looks at all else that is there.
 
     Raises:
-        InputError: A file to be written is there already.
+        InputError: Where a file shall be written stands a folder, or a file that is no right datalist.
     """
     if files.all_folds and options.method != "kfold":
         raise InputError(Problem("--all-folds", advice="is for --method kfold"))
-    _refuse_to_replace(files.paths(options.folds or FOLDS), files.force)
-
-
-def _refuse_to_replace(paths: Sequence[Path], force: bool) -> None:
-    problems = []
-    for path in paths:
-        try:
-            is_folder, is_there = path.is_dir(), path.exists()
-        except OSError as error:
-            seen = f"cannot be written ({error.strerror or error})"
-            problems.append(Problem(shortened(str(path)), seen=seen, advice="choose another --out"))
-            continue
-        if is_folder:
-            example = path / "datalist.json"
-            problems.append(Problem(str(path), seen="a folder", wanted=f"a file to write, such as {example}"))
-        elif is_there and not force:
-            problems.append(
-                Problem(str(path), seen="is there already", advice="replace it with --force, or choose another --out")
-            )
-        elif is_there and (found := check_datalist(path, require_labels=False, require_files=False)):
-            seen = f"is there already, and is no right datalist ({counted(len(found), 'problem')})"
-            advice = "it is not replaced: correct it, or move it away"
-            problems.append(Problem(str(path), seen=seen, advice=advice))
-    if problems:
-        raise InputError(problems)
+    refuse_what_is_no_datalist(files.paths(options.folds or FOLDS))
 
 
 def _people(document: Document, rows: Sequence[DocumentRow], options: SplitOptions) -> list[Person]:

@@ -21,6 +21,7 @@ from monai_fusion.datalist.choosing import (
     t1_weighted,
 )
 from monai_fusion.datalist.files import natural_key
+from monai_fusion.datalist.roots import absolute, common_folder, in_two_folders
 from monai_fusion.datalist.schema import is_participant_id
 from monai_fusion.datalist.walking import Walk, is_annexed
 from monai_fusion.datalist.wording import a_few, counted, quoted
@@ -76,8 +77,8 @@ class Found:
     aside: tuple[Aside, ...] = ()
 
 
-def scan_folders(eeg_dir: Path, mri_dir: Path, choice: Choice | None = None) -> Recordings:
-    """Find all recordings below two folders (hidden files and folders, such as git-annex's, apart).
+def scan_folders(eeg_dirs: Sequence[Path], mri_dirs: Sequence[Path], choice: Choice | None = None) -> Recordings:
+    """Find all recordings below folders of each kind (hidden files and folders, such as git-annex's, apart).
 
     Linked folders are entered as others are, each once.
 
@@ -85,19 +86,21 @@ def scan_folders(eeg_dir: Path, mri_dir: Path, choice: Choice | None = None) -> 
 
     Raises:
         InputError: A folder is not there or holds no such file, a file's name gives no participant id, or a participant
-            has two MRIs, or EEG of two sessions, and ``choice`` does not say which.
+            has two MRIs, or EEG of two sessions, and ``choice`` does not say which, or files of one kind in two of the
+            folders.
     """
-    mris = files_below(mri_dir, MRI_ENDINGS, "MRI folder")
-    return recordings_of(eeg_dir, mris, absolute(mri_dir), choice or Choice())
+    mris = files_below_all(mri_dirs, MRI_ENDINGS, "MRI folder")
+    return recordings_of(eeg_dirs, mris, mri_dirs, choice or Choice())
 
 
-def recordings_of(eeg_dir: Path, mris: Found, mri_dir: Path, choice: Choice) -> Recordings:
-    """The EEG below a folder and MRIs that were found before, of both those that are meant, by participant.
+def recordings_of(eeg_dirs: Sequence[Path], mris: Found, mri_dirs: Sequence[Path], choice: Choice) -> Recordings:
+    """The EEG below some folders and MRIs that were found before, of both those that are meant, by participant.
 
     Raises:
         InputError: As `scan_folders` says.
     """
-    eegs = files_below(eeg_dir, EEG_ENDINGS, "EEG folder")
+    mri_dir = common_folder(mri_dirs)
+    eegs = files_below_all(eeg_dirs, EEG_ENDINGS, "EEG folder")
     t1w, others = t1_weighted(mris.files)
     eeg, misnamed_eeg = _by_participant(eegs.files, EEG_ENDINGS, "EEG folder")
     mri, misnamed_mri = _by_participant(t1w, MRI_ENDINGS, "MRI folder")
@@ -110,11 +113,13 @@ def recordings_of(eeg_dir: Path, mris: Found, mri_dir: Path, choice: Choice) -> 
     chosen_eeg, chosen_mri = chosen(eeg, mri, choice, mri_dir)
     if not chosen_eeg or not chosen_mri:
         raise InputError(_no_such_session(eeg, mri, choice, mri_dir))
+    if problems := [*in_two_folders(chosen_eeg, eeg_dirs, "eeg"), *in_two_folders(chosen_mri, mri_dirs, "mri")]:
+        raise InputError(problems)
     if problems := list(Ambiguity(eeg, mri, choice, mri_dir).problems()):
         raise InputError(problems)
     left = f"{counted(len(others), 'MRI')} not T1-weighted by the name left aside: {kinds_of(others)}"
     aside: dict[Modality, tuple[Aside, ...]] = {
-        "eeg": (*eegs.aside, *_not_chosen(eegs.files, chosen_eeg, absolute(eeg_dir), NOT_CHOSEN["eeg"])),
+        "eeg": (*eegs.aside, *_not_chosen(eegs.files, chosen_eeg, common_folder(eeg_dirs), NOT_CHOSEN["eeg"])),
         "mri": (
             *mris.aside,
             *(Aside(path, mri_dir, NO_T1W) for path in others),
@@ -128,6 +133,17 @@ def participant_id_of(file_name: str, endings: Sequence[str]) -> str:
     """The file name up to the first ``_``, or without its ending if there is none: ``sub-010002_EO_seg0.npy``."""
     ending = next(end for end in sorted(endings, key=len, reverse=True) if file_name.lower().endswith(end))
     return file_name[: -len(ending)].partition("_")[0]
+
+
+def files_below_all(folders: Sequence[Path], endings: tuple[str, ...], what: str) -> Found:
+    """As `files_below`, of several folders; each must hold such files."""
+    found = [files_below(folder, endings, what) for folder in folders]
+    return Found(
+        [path for each in found for path in each.files],
+        tuple(problem for each in found for problem in each.problems),
+        tuple(note for each in found for note in each.notes),
+        tuple(aside for each in found for aside in each.aside),
+    )
 
 
 def files_below(folder: Path, endings: tuple[str, ...], what: str) -> Found:
@@ -176,11 +192,6 @@ def only_present(
         return Found([], (Problem(what, seen=seen, wanted="files"),))
     present = [path for path in paths if path not in gone]
     return Found(present, notes=(f"{what}: {seen}", *notes), aside=aside)
-
-
-def absolute(path: Path) -> Path:
-    """Absolute by name only, so that links stay as the user wrote them."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links
 
 
 def _by_participant(

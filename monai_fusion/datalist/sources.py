@@ -12,7 +12,8 @@ from monai_fusion.datalist.beside import Modality, about_those_who_lack
 from monai_fusion.datalist.identity import loosely, nobody_agrees, one_spelling, read_id_map, translated
 from monai_fusion.datalist.near_misses import near_misses, told
 from monai_fusion.datalist.presets import preset, with_our_columns
-from monai_fusion.datalist.scanning import Recordings, absolute, scan_folders
+from monai_fusion.datalist.roots import absolute
+from monai_fusion.datalist.scanning import Recordings, scan_folders
 from monai_fusion.datalist.table import ParticipantsTable, TableRow, read_participants_table
 from monai_fusion.datalist.wording import a_few, counted
 from monai_fusion.errors import InputError, Problem, noted
@@ -88,13 +89,16 @@ def _recordings(options: BuildOptions) -> tuple[Recordings, tuple[Path, ...], Pa
     if options.bids is not None:
         from monai_fusion.datalist.bids import PARTICIPANTS, scan_bids
 
-        recordings = scan_bids(options.bids, options.eeg_dir, options.choice)
-        folders = (options.bids,) if options.eeg_dir is None else (options.bids, options.eeg_dir)
-        return recordings, folders, options.participants or absolute(options.bids) / PARTICIPANTS
-    if options.eeg_dir is None or options.mri_dir is None or options.participants is None:
+        recordings = scan_bids(options.bids, options.eeg_dirs, options.choice)
+        return (
+            recordings,
+            (options.bids, *options.eeg_dirs),
+            options.participants or absolute(options.bids) / PARTICIPANTS,
+        )
+    if not options.eeg_dirs or not options.mri_dirs or options.participants is None:
         raise InputError(Problem("--bids", seen="missing", wanted="it, or --eeg-dir, --mri-dir and --participants"))
-    recordings = scan_folders(options.eeg_dir, options.mri_dir, options.choice)
-    return recordings, (options.eeg_dir, options.mri_dir), options.participants
+    recordings = scan_folders(options.eeg_dirs, options.mri_dirs, options.choice)
+    return recordings, (*options.eeg_dirs, *options.mri_dirs), options.participants
 
 
 def _under_one_id(

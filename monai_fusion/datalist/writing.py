@@ -35,12 +35,22 @@ def write_datalist(datalist: DatalistFile, path: Path) -> None:
 
 
 def write_schema(path: Path) -> None:
-    """Write the JSON Schema of datalists.
+    """Write the JSON Schema of datalists; an older one is replaced.
 
     Raises:
-        InputError: The file cannot be written there.
+        InputError: The file cannot be written there, or is there already and something else.
     """
+    if path.is_file() and not _is_schema(path):
+        seen = "is there already, and is no JSON Schema"
+        raise InputError(Problem(str(path), seen=seen, advice="choose another --out"))
     write_text(schema_text(), path)
+
+
+def _is_schema(path: Path) -> bool:
+    try:
+        return b"json-schema.org" in path.read_bytes()[:1_000]
+    except OSError:
+        return False
 
 
 def schema_text() -> str:
@@ -48,14 +58,14 @@ def schema_text() -> str:
     return json.dumps(datalist_json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def write_text(text: str, path: Path) -> None:
-    """Write UTF-8 text with Unix line ends, at once or not at all."""
+def write_text(text: str, path: Path, *, private: bool = False) -> None:
+    """Write UTF-8 text with Unix line ends, at once or not at all; ``private`` for its owner only."""
     if not path.parent.is_dir():
         raise InputError(
             Problem(str(path), seen=f"there is no folder {path.parent}", advice="make it, or choose another")
         )
     try:
-        write_atomically(path, text.encode())
+        write_atomically(path, text.encode(), private=private)
     except UnicodeEncodeError as error:
         seen = f"a name that is not valid text: {error.object[max(0, error.start - 20) : error.end]!r}"
         raise InputError(Problem(str(path), seen=seen, advice="rename that file")) from None

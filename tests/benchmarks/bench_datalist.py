@@ -20,6 +20,7 @@ from rich.table import Table
 
 from monai_fusion.datalist import check_datalist, read_datalist
 from monai_fusion.datalist.building import BuildOptions, build_datalist
+from monai_fusion.datalist.replacing import Replacing
 from monai_fusion.datalist.resplitting import SplitFiles, split_datalist
 from monai_fusion.datalist.split_options import SplitOptions
 
@@ -59,7 +60,7 @@ def measured(root: Path, number: int) -> dict[str, float]:
     out = options.out
 
     def splitting(how: SplitOptions) -> Callable[[], object]:
-        return lambda: split_datalist(out, SplitFiles(root / "other.json", force=True), how)
+        return lambda: split_datalist(out, SplitFiles(root / "other.json", Replacing(force=True)), how)
 
     tasks: dict[str, Callable[[], object]] = {
         "build, ratio 2 : 1": lambda: build_datalist(options),

@@ -254,7 +254,7 @@ def test_columns_are_asked_for_by_their_exact_name(options: BuildOptions) -> Non
 
 def test_an_existing_file_is_replaced_only_by_force(options: BuildOptions) -> None:
     options.out.write_text("years of work", encoding="utf-8")
-    with pytest.raises(InputError, match="is there already: replace it with --force"):
+    with pytest.raises(InputError, match="is there already, and is no right datalist"):
         build_datalist(options)
     assert options.out.read_text(encoding="utf-8") == "years of work"
     edit_table(options, "sub-002,M", "sub-002,male")

@@ -8,6 +8,7 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.datalist.building import BuildOptions
 from monai_fusion.datalist.choosing import Choice
+from monai_fusion.datalist.replacing import Replacing
 from monai_fusion.datalist.resplitting import SplitFiles
 from monai_fusion.datalist.split_options import SplitOptions
 
@@ -36,7 +37,8 @@ def _stop(*arguments: object) -> None:
 def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monai_fusion.datalist.building.build_datalist", _stop)
     command = (
-        "datalist build --out o.json --eeg-dir e --mri-dir m --participants p.csv --bids b --preset lemon "
+        "datalist build --out o.json --eeg-dir e --eeg-dir e2 --mri-dir m n --participants p.csv --bids b "
+        "--preset lemon "
         "--session 01 02 --t1w-pattern *x* * --eeg-condition EO --id-map n.csv --loose-ids --id-column ID "
         "--label-column age --classes a b c --map 1=a 2=b --class x=1 --class y=2,3 --keep age site --drop-unlabelled "
         f"--name N --data-root r {SPLIT}"
@@ -44,7 +46,8 @@ def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(_ArrivedError) as arrived:
         cli.main(command.split())
     assert arrived.value.args[0] == BuildOptions(
-        out=Path("o.json"), eeg_dir=Path("e"), mri_dir=Path("m"), bids=Path("b"), participants=Path("p.csv"),
+        out=Path("o.json"), eeg_dir=(Path("e"), Path("e2")), mri_dir=(Path("m"), Path("n")),
+        bids=Path("b"), participants=Path("p.csv"),
         choice=Choice(("01", "02"), ("*x*", "*"), "EO"), preset="lemon", id_map=Path("n.csv"), loose_ids=True,
         id_column="ID", label_column="age", classes=("a", "b", "c"), maps=("1=a", "2=b"), bins=("x=1", "y=2,3"),
         keep=("age", "site"), drop_unlabelled=True, extend=Path("old.json"), force=True, data_root=Path("r"), name="N",
@@ -68,7 +71,11 @@ def test_every_option_of_split_arrives_wherever_the_file_stands(
     with pytest.raises(_ArrivedError) as arrived:
         cli.main(["datalist", "split", *(f"{options} g.json" if file_last else f"g.json {options}").split()])
     file, files, split_options, extend = arrived.value.args
-    assert (file, files, extend) == (Path("g.json"), SplitFiles(Path("o.json"), True, True), Path("old.json"))
+    assert (file, files, extend) == (
+        Path("g.json"),
+        SplitFiles(Path("o.json"), Replacing(True, None, "g.json"), True),
+        Path("old.json"),
+    )
     expected = {**{name: getattr(SPLIT_OPTIONS, name) for name in SplitOptions.__slots__}}
     expected |= {"keep_test": True, "keep_folds": True, "group_by": ("family", "family")}
     assert split_options == SplitOptions(**expected)
@@ -77,7 +84,11 @@ def test_every_option_of_split_arrives_wherever_the_file_stands(
 def test_splitting_without_options_needs_a_place_to_write(datalist: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, "datalist", "split", datalist)
     assert (code, out) == (2, "")
-    assert err == f"error: {datalist}: is there already: replace it with --force, or choose another --out\n"
+    assert err.startswith(f"error: {datalist} is there already, with a split of its own (")
+    assert err.endswith(
+        "To write another file, choose another --out. "
+        f"--force replaces it and keeps the old file as {datalist}.1.bak.\n"
+    )
 
 
 @pytest.fixture

@@ -59,10 +59,11 @@ def test_only_the_mistake_changes(which: int | None, line_end: str, document: Do
     repair = plan_repair(path)
     assert repair.worth_writing
     assert path.read_bytes() == wrong.encode()
-    repair.write()
+    backup = repair.write()
     assert path.read_bytes().decode() == right
     assert check_datalist(path) == []
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert backup.read_bytes() == wrong.encode()
+    assert sorted(p.name for p in path.parent.iterdir()) == [path.name, f"{path.name}.1.bak"]
 
 
 @pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
@@ -135,7 +136,7 @@ def test_a_private_file_stays_private_and_a_link_a_link(document: Document, save
     link.symlink_to(path.name)
     plan_repair(link).write()
     assert link.is_symlink()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(Path(f"{path}.1.bak").stat().st_mode) == 0o600
     assert check_datalist(path) == []
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from monai_fusion.datalist import check_datalist, read_datalist
+from monai_fusion.datalist.replacing import Replacing
 from monai_fusion.datalist.resplitting import SplitFiles, SplitResult, split_datalist
 from monai_fusion.datalist.split_options import SplitOptions
 from monai_fusion.errors import InputError
@@ -210,15 +211,15 @@ def test_who_is_gone_from_the_newer_list_is_said(file: Path) -> None:
 
 
 def test_a_file_is_replaced_only_by_force_and_never_one_that_is_wrong(file: Path) -> None:
-    assert message(lambda: split(file, SplitOptions(), file.name)) == (
-        f"{file}: is there already: replace it with --force, or choose another --out"
+    assert f"{file} is there already, with a split of its own" in message(
+        lambda: split(file, SplitOptions(), file.name)
     )
-    split(file, SplitOptions(), file.name, force=True)
+    split(file, SplitOptions(), file.name, replacing=Replacing(force=True))
     assert len(where(file)) == 60
     broken = file.with_name("broken.json")
     broken.write_text('{"classes": ["M", "F"],}', encoding="utf-8")
-    assert "is no right datalist (2 problems): it is not replaced: correct it, or move it away" in message(
-        lambda: split(file, SplitOptions(), broken.name, force=True)
+    assert "is no right datalist (2 problems): it is not replaced: correct it, move it away" in message(
+        lambda: split(file, SplitOptions(), broken.name, replacing=Replacing(force=True))
     )
     assert broken.read_text(encoding="utf-8") == '{"classes": ["M", "F"],}'
     assert message(lambda: split(broken, SplitOptions(), "x.json")).startswith(str(broken))
