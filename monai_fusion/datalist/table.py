@@ -45,7 +45,11 @@ class ParticipantsTable:
     notes: tuple[str, ...] = ()
 
     def by_participant(
-        self, id_column: str, used_columns: tuple[str, ...], named_by: Mapping[str, str] | None = None
+        self,
+        id_column: str,
+        used_columns: tuple[str, ...],
+        named_by: Mapping[str, str] | None = None,
+        else_advice: Mapping[str, str] | None = None,
     ) -> dict[str, TableRow]:
         """Each participant's row, by the id in ``id_column``.
 
@@ -55,11 +59,12 @@ class ParticipantsTable:
             id_column: The column of ids.
             used_columns: Further columns that must be there.
             named_by: The option that names a column, for messages.
+            else_advice: What else may be meant where a column is not there.
 
         Raises:
             InputError: A column is not there, an id is empty, or two rows of a participant differ.
         """
-        self._require_columns((id_column, *used_columns), named_by or {})
+        self._require_columns((id_column, *used_columns), named_by or {}, else_advice or {})
         named = [row.values[id_column] for row in self.rows]
         problems = [
             Problem(spellings[0], id_column, f"there in {len(spellings)} spellings, as {both}", "one", _TWO_SPELLINGS)
@@ -98,13 +103,16 @@ class ParticipantsTable:
         )
         return replace(self, columns=columns, rows=rows)
 
-    def _require_columns(self, names: tuple[str, ...], named_by: Mapping[str, str]) -> None:
+    def _require_columns(
+        self, names: tuple[str, ...], named_by: Mapping[str, str], else_advice: Mapping[str, str]
+    ) -> None:
         problems = []
         for name in dict.fromkeys(names):
             if name not in self.columns:
                 known = f"the columns are {', '.join(quoted(column) for column in self.columns)}"
                 known += f"; name one with {named_by[name]}" if name in named_by else ""
                 advice = did_you_mean(name, self.columns)
+                known += f"; {else_advice[name]}" if name in else_advice and not advice else ""
                 problems.append(Problem("column", quoted(name), "not there", advice=f"{advice} {known}".strip()))
             elif (times := sum(nfc(column) == nfc(name) for column in self.columns)) > 1:
                 problems.append(Problem("column", quoted(name), f"there {times} times", "once"))
