@@ -70,7 +70,7 @@ def plan_new_people(people: NewPeople, config: Path, words: Sequence[str]) -> tu
         raise InputError(Problem("--section", seen=str(run.knobs["section"]), advice=advice))
     options = _options(people, run.knobs)
     one = bool(people.eeg or people.mri)
-    planned = plan_one(options, people.eeg, people.mri, people.id) if one else plan_unlabelled(options)
+    planned = plan_one(options, people.eeg, people.mri, people.id) if one else plan_unlabelled(options, everybody=True)
     _check(planned, options)
     _refuse_another_list(planned)
     words = [str(planned.path), *words]
@@ -97,14 +97,16 @@ def write_list(planned: UnlabelledList) -> None:
 
 
 def tell(planned: UnlabelledList, *, written: bool) -> None:
-    """Say who is in the list and who is not."""
+    """Say who is in the list."""
     from monai_fusion.datalist.unlabelled import told_of_list
     from monai_fusion.datalist.wording import counted
 
     not_written = "" if written else " (not written with --dry-run)"
-    say(f"{planned.path}: {counted(planned.people, 'participant')} to be predicted{not_written}")
+    say(f"{planned.path}: {counted(planned.people, 'participant')}{not_written}")
     for line in told_of_list(planned):
         say(line)
+    if any(planned.lacking.values()):
+        say("predictions.html says who of those with one recording the model cannot predict")
     for note in planned.notes:
         say(f"note: {note}", err=True)
 

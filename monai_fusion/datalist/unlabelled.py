@@ -106,8 +106,12 @@ def build_unlabelled(options: BuildOptions) -> UnlabelledList:
     return planned
 
 
-def plan_unlabelled(options: BuildOptions) -> UnlabelledList:
+def plan_unlabelled(options: BuildOptions, everybody: bool = False) -> UnlabelledList:
     """Make such a datalist without writing it.
+
+    Args:
+        options: What it is made from.
+        everybody: Also those who lack a recording that the model needs: its predictions then tell who was left out.
 
     Raises:
         InputError: Recordings are missing or ambiguous, the model is none, or nobody is left.
@@ -121,6 +125,8 @@ def plan_unlabelled(options: BuildOptions) -> UnlabelledList:
     notes = (*recordings.notes, *map_notes, *(() if read is None else read.table.notes))
     with noted(notes):
         people = _people(options, recordings, model)
+        if everybody:
+            people = candidates(recordings, allow_missing=True)
         if read is None or not read.chooses:
             gathered = _Gathered(recordings, rows, people, people, notes=notes, keep=() if read is None else read.keep)
         else:
