@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from monai_fusion.cli.several_values import one_flag_a_value
 from monai_fusion.messages import answer, pasteable, say
 
 if TYPE_CHECKING:
+    from monai_fusion.cli.new_people import NewPeople
     from monai_fusion.options.knobs import Knob
 
 _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -93,22 +95,75 @@ def evaluate(words: _Words = None, dry_run: _DryRun = False) -> None:
     _run("evaluate", words, dry_run, require_labels=True)
 
 
-def predict(words: _Words = None, dry_run: _DryRun = False) -> None:
-    """Predict the participants of a datalist with a trained model; labels are not needed.
+class PredictCommand(BundleRunCommand):
+    """``--eeg`` takes several files after one flag: a shell makes them of a pattern."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeats the flag before each file."""
+        return super().parse_args(ctx, list(one_flag_a_value(args, {"--eeg"})))
+
+
+def predict(
+    words: _Words = None,
+    eeg_dir: Annotated[
+        Path | None,
+        typer.Option("--eeg-dir", "--eeg_dir", help="Without DATALIST: folder of EEG scalograms (.npy) of new people."),
+    ] = None,
+    mri_dir: Annotated[
+        Path | None,
+        typer.Option("--mri-dir", "--mri_dir", help="Without DATALIST: folder of their T1 MRIs (.nii, .nii.gz)."),
+    ] = None,
+    bids: Annotated[Path | None, typer.Option(help="A BIDS dataset instead of --mri-dir.")] = None,
+    participants: Annotated[
+        Path | None, typer.Option(help="A table, or list of ids: only these people of the folders.")
+    ] = None,
+    eeg: Annotated[list[Path] | None, typer.Option(help="One participant: the EEG scalograms.")] = None,
+    mri: Annotated[Path | None, typer.Option(help="One participant: the MRI.")] = None,
+    participant_id: Annotated[
+        str | None,
+        typer.Option("--id", help="One participant: the id.", show_default="what the files' names begin with"),
+    ] = None,
+    dry_run: _DryRun = False,
+) -> None:
+    """Predict the participants of a datalist, or of folders, with a trained model; labels are not needed.
+
+    Of folders (--eeg-dir, --mri-dir) or files of one participant (--eeg, --mri) the datalist is made first, and kept
+    in the output folder. predictions.html shows who is predicted as what; predictions.xlsx is the same for Excel and R.
 
     Every knob of inference.yaml is an option, with its default below. The bundle run that is started is printed first.
     Exit code 0 if done, 2 for wrong input.
 
     \b
     monai-fusion predict new_people.json --model_dir runs/first --output_dir runs/first/new
+    monai-fusion predict --eeg-dir new/eeg --mri-dir new/mri --model_dir runs/first --output_dir runs/new
+    monai-fusion predict --eeg new/sub-07_*.npy --mri new/sub-07_T1w.nii.gz --model_dir runs/first
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    _run("predict", words, dry_run, require_labels=False)
+    from monai_fusion.cli.new_people import NewPeople
+
+    people = NewPeople(eeg_dir, mri_dir, bids, participants, tuple(eeg or ()), mri, participant_id)
+    if people.given:
+        _predict_new(people, words or (), dry_run)
+    else:
+        _run("predict", words, dry_run, require_labels=False)
+
+
+def _predict_new(people: NewPeople, words: Sequence[str], dry_run: bool) -> None:
+    from monai_fusion.cli.new_people import plan_new_people, tell, write_list
+    from monai_fusion.shipped_bundle import shipped_bundle
+
+    run, planned = plan_new_people(people, _relative(shipped_bundle() / "configs" / _CONFIGS["predict"]), words)
+    _refuse_results_of_others(run.knobs)
+    if not dry_run:
+        write_list(planned)
+    tell(planned, written=not dry_run)
+    _print_and_start(run.words, dry_run)
 
 
 def register(app: typer.Typer) -> None:
     """Add the three commands."""
-    for command in (train, evaluate, predict):
+    for command in (train, evaluate):
         app.command(command.__name__, cls=BundleRunCommand, context_settings=_ANYTHING)(command)
+    app.command("predict", cls=PredictCommand, context_settings=_ANYTHING)(predict)
 
 
 def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_labels: bool) -> None:
@@ -118,12 +173,34 @@ def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_label
     config = shipped_bundle() / "configs" / _CONFIGS[name]
     run = plan_run(_relative(config), words or ())
     _check_files(name, run.knobs, require_labels=require_labels)
-    command = ("python", "-m", "monai.bundle", *run.words)
+    if name == "predict":
+        _refuse_results_of_others(run.knobs)
+    _print_and_start(run.words, dry_run)
+
+
+def _print_and_start(words: Sequence[str], dry_run: bool) -> None:
+    command = pasteable(("python", "-m", "monai.bundle", *words))
     if dry_run:
-        answer(pasteable(command))
+        answer(command)
         return
-    say(pasteable(command))
-    sys.exit(_start(run.words))
+    say(command)
+    sys.exit(_start(words))
+
+
+def _refuse_results_of_others(knobs: dict[str, Any]) -> None:
+    """Predictions of new people are not written over those of a training's evaluation.
+
+    Raises:
+        InputError: The output folder holds a training or an evaluation.
+    """
+    from monai_fusion.errors import InputError, Problem
+    from monai_fusion.run_folder import MODEL_FILE, PREDICTIONS_FILE
+
+    folder = Path(str(knobs["output_dir"])).expanduser()
+    if found := [name for name in (MODEL_FILE, "evaluate.log") if (folder / name).is_file()]:
+        seen = f"{folder} holds {'a trained model' if found[0] == MODEL_FILE else 'an evaluation'} ({found[0]})"
+        advice = f"choose another folder: its {PREDICTIONS_FILE} would be replaced"
+        raise InputError(Problem("--output_dir", seen=seen, wanted="a folder for new predictions", advice=advice))
 
 
 def _relative(path: Path) -> Path:
@@ -166,21 +243,15 @@ def _modalities_of_model(knobs: dict[str, Any]) -> str:
     """Which recordings a trained model uses, as its recipe says; the run itself reads the rest of it.
 
     Raises:
-        InputError: There is no trained model.
+        InputError: There is no trained model, or its recipe is none.
     """
-    from monai_fusion.errors import InputError, Problem
-    from monai_fusion.reading import read_json_object
-    from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE
+    from monai_fusion.datalist.trained_model import read_trained_model
 
     model = str(knobs["model_dir"])
     folder = Path(str(knobs["output_dir"]) if model == "@output_dir" else model).expanduser()
     if model.startswith("$") and not folder.exists():  # an expression of somebody's overlay
         return "both"
-    if absent := [each for each in (RECIPE_FILE, MODEL_FILE) if not (folder / each).is_file()]:
-        advice = "give the --output_dir of a training as --model_dir"
-        raise InputError(Problem(str(folder), seen=f"no {absent[0]}", wanted="a trained model", advice=advice))
-    recipe = read_json_object(folder / RECIPE_FILE) or {}
-    return recipe["modalities"] if recipe.get("modalities") in ("both", "eeg", "mri") else "both"
+    return read_trained_model(folder).modalities
 
 
 def _quiet(words: Sequence[str]) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
@@ -43,15 +44,16 @@ def completion(
     \b
     monai-fusion completion bash
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from typer.completion import get_completion_script
-
     answer(f"# {_TO_KEEP[shell]}")
-    answer(get_completion_script(prog_name="monai-fusion", complete_var=_VARIABLE, shell=shell.value))
+    answer(_typers().get_completion_script(prog_name="monai-fusion", complete_var=_VARIABLE, shell=shell.value))
 
 
 def enable_completion() -> None:
     """Let the program answer its script, which asks by an environment variable."""
     if os.environ.get(_VARIABLE):
-        from typer.completion import completion_init
+        _typers().completion_init()
 
-        completion_init()
+
+def _typers() -> Any:
+    """The part of typer that it uses itself for this, untyped."""
+    return import_module("typer.completion")

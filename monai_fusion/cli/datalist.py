@@ -14,7 +14,7 @@ from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.messages import say
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.building import BuildResult
+    from monai_fusion.datalist.building import BuildOptions, BuildResult
 
 datalist_app = typer.Typer(
     cls=CommandList,
@@ -39,9 +39,10 @@ class _SplitCommand(SeveralValuesCommand):
 Method = Annotated[
     str,
     typer.Option(
-        metavar="ratio|stratified|kfold",
+        metavar="ratio|stratified|kfold|test",
         help="ratio: the test set holds two of the first class for one of the second. stratified: every part has its "
-        "share of every class. kfold: everyone is in one of k folds (field fold).",
+        "share of every class. kfold: everyone is in one of k folds (field fold). test: everyone is tested, with a "
+        "model that is trained already.",
     ),
 ]
 TestFraction = Annotated[
@@ -94,6 +95,7 @@ Force = Annotated[
 
 @datalist_app.command("build", cls=SeveralValuesCommand)
 def build(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Option(help="The datalist to write, e.g. data_manifests/gender.json.")],
     eeg_dir: Annotated[
         list[Path] | None,
@@ -168,6 +170,21 @@ def build(
     drop_unlabelled: Annotated[
         bool, typer.Option("--drop-unlabelled", help="Leave out, and list, participants whose label is no class.")
     ] = False,
+    unlabelled: Annotated[
+        bool,
+        typer.Option(
+            "--unlabelled",
+            help="A list of people to be predicted: no table and no labels are needed, everybody is in the part test. "
+            "A table (or list of ids) that is given says who is meant.",
+        ),
+    ] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN_DIR",
+            help="Take the classes, in their order, from this trained model: with --unlabelled or --method test.",
+        ),
+    ] = None,
     method: Method = "ratio",
     test_fraction: TestFraction = None,
     validation_fraction: ValidationFraction = 0.15,
@@ -198,6 +215,7 @@ def build(
     monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri \\
         --participants LEMON/participants.csv --id-column participant_id \\
         --label-column gender --classes M F --out data_manifests/gender.json
+    monai-fusion datalist build --unlabelled --eeg-dir new/eeg --mri-dir new/mri --out new_people.json
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.datalist.building import BuildOptions, build_datalist
     from monai_fusion.datalist.choosing import Choice
@@ -232,6 +250,7 @@ def build(
         bins=tuple(bins or ()),
         keep=tuple(keep or ()),
         drop_unlabelled=drop_unlabelled,
+        model=model,
         extend=extend,
         force=force,
         ask=before_it_is_lost(yes),
@@ -240,7 +259,10 @@ def build(
         split=split_options,
         all_folds=all_folds,
     )
-    _print_build(build_datalist(options))
+    if unlabelled:
+        _build_unlabelled(ctx, options)
+    else:
+        _print_build(build_datalist(options))
 
 
 @datalist_app.command("split", cls=_SplitCommand)
@@ -304,6 +326,25 @@ def split(
     print_balance(result.balance)
     for note in (*result.notes, *result.replaced):
         say(f"note: {note}", err=True)
+
+
+def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:
+    from monai_fusion.datalist.unlabelled import NEED_LABELS, build_unlabelled, refuse_what_needs_labels, told_of_list
+    from monai_fusion.messages import pasteable
+
+    # An enum of click, whose own copy typer may carry: by its name it is the same.
+    sources = {name: ctx.get_parameter_source(name) for name in NEED_LABELS}
+    refuse_what_needs_labels([name for name, source in sources.items() if source and source.name == "COMMANDLINE"])
+    result = build_unlabelled(options)
+    _print_paths((result.path,), result.people, "to be predicted")
+    for line in told_of_list(result):
+        say(line)
+    for note in result.notes:
+        say(f"note: {note}", err=True)
+    if not result.classes:
+        say("It names no classes: they are those of the model that predicts.")
+    run = options.model if options.model is not None else "RUN_DIR"
+    say(f"next: {pasteable(('monai-fusion', 'predict', result.path, '--model_dir', run))}")
 
 
 def _print_paths(paths: Sequence[Path], number: int, what: str) -> None:

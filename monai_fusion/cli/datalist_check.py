@@ -14,7 +14,7 @@ from monai_fusion.cli.asking import confirmed
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.messages import answer, answer_json, hide_bars, say, visible
+from monai_fusion.messages import answer, answer_json, hide_bars, say
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.contents import Opener
@@ -111,7 +111,11 @@ def _print_summary(examination: Examination) -> None:
         by_class += [f"{counts['unlabelled']} without a label"] if counts["unlabelled"] else []
         with_one = counts["recordings"]["eeg"] + counts["recordings"]["mri"]
         of_them = f", {with_one} of them with one recording only" if with_one else ""
-        say(f"  {section}: {counted(counts['participants'], 'participant')} ({', '.join(by_class)}){of_them}")
+        classes = f" ({', '.join(by_class)})" if by_class else ""
+        say(f"  {section}: {counted(counts['participants'], 'participant')}{classes}{of_them}")
+    if all(found.row.entry.label is None for found in examination.participants):
+        model = "" if examination.head.classes else "; the classes are those of the model"
+        say(f"Nobody has a label: this list is for monai-fusion predict, not for a training or an evaluation{model}")
     eeg, mri = (sum(counts["recordings"][what] for counts in _counts(examination).values()) for what in ("eeg", "mri"))
     if eeg or mri:
         have = "participant has" if eeg + mri == 1 else "participants have"

@@ -18,11 +18,14 @@ def report(
 ) -> None:
     """Write RUN_DIR/report.html, one file with all figures that opens anywhere, from the files that are there.
 
-    evaluate.yaml writes it, too. Neither the recordings nor the model nor a GPU are needed.
+    Of predictions without labels it is predictions.html, with predictions.xlsx beside it. evaluate and predict write
+    them, too. Neither the recordings nor the model nor a GPU are needed.
 
     \b
     monai-fusion report runs/first
+    monai-fusion report runs/first/new
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.report import write_report
+    from monai_fusion.report import write_pages
 
-    say(f"wrote {write_report(run_dir)}")
+    for path in write_pages(run_dir):
+        say(f"wrote {path}")

@@ -26,7 +26,6 @@ from monai_fusion.datalist.wording import a_few, counted, quoted
 from monai_fusion.errors import InputError, Problem
 
 DERIVATIVES = "derivatives"
-PARTICIPANTS = "participants.tsv"
 IGNORED = ".bidsignore"
 
 _SUBJECT = "sub-"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,20 @@ from monai_fusion.datalist.presets import preset
 from monai_fusion.datalist.replacing import Replacing
 from monai_fusion.datalist.resplitting import SplitFiles, refuse_to_replace, split_and_write
 from monai_fusion.datalist.roots import outermost
+from monai_fusion.datalist.scanning import Recordings
 from monai_fusion.datalist.schema import SCHEMA_FILE, SECTIONS, DatalistFile
 from monai_fusion.datalist.sources import Sources, read_sources
 from monai_fusion.datalist.spelling import field_of, lookalike, nfc
 from monai_fusion.datalist.split_options import SplitOptions
 from monai_fusion.datalist.strata import ONLY_EEG, ONLY_MRI
 from monai_fusion.datalist.table import TableRow
+from monai_fusion.datalist.trained_model import read_trained_model
 from monai_fusion.datalist.validation import ENTRY_FIELDS
 from monai_fusion.datalist.wording import a_few, counted, misspelt, quoted
 from monai_fusion.errors import InputError, Problem, noted
+
+HINT = "--unlabelled"
+"""The option of ``datalist build`` for people whose class is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class BuildOptions:
         bins: ``CLASS=VALUE,VALUE`` instead of ``classes``; a value may be a range, ``20-25``.
         keep: Further columns to carry over, as text; an empty cell becomes null.
         drop_unlabelled: Leave out participants whose label is none of the classes instead of refusing them.
+        model: The run folder of a trained model: its classes are taken.
+        model_option: The option that names it, for messages.
         extend: An older datalist: everyone in it stays where they are, and only new participants are distributed.
         force: Replace ``out`` if it is there; the older file is kept as ``OUT.1.bak``.
         ask: With ``force``, called with what of an older file would be lost; it raises if the answer is no.
@@ -78,6 +85,8 @@ class BuildOptions:
     bins: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     drop_unlabelled: bool = False
+    model: Path | None = None
+    model_option: str = "--model"
     extend: Path | None = None
     force: bool = False
     ask: Callable[[str], None] | None = None
@@ -159,11 +168,35 @@ def build_datalist(options: BuildOptions) -> BuildResult:
         InputError: Files or labels are missing or ambiguous, the split would leave a class or section empty, or the
             datalist is there already and ``force`` is not given.
     """
+    options = _with_classes_of_the_model(options)
     _refuse_wrong_options(options)
     older = None if options.extend is None else read_document(options.extend, require_files=True)
     sources = read_sources(options, options.columns, () if older is None else older.by_id)
     with noted(sources.notes):
         return _built(options, sources, older)
+
+
+def _with_classes_of_the_model(options: BuildOptions) -> BuildOptions:
+    """The options with the classes of ``model``, in its order.
+
+    Raises:
+        InputError: There is no such model, or ``classes`` or ``bins`` are given and others.
+    """
+    if options.model is None:
+        return options
+    if options.split.method != "test":
+        advice = "the classes of a cohort to train on are its own: give --classes"
+        raise InputError(
+            Problem("--model", seen="given", wanted="--unlabelled or --method test beside it", advice=advice)
+        )
+    classes = read_trained_model(options.model, options.model_option).classes
+    given = label_rule(options.classes, (), options.bins).classes if options.classes or options.bins else classes
+    if given != classes:
+        option = "--class" if options.bins else "--classes"
+        seen, wanted = (" ".join(map(quoted, names)) for names in (given, classes))
+        advice = f"the classes of {options.model}, in its order"
+        raise InputError(Problem(option, seen=seen, wanted=wanted, advice=advice))
+    return options if options.bins else replace(options, classes=classes)
 
 
 def _built(options: BuildOptions, sources: Sources, older: Document | None) -> BuildResult:
@@ -253,7 +286,8 @@ def _refuse_wrong_options(options: BuildOptions) -> None:
     needed = {"--eeg-dir": options.eeg_dir, "--mri-dir": options.mri_dir, "--participants": options.participants}
     if missing := [name for name, given in needed.items() if given is None and options.bids is None]:
         wanted = "them, or a BIDS dataset with --bids" if len(missing) > 1 else "it, or a BIDS dataset with --bids"
-        problems.append(Problem(", ".join(missing), seen="missing", wanted=wanted))
+        advice = f"people to be predicted need no table of labels: {HINT}" if missing == ["--participants"] else ""
+        problems.append(Problem(", ".join(missing), seen="missing", wanted=wanted, advice=advice))
     for column in options.columns:
         if column in ENTRY_FIELDS or misspelt(column, ("exclude",)):
             advice = "the datalist has a field of that name itself: rename the column"
@@ -271,15 +305,14 @@ class _Unlabelled:
     problem: Problem
 
 
-def _candidates(sources: Sources, options: BuildOptions) -> list[str]:
-    """Who may be in the datalist, by their recordings.
+def candidates(recordings: Recordings, allow_missing: bool) -> list[str]:
+    """Who may be in a datalist, by their recordings.
 
     Raises:
         InputError: Someone with an EEG only and someone with an MRI only seem to be one participant under two ids: they
             would be learned from and judged by.
     """
-    recordings = sources.recordings
-    if not options.split.allow_missing:
+    if not allow_missing:
         return recordings.complete
     eeg, mri = recordings.eeg.keys(), recordings.mri.keys()
     problems = [
@@ -299,15 +332,15 @@ def _candidates(sources: Sources, options: BuildOptions) -> list[str]:
 def _labels(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple[dict[str, str], list[_Unlabelled]]:
     """The class of everyone whose label means exactly one, and what is wrong with everyone else's."""
     labels, unlabelled = {}, []
-    candidates = _candidates(sources, options)
     recordings = sources.recordings
+    people = candidates(recordings, options.split.allow_missing)
     near = near_misses(
-        set(candidates) - sources.rows.keys(),
+        set(people) - sources.rows.keys(),
         sources.rows.keys() - set(recordings.everyone),
         [recordings.eeg, recordings.mri, sources.rows],
     )
-    alike = rows_near(set(candidates) - sources.rows.keys() - near.keys(), sources.rows)
-    for participant_id in candidates:
+    alike = rows_near(set(people) - sources.rows.keys() - near.keys(), sources.rows)
+    for participant_id in people:
         row = sources.rows.get(participant_id)
         if row is None:
             advice = _about_near(
@@ -343,12 +376,15 @@ def _about_near(
 
 def _unlabelled_error(unlabelled: Sequence[_Unlabelled], sources: Sources, options: BuildOptions) -> InputError:
     problems = list(_by_value(unlabelled))
-    if len(unlabelled) > 1:
+    nobody = len(unlabelled) == len(candidates(sources.recordings, options.split.allow_missing))
+    if len(unlabelled) > 1 or nobody:
         way = "give it to a --class" if options.bins else "say what it means with --map VALUE=CLASS"
         has_a_value = any(each.problem.seen.startswith('"') for each in unlabelled)  # what is empty means nothing
         way = f", {way}" if has_a_value else ""
-        advice = f"correct the table{way}, or leave them out with --drop-unlabelled"
-        problems.append(Problem("all of them", advice=advice))
+        others = (
+            f"; if these people are to be predicted: {HINT}" if nobody else ", or leave them out with --drop-unlabelled"
+        )
+        problems.append(Problem("all of them", advice=f"correct the table{way}{others}"))
     return InputError(problems, heading=str(sources.table))
 
 

@@ -1,4 +1,4 @@
-"""Every way to split a cohort: by ratio, stratified, or into k folds; from the beginning or around an older split."""
+"""Every way to split a cohort: by ratio, stratified, into folds or all tested; anew or around an older split."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from monai_fusion.datalist.split import (
 )
 from monai_fusion.datalist.split_options import SplitOptions, Standing
 from monai_fusion.datalist.strata import Person
+from monai_fusion.datalist.wording import quoted
 from monai_fusion.errors import InputError, Problem
 
 _TEST = SECTIONS.index("test")
@@ -45,6 +46,8 @@ def make_split(
     standing = standing or Standing()
     if options.method == "kfold":
         return kfold_split(people, classes, options, standing)
+    if options.method == "test":
+        return _everybody_tested(people, classes, standing)
     complete, others = with_both(people), with_one(people)
     fixed = {name: SECTIONS.index(section) for name, section in standing.sections.items()}
     if options.method == "ratio" and not fixed and not options.stratify_by:
@@ -64,6 +67,26 @@ def make_split(
     parts = fill_in_turn(people, quotas, of_others, fixed, f"{options.seed}/{options.method}")
     refuse_missing_classes(complete, parts, SECTIONS, classes)
     return as_split(parts)
+
+
+def _everybody_tested(people: Sequence[Person], classes: Sequence[str], standing: Standing) -> Split:
+    """A test set and nothing else, for a model that others have trained; who stands elsewhere already stays there.
+
+    Raises:
+        InputError: A class is missing: an evaluation needs every one.
+    """
+    test = SECTIONS[_TEST]
+    sections = {person.participant_id: standing.sections.get(person.participant_id, test) for person in people}
+    there = numbers_of([person for person in people if sections[person.participant_id] == test], classes)
+    advice = "an evaluation needs every class; people are predicted without labels: datalist build --unlabelled"
+    problems = [
+        Problem("split", f"class {quoted(name)}", "nobody in test", "at least one", advice)
+        for name, number in zip(classes, there, strict=True)
+        if not number
+    ]
+    if problems:
+        raise InputError(problems, heading="the participants cannot be tested")
+    return as_split({name: SECTIONS.index(section) for name, section in sections.items()})
 
 
 def _test_fraction(options: SplitOptions) -> float:

@@ -232,7 +232,13 @@ def _about_labels(
 ) -> Iterator[Finding]:
     if head.classes:
         yield from rules.wrong_labels(looked_at, head.classes, required)
-    elif required and rows and not any("classes" in finding.field + finding.advice for finding in misfits):
+    elif any("classes" in finding.field + finding.advice for finding in misfits):
+        return
+    elif required and looked_at and all(row.entry.label is None for row in looked_at):
+        yield rules.nobody_labelled(looked_at, "one of the classes")
+    elif not required:
+        yield from rules.labels_without_classes(looked_at)
+    elif rows:
         yield Finding(WHOLE_FILE, "classes", "missing", 'the class names, such as ["M", "F"]')
 
 
@@ -252,7 +258,8 @@ def _about_sections(
         written = [section for section in SECTIONS if section in document and (section != "validation" or not folds)]
         needed = written if asked.complete and looked_at else []
     excluded = [row.section for row in rows if row.entry.exclude is not None]
-    yield from rules.empty_sections(looked_at, needed, excluded)
+    others = [row.section for row in rows if row.entry.exclude is None] if asked.sections is not None else []
+    yield from rules.empty_sections(looked_at, needed, excluded, others)
     known = all(row.entry.label in head.classes for row in looked_at)  # else a label has to be corrected first
     if asked.labels and known:
         yield from rules.missing_classes(looked_at, head.classes, needed or ("training",))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from monai_fusion.datalist.balance import Balance, Member, balance_of
 from monai_fusion.datalist.document import Document, DocumentRow, read_document, with_fold
@@ -100,10 +101,15 @@ def split_and_write(
     ids = [row.participant_id for row in rows]
     people = _people(document, rows, options)
     standing = _standing(document, older, ids, options)
-    split = make_split(people, document.classes, options, standing)
+    try:
+        split = make_split(people, document.classes, options, standing)
+    except InputError as error:
+        if error.heading and options.method != "test":  # what cannot be split may be meant for a model that is there
+            error.add_note("to test all of them with a model that is trained already: --method test")
+        raise
     splits = list(_for_all_folds(people, document, options, standing, split)) if files.all_folds else [split]
     paths = files.paths(len(splits))
-    contents = [document.with_rows(_placed(document.rows, each, older)) for each in splits]
+    contents = [_content(document, each, older, options) for each in splits]
     replaced = write_datalists(dict(zip(paths, contents, strict=True)), files.replacing)
     section_of = {name: section for section in SECTIONS for name in splits[0].section(section)}
     members = [
@@ -121,6 +127,15 @@ def split_and_write(
         members, document.classes, (column for column in columns if column != target), options.stratify_by
     )
     return SplitResult(paths, balance, tuple(_notes(document, older, options)), replaced)
+
+
+def _content(document: Document, split: Split, older: Document | None, options: SplitOptions) -> dict[str, Any]:
+    """The file's content; where all are tested also those who are left out stand there, and there is no other part."""
+    rows = _placed(document.rows, split, older)
+    if options.method != "test":
+        return document.with_rows(rows)
+    content = document.with_rows(DocumentRow("test", row.fields) if older is None else row for row in rows)
+    return {name: value for name, value in content.items() if name not in SECTIONS or value}
 
 
 def fold_texts(document: Document, options: SplitOptions) -> tuple[str, ...]:
@@ -231,7 +246,7 @@ def _notes(document: Document, older: Document | None, options: SplitOptions) ->
         names = a_few(row.participant_id for row in excluded)
         yield f"{counted(len(excluded), 'participant')} excluded, as before: {names}"
     lacking = [row for row in document.rows if not row.excluded and not row.in_use(options.allow_missing)]
-    if lacking:
+    if lacking and options.method != "test":
         names = a_few(row.participant_id for row in lacking)
         left = f"{counted(len(lacking), 'participant')} with one recording only, left where they stand: {names}"
         yield f"{left} (--allow-missing splits them too)"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.spelling import lookalike, nfc, spelled_out
 from monai_fusion.datalist.validation import Row
-from monai_fusion.datalist.wording import counted, did_you_mean, one_of, quoted
+from monai_fusion.datalist.wording import a_few, counted, did_you_mean, one_of, quoted
 
 LineOf = Callable[[Row], int | None]
 
@@ -60,6 +60,10 @@ def repeated_classes(classes: Sequence[str]) -> bool:
 
 def wrong_labels(rows: Iterable[Row], classes: Sequence[str], required: bool) -> Iterator[Finding]:
     """A label is one of the classes, written so; it is never guessed, only asked for."""
+    rows = list(rows)
+    if required and rows and all(row.entry.label is None for row in rows):
+        yield nobody_labelled(rows, f"{one_of(classes)} for each")
+        return
     for row in rows:
         label = row.entry.label
         if label is None:
@@ -69,6 +73,25 @@ def wrong_labels(rows: Iterable[Row], classes: Sequence[str], required: bool) ->
         elif label not in classes:
             seen = quoted(label) if label.strip() else f"{quoted(label)} (empty)"
             yield row.finding("label", seen, one_of(classes), did_you_mean(label, classes), group="labels")
+
+
+def nobody_labelled(rows: Sequence[Row], wanted: str) -> Finding:
+    """What to say once of a list of people to be predicted, where labels are needed."""
+    seen = f"none of the {counted(len(rows), 'participant')} has one"
+    if len(rows) == 1:
+        seen = f"{rows[0].participant_id} has none, and nobody else is there"
+    advice = "people to be predicted need none: monai-fusion predict, and datalist check --unlabelled"
+    place = (rows[0].section,)
+    return Finding(WHOLE_FILE, "label", seen, wanted, advice, group="labels", place=place)
+
+
+def labels_without_classes(rows: Iterable[Row]) -> Iterator[Finding]:
+    """Labels that mean nothing, because the file does not say which classes there are."""
+    labels = dict.fromkeys(row.entry.label for row in rows if row.entry.label is not None)
+    if labels:
+        seen = f"missing, while the labels are {a_few(map(quoted, labels))}"
+        wanted = 'the class names, such as ["M", "F"]'
+        yield Finding(WHOLE_FILE, "classes", seen, wanted, "or null for every label, of people to be predicted")
 
 
 def without_recordings(rows: Iterable[Row]) -> Iterator[Finding]:
@@ -85,14 +108,28 @@ def nobody_at_all(rows: Sequence[Row]) -> Iterator[Finding]:
         yield Finding(WHOLE_FILE, seen=seen, wanted="at least one", group="splits")
 
 
-def empty_sections(rows: Iterable[Row], sections: Iterable[str], excluded: Collection[str] = ()) -> Iterator[Finding]:
-    """Sections in which nobody is left to work with; ``excluded`` are the sections of rows that are left out."""
+def empty_sections(
+    rows: Iterable[Row], sections: Sequence[str], excluded: Collection[str] = (), others: Sequence[str] = ()
+) -> Iterator[Finding]:
+    """Sections in which nobody is left to work with.
+
+    Args:
+        rows: Everybody who is looked at.
+        sections: The sections that are needed.
+        excluded: The sections of rows that are left out.
+        others: The sections of everybody in use; where one section alone is needed, they tell which one may be meant.
+    """
     used = {row.section for row in rows}
+    where = sorted(set(others) - set(sections), key=lambda name: (-others.count(name), name))
+    advice = ""
+    if where and len(sections) == 1:
+        people = counted(others.count(where[0]), "participant")
+        advice = f'{people} in "{where[0]}": give --section {where[0]}, or move them to "{sections[0]}"'
     for section in sections:
         if section not in used:
             number = sum(name == section for name in excluded)
             seen = f"all of its {counted(number, 'participant')} excluded" if number else "no participant"
-            yield Finding(WHOLE_FILE, section, seen, "at least one", group="splits", place=(section,))
+            yield Finding(WHOLE_FILE, section, seen, "at least one", advice, group="splits", place=(section,))
 
 
 def missing_classes(rows: Iterable[Row], classes: Sequence[str], sections: Iterable[str]) -> Iterator[Finding]:

@@ -129,6 +129,40 @@ def recordings_of(eeg_dirs: Sequence[Path], mris: Found, mri_dirs: Sequence[Path
     return Recordings(chosen_eeg, chosen_mri, (*eegs.notes, *mris.notes, *([left] if others else ())), aside)
 
 
+def scan_alone(folders: Sequence[Path], modality: Modality, choice: Choice | None = None) -> Recordings:
+    """Find the recordings of one kind alone: ``eeg`` or ``mri``, for people of whom the other is not used.
+
+    Raises:
+        InputError: As `scan_folders` says.
+    """
+    choice = choice or Choice()
+    endings, what = (EEG_ENDINGS, "EEG folder") if modality == "eeg" else (MRI_ENDINGS, "MRI folder")
+    found = files_below_all(folders, endings, what)
+    place = common_folder(folders)
+    used, others = (found.files, {}) if modality == "eeg" else t1_weighted(found.files)
+    by_id, misnamed = _by_participant(used, endings, what)
+    if problems := [*found.problems, *misnamed]:
+        raise InputError(problems)
+    eeg: dict[str, list[Path]] = {}
+    mri: dict[str, list[Path]] = {}
+    if modality == "eeg":
+        eeg = _only(by_id, of_condition(found.files, choice.eeg_condition))
+    else:
+        mri = {name: _each_once(paths) for name, paths in by_id.items()}
+        refuse_patterns_without_match(used, choice.t1w_patterns, place)
+    chosen_eeg, chosen_mri = chosen(eeg, mri, choice, place)
+    if not chosen_eeg and not chosen_mri:
+        advice = "leave it out, or name one that the files have"
+        raise InputError(Problem("--session", seen=f"{' '.join(choice.sessions)}: no file has it", advice=advice))
+    if problems := [
+        *in_two_folders(chosen_eeg or chosen_mri, folders, modality),
+        *Ambiguity(eeg, mri, choice, place).problems(),
+    ]:
+        raise InputError(problems)
+    left = f"{counted(len(others), 'MRI')} not T1-weighted by the name left aside: {kinds_of(others)}"
+    return Recordings(chosen_eeg, chosen_mri, (*found.notes, *([left] if others else ())))
+
+
 def participant_id_of(file_name: str, endings: Sequence[str]) -> str:
     """The file name up to the first ``_``, or without its ending if there is none: ``sub-010002_EO_seg0.npy``."""
     ending = next(end for end in sorted(endings, key=len, reverse=True) if file_name.lower().endswith(end))

@@ -13,13 +13,16 @@ from monai_fusion.datalist.identity import loosely, nobody_agrees, one_spelling,
 from monai_fusion.datalist.near_misses import near_misses, told
 from monai_fusion.datalist.presets import preset, with_our_columns
 from monai_fusion.datalist.roots import absolute
-from monai_fusion.datalist.scanning import Recordings, scan_folders
+from monai_fusion.datalist.scanning import Recordings, scan_alone, scan_folders
 from monai_fusion.datalist.table import ParticipantsTable, TableRow, read_participants_table
 from monai_fusion.datalist.wording import a_few, counted
 from monai_fusion.errors import InputError, Problem, noted
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.building import BuildOptions
+
+PARTICIPANTS = "participants.tsv"
+"""The table of a BIDS dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ def read_sources(options: BuildOptions, columns: Sequence[str], known: Collectio
     Raises:
         InputError: Something is not there or ambiguous, or two of EEG, MRI and table have nobody in common.
     """
-    recordings, folders, path = _recordings(options)
+    recordings, folders = find_recordings(options)
+    path = options.participants or absolute(options.bids or Path()) / PARTICIPANTS
     table = read_participants_table(path)
     with noted(table.notes):
         code_of: dict[str, tuple[str, ...]] = {}
@@ -76,35 +80,44 @@ def read_sources(options: BuildOptions, columns: Sequence[str], known: Collectio
             keep = tuple(name for name in preset_of.keep if name in table.columns and name != options.label_column)
         table = table.with_columns((options.id_column, options.label_column, *columns))
         named_by = {options.id_column: "--id-column", options.label_column: "--label-column"}
+        advice = "people to be predicted need no labels: --unlabelled"
         with noted(table.notes):  # also those on columns
-            rows = table.by_participant(options.id_column, (options.label_column, *columns, *keep), named_by)
-        recordings, rows, map_notes, missed = _under_one_id(options, recordings, rows, known)
+            rows = table.by_participant(
+                options.id_column, (options.label_column, *columns, *keep), named_by, {options.label_column: advice}
+            )
+        recordings, rows, map_notes, missed = under_one_id(options, recordings, rows, known)
         with noted(map_notes):
             notes = (*table.notes, *recordings.notes, *map_notes, *_refuse_strangers(recordings, rows, table))
     return Sources(recordings, rows, path, folders, keep, code_of, notes, missed)
 
 
-def _recordings(options: BuildOptions) -> tuple[Recordings, tuple[Path, ...], Path]:
-    """The recordings, their folders, and the table's path."""
+def find_recordings(options: BuildOptions) -> tuple[Recordings, tuple[Path, ...]]:
+    """The recordings, and the folders that they are below; of one kind alone where only folders of one are given.
+
+    Raises:
+        InputError: A folder is not there, or its files do not tell whose they are.
+    """
     if options.bids is not None:
-        from monai_fusion.datalist.bids import PARTICIPANTS, scan_bids
+        from monai_fusion.datalist.bids import scan_bids
 
         recordings = scan_bids(options.bids, options.eeg_dirs, options.choice)
-        return (
-            recordings,
-            (options.bids, *options.eeg_dirs),
-            options.participants or absolute(options.bids) / PARTICIPANTS,
-        )
-    if not options.eeg_dirs or not options.mri_dirs or options.participants is None:
-        raise InputError(Problem("--bids", seen="missing", wanted="it, or --eeg-dir, --mri-dir and --participants"))
-    recordings = scan_folders(options.eeg_dirs, options.mri_dirs, options.choice)
-    return recordings, (*options.eeg_dirs, *options.mri_dirs), options.participants
+        return recordings, (options.bids, *options.eeg_dirs)
+    if options.eeg_dirs and options.mri_dirs:
+        return scan_folders(options.eeg_dirs, options.mri_dirs, options.choice), (*options.eeg_dirs, *options.mri_dirs)
+    folders = options.eeg_dirs or options.mri_dirs
+    if not folders:
+        raise InputError(Problem("--eeg-dir, --mri-dir", seen="missing", wanted="a folder, or a dataset with --bids"))
+    return scan_alone(folders, "eeg" if options.eeg_dirs else "mri", options.choice), folders
 
 
-def _under_one_id(
+def under_one_id(
     options: BuildOptions, recordings: Recordings, rows: Mapping[str, TableRow], known: Collection[str]
 ) -> tuple[Recordings, dict[str, TableRow], tuple[str, ...], frozenset[str]]:
-    """Everything under the ids that will be used, notes on the map of ids, and the ids that these name."""
+    """Everything under the ids that will be used, notes on the map of ids, and the ids that these name.
+
+    Raises:
+        InputError: Two ids of one participant have a row or an MRI each, or the map has nobody's.
+    """
     id_map = None if options.id_map is None else read_id_map(options.id_map)
     spelled = one_spelling((known, rows), {"EEG": recordings.eeg, "MRIs": recordings.mri})
     pairs = tuple((spelled(one), spelled(other)) for one, other in (id_map.pairs if id_map is not None else ()))
@@ -183,15 +196,40 @@ def _refuse_strangers(
     What else lies there for those who lack a recording is told with it.
     """
     eeg, mri = ("EEG", recordings.eeg.keys()), ("MRIs", recordings.mri.keys())
-    listed = (f"rows in {table.path.name}", rows.keys())
     problems = [] if recordings.complete else [_with_other_advice(nobody_agrees(eeg, mri), recordings)]
-    files = ("files", recordings.complete or eeg[1] | mri[1])
-    if not rows.keys() & set(files[1]):
-        problems.append(_with_other_advice(nobody_agrees(files, listed), recordings))
+    problems += not_in_the_table(recordings, recordings.complete or recordings.everyone, rows, table)
     if problems:
         raise InputError([*problems, *(Problem(each) for each in recordings.lacking)])
+    return few_complete(recordings)
+
+
+def refuse_nobody_complete(recordings: Recordings) -> None:
+    """The same of EEG and MRIs alone.
+
+    Raises:
+        InputError: Nobody has both.
+    """
+    if not recordings.complete:
+        problem = nobody_agrees(("EEG", recordings.eeg.keys()), ("MRIs", recordings.mri.keys()))
+        problems = [_with_other_advice(problem, recordings), *(Problem(each) for each in recordings.lacking)]
+        raise InputError(problems)
+
+
+def not_in_the_table(
+    recordings: Recordings, people: Collection[str], rows: Mapping[str, TableRow], table: ParticipantsTable
+) -> list[Problem]:
+    """The problem that the table has none of these people, if so."""
+    if rows.keys() & set(people):
+        return []
+    problem = nobody_agrees(("files", people), (f"rows in {table.path.name}", rows.keys()))
+    return [_with_other_advice(problem, recordings)]
+
+
+def few_complete(recordings: Recordings) -> tuple[str, ...]:
+    """A note if most of those who could have both recordings have not."""
     fewer = min(len(recordings.eeg), len(recordings.mri))
     if 2 * len(recordings.complete) < fewer:
+        eeg, mri = ("EEG", recordings.eeg.keys()), ("MRIs", recordings.mri.keys())
         problem = nobody_agrees((eeg[0], eeg[1] - mri[1]), (mri[0], mri[1] - eeg[1]))
         common = counted(len(recordings.complete), "participant")
         return (f"only {common} with both, of {fewer} there could be: {problem.seen}: {problem.advice}",)

@@ -9,7 +9,7 @@ from monai_fusion.datalist.split import SEED, VALIDATION_FRACTION
 from monai_fusion.datalist.wording import one_of, quoted
 from monai_fusion.errors import InputError, Problem
 
-METHODS = ("ratio", "stratified", "kfold")
+METHODS = ("ratio", "stratified", "kfold", "test")
 FOLDS = 5
 
 
@@ -19,8 +19,9 @@ class SplitOptions:
 
     Attributes:
         method: ``ratio``: the test set of SPEC.md, two of the first class for one of the second. ``stratified``: every
-            part has its share of every class. ``kfold``: everyone is in one of k folds.
-        test_fraction: Which part of the participants is tested, about; ``None`` is 0.20. Not with ``kfold``.
+            part has its share of every class. ``kfold``: everyone is in one of k folds. ``test``: everyone is tested,
+            as in a cohort of another site.
+        test_fraction: Which part of the participants is tested, about; ``None`` is 0.20. Not with ``kfold``, ``test``.
         validation_fraction: Which part of those not tested chooses the best epoch, in each class.
         seed: Another seed draws other participants.
         stratify_by: Columns that are balanced beside the class, alone and all together.
@@ -78,7 +79,16 @@ class SplitOptions:
         if self.method != "kfold":
             for name in (name for name, is_given in given.items() if is_given):
                 yield Problem(name, advice="is for --method kfold")
-        elif self.test_fraction is not None:
+        if self.method == "test":
+            others = {
+                "--test-fraction": self.test_fraction is not None,
+                "--validation-fraction": self.validation_fraction != VALIDATION_FRACTION,
+                "--stratify-by": bool(self.stratify_by),
+                "--group-by": bool(self.group_by),
+            }
+            for name in (name for name, is_given in others.items() if is_given):
+                yield Problem(name, advice="with --method test everybody is tested: leave it out")
+        if self.method == "kfold" and self.test_fraction is not None:
             yield Problem("--test-fraction", advice="with folds, a fold is the test set: --folds 5 tests a fifth")
         if self.method == "ratio" and self.group_by:
             advice = "whole groups cannot make exactly 2 : 1: use --method stratified or kfold"

@@ -51,7 +51,11 @@ class ParticipantsTable:
     also_called: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     def by_participant(
-        self, id_column: str, used_columns: tuple[str, ...], named_by: Mapping[str, str] | None = None
+        self,
+        id_column: str,
+        used_columns: tuple[str, ...],
+        named_by: Mapping[str, str] | None = None,
+        else_advice: Mapping[str, str] | None = None,
     ) -> dict[str, TableRow]:
         """Each participant's row, by the id in ``id_column``.
 
@@ -61,11 +65,12 @@ class ParticipantsTable:
             id_column: The column of ids.
             used_columns: Further columns that must be there.
             named_by: The option that names a column, for messages.
+            else_advice: What else may be meant where a column is not there.
 
         Raises:
             InputError: A column is not there, an id is empty, or two rows of a participant differ.
         """
-        self._require_columns((id_column, *used_columns), named_by or {})
+        self._require_columns((id_column, *used_columns), named_by or {}, else_advice or {})
         named = [row.values[id_column] for row in self.rows]
         problems = [
             Problem(spellings[0], id_column, f"there in {len(spellings)} spellings, as {both}", "one", _TWO_SPELLINGS)
@@ -116,11 +121,13 @@ class ParticipantsTable:
         )
         return replace(self, columns=columns, rows=rows, notes=tuple(notes))
 
-    def _require_columns(self, names: tuple[str, ...], named_by: Mapping[str, str]) -> None:
+    def _require_columns(
+        self, names: tuple[str, ...], named_by: Mapping[str, str], else_advice: Mapping[str, str]
+    ) -> None:
         problems = []
         for name in dict.fromkeys(names):
             if name not in self.columns:
-                problems.append(self._without(name, named_by.get(name)))
+                problems.append(self._without(name, named_by.get(name), else_advice.get(name)))
             elif (times := sum(nfc(column) == nfc(name) for column in self.columns)) > 1:
                 problems.append(Problem("column", quoted(name), f"there {times} times", "once"))
         if problems:
@@ -128,15 +135,16 @@ class ParticipantsTable:
             whole = self._header_below(wanted) or self._no_header(wanted)
             raise InputError(whole or problems, heading=str(self.path))
 
-    def _without(self, name: str, named_by: str | None) -> Problem:
+    def _without(self, name: str, named_by: str | None, else_advice: str | None) -> Problem:
         """A column that is not there, with what may be meant."""
         if alike := named_alike(name, self.columns):
             seen = f"there {len(alike)} times, as {' and '.join(map(quoted, alike))}"
             return Problem("column", quoted(name), seen, "once", "they differ in signs that cannot be seen: rename one")
         known = f"the columns are {', '.join(quoted(column) for column in self.columns)}"
         known += f"; name one with {named_by}" if named_by else ""
-        advice = f"{did_you_mean(name, self.columns)} {known}".strip()
-        return Problem("column", quoted(name), "not there", advice=advice)
+        meant = did_you_mean(name, self.columns)
+        known += f"; {else_advice}" if else_advice and not meant else ""
+        return Problem("column", quoted(name), "not there", advice=f"{meant} {known}".strip())
 
     def _no_header(self, names: Sequence[str]) -> Problem | None:
         """The one problem of a table whose first line is one cell, or a row; None if it is none such."""

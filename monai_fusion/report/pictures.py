@@ -20,6 +20,11 @@ def mri_strip(slices: npt.NDArray[np.uint8]) -> str:
     return _address(Image.fromarray(np.hstack(parts)))
 
 
+def mri_slice(slices: npt.NDArray[np.uint8]) -> str:
+    """The last, axial one of three slices [3, H, W], as a ``data:`` address."""
+    return _address(Image.fromarray(np.ascontiguousarray(slices[-1])))
+
+
 def scalogram(picture: npt.NDArray[np.uint8]) -> str:
     """A scalogram [F, T] in viridis, which keeps its order in grey and for the colour-blind, as a ``data:`` address."""
     image = Image.fromarray(picture)

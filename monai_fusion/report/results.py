@@ -97,8 +97,8 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
         metrics_note=note,
         history=to_history(context.history or read_history(folder)),
         embeddings=_in_order(embeddings, [person.participant_id for person in people]),
-        mri=_pictures(thumbnails, "mri", (3,)),
-        eeg=_pictures(thumbnails, "eeg", ()),
+        mri=pictures_by_participant(thumbnails, "mri", (3,)),
+        eeg=pictures_by_participant(thumbnails, "eeg", ()),
         cohort=context.cohort,
         manifest=context.manifest or read_json_object(folder / MANIFEST_FILE),
         recipe=read_json_object(folder / RECIPE_FILE),
@@ -123,7 +123,7 @@ def _read_metrics(path: Path, classes: tuple[str, ...]) -> tuple[Metrics | None,
     return metrics, ""
 
 
-def _pictures(stored: Arrays, name: str, before: tuple[int, ...]) -> Arrays:
+def pictures_by_participant(stored: Arrays, name: str, before: tuple[int, ...]) -> Arrays:
     """The thumbnails by participant, each [*before, H, W]."""
     ids, pictures = stored.get("participant_id"), stored.get(name)
     if not _are_ids(ids) or pictures is None or pictures.dtype != np.uint8 or pictures.ndim != 3 + len(before):

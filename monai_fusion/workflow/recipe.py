@@ -100,7 +100,11 @@ def read_recipe(folder: str | os.PathLike[str]) -> Recipe:
 
 
 def check_recipe(
-    recipe: Mapping[str, Any], classes: Sequence[str], preprocessing: Mapping[str, Sequence[object]]
+    recipe: Mapping[str, Any],
+    classes: Sequence[str],
+    preprocessing: Mapping[str, Sequence[object]],
+    *,
+    require_classes: bool = True,
 ) -> None:
     """Make sure that a run means the classes, and prepares recordings, as the training did.
 
@@ -108,6 +112,7 @@ def check_recipe(
         recipe: From :func:`read_recipe`.
         classes: The classes of the run's datalist.
         preprocessing: The deterministic transforms of each recording.
+        require_classes: False for inference: a datalist may name no classes, as its participants have no labels.
 
     Raises:
         InputError: The classes or a chain of transforms differ from the training's.
@@ -121,8 +126,10 @@ def check_recipe(
         for name, chain in preprocessing.items()
         if recipe["preprocessing"].get(name) != _digest(chain)
     ]
-    if list(classes) != recipe["classes"]:
+    if list(classes) != recipe["classes"] and (classes or require_classes):
         advice = "use a datalist with the classes that the model knows, in their order"
+        if not require_classes:
+            advice += "; one for inference alone may leave them out"
         problems.insert(0, Problem("--datalist", "classes", repr(list(classes)), repr(recipe["classes"]), advice))
     if problems:
         raise InputError(problems)

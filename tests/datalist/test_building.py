@@ -280,6 +280,7 @@ def test_a_cohort_too_small_to_split_is_refused_with_the_counts(options: BuildOp
         '  split class "M": 3 participants, of whom 2 would be tested: none left for training',
         '  split class "F": 2 participants, of whom 1 would be tested: none left for training',
         '  split: 3 and 2, expected at least 4 "M" and 3 "F"',
+        "note: to test all of them with a model that is trained already: --method test",
     ]
 
 

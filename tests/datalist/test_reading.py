@@ -121,7 +121,10 @@ def test_only_the_sections_asked_for_are_needed_and_looked_at(document: Document
     document["training"][0]["mri"] = "mri/deleted.nii.gz"
     path = save(document)
     assert [len(check_datalist(path, sections)) for sections in (None, ["test"], ["validation", "test"])] == [1, 0, 1]
-    assert str(check_datalist(path, ["validation"])[0]) == "line 12, validation: no participant, expected at least one"
+    assert str(check_datalist(path, ["validation"])[0]) == (
+        "line 12, validation: no participant, expected at least one: "
+        '3 participants in "test": give --section test, or move them to "validation"'
+    )
     datalist = read_datalist(path, ["test"])
     assert datalist.sections == ("test",)
     with pytest.raises(KeyError, match="training"):

@@ -234,7 +234,7 @@ def test_a_name_that_no_file_may_have_is_one_line(file: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (SplitOptions("kfolds"), '--method: "kfolds", expected "ratio", "stratified" or "kfold"'),
+        (SplitOptions("kfolds"), '--method: "kfolds", expected "ratio", "stratified", "kfold" or "test"'),
         (SplitOptions(test_fraction=1.2), "--test-fraction: 1.2, expected a number between 0 and 1"),
         (SplitOptions(folds=3, keep_folds=True), "--folds: is for --method kfold"),
         (SplitOptions("kfold", test_fraction=0.2), "--folds 5 tests a fifth"),

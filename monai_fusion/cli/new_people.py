@@ -1,0 +1,191 @@
+"""``monai-fusion predict`` of people who are in no datalist: it is made, kept with the results, and predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.messages import say
+
+if TYPE_CHECKING:
+    from monai_fusion.datalist.building import BuildOptions
+    from monai_fusion.datalist.unlabelled import UnlabelledList
+    from monai_fusion.options.front import BundleRun
+
+LIST_FILE = "datalist.json"
+_DEFAULT_OUTPUT = "$os.path.join(@model_dir, 'inference')"  # of inference.yaml
+
+
+@dataclass(frozen=True, slots=True)
+class NewPeople:
+    """Where the recordings are.
+
+    Attributes:
+        eeg_dir: Folder of scalograms.
+        mri_dir: Folder of MRIs.
+        bids: A BIDS dataset instead of ``mri_dir``.
+        participants: A table or list of ids that says who is meant.
+        eeg: The scalograms of one participant.
+        mri: The MRI of one participant.
+        id: Who that is.
+    """
+
+    eeg_dir: Path | None = None
+    mri_dir: Path | None = None
+    bids: Path | None = None
+    participants: Path | None = None
+    eeg: tuple[Path, ...] = ()
+    mri: Path | None = None
+    id: str | None = None
+
+    @property
+    def given(self) -> list[str]:
+        """The options that are given."""
+        return [f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name)]
+
+
+def plan_new_people(people: NewPeople, config: Path, words: Sequence[str]) -> tuple[BundleRun, UnlabelledList]:
+    """Make the list and the run that predicts it; nothing is written.
+
+    Args:
+        people: Where the recordings are.
+        config: The shipped config of inference.
+        words: The knobs.
+
+    Raises:
+        InputError: Something is wrong with the options, the model, the recordings, or another list is in the way.
+    """
+    from monai_fusion.datalist.unlabelled import plan_one, plan_unlabelled
+    from monai_fusion.options.front import plan_run
+
+    _refuse_contradictions(people, words)
+    run = plan_run(config, words)
+    if run.knobs["datalist"] is not None:
+        raise InputError(_two_sources("--datalist", people))
+    if run.knobs["section"] != "test":
+        advice = "leave it out: everybody of the new list is in the part test"
+        raise InputError(Problem("--section", seen=str(run.knobs["section"]), advice=advice))
+    options = _options(people, run.knobs)
+    one = bool(people.eeg or people.mri)
+    planned = plan_one(options, people.eeg, people.mri, people.id) if one else plan_unlabelled(options, everybody=True)
+    _check(planned, options)
+    _refuse_another_list(planned)
+    words = [str(planned.path), *words]
+    if run.knobs["allow_missing"] is None and _takes_one_recording(options) and any(planned.lacking.values()):
+        words += ["--allow_missing", "true"]  # a model of one recording has no use for the other
+    return plan_run(config, words), planned
+
+
+def write_list(planned: UnlabelledList) -> None:
+    """Write the list beside the results to come, and say who is in it.
+
+    Raises:
+        InputError: The folder cannot be made or written to.
+    """
+    from monai_fusion.datalist.writing import write_text
+
+    folder = planned.path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        seen = f"{folder}: {error.strerror or error}"
+        raise InputError(Problem("--output_dir", seen=seen, wanted="a folder to write to")) from None
+    write_text(planned.text, planned.path)
+
+
+def tell(planned: UnlabelledList, *, written: bool) -> None:
+    """Say who is in the list."""
+    from monai_fusion.datalist.unlabelled import told_of_list
+    from monai_fusion.datalist.wording import counted
+
+    not_written = "" if written else " (not written with --dry-run)"
+    say(f"{planned.path}: {counted(planned.people, 'participant')}{not_written}")
+    for line in told_of_list(planned):
+        say(line)
+    if any(planned.lacking.values()):
+        say("predictions.html says who of those with one recording the model cannot predict")
+    for note in planned.notes:
+        say(f"note: {note}", err=True)
+
+
+def _refuse_contradictions(people: NewPeople, words: Sequence[str]) -> None:
+    problems = []
+    folders = [name for name in people.given if name in ("--eeg-dir", "--mri-dir", "--bids", "--participants")]
+    files = [name for name in people.given if name in ("--eeg", "--mri", "--id")]
+    if words and not words[0].startswith("-"):
+        problems.append(_two_sources(words[0], people))
+    if folders and files:
+        advice = "give folders of many participants, or the files of one"
+        problems.append(Problem(", ".join(files), seen=f"together with {', '.join(folders)}", advice=advice))
+    elif files == ["--id"] or folders == ["--participants"]:
+        lone = people.given[0]
+        wanted = "--eeg and --mri beside it" if lone == "--id" else "--eeg-dir and --mri-dir beside it"
+        problems.append(Problem(lone, seen="alone", wanted=wanted))
+    if problems:
+        raise InputError(problems)
+
+
+def _two_sources(where: str, people: NewPeople) -> Problem:
+    return Problem(where, seen=f"a datalist, together with {', '.join(people.given)}", wanted="one of the two")
+
+
+def _options(people: NewPeople, knobs: dict[str, Any]) -> BuildOptions:
+    from monai_fusion.datalist.building import BuildOptions
+    from monai_fusion.datalist.split_options import SplitOptions
+
+    model = str(knobs["model_dir"])
+    output = str(knobs["output_dir"])
+    if model.startswith(("$", "@")) or (output.startswith(("$", "@")) and output != _DEFAULT_OUTPUT):
+        name = "--model_dir" if model.startswith(("$", "@")) else "--output_dir"
+        raise InputError(Problem(name, seen="an expression of a config", wanted="a folder on the command line"))
+    folder = Path(model).expanduser()
+    out = folder / "inference" if output == _DEFAULT_OUTPUT else Path(output).expanduser()
+    return BuildOptions(
+        out=out / LIST_FILE,
+        eeg_dir=people.eeg_dir,
+        mri_dir=people.mri_dir,
+        bids=people.bids,
+        participants=people.participants,
+        model=folder,
+        model_option="--model_dir",
+        name=out.name,
+        split=SplitOptions(allow_missing=knobs["allow_missing"] is True),
+    )
+
+
+def _takes_one_recording(options: BuildOptions) -> bool:
+    from monai_fusion.datalist.trained_model import read_trained_model
+
+    return options.model is not None and read_trained_model(options.model).modalities != "both"
+
+
+def _check(planned: UnlabelledList, options: BuildOptions) -> None:
+    """What `datalist check` would say of the list; it is told as of the recordings, because there is no file yet."""
+    from monai_fusion.datalist.json_text import parse_json
+    from monai_fusion.datalist.reading import Requirements, examine
+    from monai_fusion.datalist.trained_model import read_trained_model
+
+    modalities = "both" if options.model is None else read_trained_model(options.model).modalities
+    asked = Requirements(["test"], labels=False, modalities=modalities)
+    found = examine(parse_json(planned.text), planned.path, asked)
+    if found.problems:
+        raise InputError(
+            Problem(each.participant_id or each.where, each.field, each.seen, each.wanted, each.advice)
+            for each in found.problems
+        )
+
+
+def _refuse_another_list(planned: UnlabelledList) -> None:
+    """A list that is there may have been edited by hand: it is not replaced."""
+    try:
+        there = planned.path.read_bytes()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(Problem(str(planned.path), seen=f"cannot be read ({error.strerror or error})")) from None
+    if there != planned.text.encode("utf-8", errors="surrogatepass"):
+        advice = f"predict that list (monai-fusion predict {planned.path}), or choose another --output_dir"
+        raise InputError(Problem(str(planned.path), seen="is there already, and holds something else", advice=advice))

@@ -1,0 +1,80 @@
+"""What a trained model says of itself in ``recipe.json``, read without torch: classes, recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai_fusion.datalist.availability import PATTERNS, Pattern
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.reading import read_json, reason_of
+from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE
+
+_MOST_CLASSES = 1000
+_LONGEST = 10_000  # letters of a class name
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """What a datalist must know of the model that predicts its participants.
+
+    Attributes:
+        folder: The run folder.
+        classes: The class names, in the order of the model's outputs.
+        target: What is classified; empty if the recipe does not say.
+        modalities: Which recordings it uses.
+        learned_absence: Whether it has learned to do without a recording.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    target: str = ""
+    modalities: Pattern = "both"
+    learned_absence: bool = False
+
+
+def read_trained_model(folder: Path, option: str = "--model_dir") -> TrainedModel:
+    """Read the recipe of a run folder; nothing in it is executed.
+
+    Args:
+        folder: The run folder.
+        option: What names it, for messages.
+
+    Raises:
+        InputError: The folder holds no trained model, or a recipe that no training writes.
+    """
+    path, advice = folder / RECIPE_FILE, f"give the --output_dir of a training as {option}"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(Problem(str(folder), seen="a file", wanted="a trained model's folder", advice=advice))
+    if absent := [name for name in (RECIPE_FILE, MODEL_FILE) if not (folder / name).is_file()]:
+        advice = advice if folder.exists() else f"there is no such folder: {advice}"
+        raise InputError(Problem(str(folder), seen=f"no {absent[0]}", wanted="a trained model", advice=advice))
+    try:
+        recipe = read_json(path)
+    except (OSError, ValueError) as error:
+        raise InputError(Problem(str(path), seen=reason_of(error), advice="copy the run folder again")) from None
+    if not isinstance(recipe, dict) or not _are_names(recipe.get("classes")):
+        raise InputError(Problem(str(path), seen="not a recipe of monai-fusion", advice=advice))
+    return _told_by(recipe, folder)
+
+
+def _told_by(recipe: Mapping[str, Any], folder: Path) -> TrainedModel:
+    target = recipe.get("target")
+    modalities: Pattern = next((known for known in PATTERNS if known == recipe.get("modalities")), "both")
+    return TrainedModel(
+        folder,
+        tuple(recipe["classes"]),
+        target if isinstance(target, str) else "",
+        modalities,
+        recipe.get("absence") is True,
+    )
+
+
+def _are_names(value: Any) -> bool:
+    if not (isinstance(value, list) and 2 <= len(value) <= _MOST_CLASSES):
+        return False
+    if not all(isinstance(name, str) and name == name.strip() != "" and len(name) <= _LONGEST for name in value):
+        return False
+    return len(set(value)) == len(value)

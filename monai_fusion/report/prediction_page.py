@@ -1,0 +1,280 @@
+"""``predictions.html`` and ``predictions.xlsx``: who was predicted as what, for people whose class is not known."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai_fusion import __version__
+from monai_fusion.datalist.availability import TITLES
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.files import write_for_readers
+from monai_fusion.report.arrays import read_arrays
+from monai_fusion.report.page import page_environment, write_report
+from monai_fusion.report.pictures import mri_slice, scalogram
+from monai_fusion.report.prediction_context import (
+    Decision,
+    ModelFacts,
+    OwnTest,
+    PredictionContext,
+    Score,
+    read_prediction_context,
+)
+from monai_fusion.report.prediction_rows import PredictedPerson, read_predicted
+from monai_fusion.report.prediction_table import workbook
+from monai_fusion.report.results import pictures_by_participant
+from monai_fusion.run_folder import PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, THUMBNAILS_FILE
+
+logger = logging.getLogger(__name__)
+
+MOST_PICTURES = 500
+"""Participants with pictures: those of more make a page that no browser likes."""
+
+_ENOUGH_TO_FIT = 30  # participants: see evaluation/calibration.py
+_FEW_TESTED = 30
+_CLASS_LIST = 6
+
+
+def write_pages(folder: str | os.PathLike[str]) -> list[Path]:
+    """Write the page that fits what is in the folder: of predictions alone, or the report of an evaluation.
+
+    Args:
+        folder: The output folder of an evaluation or an inference.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: The folder holds no predictions, or wrong ones, or cannot be written to.
+    """
+    people = read_predicted(Path(folder))[1]
+    if any(each.person.label is not None for each in people):
+        return [write_report(folder)]
+    return write_predictions_page(folder)
+
+
+def write_predictions_page(folder: str | os.PathLike[str]) -> list[Path]:
+    """Write ``predictions.html`` and ``predictions.xlsx`` into the folder of an inference.
+
+    Args:
+        folder: The folder with ``predictions.csv`` and, as far as they are there, ``predictions_data.json`` and
+            ``thumbnails.npz``. No recordings, no model.
+
+    Returns:
+        The two files. The same results give the same page.
+
+    Raises:
+        InputError: The folder holds no predictions, or wrong ones, or cannot be written to.
+    """
+    folder = Path(folder)
+    classes, people = read_predicted(folder)
+    context = read_prediction_context(folder)
+    page = render_predictions(folder, classes, people, context).encode("utf-8")
+    about = [*_about_model(context.model), *_about_decision(context.decision, classes, people), _NO_LABELS]
+    table = workbook(people, classes, [_WHAT_IT_IS, *about])
+    written = []
+    for name, content in ((PREDICTIONS_PAGE_FILE, page), (PREDICTIONS_TABLE_FILE, table)):
+        path = folder / name
+        try:
+            written.append(write_for_readers(path, content))
+        except OSError as error:
+            seen = f"cannot be written: {error.strerror or error}"
+            raise InputError(Problem(str(path), seen=seen, wanted="a folder that can be written to")) from error
+    logger.info("wrote %s", " and ".join(map(str, written)))
+    return written
+
+
+def render_predictions(
+    folder: Path, classes: Sequence[str], people: Sequence[PredictedPerson], context: PredictionContext
+) -> str:
+    """Return the page as HTML."""
+    model = context.model
+    rows = _rows(folder, classes, people, model)
+    thresholds = {each.threshold for each in people}
+    return (
+        page_environment()
+        .get_template("predictions.html")
+        .render(
+            name=context.datalist or os.fsencode(folder.resolve().name).decode("utf-8", errors="replace"),
+            target=context.target,
+            from_what=_from_what(model),
+            what_it_is=_WHAT_IT_IS,
+            limits=[
+                *_about_model(model),
+                *_about_decision(context.decision, classes, people),
+                _NO_LABELS,
+                *_about_recordings(people, model),
+            ],
+            counts=_counts(classes, people),
+            number=len(people),
+            rows=rows,
+            classes=classes,
+            threshold=thresholds.pop() if len(thresholds) == 1 and len(classes) == 2 else None,
+            pictures=any(row.mri or row.eeg for row in rows),
+            most_pictures=MOST_PICTURES if len(people) > MOST_PICTURES else None,
+            left_out=[(name, TITLES[pattern]) for name, pattern in context.left_out.items()],
+            model=model,
+            version=context.version or __version__,
+        )
+    )
+
+
+_WHAT_IT_IS = "Predictions of research software, not a diagnosis: do not decide anything about a person with them."
+_NO_LABELS = "The true classes are not known here: how many of these predictions are right cannot be told."
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line of the page.
+
+    Attributes:
+        person: The participant.
+        predicted: The class name.
+        shown: The class whose probability the bar shows: the second of two, else the predicted one.
+        probability: Its probability.
+        threshold: Of two classes.
+        others: The next probable classes, of more than two, with their probabilities.
+        recordings: What was there.
+        weight: The weight of the EEG in percent; None unless the gate weighed two recordings.
+        turns: By which recordings of others the predicted class would be another.
+        mri: A slice as a ``data:`` address.
+        eeg: The mean scalogram.
+    """
+
+    person: Any
+    predicted: str
+    shown: str
+    probability: float
+    threshold: float | None
+    others: tuple[tuple[str, float], ...]
+    recordings: str
+    weight: int | None
+    turns: tuple[str, ...]
+    mri: str | None
+    eeg: str | None
+
+
+def _rows(
+    folder: Path, classes: Sequence[str], people: Sequence[PredictedPerson], model: ModelFacts | None
+) -> list[_Row]:
+    stored = read_arrays(folder / THUMBNAILS_FILE, ("participant_id", "mri", "eeg"))
+    mri, eeg = pictures_by_participant(stored, "mri", (3,)), pictures_by_participant(stored, "eeg", ())
+    rows = []
+    for place, each in enumerate(people):
+        person, two = each.person, len(classes) == 2
+        predicted, name = classes[person.predicted], person.participant_id
+        has = person.recordings if model is None or model.modalities == "both" else model.modalities
+        pairs = sorted(zip(person.probabilities, classes, strict=True), key=lambda pair: -pair[0])
+        others = [(label, probability) for probability, label in pairs if label != predicted]
+        turns = [
+            title
+            for title, other in (("EEG", each.without_eeg), ("MRI", each.without_mri))
+            if other and other != predicted
+        ]
+        rows.append(
+            _Row(
+                person=person,
+                predicted=predicted,
+                shown=classes[1] if two else predicted,
+                probability=person.probabilities[1] if two else person.confidence,
+                threshold=each.threshold if two else None,
+                others=() if two else tuple(others[:2]),
+                recordings=TITLES[has],
+                weight=round(100 * person.gate) if has == "both" and math.isfinite(person.gate) else None,
+                turns=tuple(turns),
+                mri=mri_slice(mri[name]) if name in mri and has != "eeg" and place < MOST_PICTURES else None,
+                eeg=scalogram(eeg[name]) if name in eeg and has != "mri" and place < MOST_PICTURES else None,
+            )
+        )
+    return rows
+
+
+def _counts(classes: Sequence[str], people: Sequence[PredictedPerson]) -> str:
+    """``3 M, 1 F``; of many classes those that are predicted at all."""
+    numbers = [(label, sum(each.person.predicted == label for each in people)) for label in range(len(classes))]
+    if len(classes) > _CLASS_LIST:
+        numbers = sorted((pair for pair in numbers if pair[1]), key=lambda pair: -pair[1])[:_CLASS_LIST]
+    return ", ".join(f"{number} {classes[label]}" for label, number in numbers)
+
+
+def _from_what(model: ModelFacts | None) -> str:
+    if model is None:
+        return ""
+    return {"both": "from EEG and MRI", "eeg": "from the EEG alone", "mri": "from the MRI alone"}[model.modalities]
+
+
+def _about_model(model: ModelFacts | None) -> Iterator[str]:
+    """Which model it was, and how well it did."""
+    if model is None:
+        yield "Which model predicted is not known: there is no predictions_data.json that this version reads."
+        return
+    when = f", trained on {model.trained}" if model.trained else ""
+    whom = f" with {model.participants} participants" if model.participants is not None else ""
+    cohort = f' of "{model.cohort}"' if model.cohort else ""
+    yield f'The model is "{model.name}"{when}{whom}{cohort if whom or when else ""}.'
+    if model.own_test is None:
+        yield (
+            "How well it does is not known here: no evaluation (metrics.json) lay beside the model. Run monai-fusion "
+            "evaluate on people whose class is known."
+        )
+    else:
+        yield from _about_test(model.own_test)
+
+
+def _about_test(test: OwnTest) -> Iterator[str]:
+    people = f'{test.participants} participant{"s" if test.participants != 1 else ""} of "{test.datalist}"'
+    scores = [("an AUROC", test.auroc), ("a balanced accuracy", test.balanced_accuracy)]
+    told = [f"{title} of {_score(score)}" for title, score in scores if score is not None]
+    if not told:
+        yield f"On the {test.section} part ({people}) its scores are not defined."
+        return
+    few = " These are few people: it may do much worse or better." if test.participants < _FEW_TESTED else ""
+    yield f"On the {test.section} part, {people}, it had {' and '.join(told)}.{few}"
+    if test.auroc is not None and test.auroc.interval is not None and test.auroc.interval[0] <= 0.5:
+        yield "It is not shown to do better than chance: the interval of its AUROC holds 0.5."
+    yield "People of another site, scanner, age or illness than those it learned from may be predicted worse."
+
+
+def _score(score: Score) -> str:
+    interval = ""
+    if score.interval is not None:
+        interval = f"95 % interval {score.interval[0]:.2f} to {score.interval[1]:.2f}; "
+    guessing = "" if score.baseline is None else f"guessing {score.baseline:.2f}"
+    inside = f"{interval}{guessing}".removesuffix("; ")
+    return f"{score.value:.2f}" + (f" ({inside})" if inside else "")
+
+
+def _about_decision(
+    decision: Decision | None, classes: Sequence[str], people: Sequence[PredictedPerson]
+) -> Iterator[str]:
+    """How probabilities became classes."""
+    threshold = people[0].threshold
+    if len(classes) == 2 and threshold is not None:
+        how = ""
+        chosen = decision is not None and decision.fitted_participants >= _ENOUGH_TO_FIT
+        if decision is not None and chosen and decision.operating_point not in ("", "fixed"):
+            how = f" (chosen on the training's validation part: {decision.operating_point})"
+        yield f"{classes[1]} is predicted where its probability is above {threshold:.3f}{how}, otherwise {classes[0]}."
+    else:
+        yield "The most probable class is predicted."
+    if decision is None:
+        return
+    if not decision.calibrated:
+        yield "The probabilities are the network's own: they may be too sure."
+        return
+    yield from (f"{note[:1].upper()}{note[1:]}." for note in decision.notes)
+    if len(decision.target_prior) == len(classes) <= _CLASS_LIST:
+        shares = ", ".join(f"{share:.0%} {name}" for name, share in zip(classes, decision.target_prior, strict=True))
+        yield f"The probabilities are for people of whom {shares.replace('%', ' %')} are expected."
+
+
+def _about_recordings(people: Sequence[PredictedPerson], model: ModelFacts | None) -> Iterator[str]:
+    lacking = sum(each.person.recordings != "both" for each in people)
+    if lacking and (model is None or model.modalities == "both"):
+        were = "participant was" if lacking == 1 else "participants were"
+        yield f"{lacking} {were} predicted from one recording alone."
