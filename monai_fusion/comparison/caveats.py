@@ -22,7 +22,8 @@ def _of_participants(found: Comparison) -> Iterator[str]:
         yield f"fewer than {FEW_PER_CLASS} participants in a class ({counts}): intervals are wide, and rough"
     for fold in found.folds:
         if missing := [each.class_name for each in fold.tested if each.participants == 0]:
-            yield f"nobody in fold {fold.number} is {', '.join(missing)}: it has no AUROC, and there is no t-test of it"
+            names = ", ".join(missing)
+            yield f"no participant in fold {fold.number} is {names}: it has no AUROC, and there is no t-test of it"
             break
 
 
@@ -32,7 +33,7 @@ def _of_folds(found: Comparison) -> Iterator[str]:
         degrees = "1 degree" if number == 2 else f"{number - 1} degrees"
         yield f"{number} folds: the t-test has {degrees} of freedom and sees little"
     if len(found.seeds) == 1:
-        yield "one seed: another one moves the numbers too; --seeds 3 trains each variant three times in every fold"
+        yield "one seed: another one moves the numbers too (--seeds 3 trains each variant three times in every fold)"
 
 
 def _of_choice(found: Comparison) -> Iterator[str]:
@@ -40,5 +41,5 @@ def _of_choice(found: Comparison) -> Iterator[str]:
     if len(found.variants) > 1:
         yield (
             f"the best of {len(found.variants)} variants ({best.name}) looks better than it is, because it was chosen "
-            "by these numbers: test it on people who had no part in that"
+            "by these numbers: test it on participants who had no part in that"
         )

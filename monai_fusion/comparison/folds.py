@@ -101,8 +101,8 @@ def _notes(document: Document, rows: Sequence[DocumentRow], outside: set[str], t
         yield f"{counted(len(outside), 'participant')} of the test part left out, for a final evaluation"
     elif not there and (tested := [row for row in rows if row.section == "test"]):
         yield (
-            f"the {counted(len(tested), 'participant')} of the test part are in the folds as well: to choose a variant "
-            "and then test it on people who had no part in that, give --keep-test"
+            f"the {counted(len(tested), 'participant')} of the test part are in the folds as well: nobody is left to "
+            "test a variant on that is chosen here (--keep-test leaves them out)"
         )
     lacking = [row for row in document.rows if not row.excluded and not row.in_use(allow_missing=False)]
     if lacking:

@@ -50,7 +50,7 @@ class TTest(_Part):
 
 
 class Difference(_Part):
-    """A variant less the reference, on the same participants."""
+    """A variant minus the reference, on the same participants."""
 
     variant: Annotated[str, Field(description="The variant.")]
     score: Annotated[Name, Field(description="Of which score.")]
@@ -90,6 +90,6 @@ class Comparison(_Part):
     config_files: Annotated[list[str], Field(description="Names of the trainings' configs, the overlays last.")]
     shared_settings: Annotated[dict[str, Any], Field(description="Knobs given for all variants.")]
     variants: Annotated[list[VariantResult], Field(description="The variants, the reference first.")]
-    differences: Annotated[list[Difference], Field(description="Each other variant less the reference, by score.")]
+    differences: Annotated[list[Difference], Field(description="Each other variant minus the reference, by score.")]
     notes: Annotated[list[str], Field(description="Who takes part.")]
     warnings: Annotated[list[str], Field(description="What a reader of the numbers must know; as printed.")]

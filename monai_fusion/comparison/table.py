@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from monai_fusion.comparison.schema import Comparison, Difference, VariantScore
+from monai_fusion.comparison.verdict import disagreements, verdict_of
 
 
 def lines_of(found: Comparison) -> Iterator[str]:
-    """Yield the lines: scores of every variant, then differences from the reference, then warnings."""
+    """Yield the lines: scores of every variant, differences from the reference, warnings, then the answer."""
     folds, seeds = len(found.folds), len(found.seeds)
     counts = ", ".join(f"{each.participants} {each.class_name}" for each in found.class_counts)
     yield (
@@ -27,7 +28,7 @@ def lines_of(found: Comparison) -> Iterator[str]:
         yield ""
         yield from _laid_out(
             [
-                f"less {found.reference}",
+                f"minus {found.reference}",
                 "AUROC",
                 "(95 % interval)",
                 "p",
@@ -39,9 +40,16 @@ def lines_of(found: Comparison) -> Iterator[str]:
             list(_difference_rows(found)),
         )
         yield "p: corrected resampled t-test over the folds; Holm: adjusted for all variants compared"
+        yield from (f"note: {_plain(text)}" for text in disagreements(found))
     yield ""
-    for warning in found.warnings:
-        yield f"mind: {warning}"
+    yield from (f"note: {warning}" for warning in found.warnings)
+    yield ""
+    yield _plain(" ".join(verdict_of(found)))
+
+
+def _plain(text: str) -> str:
+    """A sentence of the page with the minus sign of the table above it, which every console has."""
+    return text.replace("\u2212", "-")
 
 
 def _difference_rows(found: Comparison) -> Iterator[list[str]]:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from markupsafe import Markup
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Rectangle
 
-from monai_fusion.report.style import INK, drawing, new_figure, shortened, to_svg
+from monai_fusion.report.style import CLASS_COLOURS, INK, Picture, drawing, new_figure, shortened
 
-_BLUES = LinearSegmentedColormap.from_list("calm", ["#f7f9fb", "#9fc6e0", "#0072B2"])
-_WHITE_FROM = 0.6  # the share above which white text is easier to read than dark
+RIGHT, WRONG = CLASS_COLOURS[:2]
+"""Colours of the cells on the diagonal and off it: a miss must not look like a hit."""
+MOST = 0.45
+"""Opacity of a cell that holds a whole class: dark text on light paper, and light text on dark, stay readable."""
+
+_LEAST = 0.05
+_GAP = 0.02  # between two cells
 _TURNED_FROM = 5  # classes
 
 
-def draw_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Markup:
-    """Draw a confusion matrix: rows true, columns predicted; colour is the share of the row."""
+def draw_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Picture:
+    """Draw a confusion matrix: rows true, columns predicted; the stronger the colour, the more of the row."""
     counts = np.asarray(matrix)
     rows = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
@@ -24,7 +28,6 @@ def draw_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> M
     many = len(classes) >= _TURNED_FROM
     with drawing():
         figure, axes = new_figure(3.3)
-        axes.pcolormesh(shares, cmap=_BLUES, vmin=0, vmax=1, edgecolors="white", linewidth=3)
         axes.set(aspect="equal", xlim=(0, len(names)), ylim=(len(names), 0))
         places = np.arange(len(names)) + 0.5
         axes.set_xticks(places, names, rotation=45 if many else 0, ha="right" if many else "center")
@@ -33,13 +36,28 @@ def draw_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> M
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         for (row, column), count in np.ndenumerate(counts):
-            shade = "white" if shares[row, column] > _WHITE_FROM else INK
+            axes.add_patch(
+                Rectangle(
+                    (column + _GAP, row + _GAP),
+                    1 - 2 * _GAP,
+                    1 - 2 * _GAP,
+                    facecolor=RIGHT if row == column else WRONG,
+                    edgecolor="none",
+                    alpha=_LEAST + (MOST - _LEAST) * float(shares[row, column]),
+                )
+            )
             size = max(6.0, 16 - 1.5 * len(classes))
             x, y = column + 0.5, row + (0.5 if many else 0.46)
             height = "center" if many else "bottom"
-            axes.text(x, y, str(count), fontsize=size, fontweight="bold", color=shade, ha="center", va=height)
+            axes.text(x, y, str(count), fontsize=size, fontweight="bold", color=INK, ha="center", va=height)
             if not many:  # with many classes a second line in a cell would be too small to read
                 share = f"{100 * shares[row, column]:.0f} %"
-                axes.text(x, y + 0.1, share, ha="center", va="top", fontsize=8, color=shade)
+                axes.text(x, y + 0.1, share, ha="center", va="top", fontsize=8, color=INK)
         axes.set(xlabel="predicted", ylabel="true", title="Confusion matrix")
-        return to_svg(figure, "confusion", "Confusion matrix: rows true, columns predicted")
+    values = tuple(
+        f"True {name}: "
+        + ", ".join(f"{count} predicted {other}" for count, other in zip(row, classes, strict=True))
+        + "."
+        for name, row in zip(classes, counts.tolist(), strict=True)
+    )
+    return Picture("confusion", "Confusion matrix: rows true, columns predicted", figure, values)

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from monai_fusion.report.style import LINE_STYLES, MUTED, colour, drawing, new_figure, shortened, to_svg
+from monai_fusion.report.style import (
+    LINE_STYLES,
+    MUTED,
+    Picture,
+    colour,
+    drawing,
+    legend_below,
+    new_figure,
+    shortened,
+)
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 GRID: Floats = np.linspace(0, 1, 201)
 """Where a band is computed: false positive rates, or recalls."""
+
+_CHANCE = (0, (4, 3))  # dashes
+_TOLD = (20, 50, 100, 150, 180)  # places of the grid that a screen reader hears of
 
 TOGETHER = 3
 """Classes whose bands still can be told apart in one figure."""
@@ -125,34 +136,50 @@ def at_grid(x: Floats, y: Floats) -> Floats:
     return np.asarray(values)
 
 
-def draw_roc(curves: Sequence[tuple[int, str, Curve]], name: str = "roc") -> Markup:
+def draw_roc(curves: Sequence[tuple[int, str, Curve]], name: str = "roc") -> Picture:
     """Draw ROC curves; each with its class index and its name."""
     with drawing():
         figure, axes = new_figure(3.3)
-        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="guessing")
         for place, (label, text, curve) in enumerate(curves):
             _draw(axes, place, label, text, curve)
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=_CHANCE, label="chance", zorder=1.5)
         axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
-        _finish(axes, "lower right")
-        return to_svg(figure, name, f"ROC with a 95 % band: {_names(curves)}")
+        _finish(figure, axes)
+    said = _described(curves, "a true positive rate", "a false positive rate")
+    return Picture(name, f"ROC with a 95 % band: {_names(curves)}", figure, said)
 
 
 def draw_precision_recall(
     curves: Sequence[tuple[int, str, Curve]],
     shares: Sequence[float],
     name: str = "pr",
-) -> Markup:
-    """Draw precision-recall curves, and for each the precision of guessing, which is the class's share."""
+) -> Picture:
+    """Draw precision-recall curves, and for each the precision of chance, which is the class's share."""
     with drawing():
         figure, axes = new_figure(3.3)
-        for place, share in enumerate(shares):
-            text = "guessing" if place == 0 else None
-            axes.axhline(share, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label=text)
         for place, (label, text, curve) in enumerate(curves):
             _draw(axes, place, label, text, curve)
+        for place, share in enumerate(shares):
+            chance_label = "chance" if place == 0 else None
+            axes.axhline(share, color=MUTED, linewidth=1, linestyle=_CHANCE, label=chance_label, zorder=1.5)
         axes.set(xlabel="recall", ylabel="precision", title="Precision-recall")
-        _finish(axes, "lower left")
-        return to_svg(figure, name, f"Precision-recall with a 95 % band: {_names(curves)}")
+        _finish(figure, axes)
+    said = _described(curves, "a precision", "a recall")
+    chance = [f"Chance has a precision of {share:.2f}." for share in shares]
+    return Picture(name, f"Precision-recall with a 95 % band: {_names(curves)}", figure, (*said, *chance))
+
+
+def _described(curves: Sequence[tuple[int, str, Curve]], height: str, along: str) -> tuple[str, ...]:
+    """A sentence a curve: where it is at five places."""
+    said = []
+    for _, name, curve in curves:
+        own = at_grid(curve.x, curve.y)
+        places = [
+            f"{own[place]:.2f} ({curve.low[place]:.2f} to {curve.high[place]:.2f}) at {GRID[place]:.2f}"
+            for place in _TOLD
+        ]
+        said.append(f"{name}: {height}, with its band, of {', '.join(places)}; the second number is {along}.")
+    return tuple(said)
 
 
 def _names(curves: Sequence[tuple[int, str, Curve]]) -> str:
@@ -170,6 +197,6 @@ def _draw(axes: Axes, place: int, label: int, text: str, curve: Curve) -> None:
     )
 
 
-def _finish(axes: Axes, place: Literal["lower left", "lower right"]) -> None:
+def _finish(figure: Figure, axes: Axes) -> None:
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    axes.legend(loc=place)
+    legend_below(figure, axes)

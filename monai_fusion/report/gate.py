@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from monai_fusion.report.style import INK, MUTED, WIDER, colour, drawing, marker, new_figure, shortened, to_svg
+from monai_fusion.report.style import INK, MUTED, WIDER, Picture, colour, drawing, marker, new_figure, shortened
 
 Floats = npt.NDArray[np.float64]
 
@@ -17,7 +16,7 @@ _COLUMNS = 60  # places along the axis into which dots are gathered, so that the
 _DENSE = 400  # dots; more become one grey mass, and are thinned to evenly spaced ranks
 
 
-def draw_gate(groups: Sequence[tuple[str, int | None, Floats]], name: str, title: str) -> Markup:
+def draw_gate(groups: Sequence[tuple[str, int | None, Floats]], name: str, title: str) -> Picture:
     """Draw the gates of groups of participants, a row each: every participant a dot, the quartiles a bar.
 
     Args:
@@ -37,12 +36,19 @@ def draw_gate(groups: Sequence[tuple[str, int | None, Floats]], name: str, title
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        return to_svg(figure, name, title)
+    return Picture(name, title, figure, tuple(_said(text, gates) for text, _, gates in groups))
+
+
+def _said(name: str, gates: Floats) -> str:
+    if not len(gates):
+        return f"{name}: no participant."
+    first, median, third = np.percentile(gates, [25, 50, 75])
+    return f"{name}, {len(gates)} participants: median {median:.2f}, middle half {first:.2f} to {third:.2f}."
 
 
 def _row(axes: Axes, height: float, label: int | None, gates: Floats) -> None:
     if not len(gates):
-        axes.text(0.5, height, "nobody", ha="center", va="center", color=MUTED)
+        axes.text(0.5, height, "no participant", ha="center", va="center", color=MUTED)
         return
     if len(gates) > _DENSE:
         gates = np.sort(gates)[np.linspace(0, len(gates) - 1, _DENSE).astype(int)]

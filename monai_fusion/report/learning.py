@@ -7,25 +7,35 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from monai_fusion.report.style import CLASS_COLOURS, INK, LINE_STYLES, MUTED, WASH, drawing, new_figure, to_svg
+from monai_fusion.report.style import (
+    CLASS_COLOURS,
+    INK,
+    LINE_STYLES,
+    MUTED,
+    WASH,
+    Picture,
+    drawing,
+    legend_below,
+    new_figure,
+)
 
 Floats = npt.NDArray[np.float64]
 
 _NOT_DRAWN = ("epoch", "stage", "seconds")
 # A figure is drawn for each column, to a scale that floating-point numbers can still divide.
 _MOST_COLUMNS, _LARGEST = 64, 1e9
-# What stands together in one figure; any other column gets its own.
+# What stands together in one figure, as the learning rates do; any other column gets its own.
 _LOSSES = {"train_loss": "training loss", "cross_entropy": "validation cross-entropy"}
 _SCORES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "auroc": "AUROC",
 }
-_TITLES = {"gate": ("Gate in training", "mean gate: 0 = MRI, 1 = EEG")}
+_GATE = ("gate", "Gate in training", "mean gate: 0 = MRI, 1 = EEG", {"gate": "mean gate"})
+_TITLES = {"data_wait": ("Waiting for data", "share of the time")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +70,44 @@ class History:
         return int(self.epochs[np.flatnonzero(values == np.nanmin(values))[-1]])
 
 
-def draw_learning_curves(history: History) -> list[Markup]:
-    """Draw the losses, the validation scores, and each further column in its own figure."""
-    grouped = {**_LOSSES, **_SCORES}
-    figures = [("Loss", "", _LOSSES), ("Validation scores", "", _SCORES)]
-    for name in history.columns:
-        if name not in grouped and name not in _NOT_DRAWN:
-            title, unit = _TITLES.get(name, (name.replace("_", " "), ""))
-            figures.append((title, unit, {name: title}))
-    drawn = []
-    for place, (title, unit, names) in enumerate(figures):
-        there = {name: text for name, text in names.items() if _any_number(history.columns.get(name))}
-        if there:
-            drawn.append(_draw(history, there, title, unit, f"learning{place}"))
-    return drawn
+def draw_learning_curves(history: History) -> tuple[list[Picture], list[Picture]]:
+    """Draw the curves of a training.
+
+    Returns:
+        Losses, validation scores and gate; and how the training ran: learning rates, and each further column.
+    """
+    rates = {
+        name: name.removeprefix("lr_").removesuffix("_lr").replace("_", " ")
+        for name in history.columns
+        if name.startswith("lr_") or name.endswith("_lr")
+    }
+    results = [("loss", "Loss", "", _LOSSES), ("validation", "Validation scores", "", _SCORES), _GATE]
+    running = [("rates", "Learning rate", "", rates)]
+    known = {*_NOT_DRAWN, *rates, *(name for *_, names in results for name in names)}
+    for place, name in enumerate(name for name in history.columns if name not in known):
+        title, unit = _TITLES.get(name, (_capital(name.replace("_", " ")), ""))
+        running.append((f"further{place}", title, unit, {name: title}))
+    drawn, further = (
+        [
+            _draw(history, there, title, unit, f"learning-{figure}")
+            for figure, title, unit, names in wanted
+            if (there := {name: text for name, text in names.items() if _any_number(history.columns.get(name))})
+        ]
+        for wanted in (results, running)
+    )
+    return drawn, further
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _any_number(values: Floats | None) -> bool:
     return values is not None and bool(np.isfinite(values).any())
 
 
-def _draw(history: History, names: Mapping[str, str], title: str, unit: str, figure_name: str) -> Markup:
+def _draw(history: History, names: Mapping[str, str], title: str, unit: str, figure_name: str) -> Picture:
+    values_said = []
     with drawing():
         figure, axes = new_figure(2.9)
         for place, (name, text) in enumerate(names.items()):
@@ -95,6 +122,7 @@ def _draw(history: History, names: Mapping[str, str], title: str, unit: str, fig
                 markersize=3,
                 label=text,
             )
+            values_said.append(_said(text, history.epochs[there], values[there]))
         if names.keys() <= _SCORES.keys() or "gate" in names:
             axes.set(ylim=(-0.03, 1.03), yticks=(0, 0.25, 0.5, 0.75, 1))
         axes.set(xlabel="epoch", ylabel=unit, title=title)
@@ -103,8 +131,15 @@ def _draw(history: History, names: Mapping[str, str], title: str, unit: str, fig
         axes.set_xlim(history.epochs[0] - 0.5, history.epochs[-1] + 0.5)
         _mark(axes, history)
         if len(names) > 1:
-            axes.legend(loc="best")
-        return to_svg(figure, figure_name, f"{title} by epoch")
+            legend_below(figure, axes)
+    return Picture(figure_name, f"{title} by epoch", figure, tuple(values_said))
+
+
+def _said(name: str, epochs: npt.NDArray[np.int64], values: Floats) -> str:
+    return (
+        f"{name}: {values[0]:.3g} in epoch {epochs[0]}, {values[-1]:.3g} in epoch {epochs[-1]}; "
+        f"between {values.min():.3g} and {values.max():.3g}."
+    )
 
 
 def _mark(axes: Axes, history: History) -> None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from monai_fusion.evaluation.schema import Metrics, Score
+from monai_fusion.report.numbers import participants, sentence
 from monai_fusion.report.results import Results
-
-WIDE_BELOW = 100
-"""Participants below which an interval is called wide."""
-NAMED_CLASSES = 4
-"""With more, a sentence that names them all would be a list."""
+from monai_fusion.report.verdict import NAMED_CLASSES, WIDE_BELOW
 
 
 def limits_of(results: Results) -> list[str]:
@@ -41,7 +38,7 @@ def _number(results: Results) -> list[str]:
     each = ", ".join(f"{counts[name]} {name}" for name in results.classes)
     named = f" ({each})" if len(results.classes) <= NAMED_CLASSES else ""
     part = results.metrics.section if results.metrics and results.metrics.section else ""
-    people = " ".join(word for word in (str(number), part, "participant" if number == 1 else "participants") if word)
+    people = participants(number, part)
     said = []
     if number < WIDE_BELOW:
         wide = "the interval is wide" if _interval(results.metrics) else "the scores are uncertain"
@@ -56,7 +53,7 @@ def _chance(metrics: Metrics) -> list[str]:
         if score.interval and score.baseline is not None and score.interval[0] <= score.baseline:
             said.append(
                 f"The interval of the {name} reaches down to {score.interval[0]:.2f}: "
-                f"guessing, {score.baseline:.2f}, is not excluded."
+                f"chance, {score.baseline:.2f}, is not excluded."
             )
     return said
 
@@ -64,8 +61,3 @@ def _chance(metrics: Metrics) -> list[str]:
 def _interval(metrics: Metrics | None) -> bool:
     scores: list[Score] = [metrics.scores.auroc, metrics.scores.balanced_accuracy] if metrics else []
     return any(score.interval for score in scores)
-
-
-def sentence(text: str) -> str:
-    """A line of the terminal as a sentence."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

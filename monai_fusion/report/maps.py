@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from markupsafe import Markup
 from matplotlib.lines import Line2D
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
-from monai_fusion.report.style import INK, MUTED, colour, drawing, marker, new_figure, shortened, to_svg
+from monai_fusion.report.style import (
+    INK,
+    MUTED,
+    Picture,
+    colour,
+    drawing,
+    legend_below,
+    marker,
+    new_figure,
+    shortened,
+)
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -83,13 +92,13 @@ def draw_map(
     classes: Sequence[str],
     name: str,
     title: str,
-) -> Markup:
+) -> Picture:
     """Draw a map: colour and marker are the true class, a ring is a mistake.
 
     Args:
         projection: Where the participants are.
         labels: Their classes; None where it is not known.
-        wrong: Whether another class was said.
+        wrong: Whether another class was predicted.
         classes: Class names.
         name: Of the figure, once in a page.
         title: Above it.
@@ -109,10 +118,21 @@ def draw_map(
         if len(missed):
             handles.append(Line2D([], [], linestyle="", marker="o", markersize=9, markerfacecolor="none", color=INK))
             texts.append("mistake")
-        axes.legend(handles, texts, loc="best")
+        legend_below(figure, axes, handles, texts)
         axes.set(xlabel=projection.axes[0], ylabel=projection.axes[1], title=title)
         axes.margins(0.12)
         axes.set_xticklabels([])
         axes.set_yticklabels([])
         axes.tick_params(length=0)
-        return to_svg(figure, name, title)
+    return Picture(name, title, figure, tuple(_described(projection.points, known, missed, classes)))
+
+
+def _described(points: Floats, known: Ints, missed: Floats, classes: Sequence[str]) -> Iterator[str]:
+    """A sentence a class: how many there are, and where the middle of them is."""
+    for label in np.unique(known).tolist():
+        own = points[known == label]
+        x, y = np.median(own, axis=0)
+        named = classes[label] if label >= 0 else "Class not known"
+        yield f"{named}: {len(own)} participants around ({x:.2f}, {y:.2f})."
+    if len(missed):
+        yield f"{len(missed)} mistakes have a ring."

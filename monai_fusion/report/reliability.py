@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from markupsafe import Markup
 
 from monai_fusion.evaluation.schema import ReliabilityBin
-from monai_fusion.report.style import CLASS_COLOURS, MUTED, WIDER, drawing, new_figure, to_svg
+from monai_fusion.report.style import CLASS_COLOURS, MUTED, PAPER, WIDER, Picture, drawing, legend_below, new_figure
 
 _LARGEST = 90  # points squared, of the bin with most participants
 
 
-def draw_reliability(curves: Sequence[tuple[str, Sequence[ReliabilityBin]]], chance: float) -> Markup:
+def draw_reliability(curves: Sequence[tuple[str, Sequence[ReliabilityBin]]], chance: float) -> Picture:
     """Draw how often the class that was most probable was the true one, against how probable it was.
 
     Args:
@@ -22,7 +21,7 @@ def draw_reliability(curves: Sequence[tuple[str, Sequence[ReliabilityBin]]], cha
     """
     with drawing():
         figure, axes = new_figure(3.6, WIDER)
-        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="perfectly calibrated")
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="perfect calibration")
         for place, (text, bins) in enumerate(curves):
             last = place == len(curves) - 1
             shade = CLASS_COLOURS[0] if last else MUTED
@@ -33,10 +32,19 @@ def draw_reliability(curves: Sequence[tuple[str, Sequence[ReliabilityBin]]], cha
             axes.vlines(x, *ends, color=shade, linewidth=1.4 if last else 0.9, alpha=0.65)
             axes.plot(x, y, color=shade, linewidth=1.6 if last else 1.0, linestyle="-" if last else "--", label=text)
             area = 12 + (_LARGEST - 12) * sizes / sizes.max()
-            face = shade if last else "white"
+            face = shade if last else PAPER
             axes.scatter(x, y, s=area, facecolors=face, edgecolors=shade, clip_on=False, zorder=3 + place)
         axes.set(xlim=(min(chance, 0.5) - 0.02, 1.02), ylim=(-0.02, 1.02))
         axes.set(xlabel="confidence: probability of the most probable class", ylabel="how often it is the true one")
         axes.set_title("Reliability")
-        axes.legend(loc="lower right")
-        return to_svg(figure, "reliability", "Reliability diagram")
+        legend_below(figure, axes)
+    return Picture("reliability", "Reliability diagram", figure, tuple(_said(text, bins) for text, bins in curves))
+
+
+def _said(name: str, bins: Sequence[ReliabilityBin]) -> str:
+    points = (
+        f"of {found.participants} participants with a mean confidence of {found.confidence:.2f}, {found.accuracy:.2f} "
+        f"({found.interval[0]:.2f} to {found.interval[1]:.2f}) are right"
+        for found in bins
+    )
+    return f"{name}: {'; '.join(points)}."

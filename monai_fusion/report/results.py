@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from monai_fusion.datalist import PATTERNS, Pattern
 from monai_fusion.evaluation.schema import Metrics
 from monai_fusion.files import latest
 from monai_fusion.reading import read_json_object
@@ -36,7 +37,7 @@ _MOST_PIXELS = 1024  # along either side of a thumbnail
 
 @dataclass(frozen=True)
 class Results:
-    """A run folder as a report sees it; what is not there is None or empty, and said in the report.
+    """A run folder as a report sees it; what is not there is None or empty, and the report says so.
 
     Attributes:
         name: The folder's name.
@@ -67,8 +68,16 @@ class Results:
     recipe: Mapping[str, Any] | None = None
 
     @property
+    def modalities(self) -> Pattern:
+        """Which recordings the model takes: ``both``, ``eeg`` or ``mri``; ``both`` where no file says."""
+        identity = (self.manifest or {}).get("identity")
+        places = (identity if isinstance(identity, Mapping) else None, self.recipe)
+        known = (place.get("modalities") for place in places if place is not None)
+        return next((one for name in known for one in PATTERNS if one == name), "both")
+
+    @property
     def one_recording_each(self) -> bool:
-        """Whether nobody has both recordings."""
+        """Whether no participant has both recordings."""
         return all(person.recordings != "both" for person in self.people)
 
     @property

@@ -1,17 +1,21 @@
-"""How the report's figures look, and how they become SVG inside a page.
+"""How the report's figures look, and how they become SVG inside a page, or files.
 
 Figures are made with matplotlib's object interface, never with pyplot: nothing global changes. The same figure gives
 the same bytes: ids come from a fixed salt, and no date and no version is written.
+
+Inside a page every colour is a variable of ``report.css``, so that a figure is as readable in dark mode as on paper.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import IO, Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -20,57 +24,69 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Okabe & Ito's palette, told apart with any kind of colour vision (jfly.uni-koeln.de/color), darkest first; yellow is
-# too light for thin lines on white.
-CLASS_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+# too light for thin lines on white, and sky blue and orange are darkened until they have a contrast of 3 to it.
+CLASS_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#3A94CC", "#B98000", "#000000")
 CLASS_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 LINE_STYLES = ("-", "--", "-.", ":")
 INK = "#1f2933"
 MUTED = "#5f6c78"
-FAINT = "#d5dbe1"
-WASH = "#f3f5f7"
+WASH = "#f6f8f9"
+PAPER = "#ffffff"
+AXIS = "#7b8794"
+GRID_LINES = "#e6eaee"
+VARIABLES = {
+    **{shade.lower(): f"--class-{place}" for place, shade in enumerate(CLASS_COLOURS)},
+    **{INK: "--ink", MUTED: "--muted", WASH: "--wash", PAPER: "--paper", AXIS: "--axis", GRID_LINES: "--grid"},
+}
+"""The variable of ``report.css`` that stands for a colour inside a page."""
 
 WIDTH = 3.3  # inches: 317 CSS pixels, three beside each other on a screen, one on a phone
 WIDER = 4.8  # two beside each other
+ROW = 0.21  # inches, of a legend
+DOTS = 300  # an inch, in a PNG for a paper
+_LETTERS, _HANDLE = 11.5, 7  # of a legend: so many stand beside each other on an inch, and a handle is as wide as these
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _DIGITS = re.compile(r"(\.\d\d)\d+")  # a hundredth of a point is finer than any screen
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 _NOT_IN_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # control characters, in the name of a class
 _RC: dict[Any, Any] = {  # matplotlib's own type of the names is a union of 300 literals
     "svg.hashsalt": "monai-fusion",
     "svg.fonttype": "none",  # text stays text: it can be searched, read out, and takes the page's font
+    "pdf.fonttype": 42,  # TrueType, which journals ask for: text can be edited
     "font.family": "DejaVu Sans",  # comes with matplotlib: the layout is the same on every machine
     "text.parse_math": False,  # a class may be called $x$
-    "font.size": 9.0,
-    "axes.titlesize": 9.5,
+    "font.size": 10.0,
+    "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
-    "axes.labelsize": 9.0,
+    "axes.labelsize": 10.0,
     "axes.labelcolor": MUTED,
-    "axes.edgecolor": "#9aa5b1",
+    "axes.edgecolor": AXIS,
     "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlepad": 9.0,
     "axes.axisbelow": True,
     "axes.grid": True,
-    "grid.color": "#e6eaee",
+    "grid.color": GRID_LINES,
     "grid.linewidth": 0.8,
     "text.color": INK,
-    "xtick.color": "#9aa5b1",
-    "ytick.color": "#9aa5b1",
+    "xtick.color": AXIS,
+    "ytick.color": AXIS,
     "xtick.labelcolor": MUTED,
     "ytick.labelcolor": MUTED,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
     "xtick.major.size": 3.0,
     "ytick.major.size": 3.0,
     "lines.linewidth": 1.8,
-    "legend.facecolor": "white",
-    "legend.framealpha": 0.85,
+    "legend.facecolor": PAPER,
+    "legend.framealpha": 0.0,
     "legend.edgecolor": "none",
     "legend.fancybox": False,
     "legend.borderpad": 0.3,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": 9.5,
     "legend.handlelength": 1.6,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
@@ -112,13 +128,64 @@ def new_figure(height: float = 3.2, width: float = WIDTH) -> tuple[Figure, Axes]
     return figure, figure.add_subplot()
 
 
-def to_svg(figure: Figure, name: str, description: str) -> Markup:
+def legend_below(
+    figure: Figure, axes: Axes, handles: Sequence[Any] | None = None, texts: Sequence[str] | None = None
+) -> None:
+    """Put the legend below the axes, where it hides no curve; the figure grows by what it needs."""
+    if handles is None or texts is None:
+        handles, texts = axes.get_legend_handles_labels()
+    width, height = figure.get_size_inches()
+    longest = sorted((len(text) + _HANDLE for text in texts), reverse=True)
+    columns = next(
+        (n for n in ((2, 1) if len(texts) in (2, 4) else (3, 2, 1)) if sum(longest[:n]) <= _LETTERS * width), 1
+    )
+    figure.set_size_inches(width, height + ROW * math.ceil(len(texts) / columns))
+    figure.legend(handles, texts, loc="outside lower center", ncols=columns, columnspacing=1.4)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure that can stand in a page, or be written to a file.
+
+    Attributes:
+        name: Once in a page: put before every id in it, and what its files are called.
+        description: What it is, as a screen reader says it.
+        figure: The figure itself.
+        values: What it shows, for those who do not see it; a sentence each.
+    """
+
+    name: str
+    description: str
+    figure: Figure
+    values: tuple[str, ...] = ()
+
+    def __html__(self) -> Markup:
+        """The figure inside a page: jinja asks for this."""
+        with drawing():
+            return to_svg(self.figure, self.name, self.description, self.values)
+
+    def save(self, stream: IO[bytes], file_format: str) -> None:
+        """Write the figure on white for a paper: ``svg``, ``pdf`` or ``png`` (300 dots an inch)."""
+        # What a format has no place for it warns of; the date would make other bytes of the same figure.
+        kept = {"svg": {"Date": None, "Title": self.description}, "pdf": {"CreationDate": None, "Creator": None}}
+        with drawing():
+            self.figure.savefig(
+                stream,
+                format=file_format,
+                dpi=DOTS if file_format == "png" else "figure",
+                facecolor=PAPER,
+                metadata=kept.get(file_format, {"Software": None}),
+            )
+
+
+def to_svg(figure: Figure, name: str, description: str, values: Sequence[str] = ()) -> Markup:
     """Write a figure as an SVG element for the inside of an HTML page.
 
     Args:
         figure: The figure.
         name: Put before every id in it, so that the figures of a page do not take each other's.
-        description: What a screen reader says.
+        description: What a screen reader says it is.
+        values: What a screen reader says of its content.
     """
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
@@ -142,6 +209,10 @@ def to_svg(figure: Figure, name: str, description: str) -> Markup:
             "stroke-linejoin": "round",  # what matplotlib's style sheet says, which would hold for the whole page
         }
     )
+    if values:
+        root.insert(0, ElementTree.Element(f"{{{_SVG}}}desc", {"id": f"{name}-values"}))
+        root[0].text = _NOT_IN_XML.sub(b"?", " ".join(values).encode("utf-8")).decode("utf-8")
+        root.attrib["aria-describedby"] = f"{name}-values"
     ElementTree.register_namespace("", _SVG)
     # Serialised by a program that escapes: ids of participants are never in it as anything but text.
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704
@@ -162,8 +233,15 @@ def _make_local(element: ElementTree.Element, name: str) -> None:
             element.attrib[attribute] = value.replace("url(#", f"url(#{name}-")
         elif attribute in ("d", "x", "y", "points"):
             element.attrib[attribute] = _DIGITS.sub(r"\1", " ".join(value.split()))
-        elif attribute == "style" and element.tag == f"{{{_SVG}}}text":
-            element.attrib["style"] = _without_family(value)
+        elif attribute == "style":
+            own = _without_family(value) if element.tag == f"{{{_SVG}}}text" else value
+            element.attrib["style"] = _COLOUR.sub(_as_variable, own)
+
+
+def _as_variable(found: re.Match[str]) -> str:
+    """``#1f2933`` -> ``var(--ink)``; a colour that has no variable stays."""
+    name = VARIABLES.get(found[0].lower())
+    return found[0] if name is None else f"var({name})"
 
 
 def _without_family(style: str) -> str:

@@ -109,7 +109,7 @@ def test_a_comparison_that_was_stopped_goes_on_and_ends_in_numbers_and_an_ensemb
 
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=3000)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 of 4 runs to do" in done.stdout and "less gated" in done.stdout
+    assert "3 of 4 runs to do" in done.stdout and "minus gated" in done.stdout
     assert (first / "predictions.csv").stat().st_mtime_ns == written
     assert "resuming after epoch 1" in (second / "train.log").read_text(encoding="utf-8")
     found = Comparison.model_validate_json((folder / "comparison.json").read_bytes())

@@ -148,4 +148,4 @@ def test_one_modality_alone_needs_no_file_of_the_other(cohort: Cohort, run_folde
     assert all(row["recordings"] == "eeg" and row["gate"] == "1.0" for row in rows)
     metrics = Metrics.model_validate_json((tmp_path / "run" / "metrics.json").read_bytes())
     assert metrics.gate is None and metrics.patterns == [] and metrics.modalities is None
-    assert "Nobody has both recordings" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "This model uses the" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

@@ -83,7 +83,7 @@ def test_what_is_printed_says_scores_differences_and_limits(plan_of: Planner) ->
     found = compared(plan_of(folds=4))
     text = "\n".join(lines_of(found))
     assert text.startswith("twenty: 20 participants (12 M, 8 F), 4 folds, 1 seed\n")
-    assert f"{found.variants[0].auroc.value:.3f}" in text and "less gated" in text
+    assert f"{found.variants[0].auroc.value:.3f}" in text and "minus gated" in text
     assert "fewer than 10 participants in a class (8 F)" in text and "3 degrees of freedom" in text
     assert "one seed: another one moves the numbers too" in text and "gated) looks better than it is" in text
 
@@ -121,7 +121,7 @@ def test_the_page_says_the_same_and_needs_no_other_file(plan_of: Planner) -> Non
     write_results(plan, runs, found)
     page = Page(plan.options.output_dir / "comparison.html")
     assert not page.root.all("script") and "alert(1)" in page.section("headline").text
-    assert len(page.figures()) == 2
+    assert len(page.figures()) == 4
     assert not [value for _, name, value in page.attributes if name in ("src", "href") and value[:1] not in ("#", "d")]
     head, *rows = table_of(page.section("scores"))
     assert [row[0].split()[0] for row in rows] == ["gated", "concat", "mean"]

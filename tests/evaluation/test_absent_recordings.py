@@ -155,7 +155,7 @@ def test_an_evaluation_of_all_patterns_writes_everything_and_makes_a_report(
         assert f">{title}</th>" in page.source
     assert 'alt="MRI of sub-00' not in page.source and 'alt="Mean scalogram of sub-00"' in page.source
     assert 'alt="MRI of sub-02' in page.source and 'alt="Mean scalogram of sub-02"' not in page.source
-    assert "Only of those who have both recordings" in page.source
+    assert "Only participants with both recordings" in page.source
 
 
 def test_people_with_both_are_predicted_as_without_the_others(
@@ -212,6 +212,6 @@ def test_where_nobody_has_both_there_is_no_gate_to_describe(tmp_path: Path, patt
     metrics = Metrics.model_validate(json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8")))
     assert metrics.gate is None and metrics.modalities is None and metrics.patterns == []
     assert not any("gate" in text for text in metrics.warnings)
-    assert "Nobody has both recordings" in Page(write_report(tmp_path)).source
+    assert "No participant has both recordings" in Page(write_report(tmp_path)).source
     unlabelled = [replace(row, label=None) for row in rows]
     ResultWriter(tmp_path / "new", ["M", "F"])(unlabelled)  # nor a warning of a collapsed one

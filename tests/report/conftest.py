@@ -25,12 +25,34 @@ HOSTILE_IDS = (
     "x" * 120,
 )
 HOSTILE_CLASSES = ("<b>M</b>", "$F_1$ & co")
-HISTORY = """epoch,stage,train_loss,gate,cross_entropy,accuracy,balanced_accuracy,seconds,head_lr,note
-1,A,0.9,0.50,,,,3.1,0.0002,started
-2,A,0.7,0.48,0.65,0.6,0.55,3.0,0.00015,
-3,B,0.6,0.47,0.60,0.7,0.65,3.3,0.0001,
-4,B,0.5,0.46,0.60,0.7,0.65,3.2,0.00005,ended
+HISTORY = """epoch,stage,train_loss,gate,cross_entropy,accuracy,balanced_accuracy,seconds,head_lr,data_wait,note
+1,A,0.9,0.50,,,,3.1,0.0002,0.01,started
+2,A,0.7,0.48,0.65,0.6,0.55,3.0,0.00015,0.02,
+3,B,0.6,0.47,0.60,0.7,0.65,3.3,0.0001,0.01,
+4,B,0.5,0.46,0.60,0.7,0.65,3.2,0.00005,0.01,ended
 """
+MANIFEST = {
+    "status": "finished",
+    "times": {"started": "2026-11-27T08:34:26+00:00", "ended": "2026-11-27T08:35:37+00:00"},
+    "command": {"argv": ["python"], "folder": "/home/jane/study", "overrides": {"output_dir": "/home/jane/runs"}},
+    "datalist": {"name": "trained on <script>alert(4)</script>", "digest": "7c39e759"},
+    "data": {"training": {"participants": 41, "files": 205, "digest": "00850a0f"}},
+    "seed": 1337,
+    "versions": {"monai-fusion": "0.1.0", "torch": "2.15"},
+    "git": {"revision": "0123456789abcdef", "modified": True},
+    "hardware": {"device": "cuda:0", "gpu": "NVIDIA H100", "cpu": "EPYC"},
+    "identity": {"num_epochs": [5, 3], "precision": "bfloat16", "modalities": "both", "pretrained": True},
+    "knobs": {
+        "datalist": "/home/jane/study/cohort.json",
+        "output_dir": "C:\\Users\\Jane Doe\\runs",
+        "num_epochs": [5, 3],
+        "head_lr": 0.001,
+        "batch_size": 4,
+        "overwrite": True,
+        "mri_weights": "/home/Jane Doe/weights.pth",
+    },
+    "best": {"epoch": 6},
+}
 
 Evaluation = Callable[[str], Path]
 Report = Callable[[str], Page]
@@ -60,8 +82,7 @@ def make_evaluation(example: str, parent: Path) -> Path:
     sections = {"training": people[:4], "validation": people[4:6], "test": people[6:]}
     datalist = write_datalist(parent / f"{example}.json", sections, name="A <b>cohort</b>")
     write_context(folder, datalist, "test", folder)
-    manifest = {"versions": {"torch": "2.15"}, "command": "run <script>alert(4)</script>", "seeds": [1, 2]}
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (folder / "manifest.json").write_text(json.dumps(MANIFEST), encoding="utf-8")
     return folder
 
 

@@ -99,7 +99,7 @@ def test_hostile_names_stay_text(report_of: Report) -> None:
     assert sorted(shown) == sorted(wrong) and set(wrong) & set(HOSTILE_IDS[:2])
     assert all(name in page.section("scores").text for name in HOSTILE_CLASSES)
     assert all(name in page.section("discrimination").text for name in HOSTILE_CLASSES)  # within the figures
-    assert "run <script>alert(4)</script>" in page.section("run").text
+    assert "trained on <script>alert(4)</script>" in page.section("run").text
     assert not [tag for tag in ("<script", "<b>", "<i>", "<img src=x") if tag in page.source]
     assert "49" not in table_of(page.section("mistakes"))[-1][0]  # {{ 7 * 7 }} is not computed
 
@@ -142,7 +142,7 @@ def test_warnings_of_the_evaluation_are_repeated(report_of: Report) -> None:
     text = report_of("hostile").section("limits").text
     warnings = metrics_of(folder)["warnings"]
     assert warnings and all(warning[1:] in text for warning in warnings)
-    assert "guessing, 0.50, is not excluded" in text
+    assert "chance, 0.50, is not excluded" in text
 
 
 def test_the_cohort_is_counted_by_part_class_and_stratum(report_of: Report) -> None:
@@ -180,14 +180,41 @@ def test_the_learning_curves_name_the_stages_and_the_best_epoch(report_of: Repor
     section = report_of("two_classes").section("training")
     assert "stage B begins" in section.text and "Dotted: epoch 4," in section.text  # of equals the later
     titles = [label.attributes["aria-label"] for label in section.all("svg")]
-    assert titles == ["Loss by epoch", "Validation scores by epoch", "Gate in training by epoch", "head lr by epoch"]
+    results = ["Loss by epoch", "Validation scores by epoch", "Gate in training by epoch"]
+    assert titles == [*results, "Learning rate by epoch", "Waiting for data by epoch"]
+    (folded,) = section.all("details")  # how the training ran is no result
+    assert [label.attributes["aria-label"] for label in folded.all("svg")] == titles[3:]
     assert all("stage A" in figure.text and "stage B" in figure.text for figure in section.all("svg"))
 
 
-def test_what_was_run_is_listed(report_of: Report) -> None:
+def test_what_was_run_is_a_dozen_facts_and_the_knobs_that_differ_folded(report_of: Report) -> None:
     section = report_of("two_classes").section("run")
-    entries = dict(zip((e.text for e in section.all("dt")), (e.text for e in section.all("dd")), strict=True))
-    assert entries["versions: torch"] == "2.15" and entries["seeds"] == "[1, 2]"
+    (folded,) = section.all("details")
+    assert "open" not in folded.attributes
+    assert (
+        folded.all("summary")[0].text
+        == "Trained 2026-11-27, 5 + 3 epochs, seed 1337, commit 0123456789 with local changes"
+    )
+    facts, knobs = (
+        dict(zip((e.text for e in part.all("dt")), (e.text for e in part.all("dd")), strict=True))
+        for part in folded.all("dl")
+    )
+    assert len(facts) <= 14
+    assert facts["Epochs"] == "5 in stage A, 3 in stage B; epoch 6 was kept"
+    assert facts["Datalist"] == "trained on <script>alert(4)</script>, digest 7c39e759"
+    assert facts["Precision"] == "bfloat16" and facts["Device"] == "cuda:0, NVIDIA H100"
+    assert "torch 2.15" in facts["Versions"] and facts["Recordings"] == "training 41 participants (205 files)"
+    assert knobs == {
+        "num_epochs": "[5, 3] (shipped: [15, 10])",
+        "head_lr": "0.001 (shipped: 0.0002)",
+        "mri_weights": "weights.pth (shipped: null)",
+    }
+
+
+def test_no_folder_and_no_name_of_a_user_stands_in_the_page(evaluation: Evaluation) -> None:
+    folder = evaluation("two_classes")
+    page = report_on(folder)
+    assert not [name for name in ("jane", "Jane", "/home", "C:\\", str(folder.parent)) if name in page.source]
 
 
 def test_beyond_two_classes_each_is_told_from_the_rest(report_of: Report) -> None:

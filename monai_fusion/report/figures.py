@@ -1,0 +1,184 @@
+"""All figures of a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from monai_fusion.report.confusion import draw_confusion
+from monai_fusion.report.curves import TOGETHER, draw_precision_recall, draw_roc, precision_recall, roc
+from monai_fusion.report.gate import draw_gate
+from monai_fusion.report.learning import draw_learning_curves
+from monai_fusion.report.maps import LDA_NEEDS, draw_map, lda_of, pca_of
+from monai_fusion.report.predictions import Participant
+from monai_fusion.report.reliability import draw_reliability
+from monai_fusion.report.results import Results
+from monai_fusion.report.style import Picture
+
+BAND_DRAWS = 1000
+BAND_SEED = 1337
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of a report; what cannot be drawn is None or empty.
+
+    Attributes:
+        confusion: The confusion matrix.
+        curves: ROC and precision-recall curves.
+        reliability: The reliability diagram.
+        gates: Gates by class and by correctness.
+        maps: Embeddings in two dimensions.
+        learning: Losses, validation scores and gate by epoch.
+        running: How the training ran: learning rates and the like.
+    """
+
+    confusion: Picture | None
+    curves: list[Picture]
+    reliability: Picture | None
+    gates: list[Picture]
+    maps: list[Picture]
+    learning: list[Picture]
+    running: list[Picture]
+
+    def all(self) -> Iterator[Picture]:
+        """Every figure, in the report's order."""
+        single = ([self.confusion], self.curves, [self.reliability], self.gates, self.maps, self.learning, self.running)
+        yield from (picture for pictures in single for picture in pictures if picture is not None)
+
+
+def figures_of(results: Results) -> Figures:
+    """Draw all figures of a report."""
+    learning, running = draw_learning_curves(results.history) if results.history else ([], [])
+    return Figures(
+        confusion=_confusion(results),
+        curves=_curves(results),
+        reliability=_reliability(results),
+        gates=_gates(results),
+        maps=_maps(results),
+        learning=learning,
+        running=running,
+    )
+
+
+def confusion_counts(results: Results) -> npt.NDArray[np.int64]:
+    """Participants by true class (row) and predicted class (column)."""
+    counts = np.zeros((len(results.classes), len(results.classes)), dtype=np.int64)
+    for person in results.labelled:
+        counts[person.label, person.predicted] += 1
+    return counts
+
+
+def _confusion(results: Results) -> Picture | None:
+    if not results.labelled:
+        return None
+    return draw_confusion(confusion_counts(results).tolist(), results.classes)
+
+
+def _curves(results: Results) -> list[Picture]:
+    """ROC and precision-recall: of the second of two classes, or of each class against the rest."""
+    people = results.labelled
+    labels = np.array([person.label for person in people], dtype=np.int64)
+    probabilities = np.array([person.probabilities for person in people])
+    wanted = [1] if len(results.classes) == 2 else range(len(results.classes))
+    shown = [label for label in wanted if 0 < np.count_nonzero(labels == label) < len(labels)]
+    if not shown:
+        return []
+    rocs, precisions = [], []
+    for label in shown:
+        scores, positive, name = probabilities[:, label], labels == label, results.classes[label]
+        rocs.append((label, name, roc(scores, positive, BAND_DRAWS, BAND_SEED)))
+        precisions.append((label, name, precision_recall(scores, positive, BAND_DRAWS, BAND_SEED)))
+    shares = [float(np.mean(labels == label)) for label in shown]
+    if len(shown) <= TOGETHER:
+        return [draw_roc(rocs), draw_precision_recall(precisions, shares)]
+    drawn = []
+    for one, other, share in zip(rocs, precisions, shares, strict=True):
+        label = one[0]
+        drawn.append(draw_roc([one], f"roc-{label}"))
+        drawn.append(draw_precision_recall([other], [share], f"pr-{label}"))
+    return drawn
+
+
+def _reliability(results: Results) -> Picture | None:
+    if results.metrics is None or not results.metrics.calibration.before.reliability:
+        return None
+    calibration = results.metrics.calibration
+    curves = [("before calibration" if calibration.after else "the network's own", calibration.before.reliability)]
+    if calibration.after:
+        curves.append(("after calibration", calibration.after.reliability))
+    return draw_reliability(curves, 1 / len(results.classes))
+
+
+def _gates(results: Results) -> list[Picture]:
+    people = [person for person in results.people if math.isfinite(person.gate) and person.recordings == "both"]
+    if not people:
+        return []
+
+    def gates(chosen: list[Participant]) -> np.ndarray:
+        return np.array([person.gate for person in chosen])
+
+    known = [person for person in people if person.label is not None]
+    if not known:
+        return [draw_gate([("all", None, gates(people))], "gate-all", "Gate")]
+    by_class = [
+        (name, label, gates([person for person in known if person.label == label]))
+        for label, name in enumerate(results.classes)
+    ]
+    by_correctness = [
+        ("right", None, gates([person for person in known if not person.wrong])),
+        ("wrong", None, gates([person for person in known if person.wrong])),
+    ]
+    return [
+        draw_gate(by_class, "gate-class", "Gate by true class"),
+        draw_gate(by_correctness, "gate-correct", "Gate by correctness"),
+    ]
+
+
+def _maps(results: Results) -> list[Picture]:
+    drawn = []
+    titles = {"fused": "Fused embedding", "eeg": "EEG embedding", "mri": "MRI embedding"}
+    # Of one recording alone the fused embedding is that recording's.
+    wanted = titles if results.modalities == "both" else [results.modalities]
+    for name, title in ((name, titles[name]) for name in wanted):
+        values = results.embeddings.get(name)
+        if values is None:
+            continue
+        there = np.array([np.isfinite(row).all() for row in values], dtype=bool)
+        people = [person for person, found in zip(results.people, there, strict=True) if found]
+        labels = [person.label for person in people]
+        wrong = [person.wrong for person in people]
+        chosen = values[there]
+        if (pca := pca_of(chosen)) is not None:
+            drawn.append(draw_map(pca, labels, wrong, results.classes, f"pca-{name}", f"{title}: PCA"))
+    lda = _lda(results)
+    return [*drawn, lda] if lda else drawn
+
+
+def _lda(results: Results) -> Picture | None:
+    values = results.embeddings.get("fused")
+    labels = [person.label for person in results.labelled]
+    if values is None or len(labels) < len(results.people) or not np.isfinite(values).all():
+        return None
+    projection = lda_of(values, np.array(labels, dtype=np.int64))
+    if projection is None:
+        return None
+    wrong = [person.wrong for person in results.people]
+    return draw_map(projection, labels, wrong, results.classes, "lda-fused", "Fused embedding: LDA")
+
+
+def lda_note(results: Results) -> str:
+    """Say what the LDA shows, or why there is none."""
+    counts = [sum(person.label == label for person in results.people) for label in range(len(results.classes))]
+    present = [count for count in counts if count]
+    if len(present) >= 2 and min(present) >= LDA_NEEDS and len(results.labelled) == len(results.people):
+        return (
+            "The LDA places each participant by directions that were fitted without them (10 folds): classes that are "
+            "apart here are apart for participants whom the directions have not seen."
+        )
+    named = ", ".join(f"{count} {name}" for count, name in zip(counts, results.classes, strict=True))
+    return f"No LDA: it needs {LDA_NEEDS} participants of each class (here {named}); with fewer it separates any data."

@@ -1,0 +1,39 @@
+"""How numbers stand in a page and in its sentences."""
+
+from __future__ import annotations
+
+import math
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A score, with a true minus sign; ``not defined`` if there is none."""
+    return "not defined" if value is None or not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "\u2212")
+
+
+def p_value(value: float | None) -> str:
+    """A p-value: three decimals, or one digit of smaller ones."""
+    if value is None:
+        return "not defined"
+    if value >= 0.001:
+        return f"{value:.3f}"
+    return "0" if value == 0 else f"{value:.{max(4, -math.floor(math.log10(value)))}f}"
+
+
+def participants(count: int, before: str = "") -> str:
+    """``1 participant``, ``12 test participants``."""
+    return " ".join(part for part in (str(count), before, "participant" if count == 1 else "participants") if part)
+
+
+def listed(names: list[str], last: str = "and") -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return f" {last} ".join(part for part in (", ".join(names[:-1]), names[-1]) if part) if names else ""
+
+
+def sentence(text: str) -> str:
+    """A line of the terminal as a sentence."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+
+
+def unbroken(text: str) -> str:
+    """A sentence whose ``p = 0.004`` and ``95 %`` stay on one line."""
+    return text.replace("p = ", "p\u00a0=\u00a0").replace(" %", "\u00a0%")
