@@ -45,6 +45,10 @@ def doubts_about(volume: StoredVolume, values: np.ndarray, over: str) -> Iterato
     """What a person should look at, though a training would go on."""
     if volume.behind:
         yield f"{volume.behind:,} bytes behind the voxels", "", "only the volume is used: was something appended?"
+    if volume.header.codes.unknown:
+        used = "assume_orientation" if volume.header.states_no_orientation else "the other orientation"
+        advice = f"the code is taken for 0, as nibabel does, so {used} is used: look at where left is"
+        yield f"{volume.header.codes} in its header", "0 to 5", advice
     if volume.header.intent:
         meaning = intent_codes.label.get(volume.header.intent, "one that NIfTI does not know")
         seen = f"intent code {volume.header.intent} in its header ({meaning})"

@@ -34,7 +34,9 @@ _DAMAGED = (EOFError, OSError, zlib.error, cast(type[Exception], igzip_lib.IsalE
 _LARGEST_DEFLATE_RATIO = 1032  # a header that claims more than a file can hold is damaged, and shall not allocate it
 _COMPRESSED_BEGINNING = 1 << 16
 _SPARE = 1 << 12
+_SHORTEST = 348  # bytes of the shorter header
 _BEHIND_AT_A_TIME, _BEHIND_AT_MOST = 1 << 24, 1 << 30
+_PRINTED_BELOW = 10**15
 _ABSURD = 16  # times the bytes that are there
 
 
@@ -177,6 +179,7 @@ def _open(
         _refuse_absurd(header, source.size, source.size)
         content, behind = source.bytes(header.needed), source.size - header.needed
     if len(content) < header.needed:
+        _refuse_far_offset(header, len(content))
         raise UnusableFileError(*_TRUNCATED)
     return StoredVolume(header, content, reorient, behind)
 
@@ -209,17 +212,30 @@ def _refuse_wrong_kinds(file: Path, beginning: bytes, size: int, compressed: boo
 def _refuse_absurd(header: VolumeHeader, most: int, size: int) -> None:
     """Compare what the header promises with what the file can hold, before anything is allocated."""
     if header.needed > most:
+        _refuse_far_offset(header, most)
         if header.needed > _ABSURD * most:
             seen = f"shape {header.shape} in its header, which a file of {size:,} bytes cannot hold"
             raise UnusableFileError(seen, WHOLE_FILE, "copy it again; if that is how it is, " + CONVERT)
         raise UnusableFileError(*_TRUNCATED)
 
 
+def _refuse_far_offset(header: VolumeHeader, most: int) -> None:
+    """Say of a file that is too short that its voxels would begin behind its end, unless they begin early anyway."""
+    if header.offset > max(most, ENOUGH):
+        offset = f"{header.offset:,}" if header.offset < _PRINTED_BELOW else f"{header.offset:g}"
+        seen = f"vox_offset is {offset} in its header: the voxels would begin behind the end of the file"
+        raise UnusableFileError(seen, WHOLE_FILE, "copy it again; if that is how it is, " + CONVERT)
+
+
 def _inflated_beginning(beginning: bytes) -> bytes:
+    member = isal_zlib.decompressobj(wbits=31)
     try:
-        inner: bytes = isal_zlib.decompressobj(wbits=31).decompress(beginning, LOOKED_AT)
+        inner: bytes = member.decompress(beginning, LOOKED_AT)
     except _DAMAGED as error:
         raise UnusableFileError(*_TRUNCATED) from error
+    if len(inner) < _SHORTEST and not member.eof and len(beginning) < _COMPRESSED_BEGINNING:
+        seen = f"cut off after {len(beginning)} bytes, within its header"
+        raise UnusableFileError(seen, WHOLE_FILE, "copy it again")
     if len(inner) < ENOUGH:  # bgzip and others may write a first member that is as short
         try:
             with igzip.GzipFile(fileobj=io.BytesIO(beginning)) as stream:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import nibabel as nib
 import numpy as np
@@ -36,6 +36,28 @@ _silent = logging.getLogger(__name__ + ".repairs")  # nibabel would print what i
 _silent.disabled = True
 
 
+class OrientationCodes(NamedTuple):
+    """The codes as the file has them: nibabel takes one that NIfTI does not know for 0."""
+
+    qform: int
+    sform: int
+
+    @property
+    def unknown(self) -> bool:
+        """Whether NIfTI does not know one of them."""
+        return any(code not in nib.nifti1.xform_codes.code for code in self)
+
+    def __str__(self) -> str:
+        """``qform_code and sform_code are 0``, ``qform_code is 99, which NIfTI does not know, sform_code is 0``."""
+        if not any(self):
+            return "qform_code and sform_code are 0"
+        named = zip(("qform_code", "sform_code"), self, strict=True)
+        known = nib.nifti1.xform_codes.code
+        return ", ".join(
+            f"{name} is {code}{'' if code in known else ', which NIfTI does not know'}" for name, code in named
+        )
+
+
 @dataclass(frozen=True)
 class VolumeHeader:
     """What a header says about its volume.
@@ -49,6 +71,7 @@ class VolumeHeader:
         affine: [4, 4], from voxels to mm.
         orientation: nibabel's orientation array of the stored axes.
         header: nibabel's header.
+        codes: Those of both orientations.
     """
 
     shape: tuple[int, int, int]
@@ -59,6 +82,7 @@ class VolumeHeader:
     affine: np.ndarray
     orientation: np.ndarray
     header: Any
+    codes: OrientationCodes
 
     @property
     def voxels(self) -> int:
@@ -106,10 +130,11 @@ def read_header(beginning: bytes, assume_orientation: str | None) -> VolumeHeade
     kind = nib.Nifti1Header if length == _NIFTI1 else nib.Nifti2Header
     header = kind(beginning[:length], check=False)
     _check_magic(header, length)
-    shape = _shape_of(header)
+    shape = _shape_of(header, beginning)
     _check_kind(header)
     _check_before_repairs(header)
     offset = _offset_of(header, length)
+    codes = OrientationCodes(int(header["qform_code"]), int(header["sform_code"]))
     try:
         header.check_fix(_silent, _REFUSED_FROM)
         dtype = header.get_data_dtype()
@@ -117,7 +142,7 @@ def read_header(beginning: bytes, assume_orientation: str | None) -> VolumeHeade
     except HeaderDataError as error:
         raise UnusableFileError("a damaged header", WHOLE_FILE, "copy or convert it again") from error
     _check_volume(dtype, shape)
-    affine, orientation = _orientation_of(header, assume_orientation)
+    affine, orientation = _orientation_of(header, codes, assume_orientation)
     return VolumeHeader(
         shape=(shape[0], shape[1], shape[2]),
         dtype=dtype,
@@ -127,6 +152,7 @@ def read_header(beginning: bytes, assume_orientation: str | None) -> VolumeHeade
         affine=affine,
         orientation=orientation,
         header=header,
+        codes=codes,
     )
 
 
@@ -173,9 +199,13 @@ def _check_magic(header: Any, length: int) -> None:
         raise UnusableFileError(seen, WHOLE_FILE, "convert .hdr and .img together to one .nii file")
 
 
-def _shape_of(header: Any) -> tuple[int, ...]:
+def _shape_of(header: Any, beginning: bytes) -> tuple[int, ...]:
     dim = [int(length) for length in header["dim"]]
     if not 1 <= dim[0] <= 7:
+        # nibabel tries the other byte order then, and reads 8 as 2048: the header's size says which one is right.
+        little, big = (int.from_bytes(beginning[:4], order) in _MAGIC_AT for order in ("little", "big"))
+        if little != big:
+            dim[0] = int(header.__class__(header.binaryblock, "<" if little else ">", check=False)["dim"][0])
         raise UnusableFileError(f"dim[0] is {dim[0]} in its header", "3, the number of axes", CONVERT)
     shape = tuple(dim[1 : dim[0] + 1])
     if any(length < 0 for length in shape):
@@ -231,12 +261,14 @@ def _check_volume(dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
         raise UnusableFileError(f"shape {shape}", "a single 3-D volume", advice)
 
 
-def _orientation_of(header: Any, assume_orientation: str | None) -> tuple[np.ndarray, np.ndarray]:
+def _orientation_of(
+    header: Any, codes: OrientationCodes, assume_orientation: str | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the affine and nibabel's orientation array of the stored axes."""
     if int(header["qform_code"]) == 0 and int(header["sform_code"]) == 0:
         if assume_orientation is None:
             advice = "convert it from the original again, or set assume_orientation to what its axes point to"
-            raise UnusableFileError("no orientation (qform_code and sform_code are 0)", "a known orientation", advice)
+            raise UnusableFileError(f"no orientation ({codes})", "a known orientation", advice)
         return np.asarray(header.get_base_affine()), axcodes2ornt(assume_orientation)
     if int(header["sform_code"]) == 0 and not quaternion_excess(header) <= 3 * np.finfo(np.float32).eps:
         values = ", ".join(f"{float(header[f'quatern_{letter}']):.8g}" for letter in "bcd")

@@ -117,6 +117,8 @@ def _check_header(beginning: bytes, size: int, expected: tuple[int, ...]) -> tup
 def _no_npy(beginning: bytes, size: int, expected: tuple[int, ...], wanted: str) -> tuple[str, str, str]:
     """What a file is that does not begin as .npy files do; the pointers and archives first."""
     array = "a .npy array, " + wanted
+    if beginning and _MAGIC.startswith(beginning):
+        return f"cut off after {size} bytes", array, "copy or write the file again"
     if kind := wrong_kind(beginning, size):
         return kind.seen, array, kind.advice
     if looks_compressed(beginning):

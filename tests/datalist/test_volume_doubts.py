@@ -210,6 +210,22 @@ def test_warnings_for_what_is_no_structural_mri(tmp_path: Path, capsys: pytest.C
     assert "sub-04 eeg sub-04.npy: 488 bytes behind the array, another one" in said
 
 
+def test_a_code_of_orientation_that_nifti_does_not_know_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cohort(tmp_path)
+    path = tmp_path / "sub-02.nii.gz"
+    image = nib.load(path)
+    image.set_qform(image.affine, 1)
+    content = bytearray(nib.Nifti1Image(np.asarray(image.dataobj), image.affine, image.header).to_bytes())
+    content[252:254] = (99).to_bytes(2, "little")
+    path.write_bytes(gzip.compress(bytes(content)))
+    code, said = check(tmp_path, capsys, *DEEP)
+    assert code == 0 and "1 warning" in said
+    assert "sub-02 mri sub-02.nii.gz: qform_code is 99, which NIfTI does not know, sform_code is 2 in its" in said
+    assert "the code is taken for 0, as nibabel does, so the other orientation is used" in said
+
+
 def test_a_check_that_opens_no_file_names_those_that_hold_no_recording(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nibabel as nib
@@ -110,6 +112,81 @@ def test_a_wrong_name_or_a_wrong_way_of_saving_is_told(
     (tmp_path / name).write_bytes(content)
     problem = refusal(tmp_path / name)
     assert problem.seen.startswith(seen) and advice in problem.advice
+
+
+def with_field(name: str, value: float, order: str = "<") -> bytes:
+    """A scan in whose header one field was changed, in either byte order."""
+    image = nib.Nifti1Image(np.arange(60, dtype=np.int16).reshape(3, 4, 5), np.diag([2.0, 3, 4, 1]))
+    image.set_qform(np.diag([-1.0, 1, 1, 1]), 1)
+    header = image.header.as_byteswapped(order)
+    content = bytearray(nib.Nifti1Image(image.dataobj, image.affine, header).to_bytes())
+    dtype, place = header.structarr.dtype.fields[name][:2]
+    kind = dtype.base.newbyteorder(order)
+    content[place : place + kind.itemsize] = np.array(value, kind).tobytes()
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        (with_field("dim", 8), "dim[0] is 8 in its header"),
+        (with_field("dim", 8, ">"), "dim[0] is 8 in its header"),
+        (with_field("dim", -1), "dim[0] is -1 in its header"),
+        (with_field("vox_offset", 5000), "vox_offset is 5,000 in its header: the voxels would begin behind the end"),
+        (with_field("vox_offset", 1e30), "vox_offset is 1e+30 in its header: the voxels would begin behind the end"),
+        (with_field("vox_offset", 352)[:-7], "truncated or damaged"),
+    ],
+    ids=["dim", "dim, big-endian", "dim below 0", "offset", "offset out of all reason", "truncated"],
+)
+def test_a_wrong_header_gets_its_true_reason(tmp_path: Path, content: bytes, seen: str) -> None:
+    for name, written in (("a.nii", content), ("a.nii.gz", gzip.compress(content))):
+        (tmp_path / name).write_bytes(written)
+        assert refusal(tmp_path / name).seen.startswith(seen)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("code", [99, -5])
+def test_a_code_of_orientation_that_nifti_does_not_know_counts_as_0(tmp_path: Path, order: str, code: int) -> None:
+    path = tmp_path / "a.nii"
+    path.write_bytes(with_field("sform_code", code, order))
+    volume = open_volume(path, "RAS", None)
+    assert volume.header.codes == (1, code) and volume.header.codes.unknown
+    np.testing.assert_array_equal(volume.header.affine, nib.load(path).affine)  # the qform's: left is right
+    assert volume.header.affine[0, 0] == -1
+    content = bytearray(with_field("sform_code", code, order))
+    content[252:254] = bytes(2)
+    path.write_bytes(content)
+    seen = f"no orientation (qform_code is 0, sform_code is {code}, which NIfTI does not know)"
+    assert refusal(path).seen == seen
+
+
+def test_a_file_that_is_cut_off_early_is_said_to_be(tmp_path: Path) -> None:
+    whole = gzip.compress(scan())
+    for length in (2, 10, 11, 15, 30):
+        (tmp_path / "a.nii.gz").write_bytes(whole[:length])
+        assert refusal(tmp_path / "a.nii.gz").seen == f"cut off after {length} bytes, within its header"
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(b""))
+    assert refusal(tmp_path / "a.nii.gz").seen == "gzip of an empty file"
+    (tmp_path / "a.npy").write_bytes(scalogram()[:4])
+    assert refusal(tmp_path / "a.npy").seen == "cut off after 4 bytes"
+
+
+def test_a_header_of_python_2_is_read_without_a_warning_in_any_thread(tmp_path: Path) -> None:
+    content = scalogram()
+    old = content.replace(b"(6, 5, 3), }  ", b"(6L, 5L,3L),} ")
+    assert old != content and len(old) == len(content)
+    (tmp_path / "a.npy").write_bytes(content)
+    (tmp_path / "b.npy").write_bytes(old)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with ThreadPoolExecutor(4) as threads:
+            read = list(threads.map(lambda _: load_scalogram(tmp_path / "b.npy", SHAPE), range(50)))
+    expected = load_scalogram(tmp_path / "a.npy", SHAPE)
+    assert all(np.array_equal(values, expected) for values in read)
+    (tmp_path / "b.npy").write_bytes(old.replace(b"False", b"0L   "))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert refusal(tmp_path / "b.npy").seen == "a .npy file whose header is damaged"
 
 
 def test_an_archive_of_arrays_is_told_from_other_archives(tmp_path: Path) -> None:
