@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 
+from markupsafe import Markup, escape
+
+from monai_fusion.messages import visible
+
 
 def number(value: float | None, digits: int = 2) -> str:
     """A score, with a true minus sign; ``not defined`` if there is none."""
@@ -34,6 +38,7 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
-def unbroken(text: str) -> str:
-    """A sentence whose ``p = 0.004`` and ``95 %`` stay on one line."""
-    return text.replace("p = ", "p\u00a0=\u00a0").replace(" %", "\u00a0%")
+def unbroken(text: str) -> Markup:
+    """A sentence, as markup, whose ``p = 0.004`` and ``95 %`` stay on one line; what cannot be seen is written out."""
+    shown = str(escape(visible(text))).replace("p = ", "p&nbsp;=&nbsp;").replace(" %", "&nbsp;%")
+    return Markup(shown)  # noqa: S704 # escaped in the line before

@@ -91,7 +91,7 @@ def test_a_file_named_so_gives_no_participant(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
     with pytest.raises(InputError, match=re.escape(r'"sub-\u202e10_T1w.nii", expected a name such as')):
-        scan_folders(tmp_path / "eeg", tmp_path / "mri")
+        scan_folders([tmp_path / "eeg"], [tmp_path / "mri"])
 
 
 def test_a_page_writes_out_what_turns_its_direction_and_keeps_its_own_markup() -> None:
