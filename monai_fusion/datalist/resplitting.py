@@ -84,11 +84,6 @@ def split_datalist(file: Path, files: SplitFiles, options: SplitOptions, extend:
     refuse_to_replace(files, options)
     document = read_document(file, require_files=False)
     older = None if extend is None else read_document(extend, require_files=False).spelled_as(document.by_id)
-    in_use = [row for row in document.rows if row.in_use(options.allow_missing)]
-    unlabelled = [row.participant_id for row in in_use if row.fields.get("label") is None]
-    if unlabelled:
-        advice = 'add the label, or an "exclude" with the reason'
-        raise InputError(Problem(a_few(unlabelled), "label", "missing", advice=advice), heading=str(file))
     further = {name: None for row in document.rows for name in row.fields if name not in ENTRY_FIELDS}
     return split_and_write(document, older, options, files, tuple(further))
 

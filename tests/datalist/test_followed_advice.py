@@ -1,6 +1,5 @@
 """What a message advises is tried: every option, example and name that it gives makes the next outcome another one."""
 
-import json
 import random
 import re
 import shlex
@@ -12,60 +11,21 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.datalist.ambiguity import Ambiguity
 from monai_fusion.datalist.choosing import Choice, chosen
-
-PEOPLE = [f"sub-{number:02d}" for number in range(1, 15)]
-BUILD = "build --eeg-dir eeg --mri-dir mri --participants participants.csv --out list.json"
-BIDS = "build --bids bids --out list.json"
-Spoil = Callable[[], object]
-
-
-def touch(name: str) -> None:
-    path = Path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-
-
-def move(old: str, new: str) -> None:
-    Path(new).parent.mkdir(parents=True, exist_ok=True)
-    Path(old).rename(new)
-
-
-def edit(name: str, old: str, new: str, count: int = -1) -> None:
-    text = Path(name).read_text(encoding="utf-8")
-    assert old in text
-    Path(name).write_text(text.replace(old, new, count), encoding="utf-8")
-
-
-def write_cohort() -> None:
-    """Fourteen people, in two folders and as a BIDS dataset, and a right datalist of them."""
-    for number, name in enumerate(PEOPLE):
-        for path in (f"eeg/{name}_EO_seg0.npy", f"eeg/{name}_EC_seg0.npy", f"mri/{name}_T1w.nii.gz"):
-            touch(path)
-        touch(f"bids/{name}/anat/{name}_T1w.nii.gz")
-        touch(f"bids/derivatives/morlet/{name}_seg0.npy")
-        for table, sign in (("participants.csv", ","), ("bids/participants.tsv", "\t")):
-            with Path(table).open("a", encoding="utf-8") as stream:
-                row = (name, "MF"[number % 2], f"{20 + number}", f"f{number // 2}")
-                stream.write("" if number else sign.join(("participant_id", "gender", "age", "family")) + "\n")
-                stream.write(sign.join(row) + "\n")
-    rows = [
-        {"participant_id": name, "label": "MF"[number % 2], "eeg": f"eeg/{name}_*.npy", "mri": f"mri/{name}_T1w.nii.gz"}
-        for number, name in enumerate(PEOPLE)
-    ]
-    parts = {"training": rows[:6], "validation": rows[6:10], "test": rows[10:]}
-    document = {"target": "gender", "classes": ["M", "F"], "data_root": ".", **parts}
-    Path("right.json").write_text(json.dumps(document, indent=0), encoding="utf-8")
-
-
-def each(folder: str, name_of: Callable[[str], str]) -> None:
-    for path in sorted(Path(folder).iterdir()):
-        path.rename(path.with_name(name_of(path.name)))
-
-
-def options(command: str, added: str) -> str:
-    """The command with an option that replaces an older one of its name."""
-    name = added.split()[0]
-    return re.sub(rf" {name}(?: (?!--)\S+)*", "", command) + f" {added}"
+from tests.datalist.tried import (
+    BIDS,
+    BUILD,
+    PEOPLE,
+    Spoil,
+    each,
+    edit,
+    move,
+    options,
+    spoilt,
+    touch,
+    whole_path,
+    without,
+    write_cohort,
+)
 
 
 def misspelt(command: str, wrong: str, right: str) -> str:
@@ -148,21 +108,6 @@ WAYS: list[tuple[str, Callable[..., str]]] = [
 ]
 
 
-def without(command: str, names: object) -> str:
-    for name in filter(None, names):  # type: ignore[call-overload] # a list, or the groups of a match
-        command = re.sub(rf" {name}(?: (?!--)\S+)*", "", command)
-    return command
-
-
-def whole_path(command: str, name: str) -> str:
-    field = "mri" if name.endswith(".nii.gz") else "eeg"
-    text = Path("spoilt.json").read_text(encoding="utf-8")
-    Path("spoilt.json").write_text(
-        re.sub(rf'"{field}": ".*?"', f'"{field}": "{name}"', text, count=1), encoding="utf-8"
-    )
-    return command
-
-
 def twin() -> None:
     touch("mri/sub-01_T1w.nii")
 
@@ -206,11 +151,6 @@ def older_format(ending: str, people: list[str]) -> None:
 
 def three_classes() -> None:
     edit("participants.csv", "sub-03,M", "sub-03,D")
-
-
-def spoilt(old: str, new: str) -> None:
-    Path("spoilt.json").write_bytes(Path("right.json").read_bytes())
-    edit("spoilt.json", old, new, count=1)
 
 
 SPOILT: dict[str, tuple[str, Spoil, int]] = {
