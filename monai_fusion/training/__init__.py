@@ -12,11 +12,12 @@ from monai_fusion.training.early_stopping import EarlyStopping
 from monai_fusion.training.failures import FiniteCheck
 from monai_fusion.training.feature_reuse import FeatureReuse, check_feature_reuse
 from monai_fusion.training.inferer import PrecisionInferer
-from monai_fusion.training.interruption import GracefulStop, leave_interrupts_to_the_main_process
+from monai_fusion.training.interruption import GracefulStop
 from monai_fusion.training.reproducibility import EpochSeeding
 from monai_fusion.training.saving import ModelSaver, lower_is_better
 from monai_fusion.training.stages import Stage, StageHandler, StagePlan, parameter_groups
 from monai_fusion.training.time_limit import TimeLimit
+from monai_fusion.training.workers import prepare_worker
 
 __all__ = [
     "Checkpoints",
@@ -43,8 +44,8 @@ __all__ = [
     "check_class_weights",
     "check_feature_reuse",
     "class_weights",
-    "leave_interrupts_to_the_main_process",
     "lower_is_better",
     "parameter_groups",
+    "prepare_worker",
     "synchronize_batchnorm",
 ]

@@ -130,8 +130,3 @@ def deaf() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def leave_interrupts_to_the_main_process(worker: int) -> None:
-    """Let a worker of a DataLoader ignore Ctrl-C, which a terminal sends to all processes (``worker_init_fn``)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
