@@ -158,6 +158,15 @@ MESSAGES: list[tuple[Edit, str, str]] = [
         "one of the two lines names the other's file",
     ),
     (
+        line(
+            9,
+            '"eeg": "eeg/sub-900002_*.npy", "mri": "mri/sub-900002_T1w.nii.gz"',
+            '"eeg": "mri/sub-900002_T1w.nii.gz", "mri": "eeg/sub-900002_EO_seg0.npy"',
+        ),
+        "line 9, sub-900002 eeg: a NIfTI file, expected .npy: are eeg and mri swapped?",
+        "the MRI stands in the field `eeg`, the EEG in `mri`: exchange the two",
+    ),
+    (
         line(9, "eeg/sub-900002_*", "eeg/sub-90000[12]_*"),
         'line 9, sub-900002 eeg: "eeg/sub-900001_EO_seg0.npy" is named after another participant, sub-900001: '
         "is it the right file?",
