@@ -85,6 +85,11 @@ MESSAGES: list[tuple[Edit, str, str]] = [
         "a closing bracket was deleted with a line: write it again",
     ),
     (
+        line(7, " [", ""),
+        'line 7: "[" is missing after "training":',
+        "an opening bracket was deleted: write it again",
+    ),
+    (
         line(9, '"label"', '"lable"'),
         'line 9, sub-900002 lable: there is no such field: did you mean "label"? '
         '(If not, add "label": null; "lable" is then kept.)',
