@@ -193,9 +193,7 @@ def build(
     wrong.
 
     \b
-    monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri \\
-        --participants LEMON/participants.csv --id-column participant_id \\
-        --label-column gender --classes M F --out data_manifests/gender.json
+    monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri --participants people.csv --out gender.json
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.datalist.building import BuildOptions, build_datalist
     from monai_fusion.datalist.choosing import Choice
