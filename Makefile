@@ -37,7 +37,7 @@ demo: setup  ## synthetic cohort -> both training stages -> evaluation -> report
 	    --eeg-effect 2.5 --mri-effect 3.0 --overwrite
 	$(BIN)/monai-fusion datalist build --eeg-dir $(COHORT)/eeg --mri-dir $(COHORT)/mri \
 	    --participants $(COHORT)/participants.csv --id-column participant_id --label-column gender --classes M F \
-	    --out $(DEMO)/datalist.json --force
+	    --out $(DEMO)/datalist.json --force --yes
 	$(RUN) --config_file "['$(BUNDLE)/configs/train.yaml','$(BUNDLE)/configs/demo.yaml']" \
 	    --datalist $(DEMO)/datalist.json --output_dir $(DEMO)/run --seed $(SEED)
 	$(RUN) --config_file $(BUNDLE)/configs/evaluate.yaml \

@@ -212,9 +212,7 @@ def build(
     wrong.
 
     \b
-    monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri \\
-        --participants LEMON/participants.csv --id-column participant_id \\
-        --label-column gender --classes M F --out data_manifests/gender.json
+    monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri --participants people.csv --out gender.json
     monai-fusion datalist build --unlabelled --eeg-dir new/eeg --mri-dir new/mri --out new_people.json
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.datalist.building import BuildOptions, build_datalist

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from monai_fusion.datalist.reading import Examination, Requirements
     from monai_fusion.datalist.reporting import Finding
 
+_LEFT_OUT_SHOWN = 10
 _MOST_WORKERS = 8  # more of them wait for the disk, and each holds a volume
 
 
@@ -65,8 +66,8 @@ def check(
 ) -> None:
     """Check a datalist, and say everything that is wrong with it at once.
 
-    The fields, labels and splits are checked, and that every file exists. Exit code 0: nothing is wrong, though there
-    may be warnings; 2: something is.
+    The fields, labels and splits are checked, and that every file exists. Exit code 0: there are no problems, though
+    there may be warnings; 2: there are.
     """
     from monai_fusion.datalist.reading import Requirements, examine_datalist
     from monai_fusion.datalist.reporting import DatalistError
@@ -97,15 +98,16 @@ def check(
         _print_hollow(hollow)
         raise DatalistError(problems, heading=str(file))
     else:
-        _print_summary(examination)
+        _print_summary(examination, len(warnings) + len(hollow))
         _print_warnings(warnings)
         _print_hollow(hollow)
 
 
-def _print_summary(examination: Examination) -> None:
-    from monai_fusion.datalist.wording import counted
+def _print_summary(examination: Examination, warnings: int) -> None:
+    from monai_fusion.datalist.wording import a_few, counted
 
-    say(f"{examination.path}: nothing is wrong")
+    found = f"no problems, {counted(warnings, 'warning')}" if warnings else "nothing is wrong"
+    say(f"{examination.path}: {found}")
     for section, counts in _counts(examination).items():
         by_class = [f"{number} {name}" for name, number in counts["classes"].items()]
         by_class += [f"{counts['unlabelled']} without a label"] if counts["unlabelled"] else []
@@ -113,6 +115,9 @@ def _print_summary(examination: Examination) -> None:
         of_them = f", {with_one} of them with one recording only" if with_one else ""
         classes = f" ({', '.join(by_class)})" if by_class else ""
         say(f"  {section}: {counted(counts['participants'], 'participant')}{classes}{of_them}")
+    if examination.left_out:
+        reasons = (f"{row.participant_id}: {row.entry.exclude}" for row in examination.left_out)
+        say(f"  left out: {len(examination.left_out)} ({a_few(reasons, _LEFT_OUT_SHOWN)})")
     if all(found.row.entry.label is None for found in examination.participants):
         model = "" if examination.head.classes else "; the classes are those of the model"
         say(f"Nobody has a label: this list is for monai-fusion predict, not for a training or an evaluation{model}")
@@ -143,7 +148,7 @@ def _print_hollow(notes: Sequence[Finding]) -> None:
 
 
 def _print_json(examination: Examination, problems: Sequence[Finding], warnings: Sequence[Finding]) -> None:
-    """One object on stdout; its shape is described in docs/datalist_check.md."""
+    """One object on stdout; its shape is described in docs/checking_a_datalist.md."""
     report = {
         "file": str(examination.path),
         "ok": not problems,
@@ -151,6 +156,10 @@ def _print_json(examination: Examination, problems: Sequence[Finding], warnings:
         "warnings": len(warnings),
         "findings": [finding.as_json() for finding in (*problems, *warnings)],
         "sections": _counts(examination),
+        "left_out": [
+            {"participant_id": row.participant_id, "section": row.section, "reason": row.entry.exclude}
+            for row in examination.left_out
+        ],
     }
     answer_json(report)
     if problems:

@@ -151,6 +151,24 @@ def _spare_or_text(name: str, endings: Sequence[str], modality: Modality) -> Kin
     return None
 
 
+def format_by_ending(name: str, modality: Modality) -> tuple[str, str] | None:
+    """What kind of file a name in lower case says by its ending, if it is known and not read, and what to do with it.
+
+    Args:
+        name: The name of a file, or a path, in lower case.
+        modality: As which recording it is named.
+    """
+    name = name.rpartition("/")[2]
+    endings = [name[index:] for index, sign in enumerate(name) if sign == "."]
+    formats = {**_EITHER, **(_MRI if modality == "mri" else _EEG)}
+    if ending := next((each for each in endings if each in formats), None):
+        called, advice = formats[ending]
+        return f"a file of the format {called or ending}", advice
+    if endings and endings[-1] in _ABOUT:
+        return f"a {endings[-1]} file", "it is no recording: write the recording's file, or a narrower pattern"
+    return None
+
+
 def instead(aside: Sequence[Aside]) -> tuple[str, str]:
     """What is there where no recording is: ``, but 14 .mgz files``, and the advice; empty if nothing is."""
     kinds = Counter(each.kind for each in aside).most_common(3)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.text_edits import PATH_FIELDS, Edit, path_edits, with_edits
 from monai_fusion.datalist.wording import quoted
 
@@ -34,6 +35,7 @@ _BARE = re.compile(rf"[^\s,:;=\[\]{{}}\"'{_CURLY}]+")
 _COMMENT = re.compile(r"//[^\n\r]*|#[^\n\r]*|/\*.*?\*/", re.DOTALL)
 _SIGN_OR_END = re.compile(r"\s*(?:[,:\]}]|$)")
 _COLON = re.compile(r"\s*[:=]")
+_REST_OF_A_LIST = re.compile(r'(?:\s*,\s*"[^"\\\n\r]*")*\s*\]')
 _LINE_END = re.compile(r"[\n\r]")
 _JSON_SPACE = " \t\r\n"
 _ODD_SPACE = re.compile(r"[^\S \t\r\n]+|[\u200b\u200c\u200d\u2060\ufeff]+")
@@ -61,12 +63,14 @@ class Fault:
         cause: What it probably is, and what to do, in words.
         edits: What makes JSON of it; none where the reader could not go on.
         safe: Whether the edits change nothing of what the file says, so that a program may make them.
+        in_line: Whether the column says more than the line.
     """
 
     at: int
     cause: str
     edits: tuple[Edit, ...] = ()
     safe: bool = True
+    in_line: bool = True
 
 
 def find_faults(text: str) -> list[Fault]:
@@ -96,6 +100,8 @@ class _Level:
     bracket: str
     at: int
     name: str = ""  # of the field whose value is being read; lists inherit it
+    colon: int = -1  # where the colon before the value that was read last stands
+    before: str = ""  # the name of the field before that one
 
 
 class _Reader:
@@ -125,7 +131,9 @@ class _Reader:
     def _read_value(self) -> None:
         sign = self.text[self.at]
         level = self._levels[-1] if self._levels else None
-        if sign in _PAIRS:
+        if self._lacks_its_list(sign):
+            self._open_a_list(self._levels[-1].name, self._levels[-1].colon)
+        elif sign in _PAIRS:
             self._read_whole(sign)
         elif level is not None and level.bracket == "[" and sign in ",]}":
             self._read_no_element(sign)
@@ -138,6 +146,16 @@ class _Reader:
             self._after_value()
         else:
             self._read_bare_value()
+
+    def _lacks_its_list(self, sign: str) -> bool:
+        """Whether rows, or the end of a list, follow a part's name at once: its opening bracket was deleted."""
+        return len(self._levels) == 1 and self._levels[0].name in SECTIONS and sign in "{]"
+
+    def _open_a_list(self, name: str, colon: int) -> None:
+        cause = f"{quoted('[')} is missing after {quoted(name)}:"
+        self.faults.append(Fault(colon, cause, (Edit(colon + 1, colon + 1, " ["),), safe=False, in_line=False))
+        self._levels.append(_Level("[", colon, name))
+        self._read = self._read_value
 
     def _read_no_element(self, sign: str) -> None:
         if sign == ",":
@@ -171,7 +189,7 @@ class _Reader:
             self._stop(self.at, "the name of the field is missing before the colon")
         elif sign in "\"'" or sign in _CURLY:
             start = self.at
-            self._levels[-1].name = ""
+            self._levels[-1].before, self._levels[-1].name = self._levels[-1].name, ""
             self._read_string()
             self._levels[-1].name = self.text[start + 1 : self._end - 1]
             self._read = self._read_colon
@@ -180,9 +198,16 @@ class _Reader:
 
     def _read_colon(self) -> None:
         sign = self.text[self.at]
+        level = self._levels[-1]
         if sign == ":":
+            level.colon = self.at
             self._take(1)
+        elif sign in ",]" and level.before and _REST_OF_A_LIST.match(self.text, self.at):
+            cause = f"{quoted('[')} is missing after {quoted(level.before)}:"
+            self.faults.append(Fault(level.colon, cause, in_line=False))
+            raise _Stop
         elif sign == "=":
+            level.colon = self.at
             self._fault(self.at, "a colon (:) stands here in JSON", Edit(self.at, self.at + 1, ":"))
             self._take(1)
         elif sign in ",]}":
@@ -190,6 +215,7 @@ class _Reader:
         elif self.at == self._end:
             self._stop(self.at, QUOTE_TROUBLE)
         else:
+            level.colon = self._end - 1
             self._fault(self.at, NO_COLON, Edit(self._end, self._end, ":"))
         self._read = self._read_value
 

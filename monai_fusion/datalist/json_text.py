@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from monai_fusion.datalist.json_faults import Fault, find_faults, mended
 from monai_fusion.datalist.locating import Places
+from monai_fusion.datalist.other_kinds import binary_kind, text_kind
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.wording import quoted
 
@@ -68,9 +69,13 @@ def read_json(path: Path) -> JsonFile:
 
 def parse_bytes(content: bytes) -> JsonFile:
     """Like `read_json`, for what stands in the file."""
+    if (kind := binary_kind(content)) is not None:
+        return _unreadable(kind)
     text, encoding, findings = _decoded(content)
     if not encoding:
         return _unreadable(*findings)
+    if (kind := text_kind(text)) is not None:
+        return _unreadable(kind)
     parsed = parse_json(text)
     return replace(parsed, encoding=encoding, findings=(*findings, *parsed.findings), content=content)
 
@@ -165,7 +170,8 @@ def _faults_told(text: str, faults: tuple[Fault, ...]) -> Iterator[Finding]:
             names = _PARTICIPANT.findall(text, start, min(end, start + _ROW_AT_MOST))
             who = names[0] if len(names) == 1 else None  # not if several rows stand in one line
             finding = Finding(who or "", advice=fault.cause, group="json", participant_id=who)
-            yield _pointing(finding, text, places, fault.at)
+            pointing = _pointing(finding, text, places, fault.at)
+            yield pointing if fault.in_line else replace(pointing, column=None)
 
 
 def _pointing(finding: Finding, text: str, places: Places, at: int) -> Finding:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monai_fusion.datalist import rules
 from monai_fusion.datalist.elsewhere import on_other_systems
+from monai_fusion.datalist.endings import wrong_endings
 from monai_fusion.datalist.files import natural_key, on_disk
 from monai_fusion.datalist.finding import FileFinder
 from monai_fusion.datalist.json_text import JsonFile, read_json
@@ -29,6 +30,11 @@ class ParticipantFiles:
     eeg: frozenset[str]
     mri: str | None
 
+    def needed(self, fields: Sequence[str]) -> dict[str, Collection[str]]:
+        """The files of these fields."""
+        files = {"eeg": self.eeg, "mri": frozenset() if self.mri is None else frozenset({self.mri})}
+        return {field: files[field] for field in fields}
+
 
 @dataclass(frozen=True, slots=True)
 class Examination:
@@ -43,6 +49,7 @@ class Examination:
         problems: Everything that is wrong, by kind and line.
         warnings: What is worth a look, and does not keep the datalist from being used.
         json: The file as it was read.
+        left_out: The rows of the sections with an ``exclude`` reason.
     """
 
     path: Path
@@ -53,6 +60,7 @@ class Examination:
     problems: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
     json: JsonFile
+    left_out: tuple[Row, ...] = ()
 
     def datalist(self) -> Datalist:
         """The datalist as the training code needs it.
@@ -194,6 +202,8 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
         findings += [Finding(WHOLE_FILE, "data_root", seen, group="files", place=("data_root",)), *finder.refusals]
     else:
         findings += finder.findings if asked.files else finder.refusals
+        if asked.files:
+            findings += wrong_endings([(each.row, each.needed(needed)) for each in participants], finder.is_file)
     findings += _backslashes(head, finder)
     findings += on_other_systems((found.row, *found.eeg, found.mri) for found in participants)
     if file.readable and not misfits:  # a section may be empty only because its rows could not be read
@@ -201,7 +211,8 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
     ordered = in_order(_with_lines(findings, file))
     errors = tuple(finding for finding in ordered if not finding.warning)
     warnings = tuple(finding for finding in ordered if finding.warning)
-    return Examination(path, head, root, wanted, participants, errors, warnings, file)
+    left_out = tuple(row for row in rows if row.entry.exclude is not None and row.section in wanted)
+    return Examination(path, head, root, wanted, participants, errors, warnings, file, left_out)
 
 
 def folder_of(path: Path, data_root: str) -> Path:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from monai_fusion.datalist.other_kinds import json_kind
 from monai_fusion.datalist.reporting import NO_SUCH_FIELD, WHOLE_FILE, Finding, Place
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry, turning_sign
 from monai_fusion.datalist.spelling import by_nfc
@@ -81,6 +82,8 @@ def validate(document: Any) -> tuple[DatalistFile, list[Row], list[Finding]]:
 
     A field of the head that does not fit has its default value in the head.
     """
+    if (kind := json_kind(document)) is not None:
+        return DatalistFile(), [], [kind]
     if not isinstance(document, Mapping):
         return DatalistFile(), [], [Finding(WHOLE_FILE, seen=_described(document), wanted="an object: { ... }")]
     head, findings = _head({name: value for name, value in document.items() if name not in SECTIONS})

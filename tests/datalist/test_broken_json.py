@@ -125,6 +125,26 @@ BROKEN_TEXT: list[tuple[Callable[[str], str], str, str]] = [
     ),
     (lambda t: t.replace("    {", "    ", 1), 'line 8, column 5, sub-01: "{" is missing before this', '"'),
     (
+        lambda t: t.replace('"training": [', '"training":'),
+        'line 7: "[" is missing after "training":',
+        ":",
+    ),
+    (
+        lambda t: t.replace('"training": [', '"training" '),
+        'line 7: "[" is missing after "training":',  # and so is a colon, which is told below
+        '"',
+    ),
+    (
+        lambda t: t.replace('"classes": ["M"', '"classes": "M"'),
+        'line 5: "[" is missing after "classes":',
+        ":",
+    ),
+    (
+        lambda t: t.replace('"eeg": "eeg/sub-01_*.npy"', '"eeg": "a.npy", "b.npy", "c.npy"]', 1),
+        'line 8, sub-01: "[" is missing after "eeg":',
+        ":",
+    ),
+    (
         lambda t: t + "}",
         "line 22, column 1: there is a closing bracket too many, or an opening one is missing before it",
         "}",
@@ -240,7 +260,7 @@ SAID: list[tuple[Callable[[str], str | bytes], str]] = [
         lambda t: t.replace("Eight", "M\u00fcller").encode("cp1252"),
         "line 3, column 13: text that is not UTF-8: in the editor, save the file as UTF-8",
     ),
-    (lambda t: b"PK\x03\x04\x00\x00", "this is not a text file, expected a datalist file (.json)"),
+    (lambda t: b"\x01\x02\x00\x00", "this is not a text file, expected a datalist file (.json)"),
 ]
 
 
@@ -267,6 +287,20 @@ def test_a_fault_that_hides_what_was_meant_ends_the_reading_there() -> None:
     parsed = parse_json('{"classes": ["M", "F], "name": 1,, "training": [],}')
     assert not parsed.readable
     assert [found.column for found in parsed.findings] == [25]
+
+
+def test_behind_a_deleted_bracket_of_a_part_the_rows_are_read_all_the_same(
+    document: Document, save: Callable[[Any], Path]
+) -> None:
+    document["training"][1]["label"] = "female"
+    document["validation"] = []
+    text = save(document).read_text(encoding="utf-8")
+    path = save(text.replace('"training": [', '"training":').replace('"validation": []', '"validation": ]'))
+    assert [str(found) for found in check_datalist(path)] == [
+        'line 7: "[" is missing after "training":',
+        'line 12: "[" is missing after "validation":',
+        'line 9, sub-02 label: "female", expected "M" or "F": did you mean "F"?',
+    ]
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,11 @@ MESSAGES: list[tuple[Edit, str, str]] = [
         "a closing bracket was deleted with a line: write it again",
     ),
     (
+        line(7, " [", ""),
+        'line 7: "[" is missing after "training":',
+        "an opening bracket was deleted: write it again",
+    ),
+    (
         line(9, '"label"', '"lable"'),
         'line 9, sub-900002 lable: there is no such field: did you mean "label"? '
         '(If not, add "label": null; "lable" is then kept.)',
@@ -156,6 +161,15 @@ MESSAGES: list[tuple[Edit, str, str]] = [
         'line 9, sub-900002 mri: "mri/sub-900001_T1w.nii.gz" is also a file of sub-900001 (line 8): '
         "correct the path, or the pattern that is too wide, of one of them",
         "one of the two lines names the other's file",
+    ),
+    (
+        line(
+            9,
+            '"eeg": "eeg/sub-900002_*.npy", "mri": "mri/sub-900002_T1w.nii.gz"',
+            '"eeg": "mri/sub-900002_T1w.nii.gz", "mri": "eeg/sub-900002_EO_seg0.npy"',
+        ),
+        "line 9, sub-900002 eeg: a NIfTI file, expected .npy: are eeg and mri swapped?",
+        "the MRI stands in the field `eeg`, the EEG in `mri`: exchange the two",
     ),
     (
         line(9, "eeg/sub-900002_*", "eeg/sub-90000[12]_*"),

@@ -291,7 +291,7 @@ def test_the_command_tells_errors_from_warnings_and_prints_json_for_programs(
     (tmp_path / "list.json").write_text(json.dumps({"classes": ["M", "F"], "training": rows}), encoding="utf-8")
     code, out, err = check("--deep")
     assert code == 0
-    assert "nothing is wrong" in out
+    assert "no problems, 2 warnings" in out
     assert (
         "2 warnings, with which a run still starts:\nWhat is in the files:\n  line 1, a eeg a.npy: electrode 5" in err
     )

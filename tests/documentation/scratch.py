@@ -1,0 +1,110 @@
+"""What the pages of the documentation take for granted: small cohorts under the names that they use."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from monai_fusion.workflow.manifest import config_digest
+from tests.documentation.pages import ROOT
+from tests.support import write_volume
+
+AGES = ("20-25", "25-30", "60-65", "65-70")
+PEOPLE = 24
+_CONFIGS = ROOT / "bundles/brain_eeg_mri_classification/configs"
+
+
+def write_cohorts(folder: Path) -> None:
+    """``LEMON``, ``site2``, the BIDS datasets ``my_study`` and ``ds000221``, and tables beside them."""
+    tables = []
+    for number, name in enumerate(("LEMON", "site2")):
+        ids = [f"sub-{number + 1}{index:05d}" for index in range(PEOPLE)]
+        rows = [f"{one},{'MF'[index % 2]},{AGES[index // 2 % 4]}" for index, one in enumerate(ids)]
+        tables.append(rows)
+        for kind in ("eeg", "mri"):
+            (folder / name / kind).mkdir(parents=True)
+        for index, one in enumerate(ids):
+            _scalogram(folder / name / f"eeg/{one}_EO_seg0.npy", 100 * number + index)
+            write_volume(folder / name / f"mri/{one}_T1w.nii.gz", 100 * number + index, (24, 26, 28))
+        _table(folder / name / "participants.csv", rows)
+    _table(folder / "both.csv", [row for rows in tables for row in rows])
+    _bids(folder / "my_study", folder / "my_study/derivatives/scalograms", "gender", "")
+    _bids(folder / "ds000221", folder / "scalograms", "age (5-year bins)", "sub-0323")
+    (folder / "data_manifests").mkdir()
+    pairs = [f"sub-0323{index:02d},sub-{index:02d}" for index in range(PEOPLE)]
+    (folder / "name_match.csv").write_text("\n".join(["INDI_ID,Initial_ID", *pairs]) + "\n", encoding="utf-8")
+
+
+def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
+    """Datalists and runs that a page begins with, as far as its own commands do not make them."""
+    rows = [
+        {
+            "participant_id": f"sub-1{index:05d}", "label": "MF"[index % 2], "eeg": f"eeg/sub-1{index:05d}_*.npy",
+            "mri": f"mri/sub-1{index:05d}_T1w.nii.gz", "age": AGES[index // 2 % 4],
+        }
+        for index in range(PEOPLE)
+    ]  # fmt: skip
+    head = {"name": "cohort", "target": "gender", "classes": ["M", "F"]}
+    parts = {"training": rows[8:], "validation": rows[4:8], "test": rows[:4]}
+    new = {"test": [{**row, "label": None} for row in rows[:4]]}
+    for name in ("gender.json", "my_cohort.json", "my.json", "cohort.json", "moved/gender.json"):
+        if name not in made:
+            _datalist(folder / name, head, parts)
+    for name in ("new.json", "new_people.json"):
+        if name not in made:
+            _datalist(folder / name, head, new)
+    if "data_manifests/gender.json" not in made:
+        _datalist(folder / "data_manifests/gender.json", head, parts)
+    shutil.copy(_CONFIGS / "train.yaml", folder / "my_train.yaml")
+    for name in ("runs/first", "runs/demo/run", "runs/compare/ensemble", "runs/fold0"):
+        _run(folder, folder / name)
+
+
+def _scalogram(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, np.random.default_rng(seed).random((224, 224, 17), dtype=np.float32))
+
+
+def _table(path: Path, rows: list[str]) -> None:
+    path.write_text("\n".join(["participant_id,gender,age", *rows]) + "\n", encoding="utf-8")
+
+
+def _bids(root: Path, scalograms: Path, further: str, eeg_id: str) -> None:
+    lines = ["participant_id\tgender" + ("" if further == "gender" else f"\t{further}")]
+    for index in range(PEOPLE):
+        name = f"sub-{index:02d}"
+        (root / name / "anat").mkdir(parents=True)
+        write_volume(root / name / f"anat/{name}_T1w.nii.gz", 500 + index)
+        scalograms.mkdir(parents=True, exist_ok=True)
+        (scalograms / f"{f'{eeg_id}{index:02d}' if eeg_id else name}_EO_seg0.npy").write_bytes(b"\x93NUMPY")
+        lines.append(f"{name}\t{'MF'[index % 2]}" + ("" if further == "gender" else f"\t{AGES[index // 2 % 4]}"))
+    (root / "participants.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _datalist(path: Path, head: dict[str, object], parts: dict[str, list[dict[str, object]]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    root = "LEMON" if path.parent.name not in ("moved", "data_manifests") else "../LEMON"
+    path.write_text(json.dumps({**head, "data_root": root, **parts}, indent=1), encoding="utf-8")
+
+
+def _run(scratch: Path, folder: Path) -> None:
+    """A finished training and evaluation, as far as commands look at one without loading its model."""
+    shutil.copytree(ROOT / "tests/report/examples/two_classes", folder, dirs_exist_ok=True)
+    (folder / "recipe.json").write_text(json.dumps({"modalities": "both"}), encoding="utf-8")
+    (folder / "model.pt").write_bytes(b"")
+    train = {"path": str(_CONFIGS / "train.yaml"), "digest": config_digest(_CONFIGS / "train.yaml")}
+    epoch = {"epoch": 1, "stage": "A", "train_loss": 0.5, "cross_entropy": 0.25, "data_wait": 0.1, "seconds": 3.0}
+    manifest = {
+        "manifest": 1, "status": "finished",
+        "command": {
+            "folder": str(scratch), "config_files": [train], "options": {},
+            "overrides": {"datalist": "gender.json", "output_dir": folder.relative_to(scratch).as_posix()},
+        },
+        "versions": {"torch": "0.0"}, "data": {"training": {"digest": "aa"}}, "epochs": [epoch],
+        "weights": {"digest": "11", "parts": {"eeg_enc": "1", "mri_enc": "2", "head": "3"}},
+    }  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
