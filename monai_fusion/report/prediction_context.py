@@ -15,6 +15,7 @@ from monai_fusion.datalist import Datalist, Pattern, RecordingUse
 from monai_fusion.datalist.availability import pattern_of
 from monai_fusion.evaluation.calibration import Calibration
 from monai_fusion.evaluation.schema import Metrics
+from monai_fusion.evaluation.schema import Score as MetricsScore
 from monai_fusion.files import latest, write_atomically
 from monai_fusion.reading import read_json_object
 from monai_fusion.run_folder import MANIFEST_FILE, METRICS_FILE, PREDICTIONS_CONTEXT_FILE

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion import __version__
-from monai_fusion.datalist.availability import TITLES
+from monai_fusion.datalist.availability import TITLES, Pattern
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
 from monai_fusion.report.arrays import read_arrays
@@ -38,6 +38,7 @@ MOST_PICTURES = 500
 _ENOUGH_TO_FIT = 30  # participants: see evaluation/calibration.py
 _FEW_TESTED = 30
 _CLASS_LIST = 6
+_HAS: dict[Pattern, str] = {**TITLES, "both": "EEG and MRI"}
 
 
 def write_pages(folder: str | os.PathLike[str]) -> list[Path]:
@@ -184,7 +185,7 @@ def _rows(
                 probability=person.probabilities[1] if two else person.confidence,
                 threshold=each.threshold if two else None,
                 others=() if two else tuple(others[:2]),
-                recordings=TITLES[has],
+                recordings=_HAS[has],
                 weight=round(100 * person.gate) if has == "both" and math.isfinite(person.gate) else None,
                 turns=tuple(turns),
                 mri=mri_slice(mri[name]) if name in mri and has != "eeg" and place < MOST_PICTURES else None,
