@@ -186,11 +186,15 @@ def test_inference_needs_no_labels_and_agrees_with_evaluation(cohort: Cohort, ru
     content = json.loads(cohort.datalist.read_text(encoding="utf-8"))
     people = [{**row, "label": None} for row in content["test"]]
     unlabelled = cohort.datalist.with_name("new.json")
+    del content["classes"]  # they are the model's
     unlabelled.write_text(json.dumps({**content, "training": [], "validation": [], "test": people}))
     out = run_folder / "new"
     done = bundle_run("inference.yaml", datalist=unlabelled, model_dir=run_folder, output_dir=out)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not (out / "metrics.json").exists()
+    assert not (out / "metrics.json").exists() and not (out / "report.html").exists()
+    page = (out / "predictions.html").read_text(encoding="utf-8")
+    assert "The model is &#34;first&#34;" in page and page.count("<img ") == 2 * len(people)
+    assert (out / "predictions.xlsx").read_bytes().startswith(b"PK")
     columns = ("participant_id", "p(M)", "p(F)", "predicted", "gate")
     new = [tuple(row[name] for name in columns) for row in rows_of(out / "predictions.csv")]
     options = {"datalist": cohort.datalist, "model_dir": run_folder}
