@@ -21,7 +21,16 @@ from tests.report.page_reader import Page
 from tests.report.test_report_in_a_browser import STICKING_OUT, WIDTH
 from tests.support import write_datalist
 
-COLUMNS = ["participant_id", "label", "predicted", "correct", "p(M)", "p(F)", "p_network(M)", "p_network(F)"]
+COLUMNS = [
+    "participant_id",
+    "label",
+    "predicted",
+    "correct",
+    "probability_M",
+    "probability_F",
+    "network_M",
+    "network_F",
+]
 COLUMNS += ["threshold", "gate", "segments", "predicted_without_eeg", "predicted_without_mri"]
 Inference = Callable[..., Path]
 
@@ -70,7 +79,17 @@ def test_a_row_a_participant_with_class_probability_and_threshold(tmp_path: Path
 
 
 def test_more_than_two_classes_show_the_predicted_one_and_the_next(tmp_path: Path) -> None:
-    columns = ["participant_id", "label", "predicted", "p(a)", "p(b)", "p(c)", "threshold", "gate", "segments"]
+    columns = [
+        "participant_id",
+        "label",
+        "predicted",
+        "probability_a",
+        "probability_b",
+        "probability_c",
+        "threshold",
+        "gate",
+        "segments",
+    ]
     folder = write_rows(tmp_path / "new", [("sub-01", "", "b", 0.3, 0.6, 0.1, "", 0.5, 2)], columns)
     page = Page(write_predictions_page(folder)[0])
     assert body(page)[0]["Probability"] == "0.600 a 0.300 c 0.100"
