@@ -76,7 +76,7 @@ def write_predictions_page(folder: str | os.PathLike[str]) -> list[Path]:
     classes, people = read_predicted(folder)
     context = read_prediction_context(folder)
     page = render_predictions(folder, classes, people, context).encode("utf-8")
-    about = [*_about_model(context.model), *_about_decision(context.decision, classes, people), _NO_LABELS]
+    about = [*_about_model(context.model), *_about_decision(context.decision, classes, people), _about_labels(people)]
     table = workbook(people, classes, [_WHAT_IT_IS, *about])
     written = []
     for name, content in ((PREDICTIONS_PAGE_FILE, page), (PREDICTIONS_TABLE_FILE, table)):
@@ -108,7 +108,7 @@ def render_predictions(
             limits=[
                 *_about_model(model),
                 *_about_decision(context.decision, classes, people),
-                _NO_LABELS,
+                _about_labels(people),
                 *_about_recordings(people, model),
             ],
             counts=_counts(classes, people),
@@ -126,7 +126,6 @@ def render_predictions(
 
 
 _WHAT_IT_IS = "Predictions of research software, not a diagnosis: do not decide anything about a person with them."
-_NO_LABELS = "The true classes are not known here: how many of these predictions are right cannot be told."
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +271,13 @@ def _about_decision(
     if len(decision.target_prior) == len(classes) <= _CLASS_LIST:
         shares = ", ".join(f"{share:.0%} {name}" for name, share in zip(classes, decision.target_prior, strict=True))
         yield f"The probabilities are for people of whom {shares.replace('%', ' %')} are expected."
+
+
+def _about_labels(people: Sequence[PredictedPerson]) -> str:
+    known = sum(each.person.label is not None for each in people)
+    if not known:
+        return "The true classes are not known here: how many of these predictions are right cannot be told."
+    return f"The true classes of {known} of {len(people)} are known: metrics.json says how many predictions are right."
 
 
 def _about_recordings(people: Sequence[PredictedPerson], model: ModelFacts | None) -> Iterator[str]:
