@@ -136,12 +136,12 @@ def _predict_new(people: NewPeople, words: Sequence[str], dry_run: bool) -> None
     from monai_fusion.cli.new_people import plan_new_people, tell, write_list
     from monai_fusion.shipped_bundle import shipped_bundle
 
-    run, planned = plan_new_people(people, _relative(shipped_bundle() / "configs" / _CONFIGS["predict"]), words)
-    _refuse_results_of_others(run.knobs)
+    plan = plan_new_people(people, _relative(shipped_bundle() / "configs" / _CONFIGS["predict"]), words)
+    _refuse_results_of_others(plan.run.knobs)
     if not dry_run:
-        write_list(planned)
-    tell(planned, written=not dry_run)
-    _print_and_start(run.words, dry_run)
+        write_list(plan.planned)
+    tell(plan, written=not dry_run)
+    _print_and_start(plan.run.words, dry_run)
 
 
 def register(app: typer.Typer) -> None:

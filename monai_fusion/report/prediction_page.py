@@ -116,7 +116,9 @@ def render_predictions(
             rows=rows,
             classes=classes,
             threshold=thresholds.pop() if len(thresholds) == 1 and len(classes) == 2 else None,
-            pictures=any(row.mri or row.eeg for row in rows),
+            weighed=any(row.weight is not None for row in rows),
+            mri=any(row.mri for row in rows),
+            eeg=any(row.eeg for row in rows),
             most_pictures=MOST_PICTURES if len(people) > MOST_PICTURES else None,
             left_out=[(name, TITLES[pattern]) for name, pattern in context.left_out.items()],
             model=model,
@@ -224,6 +226,7 @@ def _about_model(model: ModelFacts | None) -> Iterator[str]:
         )
     else:
         yield from _about_test(model.own_test)
+    yield "People of another site, scanner, age or illness than those it learned from may be predicted worse."
 
 
 def _about_test(test: OwnTest) -> Iterator[str]:
@@ -237,7 +240,6 @@ def _about_test(test: OwnTest) -> Iterator[str]:
     yield f"On the {test.section} part, {people}, it had {' and '.join(told)}.{few}"
     if test.auroc is not None and test.auroc.interval is not None and test.auroc.interval[0] <= 0.5:
         yield "It is not shown to do better than chance: the interval of its AUROC holds 0.5."
-    yield "People of another site, scanner, age or illness than those it learned from may be predicted worse."
 
 
 def _score(score: Score) -> str:

@@ -60,6 +60,7 @@ def test_the_list_of_folders_is_kept_with_the_results_and_predicted(
     lines = out.splitlines()
     assert lines[0] == f"{Path('runs/new/datalist.json')}: 3 participants"
     assert lines[1] == "1 participant with an EEG but no MRI in it: sub-03"
+    assert lines[2] == "1 participant not predicted, the model needs what they lack: sub-03"
     assert lines[-1].startswith("python -m monai.bundle run --config_file ")
     assert "--datalist runs/new/datalist.json" in lines[-1].replace("\\", "/") and "--device cpu" in lines[-1]
     document = content("runs/new/datalist.json")
@@ -118,7 +119,7 @@ def test_a_model_of_one_recording_takes_people_who_have_that_one_alone(
 ) -> None:
     model(site, modalities="eeg", absence=True, allow_missing=False)
     code, out, _ = predict(capsys, "--eeg-dir", "eeg", "--output_dir", "runs/new")
-    assert code == 0 and out.splitlines()[-1].endswith("--allow_missing true")
+    assert code == 0 and out.splitlines()[-1].endswith("--allow_missing true") and "not predicted" not in out
     code, out, _ = predict(capsys, *FOLDERS, "--output_dir", "runs/both")
     assert code == 0 and "--allow_missing" not in out
     code, out, _ = predict(capsys, "--eeg", "eeg/sub-01_EO_seg0.npy", "--output_dir", "runs/one")

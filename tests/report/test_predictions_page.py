@@ -164,6 +164,16 @@ def test_pictures_are_those_of_the_participant_and_of_recordings_that_were_used(
     assert not without.root.all("img") and "MRI" not in body(without)[0]
 
 
+def test_of_a_model_of_the_eeg_there_is_no_weight_and_no_mri(tmp_path: Path) -> None:
+    folder = make_evaluation("unlabelled", tmp_path)
+    model = {"model": {"name": "eeg", "modalities": "eeg", "takes_missing": True}}
+    (folder / "predictions_data.json").write_text(json.dumps(model), encoding="utf-8")
+    page = Page(write_predictions_page(folder)[0])
+    assert list(body(page)[0]) == ["Participant", "Predicted", "Probability of F", "Recordings", "EEG"]
+    assert {line["Recordings"].split(" only")[0] for line in body(page)} == {"EEG"}
+    assert "from the EEG alone" in page.root.text and "MRI" not in page.section("participants").text
+
+
 def test_report_writes_the_page_that_fits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = make_evaluation("unlabelled", tmp_path)
     with pytest.raises(SystemExit) as ended:
