@@ -19,6 +19,7 @@ from monai_fusion.messages import answer, pasteable, say
 
 if TYPE_CHECKING:
     from monai_fusion.cli.new_people import NewPeople
+    from monai_fusion.datalist.trained_model import TrainedModel
     from monai_fusion.options.knobs import Knob
 
 _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -151,12 +152,12 @@ def _predict_new(people: NewPeople, words: Sequence[str], dry_run: bool) -> None
     from monai_fusion.cli.new_people import plan_new_people, tell, write_list
     from monai_fusion.shipped_bundle import shipped_bundle
 
-    run, planned = plan_new_people(people, _relative(shipped_bundle() / "configs" / _CONFIGS["predict"]), words)
-    _refuse_results_of_others(run.knobs)
+    plan = plan_new_people(people, _relative(shipped_bundle() / "configs" / _CONFIGS["predict"]), words)
+    _refuse_results_of_others(plan.run.knobs)
     if not dry_run:
-        write_list(planned)
-    tell(planned, written=not dry_run)
-    _print_and_start(run.words, dry_run)
+        write_list(plan.planned)
+    tell(plan, written=not dry_run)
+    _print_and_start(plan.run.words, dry_run)
 
 
 def register(app: typer.Typer) -> None:
@@ -215,19 +216,27 @@ def _check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> N
     Raises:
         InputError: There is no datalist, it is wrong, or a model or file of weights is not there.
     """
-    from monai_fusion.datalist import DatalistError, check_datalist
+    from monai_fusion.datalist.json_text import read_json
+    from monai_fusion.datalist.reading import Requirements, examine
+    from monai_fusion.datalist.reporting import DatalistError
+    from monai_fusion.datalist.trained_model import refuse_other_classes
     from monai_fusion.errors import InputError, Problem
 
     if not knobs["datalist"]:
         raise InputError(Problem("DATALIST", seen="not given", wanted="the path of a datalist (monai-fusion datalist)"))
     if name == "train":
         _check_weights(knobs)
-        sections, modalities = ["training", "validation", "test"], str(knobs["modalities"])
+        model, sections, modalities = None, ["training", "validation", "test"], str(knobs["modalities"])
     else:
-        sections, modalities = [str(knobs["section"])], _modalities_of_model(knobs)
+        model, sections = _model_of(knobs), [str(knobs["section"])]
+        modalities = "both" if model is None else model.modalities
     path = Path(str(knobs["datalist"])).expanduser()
-    if problems := check_datalist(path, sections, require_labels=require_labels, modalities=modalities):
-        raise DatalistError(problems, heading=str(path))
+    asked = Requirements(sections, labels=require_labels, modalities=modalities)
+    examination = examine(read_json(path), path, asked)
+    if examination.problems:
+        raise DatalistError(examination.problems, heading=str(path))
+    if model is not None:
+        refuse_other_classes(model, examination.head.classes, str(path), "classes")
 
 
 def _check_weights(knobs: dict[str, Any]) -> None:
@@ -239,8 +248,8 @@ def _check_weights(knobs: dict[str, Any]) -> None:
         raise InputError(Problem(name, f"'{file}'", "file not found", advice=advice) for name, file in missing.items())
 
 
-def _modalities_of_model(knobs: dict[str, Any]) -> str:
-    """Which recordings a trained model uses, as its recipe says; the run itself reads the rest of it.
+def _model_of(knobs: dict[str, Any]) -> TrainedModel | None:
+    """What the recipe of the trained model says; the run itself reads the rest of it. None if only the run knows it.
 
     Raises:
         InputError: There is no trained model, or its recipe is none.
@@ -250,8 +259,8 @@ def _modalities_of_model(knobs: dict[str, Any]) -> str:
     model = str(knobs["model_dir"])
     folder = Path(str(knobs["output_dir"]) if model == "@output_dir" else model).expanduser()
     if model.startswith("$") and not folder.exists():  # an expression of somebody's overlay
-        return "both"
-    return read_trained_model(folder).modalities
+        return None
+    return read_trained_model(folder)
 
 
 def _quiet(words: Sequence[str]) -> tuple[str, ...]:

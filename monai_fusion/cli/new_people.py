@@ -12,6 +12,7 @@ from monai_fusion.messages import say
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.building import BuildOptions
+    from monai_fusion.datalist.trained_model import TrainedModel
     from monai_fusion.datalist.unlabelled import UnlabelledList
     from monai_fusion.options.front import BundleRun
 
@@ -47,7 +48,22 @@ class NewPeople:
         return [f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name)]
 
 
-def plan_new_people(people: NewPeople, config: Path, words: Sequence[str]) -> tuple[BundleRun, UnlabelledList]:
+@dataclass(frozen=True, slots=True)
+class PredictionOfNewPeople:
+    """A list that is not written yet, and what is made of it.
+
+    Attributes:
+        run: The bundle run that predicts it.
+        planned: The list.
+        not_predicted: Ids in it who lack a recording that the model needs.
+    """
+
+    run: BundleRun
+    planned: UnlabelledList
+    not_predicted: tuple[str, ...]
+
+
+def plan_new_people(people: NewPeople, config: Path, words: Sequence[str]) -> PredictionOfNewPeople:
     """Make the list and the run that predicts it; nothing is written.
 
     Args:
@@ -58,6 +74,7 @@ def plan_new_people(people: NewPeople, config: Path, words: Sequence[str]) -> tu
     Raises:
         InputError: Something is wrong with the options, the model, the recordings, or another list is in the way.
     """
+    from monai_fusion.datalist.trained_model import read_trained_model
     from monai_fusion.datalist.unlabelled import plan_one, plan_unlabelled
     from monai_fusion.options.front import plan_run
 
@@ -69,14 +86,16 @@ def plan_new_people(people: NewPeople, config: Path, words: Sequence[str]) -> tu
         advice = "leave it out: everybody of the new list is in the part test"
         raise InputError(Problem("--section", seen=str(run.knobs["section"]), advice=advice))
     options = _options(people, run.knobs)
+    assert options.model is not None  # noqa: S101 # it is one of the knobs
     one = bool(people.eeg or people.mri)
     planned = plan_one(options, people.eeg, people.mri, people.id) if one else plan_unlabelled(options, everybody=True)
-    _check(planned, options)
+    model = read_trained_model(options.model)
+    _check(planned, model)
     _refuse_another_list(planned)
     words = [str(planned.path), *words]
-    if run.knobs["allow_missing"] is None and _takes_one_recording(options) and any(planned.lacking.values()):
+    if run.knobs["allow_missing"] is None and model.modalities != "both" and any(planned.lacking.values()):
         words += ["--allow_missing", "true"]  # a model of one recording has no use for the other
-    return plan_run(config, words), planned
+    return PredictionOfNewPeople(plan_run(config, words), planned, _not_predicted(planned, model, run.knobs))
 
 
 def write_list(planned: UnlabelledList) -> None:
@@ -96,17 +115,18 @@ def write_list(planned: UnlabelledList) -> None:
     write_text(planned.text, planned.path)
 
 
-def tell(planned: UnlabelledList, *, written: bool) -> None:
-    """Say who is in the list."""
+def tell(prediction: PredictionOfNewPeople, *, written: bool) -> None:
+    """Say who is in the list, and who of them is not predicted."""
     from monai_fusion.datalist.unlabelled import told_of_list
-    from monai_fusion.datalist.wording import counted
+    from monai_fusion.datalist.wording import a_few, counted
 
+    planned, lacking = prediction.planned, prediction.not_predicted
     not_written = "" if written else " (not written with --dry-run)"
     say(f"{planned.path}: {counted(planned.people, 'participant')}{not_written}")
     for line in told_of_list(planned):
         say(line)
-    if any(planned.lacking.values()):
-        say("predictions.html says who of those with one recording the model cannot predict")
+    if lacking:
+        say(f"{counted(len(lacking), 'participant')} not predicted, the model needs what they lack: {a_few(lacking)}")
     for note in planned.notes:
         say(f"note: {note}", err=True)
 
@@ -156,20 +176,20 @@ def _options(people: NewPeople, knobs: dict[str, Any]) -> BuildOptions:
     )
 
 
-def _takes_one_recording(options: BuildOptions) -> bool:
-    from monai_fusion.datalist.trained_model import read_trained_model
+def _not_predicted(planned: UnlabelledList, model: TrainedModel, knobs: dict[str, Any]) -> tuple[str, ...]:
+    """Who lacks a recording that the model needs; ``--allow_missing false`` needs both of everybody."""
+    eeg, mri = planned.lacking["eeg"], planned.lacking["mri"]
+    if knobs["allow_missing"] is False or (model.modalities == "both" and not model.learned_absence):
+        return (*eeg, *mri)
+    return {"both": (), "eeg": mri, "mri": eeg}[model.modalities]
 
-    return options.model is not None and read_trained_model(options.model).modalities != "both"
 
-
-def _check(planned: UnlabelledList, options: BuildOptions) -> None:
+def _check(planned: UnlabelledList, model: TrainedModel) -> None:
     """What `datalist check` would say of the list; it is told as of the recordings, because there is no file yet."""
     from monai_fusion.datalist.json_text import parse_json
     from monai_fusion.datalist.reading import Requirements, examine
-    from monai_fusion.datalist.trained_model import read_trained_model
 
-    modalities = "both" if options.model is None else read_trained_model(options.model).modalities
-    asked = Requirements(["test"], labels=False, modalities=modalities)
+    asked = Requirements(["test"], labels=False, modalities=model.modalities)
     found = examine(parse_json(planned.text), planned.path, asked)
     if found.problems:
         raise InputError(

@@ -268,8 +268,8 @@ def _table_rows(found: schema.Comparison) -> Iterable[list[Any]]:
 def _out_of_fold_rows(classes: Sequence[str], runs: Sequence[Said]) -> Iterable[list[Any]]:
     yield [
         *("participant_id", "fold", "seed", "variant", "label", "said"),
-        *(f"p({name})" for name in classes),
-        *(f"p_network({name})" for name in classes),
+        *(f"probability_{name}" for name in classes),
+        *(f"network_{name}" for name in classes),
     ]
     for said in runs:
         run = said.record.run

@@ -27,7 +27,7 @@ from monai_fusion.datalist.spelling import field_of, lookalike, nfc
 from monai_fusion.datalist.split_options import SplitOptions
 from monai_fusion.datalist.strata import ONLY_EEG, ONLY_MRI
 from monai_fusion.datalist.table import TableRow
-from monai_fusion.datalist.trained_model import read_trained_model
+from monai_fusion.datalist.trained_model import read_trained_model, refuse_other_classes
 from monai_fusion.datalist.validation import ENTRY_FIELDS
 from monai_fusion.datalist.wording import a_few, counted, misspelt, quoted
 from monai_fusion.errors import InputError, Problem, noted
@@ -189,14 +189,14 @@ def _with_classes_of_the_model(options: BuildOptions) -> BuildOptions:
         raise InputError(
             Problem("--model", seen="given", wanted="--unlabelled or --method test beside it", advice=advice)
         )
-    classes = read_trained_model(options.model, options.model_option).classes
-    given = label_rule(options.classes, (), options.bins).classes if options.classes or options.bins else classes
-    if given != classes:
-        option = "--class" if options.bins else "--classes"
-        seen, wanted = (" ".join(map(quoted, names)) for names in (given, classes))
-        advice = f"the classes of {options.model}, in its order"
-        raise InputError(Problem(option, seen=seen, wanted=wanted, advice=advice))
-    return options if options.bins else replace(options, classes=classes)
+    model = read_trained_model(options.model, options.model_option)
+    refuse_other_classes(model, classes_said(options), "--class" if options.bins else "--classes")
+    return options if options.bins else replace(options, classes=model.classes)
+
+
+def classes_said(options: BuildOptions) -> tuple[str, ...]:
+    """The classes that the options name; none if they name none."""
+    return label_rule(options.classes, (), options.bins).classes if options.classes or options.bins else ()
 
 
 def _built(options: BuildOptions, sources: Sources, older: Document | None) -> BuildResult:

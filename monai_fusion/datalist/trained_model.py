@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.availability import PATTERNS, Pattern
+from monai_fusion.datalist.wording import quoted
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE
@@ -58,6 +59,24 @@ def read_trained_model(folder: Path, option: str = "--model_dir") -> TrainedMode
     if not isinstance(recipe, dict) or not _are_names(recipe.get("classes")):
         raise InputError(Problem(str(path), seen="not a recipe of monai-fusion", advice=advice))
     return _told_by(recipe, folder)
+
+
+def refuse_other_classes(model: TrainedModel, said: Sequence[str], where: str, field: str = "") -> None:
+    """See that classes are the model's, in its order: its outputs have no names of their own.
+
+    Args:
+        model: The model.
+        said: The class names that somebody gave; none are no contradiction.
+        where: The option or file that gives them, for messages.
+        field: The field of it.
+
+    Raises:
+        InputError: They are others.
+    """
+    if said and tuple(said) != model.classes:
+        seen, wanted = (" ".join(map(quoted, names)) for names in (said, model.classes))
+        advice = f"the classes of {model.folder}, in their order"
+        raise InputError(Problem(where, field, seen, wanted, advice))
 
 
 def _told_by(recipe: Mapping[str, Any], folder: Path) -> TrainedModel:

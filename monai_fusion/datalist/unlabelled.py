@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.assembling import below, from_folder, pattern_or_paths, root_for
-from monai_fusion.datalist.building import BuildOptions, candidates
+from monai_fusion.datalist.building import BuildOptions, candidates, classes_said
 from monai_fusion.datalist.files import FilesBelow
-from monai_fusion.datalist.labels import label_rule
 from monai_fusion.datalist.near_misses import near_misses, told
 from monai_fusion.datalist.presets import preset, with_our_columns
 from monai_fusion.datalist.replacing import write_datalists
@@ -28,7 +27,7 @@ from monai_fusion.datalist.sources import (
     under_one_id,
 )
 from monai_fusion.datalist.table import ParticipantsTable, TableRow, read_participants_table
-from monai_fusion.datalist.trained_model import TrainedModel, read_trained_model
+from monai_fusion.datalist.trained_model import TrainedModel, read_trained_model, refuse_other_classes
 from monai_fusion.datalist.validation import ENTRY_FIELDS
 from monai_fusion.datalist.wording import a_few, misspelt, quoted
 from monai_fusion.datalist.writing import document_text
@@ -241,12 +240,11 @@ def _refuse_wrong_options(options: BuildOptions, model: TrainedModel | None) -> 
 
 def _classes(options: BuildOptions, model: TrainedModel | None) -> tuple[str, ...]:
     """The class names that are said; none if nobody says them: they are not made up."""
-    said = label_rule(options.classes, (), options.bins).classes if options.classes or options.bins else ()
-    if model is not None and said and said != model.classes:
-        seen, wanted = (" ".join(map(quoted, names)) for names in (said, model.classes))
-        option = "--class" if options.bins else "--classes"
-        raise InputError(Problem(option, seen=seen, wanted=wanted, advice=f"the classes of {model.folder}"))
-    return said if model is None else model.classes
+    said = classes_said(options)
+    if model is None:
+        return said
+    refuse_other_classes(model, said, "--class" if options.bins else "--classes")
+    return model.classes
 
 
 @dataclass(frozen=True, slots=True)

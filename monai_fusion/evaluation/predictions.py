@@ -126,7 +126,8 @@ def write_predictions(
 ) -> Path:
     """Write a CSV file, one row a participant; `docs/metrics.md` lists its columns.
 
-    What is not known is empty. Probabilities are written so that they read back exactly.
+    What is not known is empty. Probabilities are written so that they read back exactly. Where the classes' names are
+    letters and digits, so are the columns': R and Stata take them as they are.
 
     Args:
         predictions: One prediction a participant.
@@ -144,12 +145,12 @@ def write_predictions(
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         ["participant_id", "label", "predicted", "correct"]
-        + [f"p({name})" for name in classes]
-        + [f"p_network({name})" for name in classes]
+        + [f"probability_{name}" for name in classes]
+        + [f"network_{name}" for name in classes]
         + ["threshold", "gate", "segments", *([] if complete else ["recordings"]), "fold"]
         + [f"{kind}_without_{modality}" for modality in ("eeg", "mri") for kind in ("predicted", "change")]
-        + [f"stratum({name})" for name in strata]
-        + [f"p({name}|{condition})" for condition in conditions for name in classes]
+        + [f"stratum_{name}" for name in strata]
+        + [f"probability_{name}_in_{condition}" for condition in conditions for name in classes]
     )
     for row in predictions:
         removed = [_without(row, other, classes) for other in (row.without_eeg, row.without_mri)]

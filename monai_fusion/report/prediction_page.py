@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion import __version__
-from monai_fusion.datalist.availability import TITLES
+from monai_fusion.datalist.availability import TITLES, Pattern
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
 from monai_fusion.report.arrays import read_arrays
@@ -38,6 +38,7 @@ MOST_PICTURES = 500
 _ENOUGH_TO_FIT = 30  # participants: see evaluation/calibration.py
 _FEW_TESTED = 30
 _CLASS_LIST = 6
+_HAS: dict[Pattern, str] = {**TITLES, "both": "EEG and MRI"}
 
 
 def write_pages(folder: str | os.PathLike[str]) -> list[Path]:
@@ -75,7 +76,7 @@ def write_predictions_page(folder: str | os.PathLike[str]) -> list[Path]:
     classes, people = read_predicted(folder)
     context = read_prediction_context(folder)
     page = render_predictions(folder, classes, people, context).encode("utf-8")
-    about = [*_about_model(context.model), *_about_decision(context.decision, classes, people), _NO_LABELS]
+    about = [*_about_model(context.model), *_about_decision(context.decision, classes, people), _about_labels(people)]
     table = workbook(people, classes, [_WHAT_IT_IS, *about])
     written = []
     for name, content in ((PREDICTIONS_PAGE_FILE, page), (PREDICTIONS_TABLE_FILE, table)):
@@ -107,7 +108,7 @@ def render_predictions(
             limits=[
                 *_about_model(model),
                 *_about_decision(context.decision, classes, people),
-                _NO_LABELS,
+                _about_labels(people),
                 *_about_recordings(people, model),
             ],
             counts=_counts(classes, people),
@@ -115,7 +116,9 @@ def render_predictions(
             rows=rows,
             classes=classes,
             threshold=thresholds.pop() if len(thresholds) == 1 and len(classes) == 2 else None,
-            pictures=any(row.mri or row.eeg for row in rows),
+            weighed=any(row.weight is not None for row in rows),
+            mri=any(row.mri for row in rows),
+            eeg=any(row.eeg for row in rows),
             most_pictures=MOST_PICTURES if len(people) > MOST_PICTURES else None,
             left_out=[(name, TITLES[pattern]) for name, pattern in context.left_out.items()],
             model=model,
@@ -125,7 +128,6 @@ def render_predictions(
 
 
 _WHAT_IT_IS = "Predictions of research software, not a diagnosis: do not decide anything about a person with them."
-_NO_LABELS = "The true classes are not known here: how many of these predictions are right cannot be told."
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def _rows(
                 probability=person.probabilities[1] if two else person.confidence,
                 threshold=each.threshold if two else None,
                 others=() if two else tuple(others[:2]),
-                recordings=TITLES[has],
+                recordings=_HAS[has],
                 weight=round(100 * person.gate) if has == "both" and math.isfinite(person.gate) else None,
                 turns=tuple(turns),
                 mri=mri_slice(mri[name]) if name in mri and has != "eeg" and place < MOST_PICTURES else None,
@@ -224,6 +226,7 @@ def _about_model(model: ModelFacts | None) -> Iterator[str]:
         )
     else:
         yield from _about_test(model.own_test)
+    yield "People of another site, scanner, age or illness than those it learned from may be predicted worse."
 
 
 def _about_test(test: OwnTest) -> Iterator[str]:
@@ -237,7 +240,6 @@ def _about_test(test: OwnTest) -> Iterator[str]:
     yield f"On the {test.section} part, {people}, it had {' and '.join(told)}.{few}"
     if test.auroc is not None and test.auroc.interval is not None and test.auroc.interval[0] <= 0.5:
         yield "It is not shown to do better than chance: the interval of its AUROC holds 0.5."
-    yield "People of another site, scanner, age or illness than those it learned from may be predicted worse."
 
 
 def _score(score: Score) -> str:
@@ -271,6 +273,13 @@ def _about_decision(
     if len(decision.target_prior) == len(classes) <= _CLASS_LIST:
         shares = ", ".join(f"{share:.0%} {name}" for name, share in zip(classes, decision.target_prior, strict=True))
         yield f"The probabilities are for people of whom {shares.replace('%', ' %')} are expected."
+
+
+def _about_labels(people: Sequence[PredictedPerson]) -> str:
+    known = sum(each.person.label is not None for each in people)
+    if not known:
+        return "The true classes are not known here: how many of these predictions are right cannot be told."
+    return f"The true classes of {known} of {len(people)} are known: metrics.json says how many predictions are right."
 
 
 def _about_recordings(people: Sequence[PredictedPerson], model: ModelFacts | None) -> Iterator[str]:

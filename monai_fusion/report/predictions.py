@@ -20,7 +20,7 @@ from monai_fusion.run_folder import PREDICTIONS_FILE
 
 _MOST_CLASSES = 100  # a matrix of more cannot be drawn
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_PROBABILITY = re.compile(r"p\((.*)\)", re.DOTALL)
+_PROBABILITY = re.compile(r"probability_(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def read_participants(folder: Path) -> tuple[tuple[str, ...], list[Participant]]
 
 
 def _classes(columns: Sequence[str], path: Path) -> tuple[str, ...]:
-    """The class names: of the first columns in a row that are called p(...); later ones are of EEG conditions."""
+    """The class names: of the first columns in a row that are called so; later ones are of EEG conditions."""
     missing = [name for name in ("participant_id", "label", "predicted") if name not in columns]
     if missing:
         raise InputError(Problem(str(path), seen=f"no column {', '.join(missing)}", advice="evaluate again"))
@@ -102,9 +102,9 @@ def _classes(columns: Sequence[str], path: Path) -> tuple[str, ...]:
     first = next((place for place, match in enumerate(matches) if match), len(matches))
     found = tuple(match[1] for match in takewhile(bool, matches[first:]) if match)
     if len(found) < 2:
-        raise InputError(Problem(str(path), seen="fewer than two columns p(CLASS)", advice="evaluate again"))
+        raise InputError(Problem(str(path), seen="fewer than two columns probability_CLASS", advice="evaluate again"))
     if len(found) > _MOST_CLASSES or len(set(found)) < len(found):
-        seen = f"{len(found)} columns p(CLASS), {len(set(found))} of them different"
+        seen = f"{len(found)} columns probability_CLASS, {len(set(found))} of them different"
         raise InputError(Problem(str(path), seen=seen, wanted=f"at most {_MOST_CLASSES}, all different"))
     if any(_CONTROL.search(name) for name in found):
         raise InputError(Problem(str(path), seen="a class name with control characters", advice="evaluate again"))
@@ -139,8 +139,8 @@ def _participant(
         return None
 
     label, predicted = index("label"), index("predicted")
-    probabilities = tuple(number(f"p({one})") for one in classes)
-    network = tuple(number(f"p_network({one})") for one in classes if f"p_network({one})" in row)
+    probabilities = tuple(number(f"probability_{one}") for one in classes)
+    network = tuple(number(f"network_{one}") for one in classes if f"network_{one}" in row)
     gate = number("gate", missing=math.nan)
     if predicted is None:
         return None

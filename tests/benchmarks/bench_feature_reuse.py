@@ -49,7 +49,8 @@ def out_of_fold(folds: list[Path], folder: Path, epochs: int, **options: object)
         bundle(["evaluate.yaml"], **common, calibrate="false")
         with (run / "predictions.csv").open(encoding="utf-8", newline="") as stream:
             found |= {
-                row["participant_id"]: (row["label"] == "F", float(row["p(F)"])) for row in csv.DictReader(stream)
+                row["participant_id"]: (row["label"] == "F", float(row["probability_F"]))
+                for row in csv.DictReader(stream)
             }
         for large in (*run.glob("*.pt*"), *run.glob("checkpoints/*")):
             large.unlink()

@@ -138,7 +138,7 @@ def test_evaluation_predicts_each_test_participant_once(cohort: Cohort, run_fold
     test = read_datalist(cohort.datalist).records("test")
     rows = rows_of(run_folder / "predictions.csv")
     assert [row["participant_id"] for row in rows] == [record.participant_id for record in test]
-    assert all(float(row["p(M)"]) + float(row["p(F)"]) == pytest.approx(1) for row in rows)
+    assert all(float(row["probability_M"]) + float(row["probability_F"]) == pytest.approx(1) for row in rows)
     assert all(0 <= float(row["gate"]) <= 1 and row["segments"] == "2" for row in rows)
     metrics = json.loads((run_folder / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["participants"] == len(test) and metrics["section"] == "test"
@@ -151,12 +151,12 @@ def test_evaluation_predicts_each_test_participant_once(cohort: Cohort, run_fold
     assert all(warning in done.stdout + done.stderr for warning in metrics["warnings"])
     # 5 M and 6 F trained, drawn equally often: the probabilities are corrected to the cohort's shares.
     assert metrics["calibration"]["applied"] and metrics["calibration"]["target_prior"] == [5 / 11, 6 / 11]
-    odds = [float(row["p(F)"]) / float(row["p(M)"]) for row in rows]
-    network = [float(row["p_network(F)"]) / float(row["p_network(M)"]) for row in rows]
+    odds = [float(row["probability_F"]) / float(row["probability_M"]) for row in rows]
+    network = [float(row["network_F"]) / float(row["network_M"]) for row in rows]
     assert odds == pytest.approx([6 / 5 * each for each in network])
     # Two segments each, eyes open and closed; each modality was taken away once.
     assert [each["condition"] for each in metrics["conditions"]] == ["EC", "EO"]
-    assert all(float(row["p_network(F)"]) > 0 and row["p(F|EO)"] and row["change_without_mri"] for row in rows)
+    assert all(float(row["network_F"]) > 0 and row["probability_F_in_EO"] and row["change_without_mri"] for row in rows)
     assert metrics["modalities"]["reference_participants"] == len(rows)
     for name, arrays in (("embeddings.npz", {"eeg", "mri", "fused"}), ("thumbnails.npz", {"eeg", "mri"})):
         with np.load(run_folder / name, allow_pickle=False) as stored:
@@ -186,12 +186,16 @@ def test_inference_needs_no_labels_and_agrees_with_evaluation(cohort: Cohort, ru
     content = json.loads(cohort.datalist.read_text(encoding="utf-8"))
     people = [{**row, "label": None} for row in content["test"]]
     unlabelled = cohort.datalist.with_name("new.json")
+    del content["classes"]  # they are the model's
     unlabelled.write_text(json.dumps({**content, "training": [], "validation": [], "test": people}))
     out = run_folder / "new"
     done = bundle_run("inference.yaml", datalist=unlabelled, model_dir=run_folder, output_dir=out)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not (out / "metrics.json").exists()
-    columns = ("participant_id", "p(M)", "p(F)", "predicted", "gate")
+    assert not (out / "metrics.json").exists() and not (out / "report.html").exists()
+    page = (out / "predictions.html").read_text(encoding="utf-8")
+    assert "The model is &#34;first&#34;" in page and page.count("<img ") == 2 * len(people)
+    assert (out / "predictions.xlsx").read_bytes().startswith(b"PK")
+    columns = ("participant_id", "probability_M", "probability_F", "predicted", "gate")
     new = [tuple(row[name] for name in columns) for row in rows_of(out / "predictions.csv")]
     options = {"datalist": cohort.datalist, "model_dir": run_folder}
     bundle_run("evaluate.yaml", **options, output_dir=out / "check")

@@ -44,7 +44,7 @@ def predict(config: str, cohort: Cohort, model_dir: Path, output_dir: Path) -> n
     workflow.initialize()
     workflow.run()
     rows = rows_of(output_dir / "predictions.csv")
-    return np.array([[float(row[f"p_network({name})"]) for name in ("M", "F")] for row in rows])
+    return np.array([[float(row[f"network_{name}"]) for name in ("M", "F")] for row in rows])
 
 
 def test_an_ensemble_says_the_mean_of_what_its_members_say(cohort: Cohort, run_folder: Path, tmp_path: Path) -> None:

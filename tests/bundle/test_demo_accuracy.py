@@ -49,7 +49,7 @@ def test_the_demo_reaches_a_pooled_balanced_accuracy_of_070_over_three_seeds(tmp
         print(f"seed {seed}: accuracy {right:.3f} over {len(rows)} test participants, {seconds:.0f} s")
         truth += [row["label"] for row in rows]
         predicted += [row["predicted"] for row in rows]
-        females += [float(row["p(F)"]) for row in rows]
+        females += [float(row["probability_F"]) for row in rows]
     balanced = balanced_accuracy_score(truth, predicted)
     auroc = roc_auc_score([label == "F" for label in truth], females)
     print(f"pooled over {len(truth)}: balanced accuracy {balanced:.3f} (best possible 0.975), AUROC {auroc:.3f}")

@@ -95,7 +95,7 @@ def test_evaluation_inference_and_report_take_them_too(trained: Path, datalist: 
 
     new = trained / "new"
     evaluate("inference.yaml", datalist=datalist, model_dir=trained, output_dir=new)
-    columns = ("participant_id", "p(M)", "p(F)", "predicted", "gate", "recordings")
+    columns = ("participant_id", "probability_M", "probability_F", "predicted", "gate", "recordings")
     again = rows_of(new / "predictions.csv")
     assert [[row[name] for name in columns] for row in again] == [[row[name] for name in columns] for row in rows]
 

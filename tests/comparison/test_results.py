@@ -49,7 +49,7 @@ def test_the_numbers_are_those_of_the_out_of_fold_table(plan_of: Planner) -> Non
         assert variant.accuracy.value == pytest.approx(np.mean(hits))
         for fold in range(4):
             areas = [
-                roc_auc_score([row["label"] == "F" for row in here], [float(row["p(F)"]) for row in here])
+                roc_auc_score([row["label"] == "F" for row in here], [float(row["probability_F"]) for row in here])
                 for some in of_seeds
                 if (here := [row for row in some if row["fold"] == str(fold)])
             ]

@@ -83,7 +83,10 @@ def test_classes_and_target_are_those_of_the_model_in_its_order(site: Path, caps
     assert build(capsys, "--unlabelled", "--model", "runs/first")[0] == 0
     assert (content()["classes"], content()["target"]) == (["F", "M"], "sex")
     code, _, err = build(capsys, "--unlabelled", "--model", "runs/first", "--classes", "M", "F", "--force")
-    assert (code, err) == (2, 'error: --classes: "M" "F", expected "F" "M": the classes of runs/first\n')
+    assert (code, err) == (
+        2,
+        'error: --classes: "M" "F", expected "F" "M": the classes of runs/first, in their order\n',
+    )
 
 
 @pytest.mark.parametrize(
@@ -282,6 +285,16 @@ def test_labels_without_classes_are_no_list_of_people_to_be_predicted(
     Path("new.json").write_text(json.dumps(document), encoding="utf-8")
     code, _, err = call(capsys, "datalist", "check", "new.json", "--unlabelled")
     assert code == 2 and 'classes: missing, while the labels are "M"' in err
+
+
+def test_a_list_of_other_classes_is_refused_before_the_run_starts(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model_in(site / "runs/first")
+    assert build(capsys, "--unlabelled", "--classes", "M", "F")[0] == 0
+    code, _, err = call(capsys, "predict", "new.json", "--model_dir", "runs/first")
+    assert code == 2
+    assert err == 'error: new.json classes: "M" "F", expected "F" "M": the classes of runs/first, in their order\n'
 
 
 def test_people_in_another_part_are_found(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

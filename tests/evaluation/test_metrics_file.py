@@ -340,6 +340,6 @@ def test_the_page_lists_every_field_and_every_column(tmp_path: Path) -> None:
     fields = {name for part in (schema, *schema["$defs"].values()) for name in part["properties"]}
     list(written_files(tmp_path))
     head = (tmp_path / "3" / "predictions.csv").read_text(encoding="utf-8").splitlines()[0]
-    head = re.sub(r"\b[MF]\b", "CLASS", head).replace("|EC", "|CONDITION").replace("|EO", "|CONDITION")
-    columns = set(re.sub(r"stratum\(\w+\)", "stratum(FIELD)", head).split(","))
+    head = re.sub(r"_[MF]\b|_[MF](?=_in)", "_CLASS", head).replace("_in_EC", "_in_CONDITION")
+    columns = set(re.sub(r"stratum_\w+", "stratum_FIELD", head.replace("_in_EO", "_in_CONDITION")).split(","))
     assert fields | columns == listed

@@ -36,15 +36,15 @@ def test_the_table_reads_back_exactly(predictions: list[Prediction], tmp_path: P
     write_predictions(predictions, CLASSES, path)
     rows = rows_of(path)
     assert list(rows[0]) == [
-        *("participant_id", "label", "predicted", "correct", "p(M)", "p(F, other)", "p_network(M)"),
-        *("p_network(F, other)", "threshold", "gate", "segments", "fold"),
+        *("participant_id", "label", "predicted", "correct", "probability_M", "probability_F, other", "network_M"),
+        *("network_F, other", "threshold", "gate", "segments", "fold"),
         *("predicted_without_eeg", "change_without_eeg", "predicted_without_mri", "change_without_mri"),
     ]
     read = [
         Prediction(
             row["participant_id"],
             CLASSES.index(row["label"]) if row["label"] else None,
-            (float(row["p(M)"]), float(row["p(F, other)"])),
+            (float(row["probability_M"]), float(row["probability_F, other"])),
             float(row["gate"]),
             int(row["segments"]),
         )
@@ -79,19 +79,19 @@ def test_all_that_is_known_of_a_participant_stands_in_its_row(tmp_path: Path) ->
     expected = {
         "predicted": "F, other",
         "correct": "true",
-        "p_network(F, other)": "0.7",
+        "network_F, other": "0.7",
         "threshold": "0.35",
         "fold": "2",
         "predicted_without_eeg": "M",
         "predicted_without_mri": "F, other",
-        "stratum(age)": "20-25",
-        "p(F, other|EO)": "0.9",
+        "stratum_age": "20-25",
+        "probability_F, other_in_EO": "0.9",
     }
     assert {name: first[name] for name in expected} == expected
     assert float(first["change_without_eeg"]) == pytest.approx(0.1)
     assert float(first["change_without_mri"]) == pytest.approx(0.4)
     assert (second["predicted"], second["correct"]) == ("F, other", "false")
-    assert (second["p(M|EO)"], second["change_without_eeg"], second["stratum(age)"]) == ("", "", "not known")
+    assert (second["probability_M_in_EO"], second["change_without_eeg"], second["stratum_age"]) == ("", "", "not known")
 
 
 def test_pandas_reads_the_same_table(predictions: list[Prediction], tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_pandas_reads_the_same_table(predictions: list[Prediction], tmp_path: Pa
     write_predictions(predictions, CLASSES, path)
     table = pd.read_csv(path, dtype={"participant_id": str})
     assert table["participant_id"].tolist() == IDS
-    assert table["p(M)"].tolist() == pytest.approx([row.probabilities[0] for row in predictions], rel=1e-15)
+    assert table["probability_M"].tolist() == pytest.approx([row.probabilities[0] for row in predictions], rel=1e-15)
     assert table["label"].isna().tolist() == [row.label is None for row in predictions]
 
 
@@ -147,7 +147,7 @@ def test_calibrated_predictions_are_written_with_the_networks_own(tmp_path: Path
     calibration = Calibration((0.5, 0.5), (0.9, 0.1), threshold=0.2)
     ResultWriter(tmp_path, ["M", "F"], calibration)([Prediction("a", 1, (0.25, 0.75), 0.5, 1)])
     (row,) = rows_of(tmp_path / "predictions.csv")
-    assert float(row["p(F)"]) == pytest.approx(0.25) and row["p_network(F)"] == "0.75"
+    assert float(row["probability_F"]) == pytest.approx(0.25) and row["network_F"] == "0.75"
     assert (row["predicted"], row["threshold"]) == ("F", "0.2")
 
 

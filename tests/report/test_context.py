@@ -68,7 +68,8 @@ def test_an_evaluation_in_another_folder_knows_what_was_trained(tmp_path: Path) 
     (trained / "manifest.json").write_text('{"seed": 7}', encoding="utf-8")
     write_context(elsewhere, datalist, "test", trained)
     (elsewhere / "predictions.csv").write_text(
-        "participant_id,label,predicted,p(M),p(F),gate,segments\nsub-01,M,M,0.7,0.3,0.5,2\n", encoding="utf-8"
+        "participant_id,label,predicted,probability_M,probability_F,gate,segments\nsub-01,M,M,0.7,0.3,0.5,2\n",
+        encoding="utf-8",
     )
     assert read_results(elsewhere).manifest == {"seed": 7}
     (trained / "manifest.json").write_text('{"seed": 8}', encoding="utf-8")  # another training took the folder

@@ -160,7 +160,7 @@ def test_mistakes_come_with_the_most_confident_first_and_with_pictures(report_of
     folder = EXAMPLES / "two_classes"
     section = report_of("two_classes").section("mistakes")
     wrong = [row for row in rows_of(folder) if row["correct"] == "false"]
-    expected = sorted(wrong, key=lambda row: -float(row[f"p({row['predicted']})"]))
+    expected = sorted(wrong, key=lambda row: -float(row[f"probability_{row['predicted']}"]))
     assert [row[0] for row in table_of(section)[1:]] == [row["participant_id"] for row in expected]
     assert len(section.all("img", class_="mri")) == len(section.all("img", class_="eeg")) == len(wrong)
     assert f"{len(wrong)} of 26" in section.text
@@ -393,7 +393,7 @@ def test_one_class_or_one_participant_is_reported_as_far_as_it_goes(report_of: R
         ("sub-001,M,", "sub-001,X,", "sub-001 label: 'X', expected one of M, F"),
         ("sub-001,", "sub-000,", "sub-000: occurs twice"),
         ("participant_id,", "name,", "no column participant_id"),
-        (",p(F),", ",q(F),", "fewer than two columns p(CLASS)"),
+        (",probability_F,", ",q_F,", "fewer than two columns probability_CLASS"),
     ],
 )
 def test_a_table_that_is_not_right_is_refused(evaluation: Evaluation, old: str, new: str, said: str) -> None:
@@ -415,7 +415,7 @@ def test_a_probability_that_is_none_is_refused(evaluation: Evaluation, cell: str
     assert math.isfinite(float(cells[4]))
     cells[4] = cell
     path.write_text("\n".join([lines[0], ",".join(cells), *lines[2:]]), encoding="utf-8")
-    with pytest.raises(InputError, match=r"sub-000 p\(M\): '.*', expected a number from 0 to 1"):
+    with pytest.raises(InputError, match=r"sub-000 probability_M: '.*', expected a number from 0 to 1"):
         write_report(path.parent)
 
 
