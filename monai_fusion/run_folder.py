@@ -12,6 +12,7 @@ EMBEDDINGS_FILE = "embeddings.npz"
 THUMBNAILS_FILE = "thumbnails.npz"
 CONTEXT_FILE = "report_data.json"
 REPORT_FILE = "report.html"
+COMPARISON_FILE = "comparison.json"
 
 # What a training and an evaluation of it leave (their logs, checkpoints and TensorBoard's files aside).
 RESULTS = (

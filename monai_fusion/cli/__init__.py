@@ -19,7 +19,7 @@ from monai_fusion.cli.bundle import bundle
 from monai_fusion.cli.cohort import sample_cohort
 from monai_fusion.cli.compare import CompareCommand, compare
 from monai_fusion.cli.datalist import datalist_app
-from monai_fusion.cli.report import report
+from monai_fusion.cli.report import ReportCommand, report
 from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.store import cache_app, preprocess
 from monai_fusion.cli.words import as_meant
@@ -40,7 +40,7 @@ app.command("sample-cohort")(sample_cohort)
 app.command("preprocess")(preprocess)
 app.command("rerun")(rerun)
 app.add_typer(cache_app, name="cache")
-app.command("report")(report)
+app.command("report", cls=ReportCommand)(report)
 app.command("compare", cls=CompareCommand)(compare)
 app.command("bundle")(bundle)
 
