@@ -35,7 +35,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 demo: setup  ## synthetic cohort -> both training stages -> evaluation -> report.html
 	$(BIN)/monai-fusion sample-cohort $(COHORT) --participants 60 --size small --seed $(SEED) \
 	    --eeg-effect 2.5 --mri-effect 3.0 --overwrite
-	$(BIN)/monai-fusion datalist build --eeg-dir $(COHORT)/eeg --mri-dir $(COHORT)/mri \
+	$(BIN)/monai-fusion datalist build --name "Synthetic sample cohort" --eeg-dir $(COHORT)/eeg --mri-dir $(COHORT)/mri \
 	    --participants $(COHORT)/participants.csv --id-column participant_id --label-column gender --classes M F \
 	    --out $(DEMO)/datalist.json --force --yes
 	$(RUN) --config_file "['$(BUNDLE)/configs/train.yaml','$(BUNDLE)/configs/demo.yaml']" \

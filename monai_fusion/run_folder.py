@@ -15,6 +15,7 @@ REPORT_FILE = "report.html"
 PREDICTIONS_PAGE_FILE = "predictions.html"
 PREDICTIONS_TABLE_FILE = "predictions.xlsx"
 PREDICTIONS_CONTEXT_FILE = "predictions_data.json"
+COMPARISON_FILE = "comparison.json"
 
 # What a training, an evaluation of it and an inference leave (their logs, checkpoints and TensorBoard's files aside).
 RESULTS = (

@@ -217,7 +217,7 @@ def test_check_accepts_missing_labels_only_when_told_so(cohort: Path, capsys: py
         (["sample-cohort", "x", "--participants", "many"], 2, "--participants"),
         (["sample-cohort", "x", "--size", "huge"], 2, "error: sample cohort size: 'huge', expected 'small' or 'full'"),
         (["datalist", "check", "no-such-file.json"], 2, "no-such-file.json: there is no such file"),
-        (["report", "no-such-folder"], 2, "error: no-such-folder: no predictions.csv: give the --output_dir of an"),
+        (["report", "no-such-folder"], 2, "error: no-such-folder: there is no such folder\n"),
     ],
 )
 def test_exit_codes_tell_done_from_wrong_input(

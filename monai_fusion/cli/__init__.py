@@ -24,7 +24,7 @@ from monai_fusion.cli.completion import completion, enable_completion
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.doctor import doctor
 from monai_fusion.cli.quiet import add_quiet
-from monai_fusion.cli.report import report
+from monai_fusion.cli.report import ReportCommand, report
 from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.store import cache_app, preprocess
 from monai_fusion.cli.words import as_meant
@@ -60,7 +60,7 @@ app.command("sample-cohort")(sample_cohort)
 app.command("preprocess")(preprocess)
 app.command("rerun")(rerun)
 app.add_typer(cache_app, name="cache")
-app.command("report")(report)
+app.command("report", cls=ReportCommand)(report)
 app.command("compare", cls=CompareCommand)(compare)
 app.command("bundle")(bundle)
 app.command("doctor")(doctor)

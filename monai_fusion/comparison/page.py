@@ -17,6 +17,8 @@ from monai_fusion.report.page import page_environment
 from monai_fusion.report.style import CLASS_COLOURS, INK, MUTED, PAPER, WIDER, Picture, drawing, new_figure, shortened
 from monai_fusion.report.what_was_run import shown
 
+PAGE_FILE = "comparison.html"
+
 _ACCENT = CLASS_COLOURS[0]
 _DRAWN: tuple[Name, ...] = ("auroc", "balanced_accuracy")
 _CHANCE = (0, (4, 3))  # dashes

@@ -15,7 +15,7 @@ from monai_fusion import __version__
 from monai_fusion.comparison import schema
 from monai_fusion.comparison.caveats import warnings_of
 from monai_fusion.comparison.folds import sections_of
-from monai_fusion.comparison.page import render
+from monai_fusion.comparison.page import PAGE_FILE, render
 from monai_fusion.comparison.planning import Plan
 from monai_fusion.comparison.records import RunRecord
 from monai_fusion.comparison.statistics import (
@@ -35,7 +35,7 @@ from monai_fusion.evaluation.scores import Outcome
 from monai_fusion.files import write_for_readers
 from monai_fusion.report.predictions import Participant, read_participants
 
-PAGE_FILE, OUT_OF_FOLD_FILE, TABLE_FILE = "comparison.html", "out_of_fold.csv", "comparison.csv"
+OUT_OF_FOLD_FILE, TABLE_FILE = "out_of_fold.csv", "comparison.csv"
 _NO_INTERVAL = "no interval: however participants are drawn, it is the same"
 _SINGLE = "no interval: in a fold one class has a single participant"
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from monai_fusion.evaluation.schema import ClassCount, Count, Interval, Probability, Score
+from monai_fusion.run_folder import COMPARISON_FILE
 
-FILE = "comparison.json"
+FILE = COMPARISON_FILE
 
 Name = Literal["auroc", "balanced_accuracy", "accuracy"]
 

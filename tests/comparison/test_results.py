@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
+from monai_fusion.cli import main
+from monai_fusion.comparison.page import render
 from monai_fusion.comparison.planning import Plan
+from monai_fusion.comparison.remaking import read_comparison
 from monai_fusion.comparison.results import compare_runs, read_runs, write_results
 from monai_fusion.comparison.schema import FILE, Comparison
 from monai_fusion.comparison.statistics import corrected_t_test
 from monai_fusion.comparison.table import lines_of
+from monai_fusion.comparison.verdict import verdict_of
 from monai_fusion.errors import InputError
 from monai_fusion.run_folder import PREDICTIONS_FILE
 from tests.comparison.finished import finished
@@ -86,6 +90,7 @@ def test_what_is_printed_says_scores_differences_and_limits(plan_of: Planner) ->
     assert f"{found.variants[0].auroc.value:.3f}" in text and "minus gated" in text
     assert "fewer than 10 participants in a class (8 F)" in text and "3 degrees of freedom" in text
     assert "one seed: another one moves the numbers too" in text and "gated) looks better than it is" in text
+    assert "mind:" not in text and text.endswith(" ".join(verdict_of(found)).replace("\u2212", "-"))
 
 
 def test_runs_about_other_people_are_not_compared(plan_of: Planner) -> None:
@@ -129,3 +134,42 @@ def test_the_page_says_the_same_and_needs_no_other_file(plan_of: Planner) -> Non
     assert [row[0] for row in table_of(page.section("differences"))[1:]] == ["concat", "mean"]
     assert len(table_of(page.section("folds"))) == 5
     assert "train.yaml, demo.yaml" in page.section("run").text
+    assert page.root.all("p", id="verdict")[0].text == " ".join(verdict_of(found))
+    sections = [each.attributes["id"] for each in page.root.all("section")]
+    assert sections == ["headline", "limits", "scores", "differences", "folds", "run"]
+    assert "--" not in page.section("limits").text  # a reader has no command line at hand
+
+
+def test_no_folder_and_no_user_stands_in_the_page(plan_of: Planner) -> None:
+    found = compared(plan_of(folds=4)).model_copy(update={"shared_settings": {"mri_weights": "/home/Jane Doe/m.pth"}})
+    html = render(found)
+    assert "m.pth" in html and not [name for name in ("jane", "Jane", "/home", str(Path.cwd())) if name in html]
+
+
+def test_the_page_is_made_again_from_its_numbers_and_gives_figures_and_tables(
+    plan_of: Planner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = plan_of(folds=4, variants=("concat", "mri"))
+    runs = read_runs(finished(plan))
+    found = compare_runs(plan, runs, draws=300)
+    write_results(plan, runs, found)
+    run, paper = plan.options.output_dir, plan.options.output_dir.parent / "paper"
+    before = (run / "comparison.html").read_bytes()
+    (run / "comparison.html").unlink()
+    with pytest.raises(SystemExit) as ended:
+        main(["report", str(run), "--figures", str(paper), "--figure-formats", "svg"])
+    assert ended.value.code == 0 and (run / "comparison.html").read_bytes() == before
+    assert f"wrote 4 figures, 3 tables and methods_comparison.md to {paper}" in capsys.readouterr().out
+    rows = {row["variant"]: row for row in rows_of(paper / "table_variants.csv")}
+    assert float(rows["concat"]["auroc"]) == found.variants[1].auroc.value
+    apart = rows_of(paper / "table_differences_from_gated.csv")
+    assert [float(row["difference"]) for row in apart] == [each.value for each in found.differences]
+    text = (paper / "methods_comparison.md").read_text(encoding="utf-8")
+    assert "in the same 4 folds" in text and "doi:10.1023/A:1024068626366" in text
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"schema_version": 9}', "[" * 100_000])
+def test_numbers_that_are_damaged_are_refused_in_a_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / FILE).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=r"comparison\.json: not what a comparison writes.*run the comparison again"):
+        read_comparison(tmp_path)

@@ -1,0 +1,156 @@
+"""The page of a comparison made again from ``comparison.json``, and its figures and tables as files for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from monai_fusion.comparison import schema
+from monai_fusion.comparison.page import PAGE_FILE, figures_of, render
+from monai_fusion.comparison.verdict import SCORE_TITLES
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.files import latest, write_for_readers
+from monai_fusion.reading import NotReadableError, read_bytes, reason_of
+from monai_fusion.report.export import write_files
+from monai_fusion.report.methods import put_together
+from monai_fusion.report.numbers import listed, number, participants
+from monai_fusion.report.references import Citations
+from monai_fusion.report.tables import Table
+
+METHODS_FILE = "methods_comparison.md"  # beside the methods.md of a single run
+
+_SCORES: tuple[schema.Name, ...] = ("auroc", "balanced_accuracy", "accuracy")
+
+
+def read_comparison(folder: Path) -> schema.Comparison:
+    """Read the numbers of a comparison.
+
+    Raises:
+        InputError: ``comparison.json`` is not there, damaged, or of another version.
+    """
+    path = latest(folder / schema.FILE)
+    advice = "run the comparison again: what is done is not trained again"
+    try:
+        return schema.Comparison.model_validate_json(read_bytes(path))
+    except NotReadableError as error:
+        raise InputError(Problem(str(path), seen=reason_of(error), advice=advice)) from None
+    except OSError as error:
+        raise InputError(Problem(str(path), seen=error.strerror or "cannot be read", advice=advice)) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        seen = f"not what a comparison writes ({place}: {first['msg']})" if place else "not what a comparison writes"
+        raise InputError(Problem(str(path), seen=seen, advice=advice)) from None
+
+
+def write_page(found: schema.Comparison, folder: Path) -> Path:
+    """Write ``comparison.html``.
+
+    Raises:
+        InputError: The folder cannot be written to.
+    """
+    try:
+        return write_for_readers(folder / PAGE_FILE, render(found).encode("utf-8"))
+    except OSError as error:
+        seen = f"cannot be written: {error.strerror or error}"
+        raise InputError(Problem(str(folder / PAGE_FILE), seen=seen)) from error
+
+
+def write_figures(found: schema.Comparison, folder: Path, formats: Sequence[str]) -> list[Path]:
+    """Write the figures, tables and a Methods paragraph of a comparison; see `report.export.write_figures`."""
+    return write_files(folder, figures_of(found), tables_of(found), {METHODS_FILE: methods_of(found)}, formats)
+
+
+def tables_of(found: schema.Comparison) -> list[Table]:
+    """Scores of the variants, differences from the reference, and the folds."""
+    ends = ("", "_low", "_high")
+    scores = []
+    for variant in found.variants:
+        row: list[object] = [variant.name, variant.description]
+        for name in _SCORES:
+            score: schema.VariantScore = getattr(variant, name)
+            row += [score.value, *(score.interval or (None, None)), score.fold_mean, score.fold_sd]
+        scores.append([*row, variant.minutes])
+    measured = [f"{name}{end}" for name in _SCORES for end in (*ends, "_fold_mean", "_fold_sd")]
+    differences = []
+    for each in found.differences:
+        test = each.t_test
+        tested = [None] * 4 if test is None else [test.t, test.degrees_of_freedom, test.p, test.p_holm]
+        differences.append([each.variant, each.score, each.value, *(each.interval or (None, None)), *tested])
+    folds = [
+        [fold.number, fold.training, fold.validation, *(count.participants for count in fold.tested)]
+        + [variant.auroc.folds[place] for variant in found.variants]
+        for place, fold in enumerate(found.folds)
+    ]
+    tested_columns = [f"tested_{name}" for name in found.classes]
+    auroc_columns = [f"auroc_{variant.name}" for variant in found.variants]
+    tables = [
+        Table("variants", ["variant", "description", *measured, "minutes"], scores),
+        Table(
+            f"differences_from_{found.reference}",
+            ["variant", "score", "difference", "low", "high", "t", "degrees_of_freedom", "p", "p_holm"],
+            differences,
+        ),
+        Table("folds", ["fold", "training", "validation", *tested_columns, *auroc_columns], folds),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def methods_of(found: schema.Comparison) -> str:
+    """Write the Methods paragraphs of a comparison."""
+    cite = Citations()
+    return put_together(
+        {
+            "Comparison": _design(found),
+            "Statistics": _statistics(found, cite),
+            "Results": _results(found),
+            "Software": iter([f"monai-fusion {found.monai_fusion}."]),
+        },
+        cite,
+    )
+
+
+def _design(found: schema.Comparison) -> Iterator[str]:
+    counts = listed([f"{each.participants} {each.class_name}" for each in found.class_counts])
+    names = listed([f"{variant.name} ({variant.description})" for variant in found.variants])
+    seeds = f" with the seeds {listed([str(seed) for seed in found.seeds])}" if len(found.seeds) > 1 else ""
+    yield f"{participants(found.participants)} ({counts}) took part."
+    yield f"These were compared: {names}."
+    yield (
+        f"Each was trained in the same {len(found.folds)} folds{seeds}; every participant was tested once, by models "
+        "that had not seen them. [The model and its training: the Methods paragraph of a single run describes them.]"
+    )
+
+
+def _statistics(found: schema.Comparison, cite: Citations) -> Iterator[str]:
+    yield "The AUROC compares participants of the same fold only; pairs of all folds count equally."
+    methods = {getattr(variant, name).method for variant in found.variants for name in _SCORES}
+    methods |= {each.method for each in found.differences}
+    if methods & {"bca", "percentile"}:
+        yield (
+            f"Intervals are 95 % bootstrap intervals (BCa {cite('bca')}, {found.bootstrap_draws} samples of "
+            "participants within fold and class, the same samples for all variants)."
+        )
+    if any(method and method.startswith("wilson") for method in methods):
+        yield f"Where a bootstrap has no width, they are Wilson's {cite('wilson')}."
+    if "newcombe" in methods:
+        yield f"For an AUROC of 0 or 1 they are Newcombe's {cite('newcombe')}."
+    if any(each.t_test for each in found.differences):
+        yield (
+            f"Differences from {found.reference} were tested by a corrected resampled t-test over the folds "
+            f"{cite('nadeau')}, adjusted for the number of variants by Holm's method {cite('holm')}."
+        )
+
+
+def _results(found: schema.Comparison) -> Iterator[str]:
+    for name in ("auroc", "balanced_accuracy"):
+        scores = []
+        for variant in found.variants:
+            score: schema.VariantScore = getattr(variant, name)
+            low_high = (
+                "" if score.interval is None else f" ({number(score.interval[0])} to {number(score.interval[1])})"
+            )
+            scores.append(f"{variant.name} {number(score.value, 3)}{low_high}")
+        yield f"{SCORE_TITLES[name][:1].upper()}{SCORE_TITLES[name][1:]}: {', '.join(scores)}."

@@ -1,0 +1,82 @@
+"""The works that a Methods paragraph cites, with the DOIs of their publishers."""
+
+from __future__ import annotations
+
+REFERENCES = {
+    "adamw": (
+        "Loshchilov I, Hutter F (2019). Decoupled weight decay regularization. ICLR. doi:10.48550/arXiv.1711.05101"
+    ),
+    "bca": (
+        "Efron B (1987). Better bootstrap confidence intervals. Journal of the American Statistical Association "
+        "82, 171-185. doi:10.1080/01621459.1987.10478410"
+    ),
+    "convnext": (
+        "Liu Z, Mao H, Wu C-Y, Feichtenhofer C, Darrell T, Xie S (2022). A ConvNet for the 2020s. CVPR, "
+        "11966-11976. doi:10.1109/CVPR52688.2022.01167"
+    ),
+    "holm": (
+        "Holm S (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of "
+        "Statistics 6, 65-70."
+    ),
+    "imagenet": (
+        "Deng J, Dong W, Socher R, Li L-J, Li K, Fei-Fei L (2009). ImageNet: a large-scale hierarchical image "
+        "database. CVPR, 248-255. doi:10.1109/CVPR.2009.5206848"
+    ),
+    "kinetics": ("Kay W, et al. (2017). The Kinetics human action video dataset. doi:10.48550/arXiv.1705.06950"),
+    "monai": (
+        "Cardoso MJ, et al. (2022). MONAI: an open-source framework for deep learning in healthcare. "
+        "doi:10.48550/arXiv.2211.02701"
+    ),
+    "nadeau": (
+        "Nadeau C, Bengio Y (2003). Inference for the generalization error. Machine Learning 52, 239-281. "
+        "doi:10.1023/A:1024068626366"
+    ),
+    "newcombe": (
+        "Newcombe RG (2006). Confidence intervals for an effect size measure based on the Mann-Whitney statistic. "
+        "Part 2: asymptotic methods and evaluation. Statistics in Medicine 25, 559-573. doi:10.1002/sim.2324"
+    ),
+    "permutation": (
+        "Phipson B, Smyth GK (2010). Permutation p-values should never be zero. Statistical Applications in "
+        "Genetics and Molecular Biology 9, 39. doi:10.2202/1544-6115.1585"
+    ),
+    "pytorch": (
+        "Paszke A, et al. (2019). PyTorch: an imperative style, high-performance deep learning library. NeurIPS. "
+        "doi:10.48550/arXiv.1912.01703"
+    ),
+    "r3d": (
+        "Tran D, Wang H, Torresani L, Ray J, LeCun Y, Paluri M (2018). A closer look at spatiotemporal "
+        "convolutions for action recognition. CVPR, 6450-6459. doi:10.1109/CVPR.2018.00675"
+    ),
+    "specaugment": (
+        "Park DS, et al. (2019). SpecAugment: a simple data augmentation method for automatic speech recognition. "
+        "Interspeech, 2613-2617. doi:10.21437/Interspeech.2019-2680"
+    ),
+    "temperature": (
+        "Guo C, Pleiss G, Sun Y, Weinberger KQ (2017). On calibration of modern neural networks. ICML. "
+        "doi:10.48550/arXiv.1706.04599"
+    ),
+    "wilson": (
+        "Wilson EB (1927). Probable inference, the law of succession, and statistical inference. Journal of the "
+        "American Statistical Association 22, 209-212. doi:10.1080/01621459.1927.10502953"
+    ),
+    "youden": (
+        "Youden WJ (1950). Index for rating diagnostic tests. Cancer 3, 32-35. "
+        "doi:10.1002/1097-0142(1950)3:1<32::AID-CNCR2820030106>3.0.CO;2-3"
+    ),
+}
+
+
+class Citations:
+    """Cites works in a text and lists those that were cited, in the order in which they were."""
+
+    def __init__(self) -> None:
+        self._cited: list[str] = []
+
+    def __call__(self, *names: str) -> str:
+        """``[1, 2]``: the numbers of works."""
+        self._cited += [name for name in names if name not in self._cited]
+        return f"[{', '.join(str(self._cited.index(name) + 1) for name in names)}]"
+
+    def listed(self) -> str:
+        """The list of references; empty if nothing was cited."""
+        return "\n".join(f"{place}. {REFERENCES[name]}" for place, name in enumerate(self._cited, 1))

@@ -1,0 +1,169 @@
+"""The tables of a report as rows of numbers, in full precision."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monai_fusion.evaluation.schema import GroupScores, Metrics, Score
+from monai_fusion.report.context import Cohort
+from monai_fusion.report.figures import confusion_counts
+from monai_fusion.report.results import Results
+from monai_fusion.report.what_was_run import WhatWasRun
+
+Rows = Sequence[Sequence[Any]]
+_ENDS = ("", "_low", "_high")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table.
+
+    Attributes:
+        name: What its file is called, without the ending.
+        columns: Names of the columns, which R takes as they are.
+        rows: What stands in it.
+    """
+
+    name: str
+    columns: Sequence[str]
+    rows: Rows
+
+    def csv(self) -> bytes:
+        """The table as a CSV file; with a mark of its encoding where Excel needs one to read the letters."""
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
+        content = text.getvalue()
+        return content.encode("utf-8" if content.isascii() else "utf-8-sig")
+
+
+def tables_of(results: Results, run: WhatWasRun | None) -> list[Table]:
+    """All tables of a report that are not empty."""
+    found = [*_of_metrics(results.metrics, results)] if results.metrics else []
+    if results.cohort:
+        found.insert(0, _cohort(results.cohort))
+    if results.labelled:
+        counts = confusion_counts(results).tolist()
+        rows = [[name, *row] for name, row in zip(results.classes, counts, strict=True)]
+        found.append(Table("confusion_matrix", ["true", *(f"predicted {name}" for name in results.classes)], rows))
+        found.append(Table("mistakes", _MISTAKES, list(_mistakes(results))))
+    if run:
+        rows = [[name, value, ""] for name, value in run.facts] + [list(knob) for knob in run.knobs]
+        found.append(Table("what_was_run", ["name", "value", "shipped_default"], rows))
+    return [table for table in found if table.rows]
+
+
+_MISTAKES = ("participant_id", "true", "predicted", "probability", "gate", "segments")
+
+
+def _mistakes(results: Results) -> Iterator[list[Any]]:
+    wrong = (person for person in results.labelled if person.wrong)
+    for person in sorted(wrong, key=lambda person: (-person.confidence, person.participant_id)):
+        true = results.classes[person.label if person.label is not None else 0]
+        gate = person.gate if person.gate == person.gate else None  # NaN: the table does not say
+        predicted = results.classes[person.predicted]
+        yield [person.participant_id, true, predicted, person.confidence, gate, person.segments]
+
+
+def _cohort(cohort: Cohort) -> Table:
+    strata = [f"{field} {category}" for field, category in cohort.strata]
+    columns = ["part", "participants", *cohort.classes, "unlabelled", "one_recording"]
+    columns += [f"{stratum}: {name}" for stratum in strata for name in cohort.classes]
+    rows = [
+        [
+            *(row.part, row.number, *row.by_class, row.unlabelled, row.one_recording),
+            *(count for counts in row.by_stratum for count in counts),
+        ]
+        for row in cohort.rows
+    ]
+    return Table("cohort", columns, rows)
+
+
+def _of_metrics(metrics: Metrics, results: Results) -> Iterator[Table]:
+    yield Table(
+        "scores",
+        ["score", "value", "low", "high", "method", "baseline", "note"],
+        [
+            [name, score.value, *_ends(score), score.method, score.baseline, score.note]
+            for name, score in metrics.scores
+            if score is not None
+        ],
+    )
+    measured = ("recall", "precision", "f1", "auroc", "auprc")
+    yield Table(
+        "classes",
+        ["class", "participants", "predicted", *(f"{name}{end}" for name in measured for end in _ENDS)],
+        [
+            [row.class_name, row.participants, row.said, *_with_ends(getattr(row, name) for name in measured)]
+            for row in metrics.per_class
+        ],
+    )
+    yield Table(
+        "permutation_tests",
+        ["permuted_within", "exchangeable", "p_auroc", "p_balanced_accuracy"],
+        [
+            [", ".join(test.within), test.exchangeable, test.auroc, test.balanced_accuracy]
+            for test in metrics.permutation.tests
+        ],
+    )
+    yield from _calibration(metrics)
+    if metrics.modalities:
+        rows = {"EEG": metrics.modalities.without_eeg, "MRI": metrics.modalities.without_mri}
+        yield Table(
+            "one_recording_taken_away",
+            ["without", "auroc", "balanced_accuracy", "mean_change", "changed_predictions"],
+            [
+                [name, row.auroc, row.balanced_accuracy, row.mean_change, row.changed_predictions]
+                for name, row in rows.items()
+            ],
+        )
+    yield Table("strata", _strata_columns(results.classes), list(_strata(metrics)))
+
+
+def _calibration(metrics: Metrics) -> Iterator[Table]:
+    found = metrics.calibration
+    both = [("before" if found.after else "network", found.before), ("after", found.after)]
+    there = [(name, quality) for name, quality in both if quality is not None]
+    measured = ("ece", "brier", "cross_entropy", "accuracy", "balanced_accuracy")
+    yield Table(
+        "calibration",
+        ["probabilities", *measured],
+        [[name, *(getattr(quality, score) for score in measured)] for name, quality in there],
+    )
+    yield Table(
+        "reliability",
+        ["probabilities", "participants", "confidence", "accuracy", "low", "high"],
+        [
+            [name, one.participants, one.confidence, one.accuracy, *one.interval]
+            for name, quality in there
+            for one in quality.reliability
+        ],
+    )
+
+
+def _strata_columns(classes: Sequence[str]) -> list[str]:
+    scores = (f"{name}{end}" for name in ("auroc", "balanced_accuracy", "accuracy") for end in _ENDS)
+    return ["field", "category", "participants", *classes, *scores]
+
+
+def _strata(metrics: Metrics) -> Iterator[list[Any]]:
+    groups: list[tuple[str, str, GroupScores]] = [("recordings", row.recordings, row) for row in metrics.patterns]
+    groups += [(row.field, row.category, row) for row in metrics.strata]
+    groups += [("EEG condition", row.condition, row) for row in metrics.conditions]
+    for field, category, row in groups:
+        counts = [count.participants for count in row.class_counts]
+        scores = _with_ends((row.auroc, row.balanced_accuracy, row.accuracy))
+        yield [field, category, row.participants, *counts, *scores]
+
+
+def _ends(score: Score) -> tuple[float | None, float | None]:
+    return (None, None) if score.interval is None else score.interval
+
+
+def _with_ends(scores: Any) -> Iterator[float | None]:
+    for score in scores:
+        yield score.value
+        yield from _ends(score)
