@@ -25,6 +25,7 @@ _SHOWN_BEFORE, _SHOWN_AFTER = 60, 40
 _PARTICIPANT = re.compile(r'"participant_id"\s*:\s*"([^",\\\n\r]{1,80})"(?=\s*[,}])')
 _ROW_AT_MOST = 4_096  # signs
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +101,15 @@ def _decoded(content: bytes) -> tuple[str, str, list[Finding]]:
     """The text, its codec (empty if it is no text), and what is wrong with it."""
     advice = "in the editor, save the file as UTF-8"
     if content.startswith(_UTF16_MARKS) or b"\0" in content[:2]:
-        little = content.startswith(codecs.BOM_UTF16_LE) or content[1:2] == b"\0"
-        codec = "utf-16-le" if little else "utf-16-be"
+        width = 32 if content.startswith(_UTF32_MARKS) or content[:4].count(0) == 3 else 16
+        little = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF32_LE)) or content[1:2] == b"\0" != content[:1]
+        codec = f"utf-{width}-{'le' if little else 'be'}"
         try:
             text = content.decode(codec).removeprefix("\ufeff")
         except UnicodeDecodeError:
             return "", "", [_no_text()]
-        found = Finding("", seen='text in UTF-16 ("Unicode")', wanted="UTF-8", advice=advice, group="json", line=1)
+        seen = 'text in UTF-16 ("Unicode")' if width == 16 else "text in UTF-32"
+        found = Finding("", seen=seen, wanted="UTF-8", advice=advice, group="json", line=1)
         return text, codec, [found]
     if b"\0" in content:
         return "", "", [_no_text()]

@@ -212,13 +212,18 @@ CASES = {
     "the whole line stands in quotation marks: delete them": Case(
         BUILD, edited("sub-01,M,20,f0", '"sub-01,M,20,f0"'), doing(edited('"sub-01,M,20,f0"', "sub-01,M,20,f0"))
     ),
+    "the whole line {} stands in quotation marks: delete them, in all lines alike": Case(
+        BUILD,
+        table_with(lambda rows: [f'"{row}"' for row in [*rows, "sub-77,M"]]),
+        doing(edited('"', "")),
+    ),
     "the whole header stands in quotation marks: delete them": Case(
         BUILD, table_with(lambda rows: [f'"{rows[0]}"', *rows[1:]]), doing(edited('"', ""))
     ),
     "is the header separated by another sign ({}) than the lines below? Then write it as these": Case(
         BUILD, table_with(lambda rows: [rows[0].replace(",", "|"), *rows[1:]]), doing(edited("|", ","))
     ),
-    "they differ in signs that cannot be seen: rename one": Case(
+    "they look alike: rename one": Case(
         BUILD,
         table_with(lambda rows: [rows[0].replace("gender", "gen\u200bder").replace("age", "gen\u2060der"), *rows[1:]]),
         doing(edited("gen\u2060der", "other")),
