@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -19,6 +20,7 @@ from typing import Any, NoReturn
 from monai_fusion.datalist.json_faults import Fault, find_faults, mended
 from monai_fusion.datalist.locating import Places
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
+from monai_fusion.datalist.whole_files import content_of, kind_of, not_there
 from monai_fusion.datalist.wording import quoted
 
 _SHOWN_BEFORE, _SHOWN_AFTER = 60, 40
@@ -56,11 +58,12 @@ class JsonFile:
 def read_json(path: Path) -> JsonFile:
     """Read a file; one that cannot be opened or parsed is a finding, not an exception."""
     try:
-        content = path.read_bytes()
+        if os.path.isdir(path):  # noqa: PTH112 - is_dir raises for a name too long
+            return _unreadable(Finding(str(path), seen="a folder", wanted="a datalist file (.json)", group="json"))
+        content = content_of(path)
     except FileNotFoundError:
-        return _unreadable(Finding(str(path), seen="there is no such file", group="json"))
-    except IsADirectoryError:
-        return _unreadable(Finding(str(path), seen="a folder", wanted="a datalist file (.json)", group="json"))
+        seen, advice = not_there(path)
+        return _unreadable(Finding(str(path), seen=seen, advice=advice, group="json"))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         return _unreadable(Finding(str(path), seen=f"cannot be read ({reason})", group="json"))
@@ -100,6 +103,8 @@ def _unreadable(*findings: Finding) -> JsonFile:
 def _decoded(content: bytes) -> tuple[str, str, list[Finding]]:
     """The text, its codec (empty if it is no text), and what is wrong with it."""
     advice = "in the editor, save the file as UTF-8"
+    if (kind := kind_of(content)) is not None:
+        return "", "", [Finding("", "", kind.seen, "a datalist file (.json)", kind.advice, group="json")]
     if content.startswith(_UTF16_MARKS) or b"\0" in content[:2]:
         width = 32 if content.startswith(_UTF32_MARKS) or content[:4].count(0) == 3 else 16
         little = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF32_LE)) or content[1:2] == b"\0" != content[:1]

@@ -10,11 +10,13 @@ from pathlib import Path
 from monai_fusion.datalist.spelling import as_seen, named_alike, nfc, spelled_out, the_equal, written_twice
 from monai_fusion.datalist.spreadsheet import is_spreadsheet, sheet_rows
 from monai_fusion.datalist.table_text import DELIMITERS, RARE_DELIMITERS, shape, text_rows
+from monai_fusion.datalist.whole_files import content_of, kind_of, not_there
 from monai_fusion.datalist.wording import a_few, counted, did_you_mean, quoted
 from monai_fusion.errors import InputError, Problem, noted
 
 _TWO_SPELLINGS = "they differ only in how letters with accents are stored: write one of them in all rows"
 _LOOKED_AT = 5  # lines below one that may be the header
+_FROM_THE_WEB = "if a spreadsheet program opens it, save it as CSV; else download it again"
 _HEADER_BY = 10  # lines, in which a header may stand below others
 _SEPARATORS = {**DELIMITERS, **RARE_DELIMITERS}  # of a header that is written by hand
 _NO_ID = frozenset(("n/a", "#n/a", "#nv", "na", "nan", "null", "none", "-", "--", "?", "."))
@@ -198,6 +200,9 @@ def read_participants_table(path: Path) -> ParticipantsTable:
     if is_spreadsheet(content):
         rows, notes = sheet_rows(path, content)
         how = ""
+    elif (kind := kind_of(content)) is not None:
+        advice = _FROM_THE_WEB if kind.seen == "a web page" else kind.advice
+        raise InputError(Problem(str(path), "", kind.seen, "a participants table (CSV, TSV or .xlsx)", advice))
     else:
         rows, separated, notes = text_rows(path, content)
         how = f", separated by {separated}"
@@ -279,8 +284,9 @@ def _content(path: Path) -> bytes:
     if path.is_dir():  # Windows says "Permission denied" of a folder
         raise InputError(Problem(str(path), seen="a folder", wanted="a participants table (CSV, TSV or .xlsx)"))
     try:
-        return path.read_bytes()
+        return content_of(path)
     except FileNotFoundError:
-        raise InputError(Problem(str(path), seen="there is no such file")) from None
+        seen, advice = not_there(path)
+        raise InputError(Problem(str(path), seen=seen, advice=advice)) from None
     except OSError as error:
         raise InputError(Problem(str(path), seen=f"cannot be read ({error.strerror or error})")) from None

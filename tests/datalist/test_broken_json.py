@@ -241,7 +241,8 @@ SAID: list[tuple[Callable[[str], str | bytes], str]] = [
         lambda t: t.replace("Eight", "M\u00fcller").encode("cp1252"),
         "line 3, column 13: text that is not UTF-8: in the editor, save the file as UTF-8",
     ),
-    (lambda t: b"PK\x03\x04\x00\x00", "this is not a text file, expected a datalist file (.json)"),
+    (lambda t: b"PK\x03\x04\x00\x00", "a ZIP archive, expected a datalist file (.json): is it the right file?"),
+    (lambda t: b"{}\x01\x00\x00", "this is not a text file, expected a datalist file (.json)"),
 ]
 
 
