@@ -30,6 +30,8 @@ _RECODED = {
     "utf-8-sig": "the byte order mark at the beginning of the file is deleted",
     "utf-16-le": "the file is saved as UTF-8 instead of UTF-16",
     "utf-16-be": "the file is saved as UTF-8 instead of UTF-16",
+    "utf-32-le": "the file is saved as UTF-8 instead of UTF-32",
+    "utf-32-be": "the file is saved as UTF-8 instead of UTF-32",
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -20,12 +21,14 @@ from monai_fusion.datalist.json_faults import Fault, find_faults, mended
 from monai_fusion.datalist.locating import Places
 from monai_fusion.datalist.other_kinds import binary_kind, text_kind
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
+from monai_fusion.datalist.whole_files import content_of, not_there
 from monai_fusion.datalist.wording import quoted
 
 _SHOWN_BEFORE, _SHOWN_AFTER = 60, 40
 _PARTICIPANT = re.compile(r'"participant_id"\s*:\s*"([^",\\\n\r]{1,80})"(?=\s*[,}])')
 _ROW_AT_MOST = 4_096  # signs
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,12 @@ class JsonFile:
 def read_json(path: Path) -> JsonFile:
     """Read a file; one that cannot be opened or parsed is a finding, not an exception."""
     try:
-        content = path.read_bytes()
+        if os.path.isdir(path):  # noqa: PTH112 - is_dir raises for a name too long
+            return _unreadable(Finding(str(path), seen="a folder", wanted="a datalist file (.json)", group="json"))
+        content = content_of(path)
     except FileNotFoundError:
-        return _unreadable(Finding(str(path), seen="there is no such file", group="json"))
-    except IsADirectoryError:
-        return _unreadable(Finding(str(path), seen="a folder", wanted="a datalist file (.json)", group="json"))
+        seen, advice = not_there(path)
+        return _unreadable(Finding(str(path), seen=seen, advice=advice, group="json"))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         return _unreadable(Finding(str(path), seen=f"cannot be read ({reason})", group="json"))
@@ -105,13 +109,15 @@ def _decoded(content: bytes) -> tuple[str, str, list[Finding]]:
     """The text, its codec (empty if it is no text), and what is wrong with it."""
     advice = "in the editor, save the file as UTF-8"
     if content.startswith(_UTF16_MARKS) or b"\0" in content[:2]:
-        little = content.startswith(codecs.BOM_UTF16_LE) or content[1:2] == b"\0"
-        codec = "utf-16-le" if little else "utf-16-be"
+        width = 32 if content.startswith(_UTF32_MARKS) or content[:4].count(0) == 3 else 16
+        little = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF32_LE)) or content[1:2] == b"\0" != content[:1]
+        codec = f"utf-{width}-{'le' if little else 'be'}"
         try:
             text = content.decode(codec).removeprefix("\ufeff")
         except UnicodeDecodeError:
             return "", "", [_no_text()]
-        found = Finding("", seen='text in UTF-16 ("Unicode")', wanted="UTF-8", advice=advice, group="json", line=1)
+        seen = 'text in UTF-16 ("Unicode")' if width == 16 else "text in UTF-32"
+        found = Finding("", seen=seen, wanted="UTF-8", advice=advice, group="json", line=1)
         return text, codec, [found]
     if b"\0" in content:
         return "", "", [_no_text()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 from monai_fusion.datalist.spelling import as_seen, named_alike, nfc, spelled_out, the_equal, written_twice
 from monai_fusion.datalist.spreadsheet import is_spreadsheet, sheet_rows
 from monai_fusion.datalist.table_text import DELIMITERS, RARE_DELIMITERS, shape, text_rows
+from monai_fusion.datalist.whole_files import content_of, kind_of, not_there
 from monai_fusion.datalist.wording import a_few, counted, did_you_mean, quoted
 from monai_fusion.errors import InputError, Problem, noted
 
 _TWO_SPELLINGS = "they differ only in how letters with accents are stored: write one of them in all rows"
 _LOOKED_AT = 5  # lines below one that may be the header
+_FROM_THE_WEB = "if a spreadsheet program opens it, save it as CSV; else download it again"
 _HEADER_BY = 10  # lines, in which a header may stand below others
 _SEPARATORS = {**DELIMITERS, **RARE_DELIMITERS}  # of a header that is written by hand
 _NO_ID = frozenset(("n/a", "#n/a", "#nv", "na", "nan", "null", "none", "-", "--", "?", "."))
@@ -139,7 +142,7 @@ class ParticipantsTable:
         """A column that is not there, with what may be meant."""
         if alike := named_alike(name, self.columns):
             seen = f"there {len(alike)} times, as {' and '.join(map(quoted, alike))}"
-            return Problem("column", quoted(name), seen, "once", "they differ in signs that cannot be seen: rename one")
+            return Problem("column", quoted(name), seen, "once", "they look alike: rename one")
         known = f"the columns are {', '.join(quoted(column) for column in self.columns)}"
         known += f"; name one with {named_by}" if named_by else ""
         meant = did_you_mean(name, self.columns)
@@ -149,8 +152,13 @@ class ParticipantsTable:
     def _no_header(self, names: Sequence[str]) -> Problem | None:
         """The one problem of a table whose first line is one cell, or a row; None if it is none such."""
         first = ", ".join(map(quoted, self.columns))
-        if len(self.columns) == 1 and any(as_seen(name) in as_seen(self.columns[0]) for name in names):
-            what = f"the whole line {first} is read as one column"
+        several = next(
+            (cell for _, cells in self.beginning for cell in cells if _holds_several(cell, names, len(cells))), ""
+        )
+        if any(sign in several for sign in DELIMITERS):
+            advice = f"the whole line {quoted(several)} stands in quotation marks: delete them, in all lines alike"
+        elif several:
+            what = f"{quoted(several)} is read as one column"
             advice = f"{what}: separate its cells by commas, semicolons or tabs, in all lines alike"
         elif self.beginning and _is_a_row(self.beginning[0], self.beginning[1:]):
             advice = f"is the first line ({first}) a row? Then write the names of the columns above it"
@@ -171,6 +179,12 @@ class ParticipantsTable:
                 advice = f"line {number} has {which}: is that the header? Then delete what stands above it"
                 return Problem(f"line {self.beginning[0][0]}", seen=first, wanted=wanted, advice=advice)
         return None
+
+
+def _holds_several(cell: str, names: Sequence[str], of: int) -> bool:
+    """Whether a cell, of so many in its line, holds the name of a column beside others."""
+    words = re.split(r"[|:;,\t]\s*" if of > 1 else r"[|:;,\t\s]\s*", as_seen(cell).casefold())
+    return sum(map(bool, words)) > 1 and any(as_seen(name).casefold() in words for name in names)
 
 
 def is_no_id(text: str) -> bool:
@@ -194,6 +208,9 @@ def read_participants_table(path: Path) -> ParticipantsTable:
     if is_spreadsheet(content):
         rows, notes = sheet_rows(path, content)
         how = ""
+    elif (kind := kind_of(content)) is not None:
+        advice = _FROM_THE_WEB if kind.seen == "a web page" else kind.advice
+        raise InputError(Problem(str(path), "", kind.seen, "a participants table (CSV, TSV or .xlsx)", advice))
     else:
         rows, separated, notes = text_rows(path, content)
         how = f", separated by {separated}"
@@ -235,9 +252,12 @@ def _title_above(first: int, columns: Sequence[str], others: Sequence[Line], how
         return None
     number, names = header
     title = ", ".join(map(quoted, columns))
-    advice = f"is line {number} the header ({a_few(names, 4)})? Then delete what stands above it"
-    if _is_a_row(header, others):  # deleting what stands above it would make a header of somebody's row
-        advice = _why_rows_are_wider(columns, widest, how)
+    if len(columns) == 1 and any(how.endswith(name) and sign in columns[0] for sign, name in DELIMITERS.items()):
+        advice = "the whole header stands in quotation marks: delete them"
+    elif _is_a_row(header, others):  # deleting what stands above it would make a header of somebody's row
+        advice = _why_rows_are_wider(columns, widest)
+    else:
+        advice = f"is line {number} the header ({a_few(names, 4)})? Then delete what stands above it"
     seen = f"{counted(len(columns), 'value')} ({title}), while the lines from {number} on have up to {widest}"
     return Problem(f"line {first}", seen=seen, wanted="the names of the columns", advice=advice)
 
@@ -253,11 +273,9 @@ def _is_a_row(line: Line, others: Sequence[Line]) -> bool:
     )
 
 
-def _why_rows_are_wider(columns: Sequence[str], width: int, how: str) -> str:
-    """What to do where the lines below a header have more values than it; ``how`` these are separated."""
+def _why_rows_are_wider(columns: Sequence[str], width: int) -> str:
+    """What to do where the lines below a header have more values than it."""
     for sign, name in _SEPARATORS.items():
-        if len(columns) == 1 and sign in columns[0] and how.endswith(name):
-            return "the whole header stands in quotation marks: delete them"
         if width == 1 + sum(column.count(sign) for column in columns):
             return f"is the header separated by another sign ({name}) than the lines below? Then write it as these"
     return "is there a decimal comma (write a point), or row numbers without a column name (give them one)?"
@@ -274,8 +292,9 @@ def _content(path: Path) -> bytes:
     if path.is_dir():  # Windows says "Permission denied" of a folder
         raise InputError(Problem(str(path), seen="a folder", wanted="a participants table (CSV, TSV or .xlsx)"))
     try:
-        return path.read_bytes()
+        return content_of(path)
     except FileNotFoundError:
-        raise InputError(Problem(str(path), seen="there is no such file")) from None
+        seen, advice = not_there(path)
+        raise InputError(Problem(str(path), seen=seen, advice=advice)) from None
     except OSError as error:
         raise InputError(Problem(str(path), seen=f"cannot be read ({error.strerror or error})")) from None

@@ -19,6 +19,7 @@ DELIMITERS = {"\t": "tab", ";": "semicolon", ",": "comma"}  # the first decides 
 RARE_DELIMITERS = {"|": '"|"', ":": '":"', " ": "space"}  # read only where all lines agree and nothing else is there
 _SEP = re.compile(r'"?sep=(\\t|[^"\r\n])"?[\t;,]*', re.IGNORECASE)  # Excel's own first line; it is no part of the table
 _LONGEST = 2**31 - 1  # characters that the csv module can be told on any system
+_NULS_OF_UTF16 = 20  # at least one in so many bytes: separators, digits and line ends have one each
 _LOOKED_AT = 50  # lines, to find out how the table is separated
 _MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
           (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
@@ -109,6 +110,8 @@ def _utf16_without_mark(content: bytes) -> str:
     """The codec of UTF-16 text, where every second byte of a plain letter is NUL; empty if it is none."""
     even, odd = content[0::2].count(0), content[1::2].count(0)
     codec = "utf-16-le" if odd > even else "utf-16-be"
+    if max(even, odd) * _NULS_OF_UTF16 < len(content):  # one here and there is damage
+        return ""
     try:
         text = content.decode(codec)
     except UnicodeDecodeError:
@@ -138,7 +141,8 @@ def _delimiter(text: str) -> str:
 def _rare_delimiter(text: str) -> str:
     """A sign that separates cells where none of the usual ones does, if it makes the same columns of every line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if len(lines) < 2 or any(sign in lines[0] for sign in DELIMITERS) or '"' in lines[0]:
+    usual = any(2 * sum(sign in line for line in lines) >= len(lines) for sign in DELIMITERS)
+    if len(lines) < 2 or usual or any(sign in lines[0] for sign in (*DELIMITERS, '"')):
         return ""
     for sign in RARE_DELIMITERS:
         header = _cells(lines[0], sign)

@@ -7,7 +7,7 @@ import functools
 import json
 from collections.abc import Iterable, Sequence
 
-from monai_fusion.datalist.spelling import nfc
+from monai_fusion.datalist.spelling import cleaned, nfc
 
 QUOTED_AT_MOST = 60
 NAMED_AT_MOST = 8
@@ -53,7 +53,7 @@ def counted(number: int, noun: str) -> str:
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate likely meant by ``word``: same but for case, one that begins so, a similar one, or ``None``."""
     folded = {nfc(candidate).casefold(): candidate for candidate in candidates}
-    key = nfc(word).strip().casefold()
+    key = nfc(cleaned(word)).casefold()
     if not key:
         return None
     if key in folded:

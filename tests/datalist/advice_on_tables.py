@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pytest
 
 from tests.datalist.advice_on_check import changed
 from tests.datalist.tried import (
@@ -16,6 +17,7 @@ from tests.datalist.tried import (
     doing_then,
     edit,
     leaving_out,
+    move,
     nothing,
     options,
     typing,
@@ -79,6 +81,23 @@ def sheet_in_front() -> None:
     book = openpyxl.load_workbook("participants.xlsx")
     book.move_sheet("people", -1)
     book.save("participants.xlsx")
+
+
+def web_page() -> None:
+    Path(TABLE).rename("kept.csv")
+    Path(TABLE).write_text("<html><table></table></html>", encoding="utf-8")
+
+
+def annexed() -> None:
+    Path(TABLE).rename("kept.csv")
+    try:
+        Path(TABLE).symlink_to(".git/annex/objects/aa/table")
+    except OSError:
+        pytest.skip("links need a privilege on Windows")
+
+
+def fetched() -> None:
+    move("kept.csv", ".git/annex/objects/aa/table")
 
 
 def two_women() -> None:
@@ -212,13 +231,18 @@ CASES = {
     "the whole line stands in quotation marks: delete them": Case(
         BUILD, edited("sub-01,M,20,f0", '"sub-01,M,20,f0"'), doing(edited('"sub-01,M,20,f0"', "sub-01,M,20,f0"))
     ),
+    "the whole line {} stands in quotation marks: delete them, in all lines alike": Case(
+        BUILD,
+        table_with(lambda rows: [f'"{row}"' for row in [*rows, "sub-77,M"]]),
+        doing(edited('"', "")),
+    ),
     "the whole header stands in quotation marks: delete them": Case(
         BUILD, table_with(lambda rows: [f'"{rows[0]}"', *rows[1:]]), doing(edited('"', ""))
     ),
     "is the header separated by another sign ({}) than the lines below? Then write it as these": Case(
         BUILD, table_with(lambda rows: [rows[0].replace(",", "|"), *rows[1:]]), doing(edited("|", ","))
     ),
-    "they differ in signs that cannot be seen: rename one": Case(
+    "they look alike: rename one": Case(
         BUILD,
         table_with(lambda rows: [rows[0].replace("gender", "gen\u200bder").replace("age", "gen\u2060der"), *rows[1:]]),
         doing(edited("gen\u2060der", "other")),
@@ -228,6 +252,10 @@ CASES = {
         table_with(lambda rows: rows[1:]),
         doing(table_with(lambda rows: ["participant_id,gender,age,family", *rows])),
     ),
+    "if a spreadsheet program opens it, save it as CSV; else download it again": Case(
+        BUILD, web_page, doing(lambda: Path("kept.csv").replace(TABLE))
+    ),
+    "fetch it: datalad get, or git annex get": Case(BUILD, annexed, doing(fetched)),
     "delete the quotation mark, or write it twice if it is meant": Case(
         BUILD, edited("sub-02,F,", 'sub-02,"F,'), doing(edited('"', ""))
     ),

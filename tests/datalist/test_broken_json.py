@@ -256,11 +256,13 @@ SAID: list[tuple[Callable[[str], str | bytes], str]] = [
         lambda t: t.encode("utf-16-le"),
         'line 1: text in UTF-16 ("Unicode"), expected UTF-8: in the editor, save the file as UTF-8',
     ),
+    (lambda t: t.encode("utf-32"), "line 1: text in UTF-32, expected UTF-8: in the editor, save the file as UTF-8"),
     (
         lambda t: t.replace("Eight", "M\u00fcller").encode("cp1252"),
         "line 3, column 13: text that is not UTF-8: in the editor, save the file as UTF-8",
     ),
     (lambda t: b"\x01\x02\x00\x00", "this is not a text file, expected a datalist file (.json)"),
+    (lambda t: b"{}\x01\x00\x00", "this is not a text file, expected a datalist file (.json)"),
 ]
 
 

@@ -66,8 +66,8 @@ def test_only_the_mistake_changes(which: int | None, line_end: str, document: Do
     assert sorted(p.name for p in path.parent.iterdir()) == [path.name, f"{path.name}.1.bak"]
 
 
-@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
-def test_the_byte_order_mark_and_utf16_become_plain_utf8(codec: str, document: Document, save: Save) -> None:
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-32", "utf-32-be"])
+def test_the_byte_order_mark_and_other_encodings_become_plain_utf8(codec: str, document: Document, save: Save) -> None:
     right = right_text(document, save)
     path = save(right.encode(codec))
     repair = plan_repair(path)

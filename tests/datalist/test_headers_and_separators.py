@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from monai_fusion.datalist.identity import read_id_map
+from monai_fusion.datalist.labels import label_rule
 from monai_fusion.datalist.presets import preset, with_our_columns
 from monai_fusion.datalist.table import ParticipantsTable, read_participants_table
-from monai_fusion.errors import InputError
+from monai_fusion.errors import InputError, Problem
 
 Write = Callable[[str], Path]
 ROWS = [("sub-01", "M", "21"), ("sub-02", "F", "22"), ("sub-03", "M", "23")]
@@ -82,7 +83,7 @@ def test_a_rare_separator_that_all_lines_agree_on_is_read_with_a_note(sign: str,
 def test_where_lines_do_not_agree_the_separator_is_not_guessed(text: str, write: Write) -> None:
     header = text.partition("\n")[0]
     assert problems_of(read_participants_table(write(text))) == [
-        f'columns "participant_id" and "gender": not there: the whole line "{header}" is read as one column: '
+        f'columns "participant_id" and "gender": not there: "{header}" is read as one column: '
         "separate its cells by commas, semicolons or tabs, in all lines alike"
     ]
 
@@ -124,7 +125,7 @@ def test_two_columns_that_look_alike_are_not_chosen_from(write: Write) -> None:
     (problem,) = problems_of(table)
     assert problem == (
         r'column "gender": there 2 times, as "gen\u200bder" and "gen\ufeffder", expected once: '
-        "they differ in signs that cannot be seen: rename one"
+        "they look alike: rename one"
     )
     exact = read_participants_table(write("participant_id,gender,gen\u200bder\nsub-01,M,F\n"))
     assert exact.with_columns(("gender",)).rows[0].values["gender"] == "M"
@@ -138,3 +139,39 @@ def test_what_stands_for_no_value_is_no_id(nothing: str, write: Write) -> None:
     id_map = read_id_map(path)
     assert id_map.pairs == (("x1", "sub-01"), ("x4", "sub-04"))
     assert id_map.notes == (f'{path}, lines 3, 4: "{nothing}" is taken for no id',)
+
+
+def test_a_title_of_as_many_words_as_the_table_has_columns_makes_no_separator_of_spaces(write: Write) -> None:
+    with pytest.raises(InputError, match=r"line 1: 1 value \("):
+        read_participants_table(write("Study of 2019\n" + separated(", ")))
+
+
+def test_lines_in_quotation_marks_that_do_not_agree_are_called_that(write: Write) -> None:
+    lines = "".join(f'"{line}"\n' for line in (*separated(",").splitlines(), "sub-04,M"))
+    (problem,) = problems_of(read_participants_table(write(lines)))
+    assert problem.endswith(
+        'the whole line "participant_id,gender,age" stands in quotation marks: delete them, in all lines alike'
+    )
+
+
+def test_a_header_in_one_cell_below_a_title_is_shown(write: Write) -> None:
+    (problem,) = problems_of(read_participants_table(write("A study\n" + separated(":"))))
+    assert '"participant_id:gender:age" is read as one column: separate its cells' in problem
+    (problem,) = problems_of(read_participants_table(write("participant_id|gender;age\nsub-01|M;20\n")))
+    assert problem.startswith(
+        'columns "participant_id" and "gender": not there: "participant_id|gender" is read as one'
+    )
+
+
+def test_a_nul_byte_here_and_there_makes_no_utf_16_of_a_table(write: Write) -> None:
+    path = write("")
+    path.write_bytes((separated(",") * 2 + "\0sub-04,M,1\n\0").encode()[: 2 * len(separated(",")) + 12])
+    with pytest.raises(InputError, match="a NUL byte: this is no text, or a damaged one"):
+        read_participants_table(path)
+
+
+@pytest.mark.parametrize("value", ['="M"', "\u201cM\u201d", "M\u200b", "\uff2d"])
+def test_a_label_that_looks_like_a_class_gets_its_name(value: str) -> None:
+    problem = label_rule(("M", "F"), (), ()).class_of(value)
+    assert isinstance(problem, Problem)
+    assert problem.advice == 'did you mean "M"?'
