@@ -7,6 +7,7 @@ with the same values.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import shlex
@@ -55,6 +56,13 @@ def say(message: str, *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     stream.write(f"{visible(message, keep=chr(10))}\n")
     stream.flush()
+
+
+def let_all_signs_through() -> None:
+    r"""Let what a console, or a file that output goes to, has no sign for appear as ``\u7537``, not as an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def make_visible(record: logging.LogRecord) -> bool:

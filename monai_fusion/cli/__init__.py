@@ -6,7 +6,6 @@ on stderr and exit code 2; a fault of the program keeps its traceback and exit c
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,7 +24,7 @@ from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.store import cache_app, preprocess
 from monai_fusion.cli.words import as_meant
 from monai_fusion.errors import InputError, RunFailed
-from monai_fusion.messages import say
+from monai_fusion.messages import let_all_signs_through, say
 from monai_fusion.stopping import StopAsked, listening
 
 app = typer.Typer(
@@ -71,9 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always; code 0 if done, 2 if the input or the command line is wrong.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a Windows console may lack a letter of someone's file name
-            stream.reconfigure(errors="backslashreplace")
+    let_all_signs_through()  # a Windows console may lack a letter of someone's file name
     try:
         with listening():
             app(args=as_meant(sys.argv[1:] if arguments is None else arguments), prog_name="monai-fusion")
