@@ -6,7 +6,8 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 # Windows replaces no file that another program has open: a virus scanner or a synchronised folder lets go of it within
 # seconds, Excel or a viewer does not.
+_COPIED_WITHIN_S = 2.0  # a copy of a folder has its files in any order
 WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.5)
 
 
@@ -68,14 +70,18 @@ def write_for_readers(path: Path, content: bytes) -> Path:
         write_atomically(beside, content)
         logger.warning("%s is open in another program: what is new is in %s", path, beside.name)
         return beside
-    beside.unlink(missing_ok=True)  # of an earlier time
+    with suppress(OSError):  # of an earlier time; open in another program, it is known by its age
+        beside.unlink(missing_ok=True)
     return path
 
 
 def latest(path: Path) -> Path:
     """Where the latest state of a file of `write_for_readers` stands."""
     beside = beside_of(path)
-    return beside if beside.is_file() else path
+    if not beside.is_file():
+        return path
+    is_older = path.is_file() and path.stat().st_mtime - beside.stat().st_mtime > _COPIED_WITHIN_S
+    return path if is_older else beside
 
 
 def beside_of(path: Path) -> Path:
@@ -83,12 +89,42 @@ def beside_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.new{path.suffix}")
 
 
-def _replace(temporary: Path, path: Path) -> None:
+def remove_together(paths: Iterable[Path]) -> None:
+    """Remove files, all of them or none: what is left of half a result could be taken for a whole one.
+
+    They are renamed first, which Windows refuses for a file that another program has open, and removed after that.
+
+    Args:
+        paths: The files; those that are not there are passed over.
+
+    Raises:
+        OSError: One cannot be removed, for seconds on end; it is named, and all are where they were.
+    """
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for path in paths:
+            if not path.is_file() and not path.is_symlink():
+                continue
+            aside = path.parent / f".{secrets.token_hex(8)}.part"
+            _replace(path, aside, held=path)
+            moved.append((aside, path))
+    except OSError as error:
+        for aside, before in reversed(moved):
+            aside.replace(before)
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    for aside, _ in moved:
+        with suppress(OSError):  # hidden, and cleared up by the next one who may
+            aside.unlink()
+
+
+def _replace(temporary: Path, path: Path, held: Path | None = None) -> None:
+    """Rename a file; while another program has one open (``held``; by default the one replaced), try again."""
+    held = held or path
     for wait in WAITS_S:
         try:
             temporary.replace(path)
         except PermissionError:
-            if not path.is_file():
+            if not held.is_file() or not os.access(held.parent, os.W_OK):
                 raise
             time.sleep(wait)
         else:

@@ -7,6 +7,7 @@ with the same values.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -89,6 +90,13 @@ def is_quiet() -> bool:
 def hide_bars(otherwise: bool | None = None) -> bool | None:
     """What a progress bar takes as ``disable``: it is hidden when quiet; None hides it where there is no terminal."""
     return True if is_quiet() else otherwise
+
+
+def let_all_signs_through() -> None:
+    r"""Let what a console, or a file that output goes to, has no sign for appear as ``\u7537``, not as an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def make_visible(record: logging.LogRecord) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.files import remove_together
 
 _logger = logging.getLogger(__name__)
 
@@ -98,3 +100,20 @@ def claim(folder: Path, kind: str, option: str) -> None:
         _logger.warning("%s cannot be locked (%s): see that no other run (%s) writes to it", folder, error, kind)
         return
     _held[path] = lock
+
+
+def remove_all(paths: Iterable[Path]) -> None:
+    """Remove files of an earlier run, all of them or none.
+
+    Args:
+        paths: The files; those that are not there are passed over.
+
+    Raises:
+        InputError: One cannot be removed; all are where they were.
+    """
+    try:
+        remove_together(paths)
+    except OSError as error:
+        seen = f"cannot be removed ({error.strerror})"
+        advice = "is it open in another program? Close it there, or choose another folder; nothing was removed"
+        raise InputError(Problem(str(error.filename), seen=seen, advice=advice)) from error

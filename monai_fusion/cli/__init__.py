@@ -6,7 +6,6 @@ on stderr and exit code 2; a fault of the program keeps its traceback and exit c
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,7 +28,7 @@ from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.store import cache_app, preprocess
 from monai_fusion.cli.words import as_meant
 from monai_fusion.errors import InputError, RunFailed
-from monai_fusion.messages import answer, be_quiet, say
+from monai_fusion.messages import answer, be_quiet, let_all_signs_through, say
 from monai_fusion.stopping import StopAsked, listening
 
 PROGRAM = "monai-fusion"
@@ -95,9 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always; code 0 if done, 2 if the input or the command line is wrong.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a Windows console may lack a letter of someone's file name
-            stream.reconfigure(errors="backslashreplace")
+    let_all_signs_through()  # a Windows console may lack a letter of someone's file name
     command = typer.main.get_command(app)
     add_quiet(command)
     enable_completion()

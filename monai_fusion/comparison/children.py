@@ -67,7 +67,12 @@ def run_child(command: Sequence[str], log: Path) -> None:
         # A session of its own: a terminal's Ctrl-C reaches it once, from here, and a second one ends it at once.
         # The list holds checked options; no shell.
         process = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, start_new_session=_POSIX
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONIOENCODING": "utf-8"},  # as the file is read, whatever the console speaks
+            start_new_session=_POSIX,
         )
         try:
             code = process.wait()

@@ -14,6 +14,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.evaluation.calibration_file import StoredPrediction, fitted_file, read_calibration
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import content_hash, digest_of
+from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
 from monai_fusion.report.predictions import read_participants
 from monai_fusion.run_folder import CALIBRATION_FILE, MODEL_FILE, PREDICTIONS_FILE, RECIPE_FILE
@@ -64,7 +65,7 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
 
     folder = plan.options.output_dir / FOLDER
     folder.mkdir(exist_ok=True)
-    (folder / RECIPE_FILE).unlink(missing_ok=True)  # the last to be written: without it, it is no model
+    remove_all([folder / RECIPE_FILE])  # the last to be written: without it, it is no model
     recipe = _common_recipe(records)
     states = [read_model(record.run.folder) for record in records]
     for record, state in zip(records, states, strict=True):

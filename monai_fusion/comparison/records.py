@@ -9,6 +9,7 @@ from typing import Any
 from monai_fusion.comparison.planning import Plan, Run
 from monai_fusion.errors import Problem
 from monai_fusion.files import write_atomically
+from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
 from monai_fusion.run_folder import EXPORT_FILE, MANIFEST_FILE, METRICS_FILE, MODEL_FILE, PREDICTIONS_FILE
 
@@ -87,15 +88,13 @@ class RunRecord:
         files += sorted((self.run.folder / "checkpoints").glob("epoch_*.pt"))
         there = [path for path in files if path.is_file()]
         size = sum(path.stat().st_size for path in there)
-        for path in there:
-            path.unlink()
+        remove_all(there)
         return size
 
     def forget(self) -> None:
         """Let the run be made anew; its training replaces what else is in the folder."""
         self.remove_model()  # a checkpoint of other settings must not be resumed
-        for path in (self.path, self.run.folder / MANIFEST_FILE, self.run.folder / LOG_FILE):
-            path.unlink(missing_ok=True)
+        remove_all([self.path, self.run.folder / MANIFEST_FILE, self.run.folder / LOG_FILE])
         self.settings, self.seconds, self.evaluated = None, 0.0, False
 
     def differences(self) -> list[Problem]:

@@ -13,7 +13,7 @@ from monai_fusion.comparison.planning import Plan
 from monai_fusion.comparison.records import LOG_FILE, RunRecord, changed_recordings, unlike
 from monai_fusion.datalist.writing import write_text
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.output_folder import claim, make_writable
+from monai_fusion.output_folder import claim, make_writable, remove_all
 
 Say = Callable[[str], None]
 # Of a run at the shipped sizes, in GB: the weights; two checkpoints with AdamW's moments of all that was ever trained.
@@ -155,8 +155,7 @@ def _forget_changed(plan: Plan, records: Sequence[RunRecord]) -> None:
         if record.differences():
             record.forget()
     folder = plan.options.output_dir / fold_files.FOLDER
-    for name in fold_files.differing(folder, plan.folds.texts):
-        (folder / name).unlink()
+    remove_all([folder / name for name in fold_files.differing(folder, plan.folds.texts)])
     _write_folds(plan)
     finished = [record for record in records if record.finished]
     problems = [*changed_recordings(plan, finished), *unlike(finished), *_lost_models(plan, records)]

@@ -21,6 +21,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from monai_fusion.files import write_atomically
 from monai_fusion.keys import EEG, EEG_EMBEDDING, FUSED_EMBEDDING, MRI, MRI_EMBEDDING, PARTICIPANT_ID
+from monai_fusion.output_folder import remove_all
 from monai_fusion.run_folder import EMBEDDINGS_FILE, THUMBNAILS_FILE
 
 THUMBNAIL_SIZE = 96
@@ -51,7 +52,7 @@ class _Rows:
         engine.add_event_handler(Events.COMPLETED, self._write)
 
     def _remove(self, engine: Engine) -> None:
-        self.path.unlink(missing_ok=True)
+        remove_all([self.path])
 
     def _start(self, engine: Engine) -> None:
         self._ids, self._rows = [], {}

@@ -7,7 +7,7 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -18,6 +18,9 @@ from monai_fusion.files import latest
 from monai_fusion.reading import NotReadableError, read_bytes, reason_of
 from monai_fusion.run_folder import PREDICTIONS_FILE
 
+_NAMED_AT_MOST = 3
+_ROUNDED, _NOTHING = 0.005, 1e-6  # of numbers that somebody's spreadsheet has rounded to two places
+_EVALUATE = "was the table edited? Evaluate again"
 _MOST_CLASSES = 100  # a matrix of more cannot be drawn
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PROBABILITY = re.compile(r"probability_(.+)", re.DOTALL)
@@ -68,7 +71,8 @@ def read_participants(folder: Path) -> tuple[tuple[str, ...], list[Participant]]
         The class names in their order, and the participants in the table's.
 
     Raises:
-        InputError: There is no such table, it is empty, or a cell of it is not what it should be.
+        InputError: There is no such table, it is empty, a cell of it is not what it should be, or its cells contradict
+            one another: probabilities that do not add up to 1, another class than they say.
     """
     path = latest(folder / PREDICTIONS_FILE)
     try:
@@ -88,6 +92,8 @@ def read_participants(folder: Path) -> tuple[tuple[str, ...], list[Participant]]
     people = [person for row in rows if (person := _participant(row, classes, path, problems))]
     counts = Counter(person.participant_id for person in people)
     problems += [Problem(str(path), name, "occurs twice") for name in sorted(counts) if counts[name] > 1]
+    if not problems:
+        problems += _contradictions(rows, people, classes)
     if problems:
         raise InputError(problems, heading=str(path))
     return classes, people
@@ -146,3 +152,51 @@ def _participant(
         return None
     recordings: Pattern = next((known for known in PATTERNS if known == row.get("recordings")), "both")
     return Participant(name, label, predicted, probabilities, gate, row.get("segments") or "", network, recordings)
+
+
+def _contradictions(
+    rows: Sequence[Mapping[str, str]], people: Sequence[Participant], classes: Sequence[str]
+) -> Iterator[Problem]:
+    """What no evaluation writes: a table that was edited, or put together from several; a line for each kind."""
+    spare = _ROUNDED * len(classes) + _NOTHING
+    sums = {
+        person.participant_id: (name, total)
+        for person in people
+        for name, values in (("p(...)", person.probabilities), ("p_network(...)", person.network))
+        if values and abs((total := math.fsum(values)) - 1) > spare
+    }
+    if sums:
+        column, total = next(iter(sums.values()))
+        yield Problem(_named(list(sums)), column, f"adding up to {total:g}", "1", _EVALUATE)
+    others: dict[str, tuple[str, str]] = {}
+    for row, person in zip(rows, people, strict=True):
+        text = row.get("threshold") or ""
+        try:
+            threshold = float(text) if text else None
+        except ValueError:
+            yield Problem(person.participant_id, "threshold", repr(text), "a number", _EVALUATE)
+            continue
+        wanted = _sayable(person.probabilities, threshold)
+        if person.predicted not in wanted:
+            said_by = "the likeliest"
+            if threshold is not None:
+                said_by = f"as p({classes[-1]}) and the threshold {threshold:g} say"
+            others[person.participant_id] = (repr(classes[person.predicted]), f"{classes[wanted[0]]!r}, {said_by}")
+    if others:
+        yield Problem(_named(list(others)), "predicted", *next(iter(others.values())), _EVALUATE)
+
+
+def _sayable(probabilities: Sequence[float], threshold: float | None) -> list[int]:
+    """The classes that may be said of these probabilities, which may have been rounded; the first is the likeliest."""
+    spare = _ROUNDED + _NOTHING
+    if threshold is not None and len(probabilities) == 2:
+        over = probabilities[1] - threshold
+        return [int(over > 0)] if abs(over) > spare else [0, 1]
+    most = max(probabilities)
+    found = [index for index, value in enumerate(probabilities) if value >= most - 2 * spare]
+    return sorted(found, key=lambda index: -probabilities[index])
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
+    return ", ".join(names[:_NAMED_AT_MOST]) + more

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import hide_bars
+from monai_fusion.output_folder import remove_all
 from monai_fusion.sample_cohort.options import SampleCohortOptions
 from monai_fusion.sample_cohort.participant import Participant, describe
 
@@ -65,8 +66,7 @@ def write_sample_cohort(
 
     stale_files = sorted(set(old_files) - set(new_files))
     _begin(out, [*new_files, *stale_files])
-    for stale in stale_files:
-        (out / stale).unlink(missing_ok=True)
+    remove_all([out / stale for stale in stale_files])
     _render(out, participants, options, progress, workers)
     _write_table(out / TABLE_FILE, participants)
     cohort = _description(participants, options, new_files)

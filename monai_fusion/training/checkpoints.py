@@ -11,6 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from ignite.engine import Engine, Events
 from monai_fusion import ranks
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
+from monai_fusion.output_folder import remove_all
 from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.saved_tensors import DamagedError, load_saved
 from monai_fusion.training.differing import differences
@@ -110,11 +112,11 @@ class Checkpoints:
         """Clear up what a killed or an earlier training left; return the checkpoint to go on from, or epoch 0."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(".*.part"):  # of a run that was killed while it wrote
-            leftover.unlink(missing_ok=True)
+            with suppress(OSError):  # nobody reads it
+                leftover.unlink(missing_ok=True)
         found = saved_epochs(self.folder)
         if not self.resume:
-            for path in found.values():
-                path.unlink()
+            remove_all(found.values())
             return 0, None
         for epoch in sorted(found, reverse=True):
             try:
@@ -199,7 +201,8 @@ class Checkpoints:
         }
         write_atomically(self.folder / _file_name(epoch), lambda stream: torch.save(state, stream))
         for _, path in sorted(saved_epochs(self.folder).items())[:-_KEPT]:
-            path.unlink()
+            with suppress(OSError):  # open in another program: it goes with a later epoch
+                path.unlink()
 
 
 def _file_name(epoch: int) -> str:

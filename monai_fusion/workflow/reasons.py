@@ -83,5 +83,7 @@ def _of_files(error: BaseException) -> RunFailed | None:
         return RunFailed(f"the system allows no file of this size{name}", advice)
     if path and error.errno in _OF_FOLDERS:
         advice = "was the folder deleted, moved, replaced or made read-only while the run used it?"
+        if isinstance(error, PermissionError):
+            advice += " Or is the file open in another program?"
         return RunFailed(f"{path}: {error.strerror}", advice)
     return None

@@ -16,8 +16,11 @@ from monai_fusion import __version__, ranks
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import beside_of, write_atomically
 from monai_fusion.fingerprint import describe_chain, digest_of
+from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE, RESULTS
+from monai_fusion.training.checkpoints import FOLDER as CHECKPOINTS
+from monai_fusion.training.checkpoints import saved_epochs
 from monai_fusion.workflow.recipe_entries import wrong_entries
 
 
@@ -34,13 +37,16 @@ def clear_results(folder: str | os.PathLike[str]) -> None:
     """Remove an earlier training's results, so that nothing of it can be taken for the new one's.
 
     Args:
-        folder: The run folder; only the files that :data:`RESULTS` names are removed.
+        folder: The run folder; only the files that :data:`RESULTS` names, and checkpoints, are removed: all, or none.
+
+    Raises:
+        InputError: One cannot be removed.
     """
     if not ranks.is_main():
         return
-    for name in RESULTS:
-        (Path(folder) / name).unlink(missing_ok=True)
-        beside_of(Path(folder) / name).unlink(missing_ok=True)
+    results = [Path(folder) / name for name in RESULTS]
+    checkpoints = saved_epochs(Path(folder) / CHECKPOINTS).values()
+    remove_all([*results, *map(beside_of, results), *checkpoints])
 
 
 def write_recipe(

@@ -1,5 +1,6 @@
 """``report.html``: what stands in it, what does not, and what it says of what is missing."""
 
+import csv
 import io
 import json
 import math
@@ -417,6 +418,57 @@ def test_a_probability_that_is_none_is_refused(evaluation: Evaluation, cell: str
     path.write_text("\n".join([lines[0], ",".join(cells), *lines[2:]]), encoding="utf-8")
     with pytest.raises(InputError, match=r"sub-000 probability_M: '.*', expected a number from 0 to 1"):
         write_report(path.parent)
+
+
+def edited(folder: Path, person: str, **cells: str) -> Path:
+    """The table with some cells of a person changed."""
+    path = folder / "predictions.csv"
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows:
+        if row["participant_id"] in (person, "" if person else row["participant_id"]):
+            row |= cells
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    path.write_text(text.getvalue(), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("person", "cells", "said"),
+    [
+        ("sub-000", {"p(M)": "0.95"}, "sub-000 p(...): adding up to 1.05762, expected 1: was the table edited?"),
+        ("sub-000", {"p_network(M)": "0.5"}, "sub-000 p_network(...): adding up to 0.583652, expected 1: was the"),
+        ("", {"p(M)": "0.7", "p(F)": "0.7"}, "sub-000, sub-001, sub-002 and 23 more p(...): adding up to 1.4"),
+        (
+            "sub-000",
+            {"predicted": "F"},
+            "sub-000 predicted: 'F', expected 'M', as p(F) and the threshold 0.45 say",
+        ),
+        ("sub-000", {"predicted": "F", "threshold": ""}, "sub-000 predicted: 'F', expected 'M', the likeliest: was"),
+        ("sub-000", {"threshold": "a half"}, "sub-000 threshold: 'a half', expected a number: was the table edited?"),
+    ],
+)
+def test_a_table_whose_cells_contradict_one_another_is_refused_in_one_line(
+    evaluation: Evaluation, person: str, cells: dict[str, str], said: str
+) -> None:
+    path = edited(evaluation("two_classes"), person, **cells)
+    with pytest.raises(InputError) as refused:
+        write_report(path.parent)
+    lines = str(refused.value).splitlines()
+    assert lines[0] == f"{path}: {len(lines) - 1} problem{'' if len(lines) == 2 else 's'}"
+    assert [line for line in lines if line.startswith(f"  {said}")]
+    assert not (path.parent / "report.html").exists()
+
+
+def test_probabilities_that_a_spreadsheet_rounded_are_taken(evaluation: Evaluation) -> None:
+    folder = evaluation("three_classes")
+    cells = {"p(young)": "0.33", "p(middle)": "0.33", "p(old)": "0.33", "predicted": "old"}
+    write_report(edited(folder, "sub-000", **cells).parent)
+    at_the_threshold = {"p(M)": "0.55", "p(F)": "0.45", "threshold": "0.45", "predicted": "F"}
+    write_report(edited(evaluation("two_classes"), "sub-000", **at_the_threshold).parent)
 
 
 def test_a_folder_without_predictions_is_refused(tmp_path: Path) -> None:
