@@ -66,7 +66,7 @@ def read_sources(options: BuildOptions, columns: Sequence[str], known: Collectio
         InputError: Something is not there or ambiguous, or two of EEG, MRI and table have nobody in common.
     """
     recordings, folders, path = _recordings(options)
-    table = read_participants_table(path)
+    table = read_participants_table(path, options.sheet)
     with noted(table.notes):
         code_of: dict[str, tuple[str, ...]] = {}
         keep: tuple[str, ...] = ()

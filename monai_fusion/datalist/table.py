@@ -112,8 +112,10 @@ class ParticipantsTable:
             raise InputError(problems, heading=str(self.path))
 
 
-def read_participants_table(path: Path) -> ParticipantsTable:
-    """Read a table with a header line: the first sheet of an .xlsx, or text whose header tells comma, semicolon or tab.
+def read_participants_table(path: Path, sheet: str | None = None) -> ParticipantsTable:
+    """Read a table with a header line: a sheet of an .xlsx, or text whose header tells comma, semicolon or tab.
+
+    Of a workbook it is the first sheet unless another is named.
 
     Text may begin with Excel's ``sep=;``. It is UTF-8 or UTF-16; anything else is read as Windows-1252, with a note.
 
@@ -122,8 +124,10 @@ def read_participants_table(path: Path) -> ParticipantsTable:
     """
     content = _content(path)
     if is_spreadsheet(content):
-        rows, notes = sheet_rows(path, content)
+        rows, notes = sheet_rows(path, content, sheet)
         how = ""
+    elif sheet is not None:
+        raise InputError(Problem("--sheet", seen=f"{path} is no workbook", advice="leave it out"))
     else:
         rows, separated, notes = text_rows(path, content)
         how = f", separated by {separated}"
