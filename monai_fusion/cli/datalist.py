@@ -109,6 +109,7 @@ def build(
         Path | None,
         typer.Option(help="Participants table (CSV, TSV, or the first sheet of an .xlsx) with a header line."),
     ] = None,
+    sheet: Annotated[str | None, typer.Option(help="Another sheet of the .xlsx than its first.")] = None,
     bids: Annotated[
         Path | None,
         typer.Option(
@@ -237,6 +238,7 @@ def build(
         mri_dir=tuple(mri_dir) if mri_dir else None,
         bids=bids,
         participants=participants,
+        sheet=sheet,
         choice=Choice(tuple(session or ()), tuple(t1w_pattern or ()), eeg_condition),
         preset=preset,
         id_map=id_map,

@@ -16,6 +16,7 @@ from monai_fusion.datalist.files import FilesBelow
 from monai_fusion.datalist.labels import LabelRule, label_rule
 from monai_fusion.datalist.left_out import probably_one
 from monai_fusion.datalist.near_misses import Near, near_misses, rows_near
+from monai_fusion.datalist.other_columns import about_other_column
 from monai_fusion.datalist.presets import preset
 from monai_fusion.datalist.replacing import Replacing
 from monai_fusion.datalist.resplitting import SplitFiles, refuse_to_replace, split_and_write
@@ -47,6 +48,7 @@ class BuildOptions:
         bids: A BIDS dataset instead of ``mri_dir``; its ``participants.tsv`` and the scalograms below its
             ``derivatives`` are taken unless ``participants`` and ``eeg_dir`` name others.
         participants: The table (CSV, TSV or .xlsx) with one row a participant; ``None`` only with ``bids``.
+        sheet: The sheet of an .xlsx that is the table; ``None`` is the first.
         choice: Which of several recordings of a participant are meant.
         preset: A cohort whose tables are known, such as ``lemon``.
         id_map: A table with two ids of everyone, where EEG, MRI and table use different ones.
@@ -74,6 +76,7 @@ class BuildOptions:
     mri_dir: Path | tuple[Path, ...] | None = None
     bids: Path | None = None
     participants: Path | None = None
+    sheet: str | None = None
     choice: Choice = field(default_factory=Choice)
     preset: str | None = None
     id_map: Path | None = None
@@ -205,6 +208,8 @@ def _built(options: BuildOptions, sources: Sources, older: Document | None) -> B
     keep = tuple(dict.fromkeys((*options.columns, *sources.keep)))
     rule = label_rule(options.classes, (*options.maps, *sources.codes(options)), options.bins)
     labels, unlabelled = _labels(sources, rule, options)
+    if unlabelled and not labels:
+        _refuse_another_column(sources, options)
     if older is not None:  # it has a label of theirs
         unlabelled = [each for each in unlabelled if each.participant_id not in older.by_id]
     if unlabelled and not options.drop_unlabelled:
@@ -372,6 +377,19 @@ def _about_near(
         advice = f"if this is one person, remove the files of {participant_id}"
         return f"near {are} {' and '.join(those)}, with files of that name: {advice}"
     return f"near {are} {' and '.join(those)}: write {participant_id} in the row that is meant"
+
+
+def _refuse_another_column(sources: Sources, options: BuildOptions) -> None:
+    """Where nobody has a label, the column is another one than the classes are for, or holds ranges or numbers.
+
+    Raises:
+        InputError: It can be said which.
+    """
+    if not options.bins and not options.maps:
+        values = (row.values[options.label_column] for row in sources.rows.values())
+        problem = about_other_column(options.label_column, values, options.classes)
+        if problem is not None:
+            raise InputError(problem, heading=str(sources.table))
 
 
 def _unlabelled_error(unlabelled: Sequence[_Unlabelled], sources: Sources, options: BuildOptions) -> InputError:

@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from monai_fusion.datalist.json_faults import Fault, find_faults, mended
+from monai_fusion.datalist.json_cursor import Fault
+from monai_fusion.datalist.json_faults import find_faults, mended
 from monai_fusion.datalist.locating import Places
 from monai_fusion.datalist.other_kinds import binary_kind, text_kind
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding

@@ -16,18 +16,19 @@ _STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 _NAMED_AT_MOST = 10
 
 
-def notes_on_sheet(content: bytes, cells: Sequence[tuple[int, Sequence[Any]]]) -> list[str]:
-    """Notes on the first worksheet of a workbook; none if its XML is another than what is known here.
+def notes_on_sheet(content: bytes, cells: Sequence[tuple[int, Sequence[Any]]], position: int = 0) -> list[str]:
+    """Notes on a worksheet of a workbook; none if its XML is another than what is known here.
 
     Args:
         content: The .xlsx file.
         cells: The values of its rows by their numbers; rows that are empty are not spoken of.
+        position: Which of the sheets that are no charts it is, from 0.
     """
     filled = {number for number, row in cells if any(cell is not None for cell in row)}
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as book:
-            hidden, uncomputed = _looked_at(book, _first_sheet(book))
-    except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, ValueError, StopIteration, OSError, RuntimeError):
+            hidden, uncomputed = _looked_at(book, _sheet(book, position))
+    except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, ValueError, IndexError, OSError, RuntimeError):
         return []  # the values were read, and that is what counts
     return [*_on_hidden([number for number in hidden if number in filled]), *_on_formulas(uncomputed)]
 
@@ -47,8 +48,8 @@ def _on_formulas(lines: Sequence[int]) -> Iterator[str]:
         yield f"{counted(len(lines), 'formula')} ({where}) {has}: open the file in a spreadsheet program and save it"
 
 
-def _first_sheet(book: zipfile.ZipFile) -> str:
-    """The name within the archive of the first sheet that is no chart."""
+def _sheet(book: zipfile.ZipFile, position: int) -> str:
+    """The name within the archive of one of the sheets that are no charts."""
     with book.open("xl/_rels/workbook.xml.rels") as file:
         targets = {
             element.get("Id"): element.get("Target", "")
@@ -58,7 +59,7 @@ def _first_sheet(book: zipfile.ZipFile) -> str:
     with book.open("xl/workbook.xml") as file:
         sheets = [each for each in ElementTree.parse(file).getroot().iter() if _name(each) == "sheet"]  # noqa: S314
     relations = (sheet.get(_RELATION) or sheet.get(_STRICT_RELATION) for sheet in sheets)
-    target = next(targets[relation] for relation in relations if relation in targets)
+    target = [targets[relation] for relation in relations if relation in targets][position]
     return target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
 
 

@@ -70,7 +70,7 @@ def read_sources(options: BuildOptions, columns: Sequence[str], known: Collectio
     """
     recordings, folders = find_recordings(options)
     path = options.participants or absolute(options.bids or Path()) / PARTICIPANTS
-    table = read_participants_table(path)
+    table = read_participants_table(path, options.sheet)
     with noted(table.notes):
         code_of: dict[str, tuple[str, ...]] = {}
         keep: tuple[str, ...] = ()

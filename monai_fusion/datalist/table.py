@@ -196,8 +196,10 @@ def _seen_key(text: str) -> str:
     return as_seen(text).casefold()
 
 
-def read_participants_table(path: Path) -> ParticipantsTable:
-    """Read a table with a header line: the first sheet of an .xlsx, or text whose header tells comma, semicolon or tab.
+def read_participants_table(path: Path, sheet: str | None = None) -> ParticipantsTable:
+    """Read a table with a header line: a sheet of an .xlsx, or text whose header tells comma, semicolon or tab.
+
+    Of a workbook it is the first sheet unless another is named.
 
     Text may begin with Excel's ``sep=;``. It is UTF-8 or UTF-16; anything else is read as Windows-1252, with a note.
 
@@ -206,11 +208,13 @@ def read_participants_table(path: Path) -> ParticipantsTable:
     """
     content = _content(path)
     if is_spreadsheet(content):
-        rows, notes = sheet_rows(path, content)
+        rows, notes = sheet_rows(path, content, sheet)
         how = ""
     elif (kind := kind_of(content)) is not None:
         advice = _FROM_THE_WEB if kind.seen == "a web page" else kind.advice
         raise InputError(Problem(str(path), "", kind.seen, "a participants table (CSV, TSV or .xlsx)", advice))
+    elif sheet is not None:
+        raise InputError(Problem("--sheet", seen=f"{path} is no workbook", advice="leave it out"))
     else:
         rows, separated, notes = text_rows(path, content)
         how = f", separated by {separated}"

@@ -265,7 +265,7 @@ def _read_table(options: BuildOptions, recordings: Recordings) -> _Table | None:
         path = own if own.is_file() or options.keep else None
     if path is None:
         return None
-    table = read_participants_table(path)
+    table = read_participants_table(path, options.sheet)
     keep = options.keep
     if options.preset is not None:
         known = preset(options.preset)

@@ -37,8 +37,8 @@ def write_figures(
         What was written.
 
     Raises:
-        InputError: ``run`` holds no predictions, or none with labels; ``folder`` is no folder, cannot be written to, or holds a file of one
-            of these names that an earlier call did not write, or that was edited since.
+        InputError: ``run`` holds no predictions, or none with labels; ``folder`` is no folder, cannot be written to, or
+            holds a file of one of these names that an earlier call did not write, or that was edited since.
     """
     results = read_results(run)
     if not results.labelled:

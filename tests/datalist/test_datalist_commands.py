@@ -37,7 +37,7 @@ def _stop(*arguments: object) -> None:
 def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monai_fusion.datalist.building.build_datalist", _stop)
     command = (
-        "datalist build --out o.json --eeg-dir e --eeg-dir e2 --mri-dir m n --participants p.csv --bids b "
+        "datalist build --out o.json --eeg-dir e --eeg-dir e2 --mri-dir m n --participants p.csv --sheet S --bids b "
         "--preset lemon "
         "--session 01 02 --t1w-pattern *x* * --eeg-condition EO --id-map n.csv --loose-ids --id-column ID "
         "--label-column age --classes a b c --map 1=a 2=b --class x=1 --class y=2,3 --keep age site --drop-unlabelled "
@@ -47,7 +47,7 @@ def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         cli.main(command.split())
     assert arrived.value.args[0] == BuildOptions(
         out=Path("o.json"), eeg_dir=(Path("e"), Path("e2")), mri_dir=(Path("m"), Path("n")),
-        bids=Path("b"), participants=Path("p.csv"),
+        bids=Path("b"), participants=Path("p.csv"), sheet="S",
         choice=Choice(("01", "02"), ("*x*", "*"), "EO"), preset="lemon", id_map=Path("n.csv"), loose_ids=True,
         id_column="ID", label_column="age", classes=("a", "b", "c"), maps=("1=a", "2=b"), bins=("x=1", "y=2,3"),
         keep=("age", "site"), drop_unlabelled=True, extend=Path("old.json"), force=True, data_root=Path("r"), name="N",

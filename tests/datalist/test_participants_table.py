@@ -149,7 +149,7 @@ def test_the_first_sheet_of_a_workbook_is_read_as_text(workbook: Callable[..., P
     assert [row.line for row in table.rows] == [2, 3]
     assert table.notes == (
         f"{path}: only the first sheet, 'People', was read, not 'Codes': "
-        "if the table is there, move its sheet to the front",
+        "if the table is there, name its sheet with --sheet",
     )
 
 
@@ -315,5 +315,5 @@ def test_the_notes_on_a_table_are_told_with_the_error_that_they_explain(tmp_path
         read_participants_table(path)
     assert str(raised.value).splitlines()[-1] == (
         f"note: {path}: only the first sheet, 'read me', was read, not 'People': "
-        "if the table is there, move its sheet to the front"
+        "if the table is there, name its sheet with --sheet"
     )

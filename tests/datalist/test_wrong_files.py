@@ -37,10 +37,11 @@ READERS = pytest.mark.parametrize("message", [of_datalist, of_table])
         (LFS, "a pointer of Git LFS, not the file"),
         (b"/annex/objects/MD5-s3--1", "a pointer of git-annex, not the file"),
         (WEB, "a web page"),
-        (gzip.compress(b"participant_id"), "compressed with gzip"),
+        (gzip.compress(b"participant_id", mtime=0), "gzip"),
         (b"%PDF-1.7 ...", "a PDF document"),
         (bytes(3000), "nothing but zero bytes"),
     ],
+    ids=["LFS", "annex", "web page", "gzip", "PDF", "zeros"],
 )
 def test_another_kind_of_file_is_called_by_its_name(
     content: bytes, said: str, message: Callable[[Path], str], tmp_path: Path

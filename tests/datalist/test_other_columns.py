@@ -1,0 +1,111 @@
+"""A label column without any of the classes, and a table in another sheet: one message with options that work."""
+
+import re
+import shlex
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from monai_fusion import cli
+from monai_fusion.datalist.other_columns import about_other_column
+from monai_fusion.messages import pasteable
+
+BUILD = "datalist build --eeg-dir eeg --mri-dir mri --out list.json"
+AGES = ("20-25", "25-30", "60-65", "75-80")
+ROWS = [
+    f"sub-{n:02d},{AGES[n % 4]},{20.5 + 2 * n},{('HC', 'MDD', 'SZ')[n % 3]},{('ctrl', 'pat')[n % 2]},{n % 2}"
+    for n in range(24)
+]
+HEADER = "participant_id,age,years,dx,group,sexcode"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for n in range(24):
+        for path in (Path(f"eeg/sub-{n:02d}_s0.npy"), Path(f"mri/sub-{n:02d}_T1w.nii.gz")):
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+    Path("people.csv").write_text("\n".join([HEADER, *ROWS]) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def call(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(shlex.split(command))
+    captured = capsys.readouterr()
+    return int(ended.value.code or 0), captured.out + captured.err
+
+
+SAID = {
+    "age": 'age: holds ranges ("20-25", "25-30", "60-65", "75-80"), expected classes: make classes of them with '
+    "--class young=20-30 --class old=60-80; regression is not possible",
+    "years": "years: holds numbers (from 20.5 to 66.5), expected classes: make classes of them with "
+    "--class low=20.5-42.5 --class high=44.5-66.5; regression is not possible",
+    "dx": 'dx: holds "HC", "MDD", "SZ", expected "M" or "F": name the classes with --classes HC MDD SZ '
+    "--method stratified; several values in one class: --class one=HC --class other=MDD,SZ",
+    "group": 'group: holds "ctrl", "pat", expected "M" or "F": name the classes with --classes ctrl pat',
+    "participant_id": 'participant_id: holds 24 different values ("sub-00", "sub-01", "sub-02" and 21 more), expected '
+    '"M" or "F": name the column of labels with --label-column, or give --class CLASS=VALUE,VALUE once for each class',
+}
+
+
+@pytest.mark.parametrize("column", SAID)
+def test_what_a_column_holds_is_one_message_and_its_options_work(
+    column: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = f"{BUILD} --participants people.csv --label-column {column}"
+    assert call(capsys, command) == (2, f"error: people.csv: 1 problem\n  {SAID[column]}\n")
+    assert call(capsys, f"{command} --drop-unlabelled")[1].endswith(f"{SAID[column]}\n")
+    for advised in re.findall(r"(?:with|class:) (--class(?:es)? [^;]+)", SAID[column]):
+        code, said = call(capsys, f"{command} {advised} --force --yes")
+        assert code == 0, said
+
+
+def test_classes_that_are_named_are_made_of_the_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = f"{BUILD} --participants people.csv --label-column years --method stratified"
+    said = call(capsys, f"{command} --classes a b c")[1]
+    assert "--class a=20.5-34.5 --class b=36.5-50.5 --class c=52.5-66.5" in said
+    assert call(capsys, f"{command} --class a=20.5-34.5 --class b=36.5-50.5 --class c=52.5-66.5")[0] == 0
+
+
+def test_codes_and_columns_of_sex_are_left_to_a_map(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = call(capsys, f"{BUILD} --participants people.csv --label-column sexcode")[1]
+    assert "say what it means with --map VALUE=CLASS" in said
+    assert about_other_column("gender", ["male", "female"], ()) is None
+    assert about_other_column("age", ["20-30", "25-28", "21-22"], ()) is not None  # ranges that overlap: no example
+    assert "--class NAME=FROM-TO" in str(about_other_column("age", ["20-30", "25-28", "21-22"], ()))
+    assert "ranges" in str(about_other_column("age", ["20-25", "60-65", "n/a"], ()))
+
+
+def test_an_empty_first_sheet_names_the_others_and_one_of_them_can_be_chosen(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "Notes"
+    book.create_sheet("also empty")
+    sheet = book.create_sheet("All people")
+    for line in (HEADER, *ROWS):
+        sheet.append(line.split(","))
+    sheet.row_dimensions[5].hidden = True
+    book.save("people.xlsx")
+    command = f"{BUILD} --participants people.xlsx --label-column group --classes ctrl pat"
+    code, said = call(capsys, command)
+    assert (code, said) == (
+        2,
+        'error: people.xlsx: the first sheet, "Notes", is empty: another has rows, "All people": '
+        f"name it with --sheet {pasteable(['All people'])}\n",
+    )
+    code, said = call(capsys, f'{command} --sheet "all people"')
+    assert (code, said) == (
+        2,
+        'error: --sheet "all people": not in people.xlsx: did you mean "All people"? '
+        'the sheets are "Notes", "also empty", "All people"\n',
+    )
+    code, said = call(capsys, f'{command} --sheet "All people"')
+    assert code == 0, said
+    assert "line 5 is hidden in the sheet" in said  # of the sheet that was read
+    assert "only the first sheet" not in said
+    code, said = call(capsys, f"{BUILD} --participants people.csv --sheet x")
+    assert (code, said) == (2, "error: --sheet: people.csv is no workbook: leave it out\n")
