@@ -98,6 +98,23 @@ def plan_new_people(people: NewPeople, config: Path, words: Sequence[str]) -> Pr
     return PredictionOfNewPeople(plan_run(config, words), planned, _not_predicted(planned, model, run.knobs))
 
 
+def files_of(patterns: Sequence[Path]) -> tuple[Path, ...]:
+    """The files that are meant: cmd and PowerShell leave ``sub-07_*.npy`` to the program.
+
+    Raises:
+        InputError: A pattern finds nothing.
+    """
+    found: list[Path] = []
+    for path in patterns:
+        if path.exists() or not set("*?[") & set(path.name):
+            found.append(path)
+        elif matches := sorted(path.parent.glob(path.name)):
+            found += matches
+        else:
+            raise InputError(Problem("--eeg", seen=f"{path}: no file is named so"))
+    return tuple(dict.fromkeys(found))
+
+
 def write_list(planned: UnlabelledList) -> None:
     """Write the list beside the results to come, and say who is in it.
 
