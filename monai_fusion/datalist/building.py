@@ -181,7 +181,8 @@ def _built(options: BuildOptions, sources: Sources, older: Document | None) -> B
     labels, unlabelled = _labels(sources, rule, options)
     if older is not None:  # it has a label of theirs
         unlabelled = [each for each in unlabelled if each.participant_id not in older.by_id]
-    if unlabelled and not options.drop_unlabelled:
+    nobody = not labels and older is None
+    if unlabelled and (nobody or not options.drop_unlabelled):
         raise _unlabelled_error(unlabelled, sources, options)
     head, rows = _rows(options, sources, labels, rule, keep, older)
     files = SplitFiles(options.out, options.force, options.all_folds)

@@ -91,8 +91,8 @@ def test_the_same_people_may_be_predicted_again_but_another_list_is_not_replaced
     code, out, err = predict(capsys, *words)
     assert (code, out) == (2, "")
     assert err == (
-        f"error: {path}: is there already, and holds something else: predict that list (monai-fusion predict {path}), "
-        "or choose another --output_dir\n"
+        f"error: {path}: is there already, and holds something else: predict that list (monai-fusion predict {path} "
+        f"--model_dir {Path('runs/first')}), or choose another --output_dir\n"
     )
     assert path.read_bytes() == edited
 
