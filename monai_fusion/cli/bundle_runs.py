@@ -139,9 +139,9 @@ def predict(
     monai-fusion predict --eeg-dir new/eeg --mri-dir new/mri --model_dir runs/first --output_dir runs/new
     monai-fusion predict --eeg new/sub-07_*.npy --mri new/sub-07_T1w.nii.gz --model_dir runs/first
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.cli.new_people import NewPeople
+    from monai_fusion.cli.new_people import NewPeople, files_of
 
-    people = NewPeople(eeg_dir, mri_dir, bids, participants, tuple(eeg or ()), mri, participant_id)
+    people = NewPeople(eeg_dir, mri_dir, bids, participants, files_of(eeg or ()), mri, participant_id)
     if people.given:
         _predict_new(people, words or (), dry_run)
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.messages import say
+from monai_fusion.messages import pasteable, say
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.building import BuildOptions
@@ -91,11 +91,28 @@ def plan_new_people(people: NewPeople, config: Path, words: Sequence[str]) -> Pr
     planned = plan_one(options, people.eeg, people.mri, people.id) if one else plan_unlabelled(options, everybody=True)
     model = read_trained_model(options.model)
     _check(planned, model)
-    _refuse_another_list(planned)
+    _refuse_another_list(planned, model)
     words = [str(planned.path), *words]
     if run.knobs["allow_missing"] is None and model.modalities != "both" and any(planned.lacking.values()):
         words += ["--allow_missing", "true"]  # a model of one recording has no use for the other
     return PredictionOfNewPeople(plan_run(config, words), planned, _not_predicted(planned, model, run.knobs))
+
+
+def files_of(patterns: Sequence[Path]) -> tuple[Path, ...]:
+    """The files that are meant: cmd and PowerShell leave ``sub-07_*.npy`` to the program.
+
+    Raises:
+        InputError: A pattern finds nothing.
+    """
+    found: list[Path] = []
+    for path in patterns:
+        if path.exists() or not set("*?[") & set(path.name):
+            found.append(path)
+        elif matches := sorted(path.parent.glob(path.name)):
+            found += matches
+        else:
+            raise InputError(Problem("--eeg", seen=f"{path}: no file is named so"))
+    return tuple(dict.fromkeys(found))
 
 
 def write_list(planned: UnlabelledList) -> None:
@@ -198,7 +215,7 @@ def _check(planned: UnlabelledList, model: TrainedModel) -> None:
         )
 
 
-def _refuse_another_list(planned: UnlabelledList) -> None:
+def _refuse_another_list(planned: UnlabelledList, model: TrainedModel) -> None:
     """A list that is there may have been edited by hand: it is not replaced."""
     try:
         there = planned.path.read_bytes()
@@ -207,5 +224,6 @@ def _refuse_another_list(planned: UnlabelledList) -> None:
     except OSError as error:
         raise InputError(Problem(str(planned.path), seen=f"cannot be read ({error.strerror or error})")) from None
     if there != planned.text.encode("utf-8", errors="surrogatepass"):
-        advice = f"predict that list (monai-fusion predict {planned.path}), or choose another --output_dir"
+        command = pasteable(("monai-fusion", "predict", planned.path, "--model_dir", model.folder))
+        advice = f"predict that list ({command}), or choose another --output_dir"
         raise InputError(Problem(str(planned.path), seen="is there already, and holds something else", advice=advice))

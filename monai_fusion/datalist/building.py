@@ -212,7 +212,8 @@ def _built(options: BuildOptions, sources: Sources, older: Document | None) -> B
         _refuse_another_column(sources, options)
     if older is not None:  # it has a label of theirs
         unlabelled = [each for each in unlabelled if each.participant_id not in older.by_id]
-    if unlabelled and not options.drop_unlabelled:
+    nobody = not labels and older is None
+    if unlabelled and (nobody or not options.drop_unlabelled):
         raise _unlabelled_error(unlabelled, sources, options)
     head, rows = _rows(options, sources, labels, rule, keep, older)
     DatalistFile.model_validate({**head, "training": [dict(row.fields) for row in rows]})

@@ -215,9 +215,11 @@ def test_what_one_tries_first_leads_to_the_option(site: Path, capsys: pytest.Cap
     assert unknown[2].endswith("with --map VALUE=CLASS; if these people are to be predicted: --unlabelled\n")
     misspelt = build(capsys, *table("participant_id,Gender", *(f"{name},M" for name in PEOPLE)))
     assert "--unlabelled" not in misspelt[2] and 'did you mean "Gender"?' in misspelt[2]
+    dropped = build(capsys, *table("participant_id,gender", *(f"{name}," for name in PEOPLE)), "--drop-unlabelled")
+    assert dropped[2] == empty[2], "there is nobody left to leave out the others of"
     some = build(capsys, *table("participant_id,gender", "sub-01,", *(f"{name},M" for name in PEOPLE[1:])))
     assert "--unlabelled" not in some[2], "one empty cell is a cell to fill in"
-    for code, out, _ in (without_table, only_ids, empty, unknown, misspelt, some):
+    for code, out, _ in (without_table, only_ids, empty, unknown, misspelt, dropped, some):
         assert (code, out) == (2, "")
 
 

@@ -91,8 +91,8 @@ def test_the_same_people_may_be_predicted_again_but_another_list_is_not_replaced
     code, out, err = predict(capsys, *words)
     assert (code, out) == (2, "")
     assert err == (
-        f"error: {path}: is there already, and holds something else: predict that list (monai-fusion predict {path}), "
-        "or choose another --output_dir\n"
+        f"error: {path}: is there already, and holds something else: predict that list (monai-fusion predict {path} "
+        f"--model_dir {Path('runs/first')}), or choose another --output_dir\n"
     )
     assert path.read_bytes() == edited
 
@@ -104,6 +104,11 @@ def test_one_person_is_given_by_files(site: Path, capsys: pytest.CaptureFixture[
     assert content("runs/one/datalist.json")["test"] == [
         {"participant_id": "sub-02", "label": None, "eeg": "eeg/sub-02_*.npy", "mri": "mri/sub-02_T1w.nii.gz"}
     ]
+    listed = Path("runs/one/datalist.json").read_bytes()
+    pattern = ("--eeg", "eeg/sub-02_*.npy", "--mri", "mri/sub-02_T1w.nii.gz")  # as cmd and PowerShell leave it
+    assert predict(capsys, *pattern, "--output_dir", "runs/one")[0] == 0
+    assert Path("runs/one/datalist.json").read_bytes() == listed
+    assert predict(capsys, "--eeg", "eeg/sub-9*.npy", *pattern[2:])[2].endswith("sub-9*.npy: no file is named so\n")
     Path("mri/scan.nii").touch()
     words = ("--eeg", files[0], "--mri", "mri/scan.nii", "--output_dir", "runs/two")
     code, _, err = predict(capsys, *words)
