@@ -135,7 +135,7 @@ def test_tables_figures_and_landmarks_can_be_read_without_eyes(example: str, tmp
         assert browser.evaluate("document.querySelector(document.activeElement.hash).tagName") == "MAIN"
 
 
-@pytest.mark.parametrize("example", ["two_classes", "five_classes", "hostile", "unlabelled"])
+@pytest.mark.parametrize("example", ["two_classes", "three_classes", "five_classes", "hostile", "unlabelled"])
 def test_the_report_is_shown_without_a_complaint_on_screen_phone_and_paper(example: str, tmp_path: Path) -> None:
     page = write_report(make_evaluation(example, tmp_path))
     with chromium() as browser:
