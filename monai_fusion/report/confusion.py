@@ -17,6 +17,7 @@ MOST = 0.45
 _LEAST = 0.05
 _GAP = 0.02  # between two cells
 _TURNED_FROM = 5  # classes
+_LETTERS = 26  # that fit beside each other below the matrix
 
 
 def draw_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Picture:
@@ -26,11 +27,12 @@ def draw_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> P
     shares = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
     names = [shortened(name) for name in classes]
     many = len(classes) >= _TURNED_FROM
+    turned = many or len(classes) * max(map(len, names)) > _LETTERS
     with drawing():
         figure, axes = new_figure(3.3)
         axes.set(aspect="equal", xlim=(0, len(names)), ylim=(len(names), 0))
         places = np.arange(len(names)) + 0.5
-        axes.set_xticks(places, names, rotation=45 if many else 0, ha="right" if many else "center")
+        axes.set_xticks(places, names, rotation=45 if turned else 0, ha="right" if turned else "center")
         axes.set_yticks(places, [f"{name} ({n})" for name, n in zip(names, rows.flat, strict=True)])
         axes.grid(visible=False)
         axes.tick_params(length=0)

@@ -33,6 +33,7 @@ LDA_NEEDS = 20
 
 _LDA_COMPONENTS = 10  # of a PCA before it: half of the smallest class, as a rule of thumb
 _LDA_FOLDS = 10
+_FEW = 100  # participants; the marks of more are smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +106,18 @@ def draw_map(
     """
     with drawing():
         figure, axes = new_figure(3.3)
+        small = min(1.0, (_FEW / len(labels)) ** 0.5)
         known = np.array([-1 if label is None else label for label in labels])
         for label in np.unique(known).tolist():
             x, y = projection.points[known == label].T
             text, shade, shape = "not known", MUTED, "o"
             if label >= 0:
                 text, shade, shape = shortened(classes[label], 24), colour(label), marker(label)
-            axes.scatter(x, y, s=34, color=shade, marker=shape, alpha=0.8, linewidths=0, label=text)
+            axes.scatter(x, y, s=34 * small, color=shade, marker=shape, alpha=0.8, linewidths=0, label=text)
         missed = projection.points[np.asarray(wrong, dtype=bool)]
-        axes.scatter(missed[:, 0], missed[:, 1], s=120, facecolors="none", edgecolors=INK, linewidths=1.2)
+        axes.scatter(
+            missed[:, 0], missed[:, 1], s=120 * small, facecolors="none", edgecolors=INK, linewidths=0.6 + 0.6 * small
+        )
         handles, texts = axes.get_legend_handles_labels()
         if len(missed):
             handles.append(Line2D([], [], linestyle="", marker="o", markersize=9, markerfacecolor="none", color=INK))

@@ -18,7 +18,7 @@ from monai_fusion.files import write_for_readers
 from monai_fusion.messages import visible
 from monai_fusion.report.figures import BAND_DRAWS, figures_of, lda_note
 from monai_fusion.report.limits import limits_of
-from monai_fusion.report.numbers import number, p_value, sentence, unbroken
+from monai_fusion.report.numbers import listed, number, p_value, sentence, unbroken
 from monai_fusion.report.pictures import mri_strip, scalogram
 from monai_fusion.report.results import Results, read_results
 from monai_fusion.report.verdict import NAMED_CLASSES, temperature_text, threshold_text, verdict_of
@@ -137,6 +137,7 @@ def page_environment(*packages: str) -> Environment:
     environment.filters["p_value"] = p_value
     environment.filters["sentence"] = sentence
     environment.filters["unbroken"] = unbroken
+    environment.filters["listed"] = lambda names, last="and": listed(list(names), last)
     return environment
 
 

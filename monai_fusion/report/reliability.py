@@ -35,7 +35,7 @@ def draw_reliability(curves: Sequence[tuple[str, Sequence[ReliabilityBin]]], cha
             face = shade if last else PAPER
             axes.scatter(x, y, s=area, facecolors=face, edgecolors=shade, clip_on=False, zorder=3 + place)
         axes.set(xlim=(min(chance, 0.5) - 0.02, 1.02), ylim=(-0.02, 1.02))
-        axes.set(xlabel="confidence: probability of the most probable class", ylabel="how often it is the true one")
+        axes.set(xlabel="confidence: probability of the most probable class", ylabel="accuracy")
         axes.set_title("Reliability")
         legend_below(figure, axes)
     return Picture("reliability", "Reliability diagram", figure, tuple(_said(text, bins) for text, bins in curves))

@@ -22,6 +22,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 # Okabe & Ito's palette, told apart with any kind of colour vision (jfly.uni-koeln.de/color), darkest first; yellow is
 # too light for thin lines on white, and sky blue and orange are darkened until they have a contrast of 3 to it.
@@ -43,6 +44,7 @@ VARIABLES = {
 WIDTH = 3.3  # inches: 317 CSS pixels, three beside each other on a screen, one on a phone
 WIDER = 4.8  # two beside each other
 ROW = 0.21  # inches, of a legend
+_ABOVE_LEGEND = 0.06
 DOTS = 300  # an inch, in a PNG for a paper
 _LETTERS, _HANDLE = 11.5, 7  # of a legend: so many stand beside each other on an inch, and a handle is as wide as these
 _SVG = "http://www.w3.org/2000/svg"
@@ -54,6 +56,7 @@ _RC: dict[Any, Any] = {  # matplotlib's own type of the names is a union of 300 
     "svg.hashsalt": "monai-fusion",
     "svg.fonttype": "none",  # text stays text: it can be searched, read out, and takes the page's font
     "pdf.fonttype": 42,  # TrueType, which journals ask for: text can be edited
+    "figure.dpi": 72.0,  # as SVG and PDF have it: what is measured is what is drawn
     "font.family": "DejaVu Sans",  # comes with matplotlib: the layout is the same on every machine
     "text.parse_math": False,  # a class may be called $x$
     "font.size": 10.0,
@@ -139,8 +142,12 @@ def legend_below(
     columns = next(
         (n for n in ((2, 1) if len(texts) in (2, 4) else (3, 2, 1)) if sum(longest[:n]) <= _LETTERS * width), 1
     )
-    figure.set_size_inches(width, height + ROW * math.ceil(len(texts) / columns))
-    figure.legend(handles, texts, loc="outside lower center", ncols=columns, columnspacing=1.4)
+    below = ROW * math.ceil(len(texts) / columns) + _ABOVE_LEGEND
+    figure.set_size_inches(width, height + below)
+    figure.legend(handles, texts, loc="lower center", ncols=columns, columnspacing=1.4, borderaxespad=0)
+    # The axes keep to what is above it.
+    share = below / (height + below)
+    figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0, share, 1, 1 - share)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +176,7 @@ class Picture:
         # What a format has no place for it warns of; the date would make other bytes of the same figure.
         kept = {"svg": {"Date": None, "Title": self.description}, "pdf": {"CreationDate": None, "Creator": None}}
         with drawing():
+            self.figure.draw_without_rendering()  # as in to_svg
             self.figure.savefig(
                 stream,
                 format=file_format,
@@ -188,6 +196,7 @@ def to_svg(figure: Figure, name: str, description: str, values: Sequence[str] = 
         values: What a screen reader says of its content.
     """
     stream = io.BytesIO()
+    figure.draw_without_rendering()  # axes of equal aspect have their place at the second time only
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = _NOT_IN_XML.sub(b"?", stream.getvalue())
     root = ElementTree.fromstring(text)  # noqa: S314 # matplotlib's own output

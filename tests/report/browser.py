@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -32,6 +33,9 @@ os.dup2(103, 3)
 os.dup2(104, 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
+# What Chromium leaves uncompressed in a PDF: its pages, and where each heading is.
+_PAGE = re.compile(rb"(\d+) 0 obj\n<</Type /Page\n")
+_OUTLINE = re.compile(rb"/Title \(([^)]*)\)\n/Dest \[(\d+) 0 R")
 _PATIENCE = 120.0  # seconds
 _COMPLAINTS = ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")
 
@@ -87,10 +91,28 @@ class Browser:
         taken = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip={**whole, **clip, "scale": scale})
         path.write_bytes(base64.b64decode(taken["data"]))
 
+    def dark(self, wanted: bool = True) -> None:
+        """Behave as the browser of a reader who has chosen dark mode."""
+        value = "dark" if wanted else "light"
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": value}])
+
     def print(self, path: Path) -> None:
         """Save what the printer would get."""
-        printed = self.call("Page.printToPDF", printBackground=True, preferCSSPageSize=True)
-        path.write_bytes(base64.b64decode(printed["data"]))
+        path.write_bytes(self._printed())
+
+    def printed_pages(self) -> int:
+        """How many pages the printer would get."""
+        return len(_PAGE.findall(self._printed()))
+
+    def printed_headings(self) -> dict[str, int]:
+        """The page, from 1, on which each heading begins; of equal headings the last."""
+        printed = self._printed(generateDocumentOutline=True)
+        pages = {number: place for place, number in enumerate(_PAGE.findall(printed), 1)}
+        return {title.decode("latin-1"): pages[number] for title, number in _OUTLINE.findall(printed)}
+
+    def _printed(self, **more: Any) -> bytes:
+        printed = self.call("Page.printToPDF", printBackground=True, preferCSSPageSize=True, **more)
+        return base64.b64decode(printed["data"])
 
     def _until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         while True:

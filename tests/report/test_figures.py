@@ -10,7 +10,7 @@ from monai_fusion.report.curves import GRID, at_grid, copies_of, precision_recal
 from monai_fusion.report.gate import swarm
 from monai_fusion.report.learning import to_history
 from monai_fusion.report.maps import LDA_NEEDS, lda_of, pca_of
-from monai_fusion.report.style import CLASS_COLOURS, drawing, new_figure, shortened, to_svg
+from monai_fusion.report.style import CLASS_COLOURS, drawing, legend_below, new_figure, shortened, to_svg
 
 
 def people(number: int, apart: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -138,6 +138,22 @@ def test_drawing_leaves_the_callers_settings_as_they_were() -> None:
         drawn = to_svg(figure, "name", 'a "quoted" <description>')
     assert dict(mpl.rcParams) == before
     assert "$x_1$ ? &lt;b&gt;" in drawn and "<description>" not in drawn
+
+
+@pytest.mark.parametrize("names", [["F"], ["young", "old", "middle"], ["a long name of a class", "another one", "M"]])
+def test_a_legend_below_the_axes_meets_neither_their_labels_nor_the_edge(names: list[str]) -> None:
+    with drawing():
+        figure, axes = new_figure(3.3)
+        for name in names:
+            axes.plot([0, 1], [0, 1], label=name)
+        axes.set(xlabel="false positive rate", title="ROC", aspect="equal")
+        legend_below(figure, axes)
+        to_svg(figure, "name", "description")
+        width, height = figure.get_size_inches() * figure.dpi
+        (legend,) = figure.legends
+        assert legend.get_window_extent().y1 <= axes.xaxis.label.get_window_extent().y0
+        assert legend.get_window_extent().x0 >= 0 and legend.get_window_extent().x1 <= width
+        assert axes.title.get_window_extent().y1 <= height
 
 
 def test_long_names_keep_their_ends() -> None:
