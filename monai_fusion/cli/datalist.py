@@ -14,7 +14,8 @@ from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.messages import say
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.building import BuildOptions, BuildResult
+    from monai_fusion.datalist.build_options import BuildOptions
+    from monai_fusion.datalist.building import BuildResult
 
 datalist_app = typer.Typer(
     cls=CommandList,
@@ -216,7 +217,8 @@ def build(
     monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri --participants people.csv --out gender.json
     monai-fusion datalist build --unlabelled --eeg-dir new/eeg --mri-dir new/mri --out new_people.json
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.datalist.building import BuildOptions, build_datalist
+    from monai_fusion.datalist.build_options import BuildOptions
+    from monai_fusion.datalist.building import build_datalist
     from monai_fusion.datalist.choosing import Choice
     from monai_fusion.datalist.split_options import SplitOptions
 

@@ -11,7 +11,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable, say
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.building import BuildOptions
+    from monai_fusion.datalist.build_options import BuildOptions
     from monai_fusion.datalist.trained_model import TrainedModel
     from monai_fusion.datalist.unlabelled import UnlabelledList
     from monai_fusion.options.front import BundleRun
@@ -170,7 +170,7 @@ def _two_sources(where: str, people: NewPeople) -> Problem:
 
 
 def _options(people: NewPeople, knobs: dict[str, Any]) -> BuildOptions:
-    from monai_fusion.datalist.building import BuildOptions
+    from monai_fusion.datalist.build_options import BuildOptions
     from monai_fusion.datalist.split_options import SplitOptions
 
     model = str(knobs["model_dir"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,118 +10,24 @@ from typing import Any
 from monai_fusion.datalist.assembling import below, from_folder, pattern_or_paths, root_for, rows_from
 from monai_fusion.datalist.availability import Pattern
 from monai_fusion.datalist.balance import Balance
-from monai_fusion.datalist.choosing import Choice
+from monai_fusion.datalist.build_options import BuildOptions
 from monai_fusion.datalist.document import Document, DocumentRow, read_document
 from monai_fusion.datalist.files import FilesBelow
+from monai_fusion.datalist.labelling import HINT, by_value, labels_of, refuse_another_column, unlabelled_error
 from monai_fusion.datalist.labels import LabelRule, label_rule
 from monai_fusion.datalist.left_out import probably_one
-from monai_fusion.datalist.near_misses import Near, near_misses, rows_near
-from monai_fusion.datalist.other_columns import about_other_column
+from monai_fusion.datalist.near_misses import near_misses
 from monai_fusion.datalist.presets import preset
-from monai_fusion.datalist.replacing import Replacing
-from monai_fusion.datalist.resplitting import SplitFiles, refuse_to_replace, split_and_write
-from monai_fusion.datalist.roots import outermost
-from monai_fusion.datalist.scanning import Recordings
+from monai_fusion.datalist.resplitting import refuse_to_replace, split_and_write
 from monai_fusion.datalist.schema import SCHEMA_FILE, SECTIONS, DatalistFile
 from monai_fusion.datalist.sources import Sources, read_sources
 from monai_fusion.datalist.spelling import field_of, lookalike, nfc
-from monai_fusion.datalist.split_options import SplitOptions
 from monai_fusion.datalist.strata import ONLY_EEG, ONLY_MRI
 from monai_fusion.datalist.table import TableRow
 from monai_fusion.datalist.trained_model import read_trained_model, refuse_other_classes
 from monai_fusion.datalist.validation import ENTRY_FIELDS
 from monai_fusion.datalist.wording import a_few, counted, misspelt, quoted
 from monai_fusion.errors import InputError, Problem, noted
-
-HINT = "--unlabelled"
-"""The option of ``datalist build`` for people whose class is not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class BuildOptions:
-    """What a datalist is built from.
-
-    Attributes:
-        out: The datalist to write.
-        eeg_dir: Folder or folders of scalograms (``.npy``), searched with subfolders; ``None`` only with ``bids``.
-        mri_dir: Folder or folders of MRIs (``.nii``, ``.nii.gz``), with subfolders; ``None`` with ``bids``.
-        bids: A BIDS dataset instead of ``mri_dir``; its ``participants.tsv`` and the scalograms below its
-            ``derivatives`` are taken unless ``participants`` and ``eeg_dir`` name others.
-        participants: The table (CSV, TSV or .xlsx) with one row a participant; ``None`` only with ``bids``.
-        sheet: The sheet of an .xlsx that is the table; ``None`` is the first.
-        choice: Which of several recordings of a participant are meant.
-        preset: A cohort whose tables are known, such as ``lemon``.
-        id_map: A table with two ids of everyone, where EEG, MRI and table use different ones.
-        loose_ids: Take ``10002``, ``010002`` and ``sub-010002`` for one participant.
-        id_column: The table's column of participant ids; an id is a file's name up to its first ``_``.
-        label_column: The table's column of what is to be classified.
-        classes: The class names in their order: the first is class 0; empty for M and F, or those of ``bins``.
-        maps: ``VALUE=CLASS`` for values of the column that are not the classes' names.
-        bins: ``CLASS=VALUE,VALUE`` instead of ``classes``; a value may be a range, ``20-25``.
-        keep: Further columns to carry over, as text; an empty cell becomes null.
-        drop_unlabelled: Leave out participants whose label is none of the classes instead of refusing them.
-        model: The run folder of a trained model: its classes are taken.
-        model_option: The option that names it, for messages.
-        extend: An older datalist: everyone in it stays where they are, and only new participants are distributed.
-        force: Replace ``out`` if it is there; the older file is kept as ``OUT.1.bak``.
-        ask: With ``force``, called with what of an older file would be lost; it raises if the answer is no.
-        data_root: The folder that paths start from; ``None`` is the deepest one that holds both folders.
-        name: What the cohort is called; ``None`` takes it from ``out``.
-        split: How the participants are split.
-        all_folds: Write a file for each fold that is tested, instead of one.
-    """
-
-    out: Path
-    eeg_dir: Path | tuple[Path, ...] | None = None
-    mri_dir: Path | tuple[Path, ...] | None = None
-    bids: Path | None = None
-    participants: Path | None = None
-    sheet: str | None = None
-    choice: Choice = field(default_factory=Choice)
-    preset: str | None = None
-    id_map: Path | None = None
-    loose_ids: bool = False
-    id_column: str = "participant_id"
-    label_column: str = "gender"
-    classes: tuple[str, ...] = ()
-    maps: tuple[str, ...] = ()
-    bins: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
-    drop_unlabelled: bool = False
-    model: Path | None = None
-    model_option: str = "--model"
-    extend: Path | None = None
-    force: bool = False
-    ask: Callable[[str], None] | None = None
-    data_root: Path | None = None
-    name: str | None = None
-    split: SplitOptions = field(default_factory=SplitOptions)
-    all_folds: bool = False
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns carried over: those to keep, and those the split goes by."""
-        return tuple(dict.fromkeys((*self.keep, *self.split.stratify_by, *self.split.group_by)))
-
-    @property
-    def eeg_dirs(self) -> tuple[Path, ...]:
-        """The folders of scalograms; none of them lies in another."""
-        return _folders(self.eeg_dir)
-
-    @property
-    def mri_dirs(self) -> tuple[Path, ...]:
-        """The folders of MRIs; none of them lies in another."""
-        return _folders(self.mri_dir)
-
-    @property
-    def files(self) -> SplitFiles:
-        """Where it is written, and what may be done to what is there."""
-        how = Replacing(self.force, self.ask, "the table", extendable=self.extend is None)
-        return SplitFiles(self.out, how, self.all_folds)
-
-
-def _folders(given: Path | tuple[Path, ...] | None) -> tuple[Path, ...]:
-    return outermost(given if isinstance(given, tuple) else () if given is None else (given,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +99,8 @@ def _with_classes_of_the_model(options: BuildOptions) -> BuildOptions:
             Problem("--model", seen="given", wanted="--unlabelled or --method test beside it", advice=advice)
         )
     model = read_trained_model(options.model, options.model_option)
-    refuse_other_classes(model, classes_said(options), "--class" if options.bins else "--classes")
+    refuse_other_classes(model, options.classes_said, "--class" if options.bins else "--classes")
     return options if options.bins else replace(options, classes=model.classes)
-
-
-def classes_said(options: BuildOptions) -> tuple[str, ...]:
-    """The classes that the options name; none if they name none."""
-    return label_rule(options.classes, (), options.bins).classes if options.classes or options.bins else ()
 
 
 def _built(options: BuildOptions, sources: Sources, older: Document | None) -> BuildResult:
@@ -207,14 +108,14 @@ def _built(options: BuildOptions, sources: Sources, older: Document | None) -> B
         _refuse_known_under_another_id(older, sources)
     keep = tuple(dict.fromkeys((*options.columns, *sources.keep)))
     rule = label_rule(options.classes, (*options.maps, *sources.codes(options)), options.bins)
-    labels, unlabelled = _labels(sources, rule, options)
+    labels, unlabelled = labels_of(sources, rule, options)
     if unlabelled and not labels:
-        _refuse_another_column(sources, options)
+        refuse_another_column(sources, options)
     if older is not None:  # it has a label of theirs
         unlabelled = [each for each in unlabelled if each.participant_id not in older.by_id]
     nobody = not labels and older is None
     if unlabelled and (nobody or not options.drop_unlabelled):
-        raise _unlabelled_error(unlabelled, sources, options)
+        raise unlabelled_error(unlabelled, sources, options)
     head, rows = _rows(options, sources, labels, rule, keep, older)
     DatalistFile.model_validate({**head, "training": [dict(row.fields) for row in rows]})
     written = split_and_write(Document(options.out, head, tuple(rows)), older, options.split, options.files, keep)
@@ -231,7 +132,7 @@ def _built(options: BuildOptions, sources: Sources, older: Document | None) -> B
         only_eeg=() if options.split.allow_missing else tuple(sorted(eeg - mri - listed)),
         only_mri=() if options.split.allow_missing else tuple(sorted(mri - eeg - listed)),
         without_files=tuple(sorted(sources.rows.keys() - eeg - mri)),
-        unlabelled=_by_value(unlabelled, at_most=len(sources.recordings.everyone)),
+        unlabelled=by_value(unlabelled, at_most=len(sources.recordings.everyone)),
         notes=(
             *sources.notes,
             *written.notes,
@@ -301,124 +202,6 @@ def _refuse_wrong_options(options: BuildOptions) -> None:
     if problems:
         raise InputError(problems)
     refuse_to_replace(options.files, options.split)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unlabelled:
-    participant_id: str
-    column: str
-    line: int | None
-    problem: Problem
-
-
-def candidates(recordings: Recordings, allow_missing: bool) -> list[str]:
-    """Who may be in a datalist, by their recordings.
-
-    Raises:
-        InputError: Someone with an EEG only and someone with an MRI only seem to be one participant under two ids: they
-            would be learned from and judged by.
-    """
-    if not allow_missing:
-        return recordings.complete
-    eeg, mri = recordings.eeg.keys(), recordings.mri.keys()
-    problems = [
-        Problem(
-            f"{near.name} and {near.other}",
-            seen="an EEG of the one, an MRI of the other",
-            wanted="one id of one participant",
-            advice=f"if they are one, {near.advice.removeprefix('if so, ')}, or rename the files",
-        )
-        for near in near_misses(eeg - mri, mri - eeg, [eeg, mri]).values()
-    ]
-    if problems:
-        raise InputError(problems)
-    return recordings.everyone
-
-
-def _labels(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple[dict[str, str], list[_Unlabelled]]:
-    """The class of everyone whose label means exactly one, and what is wrong with everyone else's."""
-    labels, unlabelled = {}, []
-    recordings = sources.recordings
-    people = candidates(recordings, options.split.allow_missing)
-    near = near_misses(
-        set(people) - sources.rows.keys(),
-        sources.rows.keys() - set(recordings.everyone),
-        [recordings.eeg, recordings.mri, sources.rows],
-    )
-    alike = rows_near(set(people) - sources.rows.keys() - near.keys(), sources.rows)
-    for participant_id in people:
-        row = sources.rows.get(participant_id)
-        if row is None:
-            advice = _about_near(
-                participant_id, near.get(participant_id), alike.get(participant_id, ()), sources, options
-            )
-            problem = Problem("", seen="not in the table", wanted="a row", advice=advice)
-            unlabelled.append(_Unlabelled(participant_id, options.label_column, None, problem))
-            continue
-        label = rule.class_of(row.values[options.label_column])
-        if isinstance(label, Problem):
-            unlabelled.append(_Unlabelled(participant_id, options.label_column, row.line, label))
-        else:
-            labels[participant_id] = label
-    return labels, unlabelled
-
-
-def _about_near(
-    participant_id: str, near: Near | None, alike: Sequence[str], sources: Sources, options: BuildOptions
-) -> str:
-    """Which row is probably the one of somebody who has none; of several that are near, all with their labels."""
-    if near is not None:
-        return f"{near.other} in line {sources.rows[near.other].line} is probably {near.name}: {near.advice}"
-    if not alike:
-        return ""
-    rows = [(name, sources.rows[name]) for name in alike[:3]]
-    those = [f"{name} in line {row.line} ({quoted(row.values[options.label_column])})" for name, row in rows]
-    are = "is" if len(those) == 1 else "are"
-    if set(alike) <= set(sources.recordings.everyone):
-        advice = f"if this is one person, remove the files of {participant_id}"
-        return f"near {are} {' and '.join(those)}, with files of that name: {advice}"
-    return f"near {are} {' and '.join(those)}: write {participant_id} in the row that is meant"
-
-
-def _refuse_another_column(sources: Sources, options: BuildOptions) -> None:
-    """Where nobody has a label, the column is another one than the classes are for, or holds ranges or numbers.
-
-    Raises:
-        InputError: It can be said which.
-    """
-    if not options.bins and not options.maps:
-        values = (row.values[options.label_column] for row in sources.rows.values())
-        problem = about_other_column(options.label_column, values, options.classes)
-        if problem is not None:
-            raise InputError(problem, heading=str(sources.table))
-
-
-def _unlabelled_error(unlabelled: Sequence[_Unlabelled], sources: Sources, options: BuildOptions) -> InputError:
-    problems = list(_by_value(unlabelled))
-    nobody = len(unlabelled) == len(candidates(sources.recordings, options.split.allow_missing))
-    if len(unlabelled) > 1 or nobody:
-        way = "give it to a --class" if options.bins else "say what it means with --map VALUE=CLASS"
-        has_a_value = any(each.problem.seen.startswith('"') for each in unlabelled)  # what is empty means nothing
-        way = f", {way}" if has_a_value else ""
-        others = (
-            f"; if these people are to be predicted: {HINT}" if nobody else ", or leave them out with --drop-unlabelled"
-        )
-        problems.append(Problem("all of them", advice=f"correct the table{way}{others}"))
-    return InputError(problems, heading=str(sources.table))
-
-
-def _by_value(unlabelled: Sequence[_Unlabelled], at_most: int = 3) -> tuple[Problem, ...]:
-    """One problem for each value of the table that means no class, with whose it is."""
-    groups: dict[Problem, list[_Unlabelled]] = {}
-    for each in unlabelled:
-        groups.setdefault(each.problem, []).append(each)
-    found = []
-    for problem, members in groups.items():
-        lines = [str(each.line) for each in members if each.line is not None]
-        where = f" in line{'s' * (len(lines) > 1)} {a_few(lines, 5)}" if lines else ""
-        people = a_few((each.participant_id for each in members), at_most)
-        found.append(Problem(people, members[0].column, f"{problem.seen}{where}", problem.wanted, problem.advice))
-    return tuple(found)
 
 
 def _rows(

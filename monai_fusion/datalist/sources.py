@@ -19,7 +19,7 @@ from monai_fusion.datalist.wording import a_few, counted
 from monai_fusion.errors import InputError, Problem, noted
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.building import BuildOptions
+    from monai_fusion.datalist.build_options import BuildOptions
 
 PARTICIPANTS = "participants.tsv"
 """The table of a BIDS dataset."""

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.assembling import below, from_folder, pattern_or_paths, root_for
-from monai_fusion.datalist.building import BuildOptions, candidates, classes_said
+from monai_fusion.datalist.build_options import BuildOptions
 from monai_fusion.datalist.files import FilesBelow
+from monai_fusion.datalist.labelling import candidates
 from monai_fusion.datalist.near_misses import near_misses, told
 from monai_fusion.datalist.presets import preset, with_our_columns
 from monai_fusion.datalist.replacing import write_datalists
@@ -240,7 +241,7 @@ def _refuse_wrong_options(options: BuildOptions, model: TrainedModel | None) -> 
 
 def _classes(options: BuildOptions, model: TrainedModel | None) -> tuple[str, ...]:
     """The class names that are said; none if nobody says them: they are not made up."""
-    said = classes_said(options)
+    said = options.classes_said
     if model is None:
         return said
     refuse_other_classes(model, said, "--class" if options.bins else "--classes")

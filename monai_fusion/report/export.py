@@ -37,13 +37,10 @@ def write_figures(
         What was written.
 
     Raises:
-        InputError: ``run`` holds no predictions, or none with labels; ``folder`` is no folder, cannot be written to, or
+        InputError: ``run`` holds no predictions; ``folder`` is no folder, cannot be written to, or
             holds a file of one of these names that an earlier call did not write, or that was edited since.
     """
     results = read_results(run)
-    if not results.labelled:
-        advice = "the figures and tables are those of an evaluation"
-        raise InputError(Problem("--figures", seen=f"{run} holds predictions without labels", advice=advice))
     pictures, tables = list(figures_of(results).all()), tables_of(results, what_was_run(results))
     return write_files(Path(folder), pictures, tables, {METHODS_FILE: methods_of(results)}, formats)
 

@@ -23,4 +23,5 @@ def prepare_worker(worker: int) -> None:
 
 def _tell_of_lost_batch(queue: Queue[Any], error: Exception, lost: object) -> None:
     place, _ = lost if isinstance(lost, tuple) and len(lost) == 2 else (None, None)
-    queue.put((place, ExceptionWrapper((type(error), error, None), "in a process that loads data")))
+    wrapped = ExceptionWrapper((type(error), error, None), "in a process that loads data")  # type: ignore[no-untyped-call] # torch leaves it untyped
+    queue.put((place, wrapped))

@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from monai_fusion.datalist import check_datalist, read_datalist
-from monai_fusion.datalist.building import BuildOptions, build_datalist
+from monai_fusion.datalist.build_options import BuildOptions
+from monai_fusion.datalist.building import build_datalist
 from monai_fusion.datalist.replacing import Replacing
 from monai_fusion.datalist.resplitting import SplitFiles, split_datalist
 from monai_fusion.datalist.split_options import SplitOptions

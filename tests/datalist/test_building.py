@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from monai_fusion.datalist import check_datalist, read_datalist
-from monai_fusion.datalist.building import BuildOptions, build_datalist
+from monai_fusion.datalist.build_options import BuildOptions
+from monai_fusion.datalist.building import build_datalist
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.scanning import participant_id_of
 from monai_fusion.datalist.split_options import SplitOptions

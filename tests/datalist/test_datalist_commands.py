@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from monai_fusion import cli
-from monai_fusion.datalist.building import BuildOptions
+from monai_fusion.datalist.build_options import BuildOptions
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.replacing import Replacing
 from monai_fusion.datalist.resplitting import SplitFiles

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from monai_fusion.datalist import check_datalist
-from monai_fusion.datalist.building import BuildOptions, BuildResult, build_datalist
+from monai_fusion.datalist.build_options import BuildOptions
+from monai_fusion.datalist.building import BuildResult, build_datalist
 from monai_fusion.datalist.identity import loose_key
 from monai_fusion.datalist.near_misses import LOOSE, MAP, near_misses
 from monai_fusion.datalist.split_options import SplitOptions

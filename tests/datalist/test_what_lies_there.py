@@ -10,7 +10,8 @@ import pytest
 
 from monai_fusion.datalist import check_datalist
 from monai_fusion.datalist.bids_ignore import names_of
-from monai_fusion.datalist.building import BuildOptions, build_datalist
+from monai_fusion.datalist.build_options import BuildOptions
+from monai_fusion.datalist.building import build_datalist
 from monai_fusion.datalist.split_options import SplitOptions
 from monai_fusion.datalist.walking import Walk
 from monai_fusion.errors import InputError
