@@ -21,6 +21,7 @@ from monai_fusion.datalist.validation import ENTRY_FIELDS
 from monai_fusion.datalist.wording import a_few, counted, did_you_mean, quoted
 from monai_fusion.datalist.writing import document_text
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.messages import pasteable
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,9 @@ def _people(document: Document, rows: Sequence[DocumentRow], options: SplitOptio
                 there = (
                     f"the rows have {', '.join(map(quoted, further))}" if further else "the rows have no further fields"
                 )
-                advice = f"{did_you_mean(name, further)} {there}".strip()
+                meant = did_you_mean(name, further)
+                again = "" if meant else f"; if the table has it, build again with {pasteable(['--keep', name])}"
+                advice = f"{meant} {there}{again}".strip()
                 problems.append(Problem(option, quoted(name), "no participant has this field", advice=advice))
     if problems:
         raise InputError(problems)

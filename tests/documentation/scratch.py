@@ -60,7 +60,7 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
     if "data_manifests/gender.json" not in made:
         _datalist(folder / "data_manifests/gender.json", head, parts)
     shutil.copy(_CONFIGS / "train.yaml", folder / "my_train.yaml")
-    for name in ("runs/first", "runs/demo/run", "runs/compare/ensemble", "runs/fold0"):
+    for name in ("runs/first", "runs/second", "runs/demo/run", "runs/compare/ensemble", "runs/fold0"):
         _run(folder, folder / name)
 
 

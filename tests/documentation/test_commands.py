@@ -145,7 +145,7 @@ def test_the_commands_that_train_do_so_too_at_the_smallest_sizes(page: str, scra
         if words[0] == "compare":
             words = [*words, "--variants", "gated", "eeg", "--folds", "2", "--", *knobs]
         elif words[0] == "train":
-            words = [*words, *knobs, *(["--overwrite", "true"] if (scratch / "runs/first").exists() else [])]
+            words = [*words, *knobs]
         words = [*words, *SMALLER.get(words[0], [])]
         done = subprocess.run(
             [sys.executable, "-m", "monai_fusion", *words],
