@@ -260,7 +260,7 @@ def _model_of(knobs: dict[str, Any]) -> TrainedModel | None:
     folder = Path(str(knobs["output_dir"]) if model == "@output_dir" else model).expanduser()
     if model.startswith("$") and not folder.exists():  # an expression of somebody's overlay
         return None
-    return read_trained_model(folder)
+    return read_trained_model(folder, need_classes=False)
 
 
 def _quiet(words: Sequence[str]) -> tuple[str, ...]:

@@ -36,12 +36,14 @@ class TrainedModel:
     learned_absence: bool = False
 
 
-def read_trained_model(folder: Path, option: str = "--model_dir") -> TrainedModel:
+def read_trained_model(folder: Path, option: str = "--model_dir", need_classes: bool = True) -> TrainedModel:
     """Read the recipe of a run folder; nothing in it is executed.
 
     Args:
         folder: The run folder.
         option: What names it, for messages.
+        need_classes: False for a look at what the recipe says, before a run that reads all of it: ``classes`` are empty
+            if it names none.
 
     Raises:
         InputError: The folder holds no trained model, or a recipe that no training writes.
@@ -55,8 +57,12 @@ def read_trained_model(folder: Path, option: str = "--model_dir") -> TrainedMode
     try:
         recipe = read_json(path)
     except (OSError, ValueError) as error:
+        if not need_classes:
+            return TrainedModel(folder, ())
         raise InputError(Problem(str(path), seen=reason_of(error), advice="copy the run folder again")) from None
     if not isinstance(recipe, dict) or not _are_names(recipe.get("classes")):
+        if not need_classes:
+            return _told_by({**(recipe if isinstance(recipe, dict) else {}), "classes": ()}, folder)
         raise InputError(Problem(str(path), seen="not a recipe of monai-fusion", advice=advice))
     return _told_by(recipe, folder)
 
@@ -73,7 +79,7 @@ def refuse_other_classes(model: TrainedModel, said: Sequence[str], where: str, f
     Raises:
         InputError: They are others.
     """
-    if said and tuple(said) != model.classes:
+    if said and model.classes and tuple(said) != model.classes:
         seen, wanted = (" ".join(map(quoted, names)) for names in (said, model.classes))
         advice = f"the classes of {model.folder}, in their order"
         raise InputError(Problem(where, field, seen, wanted, advice))

@@ -167,6 +167,16 @@ def test_what_is_wrong_is_told_in_one_text_and_nothing_is_written(
     assert sorted(site.rglob("*")) == before
 
 
+def test_what_the_front_cannot_read_of_a_recipe_is_left_to_the_run_and_needed_for_a_list(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(capsys, *FOLDERS, "--output_dir", "runs/new")[0] == 0
+    for recipe in ('{"modalities": "eeg"}', "{"):
+        Path("runs/first/recipe.json").write_text(recipe, encoding="utf-8")
+        assert predict(capsys, "runs/new/datalist.json", "--output_dir", "runs/other", "--dry-run")[0] == 0
+        assert predict(capsys, *FOLDERS, "--output_dir", "runs/other")[0] == 2
+
+
 def test_an_evaluation_is_not_replaced_by_predictions(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("runs/site_b").mkdir()
     Path("runs/site_b/evaluate.log").touch()
