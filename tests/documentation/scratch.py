@@ -21,7 +21,7 @@ _CONFIGS = ROOT / "bundles/brain_eeg_mri_classification/configs"
 def write_cohorts(folder: Path) -> None:
     """``LEMON``, ``site2``, the BIDS datasets ``my_study`` and ``ds000221``, and tables beside them."""
     tables = []
-    for number, name in enumerate(("LEMON", "site2")):
+    for number, name in enumerate(("LEMON", "site2", "site_b")):
         ids = [f"sub-{number + 1}{index:05d}" for index in range(PEOPLE)]
         rows = [f"{one},{'MF'[index % 2]},{AGES[index // 2 % 4]}" for index, one in enumerate(ids)]
         tables.append(rows)
@@ -31,7 +31,12 @@ def write_cohorts(folder: Path) -> None:
             _scalogram(folder / name / f"eeg/{one}_EO_seg0.npy", 100 * number + index)
             write_volume(folder / name / f"mri/{one}_T1w.nii.gz", 100 * number + index, (24, 26, 28))
         _table(folder / name / "participants.csv", rows)
-    _table(folder / "both.csv", [row for rows in tables for row in rows])
+    _table(folder / "both.csv", [row for rows in tables[:2] for row in rows])
+    for kind in ("eeg", "mri"):
+        shutil.copytree(folder / "site_b" / kind, folder / "new_people" / kind)
+    for segment in range(2):
+        _scalogram(folder / f"new/sub-07_EO_seg{segment}.npy", 900 + segment)
+    write_volume(folder / "new/sub-07_T1w.nii.gz", 900, (24, 26, 28))
     _bids(folder / "my_study", folder / "my_study/derivatives/scalograms", "gender", "")
     _bids(folder / "ds000221", folder / "scalograms", "age (5-year bins)", "sub-0323")
     (folder / "data_manifests").mkdir()
@@ -62,6 +67,7 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
     shutil.copy(_CONFIGS / "train.yaml", folder / "my_train.yaml")
     for name in ("runs/first", "runs/second", "runs/demo/run", "runs/compare/ensemble", "runs/fold0"):
         _run(folder, folder / name)
+    shutil.copytree(ROOT / "tests/report/examples/unlabelled", folder / "runs/new")
 
 
 def _scalogram(path: Path, seed: int) -> None:
@@ -94,7 +100,7 @@ def _datalist(path: Path, head: dict[str, object], parts: dict[str, list[dict[st
 def _run(scratch: Path, folder: Path) -> None:
     """A finished training and evaluation, as far as commands look at one without loading its model."""
     shutil.copytree(ROOT / "tests/report/examples/two_classes", folder, dirs_exist_ok=True)
-    (folder / "recipe.json").write_text(json.dumps({"modalities": "both"}), encoding="utf-8")
+    (folder / "recipe.json").write_text(json.dumps({"modalities": "both", "classes": ["M", "F"]}), encoding="utf-8")
     (folder / "model.pt").write_bytes(b"")
     train = {"path": str(_CONFIGS / "train.yaml"), "digest": config_digest(_CONFIGS / "train.yaml")}
     epoch = {"epoch": 1, "stage": "A", "train_loss": 0.5, "cross_entropy": 0.25, "data_wait": 0.1, "seconds": 3.0}
