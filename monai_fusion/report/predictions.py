@@ -162,7 +162,7 @@ def _contradictions(
     sums = {
         person.participant_id: (name, total)
         for person in people
-        for name, values in (("p(...)", person.probabilities), ("p_network(...)", person.network))
+        for name, values in (("probability_...", person.probabilities), ("network_...", person.network))
         if values and abs((total := math.fsum(values)) - 1) > spare
     }
     if sums:
@@ -180,7 +180,7 @@ def _contradictions(
         if person.predicted not in wanted:
             said_by = "the likeliest"
             if threshold is not None:
-                said_by = f"as p({classes[-1]}) and the threshold {threshold:g} say"
+                said_by = f"as probability_{classes[-1]} and the threshold {threshold:g} say"
             others[person.participant_id] = (repr(classes[person.predicted]), f"{classes[wanted[0]]!r}, {said_by}")
     if others:
         yield Problem(_named(list(others)), "predicted", *next(iter(others.values())), _EVALUATE)

@@ -439,13 +439,21 @@ def edited(folder: Path, person: str, **cells: str) -> Path:
 @pytest.mark.parametrize(
     ("person", "cells", "said"),
     [
-        ("sub-000", {"p(M)": "0.95"}, "sub-000 p(...): adding up to 1.05762, expected 1: was the table edited?"),
-        ("sub-000", {"p_network(M)": "0.5"}, "sub-000 p_network(...): adding up to 0.583652, expected 1: was the"),
-        ("", {"p(M)": "0.7", "p(F)": "0.7"}, "sub-000, sub-001, sub-002 and 23 more p(...): adding up to 1.4"),
+        (
+            "sub-000",
+            {"probability_M": "0.95"},
+            "sub-000 probability_...: adding up to 1.05762, expected 1: was the table edited?",
+        ),
+        ("sub-000", {"network_M": "0.5"}, "sub-000 network_...: adding up to 0.583652, expected 1: was the"),
+        (
+            "",
+            {"probability_M": "0.7", "probability_F": "0.7"},
+            "sub-000, sub-001, sub-002 and 23 more probability_...: adding up to 1.4",
+        ),
         (
             "sub-000",
             {"predicted": "F"},
-            "sub-000 predicted: 'F', expected 'M', as p(F) and the threshold 0.45 say",
+            "sub-000 predicted: 'F', expected 'M', as probability_F and the threshold 0.45 say",
         ),
         ("sub-000", {"predicted": "F", "threshold": ""}, "sub-000 predicted: 'F', expected 'M', the likeliest: was"),
         ("sub-000", {"threshold": "a half"}, "sub-000 threshold: 'a half', expected a number: was the table edited?"),
@@ -465,9 +473,9 @@ def test_a_table_whose_cells_contradict_one_another_is_refused_in_one_line(
 
 def test_probabilities_that_a_spreadsheet_rounded_are_taken(evaluation: Evaluation) -> None:
     folder = evaluation("three_classes")
-    cells = {"p(young)": "0.33", "p(middle)": "0.33", "p(old)": "0.33", "predicted": "old"}
+    cells = {"probability_young": "0.33", "probability_middle": "0.33", "probability_old": "0.33", "predicted": "old"}
     write_report(edited(folder, "sub-000", **cells).parent)
-    at_the_threshold = {"p(M)": "0.55", "p(F)": "0.45", "threshold": "0.45", "predicted": "F"}
+    at_the_threshold = {"probability_M": "0.55", "probability_F": "0.45", "threshold": "0.45", "predicted": "F"}
     write_report(edited(evaluation("two_classes"), "sub-000", **at_the_threshold).parent)
 
 
