@@ -13,12 +13,13 @@ from monai_fusion.datalist.building import BuildOptions
 from monai_fusion.datalist.sources import find_recordings
 from monai_fusion.shipped_bundle import shipped_bundle
 from tests.datalist.advice_on_check import document_with
-from tests.datalist.advice_on_tables import NAME, SHEET, edited, lines, save, two_women, workbook
+from tests.datalist.advice_on_tables import NAME, SHEET, STRATIFIED, edited, lines, save, two_women, workbook
 from tests.datalist.tried import (
     BUILD,
     Case,
     as_printed,
     doing,
+    each,
     leaving_out,
     nothing,
     options,
@@ -82,6 +83,10 @@ def leave_one_out(command: str, _: str) -> str:
     return command.replace(" --eeg-dir other", "")
 
 
+def sessions_of_eeg() -> None:
+    each("eeg", lambda name: name.replace("_seg0", "_ses-02_seg0"))
+
+
 def empty_first() -> None:
     book = openpyxl.Workbook()
     sheet = book.create_sheet("all people")
@@ -138,7 +143,7 @@ CASES = {
         f"{BUILD} --method test", only_men, lambda command, _: f"{without(command, ['--method'])} --unlabelled"
     ),
     "leave it out, or name one that the files have": Case(
-        f"{without(NEW, ['--mri-dir'])} --allow-missing --session 01", nothing, leaving_out("--session")
+        f"{without(NEW, ['--mri-dir'])} --allow-missing --session 01", sessions_of_eeg, leaving_out("--session")
     ),
     '{} in "{}": give --section {}, or move them to "{}"': Case(
         lambda: read_datalist("spoilt.json", ["test"]),
@@ -157,9 +162,7 @@ CASES = {
     ),
     "copy the run folder again": Case(f"{BUILD} --method test --model run", half_copied, doing(trained)),
     "to test all of them with a model that is trained already: --method test": Case(
-        f"{BUILD} --method kfold --folds 3",
-        two_women,
-        as_printed(r"(--method test)", lambda command, way: options(without(command, ["--folds"]), way)),
+        STRATIFIED, two_women, as_printed(r"(--method test)", options)
     ),
     "with --method test everybody is tested: leave it out": Case(
         f"{BUILD} --method test --test-fraction 0.3", nothing, leaving_out("--test-fraction")
