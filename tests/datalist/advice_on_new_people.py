@@ -184,7 +184,7 @@ CASES = {
     # ---- tables and labels
     "correct the table{}{}": Case(BUILD, two_unknown, doing(two_corrected)),
     ", or leave them out with --drop-unlabelled": Case(BUILD, two_unknown, typing("--drop-unlabelled")),
-    "name the classes with --classes {}{}": Case(
+    "name the classes with --classes {}{}{}": Case(
         DIAGNOSIS, diagnoses("control", "patient"), as_printed(r"with (--classes [\w ]+)", named_classes)
     ),
     " --method stratified": Case(
@@ -192,7 +192,7 @@ CASES = {
         diagnoses("control", "MDD", "bipolar"),
         as_printed(r"with (--classes [\w ]+ --method stratified)", named_classes),
     ),
-    "; several values in one class: --class one={} --class other={}": Case(
+    "; several values in one class: --class {} --class {}": Case(
         DIAGNOSIS,
         diagnoses("control", "MDD", "bipolar I", "bipolar II"),
         as_printed(r"in one class: (--class .+?)\)?$", named_classes),
