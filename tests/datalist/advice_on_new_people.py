@@ -1,16 +1,18 @@
 """People to be predicted, trained models, other columns and sheets: what is wrong, and what somebody does about it."""
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 
-from monai_fusion.cli.new_people import NewPeople, plan_new_people
+from monai_fusion.cli.new_people import NewPeople, plan_new_people, write_list
 from monai_fusion.datalist import read_datalist
 from monai_fusion.datalist.building import BuildOptions
 from monai_fusion.datalist.sources import find_recordings
+from monai_fusion.options.front import plan_run
 from monai_fusion.shipped_bundle import shipped_bundle
 from tests.datalist.advice_on_check import document_with
 from tests.datalist.advice_on_tables import NAME, SHEET, STRATIFIED, edited, lines, save, two_women, workbook
@@ -20,6 +22,7 @@ from tests.datalist.tried import (
     as_printed,
     doing,
     each,
+    edit,
     leaving_out,
     nothing,
     options,
@@ -47,11 +50,25 @@ def half_copied() -> None:
     Path("run/recipe.json").write_text(text[:20], encoding="utf-8")
 
 
-def predicting(**whom: Any) -> Callable[[], object]:
-    """``monai-fusion predict``, as far as the list of new people."""
-    return lambda: plan_new_people(
-        NewPeople(**whom), shipped_bundle() / "configs/inference.yaml", ["--model_dir", "run"]
-    )
+def predicting(*words: str, **whom: Any) -> Callable[[], object]:
+    """``monai-fusion predict`` as far as the list of new people, which is written; by default those of two folders."""
+    people = NewPeople(**(whom or {"eeg_dir": Path("eeg"), "mri_dir": Path("mri")}))
+    inference = shipped_bundle() / "configs/inference.yaml"
+    return lambda: write_list(plan_new_people(people, inference, ["--model_dir", "run", *words]).planned)
+
+
+def predicting_again(_: str, command: str) -> Callable[[], object]:
+    """What is printed, as far as the run is known."""
+    program, name, *words = shlex.split(command)
+    assert (program, name) == ("monai-fusion", "predict")
+    return lambda: plan_run(shipped_bundle() / "configs/inference.yaml", words)
+
+
+def edited_list() -> None:
+    """A list that an earlier prediction wrote, and that somebody has changed."""
+    trained()
+    predicting()()
+    edit("run/inference/datalist.json", '"name": "inference"', '"name": "site B"')
 
 
 def diagnoses(*values: str) -> Callable[[], None]:
@@ -150,6 +167,28 @@ CASES = {
         document_with(nobody_in_test),
         as_printed(r"give --section (\w+)", lambda _, part: lambda: read_datalist("spoilt.json", [part])),
     ),
+    "--eeg and --mri beside it": Case(
+        predicting(id="sub-01"),
+        trained,
+        lambda *_: predicting(eeg=(Path("eeg/sub-01_EO_seg0.npy"),), mri=Path("mri/sub-01_T1w.nii.gz"), id="sub-01"),
+    ),
+    "--eeg-dir and --mri-dir beside it": Case(
+        predicting(participants=Path("participants.csv")),
+        trained,
+        lambda *_: predicting(eeg_dir=Path("eeg"), mri_dir=Path("mri"), participants=Path("participants.csv")),
+    ),
+    "give folders of many participants, or the files of one": Case(
+        predicting(eeg_dir=Path("eeg"), mri_dir=Path("mri"), id="sub-01"), trained, lambda *_: predicting()
+    ),
+    "leave it out: everybody of the new list is in the part test": Case(
+        predicting("--section", "training"), trained, lambda *_: predicting()
+    ),
+    "a folder to write to": Case(
+        predicting("--output_dir", "right.json/new"), trained, lambda *_: predicting("--output_dir", "new")
+    ),
+    "predict that list ({}), or choose another --output_dir": Case(
+        predicting(), edited_list, as_printed(r"predict that list \((.+?)\)", predicting_again)
+    ),
     # ---- trained models
     "the classes of a cohort to train on are its own: give --classes": Case(
         f"{BUILD} --model run", trained, lambda command, _: options(without(command, ["--model"]), "--classes M F")
@@ -223,4 +262,7 @@ CASES = {
         workbook(first="read me"),
         as_printed(NAME, lambda command, name: options(command, f"--sheet {name}")),
     ),
+}
+NO_ADVICE = {
+    " (not written with --dry-run)": "says what a try leaves out",
 }
