@@ -219,11 +219,13 @@ def _refuse_another_list(planned: UnlabelledList, model: TrainedModel) -> None:
     """A list that is there may have been edited by hand: it is not replaced."""
     try:
         there = planned.path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a file in place of the folder is told where that is made
         return
     except OSError as error:
         raise InputError(Problem(str(planned.path), seen=f"cannot be read ({error.strerror or error})")) from None
     if there != planned.text.encode("utf-8", errors="surrogatepass"):
-        command = pasteable(("monai-fusion", "predict", planned.path, "--model_dir", model.folder))
+        folder = planned.path.parent
+        there_too = () if folder == model.folder / "inference" else ("--output_dir", folder)
+        command = pasteable(("monai-fusion", "predict", planned.path, "--model_dir", model.folder, *there_too))
         advice = f"predict that list ({command}), or choose another --output_dir"
         raise InputError(Problem(str(planned.path), seen="is there already, and holds something else", advice=advice))

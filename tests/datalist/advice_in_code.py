@@ -17,6 +17,7 @@ SOURCES = (
     *sorted((PACKAGE / "datalist").glob("*.py")),
     PACKAGE / "cli/datalist.py",
     PACKAGE / "cli/datalist_check.py",
+    PACKAGE / "cli/new_people.py",
     *sorted((PACKAGE / "file_formats").glob("*.py")),  # of `check --deep`
     PACKAGE / "contrast.py",
 )

@@ -63,6 +63,62 @@ def test_what_a_column_holds_is_one_message_and_its_options_work(
         assert code == 0, said
 
 
+def with_values(*values: str) -> str:
+    """The command for a further column that holds these values in turn."""
+    rows = [f"{row};{values[number % len(values)]}" for number, row in enumerate(ROWS)]
+    Path("people.csv").write_text("\n".join([f"{HEADER},status", *rows]).replace(",", ";") + "\n", encoding="utf-8")
+    return f"{BUILD} --participants people.csv --label-column status"
+
+
+def test_names_with_spaces_can_be_pasted_and_no_value_is_forgotten(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["healthy control", "MDD", "bipolar I", "bipolar II"]
+    command = with_values(*names)
+    code, said = call(capsys, command)
+    others = pasteable(["other=MDD,bipolar I,bipolar II"])
+    ways = [
+        f"--classes {pasteable(names)} --method stratified",
+        f"--class {pasteable(['one=healthy control'])} --class {others}",
+    ]
+    assert code == 2
+    assert said.endswith(f"name the classes with {ways[0]}; several values in one class: {ways[1]}\n")
+    for way in ways:
+        code, said = call(capsys, f"{command} {way} --force --yes")
+        assert code == 0, said
+        assert "24" in said
+
+
+def test_what_stands_for_no_value_is_not_advised_as_a_class(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = with_values("control", "patient", "n/a", "control", "patient")
+    code, said = call(capsys, command)
+    assert code == 2
+    assert said.endswith(
+        'holds "control", "patient", expected "M" or "F": name the classes with --classes control patient\n'
+    )
+    code, said = call(capsys, f"{command} --classes control patient")
+    assert code == 2
+    assert "--drop-unlabelled" in said  # nobody's label is guessed
+    assert call(capsys, f"{command} --classes control patient --drop-unlabelled")[0] == 0
+
+
+@pytest.mark.parametrize("values", [("a,b", "c", "d"), ("MDD", "mdd", "HC")])
+def test_no_example_of_several_values_is_given_that_would_not_work(values: tuple[str, ...]) -> None:
+    said = str(about_other_column("dx", values, ()))
+    assert f"--classes {pasteable(values)} --method stratified" in said
+    assert "several values" not in said
+
+
+def test_none_may_be_the_name_of_a_class() -> None:
+    assert "--classes none MDD" in str(about_other_column("dx", ["none", "MDD", "n/a", ""], ()))
+
+
+def test_names_that_would_be_read_as_options_are_not_advised() -> None:
+    said = str(about_other_column("dx", ["-control", "-patient"], ()))
+    assert "--classes" not in said
+    assert "--label-column" in said
+
+
 def test_classes_that_are_named_are_made_of_the_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = f"{BUILD} --participants people.csv --label-column years --method stratified"
     said = call(capsys, f"{command} --classes a b c")[1]

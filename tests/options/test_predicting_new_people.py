@@ -92,9 +92,30 @@ def test_the_same_people_may_be_predicted_again_but_another_list_is_not_replaced
     assert (code, out) == (2, "")
     assert err == (
         f"error: {path}: is there already, and holds something else: predict that list (monai-fusion predict {path} "
-        f"--model_dir {Path('runs/first')}), or choose another --output_dir\n"
+        f"--model_dir {Path('runs/first')} --output_dir {Path('runs/new')}), or choose another --output_dir\n"
     )
     assert path.read_bytes() == edited
+
+
+def test_the_folder_of_the_results_stands_in_the_command_only_if_it_is_not_the_one_of_the_config(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(capsys, *FOLDERS)[0] == 0
+    path = Path("runs/first/inference/datalist.json")
+    path.write_text(path.read_text(encoding="utf-8").replace('"inference"', '"site B"'), encoding="utf-8")
+    assert f"(monai-fusion predict {path} --model_dir {Path('runs/first')})" in predict(capsys, *FOLDERS)[2]
+
+
+def test_a_file_in_place_of_the_folder_of_the_results_is_told_as_such(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("notes.txt").write_text("mine", encoding="utf-8")
+    for folder in ("notes.txt", "notes.txt/new"):
+        code, out, err = predict(capsys, *FOLDERS, "--output_dir", folder)
+        assert (code, out) == (2, "")
+        assert err.startswith(f"error: --output_dir: {Path(folder)}: ")
+        assert err.endswith(", expected a folder to write to\n")
+    assert Path("notes.txt").read_text(encoding="utf-8") == "mine"
 
 
 def test_one_person_is_given_by_files(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,268 @@
+"""People to be predicted, trained models, other columns and sheets: what is wrong, and what somebody does about it."""
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+
+from monai_fusion.cli.new_people import NewPeople, plan_new_people, write_list
+from monai_fusion.datalist import read_datalist
+from monai_fusion.datalist.building import BuildOptions
+from monai_fusion.datalist.sources import find_recordings
+from monai_fusion.options.front import plan_run
+from monai_fusion.shipped_bundle import shipped_bundle
+from tests.datalist.advice_on_check import document_with
+from tests.datalist.advice_on_tables import NAME, SHEET, STRATIFIED, edited, lines, save, two_women, workbook
+from tests.datalist.tried import (
+    BUILD,
+    Case,
+    as_printed,
+    doing,
+    each,
+    edit,
+    leaving_out,
+    nothing,
+    options,
+    touch,
+    typing,
+    without,
+)
+
+NEW = "build --unlabelled --eeg-dir eeg --mri-dir mri --out new.json"
+DIAGNOSIS = f"{BUILD} --label-column diagnosis"
+AGE = f"{BUILD} --label-column age"
+
+
+def trained(**entries: Any) -> None:
+    """The run folder ``run``, as far as a datalist looks at it."""
+    Path("run").mkdir(exist_ok=True)
+    Path("run/model.pt").touch()
+    recipe = {"classes": ["M", "F"], "target": "gender", "preprocessing": {}, "modalities": "both", **entries}
+    Path("run/recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
+
+
+def half_copied() -> None:
+    trained()
+    text = Path("run/recipe.json").read_text(encoding="utf-8")
+    Path("run/recipe.json").write_text(text[:20], encoding="utf-8")
+
+
+def predicting(*words: str, **whom: Any) -> Callable[[], object]:
+    """``monai-fusion predict`` as far as the list of new people, which is written; by default those of two folders."""
+    people = NewPeople(**(whom or {"eeg_dir": Path("eeg"), "mri_dir": Path("mri")}))
+    inference = shipped_bundle() / "configs/inference.yaml"
+    return lambda: write_list(plan_new_people(people, inference, ["--model_dir", "run", *words]).planned)
+
+
+def predicting_again(_: str, command: str) -> Callable[[], object]:
+    """What is printed, as far as the run is known."""
+    program, name, *words = shlex.split(command)
+    assert (program, name) == ("monai-fusion", "predict")
+    return lambda: plan_run(shipped_bundle() / "configs/inference.yaml", words)
+
+
+def edited_list() -> None:
+    """A list that an earlier prediction wrote, and that somebody has changed."""
+    trained()
+    predicting()()
+    edit("run/inference/datalist.json", '"name": "inference"', '"name": "site B"')
+
+
+def diagnoses(*values: str) -> Callable[[], None]:
+    """A further column with these values in turn."""
+
+    def write() -> None:
+        header, *rows = lines()
+        more = [f"{row},{values[number % len(values)]}" for number, row in enumerate(rows)]
+        save([f"{header},diagnosis", *more])
+
+    return write
+
+
+def without_labels(document: dict[str, Any]) -> None:
+    for part in ("training", "validation", "test"):
+        for row in document[part]:
+            row["label"] = None
+
+
+def nobody_in_test(document: dict[str, Any]) -> None:
+    document["training"] += document.pop("test")
+
+
+def second_site() -> None:
+    touch("other/sub-01_EO_seg0.npy")
+
+
+def leave_one_out(command: str, _: str) -> str:
+    return command.replace(" --eeg-dir other", "")
+
+
+def sessions_of_eeg() -> None:
+    each("eeg", lambda name: name.replace("_seg0", "_ses-02_seg0"))
+
+
+def empty_first() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.create_sheet("all people")
+    for line in lines():
+        sheet.append(line.split(","))
+    book.save("participants.xlsx")
+
+
+def only_men() -> None:
+    save([line.replace(",F,", ",M,") for line in lines()])
+
+
+def two_unknown() -> None:
+    edited("sub-01,M", "sub-01,male")()
+    edited("sub-03,M", "sub-03,male")()
+
+
+def two_corrected() -> None:
+    edited(",male,", ",M,")()
+
+
+def named_classes(command: str, printed: str) -> str:
+    """The command with the options that a message prints, all of them."""
+    return f"{command} {printed}"
+
+
+CASES = {
+    # ---- people to be predicted
+    "{}, or a BIDS dataset with --bids": Case("build --unlabelled --out new.json", nothing, typing("--bids bids")),
+    "--allow-missing makes a list of people without it": Case(
+        without(NEW, ["--mri-dir"]), nothing, typing("--allow-missing")
+    ),
+    "together with --unlabelled": Case(f"{NEW} --label-column gender", nothing, leaving_out("--label-column")),
+    "the columns are those of a table: give it with --participants": Case(
+        f"{NEW} --keep age", nothing, typing("--participants participants.csv")
+    ),
+    "--eeg, --mri": Case(
+        predicting(eeg=(Path("eeg/sub-01_EO_seg0.npy"),), mri=Path("mri/sub-02_T1w.nii.gz")),
+        trained,
+        lambda *_: predicting(eeg=(Path("eeg/sub-01_EO_seg0.npy"),), mri=Path("mri/sub-01_T1w.nii.gz")),
+    ),
+    "say who it is with --id": Case(
+        predicting(eeg=(Path("eeg/sub-01_EO_seg0.npy"),), mri=Path("mri/sub-02_T1w.nii.gz")),
+        trained,
+        lambda *_: predicting(eeg=(Path("eeg/sub-01_EO_seg0.npy"),), mri=Path("mri/sub-02_T1w.nii.gz"), id="sub-01"),
+    ),
+    "people to be predicted need none: monai-fusion predict, and datalist check --unlabelled": Case(
+        "check spoilt.json", document_with(without_labels), typing("--unlabelled")
+    ),
+    "people to be predicted need no labels: --unlabelled": Case(
+        BUILD, edited("gender", "handedness"), typing("--unlabelled")
+    ),
+    "an evaluation needs every class; people are predicted without labels: datalist build --unlabelled": Case(
+        f"{BUILD} --method test", only_men, lambda command, _: f"{without(command, ['--method'])} --unlabelled"
+    ),
+    "leave it out, or name one that the files have": Case(
+        f"{without(NEW, ['--mri-dir'])} --allow-missing --session 01", sessions_of_eeg, leaving_out("--session")
+    ),
+    '{} in "{}": give --section {}, or move them to "{}"': Case(
+        lambda: read_datalist("spoilt.json", ["test"]),
+        document_with(nobody_in_test),
+        as_printed(r"give --section (\w+)", lambda _, part: lambda: read_datalist("spoilt.json", [part])),
+    ),
+    "--eeg and --mri beside it": Case(
+        predicting(id="sub-01"),
+        trained,
+        lambda *_: predicting(eeg=(Path("eeg/sub-01_EO_seg0.npy"),), mri=Path("mri/sub-01_T1w.nii.gz"), id="sub-01"),
+    ),
+    "--eeg-dir and --mri-dir beside it": Case(
+        predicting(participants=Path("participants.csv")),
+        trained,
+        lambda *_: predicting(eeg_dir=Path("eeg"), mri_dir=Path("mri"), participants=Path("participants.csv")),
+    ),
+    "give folders of many participants, or the files of one": Case(
+        predicting(eeg_dir=Path("eeg"), mri_dir=Path("mri"), id="sub-01"), trained, lambda *_: predicting()
+    ),
+    "leave it out: everybody of the new list is in the part test": Case(
+        predicting("--section", "training"), trained, lambda *_: predicting()
+    ),
+    "a folder to write to": Case(
+        predicting("--output_dir", "right.json/new"), trained, lambda *_: predicting("--output_dir", "new")
+    ),
+    "predict that list ({}), or choose another --output_dir": Case(
+        predicting(), edited_list, as_printed(r"predict that list \((.+?)\)", predicting_again)
+    ),
+    # ---- trained models
+    "the classes of a cohort to train on are its own: give --classes": Case(
+        f"{BUILD} --model run", trained, lambda command, _: options(without(command, ["--model"]), "--classes M F")
+    ),
+    "--unlabelled or --method test beside it": Case(f"{BUILD} --model run", trained, typing("--method test")),
+    "give the --output_dir of a training as {}": Case(
+        f"{BUILD} --method test --model eeg",
+        trained,
+        as_printed(r"as (--model)", lambda command, option: options(command, f"{option} run")),
+    ),
+    "copy the run folder again": Case(f"{BUILD} --method test --model run", half_copied, doing(trained)),
+    "to test all of them with a model that is trained already: --method test": Case(
+        STRATIFIED, two_women, as_printed(r"(--method test)", options)
+    ),
+    "with --method test everybody is tested: leave it out": Case(
+        f"{BUILD} --method test --test-fraction 0.3", nothing, leaving_out("--test-fraction")
+    ),
+    # ---- folders and recordings
+    "which are meant? Leave out one --{}-dir, or rename those of another person": Case(
+        BUILD.replace("--eeg-dir eeg", "--eeg-dir eeg --eeg-dir other"), second_site, leave_one_out
+    ),
+    "--eeg-dir, --mri-dir": Case(
+        lambda: find_recordings(BuildOptions(Path("new.json"))),
+        nothing,
+        lambda *_: lambda: find_recordings(BuildOptions(Path("new.json"), Path("eeg"), Path("mri"))),
+    ),
+    "a folder, or a dataset with --bids": Case(
+        lambda: find_recordings(BuildOptions(Path("new.json"))),
+        nothing,
+        lambda *_: lambda: find_recordings(BuildOptions(Path("new.json"), bids=Path("bids"))),
+    ),
+    # ---- tables and labels
+    "correct the table{}{}": Case(BUILD, two_unknown, doing(two_corrected)),
+    ", or leave them out with --drop-unlabelled": Case(BUILD, two_unknown, typing("--drop-unlabelled")),
+    "name the classes with --classes {}{}{}": Case(
+        DIAGNOSIS, diagnoses("control", "patient"), as_printed(r"with (--classes [\w ]+)", named_classes)
+    ),
+    " --method stratified": Case(
+        DIAGNOSIS,
+        diagnoses("control", "MDD", "bipolar"),
+        as_printed(r"with (--classes [\w ]+ --method stratified)", named_classes),
+    ),
+    "; several values in one class: --class {} --class {}": Case(
+        DIAGNOSIS,
+        diagnoses("control", "MDD", "bipolar I", "bipolar II"),
+        as_printed(r"in one class: (--class .+?)\)?$", named_classes),
+    ),
+    "name the column of labels with --label-column, or give --class CLASS=VALUE,VALUE once for each class": Case(
+        DIAGNOSIS, diagnoses(*"abcdefghijk"), typing("--label-column gender")
+    ),
+    "make classes of them with {}": Case(AGE, nothing, as_printed(r"with (--class [^;]+)", named_classes)),
+    "--class {}": Case(
+        f"{AGE} --classes junior senior",
+        nothing,
+        as_printed(
+            r"with (--class [^;]+)", lambda command, printed: named_classes(without(command, ["--classes"]), printed)
+        ),
+    ),
+    "--class NAME=FROM-TO, once for each class": Case(
+        f"{AGE} --classes 'rather young' old",
+        nothing,
+        lambda *_: f"{AGE} --class young=20-26 --class old=27-33",
+    ),
+    # ---- workbooks
+    "{} rows, {}: name it with --sheet": Case(SHEET, empty_first, as_printed(r"with (--sheet .+?)\)?$", named_classes)),
+    "not {}: if the table is there, name its sheet with --sheet": Case(
+        SHEET, workbook(first="read me"), typing("--sheet people")
+    ),
+    "did_you_mean in datalist/spreadsheet._named": Case(
+        f"{SHEET} --sheet peple",
+        workbook(first="read me"),
+        as_printed(NAME, lambda command, name: options(command, f"--sheet {name}")),
+    ),
+}
+NO_ADVICE = {
+    " (not written with --dry-run)": "says what a try leaves out",
+}
