@@ -161,12 +161,13 @@ def format_by_ending(name: str, modality: Modality) -> tuple[str, str] | None:
     name = name.rpartition("/")[2]
     endings = [name[index:] for index, sign in enumerate(name) if sign == "."]
     formats = {**_EITHER, **(_MRI if modality == "mri" else _EEG)}
-    if ending := next((each for each in endings if each in formats), None):
-        called, advice = formats[ending]
-        return f"a file of the format {called or ending}", advice
-    if endings and endings[-1] in _ABOUT:
-        return f"a {endings[-1]} file", "it is no recording: write the recording's file, or a narrower pattern"
-    return None
+    ending = next((each for each in endings if each in formats or each in _ABOUT), None)
+    if ending is None:
+        return None
+    if ending in _ABOUT:
+        return f"a {ending} file", "it is no recording: write the recording's file, or a narrower pattern"
+    called, advice = formats[ending]
+    return f"a file of the format {called or ending}", advice
 
 
 def instead(aside: Sequence[Aside]) -> tuple[str, str]:

@@ -18,7 +18,10 @@ from monai_fusion.datalist.wording import a_few, counted, misspelt, quoted
 from monai_fusion.file_formats.wrong_kinds import LOOKED_AT, looks_compressed, wrong_kind
 
 _WANTED = "a datalist file (.json)"
-_FROM_A_TABLE = "make a datalist of it: monai-fusion datalist build --participants TABLE --eeg-dir ... --mri-dir ..."
+_BUILD = "monai-fusion datalist build --participants TABLE --eeg-dir ... --mri-dir ... --out LIST.json"
+_FROM_A_TABLE = f"make a datalist of it: {_BUILD}"
+_FROM_ANOTHER = f"make a datalist of a table of the participants: {_BUILD}"
+_FROM_BIDS = "make a datalist of that dataset: monai-fusion datalist build --bids FOLDER --out LIST.json"
 _AS_TEXT = "copy the list into a text editor (Notepad, VS Code), and save it as plain text in UTF-8"
 _GIVE_IT = "give the datalist itself: is it the right path?"
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
@@ -55,9 +58,9 @@ _JSON_KINDS: tuple[tuple[frozenset[str], str, str], ...] = (
     (frozenset({"nbformat"}), "a Jupyter notebook", _GIVE_IT),
     (frozenset({"headline", "schema_version"}), "the metrics.json of an evaluation", _GIVE_IT),
     (frozenset({"monai_version"}), "the metadata.json of a MONAI bundle", _GIVE_IT),
-    (frozenset({"numTraining"}), "a dataset.json of nnU-Net or the Decathlon, for segmentation", _FROM_A_TABLE),
-    (frozenset({"tensorImageSize"}), "a dataset.json of nnU-Net or the Decathlon, for segmentation", _FROM_A_TABLE),
-    (frozenset({"BIDSVersion"}), "a dataset_description.json of BIDS", "build a datalist with --bids FOLDER"),
+    (frozenset({"numTraining"}), "a dataset.json of nnU-Net or the Decathlon, for segmentation", _FROM_ANOTHER),
+    (frozenset({"tensorImageSize"}), "a dataset.json of nnU-Net or the Decathlon, for segmentation", _FROM_ANOTHER),
+    (frozenset({"BIDSVersion"}), "a dataset_description.json of BIDS", _FROM_BIDS),
     (frozenset({"dependencies"}), "a package.json of Node.js", _GIVE_IT),
     (frozenset({"devDependencies"}), "a package.json of Node.js", _GIVE_IT),
     (frozenset({"RepetitionTime"}), "a sidecar of BIDS beside a recording", _GIVE_IT),

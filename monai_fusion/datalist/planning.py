@@ -144,9 +144,13 @@ def _ratio_quotas(
 def _ratio_around(standing: tuple[int, int], waiting: tuple[int, int], wanted: int) -> tuple[int, int]:
     """The test set when those who are in it stay: 2 : 1 as near to the wanted size as the new people allow.
 
+    Where nobody is new there is nothing to draw, and it stays as it is, also where it was made by hand.
+
     Raises:
         InputError: No choice of new people makes it 2 : 1.
     """
+    if waiting == (0, 0):
+        return standing
     possible = [
         second
         for second in range(standing[1], standing[1] + waiting[1] + 1)

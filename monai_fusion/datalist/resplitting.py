@@ -256,4 +256,5 @@ def _notes(document: Document, older: Document | None, options: SplitOptions) ->
         new = [row.participant_id for row in document.rows if row.participant_id not in older.by_id]
         for near in near_misses(new, gone, [here, older.by_id]).values():
             yield f"{near.name} is new, {near.other} not here any more: if this is one participant, write the ids alike"
-        yield f"{counted(len(here) - len(new), 'participant')} stay where they were, {len(new)} new: {a_few(new)}"
+        names = f": {a_few(new)}" if new else ""
+        yield f"{counted(len(here) - len(new), 'participant')} stay where they were, {len(new)} new{names}"

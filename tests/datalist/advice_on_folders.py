@@ -348,6 +348,3 @@ CASES = {
         as_printed(r'did you mean "(.+?)"', lambda c, n: options(c, f"--eeg-condition {n}")),
     ),
 }
-NO_ADVICE = {
-    "it, or --eeg-dir, --mri-dir and --participants": "of the library; build says so itself before",
-}

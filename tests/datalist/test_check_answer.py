@@ -66,6 +66,7 @@ def test_columns_swapped_for_everybody_are_one_message(document: Document, save:
         ("eeg", "x/sub-01.vhdr", "a file of the format .vhdr, expected .npy: make scalograms (.npy) of them"),
         ("eeg", "x/sub-01.mat", "a file of the format .mat, expected .npy: save each array with numpy.save"),
         ("eeg", "x/sub-01.json", "a .json file, expected .npy: it is no recording"),
+        ("eeg", "x/sub-01_physio.tsv.gz", "a .tsv.gz file, expected .npy: it is no recording"),
         ("eeg", "x/sub-01*", "a .json file, expected .npy: it is no recording"),
     ],
 )

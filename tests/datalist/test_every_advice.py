@@ -16,12 +16,21 @@ from tests.datalist import (
     advice_on_folders,
     advice_on_json,
     advice_on_new_people,
+    advice_on_other_files,
     advice_on_tables,
 )
 from tests.datalist.advice_in_code import pattern_of, pieces
 from tests.datalist.tried import Typed, write_cohort
 
-_OF = (advice_on_json, advice_on_check, advice_on_folders, advice_on_tables, advice_on_contents, advice_on_new_people)
+_OF = (
+    advice_on_json,
+    advice_on_check,
+    advice_on_folders,
+    advice_on_tables,
+    advice_on_contents,
+    advice_on_new_people,
+    advice_on_other_files,
+)
 CASES = {piece: case for module in _OF for piece, case in module.CASES.items()}
 NO_ADVICE = {piece: why for module in _OF for piece, why in getattr(module, "NO_ADVICE", {}).items()}
 

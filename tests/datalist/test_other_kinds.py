@@ -17,6 +17,7 @@ from monai_fusion.datalist import check_datalist
 from monai_fusion.datalist.writing import schema_text
 
 ROOT = Path(__file__).parents[2]
+OTHER_TABLE = "make a datalist of a table of the participants: monai-fusion datalist build --participants TABLE"
 TABLE = "make a datalist of it: monai-fusion datalist build --participants TABLE"
 EDITOR = "copy the list into a text editor (Notepad, VS Code), and save it as plain text in UTF-8"
 HERE = "give the datalist itself: is it the right path?"
@@ -86,7 +87,9 @@ KINDS: dict[str, tuple[bytes | str, str, str]] = {
     ),
     "schema": (schema_text(), "a JSON Schema", HERE),
     "nnU-Net": (
-        '{"numTraining": 2, "training": [{"image": "a.nii", "label": "b.nii"}]}', "a dataset.json of nnU-Net", TABLE
+        '{"numTraining": 2, "training": [{"image": "a.nii", "label": "b.nii"}]}',
+        "a dataset.json of nnU-Net",
+        OTHER_TABLE,
     ),
     "another": (
         '{"a": 1, "b": 2}', 'JSON of another kind: it has "a", "b", and none of "training", "validation", "test"', HERE

@@ -203,6 +203,15 @@ def test_extending_an_older_list_moves_nobody(file: Path, options: SplitOptions)
     assert result.notes == ("43 participants stay where they were, 17 new: sub-043, sub-044, sub-045 and 14 more",)
 
 
+def test_where_nobody_is_new_a_test_set_made_by_hand_stays_also_with_ratio(file: Path) -> None:
+    split(file, SplitOptions(), "old.json")
+    old = file.with_name("old.json")
+    edit(old, lambda document: document["test"].append(document["training"].pop()))
+    result = split_datalist(file, SplitFiles(file.with_name("new.json")), SplitOptions(), old)
+    assert where(file.with_name("new.json")) == where(old)
+    assert result.notes == ("60 participants stay where they were, 0 new",)
+
+
 def test_who_is_gone_from_the_newer_list_is_said(file: Path) -> None:
     split(file, SplitOptions(), "old.json")
     edit(file, lambda document: document["training"].pop())
