@@ -9,7 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from monai_fusion.comparison.planning import CompareOptions, make_plan
+from monai_fusion.comparison.results import compare_runs, read_runs, write_results
+from monai_fusion.run_folder import COMPARISON_FILE
 from monai_fusion.workflow.manifest import config_digest
+from tests.comparison.finished import finished
 from tests.documentation.pages import ROOT
 from tests.support import write_volume
 
@@ -68,6 +72,9 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
     for name in ("runs/first", "runs/second", "runs/demo/run", "runs/compare/ensemble", "runs/fold0"):
         _run(folder, folder / name)
     shutil.copytree(ROOT / "tests/report/examples/unlabelled", folder / "runs/new")
+    _datalist(folder / "compared.json", head, parts)
+    _comparison(folder / "compared.json", folder / "runs/compare")
+    (folder / "compared.json").unlink()
 
 
 def _scalogram(path: Path, seed: int) -> None:
@@ -114,3 +121,13 @@ def _run(scratch: Path, folder: Path) -> None:
         "weights": {"digest": "11", "parts": {"eeg_enc": "1", "mri_enc": "2", "head": "3"}},
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def _comparison(datalist: Path, folder: Path) -> None:
+    """The numbers of a comparison of made-up predictions; not its runs, which another one would go on with."""
+    options = CompareOptions(datalist, folder / "made", bundle_root=_CONFIGS.parent, variants=("eeg", "mri"), folds=2)
+    plan = make_plan(options)
+    runs = read_runs(finished(plan))
+    write_results(plan, runs, compare_runs(plan, runs, draws=100))
+    shutil.copy(folder / "made" / COMPARISON_FILE, folder / COMPARISON_FILE)
+    shutil.rmtree(folder / "made")
