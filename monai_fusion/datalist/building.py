@@ -14,8 +14,8 @@ from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.document import Document, DocumentRow, read_document
 from monai_fusion.datalist.files import FilesBelow
 from monai_fusion.datalist.labels import LabelRule, label_rule
-from monai_fusion.datalist.left_out import probably_one
-from monai_fusion.datalist.near_misses import Near, near_misses, rows_near
+from monai_fusion.datalist.left_out import about_near, probably_one
+from monai_fusion.datalist.near_misses import near_misses, rows_near
 from monai_fusion.datalist.presets import preset
 from monai_fusion.datalist.resplitting import SplitFiles, refuse_to_replace, split_and_write
 from monai_fusion.datalist.schema import SCHEMA_FILE, SECTIONS, DatalistFile
@@ -284,9 +284,8 @@ def _labels(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple[d
     for participant_id in candidates:
         row = sources.rows.get(participant_id)
         if row is None:
-            advice = _about_near(
-                participant_id, near.get(participant_id), alike.get(participant_id, ()), sources, options
-            )
+            near_to = alike.get(participant_id, ())
+            advice = about_near(participant_id, near.get(participant_id), near_to, sources, options.label_column)
             problem = Problem("", seen="not in the table", wanted="a row", advice=advice)
             unlabelled.append(_Unlabelled(participant_id, options.label_column, None, problem))
             continue
@@ -296,23 +295,6 @@ def _labels(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple[d
         else:
             labels[participant_id] = label
     return labels, unlabelled
-
-
-def _about_near(
-    participant_id: str, near: Near | None, alike: Sequence[str], sources: Sources, options: BuildOptions
-) -> str:
-    """Which row is probably the one of somebody who has none; of several that are near, all with their labels."""
-    if near is not None:
-        return f"{near.other} in line {sources.rows[near.other].line} is probably {near.name}: {near.advice}"
-    if not alike:
-        return ""
-    rows = [(name, sources.rows[name]) for name in alike[:3]]
-    those = [f"{name} in line {row.line} ({quoted(row.values[options.label_column])})" for name, row in rows]
-    are = "is" if len(those) == 1 else "are"
-    if set(alike) <= set(sources.recordings.everyone):
-        advice = f"if this is one person, remove the files of {participant_id}"
-        return f"near {are} {' and '.join(those)}, with files of that name: {advice}"
-    return f"near {are} {' and '.join(those)}: write {participant_id} in the row that is meant"
 
 
 def _unlabelled_error(unlabelled: Sequence[_Unlabelled], sources: Sources, options: BuildOptions) -> InputError:
