@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from monai_fusion.datalist.build_options import BuildOptions
 from monai_fusion.datalist.labels import LabelRule
-from monai_fusion.datalist.near_misses import Near, near_misses, rows_near
+from monai_fusion.datalist.left_out import about_near
+from monai_fusion.datalist.near_misses import near_misses, rows_near
 from monai_fusion.datalist.other_columns import about_other_column
 from monai_fusion.datalist.scanning import Recordings
 from monai_fusion.datalist.sources import Sources
-from monai_fusion.datalist.wording import a_few, quoted
+from monai_fusion.datalist.wording import a_few
 from monai_fusion.errors import InputError, Problem
 
 HINT = "--unlabelled"
@@ -73,9 +74,8 @@ def labels_of(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple
     for participant_id in people:
         row = sources.rows.get(participant_id)
         if row is None:
-            advice = _about_near(
-                participant_id, near.get(participant_id), alike.get(participant_id, ()), sources, options
-            )
+            near_to = alike.get(participant_id, ())
+            advice = about_near(participant_id, near.get(participant_id), near_to, sources, options.label_column)
             problem = Problem("", seen="not in the table", wanted="a row", advice=advice)
             unlabelled.append(Unlabelled(participant_id, options.label_column, None, problem))
             continue
@@ -85,23 +85,6 @@ def labels_of(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple
         else:
             labels[participant_id] = label
     return labels, unlabelled
-
-
-def _about_near(
-    participant_id: str, near: Near | None, alike: Sequence[str], sources: Sources, options: BuildOptions
-) -> str:
-    """Which row is probably the one of somebody who has none; of several that are near, all with their labels."""
-    if near is not None:
-        return f"{near.other} in line {sources.rows[near.other].line} is probably {near.name}: {near.advice}"
-    if not alike:
-        return ""
-    rows = [(name, sources.rows[name]) for name in alike[:3]]
-    those = [f"{name} in line {row.line} ({quoted(row.values[options.label_column])})" for name, row in rows]
-    are = "is" if len(those) == 1 else "are"
-    if set(alike) <= set(sources.recordings.everyone):
-        advice = f"if this is one person, remove the files of {participant_id}"
-        return f"near {are} {' and '.join(those)}, with files of that name: {advice}"
-    return f"near {are} {' and '.join(those)}: write {participant_id} in the row that is meant"
 
 
 def refuse_another_column(sources: Sources, options: BuildOptions) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from monai_fusion.datalist.near_misses import near_misses, near_somebody, told, told_of_somebody
+from monai_fusion.datalist.near_misses import Near, near_misses, near_somebody, told, told_of_somebody
 from monai_fusion.datalist.sources import Sources
 from monai_fusion.datalist.wording import quoted
 
@@ -32,6 +32,31 @@ def probably_one(sources: Sources, label_column: str) -> Iterator[str]:
             f"{name} ({kind}) is probably {other}, who has an EEG and an MRI already: rename the files, or remove them"
             for name, other in near.items()
         )
+
+
+def about_near(
+    participant_id: str, near: Near | None, alike: Sequence[str], sources: Sources, label_column: str
+) -> str:
+    """Which row is probably the one of somebody who has none; of several that are near, the first with their labels.
+
+    Args:
+        participant_id: Who has none.
+        near: The one row that is theirs, if it is just one.
+        alike: The ids of all rows that are near, if it is not.
+        sources: What the datalist is built from.
+        label_column: The table's column of what is to be classified.
+    """
+    if near is not None:
+        return f"{near.other} in line {sources.rows[near.other].line} is probably {near.name}: {near.advice}"
+    if not alike:
+        return ""
+    rows = [(name, sources.rows[name]) for name in alike[:3]]
+    those = [f"{name} in line {row.line} ({quoted(row.values[label_column])})" for name, row in rows]
+    are = "is" if len(those) == 1 else "are"
+    if set(alike) <= set(sources.recordings.everyone):
+        advice = f"if this is one person, remove the files of {participant_id}"
+        return f"near {are} {' and '.join(those)}, with files of that name: {advice}"
+    return f"near {are} {' and '.join(those)}: write {participant_id} in the row that is meant"
 
 
 def _second_rows(sources: Sources, label_column: str, leftovers: set[str], complete: set[str]) -> Iterator[str]:

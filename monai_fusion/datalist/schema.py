@@ -111,10 +111,25 @@ def is_participant_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def turning_sign(*texts: object) -> str:
-    """What to do about the first sign in a text that turns the direction of what is printed; empty if none does."""
-    found = re.search(f"[{_TURNING}]", "".join(text for text in texts if isinstance(text, str)))
-    return f"it holds {found[0]}, which turns the direction of writing: delete that sign" if found else ""
+def unprintable_sign(*texts: object) -> str:
+    """What to do about the first sign in a text that a terminal or a page obeys; empty if there is none."""
+    found = re.search(f"[{_UNPRINTABLE}]", "".join(text for text in texts if isinstance(text, str)))
+    if found is None:
+        return ""
+    does = "which turns the direction of writing" if re.match(f"[{_TURNING}]", found[0]) else "a control character"
+    return f"it holds {found[0]}, {does}: delete that sign"
+
+
+def why_no_classes(names: object) -> str:
+    """What is wrong with a list of class names that has two or more; empty if that is all right."""
+    for name in names if isinstance(names, list) else ():
+        if not isinstance(name, str):
+            return "each is text: write it in double quotes"
+        if reason := unprintable_sign(name):
+            return reason
+        if name != name.strip() or not name:
+            return "one of them is empty, or has a space at an end: delete it"
+    return ""
 
 
 def is_class_name(text: str) -> bool:

@@ -39,6 +39,8 @@ def cleaned(text: str) -> str:
 
 def as_seen(text: str) -> str:
     """What the eye sees of a text: plain spaces, dashes and letters, without signs that cannot be seen."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
     text = _DASHES.sub("-", unicodedata.normalize("NFKC", text))
     return "".join(" " if sign.isspace() else sign for sign in text if sign.isspace() or not is_unseen(sign)).strip()
 
@@ -87,5 +89,8 @@ def spelled_out(name: str) -> str:
 
 
 def field_of(fields: Mapping[str, object], name: str) -> str | None:
-    """The key of a mapping that is ``name``, exactly or in NFC."""
-    return name if name in fields else the_equal(name, fields)
+    """The key of a mapping that is ``name``, exactly, in NFC, or but for signs that cannot be seen."""
+    if name in fields:
+        return name
+    alike = named_alike(name, fields)
+    return the_equal(name, fields) or (alike[0] if len(alike) == 1 else None)

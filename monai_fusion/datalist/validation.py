@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from monai_fusion.datalist.other_kinds import json_kind
 from monai_fusion.datalist.reporting import NO_SUCH_FIELD, WHOLE_FILE, Finding, Place
-from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry, turning_sign
+from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry, unprintable_sign, why_no_classes
 from monai_fusion.datalist.spelling import by_nfc
 from monai_fusion.datalist.wording import did_you_mean, misspelt, quoted
 
@@ -110,7 +110,7 @@ def _head(fields: dict[str, Any]) -> tuple[DatalistFile, list[Finding]]:
     findings = []
     for name in wrong:
         if name in _WANTED_AT_TOP:
-            advice = turning_sign(*fields[name]) if name == "classes" and isinstance(fields[name], list) else ""
+            advice = why_no_classes(fields[name]) if name == "classes" else ""
             findings.append(_about_head(name, _described(fields[name]), _WANTED_AT_TOP[name], advice))
         else:
             known = f"the fields are {', '.join(TOP_FIELDS)}"
@@ -151,7 +151,7 @@ def _entry(raw: Any, place: Place) -> tuple[Entry | None, list[Finding]]:
         if name in raw and name not in _WANTED_IN_ENTRY:
             findings.append(about(name, "half a sign in its name", advice="delete the field, or write its name again"))
         elif name in raw:
-            advice = turning_sign(raw[name]) if name == "participant_id" else ""
+            advice = unprintable_sign(raw[name]) if name == "participant_id" else ""
             findings.append(about(name, _described(raw[name]), _WANTED_IN_ENTRY[name], advice))
         elif name not in misspellings.values():
             findings.append(about(name, "missing", _WANTED_IN_ENTRY[name]))

@@ -168,9 +168,11 @@ CASES = {
     "write the name of another class in place of one, or delete it": mistake(
         '"M",\n"F"', '"M",\n"M"', correcting('"M",\n"M"', '"M",\n"F"')
     ),
-    "it holds {}, which turns the direction of writing: delete that sign": mistake(
-        '"sub-01"', '"sub-\\u202e01"', correcting("\\u202e", "")
+    "each is text: write it in double quotes": mistake('"F"\n]', '"F",\n3\n]', correcting("\n3\n", '\n"3"\n')),
+    "one of them is empty, or has a space at an end: delete it": mistake(
+        '"M",\n"F"', '"M",\n" F"', correcting('" F"', '"F"')
     ),
+    "it holds {}, {}: delete that sign": mistake('"sub-01"', '"sub-\\u202e01"', correcting("\\u202e", "")),
     ' (If not, add "{}": null; "{}" is then kept.)': mistake(
         '"mri":', '"mra":', correcting('"mra":', '"mri": null,\n"mra":')
     ),

@@ -316,7 +316,7 @@ CASES = {
     "a file to write, such as {}": Case(
         f"{BUILD} --out eeg",
         nothing,
-        as_printed(r"such as (\S+)", lambda command, name: options(command, f"--out {name}")),
+        as_printed(r"such as (\S+)", lambda command, name: options(command, f"--out {Path(name).as_posix()}")),
     ),
     "choose another --out": Case(f"{BUILD} --out {'x' * 400}.json", nothing, typing("--out short.json")),
     "the label is always balanced: leave it out": Case(

@@ -123,3 +123,20 @@ def test_a_control_character_in_a_path_is_called_by_its_name(
     (problem,) = check_datalist(save(document))
     assert problem.advice == reason
     assert json.dumps(problem.seen).isascii()
+
+
+@pytest.mark.parametrize(
+    ("classes", "reason"),
+    [
+        (["M", "F\x1b[2J"], r"it holds \u001b, a control character: delete that sign"),
+        (["M", " F"], "one of them is empty, or has a space at an end: delete it"),
+        (["M", ""], "one of them is empty, or has a space at an end: delete it"),
+        (["M", 1], "each is text: write it in double quotes"),
+        (["M"], 'expected a list of at least two class names, such as ["M", "F"]'),
+    ],
+)
+def test_classes_are_refused_with_the_true_reason(
+    classes: list[object], reason: str, document: Document, save: Save
+) -> None:
+    document["classes"] = classes
+    assert str(check_datalist(save(document))[0]).endswith(reason)

@@ -286,3 +286,13 @@ def test_a_column_in_which_nearly_everyone_differs_cannot_be_balanced(file: Path
 def test_missing_labels_are_asked_for(file: Path) -> None:
     edit(file, lambda document: document["training"][3].pop("label"))
     assert "sub-003" in message(lambda: split(file, SplitOptions()))
+
+
+def test_a_field_whose_name_holds_a_sign_that_cannot_be_seen_is_found(file: Path) -> None:
+    edit(file, lambda document: [row.update({"si\u200bte": f"s{n % 3}"}) for n, row in enumerate(document["training"])])
+    result = split(file, SplitOptions("stratified", stratify_by=("site",)))
+    by_section = where(result.paths[0])
+    strata = Counter((by_section[f"sub-{n:03d}"], n % 3) for n in range(60))
+    assert {strata["test", site] for site in range(3)} == {4}
+    with pytest.raises(InputError, match="no participant has this field"):
+        split(file, SplitOptions("stratified", stratify_by=("place",)), out="other.json")

@@ -54,8 +54,11 @@ MISTAKES: list[tuple[Change, list[str]]] = [
     (head(classes=[]), [f"line 5, classes: [] (empty), {CLASSES_WANTED}"]),
     (head(classes=["M"]), [f'line 5, classes: ["M"], {CLASSES_WANTED}']),
     (head(classes="M"), [f'line 5, classes: "M", {CLASSES_WANTED}']),
-    (head(classes=[0, 1]), [f"line 5, classes: [0, 1], {CLASSES_WANTED}"]),
-    (head(classes=["M", ""]), [f'line 5, classes: ["M", ""], {CLASSES_WANTED}']),
+    (head(classes=[0, 1]), [f"line 5, classes: [0, 1], {CLASSES_WANTED}: each is text: write it in double quotes"]),
+    (
+        head(classes=["M", ""]),
+        [f'line 5, classes: ["M", ""], {CLASSES_WANTED}: one of them is empty, or has a space at an end: delete it'],
+    ),
     (
         head(classes=["M", "F", "M"]),
         [
@@ -79,7 +82,10 @@ MISTAKES: list[tuple[Change, list[str]]] = [
     (first(participant_id=""), [f'line 8, participant_id: "" (empty), {ID_WANTED}']),
     (first(participant_id="a/b"), [f'line 8, participant_id: "a/b", {ID_WANTED}']),
     (first(participant_id="a\\b"), [f'line 8, participant_id: "a\\\\b", {ID_WANTED}']),
-    (first(participant_id="a\tb"), [f'line 8, participant_id: "a\\tb", {ID_WANTED}']),
+    (
+        first(participant_id="a\tb"),
+        [f'line 8, participant_id: "a\\tb", {ID_WANTED}: it holds \\t, a control character: delete that sign'],
+    ),
     (first(participant_id="line 8, sub-01 "), [f'line 8, participant_id: "line 8, sub-01 ", {ID_WANTED}']),
     (lambda d: d["training"][0].pop("participant_id"), [f"line 8, participant_id: missing, {ID_WANTED}"]),
     # field names
