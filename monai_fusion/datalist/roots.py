@@ -67,5 +67,7 @@ def drive_of(text: str) -> str:
 
 def is_on_another_drive(text: str, root: PurePath) -> bool:
     """Whether a path cannot be written relative to a folder of Windows, since it is on another drive."""
+    if text[1:2] != ":" and not text.startswith(("/", "\\")):  # most paths: parsing thousands of them takes its time
+        return False
     drive, own = (PureWindowsPath(path).drive.casefold() for path in (text, root))
     return bool(drive and own) and PureWindowsPath(text).is_absolute() and drive != own
