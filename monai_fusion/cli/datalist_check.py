@@ -108,8 +108,13 @@ def _print_summary(examination: Examination, warnings: int) -> None:
 
     found = f"no problems, {counted(warnings, 'warning')}" if warnings else "nothing is wrong"
     say(f"{examination.path}: {found}")
+    to_predict = bool(examination.participants) and all(
+        found.row.entry.label is None for found in examination.participants
+    )
     for section, counts in _counts(examination).items():
-        by_class = [f"{number} {name}" for name, number in counts["classes"].items()]
+        if to_predict and not counts["participants"]:  # a list for prediction has one part
+            continue
+        by_class = [] if to_predict else [f"{number} {name}" for name, number in counts["classes"].items()]
         by_class += [f"{counts['unlabelled']} without a label"] if counts["unlabelled"] else []
         with_one = counts["recordings"]["eeg"] + counts["recordings"]["mri"]
         of_them = f", {with_one} of them with one recording only" if with_one else ""
@@ -118,7 +123,7 @@ def _print_summary(examination: Examination, warnings: int) -> None:
     if examination.left_out:
         reasons = (f"{row.participant_id}: {row.entry.exclude}" for row in examination.left_out)
         say(f"  left out: {len(examination.left_out)} ({a_few(reasons, _LEFT_OUT_SHOWN)})")
-    if all(found.row.entry.label is None for found in examination.participants):
+    if to_predict:
         model = "" if examination.head.classes else "; the classes are those of the model"
         say(f"Nobody has a label: this list is for monai-fusion predict, not for a training or an evaluation{model}")
     eeg, mri = (sum(counts["recordings"][what] for counts in _counts(examination).values()) for what in ("eeg", "mri"))

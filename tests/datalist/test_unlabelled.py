@@ -276,6 +276,25 @@ def test_check_knows_a_list_of_people_to_be_predicted(site: Path, capsys: pytest
         "Nobody has a label: this list is for monai-fusion predict, not for a training or an evaluation; the classes "
         "are those of the model"
     )
+    document = json.loads(Path("new.json").read_text(encoding="utf-8"))
+    document |= {"classes": ["M", "F"]}
+    Path("new.json").write_text(json.dumps(document), encoding="utf-8")
+    assert call(capsys, "datalist", "check", "new.json", "--unlabelled")[1].splitlines()[1:] == [
+        "  test: 6 participants (6 without a label)",
+        "Nobody has a label: this list is for monai-fusion predict, not for a training or an evaluation",
+    ]
+
+
+def test_a_list_that_everybody_was_left_out_of_is_not_taken_for_one(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(capsys, "--unlabelled")
+    document = json.loads(Path("new.json").read_text(encoding="utf-8"))
+    for row in document["test"]:
+        row["exclude"] = "moved"
+    Path("new.json").write_text(json.dumps(document), encoding="utf-8")
+    out, err = call(capsys, "datalist", "check", "new.json", "--unlabelled")[1:]
+    assert "Nobody has a label" not in out + err
 
 
 def test_labels_without_classes_are_no_list_of_people_to_be_predicted(
