@@ -42,6 +42,7 @@ class Stopped:
             cwd=Path.home(),
             env=ENVIRONMENT,
             start_new_session=True,
+            preexec_fn=_hear_of_hangups,
         )
         self.session = process.pid
         deadline = time.monotonic() + 100
@@ -71,6 +72,11 @@ class Stopped:
                 return []
             time.sleep(0.1)
         return [" ".join(each.cmdline()) for each in running]
+
+
+def _hear_of_hangups() -> None:
+    """Whoever started the tests by nohup has them ignore SIGHUP, and all that they start."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _pid_of_rank(launcher: int, rank: int) -> int:
