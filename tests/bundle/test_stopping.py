@@ -42,7 +42,7 @@ class Stopped:
             cwd=Path.home(),
             env=ENVIRONMENT,
             start_new_session=True,
-            preexec_fn=_hear_of_hangups,
+            preexec_fn=_hear_of_it,
         )
         self.session = process.pid
         deadline = time.monotonic() + 100
@@ -74,9 +74,10 @@ class Stopped:
         return [" ".join(each.cmdline()) for each in running]
 
 
-def _hear_of_hangups() -> None:
-    """Whoever started the tests by nohup has them ignore SIGHUP, and all that they start."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def _hear_of_it() -> None:
+    """Tests that were started by nohup ignore SIGHUP, those behind a shell's & SIGINT; and so would all they start."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _pid_of_rank(launcher: int, rank: int) -> int:
