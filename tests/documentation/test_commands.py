@@ -153,7 +153,7 @@ def test_the_commands_that_train_do_so_too_at_the_smallest_sizes(page: str, scra
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert done.returncode == 0, f"{page}:{command.line}: {words}\n{done.stdout}\n{done.stderr}"
-    assert (scratch / "runs/first/new/predictions.csv").is_file()
+    assert (scratch / "runs/new/predictions.csv").is_file() and (scratch / "runs/new/predictions.html").is_file()
     assert (scratch / "runs/compare/comparison.html").is_file()
 
 
