@@ -61,7 +61,8 @@ def chain(lower: float = 1.0) -> list[Any]:
 @cache
 def digest() -> str:
     """The digest of the chain that is used."""
-    return str(MRIDataset([], chain(), "store", progress=False).chain_digest)
+    with tempfile.TemporaryDirectory() as folder:
+        return str(MRIDataset([], chain(), folder, progress=False).chain_digest)
 
 
 @dataclass
