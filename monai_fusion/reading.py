@@ -13,7 +13,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Model = TypeVar("Model", bound="BaseModel")
 
 MIB = 2**20
 MOST_BYTES = 64 * MIB
@@ -103,6 +108,15 @@ def read_json_object(path: str | os.PathLike[str], most: int = MOST_BYTES) -> di
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def read_model(path: str | os.PathLike[str], model: type[Model]) -> Model | None:
+    """Read the object that a JSON file holds, as a model of pydantic; None if it is not there or not such a one."""
+    content = read_json_object(path)
+    try:
+        return None if content is None else model.model_validate_json(json.dumps(content))
+    except ValueError:  # pydantic's ValidationError is one
+        return None
 
 
 def reason_of(error: Exception) -> str:

@@ -18,6 +18,7 @@ from monai_fusion import __version__, cli
 from monai_fusion.cli.cohort import sample_cohort
 from monai_fusion.cli.several_values import one_flag_a_value
 from monai_fusion.sample_cohort import SampleCohortOptions
+from tests.commands import call, write_placeholders
 from tests.support import BUNDLE_CONFIGS
 from tests.workflow.test_rerun import manifest_in
 from tests.workflow.test_rerun import write as write_manifest
@@ -31,23 +32,10 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
 
 
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    """The entry point in this process: exit code, stdout, stderr."""
-    with pytest.raises(SystemExit) as ended:
-        cli.main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
-
-
 @pytest.fixture
 def cohort(tmp_path: Path) -> Path:
     """Twelve participants with two EEG segments and an MRI each; the files hold nothing yet."""
-    for folder in ("eeg", "mri"):
-        (tmp_path / folder).mkdir()
-    for name in LABELS:
-        for segment in ("seg0", "seg1"):
-            (tmp_path / f"eeg/{name}_EO_{segment}.npy").write_bytes(b"\x93NUMPY")
-        (tmp_path / f"mri/{name}_T1w.nii.gz").write_bytes(b"\x1f\x8b")
+    write_placeholders(tmp_path, LABELS)
     rows = [f"{name},{label},20-25,A" for name, label in LABELS.items()]
     table = "\n".join(["participant_id,gender,age,site", *rows])
     (tmp_path / "participants.csv").write_text(table, encoding="utf-8")

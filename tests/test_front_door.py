@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from monai_fusion import cli
 from monai_fusion.cli import checkup
-from tests.test_cli import all_commands, build_command, call, cohort
+from tests.commands import call
+from tests.test_cli import all_commands, build_command, cohort
 
 __all__ = ["cohort"]  # a fixture
 

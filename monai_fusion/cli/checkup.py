@@ -101,14 +101,14 @@ def _libraries() -> Finding:
 def _processor() -> Finding:
     import torch
 
+    from monai_fusion.cores import usable_cores
     from monai_fusion.precision import cpu_multiplies_bfloat16
     from monai_fusion.workflow.environment import cpu_name
 
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     _compute("cpu")
     bfloat16 = "multiplies bfloat16" if cpu_multiplies_bfloat16() else "no bfloat16: computes in float32"
-    threads = torch.get_num_threads()
-    return Finding("processor", f"{cpu_name()}, {usable} of {os.cpu_count()} cores, {threads} threads, {bfloat16}")
+    cores = f"{usable_cores()} of {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    return Finding("processor", f"{cpu_name()}, {cores}, {bfloat16}")
 
 
 def _gpu() -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,7 +113,7 @@ def _print_summary(examination: Examination, warnings: int) -> None:
     for section, counts in _counts(examination).items():
         if to_predict and not counts["participants"]:  # a list for prediction has one part
             continue
-        by_class = [] if to_predict else [f"{number} {name}" for name, number in counts["classes"].items()]
+        by_class = [f"{number} {name}" for name, number in counts["classes"].items()]
         by_class += [f"{counts['unlabelled']} without a label"] if counts["unlabelled"] else []
         with_one = counts["recordings"]["eeg"] + counts["recordings"]["mri"]
         of_them = f", {with_one} of them with one recording only" if with_one else ""
@@ -235,14 +234,16 @@ def _placeholders(examination: Examination) -> list[Finding]:
 def _look_into_files(examination: Examination, opener: Opener, workers: int | None) -> list[Finding]:
     from tqdm import tqdm
 
+    from monai_fusion.cores import usable_cores
     from monai_fusion.datalist.contents import check_contents
     from monai_fusion.datalist.recording_files import recordings_of
 
     recordings = recordings_of(examination)
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     hidden = hide_bars(not sys.stderr.isatty())
     with tqdm(total=len(recordings), desc="Opening files", unit="file", leave=False, disable=hidden) as bar:
-        return check_contents(examination, recordings, opener, workers or min(usable, _MOST_WORKERS), bar.update)
+        return check_contents(
+            examination, recordings, opener, workers or min(usable_cores(), _MOST_WORKERS), bar.update
+        )
 
 
 @datalist_app.command("schema")

@@ -16,9 +16,10 @@ from monai.transforms import Compose, RandomizableTrait, Transform
 from tqdm import tqdm
 
 from monai_fusion import ranks
+from monai_fusion.cores import usable_cores
 from monai_fusion.data.filling import FillReport, fill, of_participant
 from monai_fusion.data.preparing import PreparationChain
-from monai_fusion.data.runners import Runner, Threads, cores
+from monai_fusion.data.runners import Runner, Threads
 from monai_fusion.data.store import StoredChain
 from monai_fusion.errors import InputError, Problem, input_error_behind
 from monai_fusion.fingerprint import describe_chain
@@ -73,7 +74,7 @@ class _RecordingDataset(CacheDataset):
         self._stored = folder is not None
         self._runner = runner
         self.report = FillReport()
-        workers = num_workers or max(1, cores() // ranks.on_this_machine())
+        workers = num_workers or max(1, usable_cores() // ranks.on_this_machine())
         progress = progress and ranks.is_main()
         # An entry is read into memory of its own each time: random transforms need no deep copy to leave it untouched.
         super().__init__(data, compose, num_workers=workers, progress=progress, copy_cache=not self._stored, **kwargs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import time
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError  # type
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # nor has threadpoolctl
 
 from monai_fusion import stopping
+from monai_fusion.cores import usable_cores
 from monai_fusion.data.preparing import Outcome, PreparationChain, prepare_in_process, prepare_in_thread
 from monai_fusion.errors import InputError, Problem, RunFailed
 
@@ -51,7 +51,7 @@ class Threads:
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or cores()
+        self.workers = workers or usable_cores()
 
     def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
         """See `Runner`."""
@@ -73,7 +73,7 @@ class Processes:
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or cores()
+        self.workers = workers or usable_cores()
 
     def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
         """See `Runner`."""
@@ -145,12 +145,6 @@ def make_runner(
     if scheduler is not None:
         return DaskCluster(scheduler)
     return Threads(workers) if backend == "threads" else Processes(workers)
-
-
-def cores() -> int:
-    """Return how many cores this process may use: fewer than the machine has, on a shared one."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _has_semaphores() -> bool:

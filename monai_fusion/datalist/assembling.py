@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from monai_fusion.datalist.document import Document, DocumentRow
 from monai_fusion.datalist.files import FilesBelow
 from monai_fusion.datalist.reading import folder_of
 from monai_fusion.datalist.roots import absolute, common_folder, drive_of
-from monai_fusion.datalist.scanning import EEG_ENDINGS
+from monai_fusion.datalist.scanning import EEG_ENDINGS, Recordings
 from monai_fusion.errors import InputError, Problem
 
 # Paths are made absolute and relative by name only: links stay as the user wrote them, and `read_datalist` and
@@ -73,6 +73,21 @@ def from_folder(folder: Path, root: Path) -> str:
         return Path(os.path.relpath(root, folder)).as_posix()
     except ValueError:
         return root.as_posix()
+
+
+def row_of(
+    participant_id: str, label: str | None, recordings: Recordings, files: FilesBelow, further: Mapping[str, object]
+) -> dict[str, Any]:
+    """The fields of somebody's row, with paths below the folder of ``files``."""
+    eeg = [below(files.root, path) for path in recordings.eeg.get(participant_id, ())]
+    mri = [below(files.root, path) for path in recordings.mri.get(participant_id, ())]
+    return {
+        "participant_id": participant_id,
+        "label": label,
+        "eeg": pattern_or_paths(eeg, files) if eeg else None,
+        "mri": mri[0] if mri else None,
+        **further,
+    }
 
 
 def pattern_or_paths(paths: Sequence[str], files: FilesBelow) -> str | list[str]:

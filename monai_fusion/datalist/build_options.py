@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from monai_fusion.datalist.replacing import Replacing
 from monai_fusion.datalist.resplitting import SplitFiles
 from monai_fusion.datalist.roots import outermost
 from monai_fusion.datalist.split_options import SplitOptions
+from monai_fusion.datalist.validation import ENTRY_FIELDS
+from monai_fusion.datalist.wording import misspelt, quoted
+from monai_fusion.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,15 @@ class BuildOptions:
     def classes_said(self) -> tuple[str, ...]:
         """The classes that the options name; none if they name none."""
         return label_rule(self.classes, (), self.bins).classes if self.classes or self.bins else ()
+
+    def contradictions(self, columns: Iterable[str]) -> Iterator[Problem]:
+        """What cannot be, whatever the list is for; ``columns`` are those to carry over."""
+        if self.bids is not None and self.mri_dir is not None:
+            yield Problem("--mri-dir", advice="--bids says where the MRIs are: leave out one of the two")
+        for column in columns:
+            if column in ENTRY_FIELDS or misspelt(column, ("exclude",)):
+                advice = "the datalist has a field of that name itself: rename the column"
+                yield Problem("--keep", seen=quoted(column), advice=advice)
 
     @property
     def files(self) -> SplitFiles:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.assembling import below, from_folder, pattern_or_paths, root_for, rows_from
+from monai_fusion.datalist.assembling import from_folder, root_for, row_of, rows_from
 from monai_fusion.datalist.availability import Pattern
 from monai_fusion.datalist.balance import Balance
 from monai_fusion.datalist.build_options import BuildOptions
@@ -25,8 +25,7 @@ from monai_fusion.datalist.spelling import field_of, lookalike, nfc
 from monai_fusion.datalist.strata import ONLY_EEG, ONLY_MRI
 from monai_fusion.datalist.table import TableRow
 from monai_fusion.datalist.trained_model import read_trained_model, refuse_other_classes
-from monai_fusion.datalist.validation import ENTRY_FIELDS
-from monai_fusion.datalist.wording import a_few, counted, misspelt, quoted
+from monai_fusion.datalist.wording import a_few, counted, quoted
 from monai_fusion.errors import InputError, Problem, noted
 
 
@@ -187,18 +186,12 @@ def _refuse_wrong_options(options: BuildOptions) -> None:
     label_rule(options.classes, options.maps, options.bins)
     if options.preset is not None:
         preset(options.preset)
-    problems = []
-    if options.bids is not None and options.mri_dir is not None:
-        problems.append(Problem("--mri-dir", advice="--bids says where the MRIs are: leave out one of the two"))
+    problems = list(options.contradictions(options.columns))
     needed = {"--eeg-dir": options.eeg_dir, "--mri-dir": options.mri_dir, "--participants": options.participants}
     if missing := [name for name, given in needed.items() if given is None and options.bids is None]:
         wanted = "them, or a BIDS dataset with --bids" if len(missing) > 1 else "it, or a BIDS dataset with --bids"
         advice = f"people to be predicted need no table of labels: {HINT}" if missing == ["--participants"] else ""
         problems.append(Problem(", ".join(missing), seen="missing", wanted=wanted, advice=advice))
-    for column in options.columns:
-        if column in ENTRY_FIELDS or misspelt(column, ("exclude",)):
-            advice = "the datalist has a field of that name itself: rename the column"
-            problems.append(Problem("--keep", seen=quoted(column), advice=advice))
     if problems:
         raise InputError(problems)
     refuse_to_replace(options.files, options.split)
@@ -217,17 +210,9 @@ def _rows(
     files = FilesBelow(root)
     known = older.by_id if older is not None else {}
 
-    def new_row(participant_id: str, row: TableRow) -> DocumentRow:
-        mri = [below(root, path) for path in sources.recordings.mri.get(participant_id, ())]
-        eeg = [below(root, path) for path in sources.recordings.eeg.get(participant_id, ())]
-        fields = {
-            "participant_id": participant_id,
-            "label": labels[participant_id],
-            "eeg": pattern_or_paths(eeg, files) if eeg else None,
-            "mri": mri[0] if mri else None,
-            **{column: row.values[column] or None for column in keep},
-        }
-        return DocumentRow("training", fields)
+    def new_row(name: str, row: TableRow) -> DocumentRow:
+        further = {column: row.values[column] or None for column in keep}
+        return DocumentRow("training", row_of(name, labels[name], sources.recordings, files, further))
 
     if older is not None:
         _refuse_another_target(older, rule, labels, options.split.allow_missing)

@@ -14,8 +14,9 @@ from typing import Any
 
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile
+from monai_fusion.datalist.whole_files import kind_of
 from monai_fusion.datalist.wording import a_few, counted, misspelt, quoted
-from monai_fusion.file_formats.wrong_kinds import LOOKED_AT, looks_compressed, wrong_kind
+from monai_fusion.file_formats.wrong_kinds import LOOKED_AT, looks_compressed
 
 _WANTED = "a datalist file (.json)"
 _BUILD = "monai-fusion datalist build --participants TABLE --eeg-dir ... --mri-dir ... --out LIST.json"
@@ -85,7 +86,7 @@ def binary_kind(content: bytes) -> Finding | None:
     for magic, seen in _BINARY.items():
         if content.startswith(magic) and not (len(magic) == 2 and _is_text(content)):
             return _finding(seen, _GIVE_IT)
-    if content and (kind := wrong_kind(content[:LOOKED_AT], len(content))) and not kind.seen.startswith("a text"):
+    if (kind := kind_of(content)) is not None:
         if kind.seen == "a web page":
             return _finding("a web page (HTML)", "download the file itself: this is the page that shows it")
         return _finding(kind.seen, kind.advice if kind.placeholder else _GIVE_IT)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.assembling import below, from_folder, pattern_or_paths, root_for
+from monai_fusion.datalist.assembling import from_folder, root_for, row_of
 from monai_fusion.datalist.build_options import BuildOptions
 from monai_fusion.datalist.files import FilesBelow
 from monai_fusion.datalist.labelling import candidates
@@ -29,8 +28,7 @@ from monai_fusion.datalist.sources import (
 )
 from monai_fusion.datalist.table import ParticipantsTable, TableRow, read_participants_table
 from monai_fusion.datalist.trained_model import TrainedModel, read_trained_model, refuse_other_classes
-from monai_fusion.datalist.validation import ENTRY_FIELDS
-from monai_fusion.datalist.wording import a_few, misspelt, quoted
+from monai_fusion.datalist.wording import a_few, quoted
 from monai_fusion.datalist.writing import document_text
 from monai_fusion.errors import InputError, Problem, noted
 
@@ -54,7 +52,7 @@ class UnlabelledList:
 
     Attributes:
         path: Where it stands, or shall stand.
-        text: Its content.
+        content: What stands in it, in JSON's types.
         classes: The class names; empty if nobody said: those of the model that predicts are then meant.
         people: How many participants are in it.
         lacking: Ids in it who lack a recording, by the one that they have.
@@ -66,7 +64,7 @@ class UnlabelledList:
     """
 
     path: Path
-    text: str
+    content: Mapping[str, Any] = field(hash=False)
     classes: tuple[str, ...]
     people: int
     lacking: Mapping[str, tuple[str, ...]]
@@ -75,6 +73,11 @@ class UnlabelledList:
     not_listed: tuple[str, ...] = ()
     without_files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The content as it is written."""
+        return document_text(self.content)
 
 
 def refuse_what_needs_labels(given: Collection[str]) -> None:
@@ -106,7 +109,7 @@ def build_unlabelled(options: BuildOptions) -> UnlabelledList:
     how = replace(options.files.replacing, extendable=False)
     refuse_to_replace(SplitFiles(options.out, how), options.split)
     planned = plan_unlabelled(options)
-    replaced = write_datalists({planned.path: json.loads(planned.text)}, how)
+    replaced = write_datalists({planned.path: planned.content}, how)
     return replace(planned, notes=(*planned.notes, *replaced))
 
 
@@ -212,9 +215,7 @@ def _refuse_absent(eeg: Sequence[Path], mri: Path | None, model: TrainedModel | 
 def _refuse_wrong_options(options: BuildOptions, model: TrainedModel | None) -> None:
     if options.preset is not None:
         preset(options.preset)
-    problems = []
-    if options.bids is not None and options.mri_dir is not None:
-        problems.append(Problem("--mri-dir", advice="--bids says where the MRIs are: leave out one of the two"))
+    problems = list(options.contradictions(options.keep))
     needed = {"eeg": ("--eeg-dir", options.eeg_dir), "mri": ("--mri-dir", options.mri_dir)}
     if options.bids is None:
         of_model = ("eeg", "mri") if model is None or model.modalities == "both" else (model.modalities,)
@@ -231,10 +232,6 @@ def _refuse_wrong_options(options: BuildOptions, model: TrainedModel | None) -> 
         problems.append(Problem("--allow-missing", seen=seen, advice="leave it out"))
     if options.keep and options.participants is None and options.bids is None and options.preset is None:
         problems.append(Problem("--keep", advice="the columns are those of a table: give it with --participants"))
-    for column in options.keep:
-        if column in ENTRY_FIELDS or misspelt(column, ("exclude",)):
-            advice = "the datalist has a field of that name itself: rename the column"
-            problems.append(Problem("--keep", seen=quoted(column), advice=advice))
     if problems:
         raise InputError(problems)
 
@@ -318,7 +315,7 @@ def _planned(
         **({"target": target} if target else {}),
         **({"classes": list(classes)} if classes else {}),
         "data_root": from_folder(options.out.parent, root),
-        SECTION: [_row(name, gathered, root, files) for name in gathered.chosen],
+        SECTION: [_row(name, gathered, files) for name in gathered.chosen],
     }
     eeg, mri = gathered.recordings.eeg.keys(), gathered.recordings.mri.keys()
     used, both_kinds = set(gathered.people), bool(eeg and mri)
@@ -326,7 +323,7 @@ def _planned(
     few = few_complete(gathered.recordings) if both_kinds else ()
     return UnlabelledList(
         path=options.out,
-        text=document_text(document),
+        content=document,
         classes=classes,
         people=len(gathered.chosen),
         lacking={
@@ -341,17 +338,10 @@ def _planned(
     )
 
 
-def _row(name: str, gathered: _Gathered, root: Path, files: FilesBelow) -> dict[str, Any]:
-    eeg = [below(root, path) for path in gathered.recordings.eeg.get(name, ())]
-    mri = [below(root, path) for path in gathered.recordings.mri.get(name, ())]
+def _row(name: str, gathered: _Gathered, files: FilesBelow) -> dict[str, Any]:
     values = gathered.rows[name].values if name in gathered.rows else {}
-    return {
-        "participant_id": name,
-        "label": None,
-        "eeg": pattern_or_paths(eeg, files) if eeg else None,
-        "mri": mri[0] if mri else None,
-        **{column: values.get(column) or None for column in gathered.keep},
-    }
+    further = {column: values.get(column) or None for column in gathered.keep}
+    return row_of(name, None, gathered.recordings, files, further)
 
 
 def told_of_list(result: UnlabelledList) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from monai_fusion.datalist.balance import Member, balance_of, warning_of
 from monai_fusion.datalist.reading import examine_datalist
 from monai_fusion.files import latest, write_atomically
-from monai_fusion.reading import read_bytes, read_json_object
+from monai_fusion.reading import read_bytes, read_json_object, read_model
 from monai_fusion.run_folder import CONTEXT_FILE, HISTORY_FILE, MANIFEST_FILE
 
 
@@ -157,11 +157,7 @@ def describe_cohort(datalist: str | os.PathLike[str], section: str) -> Cohort:
 
 def read_context(folder: Path) -> Context:
     """Read ``report_data.json``; an empty one if there is none, or it is not what an evaluation writes."""
-    content = read_json_object(folder / CONTEXT_FILE)
-    try:
-        return Context() if content is None else Context.model_validate_json(json.dumps(content))
-    except ValueError:  # pydantic's ValidationError is one
-        return Context()
+    return read_model(folder / CONTEXT_FILE, Context) or Context()
 
 
 def read_history(folder: Path) -> list[dict[str, str]]:

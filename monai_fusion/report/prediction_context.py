@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,23 +13,14 @@ from monai_fusion import __version__
 from monai_fusion.datalist import Datalist, Pattern, RecordingUse
 from monai_fusion.datalist.availability import pattern_of
 from monai_fusion.evaluation.calibration import Calibration
-from monai_fusion.evaluation.schema import Metrics
-from monai_fusion.evaluation.schema import Score as MetricsScore
+from monai_fusion.evaluation.schema import Metrics, Score
 from monai_fusion.files import latest, write_atomically
-from monai_fusion.reading import read_json_object
+from monai_fusion.reading import read_json_object, read_model
 from monai_fusion.run_folder import MANIFEST_FILE, METRICS_FILE, PREDICTIONS_CONTEXT_FILE
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Score(_Part):
-    """A score of the model's evaluation: its value, 95 % interval, and what guessing scores."""
-
-    value: float
-    interval: tuple[float, float] | None = None
-    baseline: float | None = None
 
 
 class OwnTest(_Part):
@@ -146,11 +136,7 @@ def write_prediction_context(
 
 def read_prediction_context(folder: Path) -> PredictionContext:
     """Read ``predictions_data.json``; an empty one if there is none, or it is not what an inference writes."""
-    content = read_json_object(folder / PREDICTIONS_CONTEXT_FILE)
-    try:
-        return PredictionContext() if content is None else PredictionContext.model_validate_json(json.dumps(content))
-    except ValueError:  # pydantic's ValidationError is one
-        return PredictionContext()
+    return read_model(folder / PREDICTIONS_CONTEXT_FILE, PredictionContext) or PredictionContext()
 
 
 def _facts(folder: Path, use: RecordingUse) -> ModelFacts:
@@ -175,26 +161,16 @@ def _inside(content: Any, *names: str) -> Any:
 
 
 def _own_test(folder: Path) -> OwnTest | None:
-    content = read_json_object(latest(folder / METRICS_FILE))
-    try:
-        metrics = None if content is None else Metrics.model_validate_json(json.dumps(content))
-    except ValueError:
-        metrics = None
+    metrics = read_model(latest(folder / METRICS_FILE), Metrics)
     if metrics is None:
         return None
     return OwnTest(
         datalist=metrics.datalist,
         section=metrics.section,
         participants=metrics.participants,
-        auroc=_score(metrics.scores.auroc),
-        balanced_accuracy=_score(metrics.scores.balanced_accuracy),
+        auroc=metrics.scores.auroc,
+        balanced_accuracy=metrics.scores.balanced_accuracy,
     )
-
-
-def _score(found: MetricsScore | None) -> Score | None:
-    if found is None or found.value is None:
-        return None
-    return Score(value=found.value, interval=found.interval, baseline=found.baseline)
 
 
 def _decision(calibration: Calibration | None) -> Decision:

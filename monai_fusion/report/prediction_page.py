@@ -13,6 +13,8 @@ from typing import Any
 from monai_fusion import __version__
 from monai_fusion.datalist.availability import TITLES, Pattern
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.evaluation.calibration import FEWEST_TO_FIT
+from monai_fusion.evaluation.schema import Score
 from monai_fusion.files import write_for_readers
 from monai_fusion.report.arrays import read_arrays
 from monai_fusion.report.page import page_environment, write_report
@@ -22,7 +24,6 @@ from monai_fusion.report.prediction_context import (
     ModelFacts,
     OwnTest,
     PredictionContext,
-    Score,
     read_prediction_context,
 )
 from monai_fusion.report.prediction_rows import PredictedPerson, read_predicted
@@ -35,7 +36,6 @@ logger = logging.getLogger(__name__)
 MOST_PICTURES = 500
 """Participants with pictures: those of more make a page that no browser likes."""
 
-_ENOUGH_TO_FIT = 30  # participants: see evaluation/calibration.py
 _FEW_TESTED = 30
 _CLASS_LIST = 6
 _HAS: dict[Pattern, str] = {**TITLES, "both": "EEG and MRI"}
@@ -232,7 +232,11 @@ def _about_model(model: ModelFacts | None) -> Iterator[str]:
 def _about_test(test: OwnTest) -> Iterator[str]:
     people = f'{test.participants} participant{"s" if test.participants != 1 else ""} of "{test.datalist}"'
     scores = [("an AUROC", test.auroc), ("a balanced accuracy", test.balanced_accuracy)]
-    told = [f"{title} of {_score(score)}" for title, score in scores if score is not None]
+    told = [
+        f"{title} of {_score(score.value, score)}"
+        for title, score in scores
+        if score is not None and score.value is not None
+    ]
     if not told:
         yield f"On the {test.section} part ({people}) its scores are not defined."
         return
@@ -242,13 +246,13 @@ def _about_test(test: OwnTest) -> Iterator[str]:
         yield "It is not shown to do better than chance: the interval of its AUROC holds 0.5."
 
 
-def _score(score: Score) -> str:
+def _score(value: float, score: Score) -> str:
     interval = ""
     if score.interval is not None:
         interval = f"95 % interval {score.interval[0]:.2f} to {score.interval[1]:.2f}; "
     guessing = "" if score.baseline is None else f"guessing {score.baseline:.2f}"
     inside = f"{interval}{guessing}".removesuffix("; ")
-    return f"{score.value:.2f}" + (f" ({inside})" if inside else "")
+    return f"{value:.2f}" + (f" ({inside})" if inside else "")
 
 
 def _about_decision(
@@ -258,7 +262,7 @@ def _about_decision(
     threshold = people[0].threshold
     if len(classes) == 2 and threshold is not None:
         how = ""
-        chosen = decision is not None and decision.fitted_participants >= _ENOUGH_TO_FIT
+        chosen = decision is not None and decision.fitted_participants >= FEWEST_TO_FIT
         if decision is not None and chosen and decision.operating_point not in ("", "fixed"):
             how = f" (chosen on the training's validation part: {decision.operating_point})"
         yield f"{classes[1]} is predicted where its probability is above {threshold:.3f}{how}, otherwise {classes[0]}."

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_fusion.files import latest
-from monai_fusion.reading import read_bytes
-from monai_fusion.report.predictions import Participant, read_participants
-from monai_fusion.run_folder import PREDICTIONS_FILE
+from monai_fusion.report.predictions import Participant, read_with_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +35,7 @@ def read_predicted(folder: Path) -> tuple[tuple[str, ...], list[PredictedPerson]
     Raises:
         InputError: There is no such table, or a cell of it is not what it should be.
     """
-    classes, people = read_participants(folder)
-    text = read_bytes(latest(folder / PREDICTIONS_FILE)).decode("utf-8-sig")
-    rows = csv.DictReader(io.StringIO(text, newline=""))
+    classes, people, rows = read_with_rows(folder)
     found = []
     for person, row in zip(people, rows, strict=True):
         other = [row.get(f"predicted_without_{name}") or "" for name in ("eeg", "mri")]

@@ -74,6 +74,12 @@ def read_participants(folder: Path) -> tuple[tuple[str, ...], list[Participant]]
         InputError: There is no such table, it is empty, a cell of it is not what it should be, or its cells contradict
             one another: probabilities that do not add up to 1, another class than they say.
     """
+    classes, people, _ = read_with_rows(folder)
+    return classes, people
+
+
+def read_with_rows(folder: Path) -> tuple[tuple[str, ...], list[Participant], list[dict[str, str]]]:
+    """As `read_participants`, with each one's cells by the names of the columns."""
     path = latest(folder / PREDICTIONS_FILE)
     try:
         text = read_bytes(path).decode("utf-8-sig")
@@ -96,7 +102,7 @@ def read_participants(folder: Path) -> tuple[tuple[str, ...], list[Participant]]
         problems += _contradictions(rows, people, classes)
     if problems:
         raise InputError(problems, heading=str(path))
-    return classes, people
+    return classes, people, rows
 
 
 def _classes(columns: Sequence[str], path: Path) -> tuple[str, ...]:

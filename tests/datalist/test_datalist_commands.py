@@ -11,19 +11,13 @@ from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.replacing import Replacing
 from monai_fusion.datalist.resplitting import SplitFiles
 from monai_fusion.datalist.split_options import SplitOptions
+from tests.commands import call
 
 SPLIT = (
     "--method kfold --test-fraction 0.3 --validation-fraction 0.1 --seed 7 --stratify-by age site --group-by family "
     "--folds 4 --test-fold 1 --validation-fold 2 --all-folds --allow-missing --extend old.json --force"
 )
 SPLIT_OPTIONS = SplitOptions("kfold", 0.3, 0.1, 7, ("age", "site"), ("family",), 4, 1, 2, allow_missing=True)
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        cli.main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
 
 
 class _ArrivedError(Exception):

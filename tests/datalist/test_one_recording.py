@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from monai_fusion import cli
 from monai_fusion.datalist import check_datalist, read_datalist
 from monai_fusion.datalist.planning import make_split
 from monai_fusion.datalist.resplitting import SplitFiles, split_datalist
@@ -16,6 +15,7 @@ from monai_fusion.datalist.split import Split
 from monai_fusion.datalist.split_options import SplitOptions, Standing
 from monai_fusion.datalist.strata import Person
 from monai_fusion.errors import InputError
+from tests.commands import call
 
 SECTIONS = ("training", "validation", "test")
 CLASSES = ("M", "F")
@@ -145,13 +145,6 @@ def build(cohort: Path, out: str, *more: str) -> list[str]:
         "datalist", "build", "--eeg-dir", f"{cohort / 'eeg'}", "--mri-dir", f"{cohort / 'mri'}", "--participants",
         f"{cohort / 'participants.csv'}", "--out", f"{cohort / out}", *more,
     ]  # fmt: skip
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        cli.main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
 
 
 def rows(path: Path) -> Iterator[tuple[str, dict[str, object]]]:

@@ -6,28 +6,16 @@ from typing import Any
 
 import pytest
 
-from monai_fusion import cli
 from monai_fusion.datalist import check_datalist, read_datalist
+from tests.commands import call, write_placeholders
 
 PEOPLE = [f"sub-{number:02d}" for number in range(1, 7)]
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        cli.main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Six people with two EEG segments and an MRI each, in the working folder; the files hold nothing yet."""
-    for folder in ("eeg", "mri"):
-        (tmp_path / folder).mkdir()
-    for name in PEOPLE:
-        for segment in ("seg0", "seg1"):
-            (tmp_path / f"eeg/{name}_EO_{segment}.npy").write_bytes(b"\x93NUMPY")
-        (tmp_path / f"mri/{name}_T1w.nii.gz").write_bytes(b"\x1f\x8b")
+    write_placeholders(tmp_path, PEOPLE)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -280,7 +268,7 @@ def test_check_knows_a_list_of_people_to_be_predicted(site: Path, capsys: pytest
     document |= {"classes": ["M", "F"]}
     Path("new.json").write_text(json.dumps(document), encoding="utf-8")
     assert call(capsys, "datalist", "check", "new.json", "--unlabelled")[1].splitlines()[1:] == [
-        "  test: 6 participants (6 without a label)",
+        "  test: 6 participants (0 M, 0 F, 6 without a label)",
         "Nobody has a label: this list is for monai-fusion predict, not for a training or an evaluation",
     ]
 

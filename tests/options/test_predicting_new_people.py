@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from monai_fusion import cli
 from monai_fusion.cli import bundle_runs
 from monai_fusion.datalist import check_datalist
+from tests.commands import call, write_placeholders
 
 PEOPLE = ["sub-01", "sub-02", "sub-03"]
 FOLDERS = ("--eeg-dir", "eeg", "--mri-dir", "mri")
@@ -19,12 +19,7 @@ FOLDERS = ("--eeg-dir", "eeg", "--mri-dir", "mri")
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three people in the working folder, and a model as far as a front looks at it; no run is started."""
-    for folder in ("eeg", "mri"):
-        (tmp_path / folder).mkdir()
-    for name in PEOPLE:
-        for segment in ("seg0", "seg1"):
-            (tmp_path / f"eeg/{name}_EO_{segment}.npy").write_bytes(b"\x93NUMPY")
-        (tmp_path / f"mri/{name}_T1w.nii.gz").write_bytes(b"\x1f\x8b")
+    write_placeholders(tmp_path, PEOPLE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bundle_runs, "_start", lambda words: 0)
     model(tmp_path)
@@ -40,10 +35,7 @@ def model(folder: Path, **entries: Any) -> None:
 
 
 def predict(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["predict", *map(str, words), "--model_dir", "runs/first"])
-    captured = capsys.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
+    return call(capsys, "predict", *words, "--model_dir", "runs/first")
 
 
 def content(path: str) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from monai_fusion.cli import main
 from monai_fusion.errors import InputError
 from monai_fusion.options.configs import load_configs
 from monai_fusion.report.export import LIST_FILE, write_figures
 from monai_fusion.report.methods import methods_of
 from monai_fusion.report.references import REFERENCES
 from monai_fusion.report.results import read_results
+from tests.commands import call
 from tests.report.conftest import EXAMPLES, MANIFEST, Evaluation
 from tests.support import BUNDLE_CONFIGS
 
@@ -31,13 +31,6 @@ TABLES = {
     *("cohort", "scores", "classes", "permutation_tests", "calibration", "reliability"),
     *("one_recording_taken_away", "strata", "confusion_matrix", "mistakes", "what_was_run"),
 }
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    return int(ended.value.code or 0), out, err
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
