@@ -168,11 +168,12 @@ def register(app: typer.Typer) -> None:
 
 
 def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_labels: bool) -> None:
+    from monai_fusion.cli.new_people import OPTIONS
     from monai_fusion.options.front import plan_run
     from monai_fusion.shipped_bundle import shipped_bundle
 
     config = shipped_bundle() / "configs" / _CONFIGS[name]
-    run = plan_run(_relative(config), words or ())
+    run = plan_run(_relative(config), words or (), OPTIONS if name == "predict" else ())
     _check_files(name, run.knobs, require_labels=require_labels)
     if name == "predict":
         _refuse_results_of_others(run.knobs)

@@ -48,6 +48,10 @@ class NewPeople:
         return [f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name)]
 
 
+OPTIONS = tuple(field.name.replace("_", "-") for field in fields(NewPeople))
+"""The options of ``predict`` for them, without the dashes in front."""
+
+
 @dataclass(frozen=True, slots=True)
 class PredictionOfNewPeople:
     """A list that is not written yet, and what is made of it.
@@ -79,7 +83,7 @@ def plan_new_people(people: NewPeople, config: Path, words: Sequence[str]) -> Pr
     from monai_fusion.options.front import plan_run
 
     _refuse_contradictions(people, words)
-    run = plan_run(config, words)
+    run = plan_run(config, words, OPTIONS)
     if run.knobs["datalist"] is not None:
         raise InputError(_two_sources("--datalist", people))
     if run.knobs["section"] != "test":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,14 @@ class BundleRun:
     knobs: dict[str, Any]
 
 
-def plan_run(config: Path, words: Sequence[str]) -> BundleRun:
+def plan_run(config: Path, words: Sequence[str], own: Sequence[str] = ()) -> BundleRun:
     """Make a bundle run of a config and the words of a command; what is typed for a text is what the text will be.
 
     Args:
         config: The shipped config.
         words: The datalist, if it comes first, and options: knobs by name, ``--config_file`` for an overlay
             (repeatable), and the options of `python -m monai.bundle run` itself.
+        own: Options that the command has besides: a misspelt word may mean one of them.
 
     Raises:
         InputError: An option that no config defines, of a wrong type or out of range, or a word of no option.
@@ -58,6 +60,7 @@ def plan_run(config: Path, words: Sequence[str]) -> BundleRun:
         option, word = strays[0]
         advice = "the datalist comes first; put double quotes around a value with spaces in it"
         raise InputError(Problem(word, seen=f"a word that belongs to no option, after --{option}", advice=advice))
+    _refuse_misspelt(typed, defaults, own)
     if empty := [name for name, word in typed.items() if word is not None and not word.strip()]:
         advice = "is a variable of the shell not set?"
         raise InputError(Problem(f"--{empty[0]}", seen="empty", wanted="a value", advice=advice))
@@ -82,6 +85,15 @@ def plan_run(config: Path, words: Sequence[str]) -> BundleRun:
         if word is not None and _is_text(name, defaults)
     }
     return BundleRun(tuple(spelt), {**defaults, **command.overrides, **texts})
+
+
+def _refuse_misspelt(typed: Iterable[str], defaults: Iterable[str], own: Sequence[str]) -> None:
+    """Name the option of the command that was meant; of a misspelt knob, `check_overrides` names the knob."""
+    known = (*defaults, *own)
+    for name in typed:
+        near = [] if name in known else difflib.get_close_matches(name, known, n=1)
+        if near and near[0] in own:
+            raise InputError(Problem(f"--{name}", seen="there is no such option", advice=f"did you mean --{near[0]}?"))
 
 
 def _take_overlays(words: Sequence[str]) -> tuple[list[str], list[Path]]:

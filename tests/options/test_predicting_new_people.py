@@ -206,3 +206,18 @@ def test_refusals_come_before_torch_is_imported(site: Path) -> None:
     words = ["predict", "--eeg-dir", "eeg", "--mri-dir", "nothere", "--model_dir", "runs/first"]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     assert "nothere: there is no such folder" in done.stderr and done.stdout == "2 set()\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("--eeg-dri", "eeg", "--mri-dir", "mri"), "--eeg_dri: there is no such option: did you mean --eeg-dir?"),
+        (("--mridir", "mri"), "--mridir: there is no such option: did you mean --mri-dir?"),
+        ((*FOLDERS, "--participant", "t.csv"), "--participant: there is no such option: did you mean --participants?"),
+        ((*FOLDERS, "--devise", "cpu"), "--devise: there is no 'devise' in the config: did you mean --device?"),
+    ],
+)
+def test_a_misspelt_option_is_answered_with_the_one_that_was_meant(
+    words: tuple[str, ...], meant: str, site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(capsys, *words) == (2, "", f"error: {meant}\n")
