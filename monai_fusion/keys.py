@@ -2,7 +2,6 @@
 
 EEG = "eeg"
 MRI = "mri"
-MRI_FEATURES = "mri_features"
 LABEL = "label"
 PARTICIPANT_ID = "participant_id"
 PRESENT = "present"

@@ -13,13 +13,12 @@ from monai.engines import PrepareBatch
 from monai.transforms import Compose
 from torch.utils.data import Dataset, default_collate
 
-from monai_fusion.data.features import FeatureVariants
 from monai_fusion.data.items import SegmentItems, VolumeItems
 from monai_fusion.data.recordings import EEGDataset, MRIDataset
 from monai_fusion.data.sampling import Draw
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.datalist.availability import BOTH, RecordingUse
-from monai_fusion.keys import EEG, LABEL, MRI, MRI_FEATURES, PARTICIPANT_ID, PRESENT
+from monai_fusion.keys import EEG, LABEL, MRI, PARTICIPANT_ID, PRESENT
 
 
 class FusionDataset(Dataset[dict[str, Any]]):
@@ -42,10 +41,6 @@ class FusionDataset(Dataset[dict[str, Any]]):
         progress: Whether to show progress bars while files are prepared.
         use: Which recordings are used, who takes part, and, with ``"random"`` segments, how often one of two
             recordings is hidden.
-
-    Attributes:
-        features: Where features of frozen blocks lie, if a training reuses them (`training.FeatureReuse` sets it); a
-            draw that asks for them gets ``mri_features`` [C, t, h, w] in place of ``mri``.
 
     Raises:
         InputError: Files that cannot be read or are not what they should be.
@@ -71,7 +66,6 @@ class FusionDataset(Dataset[dict[str, Any]]):
         self.segments = segments
         self.max_segments = max_segments
         self.seed = seed
-        self.features: FeatureVariants | None = None
         self._items = SegmentItems(self.records)
         self._eeg_places = _places(bool(record.eeg) for record in self.records)
         self._mri_places = _places(record.mri is not None for record in self.records)
@@ -116,10 +110,7 @@ class FusionDataset(Dataset[dict[str, Any]]):
         item: dict[str, Any] = {}
         if with_eeg:
             item[EEG] = _plain(self.eeg.draw(segment, eeg_seed)[EEG])
-        if with_mri and draw.features:
-            assert self.features is not None  # noqa: S101 # who asks for features has provided them
-            item[MRI_FEATURES] = self.features.load(self._mri_places[draw.index], mri_seed % self.features.count)
-        elif with_mri:
+        if with_mri:
             item[MRI] = _plain(self.mri.draw(self._mri_places[draw.index], mri_seed)[MRI])
         return item
 
@@ -141,7 +132,7 @@ class FusionDataset(Dataset[dict[str, Any]]):
 
 
 class FusionPrepareBatch(PrepareBatch):
-    """Turn a batch into the arguments of ``FusionNet(eeg, mri, mri_features, present)`` and the target, on the device.
+    """Turn a batch into the arguments of ``FusionNet(eeg, mri, present)`` and the target, on the device.
 
     ``present``, which only says which rows there are, stays on the CPU: nobody has to wait for the device to read it.
     """
@@ -152,21 +143,19 @@ class FusionPrepareBatch(PrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor | None, torch.Tensor | None, tuple[torch.Tensor | None, ...], dict[str, Any]]:
-        """Return ``(eeg, label, (mri,), {})``, or with the keywords ``mri_features`` and ``present``.
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, tuple[torch.Tensor | None], dict[str, Any]]:
+        """Return ``(eeg, label, (mri,), {})``, or with the keyword ``present``.
 
         What is absent (a label, or everybody's EEG or MRI) is None.
         """
         moved = {
             key: batchdata[key].to(device=device, non_blocking=non_blocking, **kwargs)
-            for key in (EEG, MRI, MRI_FEATURES)
+            for key in (EEG, MRI)
             if key in batchdata
         }
         label = batchdata.get(LABEL)
         target = None if label is None else label.to(device=device, non_blocking=non_blocking)
         further = {key: found for key, found in ((PRESENT, batchdata.get(PRESENT)),) if found is not None}
-        if MRI_FEATURES in moved:
-            return moved.get(EEG), target, (), {MRI_FEATURES: moved[MRI_FEATURES], **further}
         return moved.get(EEG), target, (moved.get(MRI),), further
 
 
@@ -174,13 +163,12 @@ def collate_available(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Make a training batch of participants of whom some may lack a recording; no place is held for what is absent.
 
     Returns:
-        ``eeg`` [n_e, 17, F, T] of those who have it, ``mri`` [n_m, C, T, H, W] (or ``mri_features`` [n_m, C, t, h, w])
-        of those who have it, each only if anybody does; ``present`` [B, 2] bool (EEG, MRI), ``participant_id`` [B] and,
-        where known, ``label`` [B] int64.
+        ``eeg`` [n_e, 17, F, T] of those who have it, ``mri`` [n_m, C, T, H, W] of those who have it, each only if
+        anybody does; ``present`` [B, 2] bool (EEG, MRI), ``participant_id`` [B] and, where known, ``label`` [B] int64.
     """
-    found = {key: [item[key] for item in items if key in item] for key in (EEG, MRI, MRI_FEATURES)}
+    found = {key: [item[key] for item in items if key in item] for key in (EEG, MRI)}
     batch: dict[str, Any] = {key: default_collate(values) for key, values in found.items() if values}
-    batch[PRESENT] = torch.tensor([[EEG in item, MRI in item or MRI_FEATURES in item] for item in items])
+    batch[PRESENT] = torch.tensor([[EEG in item, MRI in item] for item in items])
     known = [{key: item[key] for key in (PARTICIPANT_ID, LABEL) if key in item} for item in items]
     return batch | default_collate(known)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,9 +20,7 @@ from monai_fusion.cores import usable_cores
 from monai_fusion.data.filling import FillReport, fill, of_participant
 from monai_fusion.data.preparing import PreparationChain
 from monai_fusion.data.runners import Runner, Threads
-from monai_fusion.data.store import StoredChain
 from monai_fusion.errors import InputError, Problem, input_error_behind
-from monai_fusion.fingerprint import describe_chain
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.messages import hide_bars
 
@@ -69,7 +67,6 @@ class _RecordingDataset(CacheDataset):
             lambda t: isinstance(t, RandomizableTrait) or not isinstance(t, Transform)
         )
         folder = None if cache_dir is None else os.fspath(Path(cache_dir).absolute())
-        self._described = describe_chain(compose.transforms)  # before they draw: what they drew last is no parameter
         self._chain = PreparationChain(self.recording, compose.transforms[: self._first_random], folder)
         self._stored = folder is not None
         self._runner = runner
@@ -83,20 +80,6 @@ class _RecordingDataset(CacheDataset):
     def chain_digest(self) -> str | None:
         """What the deterministic transforms are, as 32 hexadecimal digits; None without a store."""
         return self._chain.stored.digest if self._chain.stored else None
-
-    @property
-    def contents(self) -> Sequence[str] | None:
-        """The content hash of each item's file; None without a store."""
-        return self._cache if self._stored else None
-
-    def derived_entries(self, further: Mapping[str, Any]) -> StoredChain:
-        """Return the store's place for what is computed from the items with their random transforms.
-
-        Args:
-            further: What else it is computed with, in JSON's types.
-        """
-        assert self._chain.folder is not None  # noqa: S101 # callers have looked at `contents`
-        return StoredChain(self._chain.folder, (), {**self._described, **further})
 
     @property
     def prepared(self) -> int:

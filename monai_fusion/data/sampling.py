@@ -17,13 +17,11 @@ class Draw:
         index: The participant's index in the dataset.
         epoch: The epoch, from 1.
         position: The place in the epoch, over all ranks, from 0.
-        features: Whether features of frozen blocks take the MRI's place.
     """
 
     index: int
     epoch: int
     position: int
-    features: bool = False
 
     def generator(self, seed: int) -> np.random.Generator:
         """Random numbers that depend on (seed, epoch, position) alone: not on workers, ranks or what came before."""
@@ -49,15 +47,10 @@ class ParticipantSampler(Sampler[Draw]):
         self.seed = seed
         self.balanced = balanced
         self.epoch = 1
-        self.features = False
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch (from 1) that the next iteration draws."""
         self.epoch = epoch
-
-    def use_features(self, use: bool) -> None:
-        """Choose whether features of frozen blocks take the MRIs' place from the next epoch on."""
-        self.features = use
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -66,7 +59,7 @@ class ParticipantSampler(Sampler[Draw]):
         generator = np.random.default_rng((self.seed, self.epoch))
         chosen = self._balanced(generator) if self.balanced else np.arange(len(self.labels))
         order = generator.permutation(chosen)
-        return (Draw(int(index), self.epoch, position, self.features) for position, index in enumerate(order))
+        return (Draw(int(index), self.epoch, position) for position, index in enumerate(order))
 
     def _balanced(self, generator: np.random.Generator) -> np.ndarray:
         classes = np.unique(self.labels)

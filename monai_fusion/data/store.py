@@ -20,7 +20,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +44,10 @@ class StoredChain:
     Args:
         folder: The store's folder; created when the first entry is written.
         transforms: The deterministic transforms, in order.
-        further: What else determines the entries, in JSON's types.
     """
 
-    def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        transforms: Sequence[object],
-        further: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._description = {**describe_chain(transforms), **(further or {})}
+    def __init__(self, folder: str | os.PathLike[str], transforms: Sequence[object]) -> None:
+        self._description = describe_chain(transforms)
         self.digest = digest_of(self._description)
         self.store = layout_folder(folder)
         self.folder = self.store / self.digest[:16]

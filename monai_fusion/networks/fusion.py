@@ -9,7 +9,6 @@ from os import PathLike
 
 import torch
 from torch import Tensor, nn
-from torch.jit import is_scripting  # type: ignore[attr-defined]  # torch does not list it in __all__
 
 from monai_fusion import keys
 from monai_fusion.errors import InputError, Problem
@@ -98,18 +97,13 @@ class FusionNet(nn.Module):
             (self.mri_enc if modalities == "eeg" else self.eeg_enc).freeze()
 
     def forward(
-        self,
-        eeg: Tensor | None,
-        mri: Tensor | None = None,
-        mri_features: Tensor | None = None,
-        present: Tensor | None = None,
+        self, eeg: Tensor | None, mri: Tensor | None = None, present: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Classify a batch.
 
         Args:
             eeg: [B, electrodes, F, T] float32, (electrode, frequency, time), z-scored; see :class:`EEGEncoder`.
             mri: [B, 1 or 3, T, H, W] float32 in [0, 1]; see :class:`MRIEncoder`.
-            mri_features: In place of ``mri``: what :meth:`MRIEncoder.frozen_features` returned for it.
             present: [B, 2] bool (EEG, MRI), best on the CPU: who has which recording. ``eeg`` and ``mri`` then hold the
                 rows of those who have it, in their order, and are None if nobody has.
 
@@ -125,23 +119,19 @@ class FusionNet(nn.Module):
         eeg_embedding: Tensor | None = None
         mri_embedding: Tensor | None = None
         if present is None:
-            self._check_both(eeg, mri, mri_features)
+            self._check_both(eeg, mri)
         if eeg is not None:
             eeg_embedding = self.encode_eeg(eeg)
         if mri is not None:
             mri_embedding = self.encode_mri(mri)
-        if not is_scripting():  # noqa: SIM102 # TorchScript leaves out what stands under this alone
-            if mri_features is not None:
-                mri_embedding = self.mri_enc.embed_features(mri_features)
         return self.fuse(eeg_embedding, mri_embedding, present)
 
-    def _check_both(self, eeg: Tensor | None, mri: Tensor | None, mri_features: Tensor | None) -> None:
+    def _check_both(self, eeg: Tensor | None, mri: Tensor | None) -> None:
         if eeg is None:
             raise ValueError("no eeg, expected [B, electrodes, F, T]")
         if mri is None:
-            if is_scripting() or mri_features is None:
-                raise ValueError("no mri, expected [B, 1, T, H, W] or [B, 3, T, H, W]")
-        elif eeg.shape[0] != mri.shape[0]:
+            raise ValueError("no mri, expected [B, 1, T, H, W] or [B, 3, T, H, W]")
+        if eeg.shape[0] != mri.shape[0]:
             raise ValueError(f"eeg has {eeg.shape[0]} samples and mri {mri.shape[0]}, expected as many of either")
 
     @torch.jit.export

@@ -138,47 +138,8 @@ class MRIEncoder(Encoder):
         return mri
 
     @torch.jit.unused
-    def frozen_features(self, mri: Tensor) -> Tensor:
-        """Run the leading frozen blocks alone, without gradients; :meth:`embed_features` goes on from there.
-
-        Args:
-            mri: As in :meth:`forward`.
-
-        Returns:
-            [B, C, t, h, w] in the precision of the computation: after layer3 of a 96 x 128 x 128 slab
-            [B, 256, 24, 16, 16].
-        """
-        x = self._normalised(mri)
-        with torch.no_grad():
-            for name in self.frozen_blocks():
-                x = self._forms[name](self.backbone.get_submodule(name), x)
-        return x
-
-    @torch.jit.unused
-    def embed_features(self, features: Tensor) -> Tensor:
-        """Embed what :meth:`frozen_features` returned, with the blocks frozen that were frozen then.
-
-        Args:
-            features: [B, C, t, h, w], of any floating-point type.
-
-        Returns:
-            [B, embedding_dim] float32, of L2 norm 1.
-        """
-        return self._embed_from([], at_least_float32(features), first=len(self.frozen_blocks()))
-
-    @torch.jit.unused
-    def frozen_blocks(self) -> list[str]:
-        """The blocks before the first one that trains."""
-        names: list[str] = []
+    def _embed_from(self, only_run: list[str], x: Tensor) -> Tensor:
         for name in MRI_BLOCKS:
-            if any(parameter.requires_grad for parameter in self.backbone.get_submodule(name).parameters()):
-                break
-            names.append(name)
-        return names
-
-    @torch.jit.unused
-    def _embed_from(self, only_run: list[str], x: Tensor, first: int = 0) -> Tensor:
-        for name in MRI_BLOCKS[first:]:
             block = self.backbone.get_submodule(name)
             if name in only_run:
                 x = self._forms[name](block, x)
@@ -195,8 +156,10 @@ class MRIEncoder(Encoder):
         if (torch.is_grad_enabled() and x.requires_grad) or torch.compiler.is_compiling():
             return []
         names: list[str] = []
-        for name in self.frozen_blocks() if torch.is_grad_enabled() else MRI_BLOCKS:
-            if any(module.training for module in self.backbone.get_submodule(name).modules()):
+        for name in MRI_BLOCKS:
+            block = self.backbone.get_submodule(name)
+            trains = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in block.parameters())
+            if trains or any(module.training for module in block.modules()):
                 break
             names.append(name)
         return names

@@ -10,7 +10,6 @@ from monai_fusion.training.curves import TensorBoardCurves
 from monai_fusion.training.devices import ManyDevices, synchronize_batchnorm
 from monai_fusion.training.early_stopping import EarlyStopping
 from monai_fusion.training.failures import FiniteCheck
-from monai_fusion.training.feature_reuse import FeatureReuse, check_feature_reuse
 from monai_fusion.training.inferer import PrecisionInferer
 from monai_fusion.training.interruption import GracefulStop
 from monai_fusion.training.reproducibility import EpochSeeding
@@ -25,7 +24,6 @@ __all__ = [
     "EpochLog",
     "EpochProgress",
     "EpochSeeding",
-    "FeatureReuse",
     "FiniteCheck",
     "FullLastStep",
     "GracefulStop",
@@ -42,7 +40,6 @@ __all__ = [
     "WeightAveraging",
     "batches_in_step",
     "check_class_weights",
-    "check_feature_reuse",
     "class_weights",
     "lower_is_better",
     "parameter_groups",

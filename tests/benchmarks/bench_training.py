@@ -2,13 +2,13 @@
 
     python tests/benchmarks/bench_training.py                       # this machine's CPU, full size: about 25 minutes
     python tests/benchmarks/bench_training.py --size demo --quick   # small volumes, few repetitions: about 4 minutes
-    python tests/benchmarks/bench_training.py --rows step reuse     # some of: step, pipeline, baseline, reuse
+    python tests/benchmarks/bench_training.py --rows step           # some of: step, pipeline, baseline
     python tests/benchmarks/bench_training.py --device cuda         # a GPU: steps in every precision, the pipeline
 
 The reference of a step is the same network in float32, contiguous, run block by block. The baseline is a plain loop
-that does what the single-file script did: every file decoded in every epoch, float32, no workers. On a CPU steps and
-feature reuse are timed in CPU seconds of one thread, alternating; the pipeline and the baseline in wall seconds. The
-weights are random: they do not change what a step costs.
+that does what the single-file script did: every file decoded in every epoch, float32, no workers. On a CPU steps
+are timed in CPU seconds of one thread, alternating; the pipeline and the baseline in wall seconds. The weights are
+random: they do not change what a step costs.
 
 On a bare GPU machine see `on_a_gpu.sh`.
 """
@@ -42,7 +42,6 @@ from monai_fusion.networks import FusionNet
 from monai_fusion.precision import resolve_precision
 from monai_fusion.training import (
     EpochSeeding,
-    FeatureReuse,
     HeadGradientClipping,
     PrecisionInferer,
     StageHandler,
@@ -282,26 +281,6 @@ def old_item(
     return eeg, torch.from_numpy(np.ascontiguousarray(volume))[None]
 
 
-def measure_reuse(setting: Setting, quick: bool) -> list[Row]:
-    """15 epochs of stage A in float32 with feature_reuse 4 against those without, in CPU seconds of one thread."""
-    torch.set_num_threads(1)
-    people, epochs, variants = setting.batch * 2, 5 if quick else 15, 4
-    taken = []
-    for reuse in (False, True):
-        dataset, network = setting.dataset(people), FusionNet(pretrained=False)
-        sampler = ParticipantSampler(dataset.labels)
-        plan = StagePlan([epochs], BLOCKS[:1])
-        handlers: list[Any] = [EpochSeeding(0, sampler)]
-        handlers += [FeatureReuse(network, dataset, sampler, plan, variants)] if reuse else []
-        loader = DataLoader(dataset, sampler=sampler, batch_size=setting.batch)
-        trainer = make_trainer(setting, network, loader, epochs=epochs, handlers=handlers)
-        started = time.process_time()
-        trainer.run()
-        taken.append(time.process_time() - started)
-    what = f"stage A, {epochs} epochs, float32, feature_reuse {variants}, its features included"
-    return [Row(what, f"{taken[0]:.0f} CPU s", f"{taken[1]:.0f} CPU s", taken[0] / taken[1], 2.2)]
-
-
 # ---- a GPU ----------------------------------------------------------------------------------------------------------
 
 
@@ -355,7 +334,6 @@ ROWS = {
     "step": measure_step,
     "pipeline": measure_pipeline,
     "baseline": measure_baseline,
-    "reuse": measure_reuse,
 }
 
 

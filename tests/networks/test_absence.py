@@ -173,7 +173,7 @@ def test_the_scripted_network_takes_mixed_batches_too(learned: FusionNet, record
             (recordings[0], None, PRESENT[[1] * 3]),
         ]
         for eeg, mri, present in cases:
-            expected, found = learned(eeg, mri, present=present), scripted(eeg, mri, None, present)
+            expected, found = learned(eeg, mri, present=present), scripted(eeg, mri, present)
             torch.testing.assert_close(found["logits"], expected["logits"], rtol=1e-4, atol=1e-5)
             assert torch.equal(found["gate"] == 1, expected["gate"] == 1)
 
