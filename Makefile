@@ -11,7 +11,7 @@ COHORT ?= $(DEMO)/cohort
 SEED ?= 1337
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-slow lint format bench
+.PHONY: help setup setup-dev demo test test-slow lint lock format bench
 
 help:  ## what make can do here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## / ## /' | awk -F ' ## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -54,6 +54,10 @@ lint: setup-dev  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_types_and_imports.py
+
+lock: setup-dev  ## requirements-lock.txt from the versions in .venv
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python tools/write_lock.py
 
 format: setup-dev  ## what ruff can mend
 	$(BIN)/ruff check --fix .

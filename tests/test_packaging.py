@@ -47,7 +47,7 @@ def test_the_version_is_written_once_and_the_same_twice() -> None:
 def test_the_wheel_holds_every_module(tmp_path: Path) -> None:
     source = tmp_path / "source"  # a copy: building in the checkout leaves build/, whose stale files end up in wheels
     source.mkdir()
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("monai_fusion", "transforms", "bundles"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))

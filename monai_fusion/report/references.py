@@ -1,4 +1,4 @@
-"""The works that a Methods paragraph cites, with the DOIs of their publishers."""
+"""The works that a Methods paragraph cites, with the DOIs of their publishers, or of arXiv where those give none."""
 
 from __future__ import annotations
 
