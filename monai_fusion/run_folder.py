@@ -1,5 +1,10 @@
 """The names of the files in a run folder, in one place: who writes one and who reads it may not differ."""
 
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
 MODEL_FILE = "model.pt"
 EXPORT_FILE = "fusion_convnext_r3d18_gated_align.pth"
 RECIPE_FILE = "recipe.json"
@@ -16,6 +21,9 @@ PREDICTIONS_PAGE_FILE = "predictions.html"
 PREDICTIONS_TABLE_FILE = "predictions.xlsx"
 PREDICTIONS_CONTEXT_FILE = "predictions_data.json"
 COMPARISON_FILE = "comparison.json"
+CHECKPOINTS_FOLDER = "checkpoints"
+
+_CHECKPOINT = re.compile(r"epoch_(\d+)\.pt")
 
 # What a training, an evaluation of it and an inference leave (their logs, checkpoints and TensorBoard's files aside).
 RESULTS = (
@@ -23,3 +31,9 @@ RESULTS = (
     *(METRICS_FILE, PREDICTIONS_FILE, EMBEDDINGS_FILE, THUMBNAILS_FILE, CONTEXT_FILE, REPORT_FILE),
     *(PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, PREDICTIONS_CONTEXT_FILE),
 )
+
+
+def saved_epochs(folder: Path) -> dict[int, Path]:
+    """Return the checkpoints in a folder by their epoch."""
+    found = ((_CHECKPOINT.fullmatch(path.name), path) for path in folder.glob("epoch_*.pt"))
+    return {int(match[1]): path for match, path in found if match}

@@ -19,9 +19,9 @@ from monai_fusion.cli.cohort import sample_cohort
 from monai_fusion.cli.several_values import one_flag_a_value
 from monai_fusion.sample_cohort import SampleCohortOptions
 from tests.commands import call, write_placeholders
+from tests.runs.test_repeating import manifest_in
+from tests.runs.test_repeating import write as write_manifest
 from tests.support import BUNDLE_CONFIGS
-from tests.workflow.test_rerun import manifest_in
-from tests.workflow.test_rerun import write as write_manifest
 
 LABELS = dict(zip([f"sub-{number:02d}" for number in range(1, 13)], "MFMMFMFMMFMM", strict=True))
 
@@ -217,7 +217,7 @@ def test_exit_codes_tell_done_from_wrong_input(
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monai_fusion.datalist.writing.schema_text", lambda: 1 / 0)
+    monkeypatch.setattr("monai_fusion.datalist.saving.writing.schema_text", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main(["datalist", "schema"])
 

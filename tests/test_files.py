@@ -12,7 +12,7 @@ from monai_fusion import files
 from monai_fusion.errors import InputError
 from monai_fusion.files import beside_of, latest, remove_together, write_atomically, write_for_readers
 from monai_fusion.output_folder import remove_all
-from monai_fusion.workflow import clear_results
+from monai_fusion.runs import clear_results
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def _import(name: str) -> Finding | None:
 
 
 def _libraries() -> Finding:
-    from monai_fusion.workflow.environment import LIBRARIES, git_revision, versions
+    from monai_fusion.runs.environment import LIBRARIES, git_revision, versions
 
     found = versions()
     commit = git_revision()
@@ -103,7 +103,7 @@ def _processor() -> Finding:
 
     from monai_fusion.cores import usable_cores
     from monai_fusion.precision import cpu_multiplies_bfloat16
-    from monai_fusion.workflow.environment import cpu_name
+    from monai_fusion.runs.environment import cpu_name
 
     _compute("cpu")
     bfloat16 = "multiplies bfloat16" if cpu_multiplies_bfloat16() else "no bfloat16: computes in float32"

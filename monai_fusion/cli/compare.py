@@ -9,7 +9,7 @@ import typer
 
 from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.comparison.variants import DEFAULT, REFERENCE, described
-from monai_fusion.datalist.split import SEED
+from monai_fusion.datalist.split.ratio import SEED
 from monai_fusion.messages import pasteable, say
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def compare(
 
 
 def _print_runs(plan: Plan) -> None:
-    from monai_fusion.comparison.running import check_folder, missing_runs, space_needed
+    from monai_fusion.comparison.training_runs import check_folder, missing_runs, space_needed
 
     missing = missing_runs(check_folder(plan))
     say(f"{len(missing)} of {len(plan.runs)} runs to do; {space_needed(plan)}")
@@ -149,8 +149,8 @@ def _run(plan: Plan) -> None:
     from monai_fusion.comparison.children import ChildFailed, Stopped
     from monai_fusion.comparison.ensemble import ensemble_is_made, write_ensemble
     from monai_fusion.comparison.results import compare_runs, read_runs, write_results
-    from monai_fusion.comparison.running import execute
-    from monai_fusion.comparison.table import lines_of
+    from monai_fusion.comparison.terminal_table import lines_of
+    from monai_fusion.comparison.training_runs import execute
     from monai_fusion.errors import InputError
 
     try:

@@ -14,8 +14,8 @@ from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.messages import say
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.build_options import BuildOptions
-    from monai_fusion.datalist.building import BuildResult
+    from monai_fusion.datalist.build.build_options import BuildOptions
+    from monai_fusion.datalist.build.building import BuildResult
 
 datalist_app = typer.Typer(
     cls=CommandList,
@@ -217,10 +217,10 @@ def build(
     monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri --participants people.csv --out gender.json
     monai-fusion datalist build --unlabelled --eeg-dir new/eeg --mri-dir new/mri --out new_people.json
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.datalist.build_options import BuildOptions
-    from monai_fusion.datalist.building import build_datalist
+    from monai_fusion.datalist.build.build_options import BuildOptions
+    from monai_fusion.datalist.build.building import build_datalist
     from monai_fusion.datalist.choosing import Choice
-    from monai_fusion.datalist.split_options import SplitOptions
+    from monai_fusion.datalist.split.split_options import SplitOptions
 
     split_options = SplitOptions(
         method=method,
@@ -304,9 +304,9 @@ def split(
     monai-fusion datalist split gender.json --method stratified --stratify-by age site --out other.json
     """  # noqa: D301 - as in build
     from monai_fusion.cli.balance_table import print_balance
-    from monai_fusion.datalist.replacing import Replacing
-    from monai_fusion.datalist.resplitting import SplitFiles, split_datalist
-    from monai_fusion.datalist.split_options import SplitOptions
+    from monai_fusion.datalist.saving.replacing import Replacing
+    from monai_fusion.datalist.split.resplitting import SplitFiles, split_datalist
+    from monai_fusion.datalist.split.split_options import SplitOptions
 
     options = SplitOptions(
         method=method,
@@ -331,7 +331,12 @@ def split(
 
 
 def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:
-    from monai_fusion.datalist.unlabelled import NEED_LABELS, build_unlabelled, refuse_what_needs_labels, told_of_list
+    from monai_fusion.datalist.build.unlabelled import (
+        NEED_LABELS,
+        build_unlabelled,
+        refuse_what_needs_labels,
+        told_of_list,
+    )
     from monai_fusion.messages import pasteable
 
     # An enum of click, whose own copy typer may carry: by its name it is the same.
@@ -350,7 +355,7 @@ def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:
 
 
 def _print_paths(paths: Sequence[Path], number: int, what: str) -> None:
-    from monai_fusion.datalist.wording import counted
+    from monai_fusion.wording import counted
 
     for path in paths:
         say(f"{path}: {counted(number, 'participant')} {what}")
@@ -361,7 +366,7 @@ def _print_paths(paths: Sequence[Path], number: int, what: str) -> None:
 def _print_build(result: BuildResult) -> None:
     from monai_fusion.cli.balance_table import print_balance
     from monai_fusion.datalist.schema import SCHEMA_FILE
-    from monai_fusion.datalist.wording import a_few, counted
+    from monai_fusion.wording import a_few, counted
 
     total = sum(row.number for row in result.balance.rows if row.name == "all")
     with_one = sum(map(len, result.kept.values()))

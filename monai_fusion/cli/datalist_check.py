@@ -16,7 +16,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import answer, answer_json, hide_bars, say
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.contents import Opener
+    from monai_fusion.datalist.contents.checking import Opener
     from monai_fusion.datalist.reading import Examination, Requirements
     from monai_fusion.datalist.reporting import Finding
 
@@ -103,7 +103,7 @@ def check(
 
 
 def _print_summary(examination: Examination, warnings: int) -> None:
-    from monai_fusion.datalist.wording import a_few, counted
+    from monai_fusion.wording import a_few, counted
 
     found = f"no problems, {counted(warnings, 'warning')}" if warnings else "nothing is wrong"
     say(f"{examination.path}: {found}")
@@ -136,7 +136,7 @@ def _print_summary(examination: Examination, warnings: int) -> None:
 
 def _print_warnings(warnings: Sequence[Finding]) -> None:
     from monai_fusion.datalist.reporting import grouped
-    from monai_fusion.datalist.wording import counted
+    from monai_fusion.wording import counted
 
     if warnings:
         say(f"{counted(len(warnings), 'warning')}, with which a run still starts:", err=True)
@@ -187,8 +187,8 @@ def _counts(examination: Examination) -> dict[str, dict[str, Any]]:
 
 def _fixed(file: Path, asked: Requirements, *, ask: bool, quiet: bool) -> Examination:
     """Repair the file if there is something to repair and the person wants it; return how it is then."""
-    from monai_fusion.datalist.fixing import plan_repair
-    from monai_fusion.datalist.wording import counted
+    from monai_fusion.datalist.repair.fixing import plan_repair
+    from monai_fusion.wording import counted
 
     repair = plan_repair(file, asked)
     if not repair.worth_writing:
@@ -212,7 +212,7 @@ def _fixed(file: Path, asked: Requirements, *, ask: bool, quiet: bool) -> Examin
 def _opener(eeg_shape: str, assume_orientation: str | None, percentiles_over: str) -> Opener:
     """What opens the files with ``--deep``, its options checked before anything is read."""
     from monai_fusion.contrast import OVER
-    from monai_fusion.datalist.contents import Opener
+    from monai_fusion.datalist.contents.checking import Opener
     from monai_fusion.file_formats.nifti import check_axis_codes
 
     if assume_orientation is not None:
@@ -225,8 +225,8 @@ def _opener(eeg_shape: str, assume_orientation: str | None, percentiles_over: st
 
 def _placeholders(examination: Examination) -> list[Finding]:
     """Warnings about files that are there but hold no recording, without opening any that may."""
-    from monai_fusion.datalist.placeholders import placeholders
-    from monai_fusion.datalist.recording_files import recordings_of, with_lines
+    from monai_fusion.datalist.contents.placeholders import placeholders
+    from monai_fusion.datalist.contents.recording_files import recordings_of, with_lines
 
     return with_lines(placeholders(recordings_of(examination)), examination)
 
@@ -235,8 +235,8 @@ def _look_into_files(examination: Examination, opener: Opener, workers: int | No
     from tqdm import tqdm
 
     from monai_fusion.cores import usable_cores
-    from monai_fusion.datalist.contents import check_contents
-    from monai_fusion.datalist.recording_files import recordings_of
+    from monai_fusion.datalist.contents.checking import check_contents
+    from monai_fusion.datalist.contents.recording_files import recordings_of
 
     recordings = recordings_of(examination)
     hidden = hide_bars(not sys.stderr.isatty())
@@ -254,7 +254,7 @@ def schema(
 
     With it beside your datalist, an editor such as VS Code completes field names and underlines mistakes.
     """
-    from monai_fusion.datalist.writing import schema_text, write_schema
+    from monai_fusion.datalist.saving.writing import schema_text, write_schema
 
     if out is None:
         answer(schema_text().removesuffix("\n"))

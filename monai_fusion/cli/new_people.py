@@ -11,9 +11,9 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable, say
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.build_options import BuildOptions
+    from monai_fusion.datalist.build.build_options import BuildOptions
+    from monai_fusion.datalist.build.unlabelled import UnlabelledList
     from monai_fusion.datalist.trained_model import TrainedModel
-    from monai_fusion.datalist.unlabelled import UnlabelledList
     from monai_fusion.options.front import BundleRun
 
 LIST_FILE = "datalist.json"
@@ -78,8 +78,8 @@ def plan_new_people(people: NewPeople, config: Path, words: Sequence[str]) -> Pr
     Raises:
         InputError: Something is wrong with the options, the model, the recordings, or another list is in the way.
     """
+    from monai_fusion.datalist.build.unlabelled import plan_one, plan_unlabelled
     from monai_fusion.datalist.trained_model import read_trained_model
-    from monai_fusion.datalist.unlabelled import plan_one, plan_unlabelled
     from monai_fusion.options.front import plan_run
 
     _refuse_contradictions(people, words)
@@ -125,7 +125,7 @@ def write_list(planned: UnlabelledList) -> None:
     Raises:
         InputError: The folder cannot be made or written to.
     """
-    from monai_fusion.datalist.writing import write_text
+    from monai_fusion.datalist.saving.writing import write_text
 
     folder = planned.path.parent
     try:
@@ -138,8 +138,8 @@ def write_list(planned: UnlabelledList) -> None:
 
 def tell(prediction: PredictionOfNewPeople, *, written: bool) -> None:
     """Say who is in the list, and who of them is not predicted."""
-    from monai_fusion.datalist.unlabelled import told_of_list
-    from monai_fusion.datalist.wording import a_few, counted
+    from monai_fusion.datalist.build.unlabelled import told_of_list
+    from monai_fusion.wording import a_few, counted
 
     planned, lacking = prediction.planned, prediction.not_predicted
     not_written = "" if written else " (not written with --dry-run)"
@@ -174,8 +174,8 @@ def _two_sources(where: str, people: NewPeople) -> Problem:
 
 
 def _options(people: NewPeople, knobs: dict[str, Any]) -> BuildOptions:
-    from monai_fusion.datalist.build_options import BuildOptions
-    from monai_fusion.datalist.split_options import SplitOptions
+    from monai_fusion.datalist.build.build_options import BuildOptions
+    from monai_fusion.datalist.split.split_options import SplitOptions
 
     model = str(knobs["model_dir"])
     output = str(knobs["output_dir"])

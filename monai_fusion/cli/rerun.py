@@ -55,9 +55,9 @@ def rerun(
     monai-fusion rerun runs/first/manifest.json --output-dir runs/again --datalist gender.json
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.fingerprint import content_hash
-    from monai_fusion.workflow.comparison import compare, environment_differences, same_weights
-    from monai_fusion.workflow.environment import git_revision, versions
-    from monai_fusion.workflow.rerun import RerunOptions, plan_rerun, read_manifest
+    from monai_fusion.runs.environment import git_revision, versions
+    from monai_fusion.runs.matching import compare, environment_differences, same_weights
+    from monai_fusion.runs.repeating import RerunOptions, plan_rerun, read_manifest
 
     then = read_manifest(manifest)
     options = RerunOptions(

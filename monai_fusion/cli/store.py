@@ -14,7 +14,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import answer, answer_json, is_quiet, say
 
 if TYPE_CHECKING:
-    from monai_fusion.data.maintenance import Verification
+    from monai_fusion.store.maintenance import Verification
 
 cache_app = typer.Typer(
     cls=CommandList,
@@ -79,8 +79,8 @@ def preprocess(
     monai-fusion preprocess my_cohort.json --cache-dir runs/preprocessed
     monai-fusion preprocess my_cohort.json --backend dask --scheduler tcp://node1:8786
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.data.runners import DaskCluster, make_runner
     from monai_fusion.datalist import read_datalist
+    from monai_fusion.store.runners import DaskCluster, make_runner
     from monai_fusion.transforms.standard_preprocessing import standard_preprocessing
     from monai_fusion.workflow.preparation import preprocess as prepare_all
 
@@ -113,7 +113,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, f
 @cache_app.command("status")
 def status(cache_dir: CacheDir = DEFAULT_CACHE_DIR, as_json: _Json = False) -> None:
     """Say what the store holds: chains, entries, bytes, and how much the last run could reuse."""
-    from monai_fusion.data.maintenance import status_of
+    from monai_fusion.store.maintenance import status_of
 
     found = status_of(cache_dir)
     size = sum(entry.size for entry in found.entries)
@@ -149,7 +149,7 @@ def verify(
     Damaged entries are removed, replaced recordings noted: both are prepared again when they are needed. Exit code 1
     if anything was wrong.
     """
-    from monai_fusion.data.maintenance import verify as verify_store
+    from monai_fusion.store.maintenance import verify as verify_store
 
     sources: list[Path] = []
     if datalist is not None:
@@ -207,8 +207,8 @@ def prune(
     monai-fusion cache prune --older-than 30d --max-size 50GB
     monai-fusion cache prune --older-than 30d --max-size 50GB --delete
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.data.maintenance import choose_for_pruning, status_of
-    from monai_fusion.data.maintenance import prune as remove
+    from monai_fusion.store.maintenance import choose_for_pruning, status_of
+    from monai_fusion.store.maintenance import prune as remove
 
     if older_than is None and max_size is None:
         raise InputError(Problem("cache prune", seen="no limit", wanted="--older-than, --max-size or both"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monai_fusion.comparison.schema import Comparison
-from monai_fusion.evaluation.caveats import FEW_PER_CLASS
+from monai_fusion.comparison.comparison_file import Comparison
+from monai_fusion.metrics.caveats import FEW_PER_CLASS
 
 _FEW_FOLDS = 5
 

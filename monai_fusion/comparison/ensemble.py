@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.evaluation.calibration_file import StoredPrediction, fitted_file, read_calibration
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import content_hash, digest_of
+from monai_fusion.metrics.calibration_file import StoredPrediction, fitted_file, read_calibration
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
 from monai_fusion.report.predictions import read_participants
@@ -21,7 +21,7 @@ from monai_fusion.run_folder import CALIBRATION_FILE, MODEL_FILE, PREDICTIONS_FI
 
 if TYPE_CHECKING:
     from monai_fusion.comparison.planning import Plan
-    from monai_fusion.comparison.records import RunRecord
+    from monai_fusion.comparison.run_records import RunRecord
 
 FOLDER = "ensemble"
 # What of the members' recipes is their own.
@@ -60,8 +60,8 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
 
     from monai_fusion.datalist import RecordingUse, read_datalist
     from monai_fusion.evaluation.model_loader import read_model, refuse_another
-    from monai_fusion.networks.ensemble import joined_states
-    from monai_fusion.workflow.known import TRAINED_ON, digests_of
+    from monai_fusion.networks.ensemble_net import joined_states
+    from monai_fusion.runs.training_overlap import TRAINED_ON, digests_of
 
     folder = plan.options.output_dir / FOLDER
     folder.mkdir(exist_ok=True)

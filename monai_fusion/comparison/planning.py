@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_fusion import __version__
-from monai_fusion.comparison.folds import FOLDER, Folds, make_folds
+from monai_fusion.comparison.fold_datalists import FOLDER, Folds, make_folds
 from monai_fusion.comparison.variants import NETWORK, REFERENCE, Variant, choose
-from monai_fusion.datalist.split import SEED
-from monai_fusion.datalist.wording import quoted
+from monai_fusion.datalist.split.ratio import SEED
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.fingerprint import digest_of
 from monai_fusion.shipped_bundle import default_bundle
+from monai_fusion.wording import quoted
 
 if TYPE_CHECKING:
     from monai_fusion.options.command_line import CommandLine
@@ -191,7 +191,7 @@ def _variants(options: CompareOptions) -> tuple[Variant, ...]:
 
 
 def _check_members(count: int) -> None:
-    from monai_fusion.networks.ensemble import MOST_MEMBERS  # imports torch
+    from monai_fusion.networks.ensemble_net import MOST_MEMBERS  # imports torch
 
     if count > MOST_MEMBERS:
         seen, wanted = f"{count} models", f"at most {MOST_MEMBERS}"
@@ -222,8 +222,8 @@ class _Configs:
     """The bundle's configs, and what was given for all trainings."""
 
     def __init__(self, options: CompareOptions) -> None:
-        from monai_fusion.workflow.manifest import config_digest  # imports torch: not before all else was looked at
-        from monai_fusion.workflow.resolved import merged_config
+        from monai_fusion.runs.manifest import config_digest  # imports torch: not before all else was looked at
+        from monai_fusion.runs.resolved import merged_config
 
         self.root = options.bundle_root or default_bundle()
         self.evaluate = self.root / "configs" / "evaluate.yaml"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from monai_fusion.comparison import schema
-from monai_fusion.comparison.page import PAGE_FILE, figures_of, render
+from monai_fusion.comparison import comparison_file as schema
+from monai_fusion.comparison.comparison_page import PAGE_FILE, figures_of, render
 from monai_fusion.comparison.verdict import SCORE_TITLES
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest, write_for_readers

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from monai_fusion import __version__
-from monai_fusion.comparison import schema
+from monai_fusion.comparison import comparison_file as schema
 from monai_fusion.comparison.caveats import warnings_of
-from monai_fusion.comparison.folds import sections_of
-from monai_fusion.comparison.page import PAGE_FILE, render
+from monai_fusion.comparison.comparison_page import PAGE_FILE, render
+from monai_fusion.comparison.fold_datalists import sections_of
 from monai_fusion.comparison.planning import Plan
-from monai_fusion.comparison.records import RunRecord
+from monai_fusion.comparison.run_records import RunRecord
 from monai_fusion.comparison.statistics import (
     DIFFERENCE,
     SCORES,
@@ -29,10 +29,10 @@ from monai_fusion.comparison.statistics import (
     values_and_intervals,
 )
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.evaluation.intervals import DRAWS, LEVEL, Interval
-from monai_fusion.evaluation.schema import ClassCount
-from monai_fusion.evaluation.scores import Outcome
 from monai_fusion.files import write_for_readers
+from monai_fusion.metrics.intervals import DRAWS, LEVEL, Interval
+from monai_fusion.metrics.metrics_file import ClassCount
+from monai_fusion.metrics.scores import Outcome
 from monai_fusion.report.predictions import Participant, read_participants
 
 OUT_OF_FOLD_FILE, TABLE_FILE = "out_of_fold.csv", "comparison.csv"

@@ -15,9 +15,9 @@ from typing import get_args
 import numpy as np
 from scipy.stats import t as student_t
 
-from monai_fusion.comparison.schema import Name
-from monai_fusion.evaluation import scores
-from monai_fusion.evaluation.intervals import (
+from monai_fusion.comparison.comparison_file import Name
+from monai_fusion.metrics import scores
+from monai_fusion.metrics.intervals import (
     DRAWS,
     LEVEL,
     Interval,
@@ -27,7 +27,7 @@ from monai_fusion.evaluation.intervals import (
     newcombe_auroc,
     wilson,
 )
-from monai_fusion.evaluation.scores import Floats, Labels, Outcome
+from monai_fusion.metrics.scores import Floats, Labels, Outcome
 
 SCORES: tuple[Name, ...] = get_args(Name)
 DIFFERENCE = "difference: "

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from monai_fusion.datalist.wording import did_you_mean, quoted
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.wording import did_you_mean, quoted
 
 Knobs = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from monai_fusion.comparison.schema import Comparison, Difference, VariantResult
+from monai_fusion.comparison.comparison_file import Comparison, Difference, VariantResult
 from monai_fusion.report.numbers import number, p_value
 
 SIGNIFICANT = 0.05

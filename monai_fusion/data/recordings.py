@@ -17,12 +17,12 @@ from tqdm import tqdm
 
 from monai_fusion import ranks
 from monai_fusion.cores import usable_cores
-from monai_fusion.data.filling import FillReport, fill, of_participant
-from monai_fusion.data.preparing import PreparationChain
-from monai_fusion.data.runners import Runner, Threads
 from monai_fusion.errors import InputError, Problem, input_error_behind
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.messages import hide_bars
+from monai_fusion.store.filling import FillReport, fill, of_participant
+from monai_fusion.store.preparing import PreparationChain
+from monai_fusion.store.runners import Runner, Threads
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from monai_fusion.datalist.files import ID_END, natural_key
-from monai_fusion.datalist.wording import a_few, counted
+from monai_fusion.datalist.paths import ID_END, natural_key
 from monai_fusion.errors import Problem
+from monai_fusion.wording import a_few, counted
 
 Modality = Literal["eeg", "mri"]
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_fusion.datalist.wording import a_few, did_you_mean, quoted
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.wording import a_few, did_you_mean, quoted
 
 ANY_SESSION = "all"
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from monai_fusion.datalist.reporting import Finding
 from monai_fusion.datalist.validation import Row
-from monai_fusion.datalist.wording import counted, quoted
+from monai_fusion.wording import counted, quoted
 
 _DEVICE = re.compile(
     r"(?:^|/)(con|prn|aux|nul|com[0-9\xb9\xb2\xb3]|lpt[0-9\xb9\xb2\xb3])(?:\.[^/]*)?(?:/|$)", re.IGNORECASE

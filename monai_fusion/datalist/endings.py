@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from monai_fusion.datalist.beside import format_by_ending
-from monai_fusion.datalist.files import natural_key
+from monai_fusion.datalist.paths import natural_key
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.validation import Row
-from monai_fusion.datalist.wording import counted
+from monai_fusion.wording import counted
 
 _WANTED = {"eeg": ".npy", "mri": ".nii or .nii.gz"}
 _SWAPPED = "are eeg and mri swapped?"

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from monai_fusion.datalist.files import ID_END, FilesBelow, below_root, is_pattern
+from monai_fusion.datalist.paths import ID_END, FilesBelow, below_root, is_pattern
 from monai_fusion.datalist.reporting import Finding
 from monai_fusion.datalist.rules import LineOf
-from monai_fusion.datalist.spelling import by_nfc, nfc, spelled_out
 from monai_fusion.datalist.validation import Row
-from monai_fusion.datalist.wording import nearest, quoted, shortened
+from monai_fusion.spelling import by_nfc, nfc, spelled_out
+from monai_fusion.wording import nearest, quoted, shortened
 
 
 class FileFinder:

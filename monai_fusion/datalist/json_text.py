@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from monai_fusion.datalist.json_cursor import Fault
-from monai_fusion.datalist.json_faults import find_faults, mended
 from monai_fusion.datalist.locating import Places
 from monai_fusion.datalist.other_kinds import binary_kind, text_kind
+from monai_fusion.datalist.repair.json_cursor import Fault
+from monai_fusion.datalist.repair.json_faults import find_faults, mended
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.whole_files import content_of, not_there
-from monai_fusion.datalist.wording import quoted
+from monai_fusion.wording import quoted
 
 _SHOWN_BEFORE, _SHOWN_AFTER = 60, 40
 _PARTICIPANT = re.compile(r'"participant_id"\s*:\s*"([^",\\\n\r]{1,80})"(?=\s*[,}])')

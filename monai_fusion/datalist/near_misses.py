@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from monai_fusion.datalist.files import natural_key
-from monai_fusion.datalist.identity import loose_key
-from monai_fusion.datalist.spelling import cleaned
-from monai_fusion.datalist.wording import counted
+from monai_fusion.datalist.paths import natural_key
+from monai_fusion.spelling import cleaned, loose_key
+from monai_fusion.wording import counted
 
 LOOSE = "add --loose-ids"
 MAP = "if so, add --id-map TABLE with both ids in a row, or write them alike"

@@ -15,8 +15,8 @@ from typing import Any
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile
 from monai_fusion.datalist.whole_files import kind_of
-from monai_fusion.datalist.wording import a_few, counted, misspelt, quoted
 from monai_fusion.file_formats.wrong_kinds import LOOKED_AT, looks_compressed
+from monai_fusion.wording import a_few, counted, misspelt, quoted
 
 _WANTED = "a datalist file (.json)"
 _BUILD = "monai-fusion datalist build --participants TABLE --eeg-dir ... --mri-dir ... --out LIST.json"

@@ -10,16 +10,16 @@ from pathlib import Path
 from monai_fusion.datalist import rules
 from monai_fusion.datalist.elsewhere import on_other_systems
 from monai_fusion.datalist.endings import wrong_endings
-from monai_fusion.datalist.files import natural_key, on_disk
 from monai_fusion.datalist.finding import FileFinder
 from monai_fusion.datalist.json_text import JsonFile, read_json
+from monai_fusion.datalist.paths import natural_key, on_disk
 from monai_fusion.datalist.records import Datalist, ParticipantRecord
 from monai_fusion.datalist.reporting import WHOLE_FILE, DatalistError, Finding, in_order
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile
-from monai_fusion.datalist.spelling import the_equal
 from monai_fusion.datalist.validation import Row, validate
-from monai_fusion.datalist.wording import counted, did_you_mean, one_of, quoted, shortened
 from monai_fusion.errors import Problem
+from monai_fusion.spelling import the_equal
+from monai_fusion.wording import counted, did_you_mean, one_of, quoted, shortened
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monai_fusion.datalist.wording import counted
 from monai_fusion.errors import SHOWN_AT_MOST, InputError, Problem
 from monai_fusion.messages import visible
+from monai_fusion.wording import counted
 
 Place = tuple[str | int, ...]
 """Where something stands in the document: ``("training", 0, "label")``, rows counted from 0."""

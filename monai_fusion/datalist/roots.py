@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath, PureWindowsPath
 
-from monai_fusion.datalist.wording import counted
 from monai_fusion.errors import Problem
+from monai_fusion.wording import counted
 
 _DRIVE = re.compile(r"[A-Za-z]:(?=/|$)|//[^/]+/[^/]+(?=/|$)")
 

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
-from monai_fusion.datalist.spelling import lookalike, nfc, spelled_out
 from monai_fusion.datalist.validation import Row
-from monai_fusion.datalist.wording import a_few, counted, did_you_mean, one_of, quoted
+from monai_fusion.spelling import lookalike, nfc, spelled_out
+from monai_fusion.wording import a_few, counted, did_you_mean, one_of, quoted
 
 LineOf = Callable[[Row], int | None]
 

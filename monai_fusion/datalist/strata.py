@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from monai_fusion.datalist.availability import PATTERNS, Pattern
-from monai_fusion.datalist.wording import a_few, quoted
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.wording import a_few, quoted
 
 RANGES = 4
 """How many ranges a column of many numbers is cut into."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.availability import PATTERNS, Pattern
-from monai_fusion.datalist.wording import quoted
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE
+from monai_fusion.wording import quoted
 
 _MOST_CLASSES = 1000
 _LONGEST = 10_000  # letters of a class name

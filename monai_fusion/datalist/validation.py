@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 from monai_fusion.datalist.other_kinds import json_kind
 from monai_fusion.datalist.reporting import NO_SUCH_FIELD, WHOLE_FILE, Finding, Place
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry, unprintable_sign, why_no_classes
-from monai_fusion.datalist.spelling import by_nfc
-from monai_fusion.datalist.wording import did_you_mean, misspelt, quoted
+from monai_fusion.spelling import by_nfc
+from monai_fusion.wording import did_you_mean, misspelt, quoted
 
 Model = TypeVar("Model", bound=BaseModel)
 # Half of a sign of UTF-16, which JSON can write and which is no text.

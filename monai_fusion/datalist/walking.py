@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from monai_fusion.datalist.wording import a_few, counted, quoted
+from monai_fusion.wording import a_few, counted, quoted
 
 
 class Walk:

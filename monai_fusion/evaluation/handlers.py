@@ -17,16 +17,7 @@ from monai.networks.utils import eval_mode
 
 from monai_fusion import ranks, stopping
 from monai_fusion.datalist import ParticipantRecord
-from monai_fusion.evaluation.calibration import Calibration
-from monai_fusion.evaluation.caveats import collapse_text
-from monai_fusion.evaluation.conditions import conditions_of, mean_by_condition
-from monai_fusion.evaluation.gate import collapsed
 from monai_fusion.evaluation.modalities import FusingNetwork, without_each_modality
-from monai_fusion.evaluation.predictions import Prediction, refuse_nan, with_both, write_predictions
-from monai_fusion.evaluation.scores import SCORES
-from monai_fusion.evaluation.strata import strata_of
-from monai_fusion.evaluation.summary import Settings, summarize
-from monai_fusion.evaluation.text import report_text
 from monai_fusion.files import write_for_readers
 from monai_fusion.keys import (
     EEG,
@@ -39,6 +30,15 @@ from monai_fusion.keys import (
     SEGMENT_EEG_EMBEDDINGS,
     SEGMENT_PROBABILITIES,
 )
+from monai_fusion.metrics.calibration import Calibration
+from monai_fusion.metrics.caveats import collapse_text
+from monai_fusion.metrics.conditions import conditions_of, mean_by_condition
+from monai_fusion.metrics.gate import collapsed
+from monai_fusion.metrics.grouping import strata_of
+from monai_fusion.metrics.predictions import Prediction, refuse_nan, with_both, write_predictions
+from monai_fusion.metrics.scores import SCORES
+from monai_fusion.metrics.summary import Settings, summarize
+from monai_fusion.metrics.text import report_text
 from monai_fusion.run_folder import METRICS_FILE, PREDICTIONS_FILE
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 class ParticipantMetric(Metric):
-    """One of :data:`~monai_fusion.evaluation.scores.SCORES` over the participants of an evaluation.
+    """One of :data:`~monai_fusion.metrics.scores.SCORES` over the participants of an evaluation.
 
     Of several ranks each evaluates a part, and each gets the score over all participants, none counted twice.
 

@@ -8,11 +8,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from monai_fusion.data.fusion import spread
+from monai_fusion.data.fusion_dataset import spread
 from monai_fusion.keys import LOGITS
-
-REFERENCES = 16
-"""At most so many participants lend their recordings."""
+from monai_fusion.metrics.gate import REFERENCES
 
 _ROWS_AT_ONCE = 4096
 

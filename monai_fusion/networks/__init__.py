@@ -2,7 +2,7 @@
 
 from monai_fusion.networks.eeg import EEG_BLOCKS, EEGEncoder, expand_stem
 from monai_fusion.networks.encoder import BlockSize
-from monai_fusion.networks.ensemble import EnsembleNet, joined_states, with_members
+from monai_fusion.networks.ensemble_net import EnsembleNet, joined_states, with_members
 from monai_fusion.networks.fusion import FusionNet
 from monai_fusion.networks.head import ConcatenationHead, GatedFusionHead, MeanHead
 from monai_fusion.networks.mri import MRI_BLOCKS, MRIEncoder

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from monai_fusion.report.confusion import draw_confusion
 from monai_fusion.report.curves import TOGETHER, draw_precision_recall, draw_roc, precision_recall, roc
-from monai_fusion.report.gate import draw_gate
+from monai_fusion.report.gate_figure import draw_gate
 from monai_fusion.report.learning import draw_learning_curves
 from monai_fusion.report.maps import LDA_NEEDS, draw_map, lda_of, pca_of
 from monai_fusion.report.predictions import Participant

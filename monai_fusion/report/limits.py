@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from monai_fusion.evaluation.schema import Metrics, Score
+from monai_fusion.metrics.metrics_file import Metrics, Score
 from monai_fusion.report.numbers import participants, sentence
 from monai_fusion.report.results import Results
 from monai_fusion.report.verdict import NAMED_CLASSES, WIDE_BELOW

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from monai_fusion import __version__
-from monai_fusion.evaluation.schema import Metrics, Score
+from monai_fusion.metrics.metrics_file import Metrics, Score
 from monai_fusion.options.configs import load_configs
 from monai_fusion.report.numbers import listed, number, p_value, participants
 from monai_fusion.report.references import Citations

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from monai_fusion import __version__
 from monai_fusion.datalist import Datalist, Pattern, RecordingUse
 from monai_fusion.datalist.availability import pattern_of
-from monai_fusion.evaluation.calibration import Calibration
-from monai_fusion.evaluation.schema import Metrics, Score
 from monai_fusion.files import latest, write_atomically
+from monai_fusion.metrics.calibration import Calibration
+from monai_fusion.metrics.metrics_file import Metrics, Score
 from monai_fusion.reading import read_json_object, read_model
 from monai_fusion.run_folder import MANIFEST_FILE, METRICS_FILE, PREDICTIONS_CONTEXT_FILE
 

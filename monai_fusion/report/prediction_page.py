@@ -13,10 +13,9 @@ from typing import Any
 from monai_fusion import __version__
 from monai_fusion.datalist.availability import TITLES, Pattern
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.evaluation.calibration import FEWEST_TO_FIT
-from monai_fusion.evaluation.schema import Score
 from monai_fusion.files import write_for_readers
-from monai_fusion.report.arrays import read_arrays
+from monai_fusion.metrics.calibration import FEWEST_TO_FIT
+from monai_fusion.metrics.metrics_file import Score
 from monai_fusion.report.page import page_environment, write_report
 from monai_fusion.report.pictures import mri_slice, scalogram
 from monai_fusion.report.prediction_context import (
@@ -29,6 +28,7 @@ from monai_fusion.report.prediction_context import (
 from monai_fusion.report.prediction_rows import PredictedPerson, read_predicted
 from monai_fusion.report.prediction_table import workbook
 from monai_fusion.report.results import pictures_by_participant
+from monai_fusion.report.stored_arrays import read_arrays
 from monai_fusion.run_folder import PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, THUMBNAILS_FILE
 
 logger = logging.getLogger(__name__)

@@ -14,13 +14,13 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from monai_fusion.datalist import PATTERNS, Pattern
-from monai_fusion.evaluation.schema import Metrics
 from monai_fusion.files import latest
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.reading import read_json_object
-from monai_fusion.report.arrays import LARGEST, read_arrays
 from monai_fusion.report.context import Cohort, read_context, read_history
 from monai_fusion.report.learning import History, to_history
 from monai_fusion.report.predictions import Participant, read_participants
+from monai_fusion.report.stored_arrays import LARGEST, read_arrays
 from monai_fusion.run_folder import (
     EMBEDDINGS_FILE,
     MANIFEST_FILE,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monai_fusion.evaluation.schema import GroupScores, Metrics, Score
+from monai_fusion.metrics.metrics_file import GroupScores, Metrics, Score
 from monai_fusion.report.context import Cohort
 from monai_fusion.report.figures import confusion_counts
 from monai_fusion.report.results import Results

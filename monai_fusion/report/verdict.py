@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from monai_fusion.evaluation.calibration import FEWEST_TO_FIT
-from monai_fusion.evaluation.schema import CalibrationSection, Metrics, PermutationTest, Score
+from monai_fusion.metrics.calibration import FEWEST_TO_FIT
+from monai_fusion.metrics.metrics_file import CalibrationSection, Metrics, PermutationTest, Score
 from monai_fusion.report.numbers import listed, number, p_value, participants
 from monai_fusion.report.results import Results
 
@@ -18,7 +18,7 @@ NAMED_CLASSES = 4
 
 _WIDE = 0.2  # of an interval
 _NOTHING, _MUCH = 0.02, 0.05  # what an AUROC loses with a recording
-# A field of the evaluation's own (evaluation/summary.py, which needs torch), as a sentence names it.
+# A field of the evaluation's own (metrics/summary.py, which needs torch), as a sentence names it.
 _FIELDS = {"pattern of recordings": "the pattern of recordings"}
 _NO_HONEST_PART = {
     "training": "The network learned from these participants: the scores say nothing about others.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from monai_fusion.evaluation.schema import Metrics
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.options.configs import load_configs
 from monai_fusion.options.knobs import read_knobs
 from monai_fusion.options.words import TEXT_KNOBS

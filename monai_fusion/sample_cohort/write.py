@@ -159,8 +159,8 @@ def _render(
     import nibabel as nib
     import torch
 
-    from monai_fusion.sample_cohort.eeg import render_scalogram
-    from monai_fusion.sample_cohort.mri import as_nifti, render_mri, template
+    from monai_fusion.sample_cohort.scalograms import render_scalogram
+    from monai_fusion.sample_cohort.volumes import as_nifti, render_mri, template
 
     def write(participant: Participant) -> None:
         for (condition, segment), file in participant.eeg_files.items():

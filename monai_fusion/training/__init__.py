@@ -6,15 +6,15 @@ from monai_fusion.training.checkpoints import Checkpoints
 from monai_fusion.training.class_weighting import check_class_weights, class_weights
 from monai_fusion.training.clipping import HeadGradientClipping
 from monai_fusion.training.console import EpochLog, EpochProgress
-from monai_fusion.training.curves import TensorBoardCurves
 from monai_fusion.training.devices import ManyDevices, synchronize_batchnorm
 from monai_fusion.training.early_stopping import EarlyStopping
 from monai_fusion.training.failures import FiniteCheck
-from monai_fusion.training.inferer import PrecisionInferer
 from monai_fusion.training.interruption import GracefulStop
+from monai_fusion.training.precision_inferer import PrecisionInferer
 from monai_fusion.training.reproducibility import EpochSeeding
 from monai_fusion.training.saving import ModelSaver, lower_is_better
 from monai_fusion.training.stages import Stage, StageHandler, StagePlan, parameter_groups
+from monai_fusion.training.tensorboard_curves import TensorBoardCurves
 from monai_fusion.training.time_limit import TimeLimit
 from monai_fusion.training.workers import prepare_worker
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -22,14 +21,12 @@ from monai_fusion import ranks
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 from monai_fusion.output_folder import remove_all
-from monai_fusion.run_folder import MODEL_FILE
+from monai_fusion.run_folder import CHECKPOINTS_FOLDER, MODEL_FILE, saved_epochs
+from monai_fusion.runs.differing import differences
 from monai_fusion.saved_tensors import DamagedError, load_saved
-from monai_fusion.training.differing import differences
 
 logger = logging.getLogger(__name__)
 
-FOLDER = "checkpoints"
-_NAME = re.compile(r"epoch_(\d+)\.pt")
 # Adam's state and the network's weights of the last epochs: two, because the newest may be on a disk that lied.
 _KEPT = 2
 _WRITTEN = {"identity", "parts", "scaler", "best_metric", "best_metric_epoch", "validated_epoch"}
@@ -73,7 +70,7 @@ class Checkpoints:
     ) -> None:
         self.parts = dict(parts)
         self.evaluator = evaluator
-        self.folder = Path(folder) / FOLDER
+        self.folder = Path(folder) / CHECKPOINTS_FOLDER
         self.identity = dict(identity)
         self.resume = resume
         if ranks.is_main():
@@ -216,9 +213,3 @@ def _epoch_in(state: Mapping[str, Any]) -> object:
     # Before the epoch was written, only the schedule told: it is stepped once an epoch.
     schedule = state["parts"].get("lr_scheduler")
     return schedule.get("last_epoch") if isinstance(schedule, dict) else None
-
-
-def saved_epochs(folder: Path) -> dict[int, Path]:
-    """Return the checkpoints in a folder by their epoch."""
-    found = ((_NAME.fullmatch(path.name), path) for path in folder.glob("epoch_*.pt"))
-    return {int(match[1]): path for match, path in found if match}

@@ -26,10 +26,10 @@ from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import check_overrides
 from monai_fusion.output_folder import claim, make_writable
 from monai_fusion.run_folder import MODEL_FILE, RESULTS
+from monai_fusion.runs.recipe import read_recipe
 from monai_fusion.workflow import processes
 from monai_fusion.workflow.components import component_arguments
 from monai_fusion.workflow.reasons import failure_behind
-from monai_fusion.workflow.recipe import read_recipe
 from monai_fusion.workflow.tracking import check_tracking
 
 logger = logging.getLogger(__name__)

@@ -12,15 +12,15 @@ from typing import Any
 from monai.transforms import Compose
 
 from monai_fusion.data import EEGDataset, MRIDataset, SegmentItems, VolumeItems
-from monai_fusion.data.filling import FillReport, fill
-from monai_fusion.data.preparing import PreparationChain
-from monai_fusion.data.runners import Runner
 from monai_fusion.datalist import Datalist, ParticipantRecord
 from monai_fusion.datalist.availability import BOTH, PATTERNS, TITLES, RecordingUse, count_patterns, pattern_of
 from monai_fusion.datalist.balance import CRAMERS_V_WARNED_OF, P_WARNED_OF, link_of
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.output_folder import make_writable
+from monai_fusion.store.filling import FillReport, fill
+from monai_fusion.store.preparing import PreparationChain
+from monai_fusion.store.runners import Runner
 
 logger = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 from monai_fusion.datalist import check_datalist, read_datalist
-from monai_fusion.datalist.build_options import BuildOptions
-from monai_fusion.datalist.building import build_datalist
-from monai_fusion.datalist.replacing import Replacing
-from monai_fusion.datalist.resplitting import SplitFiles, split_datalist
-from monai_fusion.datalist.split_options import SplitOptions
+from monai_fusion.datalist.build.build_options import BuildOptions
+from monai_fusion.datalist.build.building import build_datalist
+from monai_fusion.datalist.saving.replacing import Replacing
+from monai_fusion.datalist.split.resplitting import SplitFiles, split_datalist
+from monai_fusion.datalist.split.split_options import SplitOptions
 
 AGES = ("20-25", "25-30", "30-35", "60-65", "65-70", "70-75")
 STRATIFIED = SplitOptions("stratified", stratify_by=("age", "site"))

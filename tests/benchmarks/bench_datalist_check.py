@@ -83,9 +83,9 @@ def bench_check(participants: int, repetitions: int) -> float:
 
 def bench_deep(participants: int) -> None:
     """Print how long opening full-size files takes with threads and with processes; the files are in the cache."""
-    from monai_fusion.datalist.contents import Opener, check_contents
+    from monai_fusion.datalist.contents.checking import Opener, check_contents
+    from monai_fusion.datalist.contents.recording_files import recordings_of
     from monai_fusion.datalist.reading import examine_datalist
-    from monai_fusion.datalist.recording_files import recordings_of
     from monai_fusion.sample_cohort import SampleCohortOptions, write_sample_cohort
 
     with tempfile.TemporaryDirectory() as name:

@@ -16,9 +16,9 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import norm
 
-from monai_fusion.evaluation.group_scores import GroupScores
-from monai_fusion.evaluation.intervals import newcombe_auroc
-from monai_fusion.evaluation.scores import Outcome
+from monai_fusion.metrics.group_scores import GroupScores
+from monai_fusion.metrics.intervals import newcombe_auroc
+from monai_fusion.metrics.scores import Outcome
 
 SIZES = ((8, 4), (12, 6), (20, 10), (40, 20), (64, 36), (100, 100))
 EFFECT = 1.5

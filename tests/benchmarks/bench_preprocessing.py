@@ -46,10 +46,10 @@ from common import (
 )
 
 from monai_fusion.data import Draw, FusionDataset, MRIDataset, VolumeItems
-from monai_fusion.data.preparing import PreparationChain
-from monai_fusion.data.runners import Threads
-from monai_fusion.data.sources import read_source
 from monai_fusion.datalist import ParticipantRecord
+from monai_fusion.store.file_index import read_source
+from monai_fusion.store.preparing import PreparationChain
+from monai_fusion.store.runners import Threads
 from monai_fusion.transforms import rotate_in_plane, zscore_electrodes
 from monai_fusion.transforms.files import FileContent
 from monai_fusion.transforms.standard_preprocessing import standard_preprocessing

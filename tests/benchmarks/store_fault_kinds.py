@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from monai_fusion.data import stamps
-from monai_fusion.data.claims import claim_path
-from monai_fusion.data.maintenance import choose_for_pruning, prune, status_of
+from monai_fusion.store import stamps
+from monai_fusion.store.claims import claim_path
+from monai_fusion.store.maintenance import choose_for_pruning, prune, status_of
 from tests.support import write_volume
 
 Live = Callable[[int], None]

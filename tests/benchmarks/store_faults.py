@@ -40,11 +40,11 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from monai_fusion.data import MRIDataset
-from monai_fusion.data.maintenance import status_of, verify
-from monai_fusion.data.preparing import PreparationChain
-from monai_fusion.data.runners import Threads
-from monai_fusion.data.stamps import SETTLED_AFTER_NS
-from monai_fusion.data.store import layout_folder
+from monai_fusion.store.maintenance import status_of, verify
+from monai_fusion.store.preparing import PreparationChain
+from monai_fusion.store.runners import Threads
+from monai_fusion.store.stamps import SETTLED_AFTER_NS
+from monai_fusion.store.stored_chain import layout_folder
 from monai_fusion.transforms import LoadVolumed, ResampleSlabd, ScaleIntensityPercentilesd
 from tests.benchmarks.store_fault_kinds import KINDS, Kind
 from tests.support import write_volume

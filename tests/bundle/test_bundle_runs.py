@@ -14,9 +14,9 @@ from monai.utils import path_to_sqlite_uri
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_fusion.datalist import read_datalist
-from monai_fusion.evaluation.schema import Metrics
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.networks import FusionNet
-from monai_fusion.workflow.digests import weights_digests
+from monai_fusion.runs.run_digests import weights_digests
 from tests.bundle.conftest import SMALL, Cohort, bundle_run, monai_fusion
 
 

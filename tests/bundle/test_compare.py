@@ -15,12 +15,12 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow
 
+from monai_fusion.comparison.comparison_file import Comparison
 from monai_fusion.comparison.ensemble import write_ensemble
 from monai_fusion.comparison.planning import CompareOptions, make_plan
-from monai_fusion.comparison.records import RunRecord
-from monai_fusion.comparison.schema import Comparison
+from monai_fusion.comparison.run_records import RunRecord
 from monai_fusion.run_folder import CALIBRATION_FILE, MANIFEST_FILE, MODEL_FILE, RECIPE_FILE
-from monai_fusion.workflow.digests import weights_digests
+from monai_fusion.runs.run_digests import weights_digests
 from tests.bundle.conftest import BUNDLE, CONFIGS, SMALL, Cohort
 
 

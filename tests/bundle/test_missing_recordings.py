@@ -12,7 +12,7 @@ import torch
 from monai.bundle import ConfigWorkflow
 
 from monai_fusion.datalist import read_datalist
-from monai_fusion.evaluation.schema import Metrics
+from monai_fusion.metrics.metrics_file import Metrics
 from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_run
 
 # With the knobs that have to do with batches and weights; a batch of 3 often lacks the one or the other altogether.

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 from monai_fusion.comparison.planning import Plan, Run
-from monai_fusion.comparison.records import RunRecord
+from monai_fusion.comparison.run_records import RunRecord
 from monai_fusion.datalist import read_datalist
-from monai_fusion.evaluation.calibration_file import StoredPrediction, fitted_file
 from monai_fusion.evaluation.handlers import ResultWriter
-from monai_fusion.evaluation.predictions import Prediction
+from monai_fusion.metrics.calibration_file import StoredPrediction, fitted_file
+from monai_fusion.metrics.predictions import Prediction
 from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.run_folder import CALIBRATION_FILE, MANIFEST_FILE, MODEL_FILE, RECIPE_FILE
-from monai_fusion.workflow.digests import data_digests
+from monai_fusion.runs.run_digests import data_digests
 
 RECIPE = {"classes": ["M", "F"], "preprocessing": {"eeg": "e", "mri": "m"}, "fusion": "gated"}
 # How far apart the classes are for each variant.

@@ -11,14 +11,14 @@ import torch
 
 from monai_fusion.comparison.ensemble import ensemble_is_made, write_ensemble
 from monai_fusion.comparison.planning import Plan
-from monai_fusion.comparison.records import RunRecord
+from monai_fusion.comparison.run_records import RunRecord
 from monai_fusion.errors import InputError
-from monai_fusion.evaluation.calibration_file import read_calibration
 from monai_fusion.evaluation.model_loader import check_model
 from monai_fusion.fingerprint import content_hash
+from monai_fusion.metrics.calibration_file import read_calibration
 from monai_fusion.report.predictions import read_participants
 from monai_fusion.run_folder import MODEL_FILE, PREDICTIONS_FILE, RECIPE_FILE
-from monai_fusion.workflow import read_recipe
+from monai_fusion.runs import read_recipe
 from tests.comparison.finished import finished, leave_weights
 
 Planner = Callable[..., Plan]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monai_fusion.comparison.folds import make_folds
+from monai_fusion.comparison.fold_datalists import make_folds
 from monai_fusion.comparison.planning import Plan
 from monai_fusion.comparison.variants import DEFAULT, VARIANTS, choose, described
 from monai_fusion.datalist import read_datalist

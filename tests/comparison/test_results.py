@@ -11,13 +11,13 @@ import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from monai_fusion.cli import main
-from monai_fusion.comparison.page import render
+from monai_fusion.comparison.comparison_file import FILE, Comparison
+from monai_fusion.comparison.comparison_page import render
 from monai_fusion.comparison.planning import Plan
 from monai_fusion.comparison.remaking import read_comparison
 from monai_fusion.comparison.results import compare_runs, read_runs, write_results
-from monai_fusion.comparison.schema import FILE, Comparison
 from monai_fusion.comparison.statistics import corrected_t_test
-from monai_fusion.comparison.table import lines_of
+from monai_fusion.comparison.terminal_table import lines_of
 from monai_fusion.comparison.verdict import verdict_of
 from monai_fusion.errors import InputError
 from monai_fusion.run_folder import PREDICTIONS_FILE

@@ -14,8 +14,8 @@ from monai_fusion import output_folder
 from monai_fusion.comparison.children import ChildFailed, Stopped
 from monai_fusion.comparison.ensemble import ensemble_is_made
 from monai_fusion.comparison.planning import Plan
-from monai_fusion.comparison.records import RunRecord
-from monai_fusion.comparison.running import check_folder, duration, execute, space_needed
+from monai_fusion.comparison.run_records import RunRecord
+from monai_fusion.comparison.training_runs import check_folder, duration, execute, space_needed
 from monai_fusion.errors import InputError
 from monai_fusion.run_folder import MODEL_FILE
 from tests.comparison.finished import finish, finished, with_programs, write_folds, write_training

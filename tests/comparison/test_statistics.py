@@ -18,8 +18,8 @@ from monai_fusion.comparison.statistics import (
     holm,
     values_and_intervals,
 )
-from monai_fusion.evaluation.intervals import wilson
-from monai_fusion.evaluation.scores import Outcome
+from monai_fusion.metrics.intervals import wilson
+from monai_fusion.metrics.scores import Outcome
 
 
 def outcome(scores: Sequence[float], labels: Sequence[int]) -> Outcome:

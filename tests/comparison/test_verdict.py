@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from monai_fusion.comparison.schema import Comparison, Difference, TTest, VariantResult, VariantScore
+from monai_fusion.comparison.comparison_file import Comparison, Difference, TTest, VariantResult, VariantScore
 from monai_fusion.comparison.verdict import disagreements, verdict_of
 
 Interval = tuple[float, float] | None

@@ -11,10 +11,10 @@ from monai.data import CacheDataset
 from monai.transforms import Compose, RandFlipd
 
 from monai_fusion.data import EEGDataset, FusionDataset, MRIDataset, SegmentItems, VolumeItems
-from monai_fusion.data.preparing import PreparationChain
 from monai_fusion.data.sampling import Draw
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.errors import InputError
+from monai_fusion.store.preparing import PreparationChain
 from monai_fusion.transforms import (
     LoadScalogramd,
     LoadVolumed,

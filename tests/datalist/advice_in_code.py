@@ -14,7 +14,9 @@ import monai_fusion
 
 PACKAGE = Path(monai_fusion.__file__).parent
 SOURCES = (
-    *sorted((PACKAGE / "datalist").glob("*.py")),
+    *sorted((PACKAGE / "datalist").rglob("*.py")),
+    PACKAGE / "spelling.py",
+    PACKAGE / "wording.py",
     PACKAGE / "cli/datalist.py",
     PACKAGE / "cli/datalist_check.py",
     PACKAGE / "cli/new_people.py",

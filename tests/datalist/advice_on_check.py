@@ -10,7 +10,7 @@ import pytest
 
 from monai_fusion.datalist import read_datalist
 from monai_fusion.datalist.availability import RecordingUse
-from monai_fusion.datalist.fixing import plan_repair
+from monai_fusion.datalist.repair.fixing import plan_repair
 from tests.datalist.advice_on_json import CHECK, correcting, mistake
 from tests.datalist.tried import (
     Case,

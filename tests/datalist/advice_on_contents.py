@@ -12,8 +12,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from monai_fusion.datalist.contents import Opener
-from monai_fusion.datalist.recording_files import Recording
+from monai_fusion.datalist.contents.checking import Opener
+from monai_fusion.datalist.contents.recording_files import Recording
 from tests.datalist.tried import PEOPLE, Case, Follow, doing, move, typing
 
 DEEP = "check deep.json --deep --eeg-shape 6,5,3"
@@ -228,8 +228,8 @@ def a_fault_that_nobody_has_thought_of() -> object:
         def _open_eeg(self, recording: Recording) -> object:  # type: ignore[override]
             raise ZeroDivisionError
 
+    from monai_fusion.datalist.contents.recording_files import recordings_of
     from monai_fusion.datalist.reading import examine_datalist
-    from monai_fusion.datalist.recording_files import recordings_of
     from monai_fusion.datalist.reporting import DatalistError
 
     opened = Breaking(SHAPE)(recordings_of(examine_datalist("deep.json"))[0])

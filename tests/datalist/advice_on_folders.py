@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_fusion.datalist.writing import write_schema
+from monai_fusion.datalist.saving.writing import write_schema
 from tests.datalist.tried import (
     BIDS,
     BUILD,

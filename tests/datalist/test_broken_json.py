@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from monai_fusion.datalist import check_datalist
-from monai_fusion.datalist.json_faults import find_faults, mended
 from monai_fusion.datalist.json_text import parse_bytes, parse_json
 from monai_fusion.datalist.locating import Places
+from monai_fusion.datalist.repair.json_faults import find_faults, mended
 from monai_fusion.datalist.reporting import Finding
 
 Document = dict[str, Any]

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from monai_fusion.datalist import check_datalist, read_datalist
-from monai_fusion.datalist.build_options import BuildOptions
-from monai_fusion.datalist.building import build_datalist
+from monai_fusion.datalist.build.build_options import BuildOptions
+from monai_fusion.datalist.build.building import build_datalist
+from monai_fusion.datalist.build.scanning import participant_id_of
 from monai_fusion.datalist.choosing import Choice
-from monai_fusion.datalist.scanning import participant_id_of
-from monai_fusion.datalist.split_options import SplitOptions
+from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
 
 PEOPLE = [f"sub-{number:03d}" for number in range(1, 21)]

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from monai_fusion.data.preparing import PreparationChain
-from monai_fusion.datalist.contents import Opened, Opener
-from monai_fusion.datalist.recording_files import Recording
+from monai_fusion.datalist.contents.checking import Opened, Opener
+from monai_fusion.datalist.contents.recording_files import Recording
 from monai_fusion.datalist.schema import Entry
 from monai_fusion.datalist.validation import Row
 from monai_fusion.errors import InputError, Problem, input_error_behind
+from monai_fusion.store.preparing import PreparationChain
 from monai_fusion.transforms.standard_preprocessing import standard_preprocessing
 
 SHAPE = (6, 5, 3)

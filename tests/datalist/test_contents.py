@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from scipy.stats import f_oneway
 
-from monai_fusion.datalist.contents import Opener, check_contents
-from monai_fusion.datalist.field_of_view import _explained, describe_difference
+from monai_fusion.datalist.contents.checking import Opener, check_contents
+from monai_fusion.datalist.contents.field_of_view import _explained, describe_difference
+from monai_fusion.datalist.contents.recording_files import recordings_of
 from monai_fusion.datalist.reading import examine_datalist
-from monai_fusion.datalist.recording_files import recordings_of
 
 Document = dict[str, Any]
 Save = Callable[[Any], Path]

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from monai_fusion import cli
-from monai_fusion.datalist.build_options import BuildOptions
+from monai_fusion.datalist.build.build_options import BuildOptions
 from monai_fusion.datalist.choosing import Choice
-from monai_fusion.datalist.replacing import Replacing
-from monai_fusion.datalist.resplitting import SplitFiles
-from monai_fusion.datalist.split_options import SplitOptions
+from monai_fusion.datalist.saving.replacing import Replacing
+from monai_fusion.datalist.split.resplitting import SplitFiles
+from monai_fusion.datalist.split.split_options import SplitOptions
 from tests.commands import call
 
 SPLIT = (
@@ -29,7 +29,7 @@ def _stop(*arguments: object) -> None:
 
 
 def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monai_fusion.datalist.building.build_datalist", _stop)
+    monkeypatch.setattr("monai_fusion.datalist.build.building.build_datalist", _stop)
     command = (
         "datalist build --out o.json --eeg-dir e --eeg-dir e2 --mri-dir m n --participants p.csv --sheet S --bids b "
         "--preset lemon "
@@ -50,7 +50,7 @@ def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_options_build_has_the_librarys_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monai_fusion.datalist.building.build_datalist", _stop)
+    monkeypatch.setattr("monai_fusion.datalist.build.building.build_datalist", _stop)
     with pytest.raises(_ArrivedError) as arrived:
         cli.main(["datalist", "build", "--out", "o.json"])
     assert arrived.value.args[0] == BuildOptions(out=Path("o.json"))
@@ -60,7 +60,7 @@ def test_without_options_build_has_the_librarys_defaults(monkeypatch: pytest.Mon
 def test_every_option_of_split_arrives_wherever_the_file_stands(
     file_last: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monai_fusion.datalist.resplitting.split_datalist", _stop)
+    monkeypatch.setattr("monai_fusion.datalist.split.resplitting.split_datalist", _stop)
     options = f"{SPLIT} --keep-test --keep-folds --out o.json --group-by family"
     with pytest.raises(_ArrivedError) as arrived:
         cli.main(["datalist", "split", *(f"{options} g.json" if file_last else f"g.json {options}").split()])

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from monai_fusion.datalist import datalist_json_schema, read_datalist
+from monai_fusion.datalist.saving.writing import datalist_text
 from monai_fusion.datalist.schema import DatalistFile
-from monai_fusion.datalist.writing import datalist_text
 
 MANIFESTS = Path(__file__).parents[2] / "data_manifests"
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from monai_fusion import cli
 from monai_fusion.datalist import check_datalist
-from monai_fusion.datalist.fixing import plan_repair
+from monai_fusion.datalist.repair.fixing import plan_repair
 from monai_fusion.errors import InputError
 
 Document = dict[str, Any]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from monai_fusion.datalist import check_datalist
-from monai_fusion.datalist.build_options import BuildOptions
-from monai_fusion.datalist.building import build_datalist
+from monai_fusion.datalist.build.build_options import BuildOptions
+from monai_fusion.datalist.build.building import build_datalist
 from monai_fusion.datalist.choosing import Choice
-from monai_fusion.datalist.split_options import SplitOptions
+from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
 
 IMAGES = (

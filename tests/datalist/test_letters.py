@@ -10,7 +10,7 @@ import pytest
 
 from monai_fusion import cli
 from monai_fusion.datalist import check_datalist, read_datalist
-from monai_fusion.datalist.document import read_document
+from monai_fusion.datalist.saving.document import read_document
 
 Document = dict[str, Any]
 Save = Callable[[Any], Path]

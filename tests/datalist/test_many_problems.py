@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monai_fusion.datalist import DatalistError, check_datalist, locating
-from monai_fusion.datalist.wording import one_of
+from monai_fusion.wording import one_of
 
 
 def test_many_names_are_shortened_and_few_are_not() -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from monai_fusion.datalist import check_datalist
-from monai_fusion.datalist.build_options import BuildOptions
-from monai_fusion.datalist.building import BuildResult, build_datalist
-from monai_fusion.datalist.identity import loose_key
+from monai_fusion.datalist.build.build_options import BuildOptions
+from monai_fusion.datalist.build.building import BuildResult, build_datalist
 from monai_fusion.datalist.near_misses import LOOSE, MAP, near_misses
-from monai_fusion.datalist.split_options import SplitOptions
+from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
+from monai_fusion.spelling import loose_key
 
 PEOPLE = [f"sub-{number:02d}" for number in range(1, 17)]
 LABELS = dict(zip(PEOPLE, "MFMMFMMFMMFMMFMM", strict=True))

@@ -14,7 +14,7 @@ import pytest
 
 from monai_fusion import cli
 from monai_fusion.datalist import check_datalist
-from monai_fusion.datalist.writing import schema_text
+from monai_fusion.datalist.saving.writing import schema_text
 
 ROOT = Path(__file__).parents[2]
 OTHER_TABLE = "make a datalist of a table of the participants: monai-fusion datalist build --participants TABLE"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from monai_fusion import cli
-from monai_fusion.datalist.backups import next_backup, write_backup
-from monai_fusion.datalist.losses import losses
+from monai_fusion.datalist.saving.backups import next_backup, write_backup
+from monai_fusion.datalist.saving.what_is_lost import losses
 
 PEOPLE = [f"sub-{number:02d}" for number in range(1, 21)]
 BUILD = "datalist build --eeg-dir eeg --mri-dir mri --participants people.csv --keep age --out edited.json"
@@ -200,7 +200,7 @@ def test_a_repair_on_a_full_disk_changes_nothing(
     edited.write_bytes(edited.read_bytes().replace(b"}\n  ]", b"},\n  ]"))
     before = edited.read_bytes()
     with monkeypatch.context() as full:
-        full.setattr(f"monai_fusion.datalist.fixing.{where}", no_space)
+        full.setattr(f"monai_fusion.datalist.repair.fixing.{where}", no_space)
         code, _, err = call(capsys, "datalist check edited.json --fix --yes")
     assert (code, len(err.splitlines())) == (2, 1)
     assert "No space left on device): nothing was changed" in err

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from monai_fusion.datalist import check_datalist, read_datalist
-from monai_fusion.datalist.replacing import Replacing
-from monai_fusion.datalist.resplitting import SplitFiles, SplitResult, split_datalist
-from monai_fusion.datalist.split_options import SplitOptions
+from monai_fusion.datalist.saving.replacing import Replacing
+from monai_fusion.datalist.split.resplitting import SplitFiles, SplitResult, split_datalist
+from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
 
 SECTIONS = ("training", "validation", "test")

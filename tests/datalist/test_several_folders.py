@@ -7,12 +7,12 @@ import pytest
 
 from monai_fusion import cli
 from monai_fusion.datalist import check_datalist, read_datalist
-from monai_fusion.datalist.assembling import rows_from
-from monai_fusion.datalist.build_options import BuildOptions
-from monai_fusion.datalist.building import build_datalist
-from monai_fusion.datalist.document import Document, DocumentRow
-from monai_fusion.datalist.files import FilesBelow, below_root
+from monai_fusion.datalist.build.assembling import rows_from
+from monai_fusion.datalist.build.build_options import BuildOptions
+from monai_fusion.datalist.build.building import build_datalist
+from monai_fusion.datalist.paths import FilesBelow, below_root
 from monai_fusion.datalist.roots import drive_of, is_on_another_drive, outermost
+from monai_fusion.datalist.saving.document import Document, DocumentRow
 from monai_fusion.errors import InputError
 
 LEIPZIG = [f"lei-{number:02d}" for number in range(1, 21)]

@@ -1,4 +1,4 @@
-"""The split of SPEC.md: two of the first class for one of the second are tested, and nobody is in two sections."""
+"""The ``ratio`` split: two of the first class for one of the second are tested, and nobody is in two sections."""
 
 import random
 from fractions import Fraction
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monai_fusion.datalist import split
-from monai_fusion.datalist.split import Split, ratio_split, rounded
+from monai_fusion.datalist.split.ratio import Split, ratio_split, rounded
+from monai_fusion.datalist.split.ratio import ratio as split
 from monai_fusion.errors import InputError
 
 

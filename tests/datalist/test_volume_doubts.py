@@ -14,8 +14,8 @@ from scipy import ndimage
 
 from monai_fusion import cli
 from monai_fusion.contrast import flat_electrodes, in_memory_order, percentiles_of
-from monai_fusion.datalist.equal_recordings import values_digest
-from monai_fusion.datalist.volume_doubts import clipped_tissue, error_in, few_whole_values
+from monai_fusion.datalist.contents.equal_recordings import values_digest
+from monai_fusion.datalist.contents.volume_doubts import clipped_tissue, error_in, few_whole_values
 from monai_fusion.transforms import load_volume
 
 RNG = np.random.default_rng(0)
@@ -177,7 +177,7 @@ def test_files_that_cannot_be_used_are_not_compared_and_each_is_told(
     def stumble(*_: object) -> None:
         raise AssertionError("Doe^John")
 
-    monkeypatch.setattr("monai_fusion.datalist.contents.geometry_of", stumble)
+    monkeypatch.setattr("monai_fusion.datalist.contents.checking.geometry_of", stumble)
     code, said = check(tmp_path, capsys, *DEEP)
     assert code == 2 and "6 problems" in said and "same file" not in said and "Doe" not in said
     assert said.count("a pointer of git-annex") == 2 and said.count("all 3 electrodes are constant") == 2

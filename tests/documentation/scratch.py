@@ -12,7 +12,7 @@ import numpy as np
 from monai_fusion.comparison.planning import CompareOptions, make_plan
 from monai_fusion.comparison.results import compare_runs, read_runs, write_results
 from monai_fusion.run_folder import COMPARISON_FILE
-from monai_fusion.workflow.manifest import config_digest
+from monai_fusion.runs.manifest import config_digest
 from tests.comparison.finished import finished
 from tests.documentation.pages import ROOT
 from tests.support import write_volume

@@ -27,7 +27,7 @@ NOT_RUN: dict[str, str] = {
     r"torchrun ": "starts several processes: tests/bundle/test_many_devices.py",
     r"tensorboard ": "serves pages until it is stopped",
     r"mlflow ui": "serves pages until it is stopped",
-    r".*--scheduler tcp://": "needs a Dask cluster: tests/data/test_store_commands.py starts one",
+    r".*--scheduler tcp://": "needs a Dask cluster: tests/store/test_store_commands.py starts one",
     r"python tests/benchmarks/": "measures for minutes to hours",
     r"python -m monai.bundle ckpt_export": "writes TorchScript of a trained model: tests/bundle/test_bundle_runs.py",
 }

@@ -18,14 +18,12 @@ from monai_fusion.datalist import ParticipantRecord, RecordingUse
 from monai_fusion.evaluation import (
     EmbeddingWriter,
     ParticipantInferer,
-    Prediction,
     PredictionCollector,
     ResultWriter,
-    Settings,
     ThumbnailWriter,
-    summarize,
 )
-from monai_fusion.evaluation.schema import Metrics
+from monai_fusion.metrics import Prediction, Settings, summarize
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.networks import FusionNet
 from monai_fusion.report import write_report
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd

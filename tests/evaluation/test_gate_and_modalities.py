@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_fusion.evaluation import Prediction
-from monai_fusion.evaluation.gate import collapsed, distribution, gate_section, modalities_section
 from monai_fusion.evaluation.modalities import without_each_modality
+from monai_fusion.metrics import Prediction
+from monai_fusion.metrics.gate import collapsed, distribution, gate_section, modalities_section
 
 
 def test_a_distribution_is_numpys() -> None:

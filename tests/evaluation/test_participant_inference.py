@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader
 from monai_fusion.data import FusionDataset, FusionPrepareBatch, collate_participant
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.errors import InputError
-from monai_fusion.evaluation import ParticipantInferer, ParticipantMetric, Prediction, PredictionCollector
+from monai_fusion.evaluation import ParticipantInferer, ParticipantMetric, PredictionCollector
+from monai_fusion.metrics import Prediction
 from monai_fusion.networks import FusionNet
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
 from tests.support import EEG_SHAPE, TinyFusionNet, write_scalogram

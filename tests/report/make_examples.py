@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from monai_fusion.evaluation import Calibration, Prediction, Settings, summarize, write_predictions
-from monai_fusion.evaluation.strata import strata_of
+from monai_fusion.metrics import Calibration, Prediction, Settings, summarize, write_predictions
+from monai_fusion.metrics.grouping import strata_of
 from tests.report.conftest import EXAMPLES, HOSTILE_CLASSES, HOSTILE_IDS
 
 

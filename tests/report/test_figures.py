@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgb
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from monai_fusion.report.curves import GRID, at_grid, copies_of, precision_recall, roc
-from monai_fusion.report.gate import swarm
+from monai_fusion.report.gate_figure import swarm
 from monai_fusion.report.learning import to_history
 from monai_fusion.report.maps import LDA_NEEDS, lda_of, pca_of
 from monai_fusion.report.style import CLASS_COLOURS, drawing, legend_below, new_figure, shortened, to_svg

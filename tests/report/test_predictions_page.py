@@ -11,7 +11,7 @@ from openpyxl import load_workbook
 
 from monai_fusion import cli
 from monai_fusion.datalist import RecordingUse, read_datalist
-from monai_fusion.evaluation import Calibration
+from monai_fusion.metrics import Calibration
 from monai_fusion.report import write_pages, write_prediction_context, write_predictions_page
 from monai_fusion.report.prediction_context import read_prediction_context
 from monai_fusion.report.prediction_table import column_names

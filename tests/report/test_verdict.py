@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monai_fusion.evaluation.schema import Metrics
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.report.predictions import Participant
 from monai_fusion.report.results import Results
 from monai_fusion.report.verdict import temperature_text, threshold_text, verdict_of

@@ -10,9 +10,8 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from monai_fusion.errors import InputError
-from monai_fusion.run_folder import MODEL_FILE
+from monai_fusion.run_folder import MODEL_FILE, saved_epochs
 from monai_fusion.training import Checkpoints, GracefulStop
-from monai_fusion.training.checkpoints import saved_epochs
 from monai_fusion.training.interruption import is_death_of_worker
 
 IDENTITY = {"seed": 1, "batch_size": 4}

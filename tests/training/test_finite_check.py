@@ -15,8 +15,8 @@ from monai_fusion.data import FusionPrepareBatch
 from monai_fusion.errors import RunFailed
 from monai_fusion.evaluation import ParticipantInferer, ParticipantMetric
 from monai_fusion.losses import AlignedCrossEntropy
+from monai_fusion.run_folder import saved_epochs
 from monai_fusion.training import Checkpoints, FiniteCheck, ModelSaver, lower_is_better
-from monai_fusion.training.checkpoints import saved_epochs
 from tests.support import CountedReadings, TinyFusionNet
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from monai_fusion.data import FusionPrepareBatch, ParticipantSampler
 from monai_fusion.losses import AlignedCrossEntropy
-from monai_fusion.run_folder import MODEL_FILE
+from monai_fusion.run_folder import MODEL_FILE, saved_epochs
 from monai_fusion.training import (
     Checkpoints,
     EarlyStopping,
@@ -29,7 +29,6 @@ from monai_fusion.training import (
     lower_is_better,
     parameter_groups,
 )
-from monai_fusion.training.checkpoints import saved_epochs
 from tests.support import TinyFusionNet
 
 BLOCKS: list[dict[str, Any]] = [

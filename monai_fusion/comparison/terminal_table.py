@@ -1,0 +1,86 @@
+"""A comparison as it is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from monai_fusion.comparison.comparison_file import Comparison, Difference, VariantScore
+from monai_fusion.comparison.verdict import disagreements, verdict_of
+
+
+def lines_of(found: Comparison) -> Iterator[str]:
+    """Yield the lines: scores of every variant, differences from the reference, warnings, then the answer."""
+    folds, seeds = len(found.folds), len(found.seeds)
+    counts = ", ".join(f"{each.participants} {each.class_name}" for each in found.class_counts)
+    yield (
+        f"{found.datalist}: {found.participants} participants ({counts}), {folds} folds, "
+        f"{seeds} seed{'s' if seeds > 1 else ''}"
+    )
+    yield ""
+    yield from _laid_out(
+        ["variant", "AUROC", "(95 % interval)", "folds' sd", "balanced accuracy", "(95 % interval)", "minutes"],
+        [
+            [each.name, *_score(each.auroc), _sd(each.auroc), *_score(each.balanced_accuracy), f"{each.minutes:.1f}"]
+            for each in found.variants
+        ],
+    )
+    if found.differences:
+        yield ""
+        yield from _laid_out(
+            [
+                f"minus {found.reference}",
+                "AUROC",
+                "(95 % interval)",
+                "p",
+                "Holm",
+                "bal. acc.",
+                "(95 % interval)",
+                "p",
+            ],
+            list(_difference_rows(found)),
+        )
+        yield "p: corrected resampled t-test over the folds; Holm: adjusted for all variants compared"
+        yield from (f"note: {_plain(text)}" for text in disagreements(found))
+    yield ""
+    yield from (f"note: {warning}" for warning in found.warnings)
+    yield ""
+    yield _plain(" ".join(verdict_of(found)))
+
+
+def _plain(text: str) -> str:
+    """A sentence of the page with the minus sign of the table above it, which every console has."""
+    return text.replace("\u2212", "-")
+
+
+def _difference_rows(found: Comparison) -> Iterator[list[str]]:
+    by_score = {(each.variant, each.score): each for each in found.differences}
+    for variant in [each.name for each in found.variants if each.name != found.reference]:
+        auroc, balanced = by_score[variant, "auroc"], by_score[variant, "balanced_accuracy"]
+        yield [variant, *_difference(auroc), *_p_values(auroc), *_difference(balanced), _p_values(balanced)[0]]
+
+
+def _laid_out(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        first, *others = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        yield "  ".join([first, *others]).rstrip()
+
+
+def _score(score: VariantScore) -> tuple[str, str]:
+    value = "not defined" if score.value is None else f"{score.value:.3f}"
+    return value, "-" if score.interval is None else f"{score.interval[0]:.2f} to {score.interval[1]:.2f}"
+
+
+def _sd(score: VariantScore) -> str:
+    return "-" if score.fold_sd is None else f"{score.fold_sd:.3f}"
+
+
+def _difference(each: Difference) -> tuple[str, str]:
+    value = "not defined" if each.value is None else f"{each.value:+.3f}"
+    return value, "-" if each.interval is None else f"{each.interval[0]:+.2f} to {each.interval[1]:+.2f}"
+
+
+def _p_values(each: Difference) -> tuple[str, str]:
+    if each.t_test is None:
+        return "-", "-"
+    return f"{each.t_test.p:.2g}", f"{each.t_test.p_holm:.2g}"

@@ -1,0 +1,197 @@
+"""Running what a comparison still lacks, one run after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from monai_fusion.comparison import fold_datalists as fold_files
+from monai_fusion.comparison.children import run_child, stoppable
+from monai_fusion.comparison.ensemble import ensemble_is_made
+from monai_fusion.comparison.planning import Plan
+from monai_fusion.comparison.run_records import LOG_FILE, RunRecord, changed_recordings, unlike
+from monai_fusion.datalist.saving.writing import write_text
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.output_folder import claim, make_writable, remove_all
+
+Say = Callable[[str], None]
+# Of a run at the shipped sizes, in GB: the weights; two checkpoints with AdamW's moments of all that was ever trained.
+MODEL_GB, CHECKPOINTS_GB = 0.26, 1.5
+_ANOTHER = "earlier runs cannot be compared with the last one; --overwrite makes them anew"
+
+
+def check_folder(plan: Plan) -> list[RunRecord]:
+    """Compare what is in the output folder with what is wanted; only files of folds that are gone are written.
+
+    Returns:
+        A record for each run of the plan.
+
+    Raises:
+        InputError: Something there was made with other settings, recordings or folds, and may not be replaced; or a
+            model that the ensemble needs is gone.
+    """
+    records = [RunRecord(run) for run in plan.runs]
+    if not plan.options.overwrite and (problems := [*_changed(plan, records), *_lost_models(plan, records)]):
+        advice = "choose another --output-dir, or give --overwrite to make anew what differs"
+        raise InputError(problems, heading=f"{plan.options.output_dir} holds another comparison: {advice}")
+    return records
+
+
+def execute(plan: Plan, say: Say) -> list[RunRecord]:
+    """Run all that is not done yet.
+
+    Args:
+        plan: All runs.
+        say: Takes a line for the user.
+
+    Returns:
+        The records of all runs, all of them finished.
+
+    Raises:
+        InputError: See `check_folder`; or another comparison writes to the folder.
+        Stopped: The user ended it; what is done stays.
+        ChildFailed: A run failed.
+    """
+    make_writable(plan.options.output_dir, "--output-dir")
+    claim(plan.options.output_dir, "compare", "--output-dir")  # before looking: another one may be changing it
+    records = check_folder(plan)
+    if plan.options.overwrite:
+        _forget_changed(plan, records)
+    _write_folds(plan)
+    missing = missing_runs(records)
+    if missing:
+        log = plan.options.output_dir / "VARIANT" / "seedS_foldF" / LOG_FILE
+        say(f"{len(missing)} of {len(records)} runs to do, one after the other; {space_needed(plan)}")
+        say(f"what each says: {log}")
+    progress = _Progress(len(records), len(records) - len(missing), say)
+    with stoppable():
+        for record in records:
+            if not record.finished:
+                _run(record, plan)
+                progress.step(record)
+                if problems := unlike(records):
+                    raise InputError(problems, heading=_ANOTHER)
+            if not _keeps_model(plan, record):
+                record.remove_model()
+    return records
+
+
+def space_needed(plan: Plan) -> str:
+    """Say how much of the disk the models take."""
+    whole, members = 2 * MODEL_GB + CHECKPOINTS_GB, 0  # model.pt and the export
+    if plan.options.ensemble is not None:
+        members = len(plan.runs_of(plan.options.ensemble))
+    kept = len(plan.runs) if plan.options.keep_models else members
+    most = max(1, kept) * whole + members * MODEL_GB
+    stays = (kept if plan.options.keep_models else 0) * whole + members * MODEL_GB
+    return f"at most {most:.0f} GB of disk at the shipped sizes" + (f", {stays:.1f} GB of it to stay" if stays else "")
+
+
+def missing_runs(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """The runs that are not finished."""
+    return [record for record in records if not record.finished]
+
+
+def _run(record: RunRecord, plan: Plan) -> None:
+    log = record.run.folder / LOG_FILE
+    # A run that nobody has begun may find remains in its folder: those of one that was given up for this one.
+    begun = record.settings is not None
+    record.begin()
+    started = time.monotonic()
+    try:
+        if not record.trained:
+            run_child((*record.run.train, *(("--resume", "true") if begun else ("--overwrite", "true"))), log)
+        run_child(record.run.evaluate, log)
+    except BaseException:
+        record.add(time.monotonic() - started)
+        raise
+    record.add(time.monotonic() - started, evaluated=True)
+
+
+def _keeps_model(plan: Plan, record: RunRecord) -> bool:
+    return plan.options.keep_models or record.run.variant.name == plan.options.ensemble
+
+
+def _changed(plan: Plan, records: Sequence[RunRecord]) -> list[Problem]:
+    if differences := _together(problem for record in records for problem in record.differences()):
+        return differences
+    if other := fold_files.differing(plan.options.output_dir / fold_files.FOLDER, plan.folds.texts):
+        return [Problem(name, seen="holds other participants or folds than the datalist gives now") for name in other]
+    finished = [record for record in records if record.finished]
+    if not finished:
+        return []
+    _write_folds(plan)  # those that are gone
+    return changed_recordings(plan, finished) + unlike(finished)
+
+
+def _together(problems: Iterable[Problem]) -> list[Problem]:
+    """What is wrong with several runs in the same way as one problem."""
+    found: dict[Problem, list[str]] = {}
+    for problem in problems:
+        found.setdefault(replace(problem, where=""), []).append(problem.where)
+    return [
+        replace(problem, where=titles[0] if len(titles) == 1 else f"{len(titles)} runs, the first: {titles[0]}")
+        for problem, titles in found.items()
+    ]
+
+
+def _lost_models(plan: Plan, records: Sequence[RunRecord]) -> list[Problem]:
+    """Runs whose weights are needed, for the ensemble or to be evaluated again, but were removed."""
+    needed = [record for record in records if record.trained and not record.finished and not record.has_model]
+    if needed:
+        return [Problem(record.run.title, seen="its results and its model are gone") for record in needed]
+    if plan.options.ensemble is None:
+        return []
+    members = [record for record in records if record.run.variant.name == plan.options.ensemble]
+    lost = [record for record in members if record.finished and not record.has_model]
+    if ensemble_is_made(plan, members):
+        return []
+    return [Problem(record.run.title, seen="its model was removed after the evaluation") for record in lost]
+
+
+def _forget_changed(plan: Plan, records: Sequence[RunRecord]) -> None:
+    for record in records:
+        if record.differences():
+            record.forget()
+    folder = plan.options.output_dir / fold_files.FOLDER
+    remove_all([folder / name for name in fold_files.differing(folder, plan.folds.texts)])
+    _write_folds(plan)
+    finished = [record for record in records if record.finished]
+    problems = [*changed_recordings(plan, finished), *unlike(finished), *_lost_models(plan, records)]
+    titles = {problem.where for problem in problems}
+    for record in records:
+        if record.run.title in titles:
+            record.forget()
+
+
+def _write_folds(plan: Plan) -> None:
+    folder = plan.options.output_dir / fold_files.FOLDER
+    make_writable(folder, "--output-dir")
+    for name, text in plan.folds.texts.items():
+        write_text(text, folder / name)
+
+
+class _Progress:
+    """A line for each run that is done, with how long the others may take."""
+
+    def __init__(self, total: int, done: int, say: Say) -> None:
+        self._total, self._done, self._before, self._say = total, done, done, say
+        self._started = self._last = time.monotonic()
+
+    def step(self, record: RunRecord) -> None:
+        """Say that a run is done."""
+        now = time.monotonic()
+        self._done += 1
+        minutes, left = (now - self._last) / 60, self._total - self._done
+        each = (now - self._started) / (self._done - self._before)
+        auroc = "AUROC not defined" if record.auroc is None else f"AUROC {record.auroc:.3f}"
+        rest = f", about {duration(left * each)} left" if left else ""
+        self._say(f"[{self._done}/{self._total}] {record.run.title}: {auroc}, {minutes:.1f} min{rest}")
+        self._last = now
+
+
+def duration(seconds: float) -> str:
+    """``2 h 05 min`` or ``4 min``."""
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"

@@ -1,0 +1,1 @@
+"""A new datalist, from folders of recordings, BIDS datasets and participants tables."""

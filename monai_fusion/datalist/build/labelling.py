@@ -1,0 +1,129 @@
+"""Gives everybody with recordings the class that their row says, and tells whose row says none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monai_fusion.datalist.build.build_options import BuildOptions
+from monai_fusion.datalist.build.inputs import Sources
+from monai_fusion.datalist.build.labels import LabelRule
+from monai_fusion.datalist.build.left_out import about_near
+from monai_fusion.datalist.build.other_columns import about_other_column
+from monai_fusion.datalist.build.scanning import Recordings
+from monai_fusion.datalist.near_misses import near_misses, rows_near
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.wording import a_few
+
+HINT = "--unlabelled"
+"""The option of ``datalist build`` for people whose class is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """Somebody whose label means no class.
+
+    Attributes:
+        participant_id: Who.
+        column: The column of labels.
+        line: The line of the table; None without a row.
+        problem: What is wrong, and what to do.
+    """
+
+    participant_id: str
+    column: str
+    line: int | None
+    problem: Problem
+
+
+def candidates(recordings: Recordings, allow_missing: bool) -> list[str]:
+    """Who may be in a datalist, by their recordings.
+
+    Raises:
+        InputError: Someone with an EEG only and someone with an MRI only seem to be one participant under two ids: they
+            would be learned from and judged by.
+    """
+    if not allow_missing:
+        return recordings.complete
+    eeg, mri = recordings.eeg.keys(), recordings.mri.keys()
+    problems = [
+        Problem(
+            f"{near.name} and {near.other}",
+            seen="an EEG of the one, an MRI of the other",
+            wanted="one id of one participant",
+            advice=f"if they are one, {near.advice.removeprefix('if so, ')}, or rename the files",
+        )
+        for near in near_misses(eeg - mri, mri - eeg, [eeg, mri]).values()
+    ]
+    if problems:
+        raise InputError(problems)
+    return recordings.everyone
+
+
+def labels_of(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple[dict[str, str], list[Unlabelled]]:
+    """The class of everyone whose label means exactly one, and what is wrong with everyone else's."""
+    labels, unlabelled = {}, []
+    recordings = sources.recordings
+    people = candidates(recordings, options.split.allow_missing)
+    near = near_misses(
+        set(people) - sources.rows.keys(),
+        sources.rows.keys() - set(recordings.everyone),
+        [recordings.eeg, recordings.mri, sources.rows],
+    )
+    alike = rows_near(set(people) - sources.rows.keys() - near.keys(), sources.rows)
+    for participant_id in people:
+        row = sources.rows.get(participant_id)
+        if row is None:
+            near_to = alike.get(participant_id, ())
+            advice = about_near(participant_id, near.get(participant_id), near_to, sources, options.label_column)
+            problem = Problem("", seen="not in the table", wanted="a row", advice=advice)
+            unlabelled.append(Unlabelled(participant_id, options.label_column, None, problem))
+            continue
+        label = rule.class_of(row.values[options.label_column])
+        if isinstance(label, Problem):
+            unlabelled.append(Unlabelled(participant_id, options.label_column, row.line, label))
+        else:
+            labels[participant_id] = label
+    return labels, unlabelled
+
+
+def refuse_another_column(sources: Sources, options: BuildOptions) -> None:
+    """Where nobody has a label, the column is another one than the classes are for, or holds ranges or numbers.
+
+    Raises:
+        InputError: It can be said which.
+    """
+    if not options.bins and not options.maps:
+        values = (row.values[options.label_column] for row in sources.rows.values())
+        problem = about_other_column(options.label_column, values, options.classes)
+        if problem is not None:
+            raise InputError(problem, heading=str(sources.table))
+
+
+def unlabelled_error(unlabelled: Sequence[Unlabelled], sources: Sources, options: BuildOptions) -> InputError:
+    """What to say of them all: each kind of value once, and what can be done."""
+    problems = list(by_value(unlabelled))
+    nobody = len(unlabelled) == len(candidates(sources.recordings, options.split.allow_missing))
+    if len(unlabelled) > 1 or nobody:
+        way = "give it to a --class" if options.bins else "say what it means with --map VALUE=CLASS"
+        has_a_value = any(each.problem.seen.startswith('"') for each in unlabelled)  # what is empty means nothing
+        way = f", {way}" if has_a_value else ""
+        others = (
+            f"; if these people are to be predicted: {HINT}" if nobody else ", or leave them out with --drop-unlabelled"
+        )
+        problems.append(Problem("all of them", advice=f"correct the table{way}{others}"))
+    return InputError(problems, heading=str(sources.table))
+
+
+def by_value(unlabelled: Sequence[Unlabelled], at_most: int = 3) -> tuple[Problem, ...]:
+    """One problem for each value of the table that means no class, with whose it is."""
+    groups: dict[Problem, list[Unlabelled]] = {}
+    for each in unlabelled:
+        groups.setdefault(each.problem, []).append(each)
+    found = []
+    for problem, members in groups.items():
+        lines = [str(each.line) for each in members if each.line is not None]
+        where = f" in line{'s' * (len(lines) > 1)} {a_few(lines, 5)}" if lines else ""
+        people = a_few((each.participant_id for each in members), at_most)
+        found.append(Problem(people, members[0].column, f"{problem.seen}{where}", problem.wanted, problem.advice))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""A datalist as it is written: its layout, its older states, and what of them would be lost."""

@@ -1,0 +1,73 @@
+"""What the ways to split have in common: sizes of the parts, and that no class is missing from one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from monai_fusion.datalist.schema import SECTIONS
+from monai_fusion.datalist.split.ratio import Split, refuse_empty_parts, rounded
+from monai_fusion.datalist.strata import Person
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.wording import counted, quoted
+
+
+def numbers_of(people: Sequence[Person], classes: Sequence[str]) -> list[int]:
+    """How many people are of each class."""
+    numbers = [0] * len(classes)
+    for person in people:
+        numbers[person.label] += 1
+    return numbers
+
+
+def with_validation(
+    numbers: Sequence[int],
+    tested: Sequence[int],
+    fraction: float,
+    classes: Sequence[str],
+    at_least: Sequence[int] = (4, 3),
+) -> list[list[int]]:
+    """The sizes of training, validation and test by class; at least one of each class validates.
+
+    Args:
+        numbers: All people by class.
+        tested: Those of them who are tested.
+        fraction: Which part of the others validates.
+        classes: Class names, for messages.
+        at_least: How many of each class the method needs, for messages.
+
+    Raises:
+        InputError: A class would be missing from a part.
+    """
+    validated = [max(1, rounded(fraction, number - test)) for number, test in zip(numbers, tested, strict=True)]
+    refuse_empty_parts(numbers, tested, validated, classes, at_least)
+    return [
+        [number - test - validation, validation, test]
+        for number, test, validation in zip(numbers, tested, validated, strict=True)
+    ]
+
+
+def as_split(sections: Mapping[str, int], folds: Mapping[str, int] | None = None) -> Split:
+    """A split from the position of everyone's section in `SECTIONS`."""
+    ids = [tuple(sorted(name for name, part in sections.items() if part == index)) for index in range(len(SECTIONS))]
+    return Split(ids[0], ids[1], ids[2], dict(folds or {}))
+
+
+def refuse_missing_classes(
+    people: Sequence[Person], parts: Mapping[str, int], names: Sequence[str], classes: Sequence[str]
+) -> None:
+    """Every class must be in every part: whole groups, and people who stay where they are, may prevent it.
+
+    Raises:
+        InputError: A class is missing from a part.
+    """
+    found = {(parts[person.participant_id], person.label) for person in people if person.participant_id in parts}
+    totals = numbers_of(people, classes)
+    problems = [
+        Problem("split", f"class {quoted(label)}", f"nobody in {name}, of {counted(totals[index], 'participant')}")
+        for part, name in enumerate(names)
+        for index, label in enumerate(classes)
+        if (part, index) not in found
+    ]
+    if problems:
+        advice = "there are too few of them, or their groups are too large, or the others were placed before"
+        raise InputError([*problems, Problem("split", advice=advice)], heading="the participants cannot be split")

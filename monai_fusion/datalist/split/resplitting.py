@@ -1,0 +1,260 @@
+"""Splits a datalist anew, or extends an older one, and writes it: one file, or one for each fold that is tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from monai_fusion.datalist.balance import Balance, Member, balance_of
+from monai_fusion.datalist.near_misses import near_misses
+from monai_fusion.datalist.saving.document import Document, DocumentRow, read_document, with_fold
+from monai_fusion.datalist.saving.replacing import Replacing, refuse_what_is_no_datalist, write_datalists
+from monai_fusion.datalist.saving.writing import document_text
+from monai_fusion.datalist.schema import SECTIONS
+from monai_fusion.datalist.split.ratio import Split
+from monai_fusion.datalist.split.split_options import FOLDS, SplitOptions, Standing
+from monai_fusion.datalist.split.ways import make_split
+from monai_fusion.datalist.strata import Person, groups_of, strata_of
+from monai_fusion.datalist.validation import ENTRY_FIELDS
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.messages import pasteable
+from monai_fusion.spelling import field_of
+from monai_fusion.wording import a_few, counted, did_you_mean, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFiles:
+    """Where a split is written.
+
+    Attributes:
+        out: The datalist to write.
+        replacing: What may be done to files that are there.
+        all_folds: Write a file for each fold that is tested (or validates, if the test set is kept) instead of one:
+            ``gender_fold0.json`` and so on beside ``out``.
+    """
+
+    out: Path
+    replacing: Replacing = field(default_factory=Replacing)
+    all_folds: bool = False
+
+    def paths(self, folds: int) -> tuple[Path, ...]:
+        """The files, for so many folds."""
+        return (
+            tuple(self.out.with_stem(f"{self.out.stem}_fold{i}") for i in range(folds))
+            if self.all_folds
+            else (self.out,)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SplitResult:
+    """What was written.
+
+    Attributes:
+        paths: The datalist, or one for each fold.
+        balance: How the first of them is split.
+        notes: What else to know.
+        replaced: Which files were replaced, and where the older ones are.
+    """
+
+    paths: tuple[Path, ...]
+    balance: Balance
+    notes: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+
+
+def split_datalist(file: Path, files: SplitFiles, options: SplitOptions, extend: Path | None = None) -> SplitResult:
+    """Split the participants of a datalist anew; all else in it stays as it is.
+
+    Excluded participants, and without ``options.allow_missing`` those with one recording only, stay in their sections
+    and are not counted.
+
+    Args:
+        file: The datalist; its recordings need not be at hand.
+        files: What to write.
+        options: How to split.
+        extend: An older datalist: everyone in it goes where they are there, and only the others are distributed.
+
+    Raises:
+        InputError: A datalist is wrong or cannot be split so, or ``files.out`` is there already and may not be
+            replaced.
+    """
+    options.refuse_what_does_not_go_together()
+    refuse_to_replace(files, options)
+    document = read_document(file, require_files=False)
+    older = None if extend is None else read_document(extend, require_files=False).spelled_as(document.by_id)
+    further = {name: None for row in document.rows for name in row.fields if name not in ENTRY_FIELDS}
+    return split_and_write(document, older, options, files, tuple(further))
+
+
+def split_and_write(
+    document: Document, older: Document | None, options: SplitOptions, files: SplitFiles, columns: Sequence[str]
+) -> SplitResult:
+    """Split the rows of a datalist and write it; ``columns`` are those to look at in the balance table."""
+    rows = [row for row in document.rows if row.in_use(options.allow_missing)]
+    ids = [row.participant_id for row in rows]
+    people = _people(document, rows, options)
+    standing = _standing(document, older, ids, options)
+    try:
+        split = make_split(people, document.classes, options, standing)
+    except InputError as error:
+        if error.heading and options.method != "test":  # what cannot be split may be meant for a model that is there
+            error.add_note("to test all of them with a model that is trained already: --method test")
+        raise
+    splits = list(_for_all_folds(people, document, options, standing, split)) if files.all_folds else [split]
+    paths = files.paths(len(splits))
+    contents = [_content(document, each, older, options) for each in splits]
+    replaced = write_datalists(dict(zip(paths, contents, strict=True)), files.replacing)
+    section_of = {name: section for section in SECTIONS for name in splits[0].section(section)}
+    members = [
+        Member(
+            section_of[row.participant_id],
+            splits[0].folds.get(row.participant_id),
+            document.class_index(row),
+            {column: row.text(column) for column in (*columns, *options.stratify_by)},
+            row.recordings,
+        )
+        for row in rows
+    ]
+    target = document.fields.get("target")
+    balance = balance_of(
+        members, document.classes, (column for column in columns if column != target), options.stratify_by
+    )
+    return SplitResult(paths, balance, tuple(_notes(document, older, options)), replaced)
+
+
+def _content(document: Document, split: Split, older: Document | None, options: SplitOptions) -> dict[str, Any]:
+    """The file's content; where all are tested also those who are left out stand there, and there is no other part."""
+    rows = _placed(document.rows, split, older)
+    if options.method != "test":
+        return document.with_rows(rows)
+    content = document.with_rows(DocumentRow("test", row.fields) if older is None else row for row in rows)
+    return {name: value for name, value in content.items() if name not in SECTIONS or value}
+
+
+def fold_texts(document: Document, options: SplitOptions) -> tuple[str, ...]:
+    """Return the text of a datalist for each fold that is tested; nothing is written.
+
+    Args:
+        document: The datalist; everyone in use needs a label.
+        options: How to split: by ``kfold``.
+
+    Raises:
+        InputError: It cannot be split so.
+    """
+    rows = [row for row in document.rows if row.in_use(options.allow_missing)]
+    people = _people(document, rows, options)
+    standing = _standing(document, None, [row.participant_id for row in rows], options)
+    first = make_split(people, document.classes, options, standing)
+    splits = _for_all_folds(people, document, options, standing, first)
+    return tuple(document_text(document.with_rows(_placed(document.rows, each, None))) for each in splits)
+
+
+def refuse_to_replace(files: SplitFiles, options: SplitOptions) -> None:
+    """Says before anything is read what can never be replaced; `write_datalists` looks at all else that is there.
+
+    Raises:
+        InputError: Where a file shall be written stands a folder, or a file that is no right datalist.
+    """
+    if files.all_folds and options.method != "kfold":
+        raise InputError(Problem("--all-folds", advice="is for --method kfold"))
+    refuse_what_is_no_datalist(files.paths(options.folds or FOLDS))
+
+
+def _people(document: Document, rows: Sequence[DocumentRow], options: SplitOptions) -> list[Person]:
+    known = dict.fromkeys(name for row in rows for name in row.fields)
+    problems = []
+    for option, names in (("--stratify-by", options.stratify_by), ("--group-by", options.group_by)):
+        for name in names:
+            if name == "label" and option == "--stratify-by":
+                problems.append(Problem(option, quoted(name), advice="the label is always balanced: leave it out"))
+            elif field_of(known, name) is None or name in ENTRY_FIELDS:
+                further = [column for column in known if column not in ENTRY_FIELDS]
+                there = (
+                    f"the rows have {', '.join(map(quoted, further))}" if further else "the rows have no further fields"
+                )
+                meant = did_you_mean(name, further)
+                again = "" if meant else f"; if the table has it, build again with {pasteable(['--keep', name])}"
+                advice = f"{meant} {there}{again}".strip()
+                problems.append(Problem(option, quoted(name), "no participant has this field", advice=advice))
+    if problems:
+        raise InputError(problems)
+    ids = [row.participant_id for row in rows]
+
+    def column(name: str) -> Mapping[str, str]:
+        return {row.participant_id: row.text(name) for row in rows}
+
+    strata = strata_of({name: column(name) for name in options.stratify_by}, ids)
+    groups = groups_of({name: column(name) for name in options.group_by}, ids) if options.group_by else {}
+    return [
+        Person(name, document.class_index(row), strata[name], groups.get(name), row.recordings)
+        for row, name in zip(rows, ids, strict=True)
+    ]
+
+
+def _standing(document: Document, older: Document | None, ids: Sequence[str], options: SplitOptions) -> Standing:
+    """Who stays where: everyone of the older datalist; of this one the folds or the test set, if told to keep them."""
+    here = set(ids)
+    rows = [row for row in (older or document).rows if row.participant_id in here and not row.excluded]
+    folds = {row.participant_id: row.fields["fold"] for row in rows if row.fields.get("fold") is not None}
+    sections = {row.participant_id: row.section for row in rows}
+    if older is not None:
+        if options.method == "kfold" and not folds:
+            raise InputError(Problem("--extend", seen=f"nobody in {older.path} has a fold", wanted='"fold": 0, 1 ...'))
+        return Standing(sections, folds if options.method == "kfold" else {})
+    tested = {name: section for name, section in sections.items() if section == "test" and options.keep_test}
+    return Standing(tested, folds if options.keep_folds else {})
+
+
+def _for_all_folds(
+    people: Sequence[Person], document: Document, options: SplitOptions, standing: Standing, first: Split
+) -> Iterator[Split]:
+    """The splits that test each fold in turn (or validate with it, if the test set is outside the folds)."""
+    outside = set(first.test) - first.folds.keys()
+    kept = Standing(dict.fromkeys(outside, "test"), first.folds)
+    for fold in range(1 + max(first.folds.values())):
+        chosen = replace(options, folds=None, test_fold=None if outside else fold)
+        if outside:
+            chosen = replace(chosen, validation_fold=fold)
+        elif options.validation_fold is not None:
+            advice = "with --all-folds the validation part is drawn from the folds not tested"
+            raise InputError(Problem("--validation-fold", advice=advice))
+        same = fold in {first.folds.get(name) for name in first.test}
+        yield make_split(people, document.classes, chosen, Standing(standing.sections, first.folds) if same else kept)
+
+
+def _placed(rows: Sequence[DocumentRow], split: Split, older: Document | None) -> Iterator[DocumentRow]:
+    """The rows in their order, each in its new section."""
+    section_of = {name: section for section in SECTIONS for name in split.section(section)}
+    known = older.by_id if older is not None else {}
+    for row in rows:
+        if row.participant_id in section_of and not row.excluded:
+            fold = split.folds.get(row.participant_id)
+            yield DocumentRow(section_of[row.participant_id], with_fold(row.fields, fold))
+        else:
+            there = known.get(row.participant_id)
+            yield DocumentRow(there.section if there is not None else row.section, row.fields)
+
+
+def _notes(document: Document, older: Document | None, options: SplitOptions) -> Iterator[str]:
+    excluded = [row for row in document.rows if row.excluded]
+    if excluded:
+        names = a_few(row.participant_id for row in excluded)
+        yield f"{counted(len(excluded), 'participant')} excluded, as before: {names}"
+    lacking = [row for row in document.rows if not row.excluded and not row.in_use(options.allow_missing)]
+    if lacking and options.method != "test":
+        names = a_few(row.participant_id for row in lacking)
+        left = f"{counted(len(lacking), 'participant')} with one recording only, left where they stand: {names}"
+        yield f"{left} (--allow-missing splits them too)"
+    if older is not None:
+        here = {row.participant_id for row in document.rows}
+        gone = [row.participant_id for row in older.rows if row.participant_id not in here]
+        if gone:
+            yield f"{counted(len(gone), 'participant')} of {older.path} not here any more: {a_few(gone)}"
+        new = [row.participant_id for row in document.rows if row.participant_id not in older.by_id]
+        for near in near_misses(new, gone, [here, older.by_id]).values():
+            yield f"{near.name} is new, {near.other} not here any more: if this is one participant, write the ids alike"
+        names = f": {a_few(new)}" if new else ""
+        yield f"{counted(len(here) - len(new), 'participant')} stay where they were, {len(new)} new{names}"

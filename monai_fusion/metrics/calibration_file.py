@@ -1,0 +1,238 @@
+"""``calibration.json``: stored beside ``model.pt`` when an epoch is kept, used by evaluation and inference.
+
+It holds the validation predictions of that epoch as well, so that another target prior or operating point can be chosen
+later without training or predicting again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from monai_fusion import __version__
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.files import write_atomically
+from monai_fusion.metrics.calibration import (
+    YOUDEN,
+    Calibration,
+    fit_calibration,
+    network_prior,
+    read_operating_point,
+    read_prior,
+)
+from monai_fusion.metrics.predictions import Prediction
+from monai_fusion.reading import read_json, reason_of
+from monai_fusion.run_folder import CALIBRATION_FILE
+
+_ROUNDING = 1e-3
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _not_outside(value: float) -> float:
+    if value < 0 or value > 1:
+        raise ValueError("not from 0 to 1")
+    return value
+
+
+Probability = Annotated[float, AfterValidator(_not_outside)]
+
+
+class _Part(BaseModel):
+    # A probability may be NaN here: the network that made it has diverged, and evaluation will say so.
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+
+class StoredPrediction(_Part):
+    """A participant that temperature and threshold are fitted on; without the id, because models are passed on."""
+
+    label: int
+    probabilities: list[Probability]
+
+
+class CalibrationFile(_Part):
+    """The content of ``calibration.json``: the calibration with the default options, and what it was made from."""
+
+    monai_fusion: str
+    classes: Annotated[list[str], Field(min_length=2)]
+    training_counts: list[int]
+    network_prior: list[Share]
+    target_prior: list[Share]
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    threshold: Share | None
+    operating_point: str
+    notes: list[str]
+    fitted_on: str
+    predictions: list[StoredPrediction]
+
+    def calibration(self, target_prior: Sequence[float] | None, operating_point: object) -> Calibration:
+        """Fit anew, with another prior or operating point if they are given."""
+        size = len(self.classes)
+        values = np.array([row.probabilities for row in self.predictions], dtype=np.float64).reshape(-1, size)
+        return fit_calibration(
+            values,
+            np.array([row.label for row in self.predictions], dtype=np.int64),
+            self.network_prior,
+            self.target_prior if target_prior is None else target_prior,
+            self.operating_point if operating_point is None else operating_point,
+            self.fitted_on,
+        )
+
+
+class CalibrationWriter:
+    """Keep the predictions of the last validation; write ``calibration.json`` if its epoch is the one to keep.
+
+    It is one of the receivers of a `PredictionCollector`; the `ModelSaver` calls :meth:`write`.
+
+    Args:
+        folder: The run folder.
+        classes: The class names, in the order of their indices.
+        training_labels: The class index of each training participant.
+        balanced: Whether the training draws every class equally often.
+        class_weights: Weights of the classes in the loss, if any.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        classes: Sequence[str],
+        training_labels: Sequence[int],
+        balanced: bool,
+        class_weights: Sequence[float] | None = None,
+    ) -> None:
+        self.path = Path(folder) / CALIBRATION_FILE
+        self.classes = list(classes)
+        self.counts = np.bincount(np.asarray(training_labels, dtype=np.int64), minlength=len(self.classes)).tolist()
+        self.network_prior = network_prior(self.counts, balanced, class_weights)
+        self._predictions: list[Prediction] = []
+
+    def __call__(self, predictions: Sequence[Prediction]) -> None:
+        """Keep the predictions of a validation."""
+        self._predictions = list(predictions)
+
+    def write(self) -> None:
+        """Write the calibration that these predictions give."""
+        rows = [
+            StoredPrediction(label=row.label, probabilities=list(row.before))
+            for row in self._predictions
+            if row.label is not None
+        ]
+        content = fitted_file(self.classes, self.counts, self.network_prior, rows, "validation")
+        write_atomically(self.path, content.model_dump_json(indent=2).encode("utf-8"))
+
+
+def fitted_file(
+    classes: Sequence[str],
+    training_counts: Sequence[int],
+    learned: Sequence[float],
+    predictions: Sequence[StoredPrediction],
+    fitted_on: str,
+) -> CalibrationFile:
+    """Return the content of ``calibration.json`` with the default options.
+
+    Args:
+        classes: The class names, in the order of their indices.
+        training_counts: The training participants of each class; their shares are the target prior.
+        learned: Class shares that the network learned under.
+        predictions: Of participants whom the network did not learn from.
+        fitted_on: What these are, e.g. ``validation``.
+    """
+    draft = CalibrationFile(
+        monai_fusion=__version__,
+        classes=list(classes),
+        training_counts=list(training_counts),
+        network_prior=list(learned),
+        target_prior=list(network_prior(training_counts, balanced=False)),
+        temperature=1.0,
+        threshold=None,
+        operating_point=YOUDEN,
+        notes=[],
+        fitted_on=fitted_on,
+        predictions=list(predictions),
+    )
+    found = draft.calibration(None, None)
+    changed = {"temperature": found.temperature, "threshold": found.threshold, "notes": list(found.notes)}
+    return draft.model_copy(update=changed)
+
+
+def load_calibration(
+    folder: str | os.PathLike[str],
+    classes: Sequence[str],
+    calibrate: bool = True,
+    target_prior: object = None,
+    operating_point: object = None,
+) -> Calibration | None:
+    """Read the calibration of a model, or fit it anew with other options.
+
+    Args:
+        folder: The run folder.
+        classes: The class names that are meant, in the order of their indices.
+        calibrate: False for none at all.
+        target_prior: Class shares to correct to; None for those of the training cohort.
+        operating_point: ``youden``, ``sensitivity 0.9`` or a threshold; None for ``youden``.
+
+    Returns:
+        The calibration; None with ``calibrate=False``.
+
+    Raises:
+        InputError: There is none, it is damaged or of other classes, or an option is wrong.
+    """
+    if not calibrate:
+        given = {"--target_prior": target_prior, "--operating_point": operating_point}
+        problems = [
+            Problem(name, seen=repr(value), advice="it has no effect with --calibrate false")
+            for name, value in given.items()
+            if value is not None
+        ]
+        if problems:
+            raise InputError(problems)
+        return None
+    wanted = None if target_prior is None else read_prior(target_prior, classes)
+    if operating_point is not None:
+        read_operating_point(operating_point)
+    return read_calibration(folder, classes).calibration(wanted, operating_point)
+
+
+def read_calibration(folder: str | os.PathLike[str], classes: Sequence[str] | None = None) -> CalibrationFile:
+    """Read ``calibration.json``.
+
+    Args:
+        folder: The run folder.
+        classes: The class names that are meant; None for those of the file.
+
+    Raises:
+        InputError: It is missing, damaged, or of other classes.
+    """
+    path = Path(folder) / CALIBRATION_FILE
+    advice = "give --calibrate false, or train again"
+    try:
+        content = CalibrationFile.model_validate_json(json.dumps(read_json(path)))
+    except FileNotFoundError:
+        raise InputError(Problem(str(folder), seen=f"no {CALIBRATION_FILE}", advice=advice)) from None
+    except OSError as error:
+        raise InputError(Problem(str(path), seen=reason_of(error), advice=advice)) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(Problem(str(path), place, first["msg"], advice=advice)) from None
+    except ValueError as error:
+        raise InputError(Problem(str(path), seen=reason_of(error), advice=advice)) from None
+    classes = content.classes if classes is None else list(classes)
+    if content.classes != classes:
+        raise InputError(Problem(str(path), "classes", repr(content.classes), repr(classes), advice))
+    sizes = {
+        len(content.network_prior),
+        len(content.target_prior),
+        *(len(row.probabilities) for row in content.predictions),
+    }
+    if sizes != {len(classes)} or any(not 0 <= row.label < len(classes) for row in content.predictions):
+        raise InputError(Problem(str(path), seen=f"does not fit {len(classes)} classes", advice=advice))
+    for name, shares in (("network_prior", content.network_prior), ("target_prior", content.target_prior)):
+        if abs(sum(shares) - 1) > _ROUNDING:
+            raise InputError(Problem(str(path), name, "shares that are not together 1", advice=advice))
+    return content

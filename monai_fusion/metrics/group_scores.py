@@ -1,0 +1,207 @@
+"""Scores of a group of participants, each with its interval and its baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from monai_fusion.metrics import scores
+from monai_fusion.metrics.intervals import (
+    DRAWS,
+    SEED,
+    Interval,
+    Key,
+    bootstrap,
+    mean_of_proportions,
+    newcombe_auroc,
+    wilson,
+)
+from monai_fusion.metrics.metrics_file import ClassCount, ClassScores, Score, Scores
+from monai_fusion.metrics.scores import Floats, Outcome
+
+_FURTHER: dict[str, scores.Score] = {
+    "macro_f1": scores.macro_f1,
+    "auprc": scores.auprc,
+    "mcc": scores.mcc,
+    "brier": scores.brier,
+    "ece": scores.ece,
+    "cross_entropy": scores.cross_entropy,
+}
+
+
+class GroupScores:
+    """The scores of some participants.
+
+    Args:
+        outcome: What is true of them and what was said.
+        classes: The names of all classes, in the order of their indices.
+        draws: How often the bootstrap draws them anew.
+        seed: Keys the draws.
+        headline_only: Whether only AUROC and balanced accuracy are to be had, which is faster.
+    """
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        classes: Sequence[str],
+        draws: int = DRAWS,
+        seed: int = SEED,
+        headline_only: bool = False,
+    ) -> None:
+        self.outcome = outcome
+        self.classes = list(classes)
+        self.draws = draws
+        self.seed = seed
+        self.headline_only = headline_only
+        self.counts: list[int] = np.bincount(outcome.labels, minlength=len(classes)).tolist()
+        self.said: list[int] = np.bincount(outcome.said, minlength=len(classes)).tolist()
+        matrix = scores.confusion(outcome, outcome.ones)[0]
+        self.confusion: list[list[int]] = matrix.astype(int).tolist()
+        self.right = [self.confusion[index][index] for index in range(len(classes))]
+
+    @property
+    def participants(self) -> int:
+        """How many they are."""
+        return len(self.outcome.labels)
+
+    @property
+    def missing(self) -> list[str]:
+        """The classes that nobody is of."""
+        return [name for name, count in zip(self.classes, self.counts, strict=True) if count == 0]
+
+    @property
+    def class_counts(self) -> list[ClassCount]:
+        """How many participants each class has."""
+        return [
+            ClassCount(class_name=name, participants=count)
+            for name, count in zip(self.classes, self.counts, strict=True)
+        ]
+
+    def whole(self) -> Scores:
+        """The scores over all classes."""
+        shares = np.array(self.counts) / self.participants
+        most, binary = float(shares.max()), len(self.classes) == 2
+        entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+        occurring = len(np.union1d(self.outcome.labels, self.outcome.said))
+        positive_is_most = float(self.counts[-1] > self.counts[0])
+        return Scores(
+            auroc=self.auroc(),
+            balanced_accuracy=self.balanced_accuracy(),
+            accuracy=self.accuracy(),
+            sensitivity=self._recall(1, positive_is_most) if binary else None,
+            specificity=self._recall(0, 1 - positive_is_most) if binary else None,
+            macro_f1=self._score("macro_f1", 2 * most / (1 + most) / occurring),
+            auprc=self._score("auprc", float(shares[1]) if binary else float(shares.mean()), self._absence),
+            mcc=self._score("mcc", 0.0),
+            brier=self._score("brier", most * (1 - most) if binary else float(1 - (shares**2).sum())),
+            ece=self._score("ece", None),
+            cross_entropy=self._score("cross_entropy", entropy),
+        )
+
+    def per_class(self) -> list[ClassScores]:
+        """Each class against the rest."""
+        return [self._one_class(index) for index in range(len(self.classes))]
+
+    def accuracy(self) -> Score:
+        """Accuracy with Wilson's interval."""
+        return _proportion(sum(self.right), self.participants, max(self.counts) / self.participants)
+
+    def balanced_accuracy(self) -> Score:
+        """Balanced accuracy; where the bootstrap has no interval, square-and-add of Wilson's."""
+        present = [index for index, count in enumerate(self.counts) if count > 0]
+        hits, trials = [self.right[index] for index in present], [self.counts[index] for index in present]
+        score = self._score("balanced_accuracy", 1 / len(present), instead=mean_of_proportions(hits, trials))
+        if not self.missing:
+            return score
+        names = ", ".join(self.classes[index] for index in present)
+        return score.model_copy(update={"note": f"over {names} only: {self._absence}"})
+
+    def auroc(self) -> Score:
+        """AUROC; where the bootstrap of two classes has no interval, Newcombe's."""
+        return self._score("auroc", 0.5, self._absence, self._newcombe(1) if len(self.classes) == 2 else None)
+
+    def _one_class(self, index: int) -> ClassScores:
+        count, said, right = self.counts[index], self.said[index], self.right[index]
+        share = count / self.participants
+        is_most = index == int(np.argmax(self.counts))
+        absence = self._absence if count in (0, self.participants) else ""
+        return ClassScores(
+            class_name=self.classes[index],
+            participants=count,
+            said=said,
+            recall=self._recall(index, float(is_most)),
+            precision=_proportion(right, said, share if is_most else None, "it was never said"),
+            f1=self._score(("f1", index), 2 * share / (1 + share) if is_most else 0.0, "neither occurs nor was said"),
+            auroc=self._score(("auroc", index), 0.5, absence, self._newcombe(index)),
+            auprc=self._score(("auprc", index), share, absence),
+        )
+
+    def _recall(self, index: int, baseline: float) -> Score:
+        return _proportion(self.right[index], self.counts[index], baseline, f"nobody is {self.classes[index]}")
+
+    def _newcombe(self, index: int) -> Interval | None:
+        count, value = self.counts[index], self._values[("auroc", index)]
+        if count in (0, self.participants) or np.isnan(value):
+            return None
+        return newcombe_auroc(value, count, self.participants - count)
+
+    def _score(self, key: Key, baseline: float | None, undefined: str = "", instead: Interval | None = None) -> Score:
+        """A score by its name; ``undefined`` says why it may not be defined, ``instead`` is for want of an interval."""
+        value, interval = self._values[key], self._intervals[key] or instead
+        if np.isnan(value):
+            return Score(value=None, note=undefined)
+        if interval is None:
+            return Score(value=value, baseline=baseline, note=self._no_interval)
+        return Score(value=value, interval=(interval.low, interval.high), method=interval.method, baseline=baseline)
+
+    @property
+    def _absence(self) -> str:
+        return f"nobody is {', '.join(self.missing)}" if self.missing else ""
+
+    @property
+    def _no_interval(self) -> str:
+        single = [name for name, count in zip(self.classes, self.counts, strict=True) if count == 1]
+        if single:
+            return f"no interval: {', '.join(single)} has one participant"
+        return "no interval: however participants are drawn, it is the same"
+
+    def _statistics(self, weights: Floats) -> Mapping[Key, Floats]:
+        outcome, classes = self.outcome, range(len(self.classes))
+        binary = len(classes) == 2
+        areas: dict[Key, Floats] = {
+            ("auroc", index): scores.class_auroc(outcome, weights, index)
+            for index in ((1,) if binary and self.headline_only else classes)
+        }
+        found: dict[Key, Floats] = {
+            **areas,
+            "auroc": areas["auroc", 1] if binary else np.mean(list(areas.values()), axis=0),
+            "balanced_accuracy": scores.balanced_accuracy(outcome, weights),
+        }
+        if not self.headline_only:
+            f1 = scores.f1(outcome, weights)
+            found |= {name: score(outcome, weights) for name, score in _FURTHER.items()}
+            found |= {("f1", index): f1[:, index] for index in classes}
+            found |= {("auprc", index): scores.class_auprc(outcome, weights, index) for index in classes}
+        return found
+
+    @cached_property
+    def _values(self) -> dict[Key, float]:
+        return {key: float(value[0]) for key, value in self._statistics(self.outcome.ones).items()}
+
+    @cached_property
+    def _intervals(self) -> dict[Key, Interval | None]:
+        return bootstrap(self._statistics, self.outcome.labels, self.draws, self.seed)
+
+
+def _proportion(successes: int, trials: int, baseline: float | None, note: str = "") -> Score:
+    if trials == 0:
+        return Score(value=None, note=note)
+    interval = wilson(successes, trials)
+    return Score(
+        value=successes / trials,
+        interval=(interval.low, interval.high),
+        method=interval.method,
+        baseline=baseline,
+    )

@@ -1,0 +1,182 @@
+"""What the network says of each participant: one row a participant, never several."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from monai_fusion.datalist import Pattern
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.files import write_for_readers
+from monai_fusion.metrics.scores import Floats, Labels, Outcome
+
+_NAMED_AT_MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The prediction for one participant.
+
+    Attributes:
+        participant_id: As in the datalist.
+        label: The class index, or None where it is not known.
+        probabilities: One probability a class, averaged over the EEG segments.
+        gate: Weight of the EEG embedding, 0 to 1, averaged over the EEG segments; 1 without an MRI, 0 without an EEG.
+        segments: The number of EEG segments; 0 without an EEG.
+        network_probabilities: The network's own, if ``probabilities`` are calibrated ones.
+        threshold: Of two classes, the second is said above this probability of it; None says the most probable class.
+        without_eeg: What ``probabilities`` become if the EEG is that of others; None where that was not computed.
+        without_mri: ... if the MRI is that of others.
+        by_condition: What they become with the segments of one EEG condition alone.
+        fields: The further fields of the participant's row in the datalist (age, site, fold ...).
+        recordings: What the prediction was made from: ``both``, ``eeg`` or ``mri``.
+    """
+
+    participant_id: str
+    label: int | None
+    probabilities: tuple[float, ...]
+    gate: float
+    segments: int
+    network_probabilities: tuple[float, ...] | None = None
+    threshold: float | None = None
+    without_eeg: tuple[float, ...] | None = None
+    without_mri: tuple[float, ...] | None = None
+    by_condition: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
+    fields: Mapping[str, object] = field(default_factory=dict, hash=False)
+    recordings: Pattern = "both"
+
+    @property
+    def predicted(self) -> int:
+        """The index of the class that is said; of equally probable ones the first."""
+        return said(self.probabilities, self.threshold)
+
+    @property
+    def before(self) -> tuple[float, ...]:
+        """The network's own probabilities."""
+        return self.probabilities if self.network_probabilities is None else self.network_probabilities
+
+
+def said(probabilities: Sequence[float], threshold: float | None = None) -> int:
+    """Return the index of the class that is said."""
+    if threshold is not None and len(probabilities) == 2:
+        return int(probabilities[1] > threshold)
+    return int(np.argmax(probabilities))
+
+
+def change(before: Sequence[float], after: Sequence[float]) -> float:
+    """Return the share of probability that moves from some classes to others (total variation), 0 to 1."""
+    return float(np.abs(np.subtract(before, after)).sum() / 2)
+
+
+def with_both(predictions: Sequence[Prediction]) -> list[Prediction]:
+    """Return the predictions made from both recordings: the gate decided in these alone."""
+    return [row for row in predictions if row.recordings == "both"]
+
+
+def labelled(predictions: Sequence[Prediction]) -> list[Prediction]:
+    """Return the predictions of those whose label is known.
+
+    Raises:
+        ValueError: Nobody's is, or a participant occurs twice.
+    """
+    known = [row for row in predictions if row.label is not None]
+    if not known:
+        raise ValueError("no participant has a label: there is nothing to score")
+    if len({row.participant_id for row in known}) < len(known):
+        raise ValueError("a participant was predicted twice")
+    return known
+
+
+def outcome_of(predictions: Sequence[Prediction]) -> Outcome:
+    """Return probabilities, labels and what was said of participants with labels as arrays."""
+    labels: Labels = np.array([row.label for row in predictions], dtype=np.int64)
+    probabilities: Floats = np.array([row.probabilities for row in predictions], dtype=np.float64)
+    return Outcome(probabilities, labels, np.array([row.predicted for row in predictions], dtype=np.int64))
+
+
+def refuse_nan(predictions: Sequence[Prediction]) -> None:
+    """Make sure that every probability is a number.
+
+    Raises:
+        InputError: Some are not; it names the participants.
+    """
+    bad = [row.participant_id for row in predictions if not np.isfinite(row.before).all()]
+    if bad:
+        more = f" and {len(bad) - _NAMED_AT_MOST} more" if len(bad) > _NAMED_AT_MOST else ""
+        cause = (
+            "the network has diverged: train again, with a smaller learning rate or --precision float32"
+            if len(bad) == len(predictions)
+            else "look at their recordings: monai-fusion datalist check --deep"
+        )
+        seen = "not a number"
+        raise InputError(Problem(", ".join(bad[:_NAMED_AT_MOST]) + more, "probabilities", seen, "0 to 1", cause))
+
+
+def write_predictions(
+    predictions: Sequence[Prediction],
+    classes: Sequence[str],
+    path: str | os.PathLike[str],
+    strata: Mapping[str, Mapping[str, str]] | None = None,
+) -> Path:
+    """Write a CSV file, one row a participant; `docs/metrics.md` lists its columns.
+
+    What is not known is empty. Probabilities are written so that they read back exactly. Where the classes' names are
+    letters and digits, so are the columns': R and Stata take them as they are.
+
+    Args:
+        predictions: One prediction a participant.
+        classes: The names of all classes, in the order of their indices.
+        path: The file.
+        strata: For each field of the datalist that results are given by, every participant's category.
+
+    Returns:
+        Where it stands: beside the path if another program keeps an older one open.
+    """
+    strata = strata or {}
+    conditions = sorted({name for row in predictions for name in row.by_condition})
+    complete = len(with_both(predictions)) == len(predictions)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["participant_id", "label", "predicted", "correct"]
+        + [f"probability_{name}" for name in classes]
+        + [f"network_{name}" for name in classes]
+        + ["threshold", "gate", "segments", *([] if complete else ["recordings"]), "fold"]
+        + [f"{kind}_without_{modality}" for modality in ("eeg", "mri") for kind in ("predicted", "change")]
+        + [f"stratum_{name}" for name in strata]
+        + [f"probability_{name}_in_{condition}" for condition in conditions for name in classes]
+    )
+    for row in predictions:
+        removed = [_without(row, other, classes) for other in (row.without_eeg, row.without_mri)]
+        by_condition = [row.by_condition.get(name, ("",) * len(classes)) for name in conditions]
+        writer.writerow(
+            [
+                row.participant_id,
+                "" if row.label is None else classes[row.label],
+                classes[row.predicted],
+                "" if row.label is None else str(row.predicted == row.label).lower(),
+                *row.probabilities,
+                *row.before,
+                "" if row.threshold is None else row.threshold,
+                row.gate,
+                row.segments,
+                *([] if complete else [row.recordings]),
+                row.fields.get("fold", ""),
+                *(value for pair in removed for value in pair),
+                *(categories[row.participant_id] for categories in strata.values()),
+                *(value for values in by_condition for value in values),
+            ]
+        )
+    return write_for_readers(Path(path), text.getvalue().encode("utf-8"))
+
+
+def _without(row: Prediction, other: tuple[float, ...] | None, classes: Sequence[str]) -> tuple[str, float | str]:
+    if other is None:
+        return "", ""
+    return classes[said(other, row.threshold)], change(row.probabilities, other)

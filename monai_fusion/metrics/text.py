@@ -1,0 +1,69 @@
+"""What an evaluation says on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sklearn.metrics import classification_report
+
+from monai_fusion.metrics import scores
+from monai_fusion.metrics.metrics_file import Permutation, Score, Scores
+from monai_fusion.metrics.predictions import Prediction, labelled, outcome_of
+
+
+def report_text(predictions: Sequence[Prediction], classes: Sequence[str]) -> str:
+    """Return accuracy, confusion matrix and classification report of those whose label is known.
+
+    Raises:
+        ValueError: Nobody's is, or a participant occurs twice.
+    """
+    outcome = outcome_of(labelled(predictions))
+    counts = scores.confusion(outcome, outcome.ones)[0].astype(int)
+    width = max(9, *(len(name) for name in classes))
+    head = " " * (width + 7) + " ".join(f"{name:>{width}}" for name in classes)
+    rows = [
+        f"  true {name:<{width}}" + " ".join(f"{count:>{width}}" for count in row)
+        for name, row in zip(classes, counts.tolist(), strict=True)
+    ]
+    return "\n".join(
+        [
+            f"accuracy {scores.accuracy(outcome, outcome.ones)[0]:.3f}, "
+            f"balanced accuracy {scores.balanced_accuracy(outcome, outcome.ones)[0]:.3f} over "
+            f"{len(outcome.labels)} participants (always the majority: {counts.sum(axis=1).max() / counts.sum():.3f})",
+            "confusion matrix (columns: predicted)",
+            head,
+            *rows,
+            str(sklearn_report(outcome, classes, output_dict=False)).rstrip(),
+        ]
+    )
+
+
+def sklearn_report(outcome: scores.Outcome, classes: Sequence[str], *, output_dict: bool) -> Any:
+    """Return scikit-learn's classification report over all classes, as text or as a dictionary."""
+    return classification_report(
+        outcome.labels,
+        outcome.said,
+        labels=range(len(classes)),
+        target_names=list(classes),
+        output_dict=output_dict,
+        digits=3,
+        zero_division=0.0,  # a class that is never predicted has precision 0; scikit-learn would also warn each time
+    )
+
+
+def headline(found: Scores, permutation: Permutation) -> list[str]:
+    """Return AUROC and balanced accuracy, each with its interval, what no skill scores, and its p-value."""
+    test = permutation.tests[0]
+    return [
+        _line("AUROC", found.auroc, "chance", test.auroc),
+        _line("balanced accuracy", found.balanced_accuracy, "always the majority", test.balanced_accuracy),
+    ]
+
+
+def _line(name: str, score: Score, baseline: str, p_value: float | None) -> str:
+    if score.value is None:
+        return f"{name} not defined: {score.note}"
+    interval = f"95 % interval {score.interval[0]:.2f} to {score.interval[1]:.2f}" if score.interval else score.note
+    p = "" if p_value is None else f", p = {p_value:.2g}"
+    return f"{name} {score.value:.3f} ({interval}; {baseline} {score.baseline:.3f}{p})"

@@ -1,0 +1,122 @@
+"""What a saved training was and the current one is not, in words for the person who resumes it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from monai_fusion.errors import Problem
+
+PARTICIPANTS = "participants"
+COMPONENTS = "components"
+FILES = "files"
+_AS_SAVED = "as in the checkpoint"
+_CHANGED = "the file has another content than when the checkpoint was written"
+
+
+def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[Problem]:
+    """Name what a saved training was and the current one is not.
+
+    Args:
+        saved: The identity in a checkpoint, as `monai_fusion.runs.training_identity` makes it: values by name, and
+            under ``participants`` a mapping of ids to their fields, under ``files`` content hashes by option, under
+            ``components`` descriptions of objects, which mostly follow from the other values.
+        current: The identity of the training that would go on.
+
+    Returns:
+        A problem for each difference: knobs, files, then participants; components only where nothing else explains
+        them.
+    """
+    apart = {PARTICIPANTS, COMPONENTS, FILES}
+    problems = [
+        problem
+        for name in sorted((saved.keys() | current.keys()) - apart)
+        for problem in _of_values(name, saved.get(name), current.get(name))
+    ]
+    files, files_now = saved.get(FILES, {}), current.get(FILES, {})
+    problems += [
+        Problem(name, seen=_CHANGED if files.get(name) and files_now.get(name) else _given(files_now.get(name)))
+        for name in sorted(files.keys() | files_now.keys())
+        if files.get(name) != files_now.get(name)
+    ]
+    people, people_now = saved.get(PARTICIPANTS, {}), current.get(PARTICIPANTS, {})
+    of_people = list(_of_participants(people, people_now))
+    if not of_people and list(people) != list(people_now):
+        of_people.append(Problem(PARTICIPANTS, seen="in another order in the datalist than for the checkpoint"))
+    problems += of_people
+    return problems or list(_of_values("", saved.get(COMPONENTS, {}), current.get(COMPONENTS, {})))
+
+
+def _given(content: str | None) -> str:
+    return "given, but not in the checkpoint's training" if content else "not given, but in the checkpoint's training"
+
+
+def _of_participants(saved: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[Problem]:
+    for participant, before in saved.items():
+        if participant not in current:
+            yield Problem(participant, seen="not there", wanted=f"in {before['section']} {_AS_SAVED}")
+    for participant, now in current.items():
+        if participant not in saved:
+            yield Problem(participant, seen=f"in {now['section']}", wanted=f"not there {_AS_SAVED}")
+        else:
+            yield from _of_participant(participant, saved[participant], now)
+
+
+def _of_participant(participant: str, saved: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in ("section", "label", "segments"):
+        if saved[name] != current[name]:
+            yield Problem(participant, name, str(current[name]), f"{saved[name]} {_AS_SAVED}")
+    for recording in ("eeg", "mri"):
+        if saved[recording] != current[recording] and (recording == "mri" or saved["segments"] == current["segments"]):
+            both = saved[recording] is not None and current[recording] is not None
+            yield Problem(participant, recording, _CHANGED if both else _given(current[recording]))
+
+
+def _of_values(where: str, saved: Any, current: Any) -> Iterator[Problem]:
+    """Go down to the innermost values that differ."""
+    if saved == current:
+        return
+    if isinstance(saved, Mapping) and isinstance(current, Mapping):
+        for name in sorted(saved.keys() | current.keys()):
+            part = where if name in ("parameters", "class") else f"{where} {name}".strip()
+            yield from _of_values(part, saved.get(name), current.get(name))
+    elif _are_transforms(saved) and _are_transforms(current):
+        yield from _of_chains(where, saved, current)
+    elif where.endswith(" code"):
+        yield Problem(where.removesuffix(" code"), seen="its code has changed since the checkpoint was written")
+    elif isinstance(saved, str) and isinstance(current, str) and ("\n" in saved or "\n" in current):
+        yield _first_line(where, saved, current)
+    else:
+        yield Problem(where, seen=_short(current), wanted=f"{_short(saved)} {_AS_SAVED}")
+
+
+def _of_chains(where: str, saved: Sequence[Any], current: Sequence[Any]) -> Iterator[Problem]:
+    names, names_now = ([_name_of(one) for one in chain] for chain in (saved, current))
+    if names != names_now:
+        yield Problem(where, seen=", ".join(names_now) or "nothing", wanted=f"{', '.join(names)} {_AS_SAVED}")
+        return
+    several = {name for name, count in Counter(names).items() if count > 1}
+    for place, (name, before, now) in enumerate(zip(names, saved, current, strict=True)):
+        number = f" {names[: place + 1].count(name)}" if name in several else ""
+        yield from _of_values(f"{where} {name}{number}", before, now)
+
+
+def _are_transforms(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, Mapping) and "class" in one for one in value)
+
+
+def _name_of(transform: Mapping[str, Any]) -> str:
+    return str(transform["class"]).rpartition(".")[2]
+
+
+def _first_line(where: str, saved: str, current: str) -> Problem:
+    lines, lines_now = saved.splitlines(), current.splitlines()
+    pairs = ((old, new) for old, new in zip(lines, lines_now, strict=False) if old != new)
+    old, new = next(pairs, (f"{len(lines)} lines", f"{len(lines_now)} lines"))
+    return Problem(where, seen=_short(new.strip(), str), wanted=f"{_short(old.strip(), str)} {_AS_SAVED}")
+
+
+def _short(value: Any, shown: Any = repr, longest: int = 60) -> str:
+    text: str = shown(value)
+    return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -1,0 +1,126 @@
+"""What a training is: two runs with the same identity give the same numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from monai_fusion.datalist import Datalist, ParticipantRecord
+from monai_fusion.datalist.availability import BOTH, RecordingUse
+from monai_fusion.fingerprint import content_hash, describe_chain, digest_of
+from monai_fusion.runs.differing import COMPONENTS, FILES, PARTICIPANTS
+from monai_fusion.store.file_index import contents_of
+
+
+def training_identity(
+    cohort: Datalist,
+    preprocessing: Mapping[str, Sequence[object]],
+    augmentation: Mapping[str, Sequence[object]],
+    settings: Mapping[str, Any],
+    components: Mapping[str, object],
+    files: Mapping[str, str | os.PathLike[str] | None],
+    cache_dir: str | os.PathLike[str] | None = None,
+    use: RecordingUse = BOTH,
+) -> dict[str, Any]:
+    """Describe a training by everything that its numbers depend on.
+
+    Args:
+        cohort: The participants; their order, ids, labels and sections and the contents of their files count, names of
+            files and folders do not.
+        preprocessing: The deterministic transforms of each recording.
+        augmentation: The random transforms of each recording.
+        settings: The knobs, in JSON's types.
+        components: Network, loss, optimiser and schedule, as they are before the training.
+        files: Further files by option, for instance of pretrained weights; their contents count.
+        cache_dir: The preprocessed store, which knows the contents of the files that it holds; None reads them.
+        use: Who takes part, with which recordings.
+
+    Returns:
+        JSON's types, for `monai_fusion.runs.differing.differences`.
+    """
+    chains = {
+        f"{name}_{kind}": describe_chain(chain)
+        for kind, chains in (("preprocessing", preprocessing), ("augmentation", augmentation))
+        for name, chain in chains.items()
+    }
+    identity = {
+        "classes": list(cohort.classes),
+        "library": next(iter(chains.values()))["libraries"] if chains else {},  # all have the same
+        **{name: chain["transforms"] for name, chain in chains.items()},
+        **settings,
+        FILES: {name: content_hash(Path(path).expanduser()) if path else None for name, path in files.items()},
+        PARTICIPANTS: _participants(cohort, cache_dir, use),
+        COMPONENTS: {name: _described(component) for name, component in components.items()},
+    }
+    # As a checkpoint gives it back: JSON's own types, which torch.load(weights_only=True) reads.
+    plain: dict[str, Any] = json.loads(json.dumps(identity))
+    return plain
+
+
+def condensed(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Shorten an identity to settings and digests: no participant's id, and nothing longer than a line.
+
+    Args:
+        identity: From `training_identity`.
+
+    Returns:
+        The same names; a description is replaced by its digest, several named ones by theirs.
+    """
+    return {
+        name: {part: _condensed(inner) for part, inner in value.items()}
+        if isinstance(value, Mapping) and name != PARTICIPANTS
+        else _condensed(value)
+        for name, value in identity.items()
+    }
+
+
+def _condensed(value: Any, longest: int = 200) -> Any:
+    if isinstance(value, Mapping) or len(json.dumps(value)) > longest:
+        return digest_of(value)
+    return value
+
+
+def _participants(
+    cohort: Datalist, cache_dir: str | os.PathLike[str] | None, use: RecordingUse
+) -> dict[str, dict[str, Any]]:
+    """The people who take part; those of the test part have no part in the training."""
+    records = [
+        record for section in cohort.sections if section != "test" for record in use.choose(cohort.records(section))[0]
+    ]
+    contents = contents_of(_files_of(records), cache_dir)
+    people: dict[str, dict[str, Any]] = {}
+    for record in records:
+        mri = None if record.mri is None else next(contents)
+        eeg = [next(contents) for _ in record.eeg]
+        label = None if record.label is None else cohort.classes[record.label]
+        row = {"section": record.section, "label": label, "segments": len(eeg), "eeg": digest_of(eeg), "mri": mri}
+        people[record.participant_id] = row
+    return people
+
+
+def _files_of(records: Iterable[ParticipantRecord]) -> Iterable[Path]:
+    for record in records:
+        if record.mri is not None:
+            yield record.mri
+        yield from record.eeg
+
+
+def _described(component: object) -> Any:
+    """What a component is: a network's structure as text, of anything else its class and its plain public values."""
+    if isinstance(component, nn.Module) and next(component.parameters(), None) is not None:
+        return repr(component)
+    plain = {name: value for name, value in vars(component).items() if name[:1] != "_" and _is_plain(value)}
+    return {"class": f"{type(component).__module__}.{type(component).__qualname__}", **plain}
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)

@@ -1,0 +1,55 @@
+"""Whether a model has learned from the very people whom it is to be evaluated on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monai_fusion.datalist import ParticipantRecord
+from monai_fusion.store.file_index import contents_of
+
+TRAINED_ON = "trained_on"
+"""The entry of a recipe that holds the digests of `digests_of`."""
+
+
+def digests_of(
+    records: Sequence[ParticipantRecord], cache_dir: str | os.PathLike[str] | None
+) -> dict[str, frozenset[str]]:
+    """Return, for each participant, the content hashes of the recordings.
+
+    A model is passed on, so it names nobody: only who has a recording can tell whether it was there.
+
+    Args:
+        records: The participants.
+        cache_dir: The preprocessed store, whose index knows the contents; None reads the files.
+    """
+    files = {record.participant_id: [*record.eeg, *([record.mri] if record.mri else [])] for record in records}
+    contents = contents_of((path for paths in files.values() for path in paths), cache_dir)
+    return {name: frozenset(next(contents) for _ in paths) for name, paths in files.items()}
+
+
+def warnings_of_known(
+    recipe: Mapping[str, Any], records: Sequence[ParticipantRecord], cache_dir: str | os.PathLike[str] | None
+) -> list[str]:
+    """Say how many of some participants an ensemble has learned from.
+
+    Args:
+        recipe: Of the model; without ``trained_on``, as a single training leaves it, nothing is said.
+        records: The participants to evaluate.
+        cache_dir: As in `digests_of`.
+
+    Returns:
+        A warning, or none.
+    """
+    trained_on = recipe.get(TRAINED_ON)
+    if not isinstance(trained_on, list):
+        return []
+    known = set(map(str, trained_on))
+    number = sum(not known.isdisjoint(digests) for digests in digests_of(records, cache_dir).values())
+    if number == 0:
+        return []
+    return [
+        f"this ensemble has learned from {number} of these {len(records)} participants: the numbers are too good; the "
+        "out-of-fold ones in comparison.json are honest"
+    ]

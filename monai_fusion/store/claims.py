@@ -1,0 +1,93 @@
+"""Who is preparing which file, so that processes that fill the same store do not repeat each other's work.
+
+A claim is a small file that is created exclusively and removed when the work is done. It saves time, nothing depends on
+it: one whose process was killed is broken, and work that is done twice gives the same numbers twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from monai_fusion.store.file_index import name_of
+from monai_fusion.store.opening import open_patiently, read_small
+from monai_fusion.store.stored_chain import make_private
+
+_STALE_AFTER_S = 600.0  # for claims of other machines, whose processes cannot be asked
+_LARGEST_CLAIM = 4096
+_NAMELESS_AFTER_S = 5.0  # for claims whose holder was killed, or met a full disk, before it wrote its name
+
+
+def claim_path(folder: Path, source: str) -> Path:
+    """Return the path of the claim for preparing a source into a chain's folder."""
+    return folder / f"{name_of(source).hex()}.claim"
+
+
+def is_claimed(path: Path) -> bool:
+    """Whether a living process holds the claim."""
+    try:
+        age = time.time() - path.lstat().st_mtime
+        holder = json.loads(read_small(path, _LARGEST_CLAIM) or b"{}")
+    except (OSError, ValueError, RecursionError):
+        return False
+    if not isinstance(holder, dict):
+        return False
+    if not -_NAMELESS_AFTER_S < age <= (_STALE_AFTER_S if holder else _NAMELESS_AFTER_S):  # nor from the future
+        return False
+    number = holder.get("pid")
+    can_be_asked = os.name != "nt" and holder.get("host") == socket.gethostname()
+    if not can_be_asked:  # on Windows "signal 0" ends the process
+        return True
+    if not isinstance(number, int) or not 0 < number < 2**31:
+        return False
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # alive, of another user
+        return True
+    return True
+
+
+@contextmanager
+def claim(path: Path) -> Iterator[bool]:
+    """Hold a claim; yields whether the work is this caller's. Where claims cannot be written, all do all."""
+    mine = _take(path)
+    try:
+        yield mine is not False
+    finally:
+        if mine:
+            with suppress(OSError):  # the store was taken away, or made read-only, meanwhile
+                path.unlink(missing_ok=True)
+
+
+def _take(path: Path) -> bool | None:
+    """Return True for a claim of our own, False for another's, None where none can be made."""
+    holder = json.dumps({"host": socket.gethostname(), "pid": os.getpid()}).encode()
+    try:
+        make_private(path.parent)
+    except OSError:
+        return None
+    for attempt in range(2):
+        try:
+            descriptor = open_patiently(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        except FileExistsError:
+            if attempt or is_claimed(path):
+                return False
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:  # left behind in a store that is read-only by now
+                return None
+            continue
+        except OSError:
+            return None
+        with suppress(OSError):  # a full disk: the claim holds without a name
+            os.write(descriptor, holder)
+        os.close(descriptor)
+        return True
+    return False

@@ -1,0 +1,264 @@
+"""What was seen of each source file: its content hash, remembered by size, times, inode and a few of its bytes.
+
+The index only saves time. It is a file of 128-byte records that processes append to without waiting for each other; a
+record that is torn or damaged fails its own checksum and is passed over, and a lost one costs a reading of its source.
+Names are hashes of paths, because paths may contain names of people.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy.typing as npt
+import xxhash
+
+from monai_fusion.files import write_atomically
+from monai_fusion.fingerprint import content_hash
+from monai_fusion.store.opening import (
+    NO_LINK,
+    NotAFileError,
+    open_patiently,
+    open_regular,
+    read_fully,
+    require_regular,
+)
+from monai_fusion.store.stamps import NEVER, Stamp, probe_file, probe_of
+from monai_fusion.store.stored_chain import layout_folder, make_private
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "sources.bin"
+# Path, content, size, mtime_ns, ctime_ns, inode, probe and zeros; then their checksum. The zeros make 128 bytes of it:
+# a file grows page by page under a write, so that another process may see half of a record that crosses from one page
+# into the next, take it for a torn one, and misplace its own. A record of a power of two crosses none.
+_RECORD = struct.Struct("<16s16sQqqQQ48x")
+_CHECK = struct.Struct("<Q")
+RECORD_SIZE = _RECORD.size + _CHECK.size
+_CHUNK = RECORD_SIZE << 14
+# 1.7 million records, thousands of times a cohort: something else stands in the index's place.
+LARGEST_INDEX = RECORD_SIZE * (100 << 14)
+_warned: set[Path] = set()
+
+
+class Known(NamedTuple):
+    """What the index says of a file.
+
+    Attributes:
+        content: Its content hash, 32 hexadecimal digits.
+        fresh: Whether the file still has the stamp it had then.
+    """
+
+    content: str
+    fresh: bool
+
+
+class Reading(NamedTuple):
+    """A file that was read once.
+
+    Attributes:
+        buffer: Its bytes, [n] uint8.
+        content: Their hash, 32 hexadecimal digits.
+        stamp: What tells that the file is still this one.
+        settled: Whether any later change shows in the stamp; a file of this moment may still change unnoticed.
+    """
+
+    buffer: npt.NDArray[Any]
+    content: str
+    stamp: Stamp
+    settled: bool
+
+
+class SourceIndex:
+    """The index of one store.
+
+    Args:
+        folder: The store's folder.
+
+    Attributes:
+        path: The index's file.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.path = layout_folder(folder) / FILE_NAME
+        self._records: dict[bytes, bytes] = {}
+        self._read_up_to = 0
+        self._inode = 0
+        self._lock = threading.Lock()
+        self.refresh()
+
+    def __getstate__(self) -> dict[str, object]:
+        """Send worker processes the place, not the content: they only append."""
+        return {"path": self.path}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, _records={}, _read_up_to=0, _inode=0, _lock=threading.Lock())
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def refresh(self) -> None:
+        """Read what was appended since, by whichever process."""
+        with self._lock:
+            self._read_added()
+
+    def _read_added(self) -> None:
+        try:
+            with open_regular(self.path) as stream:
+                status = os.fstat(stream.fileno())
+                if status.st_size > LARGEST_INDEX:
+                    raise NotAFileError(0, f"{status.st_size} bytes, more than any index has")
+                if status.st_ino != self._inode or status.st_size < self._read_up_to:  # it was written again, or is new
+                    self._inode, self._read_up_to = status.st_ino, 0
+                stream.seek(self._read_up_to)
+                more = True
+                while more:
+                    added = read_fully(stream, _CHUNK).tobytes()
+                    self._take_in(added)
+                    more = len(added) == _CHUNK
+        except NotAFileError as error:
+            if self.path not in _warned:
+                _warned.add(self.path)
+                logger.warning("reading every recording: %s is no index of sources (%s)", self.path, error.strerror)
+        except OSError as error:
+            logger.debug("the index of sources was not read: %s", error)
+
+    def _take_in(self, added: bytes) -> None:
+        whole = len(added) - len(added) % RECORD_SIZE
+        for start in range(0, whole, RECORD_SIZE):
+            record = added[start : start + _RECORD.size]
+            (check,) = _CHECK.unpack_from(added, start + _RECORD.size)
+            if check == xxhash.xxh3_64_intdigest(record):
+                self._records[record[:16]] = record
+        self._read_up_to += whole
+
+    def forget(self) -> None:
+        """Free the memory; :meth:`refresh` reads it all again."""
+        with self._lock:
+            self._records, self._read_up_to = {}, 0
+
+    def look_up(self, source: str | os.PathLike[str]) -> Known | None:
+        """Return what is known of a file, without reading it; None if nothing is.
+
+        Raises:
+            OSError: There is no such file.
+        """
+        record = self._records.get(name_of(source))
+        stamp = Stamp.of(os.stat(source))  # noqa: PTH116 # a Path for each of 10,000 files costs more than the stat
+        if record is None:
+            return None
+        _, content, *seen, probe = _RECORD.unpack(record)
+        fresh = tuple(seen) == stamp and (stamp.shows_changes or _has_probe(source, probe))
+        return Known(content.hex(), fresh)
+
+    def remember(self, source: str | os.PathLike[str], reading: Reading) -> None:
+        """Append what was read of a file.
+
+        One so young that it may change unnoticed will be read again: its content is kept, to tell whether it changed,
+        but no stamp. A store that cannot be written stays without it.
+        """
+        name, content = name_of(source), bytes.fromhex(reading.content)
+        stamp = reading.stamp if reading.settled else NEVER
+        record = _RECORD.pack(name, content, *stamp, probe_of(reading.buffer))
+        with self._lock:
+            self._records[name] = record
+            try:
+                make_private(self.path.parent)
+                _append(self.path, _sealed(record))
+            except OSError as error:
+                logger.debug("the index of sources was not written: %s", error)
+
+    def compact(self, keep: Iterable[str]) -> None:
+        """Write the index again with one record a file, those of the given contents only.
+
+        Raises:
+            OSError: The disk is full or read-only; the index stays as it is.
+        """
+        wanted = {bytes.fromhex(content) for content in keep}
+        kept = [record for record in self._records.values() if record[16:32] in wanted]
+        write_atomically(
+            self.path,
+            b"".join(_sealed(record) for record in kept),
+            private=True,
+        )
+        self._records = {record[:16]: record for record in kept}
+        self._inode, self._read_up_to = 0, 0
+
+
+def contents_of(
+    sources: Iterable[str | os.PathLike[str]], folder: str | os.PathLike[str] | None = None
+) -> Iterator[str]:
+    """Yield the content hash of each file: the one that a store's index knows, or by reading it.
+
+    Args:
+        sources: The files.
+        folder: The store's folder; None reads all files.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    index = None if folder is None else SourceIndex(folder)
+    for source in sources:
+        known = None if index is None else index.look_up(source)
+        yield known.content if known is not None and known.fresh else content_hash(source)
+
+
+def name_of(source: str | os.PathLike[str]) -> bytes:
+    """Return the 16 bytes that stand for a path in the index."""
+    return xxhash.xxh3_128_digest(os.fsencode(os.path.abspath(source)))  # noqa: PTH100 # as above: speed
+
+
+def read_source(source: str | os.PathLike[str]) -> Reading:
+    """Read a file once.
+
+    Raises:
+        OSError: It cannot be read, or is no file.
+        BlockingIOError: It is being written while it is read.
+    """
+    for _ in range(3):
+        with open_regular(source, follow=True) as stream:
+            now = time.time_ns()
+            before = Stamp.of(os.fstat(stream.fileno()))
+            content = read_fully(stream, before.size)
+            after = Stamp.of(os.fstat(stream.fileno()))
+        if before == after and content.size == after.size:
+            return Reading(content, xxhash.xxh3_128_hexdigest(content.data), after, after.settled(now))
+    raise BlockingIOError(0, "the file is being written to")
+
+
+def _has_probe(source: str | os.PathLike[str], probe: int) -> bool:
+    try:
+        return probe_file(source) == probe
+    except OSError:
+        return False  # reading it will say what is wrong
+
+
+def _sealed(record: bytes) -> bytes:
+    return record + _CHECK.pack(xxhash.xxh3_64_intdigest(record))
+
+
+def _append(path: Path, record: bytes) -> None:
+    """Add a whole record in one write; a torn one before it is filled up, so that this one stands in its place.
+
+    What is no index is replaced, if it is a file or a pipe.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | NO_LINK
+    if path.is_fifo():
+        write_atomically(path, record, private=True)
+        return
+    descriptor = open_patiently(path, flags)
+    try:
+        size = require_regular(descriptor).st_size
+        torn = size % RECORD_SIZE
+        if size <= LARGEST_INDEX:
+            os.write(descriptor, (b"\0" * (RECORD_SIZE - torn) if torn else b"") + record)
+    finally:
+        os.close(descriptor)
+    if size > LARGEST_INDEX:
+        write_atomically(path, record, private=True)

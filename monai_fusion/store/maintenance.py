@@ -1,0 +1,267 @@
+"""Looking after a store: what is in it, whether it is sound, and making room.
+
+Only files that the store itself wrote are ever removed: they are told by their place, the form of their name and, for
+entries, nothing else that stands in the same folder is looked at or touched. Imports neither torch nor monai.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from monai_fusion.fingerprint import digest_of
+from monai_fusion.store.entries import DamagedEntryError, EntryKey, read_entry
+from monai_fusion.store.file_index import FILE_NAME, SourceIndex, read_source
+from monai_fusion.store.opening import NotAFileError, read_small
+from monai_fusion.store.stored_chain import LAYOUT, layout_folder
+
+logger = logging.getLogger(__name__)
+
+_CHAIN = re.compile(r"[0-9a-f]{16}")
+_ENTRY = re.compile(r"([0-9a-f]{32})\.npy")
+_LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.part|[0-9a-f]{32}\.claim")
+_LEFT_BEHIND_AFTER_S = 3600.0
+_LARGEST_JSON = 1 << 24
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of the store.
+
+    Attributes:
+        path: Where it is.
+        size: In bytes.
+        used: When it was last read, or written where the file system does not note that; seconds since 1970.
+    """
+
+    path: Path
+    size: int
+    used: float
+
+    @property
+    def content(self) -> str:
+        """The content hash of the source."""
+        return self.path.stem
+
+
+@dataclass(frozen=True)
+class ChainStatus:
+    """The entries of one chain of transforms.
+
+    Attributes:
+        name: The name of its folder.
+        description: What the chain is, in a line.
+        entries: Its entries.
+    """
+
+    name: str
+    description: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all entries."""
+        return sum(entry.size for entry in self.entries)
+
+
+@dataclass(frozen=True)
+class StoreStatus:
+    """What a store holds.
+
+    Attributes:
+        folder: Its folder.
+        chains: Its chains.
+        last_run: ``{"finished", "files", "reused"}`` of the last run that used it; empty if unknown.
+        other_layouts: Folders of other versions of the store, which this version neither reads nor touches.
+    """
+
+    folder: Path
+    chains: tuple[ChainStatus, ...]
+    last_run: dict[str, Any]
+    other_layouts: tuple[str, ...]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries of all chains."""
+        return tuple(entry for chain in self.chains for entry in chain.entries)
+
+
+@dataclass
+class Verification:
+    """What was found wrong; empty lists are good news.
+
+    Attributes:
+        checked: How many entries were read.
+        damaged: Entries whose checksum is wrong, or which are those of another file or chain, and why; they were
+            removed, if they are files, and will be prepared again.
+        sources: How many source files were read.
+        replaced: Sources whose bytes are others than size, times and inode say; the index knows now.
+        unreadable: Sources and entries that cannot be read; they stay.
+    """
+
+    checked: int = 0
+    damaged: dict[Path, str] = field(default_factory=dict)
+    sources: int = 0
+    replaced: list[Path] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was wrong."""
+        return not (self.damaged or self.replaced or self.unreadable)
+
+
+def status_of(folder: str | os.PathLike[str]) -> StoreStatus:
+    """Return what a store holds; a folder that is no store holds nothing."""
+    layout = layout_folder(folder)
+    last_run = _read_json(layout / "last_run.json")
+    others = [path.name for path in _listed(layout.parent) if re.fullmatch(r"v\d+", path.name) and path.name != LAYOUT]
+    return StoreStatus(layout.parent, tuple(_chains(layout)), last_run, tuple(sorted(others)))
+
+
+def verify(folder: str | os.PathLike[str], sources: Iterable[Path] = ()) -> Verification:
+    """Compare key and checksum of every entry, and hash sources again whatever their size and time say.
+
+    Args:
+        folder: The store's folder.
+        sources: Source files; the store does not know where they are.
+    """
+    found = Verification()
+    for entry in status_of(folder).entries:
+        found.checked += 1
+        try:
+            read_entry(entry.path, EntryKey(entry.content, entry.path.parent.name))
+        except FileNotFoundError:
+            continue  # somebody prunes the store meanwhile
+        except (DamagedEntryError, NotAFileError) as error:
+            found.damaged[entry.path] = getattr(error, "strerror", "") or str(error)
+            with suppress(OSError):
+                entry.path.unlink()
+        except OSError:
+            found.unreadable.append(entry.path)
+    index = SourceIndex(folder)
+    for source in sources:
+        found.sources += 1
+        try:
+            known = index.look_up(source)
+            reading = read_source(source)
+        except OSError:
+            found.unreadable.append(source)
+            continue
+        if known is not None and known.fresh and known.content != reading.content:
+            found.replaced.append(source)
+            index.remember(source, reading)
+    return found
+
+
+def choose_for_pruning(
+    status: StoreStatus, older_than_s: float | None = None, max_size: int | None = None
+) -> list[Entry]:
+    """Return the entries to remove: those not used for so long, then the least recently used beyond the size."""
+    by_use = sorted(status.entries, key=lambda entry: entry.used)
+    latest = time.time() - older_than_s if older_than_s is not None else float("-inf")
+    chosen = [entry for entry in by_use if entry.used < latest]
+    kept = by_use[len(chosen) :]
+    if max_size is not None:
+        size = sum(entry.size for entry in kept)
+        for entry in kept:
+            if size <= max_size:
+                break
+            chosen.append(entry)
+            size -= entry.size
+    return chosen
+
+
+def prune(status: StoreStatus, chosen: Iterable[Entry]) -> int:
+    """Remove entries, what killed processes left behind, and folders of chains that are empty then.
+
+    Returns:
+        How many entries were removed. One that another process has open stays on Windows.
+    """
+    removed = 0
+    for entry in chosen:
+        try:
+            entry.path.unlink()
+        except OSError:
+            continue
+        removed += 1
+    layout = layout_folder(status.folder)
+    for folder in [layout, *(layout / chain.name for chain in status.chains)]:
+        for path in _listed(folder):
+            # Others prune, fill and tidy up meanwhile: what is gone or in use by now is their affair.
+            with suppress(OSError):
+                if _LEFTOVER.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _LEFT_BEHIND_AFTER_S:
+                    path.unlink()
+    for chain in status.chains:
+        folder = layout / chain.name
+        if [path.name for path in _listed(folder)] == ["chain.json"]:
+            with suppress(OSError):
+                (folder / "chain.json").unlink()
+                folder.rmdir()
+    if (layout / FILE_NAME).is_file():
+        try:
+            SourceIndex(status.folder).compact(entry.content for chain in _chains(layout) for entry in chain.entries)
+        except OSError as error:
+            logger.debug("the index of sources was not tidied up: %s", error)
+    return removed
+
+
+def _chains(layout: Path) -> Iterator[ChainStatus]:
+    for folder in sorted(_listed(layout)):
+        if not _CHAIN.fullmatch(folder.name) or folder.is_symlink():
+            continue
+        entries = []
+        for path in _listed(folder):
+            if _ENTRY.fullmatch(path.name) and not path.is_symlink():
+                with suppress(OSError):  # removed meanwhile
+                    seen = path.lstat()
+                    entries.append(Entry(path, seen.st_size, max(seen.st_atime, seen.st_mtime)))
+        described = _read_json(folder / "chain.json")
+        if not digest_of(described).startswith(folder.name):
+            described = {}  # the description of another chain, or a damaged one
+        yield ChainStatus(folder.name, _describe(described), tuple(entries))
+
+
+def _describe(chain: dict[str, Any]) -> str:
+    """``LoadVolumed(orientation=RAS) > ... [numpy 2.4.6, ...]``; keys and switches that are off are left out."""
+    try:
+        parts = []
+        for transform in chain["transforms"]:
+            shown = [
+                f"{name}={_short(value)}"
+                for name, value in transform["parameters"].items()
+                if name not in ("keys", "allow_missing_keys") and not name.startswith("_") and value is not None
+            ]
+            parts.append(f"{transform['class'].rpartition('.')[2]}({', '.join(shown)})")
+        libraries = ", ".join(f"{name} {version}" for name, version in sorted(chain["libraries"].items()))
+        return f"{' > '.join(parts)} [{libraries}]"
+    except (KeyError, TypeError, AttributeError):
+        return "unknown"
+
+
+def _short(value: object) -> str:
+    text = "x".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        read = json.loads(read_small(path, _LARGEST_JSON))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}

@@ -1,0 +1,203 @@
+"""Preparing one file: read once, hashed, decoded from the very bytes that were hashed, and stored.
+
+The same function runs in threads of a bundle run, in processes of ``monai-fusion preprocess`` and on Dask workers.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from monai.transforms import Compose
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # has no types
+
+from monai_fusion.errors import InputError, Problem, input_error_behind
+from monai_fusion.store.claims import claim, claim_path
+from monai_fusion.store.file_index import SourceIndex, read_source
+from monai_fusion.store.opening import is_scarcity
+from monai_fusion.store.stored_chain import StoredChain
+from monai_fusion.transforms import StoreAsd
+from monai_fusion.transforms.files import FileContent
+from monai_fusion.transforms.standard_chain import is_standard, prepare_standard_volume
+from monai_fusion.transforms.storage_type import decode, encode
+
+logger = logging.getLogger(__name__)
+
+
+class Outcome(NamedTuple):
+    """What became of one file.
+
+    Attributes:
+        state: ``prepared``, ``reused`` (an entry was there), ``deferred`` (another process is at it) or ``refused``.
+        content: The content hash of the bytes that were read; empty if none were.
+        unstored: Why the result could not be stored; empty if it was.
+        problems: What is wrong with the file.
+        warned: What the transforms warned of.
+    """
+
+    state: Literal["prepared", "reused", "deferred", "refused"]
+    content: str = ""
+    unstored: str = ""
+    problems: tuple[Problem, ...] = ()
+    warned: tuple[str, ...] = ()
+
+
+@dataclass
+class PreparationChain:
+    """A chain of deterministic transforms for one kind of recording, and where its results are kept.
+
+    Args:
+        recording: The key of the recording, ``eeg`` or ``mri``.
+        transforms: From a path to a tensor.
+        folder: The store's folder; None for no store.
+    """
+
+    recording: str
+    transforms: Sequence[Any]
+    folder: str | None = None
+    stored: StoredChain | None = field(init=False, default=None)
+    index: SourceIndex | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.folder is not None:
+            self.stored = StoredChain(self.folder, self.transforms)
+            self.index = SourceIndex(self.folder)
+
+    @property
+    def reads_content(self) -> bool:
+        """Whether the transform that decodes the file takes its bytes."""
+        return bool(self.transforms) and bool(getattr(self.transforms[0], "decodes_content", False))
+
+    @property
+    def storage_type(self) -> str:
+        """The type in which results are stored."""
+        last = self.transforms[-1] if self.transforms else None
+        return last.dtype if isinstance(last, StoreAsd) else "float32"
+
+    def compute(self, item: Mapping[str, Any]) -> np.ndarray:
+        """Run the transforms on an item, fused where they are the standard chain, and return the recording's array."""
+        transforms = list(self.transforms)
+        rounding = transforms.pop() if transforms and type(transforms[-1]) is StoreAsd else None
+        prepared = None
+        try:
+            if is_standard(transforms, self.recording):
+                prepared = prepare_standard_volume(item[self.recording], *transforms)
+            if prepared is None:
+                prepared = Compose(transforms)(dict(item), threading=True)[self.recording]
+        except (InputError, RuntimeError) as error:  # MONAI wraps what a transform raises into RuntimeError
+            cause = input_error_behind(error)
+            if cause is None or all(problem.where for problem in cause.problems):
+                raise
+            # Behind the transform that read it, nobody knew the file's name any more.
+            name = str(item[self.recording])
+            raise InputError(replace(problem, where=problem.where or name) for problem in cause.problems) from error
+        if rounding is not None:
+            prepared = rounding({self.recording: prepared})[self.recording]
+        return np.ascontiguousarray(torch.as_tensor(prepared).numpy())
+
+    def load(self, content: str) -> np.ndarray | None:
+        """Return a stored result in memory of its own, or None if it is missing or damaged."""
+        assert self.stored is not None  # noqa: S101 # callers ask for stored results of a store only
+        stored = self.stored.read(content)
+        return stored if stored is None or self.storage_type == "float32" else decode(stored)
+
+    def read_and_compute(self, item: Mapping[str, Any]) -> tuple[np.ndarray, str]:
+        """Read, hash and compute a file whose entry is missing; store it if that is possible.
+
+        Returns:
+            The array and the content hash.
+
+        Raises:
+            InputError: The file is not what it should be.
+        """
+        read, content = self._read(item)
+        array = self._compute_and_check(read, content)
+        self._store(content, array)
+        return array, content
+
+    def prepare(self, item: Mapping[str, Any]) -> Outcome:
+        """Make sure that a file's result is stored, unless another process is at it."""
+        assert self.stored is not None and self.index is not None  # noqa: S101 # as above
+        with claim(claim_path(self.stored.folder, item[self.recording])) as mine:
+            if not mine:
+                return Outcome("deferred")
+            try:
+                if content := self._made_meanwhile(item):
+                    return Outcome("reused", content)
+                read, content = self._read(item)
+                if self.stored.state(content) == "sound":
+                    return Outcome("reused", content)
+                return Outcome("prepared", content, self._store(content, self._compute_and_check(read, content)))
+            except (InputError, RuntimeError) as error:
+                cause = input_error_behind(error)
+                if cause is None:
+                    raise
+                return Outcome("refused", problems=cause.problems)
+
+    def _made_meanwhile(self, item: Mapping[str, Any]) -> str:
+        """Return the content hash of a file that another process has prepared since the filling began; else nothing."""
+        assert self.stored is not None and self.index is not None  # noqa: S101 # as above
+        self.index.refresh()
+        try:
+            known = self.index.look_up(item[self.recording])
+        except OSError:
+            return ""  # reading it will say what is wrong
+        return known.content if known and known.fresh and self.stored.state(known.content) == "sound" else ""
+
+    def _read(self, item: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+        """Return the item with the file's content instead of its path, as far as the chain takes it, and its hash."""
+        source = item[self.recording]
+        try:
+            reading = read_source(source)
+        except OSError as error:
+            advice = "close some, or allow more: ulimit -n 4096" if is_scarcity(error) else ""
+            problem = Problem(str(source), self.recording, error.strerror or str(error), "a readable file", advice)
+            raise InputError(problem) from error
+        if self.index is not None:
+            self.index.remember(source, reading)
+        file = FileContent(Path(source), reading.buffer) if self.reads_content else source
+        return {**item, self.recording: file}, reading.content
+
+    def _compute_and_check(self, read: Mapping[str, Any], content: str) -> np.ndarray:
+        array = self.compute(read)
+        if not self.reads_content and read_source(read[self.recording]).content != content:
+            # The transform read the file for itself: what it saw may not be what was hashed.
+            name = Path(read[self.recording]).name
+            raise InputError(Problem(name, self.recording, "the file changed while it was being read"))
+        return array
+
+    def _store(self, content: str, array: np.ndarray) -> str:
+        """Return why the result could not be stored; empty if it could."""
+        if self.stored is None:
+            return ""
+        try:
+            self.stored.write(content, encode(array, self.storage_type) if array.dtype == np.float32 else array)
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
+
+
+# A worker process is sent the chain with each file, but reads the index only once, and then what is added to it.
+_indices: dict[Path, SourceIndex] = {}
+
+
+def prepare_in_process(chain: PreparationChain, number: int, item: Mapping[str, Any]) -> tuple[int, Outcome]:
+    """`PreparationChain.prepare` in a worker process: one thread of arithmetic, as there is a worker for each core."""
+    torch.set_num_threads(1)
+    if chain.index is not None:
+        chain.index = _indices.setdefault(chain.index.path, chain.index)
+    with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        outcome = chain.prepare(item)
+    return number, outcome._replace(warned=tuple(str(warning.message) for warning in caught))
+
+
+def prepare_in_thread(chain: PreparationChain, number: int, item: Mapping[str, Any]) -> tuple[int, Outcome]:
+    """`PreparationChain.prepare` in a thread; what it warns of is shown as usual."""
+    return number, chain.prepare(item)

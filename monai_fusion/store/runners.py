@@ -1,0 +1,186 @@
+"""Where files are prepared: in threads of this process, in processes of this machine, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import time
+import warnings
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing, contextmanager
+from importlib import import_module
+from typing import Any, Literal, Protocol
+
+import torch
+from joblib import Parallel, delayed, parallel_config  # type: ignore[import-untyped] # joblib has no types
+from joblib import parallel as joblib_parallel
+from joblib.externals.loky.backend import resource_tracker  # type: ignore[import-untyped] # as above
+from joblib.externals.loky.process_executor import TerminatedWorkerError  # type: ignore[import-untyped] # as above
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # nor has threadpoolctl
+
+from monai_fusion import stopping
+from monai_fusion.cores import usable_cores
+from monai_fusion.errors import InputError, Problem, RunFailed
+from monai_fusion.store.preparing import Outcome, PreparationChain, prepare_in_process, prepare_in_thread
+
+logger = logging.getLogger(__name__)
+
+# How long a signal to all processes may reach this one after it has ended another.
+_PATIENCE_S = 1.0
+# What joblib says of a run that is ended early; by filter, as `catch_warnings` would be felt by all threads.
+warnings.filterwarnings("ignore", ".*tasks which were still being processed by the workers have been cancelled")
+warnings.filterwarnings("ignore", ".*tasks have been successfully executed  but not used")
+
+Numbered = tuple[int, Mapping[str, Any]]
+
+
+class Runner(Protocol):
+    """Prepares files, several at a time."""
+
+    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
+        """Prepare numbered items; yields each number with its outcome as it is done, in any order."""
+        ...
+
+
+class Threads:
+    """Threads of this process: nothing has to be started, and what takes time here releases Python's lock.
+
+    Args:
+        workers: How many; None for one a core.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or usable_cores()
+
+    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
+        """See `Runner`."""
+        with _one_thread_each(), ThreadPoolExecutor(min(self.workers, len(items)), "preparing") as threads:
+            futures = [threads.submit(prepare_in_thread, chain, number, item) for number, item in items]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            finally:
+                # Of a run that ends early: what is begun is brought to its end, so that nothing is left half-written.
+                threads.shutdown(cancel_futures=True)
+
+
+class Processes:
+    """Processes of this machine, which import the libraries first (seconds): for hundreds of files, or slow transforms.
+
+    Args:
+        workers: How many; None for one a core.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or usable_cores()
+
+    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
+        """See `Runner`."""
+        if not _has_semaphores():
+            logger.warning("preparing in threads: this system gives no semaphores to processes (is /dev/shm writable?)")
+            yield from Threads(self.workers).run(chain, items)
+            return
+        with stopping.deaf_to_hangup():  # as it is to Ctrl-C: it cleans up after the others
+            resource_tracker.ensure_running()
+        with parallel_config("loky", inner_max_num_threads=1), _deaths_named():
+            parallel = Parallel(n_jobs=min(self.workers, len(items)), backend="loky", return_as="generator_unordered")
+            with closing(parallel(delayed(prepare_in_process)(chain, number, item) for number, item in items)) as done:
+                yield from done
+
+
+class DaskCluster:
+    """The workers of a running Dask cluster, which see the recordings and the store under the same paths.
+
+    Args:
+        scheduler: Address of the scheduler, ``tcp://host:8786``.
+        timeout: Seconds to wait for it.
+    """
+
+    def __init__(self, scheduler: str, timeout: float = 15.0) -> None:
+        try:
+            distributed: Any = import_module("distributed")
+        except ImportError as error:
+            raise InputError(
+                Problem("--backend dask", seen="not installed", advice="pip install distributed")
+            ) from error
+        try:
+            self._client = distributed.Client(scheduler, timeout=timeout, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            wanted = "the address of a running Dask scheduler, such as tcp://host:8786"
+            raise InputError(Problem("--scheduler", seen=f"{scheduler!r} does not answer", wanted=wanted)) from error
+        self._as_completed = distributed.as_completed
+        self.workers = len(self._client.scheduler_info(n_workers=-1)["workers"])
+
+    def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
+        """See `Runner`."""
+        numbers, contents = zip(*items, strict=True)
+        futures = self._client.map(prepare_in_process, [chain] * len(items), numbers, contents, pure=False)
+        try:
+            for _, result in self._as_completed(futures, loop=self._client.loop, with_results=True):
+                yield result
+        finally:
+            self._client.cancel(futures)
+
+    def close(self) -> None:
+        """Leave the cluster; it goes on running."""
+        self._client.close()
+
+
+def make_runner(
+    backend: Literal["threads", "processes", "dask"], workers: int | None = None, scheduler: str | None = None
+) -> Threads | Processes | DaskCluster:
+    """Return the runner that a command line asks for.
+
+    Raises:
+        InputError: There is no such backend, or its cluster does not answer.
+    """
+    if backend not in ("threads", "processes", "dask"):
+        raise InputError(Problem("--backend", seen=repr(backend), wanted="processes, threads or dask"))
+    if (scheduler is None) == (backend == "dask"):
+        wanted = "--backend dask and --scheduler ADDRESS together, or neither"
+        raise InputError(
+            Problem("--scheduler", seen="not given" if scheduler is None else repr(scheduler), wanted=wanted)
+        )
+    if scheduler is not None:
+        return DaskCluster(scheduler)
+    return Threads(workers) if backend == "threads" else Processes(workers)
+
+
+def _has_semaphores() -> bool:
+    """Whether processes can be started; without, joblib falls back to threads, and fails on its own options then."""
+    if joblib_parallel.mp is None:  # it tried when it was imported
+        return False
+    try:
+        multiprocessing.get_context("spawn").Semaphore()
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+@contextmanager
+def _deaths_named() -> Iterator[None]:
+    """Say plainly that a process which prepares files was ended from outside.
+
+    Raises:
+        RunFailed: It was ended alone.
+        StopAsked: The signal was for all processes: it arrives here, too.
+    """
+    try:
+        yield
+    except TerminatedWorkerError as error:
+        time.sleep(_PATIENCE_S)
+        advice = "memory may have run out: fewer --workers need less; what was prepared before stays"
+        raise RunFailed("a process that prepares files was killed from outside", advice) from error
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let the arithmetic of a thread stay in it: one pool of threads inside another only gets in its own way."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,87 @@
+"""How values and names are put into messages: quoted, listed, and beside a misspelt name the one likely meant."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+from collections.abc import Iterable, Sequence
+
+from monai_fusion.spelling import cleaned, nfc
+
+QUOTED_AT_MOST = 60
+NAMED_AT_MOST = 8
+_NAMED_OF_MANY = 5
+
+
+def quoted(value: object) -> str:
+    """A value as it stands in the JSON file, cut to a readable length: ``"male"``, ``10002``, ``null``."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= QUOTED_AT_MOST else f"{text[: QUOTED_AT_MOST - 4]} ..."
+
+
+def shortened(text: str, at_most: int = 160) -> str:
+    """A long path with its middle left out: beginning and end say where it is."""
+    half = (at_most - 5) // 2
+    return text if len(text) <= at_most else f"{text[:half]} ... {text[-half:]}"
+
+
+def one_of(names: Sequence[str]) -> str:
+    """``"M" or "F"``; ``"a", "b" or "c"``; of many names the first: ``"a", "b", "c", "d", "e" or one of 95 more``."""
+    if len(names) > NAMED_AT_MOST:
+        shown = ", ".join(quoted(name) for name in names[:_NAMED_OF_MANY])
+        return f"{shown} or one of {len(names) - _NAMED_OF_MANY} more"
+    *first, last = [quoted(name) for name in names]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def a_few(names: Iterable[str], at_most: int = 3) -> str:
+    """``sub-01, sub-02, sub-03 and 17 more``."""
+    every = list(names)
+    shown = ", ".join(every[:at_most])
+    return f"{shown} and {len(every) - at_most} more" if len(every) > at_most else shown
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 participant``, ``2 participants``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def nearest(word: str, candidates: Iterable[str]) -> str | None:
+    """The candidate likely meant by ``word``: same but for case, one that begins so, a similar one, or ``None``."""
+    folded = {nfc(candidate).casefold(): candidate for candidate in candidates}
+    key = nfc(cleaned(word)).casefold()
+    if not key:
+        return None
+    if key in folded:
+        return folded[key]
+    beginnings = [name for name in folded if name.startswith(key) or key.startswith(name)]
+    if len(beginnings) == 1:
+        return folded[beginnings[0]]
+    similar = difflib.get_close_matches(key, folded, n=1, cutoff=0.6)
+    return folded[similar[0]] if similar else None
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """``did you mean "label"?``, or nothing where no candidate is near."""
+    meant = nearest(word, candidates)
+    return f"did you mean {quoted(meant)}?" if meant is not None else ""
+
+
+@functools.lru_cache(maxsize=1024)  # the rows of a datalist have the same fields
+def misspelt(word: str, names: tuple[str, ...]) -> str | None:
+    """The one of ``names`` that ``word`` is a misspelling of, judged more strictly than `nearest`.
+
+    It decides whether a field that is allowed to be there is refused: ``lable`` and ``egg`` are, ``age`` and
+    ``include`` are not.
+    """
+    key = word.casefold()
+    for name in names:
+        # Two of three letters in order make 0.67 of a short name; that would be far too little of a long one.
+        similar_enough = 0.66 if len(name) <= 3 else 0.8
+        if difflib.SequenceMatcher(None, key, name).ratio() >= similar_enough:
+            return name
+    return None

@@ -1,0 +1,132 @@
+"""``calibration.json``: written when an epoch is kept, read by evaluation and inference."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monai_fusion.errors import InputError
+from monai_fusion.metrics import CalibrationWriter, Prediction, fit_calibration, load_calibration
+from monai_fusion.metrics.calibration_file import fitted_file, read_calibration
+from monai_fusion.run_folder import CALIBRATION_FILE
+
+TRAINING = [0] * 30 + [1] * 10
+
+
+def validation(number: int = 40) -> list[Prediction]:
+    generator = np.random.default_rng(0)
+    labels = [place % 4 // 3 for place in range(number)]
+    positive = 1 / (1 + np.exp(-(3 * (np.array(labels) - 0.5) + 2 * generator.normal(size=number))))
+    return [
+        Prediction(f"sub-{place:02d}", label, (1 - share, float(share)), 0.5, 2)
+        for place, (label, share) in enumerate(zip(labels, positive, strict=True))
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    writer = CalibrationWriter(tmp_path, ["M", "F"], TRAINING, balanced=True)
+    writer(validation()[:3])
+    writer(validation())  # a later validation replaces the one before
+    writer.write()
+    return tmp_path
+
+
+def fitted(wanted: tuple[float, float] = (0.75, 0.25), operating_point: object = "youden") -> object:
+    rows = validation()
+    probabilities = np.array([row.probabilities for row in rows])
+    labels = np.array([row.label for row in rows])
+    return fit_calibration(probabilities, labels, (0.5, 0.5), wanted, operating_point)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("network_prior", [0.0, 0.0]),
+        ("network_prior", [0.9, 0.9]),
+        ("target_prior", "$x"),
+        ("temperature", "inf"),
+        ("temperature", 0),
+        ("predictions", [{"label": 0, "probabilities": [2.0, -1.0]}]),
+        ("predictions", [{"label": 5, "probabilities": [0.5, 0.5]}]),
+        ("classes", 3),
+    ],
+)
+def test_values_that_no_training_writes_are_refused_in_a_line(tmp_path: Path, name: str, value: object) -> None:
+    content = fitted_file(["M", "F"], [7, 5], [0.5, 0.5], [], "validation").model_dump(mode="json")
+    (tmp_path / "calibration.json").write_text(json.dumps(content), encoding="utf-8")
+    load_calibration(tmp_path, ["M", "F"])
+    (tmp_path / "calibration.json").write_text(json.dumps(content | {name: value}), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_calibration(tmp_path, ["M", "F"])
+    assert "\n" not in str(caught.value)
+
+
+def test_it_reads_back_as_what_was_fitted(folder: Path) -> None:
+    assert load_calibration(folder, ["M", "F"]) == fitted()
+
+
+def test_the_file_says_the_result_of_the_default_options(folder: Path) -> None:
+    content = json.loads((folder / CALIBRATION_FILE).read_text(encoding="utf-8"))
+    expected = load_calibration(folder, ["M", "F"])
+    assert expected is not None
+    assert (content["temperature"], content["threshold"]) == (expected.temperature, expected.threshold)
+    assert content["temperature"] != 1.0 and content["training_counts"] == [30, 10]
+    assert (content["network_prior"], content["target_prior"]) == ([0.5, 0.5], [0.75, 0.25])
+    assert len(content["predictions"]) == 40 and content["fitted_on"] == "validation"
+    assert "sub-" not in json.dumps(content)  # a model is passed on; whom it was calibrated on is nobody's business
+
+
+def test_another_prior_or_operating_point_is_fitted_without_the_network(folder: Path) -> None:
+    assert load_calibration(folder, ["M", "F"], target_prior=[0.5, 0.5]) == fitted((0.5, 0.5))
+    assert load_calibration(folder, ["M", "F"], operating_point="sensitivity 0.9") == fitted(
+        operating_point="sensitivity 0.9"
+    )
+
+
+def test_a_network_trained_without_balance_learned_the_shares_of_its_cohort(tmp_path: Path) -> None:
+    for balanced, weights, expected in (
+        (False, None, [0.75, 0.25]),
+        (False, [1.0, 3.0], [0.5, 0.5]),
+        (True, None, [0.5, 0.5]),
+    ):
+        CalibrationWriter(tmp_path, ["M", "F"], TRAINING, balanced, weights).write()
+        assert read_calibration(tmp_path).network_prior == expected
+
+
+def test_no_calibration_is_wanted_or_nothing_else_with_it(folder: Path) -> None:
+    assert load_calibration(folder, ["M", "F"], calibrate=False) is None
+    with pytest.raises(InputError) as caught:
+        load_calibration(folder, ["M", "F"], calibrate=False, target_prior=[0.5, 0.5], operating_point="youden")
+    assert [problem.where for problem in caught.value.problems] == ["--target_prior", "--operating_point"]
+
+
+def test_a_diverged_validation_is_stored_and_read_without_a_fit(tmp_path: Path) -> None:
+    writer = CalibrationWriter(tmp_path, ["M", "F"], TRAINING, balanced=True)
+    writer([Prediction(f"s{place}", place % 2, (float("nan"),) * 2, 0.5, 1) for place in range(40)])
+    writer.write()
+    found = load_calibration(tmp_path, ["M", "F"])
+    assert found is not None and found.temperature == 1.0 and "not numbers" in found.notes[0]
+
+
+def message(folder: Path, classes: list[str]) -> str:
+    with pytest.raises(InputError) as caught:
+        load_calibration(folder, classes)
+    return str(caught.value)
+
+
+def test_a_missing_damaged_or_foreign_file_is_refused(folder: Path, tmp_path: Path) -> None:
+    advice = "give --calibrate false, or train again"
+    path = folder / CALIBRATION_FILE
+    assert message(folder, ["F", "M"]) == f"{path} classes: ['M', 'F'], expected ['F', 'M']: {advice}"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for name, value in (("temperature", -1), ("predictions", "many"), ("more", 1)):
+        path.write_text(json.dumps(content | {name: value}))
+        assert message(folder, ["M", "F"]).startswith(f"{path} {name}: ")
+    path.write_text(json.dumps(content | {"network_prior": [1.0]}))
+    assert message(folder, ["M", "F"]) == f"{path}: does not fit 2 classes: {advice}"
+    path.write_bytes(b"{")
+    assert message(folder, ["M", "F"]).startswith(f"{path}: ")
+    path.unlink()
+    assert message(folder, ["M", "F"]) == f"{folder}: no {CALIBRATION_FILE}: {advice}"

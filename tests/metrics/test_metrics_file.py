@@ -1,0 +1,346 @@
+"""``metrics.json``: what it holds, and that it is what its schema and its page say, for odd cohorts too."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from sklearn.metrics import classification_report, roc_auc_score
+
+from monai_fusion.errors import InputError
+from monai_fusion.evaluation import ResultWriter
+from monai_fusion.metrics import Prediction, Settings, fit_calibration, report_text, summarize
+from monai_fusion.metrics.intervals import wilson
+from monai_fusion.metrics.metrics_file import Metrics, metrics_schema_text
+
+DOCS = Path(__file__).parents[2] / "docs"
+GENERATOR = np.random.default_rng(3)
+LABELS = np.array([0] * 7 + [1] * 3)
+PROBABILITIES = GENERATOR.dirichlet([1.0, 1.0], size=10)
+QUICK = Settings(datalist="Köln", section="test", draws=200)
+
+
+def predictions_of(
+    probabilities: np.ndarray | list[list[float]], labels: np.ndarray | list[Any], **more: Any
+) -> list[Prediction]:
+    return [
+        Prediction(f"sub-{place:02d}", None if label is None else int(label), tuple(map(float, row)), 0.5, 2, **more)
+        for place, (row, label) in enumerate(zip(probabilities, labels, strict=True))
+    ]
+
+
+def cohort(number: int = 48, classes: int = 2, seed: int = 0) -> list[Prediction]:
+    """People with everything that an evaluation may know of them."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for place in range(number):
+        label = place % classes
+        values = [generator.dirichlet(np.ones(classes) + 2 * np.eye(classes)[label]).tolist() for _ in range(5)]
+        rows.append(
+            Prediction(
+                f"sub-{place:02d}",
+                label,
+                tuple(values[0]),
+                float(generator.random()),
+                4,
+                without_eeg=tuple(values[1]),
+                without_mri=tuple(values[2]),
+                by_condition={"EC": tuple(values[3]), "EO": tuple(values[4])},
+                fields={"age": ["20-25", "60-65"][place % 3 // 2], "site": "Leipzig", "fold": place // 2 % 4},
+            )
+        )
+    return rows
+
+
+def some_lacking(rows: list[Prediction]) -> list[Prediction]:
+    """The same people, of whom every third lacks the MRI and every third the EEG."""
+    others: list[dict[str, Any]] = [{}, {"recordings": "eeg", "gate": 1.0}, {"recordings": "mri", "gate": 0.0}]
+    return [replace(row, **others[place % 3]) for place, row in enumerate(rows)]
+
+
+def calibration_of(rows: list[Prediction]) -> Any:
+    probabilities = np.array([row.probabilities for row in rows])
+    prior = (1 / probabilities.shape[1],) * probabilities.shape[1]
+    return fit_calibration(probabilities, np.array([row.label for row in rows]), prior, prior)
+
+
+def test_the_summary_agrees_with_scikit_learn_and_the_majority() -> None:
+    found = summarize(predictions_of(PROBABILITIES, LABELS), ["M", "F"], settings=QUICK)
+    said = PROBABILITIES.argmax(axis=1)
+    assert found.classification_report == classification_report(
+        LABELS, said, target_names=["M", "F"], output_dict=True, zero_division=0.0
+    )
+    counts = [[int(((true == LABELS) & (said == other)).sum()) for other in (0, 1)] for true in (0, 1)]
+    assert found.confusion_matrix == counts
+    assert found.participants == 10 and found.majority_class == "M" and found.positive_class == "F"
+    scores = found.scores
+    assert scores.auroc.value == pytest.approx(roc_auc_score(LABELS, PROBABILITIES[:, 1]))
+    assert scores.accuracy.value == pytest.approx((said == LABELS).mean())
+    assert scores.sensitivity is not None and scores.specificity is not None
+    assert scores.sensitivity.value == pytest.approx(counts[1][1] / 3)
+    interval = wilson(counts[0][0], 7)
+    assert scores.specificity.interval == (interval.low, interval.high) and scores.specificity.method == "wilson"
+    women = found.per_class[1]
+    assert (women.participants, women.said) == (3, counts[0][1] + counts[1][1])
+    assert women.precision.value == pytest.approx(counts[1][1] / women.said)
+
+
+def test_baselines_are_what_always_saying_the_majority_scores() -> None:
+    """Computed once more from predictions that do say it."""
+    found = summarize(predictions_of(PROBABILITIES, LABELS), ["M", "F"], settings=QUICK).scores
+    always = summarize(predictions_of([[0.7, 0.3]] * 10, LABELS), ["M", "F"], settings=QUICK).scores
+    for name in ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1", "mcc", "auroc", "auprc"):
+        # 0.7 and 0.3 are the shares of the classes, so Brier score and cross-entropy are these baselines as well.
+        assert getattr(found, name).baseline == pytest.approx(getattr(always, name).value), name
+    assert found.brier.baseline == pytest.approx(always.brier.value)
+    assert found.cross_entropy.baseline == pytest.approx(always.cross_entropy.value)
+    three = cohort(30, classes=3)[:26]  # 9 + 9 + 8
+    shares = [[9 / 26, 9 / 26, 8 / 26]] * 26
+    found = summarize(three, ["a", "b", "c"], settings=QUICK).scores
+    always = summarize(predictions_of(shares, [row.label for row in three]), ["a", "b", "c"], settings=QUICK).scores
+    for name in ("accuracy", "balanced_accuracy", "mcc", "auroc", "auprc", "brier", "cross_entropy"):
+        assert getattr(found, name).baseline == pytest.approx(getattr(always, name).value), name
+
+
+def test_more_than_two_classes() -> None:
+    rows = cohort(48, classes=3)
+    found = summarize(rows, ["a", "b", "c"], settings=QUICK)
+    probabilities, labels = np.array([row.probabilities for row in rows]), np.array([row.label for row in rows])
+    assert found.scores.auroc.value == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))
+    assert found.scores.auroc.interval is not None and found.scores.auroc.method == "bca"
+    assert found.scores.sensitivity is None and found.positive_class is None
+    assert [each.class_name for each in found.per_class] == ["a", "b", "c"]
+    assert found.calibration.threshold is None
+    assert np.sum(found.confusion_matrix) == 48
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_missing_class_is_said(label: int) -> None:
+    found = summarize(predictions_of([[0.6, 0.4], [0.3, 0.7], [0.8, 0.2]], [label] * 3), ["M", "F"], settings=QUICK)
+    absent = ["F", "M"][label]
+    assert found.scores.auroc.value is None and found.scores.auroc.note == f"nobody is {absent}"
+    assert found.headline[0] == f"AUROC not defined: nobody is {absent}"
+    assert found.scores.balanced_accuracy.note == f"over {'MF'[label]} only: nobody is {absent}"
+    assert found.warnings[0] == f"nobody is {absent}: what needs every class is not given"
+    assert found.permutation.tests[0].auroc is None
+    undefined = found.scores.specificity if label else found.scores.sensitivity
+    assert undefined is not None and undefined.value is None and undefined.note == f"nobody is {absent}"
+    assert found.scores.accuracy.interval is not None
+
+
+def test_a_missing_class_of_three_leaves_the_others_their_scores() -> None:
+    rows = cohort(30, classes=3)
+    found = summarize([row for row in rows if row.label != 2], ["a", "b", "c"], settings=QUICK)
+    assert found.scores.auroc.value is None and found.scores.auroc.note == "nobody is c"
+    assert found.per_class[0].auroc.value is not None and found.per_class[2].auroc.value is None
+    assert found.scores.balanced_accuracy.value is not None
+
+
+def test_one_participant() -> None:
+    found = summarize(predictions_of([[0.9, 0.1]], [0]), ["M", "F"], settings=QUICK)
+    assert found.scores.accuracy.value == 1.0
+    assert found.scores.accuracy.interval == pytest.approx((0.2065, 1.0), abs=1e-3)
+    assert found.scores.brier.interval is None and found.scores.brier.note == "no interval: M has one participant"
+    assert found.gate.overall.sd is None and found.modalities is None
+
+
+def test_a_perfect_result_of_few_is_not_given_as_certain() -> None:
+    found = summarize(predictions_of([[0.9, 0.1]] * 8 + [[0.1, 0.9]] * 4, [0] * 8 + [1] * 4), ["M", "F"])
+    auroc, balanced = found.scores.auroc, found.scores.balanced_accuracy
+    assert auroc.value == 1.0 and auroc.method == "newcombe" and auroc.interval is not None
+    assert 0.6 < auroc.interval[0] < 0.75 and auroc.interval[1] == 1.0
+    assert balanced.method == "wilson, combined" and balanced.interval is not None and balanced.interval[0] < 0.8
+    assert found.scores.mcc.note == "no interval: however participants are drawn, it is the same"
+    assert found.warnings[0] == ("fewer than 10 participants in a class (8 M, 4 F): intervals are wide, and rough")
+
+
+def test_the_same_probability_for_everybody_is_chance() -> None:
+    found = summarize(predictions_of([[0.5, 0.5]] * 20, [0, 1] * 10), ["M", "F"], settings=QUICK)
+    assert found.scores.auroc.value == 0.5 and found.permutation.tests[0].auroc == 1.0
+    assert found.scores.auroc.interval is not None
+    assert "accuracy 0.500 is no better than always saying M (0.500)" in found.warnings
+
+
+def test_strata_folds_and_conditions_have_results_with_their_numbers() -> None:
+    rows = cohort()
+    found = summarize(rows, ["M", "F"], settings=QUICK)
+    young = [row for row in rows if row.fields["age"] == "20-25"]
+    stratum = found.strata[0]
+    assert (stratum.field, stratum.category, stratum.participants) == ("age", "20-25", len(young))
+    labels, positive = [row.label for row in young], [row.probabilities[1] for row in young]
+    assert stratum.auroc.value == pytest.approx(roc_auc_score(labels, positive))
+    assert [each.category for each in found.strata if each.field == "fold"] == ["0", "1", "2", "3"]
+    assert [each.field for each in found.strata_left_out] == ["site"]
+    assert [test.within for test in found.permutation.tests] == [["fold"], ["fold", "age"]]
+    assert [each.condition for each in found.conditions] == ["EC", "EO"]
+    closed = [row.by_condition["EC"][1] for row in rows]
+    assert found.conditions[0].auroc.value == pytest.approx(roc_auc_score([row.label for row in rows], closed))
+
+
+def test_the_strata_are_those_of_predictions_csv_also_beside_people_without_a_label(tmp_path: Path) -> None:
+    """The unlabelled are older: ranges of the age are made over all who are predicted."""
+    rows = [
+        Prediction(f"s{place:02d}", place % 2 if place < 20 else None, (0.4, 0.6), 0.5, 1, fields={"age": 20 + place})
+        for place in range(40)
+    ]
+    ResultWriter(tmp_path, ["M", "F"])(rows)
+    found = Metrics.model_validate_json((tmp_path / "metrics.json").read_bytes())
+    assert [(each.category, each.participants) for each in found.strata] == [("20 to 29", 10), ("30 to 39", 10)]
+    table = (tmp_path / "predictions.csv").read_text(encoding="utf-8")
+    assert table.count(",20 to 29") == table.count(",50 to 59") == 10
+
+
+def test_a_field_that_goes_with_the_class_is_warned_of() -> None:
+    rows = [
+        Prediction(f"s{place}", place % 2, (0.5, 0.5), 0.5, 1, fields={"age": "old" if place % 2 else "young"})
+        for place in range(20)
+    ]
+    warning = "age goes with the class: only 0 of 20 participants share their age with somebody of another class"
+    assert any(each.startswith(warning) for each in summarize(rows, ["M", "F"], settings=QUICK).warnings)
+
+
+def test_a_collapsed_gate_and_a_useless_modality_are_warned_of() -> None:
+    rows = [
+        Prediction(f"s{place}", place % 2, (0.4, 0.6), 0.01, 1, without_eeg=(0.41, 0.59), without_mri=(0.6, 0.4))
+        for place in range(20)
+    ]
+    warnings = summarize(rows, ["M", "F"], settings=QUICK).warnings
+    assert "the gate has collapsed: for all participants it is below 0.05: the MRI alone passes it" in warnings
+    assert any(each.startswith("the EEG contributes nothing: ") for each in warnings)
+    assert not any(each.startswith("the MRI contributes nothing") for each in warnings)
+
+
+def test_calibration_is_described_before_and_after() -> None:
+    rows = cohort()
+    calibration = calibration_of(rows)
+    found = summarize(calibration.apply(rows), ["M", "F"], calibration, QUICK).calibration
+    before = summarize(rows, ["M", "F"], settings=QUICK)
+    assert not before.calibration.applied and before.calibration.after is None
+    assert found.applied and found.before == before.calibration.before
+    assert (found.fitted_on, found.fitted_participants) == ("validation", 48)
+    assert found.after is not None and found.after.cross_entropy < found.before.cross_entropy
+    assert sum(each.participants for each in found.after.reliability) == 48
+    mean = sum(each.participants * abs(each.accuracy - each.confidence) for each in found.after.reliability) / 48
+    assert found.after.ece == pytest.approx(mean)
+
+
+@pytest.mark.parametrize(
+    ("section", "words"), [("training", "learned from these"), ("validation", "chose the epoch and the calibration")]
+)
+def test_other_parts_than_the_test_are_warned_of(section: str, words: str) -> None:
+    found = summarize(cohort(), ["M", "F"], settings=Settings(section=section, draws=50)).warnings
+    assert any(words in each for each in found)
+
+
+def test_participants_without_a_label_are_not_scored() -> None:
+    found = summarize(predictions_of([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9]], [0, None, 1]), ["M", "F"], settings=QUICK)
+    assert (found.participants, found.unlabelled) == (2, 1) and found.scores.accuracy.value == 1.0
+    with pytest.raises(ValueError, match="no participant has a label"):
+        summarize(predictions_of([[0.9, 0.1]], [None]), ["M", "F"])
+
+
+def test_a_participant_predicted_twice_is_refused() -> None:
+    once = predictions_of([[0.9, 0.1]], [0])
+    with pytest.raises(ValueError, match="twice"):
+        summarize(once + once, ["M", "F"])
+
+
+def test_probabilities_that_are_not_numbers_are_an_error_that_names_the_participants(tmp_path: Path) -> None:
+    rows = predictions_of([[0.5, 0.5], [np.nan, np.nan], [0.5, 0.5]], [0, 1, 1])
+    with pytest.raises(InputError) as caught:
+        ResultWriter(tmp_path / "out", ["M", "F"])(rows)
+    assert str(caught.value) == (
+        "sub-01 probabilities: not a number, expected 0 to 1: look at their recordings: "
+        "monai-fusion datalist check --deep"
+    )
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(
+        InputError, match=r"sub-00, sub-01, sub-02, sub-03, sub-04 and 3 more .*the network has diverged"
+    ):
+        ResultWriter(tmp_path / "out", ["M", "F"])(predictions_of([[np.nan, np.nan]] * 8, [0] * 8))
+
+
+def test_the_report_names_the_classes_and_lines_the_matrix_up() -> None:
+    predictions = predictions_of([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]], [0, 0, 1, 1])
+    lines = report_text(predictions, ["young", "Ältere (60-75)"]).splitlines()
+    assert lines[0] == ("accuracy 0.750, balanced accuracy 0.750 over 4 participants (always the majority: 0.500)")
+    head, young, old = lines[2:5]
+    assert head.split(maxsplit=1) == ["young", "Ältere (60-75)"]
+    assert young.split() == ["true", "young", "2", "0"] and old.split()[-2:] == ["1", "1"]
+    assert len(head) == len(young) == len(old)
+    assert head.index("young") + len("young") == young.rindex("2") + 1  # each count stands under its class
+    report = classification_report([0, 0, 1, 1], [0, 0, 1, 0], target_names=["young", "Ältere (60-75)"], digits=3)
+    assert "\n".join(lines[5:]) == report.rstrip()
+
+
+def test_a_diverged_network_is_reported_while_it_trains() -> None:
+    assert "accuracy" in report_text(predictions_of([[np.nan, np.nan]] * 3, [0, 1, 1]), ["M", "F"])
+
+
+def test_the_headline_has_interval_baseline_and_p_value() -> None:
+    lines = summarize(cohort(), ["M", "F"], settings=QUICK).headline
+    number = r"\d\.\d+"
+    assert re.fullmatch(
+        rf"AUROC {number} \(95 % interval {number} to {number}; chance 0\.500, p = {number}\)", lines[0]
+    )
+    assert re.fullmatch(
+        rf"balanced accuracy {number} \(95 % interval {number} to {number}; always the majority 0\.500, p = {number}\)",
+        lines[1],
+    )
+
+
+def written_files(folder: Path) -> Iterator[dict[str, Any]]:
+    """Files of usual and odd cohorts, as an evaluation writes them."""
+    cohorts: list[tuple[list[Prediction], list[str], Any]] = [
+        (cohort(), ["M", "F"], calibration_of(cohort())),
+        (cohort(classes=3), ["a", "b", "c"], calibration_of(cohort(classes=3))),
+        (predictions_of([[0.9, 0.1]], [0]), ["M", "F"], None),
+        (some_lacking(cohort()), ["M", "F"], None),
+        (predictions_of([[0.9, 0.1]] * 4, [0, 1, 0, 1], recordings="eeg"), ["M", "F"], None),
+        (predictions_of([[0.9, 0.1]] * 3, [0, None, 1]), ["M", "F"], None),
+    ]
+    for place, (rows, classes, calibration) in enumerate(cohorts):
+        ResultWriter(folder / str(place), classes, calibration, "Köln", "test")(rows)
+        text = (folder / str(place) / "metrics.json").read_text(encoding="utf-8")
+        assert "NaN" not in text and "Infinity" not in text
+        yield json.loads(text)
+
+
+def test_what_is_written_is_what_the_committed_schema_says(tmp_path: Path) -> None:
+    schema = json.loads((DOCS / "metrics.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for content in written_files(tmp_path):
+        validator.validate(content)
+        assert Metrics.model_validate(content).model_dump(mode="json") == content
+    assert content["datalist"] == "Köln"
+    broken = content | {"participants": "ten"}
+    assert not validator.is_valid(broken) and not validator.is_valid(content | {"more": 1})
+
+
+def test_the_committed_schema_is_current_and_describes_every_field() -> None:
+    text = (DOCS / "metrics.schema.json").read_text(encoding="utf-8")
+    assert text == metrics_schema_text(), (
+        "write monai_fusion.metrics.metrics_file.metrics_schema_text() to docs/metrics.schema.json"
+    )
+    schema = json.loads(text)
+    for part in (schema, *schema["$defs"].values()):
+        assert part["additionalProperties"] is False
+        assert all("description" in field for field in part["properties"].values())
+
+
+def test_the_page_lists_every_field_and_every_column(tmp_path: Path) -> None:
+    page = (DOCS / "metrics.md").read_text(encoding="utf-8")
+    listed = {name.replace("\\|", "|") for name in re.findall(r"^\| `([^`]+)`", page, flags=re.MULTILINE)}
+    schema = json.loads((DOCS / "metrics.schema.json").read_text(encoding="utf-8"))
+    fields = {name for part in (schema, *schema["$defs"].values()) for name in part["properties"]}
+    list(written_files(tmp_path))
+    head = (tmp_path / "3" / "predictions.csv").read_text(encoding="utf-8").splitlines()[0]
+    head = re.sub(r"_[MF]\b|_[MF](?=_in)", "_CLASS", head).replace("_in_EC", "_in_CONDITION")
+    columns = set(re.sub(r"stratum_\w+", "stratum_FIELD", head.replace("_in_EO", "_in_CONDITION")).split(","))
+    assert fields | columns == listed

@@ -1,0 +1,43 @@
+"""Whether a model is evaluated on people whom it has learned from, told by the contents of their recordings."""
+
+from pathlib import Path
+
+import pytest
+
+from monai_fusion.datalist import ParticipantRecord, RecordingUse
+from monai_fusion.datalist.availability import Pattern
+from monai_fusion.runs import warnings_of_known
+from monai_fusion.runs.training_overlap import TRAINED_ON, digests_of
+
+
+def record(folder: Path, name: str, content: str) -> ParticipantRecord:
+    eeg, mri = folder / f"{name}_EO_seg0.npy", folder / f"{name}_T1w.nii"
+    eeg.write_text(f"eeg {content}")
+    mri.write_text(f"mri {content}")
+    return ParticipantRecord(name, 0, (eeg,), mri, "test")
+
+
+def test_people_are_known_by_their_recordings_whatever_they_are_called(tmp_path: Path) -> None:
+    ann, ben = record(tmp_path, "sub-ann", "1"), record(tmp_path, "sub-ben", "2")
+    trained_on = sorted(digests_of([ann], None)["sub-ann"])
+    assert len(trained_on) == 2 and not any("ann" in digest for digest in trained_on)
+    recipe = {TRAINED_ON: trained_on}
+    assert warnings_of_known(recipe, [ben], None) == []
+    renamed = record(tmp_path, "sub-carl", "1")
+    (warning,) = warnings_of_known(recipe, [ben, renamed], None)
+    assert warning.startswith("this ensemble has learned from 1 of these 2 participants: the numbers are too good")
+
+
+@pytest.mark.parametrize("modality", ["eeg", "mri"])
+def test_a_model_of_one_modality_needs_no_file_of_the_other(modality: Pattern, tmp_path: Path) -> None:
+    ann = record(tmp_path, "sub-ann", "1")
+    recipe = {TRAINED_ON: sorted(digests_of([ann], None)["sub-ann"])}
+    other = ann.mri if modality == "eeg" else ann.eeg[0]
+    assert other is not None
+    other.unlink()
+    (warning,) = warnings_of_known(recipe, RecordingUse(modality).choose([ann])[0], None)
+    assert warning.startswith("this ensemble has learned from 1 of these 1 participants")
+
+
+def test_of_a_single_training_nothing_is_said(tmp_path: Path) -> None:
+    assert warnings_of_known({"classes": ["M", "F"]}, [record(tmp_path, "sub-ann", "1")], None) == []
