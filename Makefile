@@ -40,7 +40,7 @@ demo: setup  ## synthetic cohort -> both training stages -> evaluation -> report
 	    --out $(DEMO)/datalist.json --force --yes
 	$(RUN) --config_file "['$(BUNDLE)/configs/train.yaml','$(BUNDLE)/configs/demo.yaml']" \
 	    --datalist $(DEMO)/datalist.json --output_dir $(DEMO)/run --seed $(SEED)
-	$(RUN) --config_file $(BUNDLE)/configs/evaluate.yaml \
+	$(RUN) --config_file "['$(BUNDLE)/configs/inference.yaml','$(BUNDLE)/configs/evaluate.yaml']" \
 	    --datalist $(DEMO)/datalist.json --output_dir $(DEMO)/run
 	@echo "The demo's results are in $(DEMO)/run: report.html (open it), metrics.json, predictions.csv, history.csv, model.pt, tensorboard/"
 

@@ -10,6 +10,11 @@ import monai_fusion
 from monai_fusion.errors import InputError, Problem
 
 NAME = "brain_eeg_mri_classification"
+_CONFIGS = {
+    "train": ("train.yaml",),
+    "predict": ("inference.yaml",),
+    "evaluate": ("inference.yaml", "evaluate.yaml"),
+}
 _NOT_SHIPPED = ("__pycache__", "models")
 
 
@@ -18,6 +23,17 @@ def shipped_bundle() -> Path:
     # An installation has bundles/ within the package, a checkout beside it: __path__ names both places.
     places = [Path(place) / "bundles" / NAME for place in monai_fusion.__path__]
     return next((place for place in places if place.is_dir()), places[0])
+
+
+def config_files(run: str, bundle: Path | None = None) -> tuple[Path, ...]:
+    """Return the config files of a run of the bundle, each but the first an overlay on those before it.
+
+    Args:
+        run: ``train``, ``evaluate`` or ``predict``.
+        bundle: The bundle's folder; None for the one that this version ships.
+    """
+    folder = (bundle or shipped_bundle()) / "configs"
+    return tuple(folder / name for name in _CONFIGS[run])
 
 
 def default_bundle() -> Path:

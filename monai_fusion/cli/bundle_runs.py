@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from monai_fusion.options.knobs import Knob
 
 _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
-_CONFIGS = {"train": "train.yaml", "evaluate": "evaluate.yaml", "predict": "inference.yaml"}
 _WIDTH = 26
 
 _Words = Annotated[
@@ -49,10 +48,10 @@ class BundleRunCommand(TyperCommand):
         return super().shell_complete(ctx, incomplete)
 
     def _knobs(self) -> Iterator[Knob]:
-        from monai_fusion.options.knobs import read_knobs
-        from monai_fusion.shipped_bundle import shipped_bundle
+        from monai_fusion.options.knobs import knobs_of_all
+        from monai_fusion.shipped_bundle import config_files
 
-        return read_knobs(shipped_bundle() / "configs" / _CONFIGS[str(self.name)])
+        return iter(knobs_of_all(config_files(str(self.name))))
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the knobs below the options."""
@@ -150,9 +149,9 @@ def predict(
 
 def _predict_new(people: NewPeople, words: Sequence[str], dry_run: bool) -> None:
     from monai_fusion.cli.new_people import plan_new_people, tell, write_list
-    from monai_fusion.shipped_bundle import shipped_bundle
+    from monai_fusion.shipped_bundle import config_files
 
-    plan = plan_new_people(people, _relative(shipped_bundle() / "configs" / _CONFIGS["predict"]), words)
+    plan = plan_new_people(people, [_relative(path) for path in config_files("predict")], words)
     _refuse_results_of_others(plan.run.knobs)
     if not dry_run:
         write_list(plan.planned)
@@ -170,10 +169,10 @@ def register(app: typer.Typer) -> None:
 def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_labels: bool) -> None:
     from monai_fusion.cli.new_people import OPTIONS
     from monai_fusion.options.front import plan_run
-    from monai_fusion.shipped_bundle import shipped_bundle
+    from monai_fusion.shipped_bundle import config_files
 
-    config = shipped_bundle() / "configs" / _CONFIGS[name]
-    run = plan_run(_relative(config), words or (), OPTIONS if name == "predict" else ())
+    configs = [_relative(path) for path in config_files(name)]
+    run = plan_run(configs, words or (), OPTIONS if name == "predict" else ())
     _check_files(name, run.knobs, require_labels=require_labels)
     if name == "predict":
         _refuse_results_of_others(run.knobs)

@@ -67,12 +67,12 @@ class PredictionOfNewPeople:
     not_predicted: tuple[str, ...]
 
 
-def plan_new_people(people: NewPeople, config: Path, words: Sequence[str]) -> PredictionOfNewPeople:
+def plan_new_people(people: NewPeople, configs: Sequence[Path], words: Sequence[str]) -> PredictionOfNewPeople:
     """Make the list and the run that predicts it; nothing is written.
 
     Args:
         people: Where the recordings are.
-        config: The shipped config of inference.
+        configs: The shipped config files of inference.
         words: The knobs.
 
     Raises:
@@ -83,7 +83,7 @@ def plan_new_people(people: NewPeople, config: Path, words: Sequence[str]) -> Pr
     from monai_fusion.options.front import plan_run
 
     _refuse_contradictions(people, words)
-    run = plan_run(config, words, OPTIONS)
+    run = plan_run(configs, words, OPTIONS)
     if run.knobs["datalist"] is not None:
         raise InputError(_two_sources("--datalist", people))
     if run.knobs["section"] != "test":
@@ -99,7 +99,7 @@ def plan_new_people(people: NewPeople, config: Path, words: Sequence[str]) -> Pr
     words = [str(planned.path), *words]
     if run.knobs["allow_missing"] is None and model.modalities != "both" and any(planned.lacking.values()):
         words += ["--allow_missing", "true"]  # a model of one recording has no use for the other
-    return PredictionOfNewPeople(plan_run(config, words), planned, _not_predicted(planned, model, run.knobs))
+    return PredictionOfNewPeople(plan_run(configs, words), planned, _not_predicted(planned, model, run.knobs))
 
 
 def files_of(patterns: Sequence[Path]) -> tuple[Path, ...]:

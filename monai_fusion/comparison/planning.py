@@ -16,7 +16,7 @@ from monai_fusion.comparison.variants import NETWORK, REFERENCE, Variant, choose
 from monai_fusion.datalist.split.ratio import SEED
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.fingerprint import digest_of
-from monai_fusion.shipped_bundle import default_bundle
+from monai_fusion.shipped_bundle import config_files, default_bundle
 from monai_fusion.wording import quoted
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ _OWN = {
 }
 # Words that cannot change a number: with others a comparison may go on.
 _HARMLESS = ("num_workers", "start_method", "segments_at_once", "max_minutes")
-# Arguments of the network that an evaluation need not repeat.
-_NOT_IN_EVALUATION = ("encoder_dropout", "head_dropout", "pretrained", "eeg_weights", "mri_weights")
 # Words for the training that its evaluation needs as well.
 _ALSO_EVALUATION = ("device", "segments_at_once")
 
@@ -173,7 +171,7 @@ def make_plan(options: CompareOptions) -> Plan:
                 }
                 common = {"datalist": folder / name, "output_dir": run_folder, "cache_dir": cache}
                 train = configs.command(configs.train, common | {"seed": seed}, options.words, knobs[variant.name])
-                evaluate = configs.command([configs.evaluate], common | {"thumbnails": False}, configs.for_evaluation)
+                evaluate = configs.command(configs.evaluate, common | {"thumbnails": False}, configs.for_evaluation)
                 runs.append(Run(variant, fold, seed, run_folder, _plain(settings), train, evaluate))
     _check_members(sum(run.variant.name == options.ensemble for run in runs))
     configs.check([run for run in runs if (run.fold, run.seed) == (0, options.seed)])
@@ -226,9 +224,9 @@ class _Configs:
         from monai_fusion.runs.resolved import merged_config
 
         self.root = options.bundle_root or default_bundle()
-        self.evaluate = self.root / "configs" / "evaluate.yaml"
-        self.train = [self.root / "configs" / "train.yaml", *options.config_files]
-        missing = [path for path in (*self.train, self.evaluate) if not path.is_file()]
+        self.evaluate = config_files("evaluate", self.root)
+        self.train = [*config_files("train", self.root), *options.config_files]
+        missing = [path for path in (*self.train, *self.evaluate) if not path.is_file()]
         if missing:
             advice = "give --bundle-root, or another --config-file"
             raise InputError(Problem(str(path), seen="no such file", advice=advice) for path in missing)
@@ -237,26 +235,9 @@ class _Configs:
         self.given = _plain(given)
         self.deciding = {name: value for name, value in self.given.items() if name not in _HARMLESS}
         self._config = merged_config(command)
-        self._refuse_what_evaluation_cannot_repeat(merged_config(_parsed(self.command(self.train[:1], {}, ()))))
-        self.digests = [[path.name, config_digest(path)] for path in (*self.train, self.evaluate)]
+        self.digests = [[path.name, config_digest(path)] for path in (*self.train, *self.evaluate)]
         words = {name: command.overrides[name] for name in _ALSO_EVALUATION if name in command.overrides}
         self.for_evaluation = list(_options(words))
-
-    def _refuse_what_evaluation_cannot_repeat(self, shipped: Mapping[str, Any]) -> None:
-        """An evaluation takes knobs from the training's recipe, but not its transforms and layers."""
-        problems = [
-            Problem(name, seen="is changed", wanted="that of train.yaml", advice="evaluate.yaml would not know it")
-            for name in ("eeg_preprocessing", "mri_preprocessing")
-            if self._config[name] != shipped[name]
-        ]
-        network, known = self._config["network_def"], shipped["network_def"]
-        problems += [
-            Problem(f"network_def#{name}", seen="is changed", advice="evaluate.yaml would not know it")
-            for name in sorted(network.keys() | known.keys())
-            if name not in _NOT_IN_EVALUATION and network.get(name) != known.get(name)
-        ]
-        if problems:
-            raise InputError(problems)
 
     def knobs_of(self, variant: Variant) -> dict[str, Any]:
         """Return what a variant sets, given the knobs of all trainings; these may hold expressions.

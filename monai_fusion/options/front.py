@@ -31,11 +31,11 @@ class BundleRun:
     knobs: dict[str, Any]
 
 
-def plan_run(config: Path, words: Sequence[str], own: Sequence[str] = ()) -> BundleRun:
-    """Make a bundle run of a config and the words of a command; what is typed for a text is what the text will be.
+def plan_run(configs: Sequence[Path], words: Sequence[str], own: Sequence[str] = ()) -> BundleRun:
+    """Make a bundle run of config files and the words of a command; what is typed for a text is what the text will be.
 
     Args:
-        config: The shipped config.
+        configs: The shipped config files, each an overlay on those before it.
         words: The datalist, if it comes first, and options: knobs by name, ``--config_file`` for an overlay
             (repeatable), and the options of `python -m monai.bundle run` itself.
         own: Options that the command has besides: a misspelt word may mean one of them.
@@ -47,8 +47,9 @@ def plan_run(config: Path, words: Sequence[str], own: Sequence[str] = ()) -> Bun
     datalist = [rest.pop(0)] if rest and not rest[0].startswith("-") else []
     rest, overlays = _take_overlays(rest)
     # The name alone is enough for an overlay that lies beside the shipped config.
-    overlays = [path if path.is_file() or path.name != str(path) else config.with_name(path.name) for path in overlays]
-    files = [config, *overlays]
+    shipped = configs[0].parent
+    overlays = [path if path.is_file() or path.name != str(path) else shipped / path.name for path in overlays]
+    files = [*configs, *overlays]
     if missing := [path for path in files if not path.is_file()]:
         raise InputError(Problem("--config_file", seen=f"{path}: no such file") for path in missing)
     try:
@@ -69,7 +70,7 @@ def plan_run(config: Path, words: Sequence[str], own: Sequence[str] = ()) -> Bun
             raise InputError(Problem(f"--{name}", seen=f"{file}: no such file"))
     if (tracking := typed.get("tracking")) not in (None, "mlflow") and not Path(str(tracking)).is_file():
         raise InputError(Problem("--tracking", seen=repr(tracking), wanted="mlflow, or a file of MONAI's settings"))
-    one = str(config) if not overlays and as_word(config) == str(config) and "," not in str(config) else None
+    one = str(files[0]) if len(files) == 1 and as_word(files[0]) == str(files[0]) and "," not in str(files[0]) else None
     spelt = ["run", "--config_file", one or as_word([str(path) for path in files])]
     for name, value in typed.items():
         spelt.append(f"--{name}")

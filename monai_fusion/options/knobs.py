@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _SECTION = re.compile(r"# -+ (?P<title>knobs?[^-]*?|the parts) -+")
@@ -45,3 +45,17 @@ def read_knobs(config: Path) -> Iterator[Knob]:
             found = _COMMENT.match(knob["rest"].strip()) or _COMMENT.match(" " + knob["rest"].strip())
             default, comment = (found["default"].strip(), found["comment"]) if found else ("", "")
             yield Knob(section, knob["name"], default, comment)
+
+
+def knobs_of_all(configs: Sequence[Path]) -> list[Knob]:
+    """Read the knobs of a config and its overlays: an overlay's own default and comment count, in the config's place.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    found: dict[str, Knob] = {}
+    for config in configs:
+        for knob in read_knobs(config):
+            before = found.get(knob.name)
+            found[knob.name] = knob if before is None else replace(knob, section=before.section)
+    return list(found.values())

@@ -7,8 +7,10 @@ without a word. Here the command line is compared with the config files that it 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import get_all_start_methods
+from pathlib import Path
 from typing import Any
 
 from monai_fusion.errors import InputError, Problem
@@ -31,6 +33,8 @@ _ABOVE_0 = ("head_lr", "encoder_lr", "clip_norm", "max_minutes", "timeout_minute
 _ONE_OF = {"select": ("best", "last"), "precision": PRECISIONS, "start_method": tuple(get_all_start_methods())}
 _OF_THREE = ("mri_size", "eeg_shape", "flip_prob")
 _SHARES = ("label_smoothing", "spec_augment_prob", "spec_augment_fraction", "rotate_prob", "flip_prob")
+_REFERENCE = re.compile(r"@(\w+)")  # of an entry at the top; what is relative (@##name) is MONAI's to resolve
+_BASE_OF = {"evaluate.yaml": "inference.yaml"} | dict.fromkeys(("demo.yaml", "multi_gpu_train.yaml"), "train.yaml")
 _SPACES = 'put double quotes around a value with spaces in it: --name "one value"'
 
 
@@ -45,9 +49,12 @@ def check_overrides(command: CommandLine, arguments_of: Callable[[str], Sequence
     Returns:
         One problem for each option that no config defines, or whose value is of another type than the config's own,
         is lost on the way (MONAI ignores ``None``), or would arrive as another text than the one that was typed; one
-        for each word that belongs to no option; and one for each value of a config itself that is out of its range.
+        for each word that belongs to no option; and one for each value of a config itself that is out of its range. A
+        config that refers to entries which no file defines is the only problem, if it is one.
     """
     config = load_configs(command.config_files)
+    if missing := _undefined(config):
+        return [_no_base(command.config_files, missing)]
     found = {
         name: _check(name, value, config, command.typed, arguments_of) for name, value in command.overrides.items()
     }
@@ -66,6 +73,33 @@ def check_overrides(command: CommandLine, arguments_of: Callable[[str], Sequence
     return problems + [problem for problem in further if problem is not None]
 
 
+def _undefined(config: Mapping[str, Any]) -> str | None:
+    """The first entry that a config refers to and does not have."""
+    for text in _texts(config):
+        if text[:1] in ("$", "@"):
+            for name in _REFERENCE.findall(text):
+                if name not in config:
+                    return str(name)
+    return None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(inner)
+
+
+def _no_base(files: Sequence[str], missing: str) -> Problem:
+    last = Path(files[-1])
+    base = last.with_name(_BASE_OF.get(last.name, ""))
+    advice = "give the config that it lies over, too, or correct the name"
+    if len(files) == 1 and base != last and base.is_file():
+        advice = f"it is an overlay on {base.name}: --config_file \"['{base}','{last}']\""
+    return Problem("--config_file", seen=f"{last.name} refers to @{missing}, which no config file has", advice=advice)
+
+
 def flag(value: object, name: str = "option") -> bool:
     """Read a switch as people type it: on the command line ``--pretrained false`` arrives as the text ``false``.
 
@@ -78,6 +112,11 @@ def flag(value: object, name: str = "option") -> bool:
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
     raise InputError(Problem(name, seen=repr(value), wanted="true or false"))
+
+
+def as_switch(value: Any) -> Any:
+    """Return true or false for a text that `flag` reads as such; everything else unchanged."""
+    return value.lower() in _TRUE if isinstance(value, str) and value.lower() in (*_TRUE, *_FALSE) else value
 
 
 def resumes(value: object) -> bool:

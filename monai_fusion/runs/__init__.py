@@ -1,16 +1,28 @@
 """What a run is: its identity, its manifest, the recipe of its model, and how two of them differ."""
 
-from monai_fusion.runs.identity import condensed, training_identity
+from monai_fusion.runs.identity import condensed, deciding, training_identity
 from monai_fusion.runs.manifest import RunManifest
-from monai_fusion.runs.recipe import check_recipe, clear_results, read_recipe, write_recipe
+from monai_fusion.runs.recipe import (
+    check_classes,
+    clear_results,
+    read_recipe,
+    trained_network,
+    trained_preprocessing,
+    write_recipe,
+)
+from monai_fusion.runs.resolved import RunConfig
 from monai_fusion.runs.training_overlap import warnings_of_known
 
 __all__ = [
+    "RunConfig",
     "RunManifest",
-    "check_recipe",
+    "check_classes",
     "clear_results",
     "condensed",
+    "deciding",
     "read_recipe",
+    "trained_network",
+    "trained_preprocessing",
     "training_identity",
     "warnings_of_known",
     "write_recipe",

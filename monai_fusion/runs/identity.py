@@ -16,6 +16,43 @@ from monai_fusion.fingerprint import content_hash, describe_chain, digest_of
 from monai_fusion.runs.differing import COMPONENTS, FILES, PARTICIPANTS
 from monai_fusion.store.file_index import contents_of
 
+HARMLESS = {
+    "datalist": "the participants, their labels and the contents of their files count, not where the list lies",
+    "output_dir": "a run folder may be moved",
+    "cache_dir": "what is in the store follows from the recordings and the transforms, which count",
+    "overwrite": "decides whether a training begins",
+    "resume": "decides whether a training goes on",
+    "device": "a training may go on where there is room; another device rounds differently, which its notes say",
+    "tracking_uri": "where curves are recorded",
+    "experiment_name": "a name for curves",
+    "run_name": "a name for curves",
+    "num_workers": "every draw of an epoch has random numbers of its own, whichever process makes it",
+    "start_method": "every process loads the same, however it was started",
+    "segments_at_once": "segments are encoded one by one, however many lie side by side",
+    "max_minutes": "a training that was stopped goes on to the same end",
+    "eeg_weights": "the contents of the file count",
+    "mri_weights": "the contents of the file count",
+    "computed_in": "stands under precision",
+    "bundle_root": "no path is made from it",
+    "process_group": "how processes find each other; what several of them compute is what one computes",
+    "timeout_minutes": "how long they wait for each other",
+    "silent": "which of several processes writes",
+    "is_not_rank0": "for MONAI's tracking",
+    "save_execute_config": "for MONAI's tracking",
+}
+"""Knobs that may change when a training goes on, each with the reason; every other knob of a config is in its identity.
+"""
+
+
+def deciding(knobs: Mapping[str, Any], **computed: Any) -> dict[str, Any]:
+    """Return the knobs that a training's numbers depend on: all but those of `HARMLESS`.
+
+    Args:
+        knobs: From `monai_fusion.runs.RunConfig`.
+        computed: What takes a knob's place, for instance the precision that ``auto`` stands for.
+    """
+    return {name: value for name, value in {**knobs, **computed}.items() if name not in HARMLESS}
+
 
 def training_identity(
     cohort: Datalist,
@@ -34,7 +71,7 @@ def training_identity(
             files and folders do not.
         preprocessing: The deterministic transforms of each recording.
         augmentation: The random transforms of each recording.
-        settings: The knobs, in JSON's types.
+        settings: The knobs that count, in JSON's types; see `deciding`.
         components: Network, loss, optimiser and schedule, as they are before the training.
         files: Further files by option, for instance of pretrained weights; their contents count.
         cache_dir: The preprocessed store, which knows the contents of the files that it holds; None reads them.

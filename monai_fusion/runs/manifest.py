@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
 from ignite.engine import Engine
 from monai.bundle import ConfigParser
 
@@ -33,7 +32,7 @@ from monai_fusion.reading import read_bytes, read_json_object
 from monai_fusion.run_folder import HISTORY_FILE, MANIFEST_FILE, MODEL_FILE
 from monai_fusion.runs.environment import git_revision, hardware, peak_gpu_memory, versions
 from monai_fusion.runs.identity import condensed
-from monai_fusion.runs.resolved import merged_config, resolved_knobs
+from monai_fusion.runs.resolved import RunConfig
 from monai_fusion.runs.run_digests import data_digests, weights_digests
 from monai_fusion.saved_tensors import DamagedError
 
@@ -52,10 +51,9 @@ class RunManifest:
         cohort: The datalist.
         cache_dir: Folder of the preprocessed store, whose index knows the recordings' contents; None leaves their
             digests out.
+        run_config: The run's config, with the knobs ``device`` and ``seed``.
         identity: What the numbers depend on, as `training_identity` describes it.
         evaluator: The engine that validates.
-        device: Where the network runs.
-        seed: The run's seed.
         resume: Whether the run goes on with what is in the folder; then the manifest keeps its start.
         modalities: Which recordings are used; the files of others are not looked at.
     """
@@ -65,20 +63,18 @@ class RunManifest:
         folder: str | os.PathLike[str],
         cohort: Datalist,
         cache_dir: str | os.PathLike[str] | None,
+        run_config: RunConfig,
         identity: Mapping[str, Any],
         evaluator: Engine,
-        device: str | torch.device,
-        seed: int,
         resume: bool = False,
         modalities: str = "both",
     ) -> None:
         self.folder = Path(folder)
         self.cohort = cohort
         self.cache_dir = cache_dir
+        self.run_config = run_config
         self.identity = dict(identity)
         self.evaluator = evaluator
-        self.device = device
-        self.seed = seed
         self.resume = resume
         self.modalities = modalities
         self._content: dict[str, Any] = {}
@@ -103,13 +99,14 @@ class RunManifest:
             "command": describe_command(),
             "datalist": {"name": self.cohort.name, "digest": content_hash(self.cohort.path)},
             "data": None if self.cache_dir is None else data_digests(self.cohort, self.cache_dir, self.modalities),
-            "seed": self.seed,
+            "seed": self.run_config.knobs["seed"],
             "versions": versions(),
             "git": git_revision(),
-            "hardware": hardware(self.device),
+            "hardware": hardware(self.run_config.knobs["device"]),
             "processes": {"count": ranks.count(), "machines": ranks.machines()},
             "identity": condensed(self.identity),
-            **_describe_config(),
+            "knobs": self.run_config.knobs,
+            "config": self.run_config.config,
             **{name: before.get(name) for name in ("epochs", "best", "weights")},
         }
 
@@ -161,13 +158,6 @@ def describe_command() -> dict[str, Any] | None:
 def config_digest(path: str | os.PathLike[str]) -> str:
     """Digest what a config file says; its comments and line endings do not count."""
     return digest_of(ConfigParser.load_config_file(path))
-
-
-def _describe_config() -> dict[str, Any]:
-    command = CommandLine.parse(sys.argv)
-    if command is None:
-        return {"knobs": None, "config": None}
-    return {"knobs": resolved_knobs(command), "config": merged_config(command)}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,20 +7,34 @@ may be read without fear: the recipe holds values, the weights are loaded with `
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from monai_fusion import __version__, ranks
+from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
+from monai_fusion.datalist.availability import BOTH, unseen_absence
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import beside_of, write_atomically
 from monai_fusion.fingerprint import describe_chain, digest_of
+from monai_fusion.keys import EEG, MRI
+from monai_fusion.networks.ensemble_net import with_members
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import CHECKPOINTS_FOLDER as CHECKPOINTS
 from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE, RESULTS, saved_epochs
+from monai_fusion.runs.identity import deciding
+from monai_fusion.runs.parts import build, storable, unknown_modules
 from monai_fusion.runs.recipe_entries import wrong_entries
+from monai_fusion.runs.resolved import RunConfig
+
+logger = logging.getLogger(__name__)
+
+RECORDINGS = (EEG, MRI)
 
 
 class Recipe(dict[str, Any]):
@@ -28,8 +42,8 @@ class Recipe(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         made_by = self.get("monai_fusion", "an unknown version")
-        advice = f"give --{name}, or train again"
-        raise InputError(Problem(RECIPE_FILE, name, f"missing; written by monai-fusion {made_by}", advice=advice))
+        seen = f"missing; written by monai-fusion {made_by}"
+        raise InputError(Problem(RECIPE_FILE, name, seen, advice="train again, or copy the run folder again"))
 
 
 def clear_results(folder: str | os.PathLike[str]) -> None:
@@ -50,27 +64,58 @@ def clear_results(folder: str | os.PathLike[str]) -> None:
 
 def write_recipe(
     folder: str | os.PathLike[str],
-    classes: Sequence[str],
-    preprocessing: Mapping[str, Sequence[object]],
-    **settings: Any,
+    cohort: Datalist,
+    run_config: RunConfig,
+    identity: Mapping[str, Any],
+    use: RecordingUse = BOTH,
 ) -> None:
     """Write the recipe of a training into its run folder.
 
+    It holds the knobs that the numbers depend on under their names, and the network and the transforms as data, from
+    which `trained_network` and `trained_preprocessing` build them again.
+
     Args:
         folder: The run folder; it must exist.
-        classes: The class names, in the order of the network's outputs.
-        preprocessing: The deterministic transforms of each recording.
-        **settings: The knobs that evaluation and inference must repeat, in JSON's types.
+        cohort: The datalist, with the class names in the order of the network's outputs.
+        run_config: The config, with the entries ``network_def``, ``eeg_preprocessing`` and ``mri_preprocessing``.
+        identity: What the numbers depend on, as `training_identity` describes it.
+        use: Which recordings the training uses, and of whom.
+
+    Raises:
+        InputError: The network or a transform is given an object, which the file cannot hold.
     """
     if not ranks.is_main():
         return
+    preprocessing = {name: storable(run_config.part(f"{name}_preprocessing")) for name in RECORDINGS}
+    network = storable(run_config.part("network_def"))
+    if unknown := unknown_modules([network, preprocessing]):
+        modules = sorted({name.rpartition(".")[0] for name in unknown})
+        logger.warning('an evaluation of this model needs --trusted_modules "%s"', modules)
     recipe = {
         "monai_fusion": __version__,
-        "classes": list(classes),
-        "preprocessing": {name: _digest(chain) for name, chain in preprocessing.items()},
-        **settings,
+        "classes": list(cohort.classes),
+        "target": cohort.target,
+        **deciding(run_config.knobs),
+        **absence_settings(use, cohort.records("training")),
+        "preprocessing": preprocessing,
+        "preprocessing_digests": {name: digest_of(identity[f"{name}_preprocessing"]) for name in RECORDINGS},
+        "network": network,
     }
     write_atomically(Path(folder) / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
+
+
+def absence_settings(use: RecordingUse, records: Iterable[ParticipantRecord]) -> dict[str, Any]:
+    """What an evaluation must know of recordings that were absent in the training.
+
+    ``absence``: whether the network has learned embeddings for them; ``unseen_absence``: which recordings were never
+    absent all the same.
+    """
+    return {
+        "absence": use.may_lack,
+        "unseen_absence": unseen_absence(use, records),
+        "allow_missing": use.allow_missing,
+        "modalities": use.modalities,
+    }
 
 
 def read_recipe(folder: str | os.PathLike[str]) -> Recipe:
@@ -104,40 +149,62 @@ def read_recipe(folder: str | os.PathLike[str]) -> Recipe:
     return Recipe(recipe)
 
 
-def check_recipe(
-    recipe: Mapping[str, Any],
-    classes: Sequence[str],
-    preprocessing: Mapping[str, Sequence[object]],
-    *,
-    require_classes: bool = True,
-) -> None:
-    """Make sure that a run means the classes, and prepares recordings, as the training did.
+def check_classes(recipe: Mapping[str, Any], classes: Sequence[str], *, required: bool = True) -> None:
+    """Make sure that a datalist means the classes that the training did.
 
     Args:
         recipe: From :func:`read_recipe`.
         classes: The classes of the run's datalist.
-        preprocessing: The deterministic transforms of each recording.
-        require_classes: False for inference: a datalist may name no classes, as its participants have no labels.
+        required: False for inference: a datalist may name no classes, as its participants have no labels.
 
     Raises:
-        InputError: The classes or a chain of transforms differ from the training's.
+        InputError: They differ.
     """
-    problems = [
-        Problem(
-            f"{name}_preprocessing",
-            seen="differs from what the model was trained with",
-            advice="change it (or the knobs it uses) back to the training's",
+    if list(classes) == recipe["classes"] or not (classes or required):
+        return
+    advice = "use a datalist with the classes that the model knows, in their order"
+    if not required:
+        advice += "; one for inference alone may leave them out"
+    raise InputError(Problem("--datalist", "classes", repr(list(classes)), repr(recipe["classes"]), advice))
+
+
+def trained_preprocessing(recipe: Mapping[str, Any], trusted_modules: Sequence[str] = ()) -> dict[str, list[Any]]:
+    """Build the deterministic transforms of a training: ``{"eeg": [...], "mri": [...]}``.
+
+    Args:
+        recipe: From :func:`read_recipe`.
+        trusted_modules: Modules of transforms besides the program's and MONAI's.
+
+    Raises:
+        InputError: One cannot be built, or computes other numbers in this version than in the training's.
+    """
+    chains: dict[str, list[Any]] = build(recipe["preprocessing"], "preprocessing", trusted_modules)
+    changed = [name for name, chain in chains.items() if recipe["preprocessing_digests"].get(name) != _digest(chain)]
+    if changed:
+        made_by = recipe.get("monai_fusion", "an unknown version")
+        raise InputError(
+            Problem(
+                RECIPE_FILE,
+                f"{name}_preprocessing",
+                "computes other numbers in this version than when the model was trained",
+                advice=f"install monai-fusion {made_by}, or train again",
+            )
+            for name in changed
         )
-        for name, chain in preprocessing.items()
-        if recipe["preprocessing"].get(name) != _digest(chain)
-    ]
-    if list(classes) != recipe["classes"] and (classes or require_classes):
-        advice = "use a datalist with the classes that the model knows, in their order"
-        if not require_classes:
-            advice += "; one for inference alone may leave them out"
-        problems.insert(0, Problem("--datalist", "classes", repr(list(classes)), repr(recipe["classes"]), advice))
-    if problems:
-        raise InputError(problems)
+    return chains
+
+
+def trained_network(recipe: Mapping[str, Any], trusted_modules: Sequence[str] = ()) -> nn.Module:
+    """Build the network of a training, without its weights: one, or the members of an ensemble.
+
+    Args:
+        recipe: From :func:`read_recipe`.
+        trusted_modules: Modules of networks besides the program's, MONAI's, torchvision's and timm's.
+
+    Raises:
+        InputError: It cannot be built.
+    """
+    return with_members(build(recipe["network"], "network", trusted_modules), recipe.get("members"))
 
 
 def _digest(chain: Sequence[object]) -> str:

@@ -55,12 +55,23 @@ def _are_digests(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
+def _is_part(value: Any) -> bool:
+    return isinstance(value, dict) and _is_text(value.get("_target_"))
+
+
+def _are_chains(value: Any) -> bool:
+    chains = [value.get(name) for name in ("eeg", "mri")] if isinstance(value, dict) else [None]
+    return all(isinstance(chain, list) and all(map(_is_part, chain)) for chain in chains)
+
+
 # What each entry must be; the entries that are not here are shown in a report, and nothing is made of them.
 _WANTED: dict[str, tuple[str, Check]] = {
     "monai_fusion": ("text", _is_text),
     "classes": ("at least two different names", _are_classes),
     "target": ("text", _is_text),
-    "preprocessing": ("a digest for each recording", _are_digests),
+    "preprocessing": ("the transforms of eeg and mri", _are_chains),
+    "preprocessing_digests": ("a digest for each recording", _are_digests),
+    "network": ("a network", _is_part),
     "eeg_shape": ("three whole numbers", _is_size),
     "orientation": ("the codes of three axes, such as RAS", _is_axes),
     "assume_orientation": ("null or the codes of three axes", lambda value: value is None or _is_axes(value)),

@@ -3,39 +3,114 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from monai.bundle import ConfigParser, ReferenceResolver
 
+from monai_fusion.errors import InputError, Problem
 from monai_fusion.options.command_line import CommandLine
-from monai_fusion.options.overrides import flag, resumes
+from monai_fusion.options.overrides import as_switch, resumes
 
 # What a bundle runs is no knob, though an entry may refer to knobs alone.
 _NO_KNOBS = ("imports", "paths", "initialize", "run", "finalize")
+_SEPARATOR = "::"  # of MONAI's ids: network_def::head
+
+
+class RunConfig:
+    """What the config of a bundle run says, and the values that its knobs have in the end.
+
+    The config makes one of itself, ``run_config: {_target_: monai_fusion.runs.RunConfig}``, whether the run was started
+    on the command line or from Python (``monai.bundle.ConfigWorkflow``).
+
+    Attributes:
+        config: The config files merged, with all overrides, as data.
+        knobs: The value of each knob, in JSON's types; see `knobs_of`.
+
+    Args:
+        parser: The parser of the config; None for the one that builds this very object.
+
+    Raises:
+        RuntimeError: Neither is there.
+    """
+
+    def __init__(self, parser: ConfigParser | None = None) -> None:
+        self._parser = parser or _building_parser()
+        self.config: dict[str, Any] = copy.deepcopy(dict(self._parser.get()))
+        self.knobs = knobs_of(self._parser)
+
+    def part(self, name: str) -> Any:
+        """Return an entry as data, in JSON's types: its references and expressions are filled in, nothing is built.
+
+        Args:
+            name: For instance ``network_def``.
+
+        Raises:
+            InputError: An expression in it gives an object, which no file can hold.
+        """
+        return self._as_data(name, self.config[name])
+
+    def _as_data(self, name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: self._as_data(f"{name}{_SEPARATOR}{key}", inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self._as_data(f"{name}{_SEPARATOR}{place}", inner) for place, inner in enumerate(value)]
+        if not isinstance(value, str) or value[:1] not in ("$", "@"):
+            return value
+        if value[:1] == "@" and isinstance(other := self._entry(value[1:]), Mapping | list):
+            return self._as_data(value[1:], other)
+        found = self._parser.get_parsed_content(name)
+        if not _is_plain(found):
+            seen = f"{value}: gives an object of the class {type(found).__name__}"
+            advice = "name its class with _target_: an evaluation builds it again from recipe.json"
+            raise InputError(Problem(name.replace(_SEPARATOR, "#"), seen=seen, wanted="plain values", advice=advice))
+        return _plain(found)
+
+    def _entry(self, name: str) -> Any:
+        """What stands at an id such as ``network_def::head``, as it was written."""
+        value: Any = self.config
+        for key in ReferenceResolver.split_id(name):
+            value = value[int(key)] if isinstance(value, list) else value[key]
+        return value
 
 
 def merged_config(command: CommandLine) -> dict[str, Any]:
     """Return the config files of a bundle run merged, with its overrides, as data: nothing of it is evaluated."""
-    return copy.deepcopy(dict(_parser_of(command).get()))
+    return copy.deepcopy(dict(parser_of(command).get()))
 
 
-def resolved_knobs(command: CommandLine) -> dict[str, Any]:
-    """Return the value of each knob, in JSON's types.
+def parser_of(command: CommandLine) -> ConfigParser:
+    """Return a parser of the config files of a bundle run and its overrides."""
+    parser = ConfigParser()
+    parser.read_config(list(command.config_files))
+    parser.update(pairs=dict(command.overrides))
+    return parser
+
+
+def knobs_of(parser: ConfigParser) -> dict[str, Any]:
+    """Return the value of each knob of a config, in JSON's types.
 
     A knob is an entry of the config that builds nothing: plain values, and expressions that refer to such entries only,
-    e.g. ``device``. These expressions are evaluated once more here; the run itself did so before. One that fails stays
-    the text it is.
+    e.g. ``device``. An expression that fails stays the text it is; a switch given as a text, as ``--pretrained false``
+    gives it, is true or false.
     """
-    parser = _parser_of(command)
     config = dict(parser.get())
-    defaults = ConfigParser.load_config_files(list(command.config_files))
     knobs = {name: _value(name, parser, config) for name in config if _is_knob(name, config, ())}
-    # A switch given on the command line is a text, e.g. "false".
-    switches = {
-        name: resumes if name == "resume" else flag for name, default in defaults.items() if isinstance(default, bool)
-    }
-    return {name: switches[name](value) if name in switches else value for name, value in knobs.items()}
+    return {name: resumes(value) if name == "resume" else as_switch(value) for name, value in knobs.items()}
+
+
+def _building_parser() -> ConfigParser:
+    """Find the parser on whose behalf the caller is being made.
+
+    MONAI hands neither a component nor an expression the config that it stands in, and a reference to all of it would
+    refer to itself. The parser is among the callers, though: it is what resolves the entry.
+    """
+    frame = sys._getframe()
+    while frame := frame.f_back:  # type: ignore[assignment]  # None ends the loop
+        if isinstance(owner := frame.f_locals.get("self"), ConfigParser):
+            return owner
+    raise RuntimeError("a RunConfig is made by an entry of a config, or of a parser")
 
 
 def _value(name: str, parser: ConfigParser, config: Mapping[str, Any]) -> Any:
@@ -43,13 +118,6 @@ def _value(name: str, parser: ConfigParser, config: Mapping[str, Any]) -> Any:
         return _plain(parser.get_parsed_content(name))
     except RuntimeError:  # what MONAI makes of any error in an expression; the run did not need this one
         return _plain(config[name])
-
-
-def _parser_of(command: CommandLine) -> ConfigParser:
-    parser = ConfigParser()
-    parser.read_config(list(command.config_files))
-    parser.update(pairs=dict(command.overrides))
-    return parser
 
 
 def _is_knob(name: str, config: Mapping[str, Any], above: tuple[str, ...]) -> bool:
@@ -81,8 +149,18 @@ def _parts(value: Any) -> Iterator[Any]:
         yield from _parts(item)
 
 
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    return all(map(_is_plain, value)) if isinstance(value, list | tuple) else _is_scalar(value)
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float | str):
+    if _is_scalar(value):
         return value
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

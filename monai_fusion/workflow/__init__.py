@@ -3,7 +3,7 @@
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import check_overrides, flag, resumes
 from monai_fusion.options.words import expand_home
-from monai_fusion.workflow.absence import absence_settings, recordings_for, warn_of_unseen_absence
+from monai_fusion.workflow.absence import recordings_for, warn_of_unseen_absence
 from monai_fusion.workflow.end_message import announce_training
 from monai_fusion.workflow.engine import run_engine
 from monai_fusion.workflow.preflight import check_command_line, preflight, report_input_errors
@@ -13,7 +13,6 @@ from monai_fusion.workflow.start_message import summarize_training
 
 __all__ = [
     "CommandLine",
-    "absence_settings",
     "announce_training",
     "check_command_line",
     "check_overrides",

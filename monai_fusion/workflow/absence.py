@@ -7,30 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from monai_fusion.datalist import ParticipantRecord, RecordingUse
-from monai_fusion.datalist.availability import count_patterns, unseen_absence
+from monai_fusion.datalist.availability import count_patterns
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.options.overrides import flag
 
 logger = logging.getLogger(__name__)
-
-
-def absence_settings(use: RecordingUse, records: Iterable[ParticipantRecord]) -> dict[str, Any]:
-    """Return what `recipe.json` says of absent recordings.
-
-    Args:
-        use: Which recordings the training uses.
-        records: The training participants.
-
-    Returns:
-        ``absence``, whether the network learns embeddings for absent recordings; ``unseen_absence``, which recordings
-        are never absent all the same; ``allow_missing`` and ``modalities``, as in the training.
-    """
-    return {
-        "absence": use.may_lack,
-        "unseen_absence": unseen_absence(use, records),
-        "allow_missing": use.allow_missing,
-        "modalities": use.modalities,
-    }
 
 
 def recordings_for(recipe: Mapping[str, Any], allow_missing: object = None) -> RecordingUse:

@@ -12,6 +12,7 @@ from monai.bundle import ConfigWorkflow
 
 from monai_fusion.datalist import read_datalist
 from monai_fusion.sample_cohort import SampleCohortOptions, write_sample_cohort
+from monai_fusion.shipped_bundle import config_files
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "bundles" / "brain_eeg_mri_classification"
@@ -23,6 +24,8 @@ SMALL = {"mri_size": "[24, 24, 24]", "slab_depth": 16, "num_epochs": "[1, 1]", "
 def bundle_command(config: str, **overrides: object) -> list[str]:
     """The command that runs a shipped config (a file's name, or a list as MONAI takes it)."""
     file = config if config.startswith("[") else str(CONFIGS / config)
+    if config == "evaluate.yaml":
+        file = str([str(path) for path in config_files("evaluate", BUNDLE)])
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", file, "--bundle_root", str(BUNDLE)]
     return command + [word for name, value in overrides.items() for word in (f"--{name}", str(value))]
 

@@ -134,17 +134,17 @@ def test_check_and_training_refuse_a_wrong_datalist_with_the_same_text(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_model_is_not_used_on_other_classes_or_other_preprocessing(
+def test_a_model_is_not_used_on_other_classes_and_its_preprocessing_is_no_option(
     cohort: Cohort, run_folder: Path, tmp_path: Path
 ) -> None:
     content = json.loads(cohort.datalist.read_text(encoding="utf-8"))
     turned = cohort.datalist.with_name("turned.json")
     turned.write_text(json.dumps({**content, "classes": ["F", "M"]}), encoding="utf-8")
-    done = bundle_run(
-        "evaluate.yaml", datalist=turned, model_dir=run_folder, output_dir=tmp_path / "out", orientation="LPS"
-    )
-    message = assert_refused(done)
-    assert "['F', 'M'], expected ['M', 'F']" in message and "mri_preprocessing" in message
+    options = {"model_dir": run_folder, "output_dir": tmp_path / "out"}
+    message = assert_refused(bundle_run("evaluate.yaml", datalist=turned, **options))
+    assert "['F', 'M'], expected ['M', 'F']" in message
+    message = assert_refused(bundle_run("evaluate.yaml", datalist=cohort.datalist, orientation="LPS", **options))
+    assert "there is no 'orientation' in the config" in message
 
 
 REFUSED = {

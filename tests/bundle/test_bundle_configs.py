@@ -10,6 +10,7 @@ import yaml
 from monai.bundle import ConfigWorkflow
 
 from monai_fusion import __version__
+from monai_fusion.shipped_bundle import config_files
 from tests.bundle.conftest import BUNDLE, CONFIGS, SMALL, Cohort, training_workflow
 
 
@@ -18,10 +19,10 @@ def config(name: str) -> dict[str, Any]:
     return content
 
 
-@pytest.mark.parametrize("name", ["evaluate.yaml", "inference.yaml"])
-@pytest.mark.parametrize("part", ["eeg_preprocessing", "mri_preprocessing"])
-def test_all_configs_prepare_recordings_alike(name: str, part: str) -> None:
-    assert config(name)[part] == config("train.yaml")[part]
+def test_the_transforms_stand_in_one_config_alone() -> None:
+    for name in ("evaluate.yaml", "inference.yaml"):
+        assert "monai_fusion.transforms" not in (CONFIGS / name).read_text(encoding="utf-8")
+        assert not config(name).keys() & {"eeg_preprocessing", "mri_preprocessing", "mri_size", "fusion"}
 
 
 def test_the_knobs_have_the_defaults_of_the_specification() -> None:
@@ -97,10 +98,11 @@ def test_every_knob_has_a_comment() -> None:
     assert len(lines) > 30 and not [line for line in lines if "#" not in line]
 
 
-def test_evaluation_and_inference_calibrate_alike_by_default() -> None:
-    for name in ("calibrate", "target_prior", "operating_point", "calibration", "allow_missing", "recordings"):
-        assert config("evaluate.yaml")[name] == config("inference.yaml")[name]
-    assert config("evaluate.yaml")["calibrate"] is True
+def test_an_evaluation_is_an_inference_that_differs_in_few_entries() -> None:
+    changed = config("evaluate.yaml").keys() & config("inference.yaml").keys()
+    knobs = {"datalist", "model_dir", "output_dir"}
+    assert changed == knobs | {"log_name", "require_labels", "warnings", "key_metric", "handlers", "initialize", "run"}
+    assert config("evaluate.yaml")["initialize"] == config("inference.yaml")["initialize"]
 
 
 def test_metadata_has_what_monai_requires() -> None:
@@ -118,12 +120,12 @@ def test_training_has_all_properties_of_a_monai_bundle(cohort: Cohort, tmp_path:
     assert workflow.train_dataset is not None and workflow.max_epochs == 25
 
 
-@pytest.mark.parametrize("name", ["evaluate.yaml", "inference.yaml"])
+@pytest.mark.parametrize("run", ["evaluate", "predict"])
 def test_inference_has_all_properties_of_a_monai_bundle(
-    name: str, cohort: Cohort, run_folder: Path, tmp_path: Path
+    run: str, cohort: Cohort, run_folder: Path, tmp_path: Path
 ) -> None:
     workflow = ConfigWorkflow(
-        config_file=str(CONFIGS / name),
+        config_file=[str(path) for path in config_files(run, BUNDLE)],
         workflow_type="infer",
         datalist=str(cohort.datalist),
         model_dir=str(run_folder),

@@ -22,7 +22,7 @@ from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.run_folder import CALIBRATION_FILE, MANIFEST_FILE, MODEL_FILE, RECIPE_FILE
 from monai_fusion.runs.run_digests import data_digests
 
-RECIPE = {"classes": ["M", "F"], "preprocessing": {"eeg": "e", "mri": "m"}, "fusion": "gated"}
+RECIPE = {"classes": ["M", "F"], "preprocessing": {"eeg": [], "mri": []}, "fusion": "gated"}
 # How far apart the classes are for each variant.
 EFFECTS = {"gated": 1.5, "concat": 0.5, "eeg": 0.2}
 

@@ -183,15 +183,12 @@ def test_what_is_wrong_is_said_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_what_the_evaluation_would_not_know_is_refused_before_anything_is_trained(
+def test_transforms_and_networks_of_an_overlay_are_taken_as_the_evaluation_builds_what_was_trained(
     plan_of: Planner, tmp_path: Path
 ) -> None:
     overlay = tmp_path / "own.yaml"
-    overlay.write_text(
-        "eeg_preprocessing: []\nnetwork_def: {embedding_dim: 256, head_dropout: 0.1}\n", encoding="utf-8"
-    )
-    said = refused(plan_of, config_files=(overlay,))
-    assert "eeg_preprocessing: is changed, expected that of train.yaml" in said
-    assert "network_def#embedding_dim: is changed: evaluate.yaml would not know it" in said
-    assert "head_dropout" not in said
-    assert "network_def#electrodes" in refused(plan_of, words=("--network_def#electrodes", "19"))
+    overlay.write_text("network_def: {_target_: torch.nn.Identity}\n", encoding="utf-8")
+    plan = plan_of(config_files=(overlay,))
+    run = plan.runs[0]
+    assert str(overlay) in str(run.train) and str(overlay) not in str(run.evaluate)
+    assert "inference.yaml" in str(run.evaluate) and "evaluate.yaml" in str(run.evaluate)

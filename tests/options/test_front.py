@@ -21,7 +21,7 @@ TRAIN = BUNDLE_CONFIGS / "train.yaml"
 
 
 def planned(*words: str) -> CommandLine:
-    command = CommandLine.parse([ENTRY, *plan_run(TRAIN, words).words])
+    command = CommandLine.parse([ENTRY, *plan_run([TRAIN], words).words])
     assert command is not None
     return command
 
@@ -36,13 +36,13 @@ def test_the_datalist_comes_first_and_every_knob_is_an_option() -> None:
 @pytest.mark.parametrize("text", ["run#2", "@home", "%TEMP%/x", "$HOME/x", "a,b", "[x]", "2024", "C:\\new", "a b"])
 @pytest.mark.parametrize("knob", ["output_dir", "datalist", "eeg_weights", "run_name"])
 def test_a_text_is_used_as_it_is_typed_whatever_monai_would_make_of_it(knob: str, text: str) -> None:
-    run = plan_run(TRAIN, [f"--{knob}", text])
+    run = plan_run([TRAIN], [f"--{knob}", text])
     assert run.knobs[knob] == text
     assert arrives(run.words[-1]) == text
 
 
 def test_nothing_is_written_as_the_help_says() -> None:
-    run = plan_run(TRAIN, ["list.json", "--cache_dir", "$None", "--max_minutes", "$None"])
+    run = plan_run([TRAIN], ["list.json", "--cache_dir", "$None", "--max_minutes", "$None"])
     assert run.words[-4:] == ("--cache_dir", "$None", "--max_minutes", "$None") and run.knobs["cache_dir"] is None
 
 
@@ -52,7 +52,7 @@ def test_overlays_are_laid_over_the_shipped_config_and_define_knobs(tmp_path: Pa
     for words in (["--config_file", str(overlay)], [f"--config-file={overlay}"]):
         command = planned("list.json", *words, "--my_knob", "4")
         assert command.config_files == (str(TRAIN), str(overlay))
-    assert plan_run(TRAIN, ["list.json", "--config_file", str(overlay)]).knobs["batch_size"] == 2
+    assert plan_run([TRAIN], ["list.json", "--config_file", str(overlay)]).knobs["batch_size"] == 2
 
 
 def test_a_shipped_overlay_is_found_by_its_name() -> None:
@@ -86,7 +86,7 @@ def test_a_shipped_overlay_is_found_by_its_name() -> None:
 )
 def test_what_is_wrong_is_refused(words: list[str], message: str) -> None:
     with pytest.raises(InputError) as caught:
-        plan_run(TRAIN, words)
+        plan_run([TRAIN], words)
     assert str(caught.value).startswith(message)
 
 
@@ -95,7 +95,7 @@ def test_an_overlay_that_is_no_config_is_refused(content: str, tmp_path: Path) -
     overlay = tmp_path / "mine.yaml"
     overlay.write_text(content)
     with pytest.raises(InputError, match=r"^--config_file: "):
-        plan_run(TRAIN, ["list.json", "--config_file", str(overlay)])
+        plan_run([TRAIN], ["list.json", "--config_file", str(overlay)])
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate", "inference"])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Engine
+from monai.bundle import ConfigParser
 
 from monai_fusion.datalist import Datalist, ParticipantRecord
 from monai_fusion.errors import RunFailed
@@ -18,7 +19,7 @@ from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.runs import RunManifest
 from monai_fusion.runs.environment import git_revision, hardware, versions
 from monai_fusion.runs.manifest import config_digest
-from monai_fusion.runs.resolved import merged_config, resolved_knobs
+from monai_fusion.runs.resolved import RunConfig, knobs_of, merged_config, parser_of
 from monai_fusion.runs.run_digests import data_digests, weights_digests
 from monai_fusion.store.stored_chain import layout_folder
 from monai_fusion.workflow import CommandLine, prepare
@@ -58,7 +59,9 @@ def run_folder(tmp_path: Path) -> Path:
 def manifest_of(folder: Path, cohort: Datalist, cache_dir: Path | None = None, resume: bool = False) -> RunManifest:
     evaluator = Engine(lambda engine, batch: None)
     evaluator.state.best_metric_epoch = 2
-    return RunManifest(folder, cohort, cache_dir, IDENTITY, evaluator, "cpu", seed=7, resume=resume)
+    command = CommandLine.parse(sys.argv)
+    run_config = RunConfig(parser_of(command) if command else ConfigParser({"device": "cpu", "seed": 7}))
+    return RunManifest(folder, cohort, cache_dir, run_config, IDENTITY, evaluator, resume=resume)
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -198,14 +201,14 @@ def test_knobs_are_resolved_and_what_builds_or_runs_something_is_not(tmp_path: P
         encoding="utf-8",
     )
     command = CommandLine((str(config),), {"a": 5})
-    assert resolved_knobs(command) == {"a": 5, "b": 15, "c": {"deep": [15, "text"]}}
+    assert knobs_of(parser_of(command)) == {"a": 5, "b": 15, "c": {"deep": [15, "text"]}}
     assert merged_config(command)["b"] == "$@a * 3" and not seen.exists()
 
 
 def test_every_knob_of_the_shipped_config_is_resolved() -> None:
     text = Path(TRAIN).read_text(encoding="utf-8").split("# ---- the parts")[0]
     knobs = {line.partition(":")[0] for line in text.splitlines() if line[:1].isalpha()}
-    found = resolved_knobs(CommandLine((TRAIN,), {"datalist": "a.json", "output_dir": "runs/x"}))
+    found = knobs_of(parser_of(CommandLine((TRAIN,), {"datalist": "a.json", "output_dir": "runs/x"})))
     assert knobs <= found.keys()
     unresolved = [name for name, value in found.items() if isinstance(value, str) and value[:1] in ("$", "@")]
     assert not unresolved
@@ -215,7 +218,7 @@ def test_every_knob_of_the_shipped_config_is_resolved() -> None:
 @pytest.mark.parametrize(("typed", "resolved"), [("latest", True), ("true", True), ("False", False)])
 def test_a_switch_is_recorded_as_what_it_means(typed: str, resolved: bool) -> None:
     overrides = {"datalist": "a.json", "output_dir": "runs/x", "resume": typed, "pretrained": "no"}
-    found = resolved_knobs(CommandLine((TRAIN,), overrides))
+    found = knobs_of(parser_of(CommandLine((TRAIN,), overrides)))
     assert (found["resume"], found["pretrained"]) == (resolved, False)
 
 

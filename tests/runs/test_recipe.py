@@ -2,29 +2,60 @@
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from monai.bundle import ConfigParser
 
 from monai_fusion import __version__
+from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
 from monai_fusion.errors import InputError
+from monai_fusion.fingerprint import describe_chain
 from monai_fusion.run_folder import MODEL_FILE
-from monai_fusion.runs import check_recipe, clear_results, read_recipe, write_recipe
-from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
+from monai_fusion.runs import (
+    RunConfig,
+    check_classes,
+    clear_results,
+    read_recipe,
+    trained_network,
+    trained_preprocessing,
+    write_recipe,
+)
+
+CONFIG: dict[str, Any] = {
+    "depth": 4,
+    "orientation": "RAS",
+    "mri_size": [6, 6, 6],
+    "note": "Köln",
+    "num_workers": 3,
+    "eeg_preprocessing": [
+        {"_target_": "monai_fusion.transforms.LoadScalogramd", "shape": [8, 10, 3]},
+        {"_target_": "monai_fusion.transforms.ZScoreElectrodesd"},
+    ],
+    "mri_preprocessing": [
+        {"_target_": "monai_fusion.transforms.LoadVolumed", "orientation": "@orientation"},
+        {"_target_": "monai_fusion.transforms.ResampleSlabd", "size": "@mri_size", "depth": "@depth"},
+        {"_target_": "ScaleIntensityd", "keys": "mri"},
+    ],
+    "network_def": {"_target_": "torch.nn.Linear", "in_features": "$@depth * 2", "out_features": 2},
+}
+USES = RecordingUse(allow_missing=True)
 
 
-def preprocessing(depth: int = 4) -> dict[str, list[Any]]:
-    return {
-        "eeg": [LoadScalogramd(shape=(8, 10, 3)), ZScoreElectrodesd()],
-        "mri": [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=depth)],
-    }
+def write(folder: Path, config: Mapping[str, Any] = CONFIG, records: Sequence[ParticipantRecord] = ()) -> None:
+    parser = ConfigParser(dict(config))
+    chains = {name: parser.get_parsed_content(f"{name}_preprocessing") for name in ("eeg", "mri")}
+    identity = {f"{name}_preprocessing": describe_chain(chain)["transforms"] for name, chain in chains.items()}
+    cohort = Datalist(folder / "list.json", "tiny", "gender", ("M", "F"), folder, {"training": tuple(records)})
+    write_recipe(folder, cohort, RunConfig(parser), identity, USES)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A run folder as a finished training leaves it."""
-    write_recipe(tmp_path, ["M", "F"], preprocessing(), mri_size=[6, 6, 6], orientation="RAS", note="Köln")
+    write(tmp_path)
     (tmp_path / MODEL_FILE).touch()
     return tmp_path
 
@@ -33,46 +64,75 @@ def test_a_recipe_reads_back_as_plain_values(folder: Path) -> None:
     recipe = read_recipe(folder)
     assert recipe["monai_fusion"] == __version__
     assert recipe["classes"] == ["M", "F"] and recipe["mri_size"] == [6, 6, 6] and recipe["note"] == "Köln"
-    assert recipe["preprocessing"].keys() == {"eeg", "mri"}
+    assert recipe["absence"] is True and recipe["target"] == "gender"
+    assert "num_workers" not in recipe  # it changes no number
     assert sorted(path.name for path in folder.iterdir()) == [MODEL_FILE, "recipe.json"]
 
 
-def test_the_same_classes_and_transforms_pass(folder: Path) -> None:
-    check_recipe(read_recipe(folder), ("M", "F"), preprocessing())
+def test_it_holds_the_network_and_the_transforms_as_data(folder: Path) -> None:
+    recipe = read_recipe(folder)
+    assert recipe["network"] == {"_target_": "torch.nn.modules.linear.Linear", "in_features": 8, "out_features": 2}
+    assert recipe["preprocessing"]["mri"] == [
+        {"_target_": "monai_fusion.transforms.volume_file.LoadVolumed", "orientation": "RAS"},
+        {"_target_": "monai_fusion.transforms.slab_resampling.ResampleSlabd", "size": [6, 6, 6], "depth": 4},
+        {"_target_": "monai.transforms.intensity.dictionary.ScaleIntensityd", "keys": "mri"},
+    ]
 
 
-def test_other_transforms_are_refused_by_the_recording_they_concern(folder: Path) -> None:
+def test_what_was_trained_is_built_again(folder: Path) -> None:
+    recipe = read_recipe(folder)
+    assert repr(trained_network(recipe)) == "Linear(in_features=8, out_features=2, bias=True)"
+    chains = trained_preprocessing(recipe)
+    assert [type(each).__name__ for each in chains["eeg"]] == ["LoadScalogramd", "ZScoreElectrodesd"]
+    assert [type(each).__name__ for each in chains["mri"]] == ["LoadVolumed", "ResampleSlabd", "ScaleIntensityd"]
+    assert len(trained_network(recipe | {"members": 2}).members) == 2  # type: ignore[arg-type] # an ensemble's list
+
+
+def test_transforms_that_compute_other_numbers_now_are_refused(folder: Path) -> None:
+    recipe = read_recipe(folder)
+    recipe["preprocessing_digests"]["mri"] = "0" * 32  # as if another version had written it
     with pytest.raises(InputError) as caught:
-        check_recipe(read_recipe(folder), ["M", "F"], preprocessing(depth=5))
+        trained_preprocessing(recipe)
     assert str(caught.value) == (
-        "mri_preprocessing: differs from what the model was trained with: "
-        "change it (or the knobs it uses) back to the training's"
+        "recipe.json mri_preprocessing: computes other numbers in this version than when the model was trained: "
+        f"install monai-fusion {__version__}, or train again"
     )
 
 
 def test_the_order_of_the_transforms_counts(folder: Path) -> None:
-    turned = preprocessing() | {"eeg": preprocessing()["eeg"][::-1]}
-    with pytest.raises(InputError, match=r"^eeg_preprocessing: differs"):
-        check_recipe(read_recipe(folder), ["M", "F"], turned)
+    recipe = read_recipe(folder)
+    recipe["preprocessing"]["eeg"].reverse()
+    with pytest.raises(InputError, match=r"^recipe\.json eeg_preprocessing: computes other numbers"):
+        trained_preprocessing(recipe)
 
 
-def test_other_classes_or_another_order_are_refused_and_named(folder: Path) -> None:
+def test_an_argument_that_no_file_can_hold_is_refused_when_the_training_starts(tmp_path: Path) -> None:
+    network = {"_target_": "torch.nn.Sequential", "modules": "$object()"}
+    with pytest.raises(InputError, match=r"^network_def#modules: \$object\(\): gives an object of the class object"):
+        write(tmp_path, CONFIG | {"network_def": network})
+    assert not (tmp_path / "recipe.json").exists()
+
+
+def test_modules_that_an_evaluation_must_be_told_to_trust_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, CONFIG | {"network_def": {"_target_": "tests.support.TinyFusionNet"}})
+    assert "an evaluation of this model needs --trusted_modules \"['tests.support']\"" in caplog.text
+
+
+def test_the_same_classes_pass_and_inference_needs_none(folder: Path) -> None:
+    check_classes(read_recipe(folder), ("M", "F"))
+    check_classes(read_recipe(folder), (), required=False)
+
+
+@pytest.mark.parametrize("classes", [["F", "M"], ["young", "old"], []])
+def test_other_classes_or_another_order_are_refused_and_named(folder: Path, classes: list[str]) -> None:
     with pytest.raises(InputError) as caught:
-        check_recipe(read_recipe(folder), ["F", "M"], preprocessing())
+        check_classes(read_recipe(folder), classes)
     assert str(caught.value) == (
-        "--datalist classes: ['F', 'M'], expected ['M', 'F']: "
+        f"--datalist classes: {classes}, expected ['M', 'F']: "
         "use a datalist with the classes that the model knows, in their order"
     )
-
-
-def test_all_differences_are_said_at_once_classes_first(folder: Path) -> None:
-    with pytest.raises(InputError) as caught:
-        check_recipe(read_recipe(folder), ["young", "old"], {"eeg": [], "mri": []})
-    assert [problem.where for problem in caught.value.problems] == [
-        "--datalist",
-        "eeg_preprocessing",
-        "mri_preprocessing",
-    ]
 
 
 def message_of(folder: Path) -> str:
@@ -107,10 +167,11 @@ def test_json_of_something_else_is_refused(folder: Path, content: object) -> Non
 
 
 def test_a_recipe_without_one_of_the_recordings_does_not_pass_unseen(folder: Path) -> None:
-    recipe = read_recipe(folder)
+    path = folder / "recipe.json"
+    recipe = json.loads(path.read_text(encoding="utf-8"))
     del recipe["preprocessing"]["mri"]
-    with pytest.raises(InputError, match="mri_preprocessing"):
-        check_recipe(recipe, ["M", "F"], preprocessing())
+    path.write_text(json.dumps(recipe), encoding="utf-8")
+    assert "preprocessing: " in message_of(folder) and "expected the transforms of eeg and mri" in message_of(folder)
 
 
 def test_clearing_removes_the_results_of_a_training_and_nothing_else(tmp_path: Path) -> None:
@@ -141,7 +202,10 @@ CODE = "$__import__('pathlib').Path('ran').touch()"
 
 
 @pytest.mark.parametrize("value", [None, True, -1, 1.5, 10**40, "", CODE, "@home", "a\0b", [], {}, [1, 2], [[[]]]])
-@pytest.mark.parametrize("name", ["orientation", "mri_size", "eeg_shape", "slab_depth", "classes", "eeg_store_dtype"])
+@pytest.mark.parametrize(
+    "name",
+    ["orientation", "mri_size", "eeg_shape", "slab_depth", "classes", "eeg_store_dtype", "network", "preprocessing"],
+)
 def test_an_entry_that_no_training_writes_is_refused_and_never_evaluated(
     folder: Path, name: str, value: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

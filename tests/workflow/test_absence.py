@@ -10,8 +10,9 @@ import pytest
 
 from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
 from monai_fusion.errors import InputError
+from monai_fusion.runs.recipe import absence_settings
 from monai_fusion.runs.run_digests import data_digests
-from monai_fusion.workflow import absence_settings, recordings_for, warn_of_unseen_absence
+from monai_fusion.workflow import recordings_for, warn_of_unseen_absence
 
 Records = tuple[ParticipantRecord, ...]
 

@@ -18,6 +18,7 @@ from monai_fusion import output_folder
 from monai_fusion.errors import InputError, Problem, RunFailed
 from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.run_folder import MODEL_FILE
+from monai_fusion.shipped_bundle import config_files
 from monai_fusion.workflow import preflight, report_input_errors
 from tests.support import BUNDLE_CONFIGS, another, write_datalist, write_scalogram, write_volume
 
@@ -275,7 +276,8 @@ def test_tracking_without_mlflow_is_refused_before_anything_is_written(
 
 
 def bundle_run(config: str, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(BUNDLE_CONFIGS / config), *words]
+    files = [str(path) for path in config_files("evaluate")] if config == "evaluate.yaml" else BUNDLE_CONFIGS / config
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files), *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
