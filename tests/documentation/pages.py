@@ -10,7 +10,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 BUNDLE_PAGE = "bundles/brain_eeg_mri_classification/docs/README.md"
-PROGRAMS = ("monai-fusion", "python", "python3", "py", "pip", "make", "torchrun", "tensorboard", "mlflow", "sbatch")
+PROGRAMS = (
+    *("monai-fusion", "python", "python3", "py", "pip", "make", "torchrun", "tensorboard", "mlflow", "sbatch"),
+    *("docker", "apptainer"),
+)
 
 _BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")

@@ -28,6 +28,8 @@ NOT_RUN: dict[str, str] = {
     r"tensorboard ": "serves pages until it is stopped",
     r"mlflow ui": "serves pages until it is stopped",
     r".*--scheduler tcp://": "needs a Dask cluster: tests/store/test_store_commands.py starts one",
+    r"(docker|apptainer) ": "needs a container runtime and base images; tests/test_containers.py reads them",
+    r"python examples/": "trains: tests/test_examples.py",
     r"python tests/benchmarks/": "measures for minutes to hours",
     r"python -m monai.bundle ckpt_export": "writes TorchScript of a trained model: tests/bundle/test_bundle_runs.py",
 }
