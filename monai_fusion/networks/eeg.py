@@ -13,7 +13,6 @@ from monai_fusion.networks.encoder import PROJECTION, Encoder
 from monai_fusion.networks.weights import CONVNEXT_TAG, load_convnext
 
 EEG_BLOCKS = ("stem", "stage1", "stage2", "stage3", "stage4")
-SMALLEST_SIDE = 32  # the stem and the three downsamplings divide each side by 4 * 2 * 2 * 2
 
 
 def expand_stem(conv: nn.Conv2d, electrodes: int) -> nn.Conv2d:
@@ -87,7 +86,9 @@ class EEGEncoder(Encoder):
         )
         super().__init__(backbone, projection)
         self.electrodes = electrodes
-        self.smallest_side = SMALLEST_SIDE  # as an attribute, because TorchScript sees no globals
+        # The stem and the three downsamplings divide each side by 4 * 2 * 2 * 2. This is an attribute because
+        # `ckpt_export` turns the network into TorchScript, which sees no constants of a module.
+        self.smallest_side = 32
 
     def blocks(self) -> dict[str, tuple[nn.Module, ...]]:
         """The modules of ``stem``, ``stage1`` .. ``stage4`` and ``projection``."""

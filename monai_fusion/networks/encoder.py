@@ -87,6 +87,6 @@ def parameters_of(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
 
 def at_least_float32(x: Tensor) -> Tensor:
     """Half-precision tensors (as autocast makes them) become float32; others pass unchanged."""
-    if x.dtype == torch.float16 or x.dtype == torch.bfloat16:
+    if x.dtype in (torch.float16, torch.bfloat16):
         return x.float()
     return x

@@ -25,6 +25,9 @@ PARTS = ("eeg_enc", "mri_enc", "head")
 class FusionNet(nn.Module):
     """EEG scalograms and MRI volumes of the same people -> class logits, gate and both embeddings.
 
+    Whatever :meth:`forward` calls must be what TorchScript understands, because MONAI's ``ckpt_export`` scripts the
+    network: it traces only networks with one input, and knows no ``torch.export`` (MONAI 1.6).
+
     Everything that is used is trainable after construction; :meth:`set_trainable` chooses what a stage of the training
     changes.
 
@@ -116,14 +119,10 @@ class FusionNet(nn.Module):
             ValueError: A shape does not fit, a recording is missing without ``present``, or the network was made
                 without ``absence``.
         """
-        eeg_embedding: Tensor | None = None
-        mri_embedding: Tensor | None = None
         if present is None:
             self._check_both(eeg, mri)
-        if eeg is not None:
-            eeg_embedding = self.encode_eeg(eeg)
-        if mri is not None:
-            mri_embedding = self.encode_mri(mri)
+        eeg_embedding = None if eeg is None else self.encode_eeg(eeg)
+        mri_embedding = None if mri is None else self.encode_mri(mri)
         return self.fuse(eeg_embedding, mri_embedding, present)
 
     def _check_both(self, eeg: Tensor | None, mri: Tensor | None) -> None:
@@ -134,17 +133,14 @@ class FusionNet(nn.Module):
         if eeg.shape[0] != mri.shape[0]:
             raise ValueError(f"eeg has {eeg.shape[0]} samples and mri {mri.shape[0]}, expected as many of either")
 
-    @torch.jit.export
     def encode_eeg(self, eeg: Tensor) -> Tensor:
         """Embeddings [B, D] of scalograms [B, electrodes, F, T]."""
         return self.eeg_enc(eeg)
 
-    @torch.jit.export
     def encode_mri(self, mri: Tensor) -> Tensor:
         """Embeddings [B, D] of volumes [B, 1 or 3, T, H, W]."""
         return self.mri_enc(mri)
 
-    @torch.jit.export
     def fuse(
         self, eeg_embedding: Tensor | None, mri_embedding: Tensor | None, present: Tensor | None = None
     ) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ The gated head is the project's own; the two others are what it is compared with
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,14 +23,10 @@ class FusionHead(nn.Module):
         absent_mri: ... of an absent MRI.
     """
 
-    if TYPE_CHECKING:  # TorchScript reads a class's annotations, and does not know this type
-        absent_eeg: nn.Parameter | None
-        absent_mri: nn.Parameter | None
-
     def __init__(self) -> None:
         super().__init__()
-        self.register_parameter("absent_eeg", None)
-        self.register_parameter("absent_mri", None)
+        self.absent_eeg: nn.Parameter | None = None
+        self.absent_mri: nn.Parameter | None = None
 
     def learn_absence(self, embedding_dim: int) -> None:
         """Let the head learn an embedding for either recording; they begin as zeros, so nothing is drawn for them."""

@@ -103,7 +103,7 @@ class MRIEncoder(Encoder):
         super().__init__(backbone.to(memory_format=torch.channels_last_3d), projection)
         self.input_norm = input_norm
         self._forms = {name: InferenceForm() for name in MRI_BLOCKS}
-        # As attributes, because TorchScript sees no globals.
+        # As attributes, because TorchScript sees no constants of a module.
         self.input_mean, self.input_std = KINETICS_MEAN, KINETICS_STD
 
     def blocks(self) -> dict[str, tuple[nn.Module, ...]]:
@@ -126,9 +126,8 @@ class MRIEncoder(Encoder):
             ValueError: The shape is another one.
         """
         mri = self._normalised(mri)
-        if is_scripting():
-            return self.embed(self.backbone(mri))
-        return self._embed_from(self._leading_blocks(mri), mri)
+        # MONAI's ckpt_export turns the network into TorchScript, which knows no inference forms.
+        return self.embed(self.backbone(mri) if is_scripting() else self._by_blocks(mri))
 
     def _normalised(self, mri: Tensor) -> Tensor:
         if mri.dim() != 5 or (mri.shape[1] != 1 and mri.shape[1] != 3):
@@ -137,8 +136,9 @@ class MRIEncoder(Encoder):
             mri = (mri - self.input_mean) / self.input_std
         return mri
 
-    @torch.jit.unused
-    def _embed_from(self, only_run: list[str], x: Tensor) -> Tensor:
+    def _by_blocks(self, x: Tensor) -> Tensor:
+        """What the backbone answers: pooled features [B, F]."""
+        only_run = self._leading_blocks(x)
         for name in MRI_BLOCKS:
             block = self.backbone.get_submodule(name)
             if name in only_run:
@@ -148,9 +148,9 @@ class MRIEncoder(Encoder):
                     x = block(at_least_float32(x))
             else:
                 x = block(x)
-        return self.embed(self.backbone.get_submodule("avgpool")(x).flatten(1))
+        pooled: Tensor = self.backbone.get_submodule("avgpool")(x)
+        return pooled.flatten(1)
 
-    @torch.jit.unused
     def _leading_blocks(self, x: Tensor) -> list[str]:
         """The blocks through which no gradient flows and whose BatchNorm statistics stand still, from the first on."""
         if (torch.is_grad_enabled() and x.requires_grad) or torch.compiler.is_compiling():
