@@ -23,7 +23,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.data import Dataset
 
 from monai_fusion.data import Draw
-from monai_fusion.networks import FusionNet, GatedFusionHead
+from monai_fusion.networks import Encoder, FusionNet, GatedFusionHead
+from monai_fusion.networks.eeg import EEG_BLOCKS
+from monai_fusion.networks.mri import MRI_BLOCKS
 
 ELECTRODES, FREQUENCIES, TIMES = 3, 8, 10
 BUNDLE_CONFIGS = Path(__file__).parents[1] / "bundles" / "brain_eeg_mri_classification" / "configs"
@@ -216,28 +218,22 @@ class EchoDraws(Dataset[Tensor]):
         return torch.tensor([draw.index, draw.epoch, draw.position])
 
 
-class TinyEncoder(nn.Module):
-    """An encoder of [B, channels, ...] with one layer, which sees each channel's mean alone."""
+class TinyEncoder(Encoder):
+    """An encoder of [B, channels, ...] with one layer, which sees each channel's spread alone and always trains."""
 
     def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        self.layer = nn.Linear(channels, width)
+        super().__init__(nn.Identity(), nn.Linear(channels, width), width)
+
+    def blocks(self) -> dict[str, tuple[nn.Module, ...]]:
+        """The one layer, which always trains, and blocks of the names that the stages use."""
+        return {"projection": (self.projection,), **dict.fromkeys(EEG_BLOCKS + MRI_BLOCKS, ())}
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, channels, ...] -> [B, width] of L2 norm 1."""
-        return nn.functional.normalize(self.layer(x.flatten(2).std(dim=2)), dim=1)
-
-    def set_trainable(self, names: set[str]) -> None:
-        """Everything trains."""
+        return self.embed(x.flatten(2).std(dim=2))
 
 
 def tiny_absence_net(width: int = 8, dropout: float = 0.0) -> FusionNet:
     """The real `FusionNet` and head around tiny encoders, made with ``absence``."""
-    network = FusionNet.__new__(FusionNet)
-    nn.Module.__init__(network)
-    network.embedding_dim, network.train_stem, network.modalities = width, True, "both"
-    network.eeg_enc = TinyEncoder(ELECTRODES, width)  # type: ignore[assignment] # stands in
-    network.mri_enc = TinyEncoder(1, width)  # type: ignore[assignment] # likewise
-    network.head = GatedFusionHead(width, gate_hidden=width, hidden=width, dropout=dropout)
-    network.head.learn_absence(width)
-    return network
+    head = GatedFusionHead(width, gate_hidden=width, hidden=width, dropout=dropout)
+    return FusionNet(TinyEncoder(ELECTRODES, width), TinyEncoder(1, width), head, absence=True)

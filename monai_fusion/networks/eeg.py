@@ -63,6 +63,8 @@ class EEGEncoder(Encoder):
         weights: A file to start from instead (see :func:`monai_fusion.networks.weights.load_convnext`); a file given
             is loaded whatever ``pretrained`` says.
         dropout: Probability between the two linear layers.
+        train_stem: Whether the stem, a new layer, is trained in every stage. If not, the network can only see the sum
+            over the electrodes, because all their filters start equal.
 
     Raises:
         InputError: The weights cannot be had, or are not a ConvNeXt-Tiny's; nothing is replaced by random values.
@@ -75,6 +77,7 @@ class EEGEncoder(Encoder):
         pretrained: bool = True,
         weights: str | PathLike[str] | None = None,
         dropout: float = 0.2,
+        train_stem: bool = True,
     ) -> None:
         backbone: Any = timm.create_model(CONVNEXT_TAG, pretrained=False, num_classes=0)
         if pretrained or weights is not None:
@@ -84,7 +87,7 @@ class EEGEncoder(Encoder):
         projection = nn.Sequential(
             nn.Linear(width, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, embedding_dim)
         )
-        super().__init__(backbone, projection)
+        super().__init__(backbone, projection, embedding_dim, ("stem",) if train_stem else ())
         self.electrodes = electrodes
         # The stem and the three downsamplings divide each side by 4 * 2 * 2 * 2. This is an attribute because
         # `ckpt_export` turns the network into TorchScript, which sees no constants of a module.

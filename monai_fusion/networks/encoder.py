@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from monai_fusion.errors import Problem
+from monai_fusion.wording import nearest
 
 PROJECTION = "projection"
 """Name of the block that follows the backbone; it is trained in every stage."""
@@ -28,7 +31,8 @@ class BlockSize(NamedTuple):
 class Encoder(nn.Module):
     """A pretrained backbone whose blocks have names, followed by a projection to an embedding.
 
-    A subclass names its blocks in :meth:`blocks`. A block is *frozen* when
+    A subclass names its blocks in :meth:`blocks`. This is all that :class:`FusionNet` needs to know of one, so that
+    another network takes part by one class, or by none (:class:`BackboneEncoder`). A block is *frozen* when
     none of its parameters requires a gradient; this alone decides, there is no second record of it. Frozen blocks stay
     in evaluation mode whatever :meth:`train` is asked for, so that their BatchNorm statistics do not move
     (``monai.engines.SupervisedTrainer`` calls ``network.train()`` in every iteration).
@@ -36,29 +40,42 @@ class Encoder(nn.Module):
     A frozen block costs a backward pass only if something before it is trained, or if the input itself requires a
     gradient (a saliency map): autograd records nothing otherwise, hence no ``torch.no_grad`` here.
 
+    Attributes:
+        embedding_dim: Length D of the embedding.
+
     Args:
         backbone: [B, C, ...] -> features [B, F].
         projection: Features [B, F] -> [B, D].
+        embedding_dim: Length D of the embedding.
+        always_trained: Names of blocks that are trained in every stage, besides the projection.
     """
 
-    def __init__(self, backbone: nn.Module, projection: nn.Module) -> None:
+    def __init__(
+        self, backbone: nn.Module, projection: nn.Module, embedding_dim: int, always_trained: Collection[str] = ()
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.projection = projection
+        self.embedding_dim = embedding_dim
+        self.always_trained = (*always_trained, PROJECTION)
 
     def blocks(self) -> dict[str, tuple[nn.Module, ...]]:
         """The modules of each block, in the order of computation; the last one is ``projection``."""
         raise NotImplementedError
 
+    def block_names(self) -> tuple[str, ...]:
+        """The names of the blocks that a stage of the training may name, in the order of computation."""
+        return tuple(name for name in self.blocks() if name != PROJECTION)
+
     def set_trainable(self, names: Collection[str]) -> None:
-        """Train exactly the named blocks and the projection; freeze the others.
+        """Train exactly the named blocks and those that are always trained; freeze the others.
 
         Args:
             names: Names of :meth:`blocks`; the caller has checked them.
         """
         for name, modules in self.blocks().items():
             for module in modules:
-                module.requires_grad_(name in names or name == PROJECTION)
+                module.requires_grad_(name in names or name in self.always_trained)
         self.train(self.training)
 
     def freeze(self) -> None:
@@ -90,3 +107,10 @@ def at_least_float32(x: Tensor) -> Tensor:
     if x.dtype in (torch.float16, torch.bfloat16):
         return x.float()
     return x
+
+
+def not_one_of(where: str, seen: object, known: Sequence[str]) -> Problem:
+    """Say that a name is not one of those known, and which was likely meant."""
+    meant = nearest(str(seen), known)
+    wanted = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"
+    return Problem(where, seen=repr(seen), wanted=wanted, advice="" if meant is None else f"did you mean '{meant}'?")

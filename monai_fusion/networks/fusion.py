@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from os import PathLike
 
 import torch
@@ -12,10 +10,8 @@ from torch import Tensor, nn
 
 from monai_fusion import keys
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.networks.eeg import EEG_BLOCKS, EEGEncoder
-from monai_fusion.networks.encoder import BlockSize, parameters_of
-from monai_fusion.networks.head import fusion_head
-from monai_fusion.networks.mri import MRI_BLOCKS, MRIEncoder
+from monai_fusion.networks.encoder import BlockSize, Encoder, not_one_of, parameters_of
+from monai_fusion.networks.head import FusionHead
 from monai_fusion.networks.weights import differences, read_exported_state
 
 PARTS = ("eeg_enc", "mri_enc", "head")
@@ -35,67 +31,36 @@ class FusionNet(nn.Module):
     recordings alone; a learned embedding stands in the other's place, and the gate goes to the one that is there.
 
     Attributes:
-        eeg_enc: The :class:`EEGEncoder`.
-        mri_enc: The :class:`MRIEncoder`.
-        head: The :class:`GatedFusionHead`, or another one for ``fusion``.
+        eeg_enc: The encoder of scalograms.
+        mri_enc: The encoder of volumes.
+        head: The fusion head.
 
     Args:
-        num_classes: Number of classes.
-        electrodes: EEG channels.
-        embedding_dim: Length D of either embedding.
-        pretrained: Whether an encoder for which no file is given starts from its downloaded weights (True) or from
-            random ones (False).
-        eeg_weights: A ConvNeXt-Tiny file for the EEG encoder; loaded whatever ``pretrained`` says.
-        mri_weights: An R3D-18 file for the MRI encoder; loaded whatever ``pretrained`` says.
-        mri_input_norm: ``kinetics`` or ``none``, see :class:`MRIEncoder`.
-        train_stem: Whether the EEG stem, a new layer, is trained in every stage. If not, the network can only see the
-            sum over the electrodes, because all their filters start equal.
-        encoder_dropout: Probability in both projections.
-        head_dropout: Probability in the classifier.
-        fusion: ``gated`` (:class:`GatedFusionHead`), ``concat`` (:class:`ConcatenationHead`) or ``mean``
-            (:class:`MeanHead`).
+        eeg: Scalograms [B, electrodes, F, T] -> embeddings [B, D]; :class:`EEGEncoder` unless the config names another.
+        mri: Volumes [B, 1 or 3, T, H, W] -> embeddings [B, D]; :class:`MRIEncoder` unless the config names another.
+        head: Two embeddings [B, D] -> logits and gate.
         absence: Whether people may lack a recording. The head then has two more parameters, which begin as zeros;
             everything else is, and begins, as without.
         modalities: ``both``, or ``eeg`` or ``mri`` for a network that only ever gets the one: the other's encoder keeps
-            its place, so that files of weights have the same parts, but loads nothing and never trains.
+            its place, so that files of weights have the same parts, but never trains.
 
     Raises:
-        InputError: Weights cannot be had or do not fit, or an option has an unknown value.
+        InputError: The parts have embeddings of different lengths.
     """
 
     def __init__(
-        self,
-        num_classes: int = 2,
-        electrodes: int = 17,
-        embedding_dim: int = 512,
-        pretrained: bool = True,
-        eeg_weights: str | PathLike[str] | None = None,
-        mri_weights: str | PathLike[str] | None = None,
-        mri_input_norm: str = "kinetics",
-        train_stem: bool = True,
-        encoder_dropout: float = 0.2,
-        head_dropout: float = 0.3,
-        fusion: str = "gated",
-        absence: bool = False,
-        modalities: str = "both",
+        self, eeg: Encoder, mri: Encoder, head: FusionHead, absence: bool = False, modalities: str = "both"
     ) -> None:
         super().__init__()
+        lengths = {"eeg": eeg.embedding_dim, "mri": mri.embedding_dim, "head": head.embedding_dim}
+        if len(set(lengths.values())) > 1:
+            seen = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise InputError(Problem("network_def", "embedding_dim", seen, "the same for all three"))
         self.modalities = modalities
-        self.embedding_dim = embedding_dim
-        self.train_stem = train_stem
-        problems: list[Problem] = []  # of both encoders, so that the user sees them together
-        with _collected(problems):
-            starts_from = (False, None) if modalities == "mri" else (pretrained, eeg_weights)
-            self.eeg_enc = EEGEncoder(electrodes, embedding_dim, *starts_from, encoder_dropout)
-        with _collected(problems):
-            starts_from = (False, None) if modalities == "eeg" else (pretrained, mri_weights)
-            self.mri_enc = MRIEncoder(embedding_dim, *starts_from, encoder_dropout, mri_input_norm)
-        with _collected(problems):
-            self.head = fusion_head(fusion, embedding_dim, num_classes, head_dropout)
-        if problems:
-            raise InputError(problems)
+        self.embedding_dim = head.embedding_dim
+        self.eeg_enc, self.mri_enc, self.head = eeg, mri, head
         if absence or modalities != "both":
-            self.head.learn_absence(embedding_dim)
+            self.head.learn_absence()
         if modalities != "both":
             (self.mri_enc if modalities == "eeg" else self.eeg_enc).freeze()
 
@@ -197,24 +162,24 @@ class FusionNet(nn.Module):
         return everybody.index_copy(0, rows.to(embedding.device), embedding.to(absent.dtype))
 
     def set_trainable(self, eeg_blocks: Sequence[str], mri_blocks: Sequence[str]) -> None:
-        """Train exactly these blocks, the head, both projections and, with ``train_stem``, the EEG stem.
+        """Train exactly these blocks, the head, and what the encoders always train (projections, the EEG stem).
 
         Everything else is frozen: no gradients for its parameters, and BatchNorm in evaluation mode even after
         ``train()``. What was frozen by an earlier call and is named now is trained again.
 
         Args:
-            eeg_blocks: Of ``stem``, ``stage1`` .. ``stage4`` (1-based; timm's ``stages.0`` .. ``stages.3``).
-            mri_blocks: Of ``stem``, ``layer1`` .. ``layer4``.
+            eeg_blocks: Of the EEG encoder: ``stem``, ``stage1`` .. ``stage4`` (1-based; timm's ``stages.0`` ..).
+            mri_blocks: Of the MRI encoder: ``stem``, ``layer1`` .. ``layer4``.
 
         Raises:
             InputError: A name is unknown; nothing is changed then.
         """
-        problems = _unknown_blocks("eeg_blocks", eeg_blocks, EEG_BLOCKS)
-        problems += _unknown_blocks("mri_blocks", mri_blocks, MRI_BLOCKS)
+        problems = _unknown_blocks("eeg_blocks", eeg_blocks, self.eeg_enc.block_names())
+        problems += _unknown_blocks("mri_blocks", mri_blocks, self.mri_enc.block_names())
         if problems:
             raise InputError(problems)
         if self.modalities != "mri":
-            self.eeg_enc.set_trainable({*eeg_blocks, "stem"} if self.train_stem else set(eeg_blocks))
+            self.eeg_enc.set_trainable(set(eeg_blocks))
         if self.modalities != "eeg":
             self.mri_enc.set_trainable(set(mri_blocks))
         self.head.requires_grad_(True)
@@ -285,21 +250,7 @@ class FusionNet(nn.Module):
         self.load_exported(read_exported_state(path), source=f"weights '{path}'")
 
 
-@contextmanager
-def _collected(problems: list[Problem]) -> Iterator[None]:
-    try:
-        yield
-    except InputError as error:
-        problems.extend(error.problems)
-
-
 def _unknown_blocks(where: str, names: Sequence[str], known: Sequence[str]) -> list[Problem]:
     if isinstance(names, str):  # a sequence of letters to Python, and a likely slip in a config
         return [Problem(where, seen=f"the text '{names}'", wanted="a list of block names", advice=f"write ['{names}']")]
-    problems = []
-    for name in names:
-        if name not in known:
-            close = difflib.get_close_matches(str(name), known, n=1)
-            advice = f"did you mean '{close[0]}'?" if close else ""
-            problems.append(Problem(where, seen=repr(name), wanted=f"one of {', '.join(known)}", advice=advice))
-    return problems
+    return [not_one_of(where, name, known) for name in names if name not in known]

@@ -5,33 +5,32 @@ The gated head is the project's own; the two others are what it is compared with
 
 from __future__ import annotations
 
-import difflib
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from monai_fusion.errors import InputError, Problem
-from monai_fusion.networks.encoder import at_least_float32
+from monai_fusion.errors import InputError
+from monai_fusion.networks.encoder import at_least_float32, not_one_of
 
 
 class FusionHead(nn.Module):
     """What all heads share: what stands in the place of an absent recording's embedding.
 
     Attributes:
+        embedding_dim: Length D of either embedding.
         absent_eeg: Learned embedding [D] in place of an absent EEG; None unless :meth:`learn_absence` was called.
         absent_mri: ... of an absent MRI.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, embedding_dim: int) -> None:
         super().__init__()
+        self.embedding_dim = embedding_dim
         self.absent_eeg: nn.Parameter | None = None
         self.absent_mri: nn.Parameter | None = None
 
-    def learn_absence(self, embedding_dim: int) -> None:
+    def learn_absence(self) -> None:
         """Let the head learn an embedding for either recording; they begin as zeros, so nothing is drawn for them."""
-        self.absent_eeg = nn.Parameter(torch.zeros(embedding_dim))
-        self.absent_mri = nn.Parameter(torch.zeros(embedding_dim))
+        self.absent_eeg = nn.Parameter(torch.zeros(self.embedding_dim))
+        self.absent_mri = nn.Parameter(torch.zeros(self.embedding_dim))
 
 
 class GatedFusionHead(FusionHead):
@@ -57,7 +56,7 @@ class GatedFusionHead(FusionHead):
         hidden: int = 1024,
         dropout: float = 0.3,
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         self.gate = nn.Sequential(nn.Linear(2 * embedding_dim, gate_hidden), nn.ReLU(), nn.Linear(gate_hidden, 1))
         self.classifier = _classifier(3 * embedding_dim, hidden, num_classes, dropout)
 
@@ -99,7 +98,7 @@ class _UngatedHead(FusionHead):
     def __init__(
         self, embedding_dim: int = 512, num_classes: int = 2, hidden: int = 1024, dropout: float = 0.3
     ) -> None:
-        super().__init__()
+        super().__init__(embedding_dim)
         self.classifier = _classifier(self.embeddings_seen * embedding_dim, hidden, num_classes, dropout)
 
 
@@ -137,21 +136,18 @@ class MeanHead(_UngatedHead):
         return logits, _forced(_half(logits), present)
 
 
-HEADS: dict[str, Any] = {"gated": GatedFusionHead, "concat": ConcatenationHead, "mean": MeanHead}
+HEADS = {"gated": GatedFusionHead, "concat": ConcatenationHead, "mean": MeanHead}
 
 
-def fusion_head(fusion: str, embedding_dim: int, num_classes: int, dropout: float) -> FusionHead:
-    """Make the head that is called ``gated``, ``concat`` or ``mean``.
+def head_named(fusion: str) -> str:
+    """Return the full name of the class that is called ``gated``, ``concat`` or ``mean``: a config's ``_target_``.
 
     Raises:
         InputError: ``fusion`` is something else.
     """
     if fusion not in HEADS:
-        close = difflib.get_close_matches(str(fusion), HEADS, n=1)
-        advice = f"did you mean '{close[0]}'?" if close else ""
-        raise InputError(Problem("fusion", seen=repr(fusion), wanted=f"one of {', '.join(HEADS)}", advice=advice))
-    head: FusionHead = HEADS[fusion](embedding_dim, num_classes, dropout=dropout)
-    return head
+        raise InputError(not_one_of("fusion", fusion, tuple(HEADS)))
+    return f"{__name__}.{HEADS[fusion].__name__}"
 
 
 def _classifier(features: int, hidden: int, num_classes: int, dropout: float) -> nn.Sequential:

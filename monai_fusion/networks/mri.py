@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from os import PathLike
 
 import torch
@@ -10,8 +9,8 @@ from torch import Tensor, nn
 from torch.jit import is_scripting  # type: ignore[attr-defined]  # torch does not list it in __all__
 from torchvision.models.video import r3d_18
 
-from monai_fusion.errors import InputError, Problem
-from monai_fusion.networks.encoder import PROJECTION, Encoder, at_least_float32
+from monai_fusion.errors import InputError
+from monai_fusion.networks.encoder import PROJECTION, Encoder, at_least_float32, not_one_of
 from monai_fusion.networks.inference_form import InferenceForm
 from monai_fusion.networks.weights import load_r3d18
 
@@ -90,7 +89,7 @@ class MRIEncoder(Encoder):
         input_norm: str = "kinetics",
     ) -> None:
         if input_norm not in INPUT_NORMS:
-            raise InputError(_unknown_input_norm(input_norm))
+            raise InputError(not_one_of("mri_input_norm", input_norm, INPUT_NORMS))
         backbone = r3d_18(weights=None)
         width = backbone.fc.in_features
         backbone.fc = nn.Identity()
@@ -100,7 +99,7 @@ class MRIEncoder(Encoder):
         projection = nn.Sequential(
             nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, embedding_dim)
         )
-        super().__init__(backbone.to(memory_format=torch.channels_last_3d), projection)
+        super().__init__(backbone.to(memory_format=torch.channels_last_3d), projection, embedding_dim)
         self.input_norm = input_norm
         self._forms = {name: InferenceForm() for name in MRI_BLOCKS}
         # As attributes, because TorchScript sees no constants of a module.
@@ -168,13 +167,3 @@ class MRIEncoder(Encoder):
 def _depth_after(block: str, depth: int) -> int:
     """The depth at which a block of R3D-18 computes: layer2 to layer4 halve it, rounding up."""
     return depth if block in ("stem", "layer1") else (depth + 1) // 2
-
-
-def _unknown_input_norm(seen: str) -> Problem:
-    close = difflib.get_close_matches(str(seen), INPUT_NORMS, n=1)
-    return Problem(
-        where="mri_input_norm",
-        seen=repr(seen),
-        wanted=" or ".join(INPUT_NORMS),
-        advice=f"did you mean '{close[0]}'?" if close else "",
-    )

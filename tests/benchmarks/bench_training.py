@@ -38,7 +38,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from monai_fusion.data import FusionDataset, FusionPrepareBatch, ParticipantSampler
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.losses import AlignedCrossEntropy
-from monai_fusion.networks import FusionNet
+from monai_fusion.networks import EEGEncoder, FusionNet, GatedFusionHead, MRIEncoder, standard_network
 from monai_fusion.precision import resolve_precision
 from monai_fusion.training import (
     EpochSeeding,
@@ -61,12 +61,12 @@ class PlainFusionNet(FusionNet):
     """The same network and the same numbers, contiguous and block by block."""
 
     def __init__(self) -> None:
-        super().__init__(pretrained=False)
+        super().__init__(EEGEncoder(pretrained=False), MRIEncoder(pretrained=False), GatedFusionHead())
         self.mri_enc.backbone.to(memory_format=torch.contiguous_format)
 
     def encode_mri(self, mri: torch.Tensor) -> torch.Tensor:
         """torchvision's own forward pass."""
-        encoder = self.mri_enc
+        encoder: Any = self.mri_enc
         return encoder.embed(encoder.backbone((mri - encoder.input_mean) / encoder.input_std))
 
 
@@ -179,10 +179,10 @@ def measure_step(setting: Setting, quick: bool) -> list[Row]:
     torch.set_num_threads(1)
     settings: dict[str, Callable[[], Any]] = {
         "reference": lambda: step_times(setting, PlainFusionNet(), fused=False),
-        "float32": lambda: step_times(setting, FusionNet(pretrained=False)),
+        "float32": lambda: step_times(setting, standard_network(pretrained=False)),
     }
     if resolve_precision("auto", setting.device) == "bfloat16":
-        settings["bfloat16"] = lambda: step_times(setting, FusionNet(pretrained=False), precision="bfloat16")
+        settings["bfloat16"] = lambda: step_times(setting, standard_network(pretrained=False), precision="bfloat16")
     taken: dict[str, list[float]] = {name: [] for name in settings}
     for _ in range(1 if quick else 2):
         for name, run in settings.items():
@@ -203,7 +203,7 @@ def measure_pipeline(setting: Setting, quick: bool) -> list[Row]:
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
     people, epochs = setting.batch * 4, 2 if quick else 4
     dataset = setting.dataset(people)
-    network = FusionNet(pretrained=False)
+    network = standard_network(pretrained=False)
     precision = resolve_precision("auto", setting.device)
     sampler, clock = ParticipantSampler(dataset.labels), Clock(setting.device)
     loader = DataLoader(
@@ -258,7 +258,7 @@ def measure_baseline(setting: Setting, quick: bool) -> list[Row]:
     loader = DataLoader(dataset, sampler=sampler, batch_size=setting.batch, num_workers=1, persistent_workers=True)
     precision = resolve_precision("auto", setting.device) if cuda else "float32"
     handlers = [EpochSeeding(0, sampler), clock]
-    make_trainer(setting, FusionNet(pretrained=False), loader, precision, epochs + 1, handlers=handlers).run()
+    make_trainer(setting, standard_network(pretrained=False), loader, precision, epochs + 1, handlers=handlers).run()
     new = statistics.median(clock.epochs[1:])
     rates = [60 * people / seconds for seconds in (old, new)]
     what = f"participants/min over stage A, {precision}, against the plain loop in float32"
@@ -293,10 +293,13 @@ def report_gpu(setting: Setting) -> None:
     print("| --- | --- | --- | --- | --- | --- | --- |")
     ways: dict[str, tuple[type[FusionNet] | Callable[[], FusionNet], dict[str, Any]]] = {
         "float32, contiguous": (PlainFusionNet, {"fused": False}),
-        "float32": (lambda: FusionNet(pretrained=False), {}),
-        "float16 with scaler": (lambda: FusionNet(pretrained=False), {"precision": "float16"}),
-        "bfloat16": (lambda: FusionNet(pretrained=False), {"precision": "bfloat16"}),
-        "bfloat16, AdamW not fused": (lambda: FusionNet(pretrained=False), {"precision": "bfloat16", "fused": False}),
+        "float32": (lambda: standard_network(pretrained=False), {}),
+        "float16 with scaler": (lambda: standard_network(pretrained=False), {"precision": "float16"}),
+        "bfloat16": (lambda: standard_network(pretrained=False), {"precision": "bfloat16"}),
+        "bfloat16, AdamW not fused": (
+            lambda: standard_network(pretrained=False),
+            {"precision": "bfloat16", "fused": False},
+        ),
     }
     for stage in range(len(BLOCKS)):
         reference = 0.0

@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from monai_fusion.datalist import read_datalist
 from monai_fusion.metrics.metrics_file import Metrics
-from monai_fusion.networks import FusionNet
+from monai_fusion.networks import standard_network
 from monai_fusion.runs.run_digests import weights_digests
 from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_run, monai_fusion
 
@@ -72,7 +72,7 @@ def test_ckpt_export_writes_torchscript_that_answers_as_the_trained_model(run_fo
     command = [sys.executable, "-m", "monai.bundle", "ckpt_export", "network_def", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path.home(), timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
-    network = FusionNet(pretrained=False)
+    network = standard_network(pretrained=False)
     network.load_state_dict(state_of(run_folder))
     exported = torch.jit.load(tmp_path / "model.ts")  # type: ignore[no-untyped-call] # of torch
     eeg, mri = torch.randn(2, 17, 64, 64), torch.rand(2, 1, 16, 24, 24)
@@ -238,7 +238,7 @@ def test_inference_needs_no_labels_and_agrees_with_evaluation(cohort: Cohort, ru
 
 
 def test_permuting_the_electrodes_changes_a_trained_networks_logits(run_folder: Path) -> None:
-    network = FusionNet(pretrained=False)
+    network = standard_network(pretrained=False)
     network.load_state_dict(state_of(run_folder))
     network.eval()
     generator = torch.Generator().manual_seed(0)
@@ -247,7 +247,7 @@ def test_permuting_the_electrodes_changes_a_trained_networks_logits(run_folder: 
         straight = network(eeg, mri)["logits"]
         permuted = network(eeg.flip(1), mri)["logits"]
         # The untrained stem has one filter for all electrodes and cannot tell: the difference is what training made.
-        untrained = FusionNet(pretrained=False).eval()
+        untrained = standard_network(pretrained=False).eval()
         unmoved = (untrained(eeg, mri)["logits"] - untrained(eeg.flip(1), mri)["logits"]).abs().max()
     assert (straight - permuted).abs().max() > 100 * unmoved
 

@@ -156,7 +156,7 @@ def with_one_changed_recording(cohort: Cohort) -> tuple[Path, str]:
 
 def test_a_checkpoint_of_another_training_is_refused_with_what_differs(cohort: Cohort, run_folder: Path) -> None:
     datalist, participant = with_one_changed_recording(cohort)
-    options = SMALL | {"batch_size": 3, "seed": 7, "network_def#head_dropout": 0.5}
+    options = SMALL | {"batch_size": 3, "seed": 7, "network_def#head#dropout": 0.5}
     done = bundle_run("train.yaml", datalist=datalist, output_dir=run_folder, resume="latest", **options)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert f"{participant} mri: the file has another content than when the checkpoint was written" in done.stderr

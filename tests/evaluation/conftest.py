@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from monai_fusion.networks import FusionNet
+from monai_fusion.networks import FusionNet, standard_network
 
 
 @pytest.fixture(scope="session")
@@ -13,7 +13,7 @@ def built_net() -> FusionNet:
     """The real network, in evaluation mode, as sure of itself as a trained one and as different from input to input."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
-        net = FusionNet(pretrained=False)
+        net = standard_network(pretrained=False)
         for name, parameter in net.eeg_enc.backbone.named_parameters():
             if name.endswith(".gamma"):  # at timm's initial 1e-6 a block is all but the identity
                 torch.nn.init.uniform_(parameter, 0.1, 0.5)

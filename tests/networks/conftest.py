@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_fusion.networks import FusionNet
+from monai_fusion.networks import FusionNet, standard_network
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def built_net() -> FusionNet:
     """The shared network; a test that changes it takes ``net``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
-        net = FusionNet(pretrained=False)
+        net = standard_network(pretrained=False)
         for name, parameter in net.eeg_enc.backbone.named_parameters():
             if name.endswith(".gamma"):  # as after training: at timm's initial 1e-6 a block is all but the identity
                 torch.nn.init.uniform_(parameter, 0.1, 0.5)

@@ -54,7 +54,7 @@ def test_stage_b_after_stage_a_trains_what_a_froze_and_a_again_freezes_it(
 
 
 def test_without_train_stem_the_stem_is_frozen_too(net: FusionNet, eeg: Tensor, mri: Tensor) -> None:
-    net.train_stem = False
+    net.eeg_enc.always_trained = ("projection",)
     net.set_trainable(*STAGE_A)
     assert _train_one_step(net, eeg, mri) == _named(net, (*ALWAYS, *TRAINED_IN_A))
 

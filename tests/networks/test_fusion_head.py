@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from monai_fusion.errors import InputError
 from monai_fusion.networks import ConcatenationHead, GatedFusionHead, MeanHead
-from monai_fusion.networks.head import fusion_head
+from monai_fusion.networks.head import HEADS, head_named
 
 
 def _linear(x: np.ndarray, layer: torch.nn.Module) -> np.ndarray:
@@ -78,7 +78,8 @@ def test_the_mean_head_sees_the_mean_of_the_embeddings_alone() -> None:
 
 @pytest.mark.parametrize("fusion", ["gated", "concat", "mean"])
 def test_every_head_can_be_scripted_and_gives_float32_under_autocast(fusion: str) -> None:
-    head = fusion_head(fusion, embedding_dim=8, num_classes=2, dropout=0.3).eval()
+    head = HEADS[fusion](embedding_dim=8).eval()
+    assert head_named(fusion) == f"monai_fusion.networks.head.{type(head).__name__}"
     e, m = torch.randn(2, 4, 8)
     torch.testing.assert_close(torch.jit.script(head)(e, m), head(e, m))
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -87,4 +88,4 @@ def test_every_head_can_be_scripted_and_gives_float32_under_autocast(fusion: str
 
 def test_an_unknown_head_is_named() -> None:
     with pytest.raises(InputError, match="fusion: 'gatet', expected one of gated, concat, mean: did you mean 'gated'"):
-        fusion_head("gatet", embedding_dim=8, num_classes=2, dropout=0.3)
+        head_named("gatet")

@@ -16,7 +16,7 @@ from torch import Tensor
 from torchvision.models.video import r3d_18
 
 from monai_fusion.errors import InputError
-from monai_fusion.networks import CONVNEXT_TAG, R3D18_WEIGHTS, EEGEncoder, FusionNet, MRIEncoder
+from monai_fusion.networks import CONVNEXT_TAG, R3D18_WEIGHTS, EEGEncoder, MRIEncoder, standard_network
 
 State = dict[str, Tensor]
 
@@ -151,23 +151,25 @@ def test_downloaded_weights_come_from_the_libraries_caches_without_a_network(
     checkpoints = no_network / "torch" / "hub" / "checkpoints"
     checkpoints.mkdir(parents=True)
     torch.save(r3d, checkpoints / R3D18_WEIGHTS.url.rpartition("/")[2])
-    net = FusionNet(pretrained=True)
+    net = standard_network(pretrained=True)
     _assert_has_convnext(net.eeg_enc, convnext)
     _assert_has_r3d(net.mri_enc, r3d)
 
 
 def test_file_is_loaded_even_if_pretrained_is_false(r3d: State, folder: Path, no_network: Path) -> None:
     torch.save(r3d, folder / "r3d_18.pth")
-    _assert_has_r3d(FusionNet(pretrained=False, mri_weights=folder / "r3d_18.pth").mri_enc, r3d)
+    _assert_has_r3d(MRIEncoder(pretrained=False, weights=folder / "r3d_18.pth"), r3d)
 
 
-def test_without_a_network_both_encoders_say_within_seconds_what_to_do(no_network: Path) -> None:
+def test_without_a_network_either_encoder_says_within_seconds_what_to_do(no_network: Path) -> None:
     started = time.monotonic()
-    with pytest.raises(InputError) as caught:
-        FusionNet(pretrained=True)
+    with pytest.raises(InputError) as of_eeg:
+        EEGEncoder(pretrained=True)
+    with pytest.raises(InputError) as of_mri:
+        MRIEncoder(pretrained=True)
     assert time.monotonic() - started < 10
-    assert [problem.where for problem in caught.value.problems] == ["eeg_weights", "mri_weights"]
-    eeg, mri = (str(problem) for problem in caught.value.problems)
+    eeg, mri = str(of_eeg.value), str(of_mri.value)
+    assert eeg.startswith("eeg_weights: ") and mri.startswith("mri_weights: ")
     assert f"{CONVNEXT_TAG} cannot be downloaded" in eeg and "Name or service not known" in eeg
     assert "https://huggingface.co/timm/convnext_tiny.in12k_ft_in1k/resolve/main/model.safetensors" in eeg
     assert "--eeg_weights FILE" in eeg and "--pretrained false" in eeg

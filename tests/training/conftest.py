@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from monai_fusion.networks import FusionNet
+from monai_fusion.networks import FusionNet, standard_network
 from tests.support import TinyFusionNet
 
 
@@ -28,4 +28,4 @@ def built_net() -> FusionNet:
     """The shared real network; a test that changes it copies it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
-        return FusionNet(pretrained=False)
+        return standard_network(pretrained=False)

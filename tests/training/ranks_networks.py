@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from monai_fusion import ranks
-from monai_fusion.networks import FusionNet
+from monai_fusion.networks import FusionNet, standard_network
 from tests.support import TinyFusionNet, tiny_absence_net
 
 
@@ -47,11 +47,13 @@ def free() -> NormedNet:
 
 
 def real() -> FusionNet:
-    return FusionNet(pretrained=False)
+    return standard_network(pretrained=False)
 
 
 def real_without_chance() -> FusionNet:
-    return FusionNet(pretrained=False, absence=True, encoder_dropout=0.0, head_dropout=0.0)
+    return standard_network(
+        pretrained=False, eeg={"dropout": 0.0}, mri={"dropout": 0.0}, head={"dropout": 0.0}, absence=True
+    )
 
 
 def tiny_absent() -> FusionNet:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from monai_fusion.networks import FusionNet
+from monai_fusion.networks import standard_network
 from monai_fusion.training import PrecisionInferer, StagePlan, parameter_groups
 from tests.support import tiny_absence_net
 from tests.training import ranks_job
@@ -33,7 +33,7 @@ def test_the_learned_embeddings_train_with_the_head_in_every_stage() -> None:
 
 @pytest.mark.parametrize(("modalities", "other"), [("eeg", "mri"), ("mri", "eeg")])
 def test_with_one_modality_the_other_encoder_is_in_no_stage_and_no_group(modalities: str, other: str) -> None:
-    network = FusionNet(pretrained=False, modalities=modalities)
+    network = standard_network(pretrained=False, modalities=modalities)
     plan = StagePlan([1], BLOCKS, modalities=modalities)
     assert getattr(plan.stages[0], f"{other}_blocks") == () and getattr(plan.stages[0], f"{modalities}_blocks") != ()
     encoders = parameter_groups(network, plan, 0.2, 0.1)[1]["params"]

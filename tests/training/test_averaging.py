@@ -11,7 +11,7 @@ from torch import nn
 from monai_fusion.data import FusionPrepareBatch
 from monai_fusion.errors import InputError
 from monai_fusion.losses import AlignedCrossEntropy
-from monai_fusion.networks import FusionNet
+from monai_fusion.networks import FusionNet, standard_network
 from monai_fusion.training import WeightAverage, WeightAveraging
 from tests.support import TinyFusionNet
 
@@ -82,7 +82,7 @@ def test_without_a_decay_it_is_the_network_itself(tiny_net: TinyFusionNet) -> No
 
 def test_frozen_parts_keep_every_bit_and_batchnorm_statistics_are_the_networks_own(built_net: FusionNet) -> None:
     """Of 60 million parameters some would drift if equal values were averaged as d * p + (1 - d) * p."""
-    network = FusionNet(pretrained=False)
+    network = standard_network(pretrained=False)
     network.load_state_dict(built_net.state_dict())
     network.set_trainable(["stage4"], ["layer4"])
     average = WeightAverage(network, 0.9)

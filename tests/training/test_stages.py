@@ -156,7 +156,7 @@ def test_the_optimiser_holds_every_parameter_that_any_stage_trains_once(
 
 def test_without_train_stem_the_optimiser_leaves_the_stem_out(built_net: FusionNet) -> None:
     net = copy.deepcopy(built_net)
-    net.train_stem = False
+    net.eeg_enc.always_trained = ("projection",)
     _, encoders, _ = groups_by_name(net, plan_of(1, 1))
     assert encoders and not [name for name in encoders if "backbone.stem" in name]
 

@@ -6,7 +6,7 @@ import logging
 import pytest
 import torch
 
-from monai_fusion.networks import FusionNet
+from monai_fusion.networks import FusionNet, standard_network
 from monai_fusion.training import StagePlan
 from monai_fusion.workflow import summarize_training
 from monai_fusion.workflow.start_message import name_device, parameter_table
@@ -20,7 +20,7 @@ BLOCKS = [
 @pytest.fixture(scope="module")
 def network() -> FusionNet:
     with torch.random.fork_rng(devices=[]):
-        return FusionNet(pretrained=False)
+        return standard_network(pretrained=False)
 
 
 def cells(line: str) -> list[str]:
