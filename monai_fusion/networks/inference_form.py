@@ -10,13 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from monai_fusion.networks.depth_winograd import DepthWinogradConv3d
-
 
 class InferenceForm:
     """A copy of a block whose BatchNorms are folded into its convolutions, with its weights in the precision wanted.
-
-    In float32 on a CPU its convolutions also need fewer multiplications (:class:`DepthWinogradConv3d`).
 
     The copy is made when it is first needed and again whenever a weight or a statistic of the block has changed, so it
     can never be stale. It is no submodule: state dicts, parameter counts and optimisers do not see it.
@@ -59,8 +55,7 @@ class InferenceForm:
         tensors = [*block.parameters(), *block.buffers()]
         made_of = (channels, dtype, *((each.data_ptr(), _version(each)) for each in tensors))
         if self._form is None or made_of != self._made_of:
-            form = _fold(copy.deepcopy(block), channels).eval().requires_grad_(False).to(dtype)
-            self._form = _with_fewer_products(form)
+            self._form = _fold(copy.deepcopy(block), channels).eval().requires_grad_(False).to(dtype)
             self._made_of = made_of
             # While these live, no other tensor can come to stand at the same address.
             self._kept = [each.detach() for each in tensors]
@@ -98,12 +93,3 @@ def _with_channels(conv: nn.Conv3d, channels: int) -> nn.Conv3d:
         )
         conv.in_channels = 1
     return conv
-
-
-def _with_fewer_products(block: nn.Module) -> nn.Module:
-    """Replace the convolutions for which there is a cheaper way."""
-    for parent in list(block.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, nn.Conv3d) and DepthWinogradConv3d.fits(child):
-                setattr(parent, name, DepthWinogradConv3d(child))
-    return block
