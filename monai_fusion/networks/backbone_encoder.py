@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.jit import is_scripting  # type: ignore[attr-defined]  # torch does not list it in __all__
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.networks.encoder import PROJECTION, Encoder, at_least_float32
@@ -62,6 +63,8 @@ class BackboneEncoder(Encoder):
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed recordings [B, C, ...]; returns [B, embedding_dim] float32, of L2 norm 1."""
+        if is_scripting():
+            return self.embed(self.backbone(x))
         if x.device.type == "cpu":
             with torch.autocast("cpu", enabled=False):
                 features = self.backbone(at_least_float32(x))

@@ -44,7 +44,7 @@ def test_with_one_modality_the_other_encoder_is_in_no_stage_and_no_group(modalit
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_batch_without_any_eeg_is_computed_in_the_precision_asked_for(precision: str) -> None:
     network, seen = tiny_absence_net(), []
-    network.mri_enc.layer.register_forward_hook(lambda module, x, y: seen.append(y.dtype))  # type: ignore[operator] # a layer
+    network.mri_enc.projection.register_forward_hook(lambda module, x, y: seen.append(y.dtype))
     pred = PrecisionInferer(precision)(
         None, network, torch.rand(2, 1, 4, 4, 4), present=torch.tensor([[False, True]] * 2)
     )
