@@ -18,6 +18,7 @@ from monai_fusion.keys import PRECISIONS
 from monai_fusion.options.command_line import RUN_OPTIONS, CommandLine
 from monai_fusion.options.configs import load_configs
 from monai_fusion.options.words import NEEDED_KNOBS, TEXT_KNOBS, check_text
+from monai_fusion.wording import misspelt
 
 # What MONAI understands in any component besides the component's arguments.
 _COMPONENT_KEYS = ("_disabled_", "_requires_", "_mode_", "_desc_")
@@ -70,6 +71,27 @@ def check_overrides(command: CommandLine, arguments_of: Callable[[str], Sequence
     further = [check_text(name, text, text) for name, text in texts.items()]
     further += [_out_of_range(name, value) for name, value in written.items()]
     further.append(_unlike_the_stages({**config, **command.overrides}))
+    return problems + [problem for problem in further if problem is not None]
+
+
+def check_values(config: Mapping[str, Any]) -> list[Problem]:
+    """Check the config of a run that was started from Python, whose options nobody typed.
+
+    Args:
+        config: The config files merged, with all overrides, as data.
+
+    Returns:
+        One problem for each value out of its range, and for each entry that nothing refers to and that looks like a
+        misspelt knob: MONAI adds an unknown ``batchsize=3`` to the config, and trains with the default.
+    """
+    used = {name for text in _texts(config) if text[:1] in ("$", "@") for name in _REFERENCE.findall(text)}
+    problems = [
+        Problem(name, seen="nothing in the config refers to it", advice=f"did you mean {meant}?")
+        for name in config
+        if name not in used and (meant := misspelt(name, tuple(used)))
+    ]
+    further = [_out_of_range(name, value) for name, value in config.items()]
+    further.append(_unlike_the_stages(config))
     return problems + [problem for problem in further if problem is not None]
 
 

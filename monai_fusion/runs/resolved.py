@@ -36,7 +36,9 @@ class RunConfig:
     """
 
     def __init__(self, parser: ConfigParser | None = None) -> None:
-        self._parser = parser or _building_parser()
+        if parser is None and (parser := building_parser()) is None:
+            raise RuntimeError("a RunConfig is made by an entry of a config, or of a parser")
+        self._parser = parser
         self.config: dict[str, Any] = copy.deepcopy(dict(self._parser.get()))
         self.knobs = knobs_of(self._parser)
 
@@ -100,8 +102,8 @@ def knobs_of(parser: ConfigParser) -> dict[str, Any]:
     return {name: resumes(value) if name == "resume" else as_switch(value) for name, value in knobs.items()}
 
 
-def _building_parser() -> ConfigParser:
-    """Find the parser on whose behalf the caller is being made.
+def building_parser() -> ConfigParser | None:
+    """Find the parser of the config that is calling, for whose entry something is made or evaluated; None without one.
 
     MONAI hands neither a component nor an expression the config that it stands in, and a reference to all of it would
     refer to itself. The parser is among the callers, though: it is what resolves the entry.
@@ -110,7 +112,7 @@ def _building_parser() -> ConfigParser:
     while frame := frame.f_back:  # type: ignore[assignment]  # None ends the loop
         if isinstance(owner := frame.f_locals.get("self"), ConfigParser):
             return owner
-    raise RuntimeError("a RunConfig is made by an entry of a config, or of a parser")
+    return None
 
 
 def _value(name: str, parser: ConfigParser, config: Mapping[str, Any]) -> Any:

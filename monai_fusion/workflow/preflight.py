@@ -23,10 +23,11 @@ from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
 from monai_fusion.evaluation.model_loader import check_model, read_model, refuse_another
 from monai_fusion.messages import is_quiet, let_all_signs_through, make_visible, visible
 from monai_fusion.options.command_line import CommandLine
-from monai_fusion.options.overrides import check_overrides
+from monai_fusion.options.overrides import check_overrides, check_values
 from monai_fusion.output_folder import claim, make_writable
 from monai_fusion.run_folder import MODEL_FILE, RESULTS
 from monai_fusion.runs.recipe import read_recipe
+from monai_fusion.runs.resolved import building_parser
 from monai_fusion.workflow import processes
 from monai_fusion.workflow.components import component_arguments
 from monai_fusion.workflow.reasons import failure_behind
@@ -40,7 +41,8 @@ def check_command_line() -> None:
 
     It refers to no knob: MONAI looks a reference up before it evaluates the expression, and what a wrong option has put
     there may not exist. From here on wrong input ends the process with a short message and exit code 2 (see
-    :func:`report_input_errors`). Does nothing for a workflow that was not started by `python -m monai.bundle run`.
+    :func:`report_input_errors`). Of a workflow that was not started by `python -m monai.bundle run`, the values of the
+    config are checked.
 
     Raises:
         InputError: An option that no config defines, of the wrong type, or that would arrive as another text.
@@ -48,6 +50,9 @@ def check_command_line() -> None:
     report_input_errors()
     command = CommandLine.parse(sys.argv)
     if command is None:
+        parser = building_parser()
+        if parser is not None and (problems := check_values(parser.get())):
+            raise InputError(problems)
         return
     stopping.listen()
     if problems := check_overrides(command, component_arguments):

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigWorkflow, create_workflow
 
 from monai_fusion import __version__
+from monai_fusion.errors import InputError
 from monai_fusion.shipped_bundle import config_files
 from tests.bundle.conftest import BUNDLE, CONFIGS, SMALL, Cohort, training_workflow
 
@@ -138,3 +139,34 @@ def test_inference_has_all_properties_of_a_monai_bundle(
     assert (tmp_path / "predictions.csv").is_file()
     assert torch.is_grad_enabled()  # the evaluator leaves the process as it found it
     assert SMALL["slab_depth"] == json.loads((run_folder / "recipe.json").read_text())["slab_depth"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"batchsize": 3}, "batchsize: nothing in the config refers to it: did you mean batch_size?"),
+        ({"head_lr": -1}, "--head_lr: -1, expected a number above 0"),
+        ({"num_epochs": [3]}, "--num_epochs: [3], expected 2 numbers, one a stage"),
+    ],
+)
+def test_knobs_that_are_given_from_python_are_checked_too(
+    given: dict[str, Any], message: str, cohort: Cohort, tmp_path: Path
+) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        create_workflow(
+            config_file=str(CONFIGS / "train.yaml"),
+            workflow_type="train",
+            datalist=str(cohort.datalist),
+            output_dir=str(tmp_path / "run"),
+            **given,
+        )
+    assert message in str(input_error_in(caught.value))
+    assert not (tmp_path / "run").exists()
+
+
+def input_error_in(error: BaseException) -> InputError:
+    """What MONAI's error of an expression was raised from."""
+    while not isinstance(error, InputError):
+        assert error.__cause__ is not None
+        error = error.__cause__
+    return error
