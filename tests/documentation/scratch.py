@@ -69,6 +69,7 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
     if "data_manifests/gender.json" not in made:
         _datalist(folder / "data_manifests/gender.json", head, parts)
     shutil.copy(_CONFIGS / "train.yaml", folder / "my_train.yaml")
+    shutil.copytree(ROOT / "examples", folder / "examples")
     for name in ("runs/first", "runs/second", "runs/demo/run", "runs/compare/ensemble", "runs/fold0"):
         _run(folder, folder / name)
     shutil.copytree(ROOT / "tests/report/examples/unlabelled", folder / "runs/new")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -85,7 +86,9 @@ def run(command: Command) -> int:
         return int(ended.value.code or 0)
     if words[:3] == ["-m", "monai.bundle", "run"]:
         at = words.index("--config_file")
-        plan_run(ROOT / words[at + 1], [*words[3:at], *words[at + 2 :]])
+        given = words[at + 1]
+        files = ast.literal_eval(given) if given.startswith("[") else [given]
+        plan_run([ROOT / file for file in files], [*words[3:at], *words[at + 2 :]])
         return 0
     raise AssertionError(f"{command.page}:{command.line}: nothing runs this: run it here, or give a reason in NOT_RUN")
 
