@@ -201,5 +201,5 @@ CASES = {
     ),
 }
 NO_ADVICE = {
-    "{}\nReplace it? The old {} kept as {}.": "a question, which tests/datalist/test_replacing.py answers",
+    "{}\nReplace it? The old {} kept as {}.": "a question, which tests/datalist/saving/test_replacing.py answers",
 }

@@ -14,7 +14,7 @@ from monai_fusion.datalist.build.building import build_datalist
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
-from tests.datalist.build_options import build_options, changed
+from tests.datalist.building.build_options import build_options, changed
 
 IMAGES = (
     "acq-mp2rage_T1w", "acq-mp2rage_T1map", "acq-mp2rage_defacemask", "inv-1_mp2rage", "inv-2_mp2rage", "T2w",

@@ -14,7 +14,7 @@ from monai_fusion.datalist.near_misses import LOOSE, MAP, near_misses
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
 from monai_fusion.spelling import loose_key
-from tests.datalist.build_options import build_options, changed
+from tests.datalist.building.build_options import build_options, changed
 
 PEOPLE = [f"sub-{number:02d}" for number in range(1, 17)]
 LABELS = dict(zip(PEOPLE, "MFMMFMMFMMFMMFMM", strict=True))

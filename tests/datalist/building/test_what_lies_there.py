@@ -15,7 +15,7 @@ from monai_fusion.datalist.build.building import build_datalist
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.datalist.walking import Walk
 from monai_fusion.errors import InputError
-from tests.datalist.build_options import build_options, changed
+from tests.datalist.building.build_options import build_options, changed
 
 PEOPLE = [f"sub-{number:02d}" for number in range(1, 15)]
 T1W = "_T1w.nii.gz"

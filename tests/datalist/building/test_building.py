@@ -13,7 +13,7 @@ from monai_fusion.datalist.build.scanning import participant_id_of
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
-from tests.datalist.build_options import build_options, changed
+from tests.datalist.building.build_options import build_options, changed
 
 PEOPLE = [f"sub-{number:03d}" for number in range(1, 21)]
 Cohort = Callable[..., BuildOptions]
