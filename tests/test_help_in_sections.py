@@ -41,10 +41,11 @@ SECTIONS = {
         "Other options": "quiet help",
     },
     "sample-cohort": {
-        "Participants": "participants only-eeg only-mri fewer-females seed",
+        "Participants": "participants seed only-eeg only-mri fewer-females",
+        "MRI": "size mri-effect mixed-orientations dtype",
         "EEG": "eeg-effect segments-per-condition conditions",
-        "MRI": "mri-effect size mixed-orientations dtype",
-        "Other options": "overwrite quiet help",
+        "Output": "overwrite",
+        "Other options": "quiet help",
     },
 }
 

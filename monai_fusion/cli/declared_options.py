@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, fields
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -65,8 +65,14 @@ def _options(kind: Any, group: Group) -> Iterator[inspect.Parameter]:
         )
         several = get_origin(type_) is tuple
         default = None if several else _EMPTY if field.default is MISSING else field.default
-        typed = list[get_args(type_)[0]] | None if several else type_  # type: ignore[misc] # typer takes only lists
-        yield _keyword(field.name, Annotated[typed, told], default)
+        yield _keyword(field.name, Annotated[_typed(type_), told], default)
+
+
+def _typed(type_: Any) -> Any:
+    """The type as typer reads it: of several values a list, and of a few words any, which the dataclass checks."""
+    if get_origin(type_) is tuple:
+        return list[get_args(type_)[0]] | None  # type: ignore[misc]
+    return str if get_origin(type_) is Literal else type_
 
 
 def _filled(kind: Any, group: Group, given: dict[str, Any]) -> Any:
