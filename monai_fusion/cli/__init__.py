@@ -25,6 +25,7 @@ from monai_fusion.cli.doctor import doctor
 from monai_fusion.cli.quiet import add_quiet
 from monai_fusion.cli.report import ReportCommand, report
 from monai_fusion.cli.rerun import rerun
+from monai_fusion.cli.sections import SectionedCommand
 from monai_fusion.cli.store import cache_app, preprocess
 from monai_fusion.cli.words import as_meant
 from monai_fusion.errors import InputError, RunFailed
@@ -55,7 +56,7 @@ app = typer.Typer(
 )
 app.add_typer(datalist_app, name="datalist")
 bundle_runs.register(app)
-app.command("sample-cohort")(sample_cohort)
+app.command("sample-cohort", cls=SectionedCommand)(sample_cohort)
 app.command("preprocess")(preprocess)
 app.command("rerun")(rerun)
 app.add_typer(cache_app, name="cache")

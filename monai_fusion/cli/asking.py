@@ -10,7 +10,7 @@ import typer
 
 from monai_fusion.messages import say, visible
 
-Yes = Annotated[bool, typer.Option("--yes", help="With --force: do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="With --force: do not ask.", rich_help_panel="Output")]
 
 
 def before_it_is_lost(yes: bool) -> Callable[[str], None] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from monai_fusion.comparison.planning import Plan
 
 _INTERRUPTED = 130  # as a shell says of a program that Ctrl-C ended
+
+# An option under a heading of the help.
+_variants_option = partial(typer.Option, rich_help_panel="Variants")
+_folds_option = partial(typer.Option, rich_help_panel="Folds and seeds")
+_trainings_option = partial(typer.Option, rich_help_panel="Trainings")
+_output_option = partial(typer.Option, rich_help_panel="Output")
 
 
 class CompareCommand(SeveralValuesCommand):
@@ -40,60 +47,71 @@ def _print_variants(wanted: bool) -> None:
 def compare(
     context: typer.Context,
     datalist: Annotated[Path, typer.Argument(metavar="DATALIST", help="The cohort (.json).", show_default=False)],
-    output_dir: Annotated[
-        Path,
-        typer.Option("--output-dir", "--output_dir", help="Where all is written; goes on with what is there."),
-    ] = Path("runs/compare"),
     variants: Annotated[
         list[str] | None,
-        typer.Option(
+        _variants_option(
             metavar="gated eeg", help="What to compare; all is all of --list.", show_default=" ".join(DEFAULT)
         ),
     ] = None,
-    reference: Annotated[str, typer.Option(help="The variant that the others are compared with.")] = REFERENCE,
+    reference: Annotated[str, _variants_option(help="The variant that the others are compared with.")] = REFERENCE,
+    list_variants: Annotated[
+        bool,
+        _variants_option("--list", callback=_print_variants, is_eager=True, help="Say what can be compared."),
+    ] = False,
     folds: Annotated[
         int | None,
-        typer.Option(help="How many, if the datalist has none.", show_default="the datalist's, else 5"),
+        _folds_option(help="How many, if the datalist has none.", show_default="the datalist's, else 5"),
     ] = None,
     keep_test: Annotated[
-        bool, typer.Option("--keep-test", help="Leave the test part out, for a final evaluation.")
+        bool,
+        _folds_option("--keep-test", help="Leave the test part out, for a final evaluation."),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of folds and trainings.")] = SEED,
-    seeds: Annotated[int, typer.Option(help="Trainings of each variant in each fold, with seed, seed + 1 ...")] = 1,
+    seed: Annotated[int, _folds_option(help="Of folds and trainings.")] = SEED,
+    seeds: Annotated[
+        int,
+        _folds_option(help="Trainings of each variant in each fold, with seed, seed + 1 ..."),
+    ] = 1,
     config_file: Annotated[
         list[Path] | None,
-        typer.Option("--config-file", "--config_file", help="Overlay on train.yaml; repeatable.", show_default=False),
+        _trainings_option(
+            "--config-file", "--config_file", help="Overlay on train.yaml; repeatable.", show_default=False
+        ),
     ] = None,
-    ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Write OUTPUT_DIR/ensemble: the fold models of the reference, averaged.")
-    ] = False,
-    ensemble_of: Annotated[
-        str | None, typer.Option(metavar="VARIANT", help="The same of another variant.", show_default=False)
+    bundle_root: Annotated[
+        Path | None,
+        _trainings_option(
+            "--bundle-root", "--bundle_root", help="The bundle whose configs to run.", show_default="the shipped one"
+        ),
     ] = None,
-    keep_models: Annotated[
-        bool, typer.Option("--keep-models", help="Keep the weights of all runs: about 0.5 GB each.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Make anew what is there with other settings; the rest stays.")
-    ] = False,
     cache_dir: Annotated[
         Path | None,
-        typer.Option(
+        _trainings_option(
             "--cache-dir",
             "--cache_dir",
             help="The store of preprocessed recordings.",
             show_default="preprocessed beside OUTPUT_DIR",
         ),
     ] = None,
-    bundle_root: Annotated[
-        Path | None,
-        typer.Option(
-            "--bundle-root", "--bundle_root", help="The bundle whose configs to run.", show_default="the shipped one"
-        ),
+    dry_run: Annotated[bool, _trainings_option("--dry-run", help="Only say what would be run.")] = False,
+    output_dir: Annotated[
+        Path,
+        _output_option("--output-dir", "--output_dir", help="Where all is written; goes on with what is there."),
+    ] = Path("runs/compare"),
+    overwrite: Annotated[
+        bool,
+        _output_option("--overwrite", help="Make anew what is there with other settings; the rest stays."),
+    ] = False,
+    ensemble: Annotated[
+        bool,
+        _output_option("--ensemble", help="Write OUTPUT_DIR/ensemble: the fold models of the reference, averaged."),
+    ] = False,
+    ensemble_of: Annotated[
+        str | None,
+        _output_option(metavar="VARIANT", help="The same of another variant.", show_default=False),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be run.")] = False,
-    list_variants: Annotated[
-        bool, typer.Option("--list", callback=_print_variants, is_eager=True, help="Say what can be compared.")
+    keep_models: Annotated[
+        bool,
+        _output_option("--keep-models", help="Keep the weights of all runs: about 0.5 GB each."),
     ] = False,
 ) -> None:
     """Train and evaluate variants on the same folds and seeds, and say how they differ and how sure that is.

@@ -90,10 +90,10 @@ def plan_new_people(people: NewPeople, configs: Sequence[Path], words: Sequence[
         advice = "leave it out: everybody of the new list is in the part test"
         raise InputError(Problem("--section", seen=str(run.knobs["section"]), advice=advice))
     options = _options(people, run.knobs)
-    assert options.model is not None  # noqa: S101 # it is one of the knobs
+    assert options.labels.model is not None  # noqa: S101 # it is one of the knobs
     one = bool(people.eeg or people.mri)
     planned = plan_one(options, people.eeg, people.mri, people.id) if one else plan_unlabelled(options, everybody=True)
-    model = read_trained_model(options.model)
+    model = read_trained_model(options.labels.model)
     _check(planned, model)
     _refuse_another_list(planned, model)
     words = [str(planned.path), *words]
@@ -174,7 +174,7 @@ def _two_sources(where: str, people: NewPeople) -> Problem:
 
 
 def _options(people: NewPeople, knobs: dict[str, Any]) -> BuildOptions:
-    from monai_fusion.datalist.build.build_options import BuildOptions
+    from monai_fusion.datalist.build import build_options as options
     from monai_fusion.datalist.split.split_options import SplitOptions
 
     model = str(knobs["model_dir"])
@@ -184,16 +184,13 @@ def _options(people: NewPeople, knobs: dict[str, Any]) -> BuildOptions:
         raise InputError(Problem(name, seen="an expression of a config", wanted="a folder on the command line"))
     folder = Path(model).expanduser()
     out = folder / "inference" if output == _DEFAULT_OUTPUT else Path(output).expanduser()
-    return BuildOptions(
-        out=out / LIST_FILE,
-        eeg_dir=people.eeg_dir,
-        mri_dir=people.mri_dir,
-        bids=people.bids,
-        participants=people.participants,
-        model=folder,
-        model_option="--model_dir",
-        name=out.name,
+    eeg_dir, mri_dir = (() if each is None else (each,) for each in (people.eeg_dir, people.mri_dir))
+    return options.BuildOptions(
+        folders=options.FolderOptions(eeg_dir, mri_dir, people.bids),
+        table=options.TableOptions(people.participants),
+        labels=options.LabelOptions(model=folder, model_option="--model_dir"),
         split=SplitOptions(allow_missing=knobs["allow_missing"] is True),
+        output=options.OutputOptions(out / LIST_FILE, name=out.name),
     )
 
 

@@ -6,12 +6,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from typer.core import TyperCommand
+from monai_fusion.cli.sections import SectionedCommand
 
 _NEGATIVE_NUMBER = re.compile(r"-[0-9.]+")
 
 
-class SeveralValuesCommand(TyperCommand):
+class SeveralValuesCommand(SectionedCommand):
     """A command whose repeatable options take several values after one flag as well: ``--classes M F``.
 
     For commands without positional arguments: a value after the last one could not be told from such an argument.

@@ -8,8 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.options.declared import Option
 from monai_fusion.wording import a_few, did_you_mean, quoted
 
 ANY_SESSION = "all"
@@ -32,17 +34,33 @@ _NO_T1W = re.compile(
 class Choice:
     """Which of the files found are meant.
 
-    Attributes:
-        sessions: Sessions, ``ses-`` left out, in the order in which they are preferred; files of no session are always
-            meant. ``("all",)`` takes the EEG of every session.
-        t1w_patterns: Patterns for the MRI's file name or path, such as ``*acq-mp2rage*_T1w.nii.gz``, in the order in
-            which they are preferred.
-        eeg_condition: Only EEG files that say so between two ``_`` of their name: ``EO``, also as ``task-EO``.
+    Of sessions (``ses-`` left out) and of patterns for the MRI's name or path the first is preferred. Files of no
+    session are always meant; the session ``all`` takes the EEG of every one. A condition stands between two ``_`` of
+    the name of an EEG file, alone or as ``task-EO``.
     """
 
-    sessions: tuple[str, ...] = ()
-    t1w_patterns: tuple[str, ...] = ()
-    eeg_condition: str | None = None
+    sessions: Annotated[
+        tuple[str, ...],
+        Option(
+            "Which session (ses-01) to take; of several, the first that someone has.",
+            flag="--session",
+            metavar="01 02",
+            section="EEG and MRI",
+        ),
+    ] = ()
+    t1w_patterns: Annotated[
+        tuple[str, ...],
+        Option(
+            'Which MRIs to take: "*acq-mp2rage*"; of several patterns, the first that someone has: '
+            '"*acq-mp2rage*" "*".',
+            flag="--t1w-pattern",
+            metavar="PATTERN",
+            section="MRI",
+        ),
+    ] = ()
+    eeg_condition: Annotated[
+        str | None, Option("Only EEG files named so: sub-010002_EO_seg0.npy.", metavar="EO", section="EEG")
+    ] = None
 
 
 def session_of(path: Path) -> str | None:

@@ -14,8 +14,7 @@ from typing import Any
 
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile
-from monai_fusion.datalist.whole_files import kind_of
-from monai_fusion.file_formats.wrong_kinds import LOOKED_AT, looks_compressed
+from monai_fusion.datalist.whole_files import WEB_PAGE, give_itself, kind_of, unpack_first
 from monai_fusion.wording import a_few, counted, misspelt, quoted
 
 _WANTED = "a datalist file (.json)"
@@ -24,7 +23,7 @@ _FROM_A_TABLE = f"make a datalist of it: {_BUILD}"
 _FROM_ANOTHER = f"make a datalist of a table of the participants: {_BUILD}"
 _FROM_BIDS = "make a datalist of that dataset: monai-fusion datalist build --bids FOLDER --out LIST.json"
 _AS_TEXT = "copy the list into a text editor (Notepad, VS Code), and save it as plain text in UTF-8"
-_GIVE_IT = "give the datalist itself: is it the right path?"
+_GIVE_IT = give_itself("datalist")
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 
 # Of packed documents, what the names of their parts begin with.
@@ -36,17 +35,6 @@ _OFFICE = {
 _OPEN_DOCUMENT = {
     "spreadsheet": ("a LibreOffice spreadsheet", f"save it as .xlsx or CSV, then {_FROM_A_TABLE}"),
     "text": ("a LibreOffice text", _AS_TEXT),
-}
-_BINARY = {
-    b"\x93NUMPY": "a NumPy array (.npy), as an EEG scalogram is",
-    b"GIF8": "a GIF picture",
-    b"BM": "a bitmap picture",
-    b"II*\x00": "a TIFF picture",
-    b"MM\x00*": "a TIFF picture",
-    b"RIFF": "a picture or sound file",
-    b"SQLite format 3": "an SQLite database",
-    b"\x7fELF": "a program",
-    b"MZ": "a program",
 }
 _TEXTS = {
     "{\\rtf": ("a rich text file (RTF) of Word or WordPad", _AS_TEXT),
@@ -81,18 +69,8 @@ def binary_kind(content: bytes) -> Finding | None:
     if content.startswith(_OLD_OFFICE):
         advice = f"of a table: save it as .xlsx or CSV, then {_FROM_A_TABLE}; of a text: {_AS_TEXT}"
         return _finding("an old Word or Excel file, or one with a password", advice)
-    if looks_compressed(content):
-        return _finding("a file packed with gzip", "unpack it first, if the datalist is in it")
-    for magic, seen in _BINARY.items():
-        if content.startswith(magic) and not (len(magic) == 2 and _is_text(content)):
-            return _finding(seen, _GIVE_IT)
-    if (kind := kind_of(content)) is not None:
-        if kind.seen == "a web page":
-            return _finding("a web page (HTML)", "download the file itself: this is the page that shows it")
-        return _finding(kind.seen, kind.advice if kind.placeholder else _GIVE_IT)
-    if content[344:347] in (b"n+1", b"ni1"):
-        return _finding("a NIfTI volume, as an MRI is", _GIVE_IT)
-    return None
+    kind = kind_of(content, "datalist")
+    return None if kind is None else _finding(kind.seen, kind.advice)
 
 
 def text_kind(text: str) -> Finding | None:
@@ -102,7 +80,7 @@ def text_kind(text: str) -> Finding | None:
         if start.casefold().startswith(beginning):
             return _finding(seen, advice)
     if start.casefold().startswith(_MARKUP):
-        return _finding("a web page (HTML)", "download the file itself: this is the page that shows it")
+        return _finding(WEB_PAGE.seen, WEB_PAGE.advice)
     lines = [line for line in start[:4_096].splitlines() if line.strip()][:5]
     if not lines or any(_JSON_SIGNS.search(line) for line in lines[:2]):
         return None
@@ -164,11 +142,7 @@ def _packed(content: bytes) -> tuple[str, str]:
         return "a file of PyTorch, such as a model", _GIVE_IT
     if not names:
         return "a Word or Excel file, or another ZIP archive, that is damaged", "copy or download it again"
-    return "a ZIP archive", "unpack it first, if the datalist is in it"
-
-
-def _is_text(content: bytes) -> bool:
-    return not any(byte < 9 for byte in content[:LOOKED_AT])
+    return "a ZIP archive", unpack_first("datalist")
 
 
 def _separated(lines: Sequence[str]) -> str:

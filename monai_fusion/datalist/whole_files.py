@@ -10,6 +10,18 @@ from monai_fusion.reading import MIB, read_bytes
 
 _MOST_BYTES = 1024 * MIB  # a datalist of a million people has a quarter of it
 _OF_A_SHELL = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")  # `<(zcat table.csv.gz)` is a pipe that somebody writes to
+WEB_PAGE = WrongKind("a web page (HTML)", "download the file itself: this is the page that shows it")
+_BINARY = {
+    b"\x93NUMPY": "a NumPy array (.npy), as an EEG scalogram is",
+    b"GIF8": "a GIF picture",
+    b"BM": "a bitmap picture",
+    b"II*\x00": "a TIFF picture",
+    b"MM\x00*": "a TIFF picture",
+    b"RIFF": "a picture or sound file",
+    b"SQLite format 3": "an SQLite database",
+    b"\x7fELF": "a program",
+    b"MZ": "a program",
+}
 
 
 def content_of(path: Path) -> bytes:
@@ -23,14 +35,42 @@ def content_of(path: Path) -> bytes:
     return read_bytes(path, _MOST_BYTES)
 
 
-def kind_of(content: bytes) -> WrongKind | None:
-    """What a file is that is no text of ours: a pointer of git-annex, a web page, a picture ...; None of any text."""
+def kind_of(content: bytes, wanted: str) -> WrongKind | None:
+    """What a file is that is no text of ours: a pointer of git-annex, a web page, a picture ...; None of any text.
+
+    Packed documents are none here: a table may be one, and of a datalist `other_kinds` tells which.
+
+    Args:
+        content: The file.
+        wanted: What it should be, for the advice: ``datalist`` or ``table``.
+    """
     if looks_compressed(content):
-        return WrongKind("compressed with gzip", "unpack it with gunzip")
+        return WrongKind("a file packed with gzip", unpack_first(wanted))
+    for magic, seen in _BINARY.items():
+        if content.startswith(magic) and not (len(magic) == 2 and _is_text(content)):
+            return WrongKind(seen, give_itself(wanted))
+    if content[344:347] in (b"n+1", b"ni1"):
+        return WrongKind("a NIfTI volume, as an MRI is", give_itself(wanted))
     kind = wrong_kind(content[:LOOKED_AT], len(content)) if content else None
     if kind is None or kind.seen.startswith("a text"):
         return None
-    return kind if kind.placeholder else kind._replace(advice="is it the right file?")  # else it speaks of recordings
+    if kind.seen == "a web page":
+        return WEB_PAGE
+    return kind if kind.placeholder else kind._replace(advice=give_itself(wanted))  # else it speaks of recordings
+
+
+def give_itself(wanted: str) -> str:
+    """The advice where a file is something else altogether."""
+    return f"give the {wanted} itself: is it the right path?"
+
+
+def unpack_first(wanted: str) -> str:
+    """The advice where a file may hold the one that is meant."""
+    return f"unpack it first, if the {wanted} is in it"
+
+
+def _is_text(content: bytes) -> bool:
+    return not any(byte < 9 for byte in content[:LOOKED_AT])
 
 
 def not_there(path: Path) -> tuple[str, str]:

@@ -1,9 +1,8 @@
 """A synthetic cohort of real files, with a known best possible accuracy: for the demo, the tests and the benchmarks.
 
-Importing it is cheap: torch, nilearn and nibabel are imported when a cohort is written.
+Importing it is cheap, because the command line reads the options. `write_sample_cohort` is in `write`.
 """
 
 from monai_fusion.sample_cohort.options import SampleCohortOptions
-from monai_fusion.sample_cohort.write import write_sample_cohort
 
-__all__ = ["SampleCohortOptions", "write_sample_cohort"]
+__all__ = ["SampleCohortOptions"]

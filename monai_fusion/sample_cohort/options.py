@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.options.declared import Option
 
 CONDITIONS = ("EO", "EC")
 MAX_PARTICIPANTS = 99_999  # as many as the six digits of a participant id leave room for
@@ -20,36 +20,39 @@ class SampleCohortOptions:
 
     The draws of a participant depend on ``seed`` and on the participant's place in the list alone, so a cohort of 20 is
     the first 20 of a cohort of 60 and a third segment leaves the first two as they were.
-
-    Attributes:
-        participants: How many participants there are, those with one modality included.
-        size: ``small`` (70 x 96 x 102 MRIs at 2.5 mm) or ``full`` (176 x 240 x 256 at 1 mm).
-        seed: The seed of every random draw, 0 or more.
-        eeg_effect: Distance between the classes' means of the EEG's latent score, in its standard deviations (0 to 4).
-        mri_effect: The same of the MRI's latent score.
-        segments_per_condition: EEG segments of 10 s for each participant and condition.
-        conditions: The EEG conditions written: ``EO`` (eyes open), ``EC`` (eyes closed) or both.
-        only_eeg: How many participants have no MRI.
-        only_mri: How many participants have no EEG.
-        mixed_orientations: Store the MRIs as RAS, LAS or LPI at random; if not, all as RAS.
-        dtype: What the MRIs' voxels are stored as: ``int16``, ``float32``, or ``mixed`` at random.
-        fewer_females: Fraction by which females are fewer than males: 0.25 gives 3 females to 4 males.
-        overwrite: Replace a sample cohort that is already in the folder; other files are never touched.
     """
 
-    participants: int = 60
-    size: Literal["small", "full"] = "small"
-    seed: int = 1337
-    eeg_effect: float = 2.5
-    mri_effect: float = 3.0
-    segments_per_condition: int = 2
-    conditions: tuple[str, ...] = CONDITIONS
-    only_eeg: int = 0
-    only_mri: int = 0
-    mixed_orientations: bool = False
-    dtype: Literal["int16", "float32", "mixed"] = "int16"
-    fewer_females: float = 0.0
-    overwrite: bool = False
+    participants: Annotated[int, Option("How many people, those with one recording included.")] = 60
+    size: Annotated[
+        Literal["small", "full"],
+        Option("MRIs of 70 x 96 x 102 at 2.5 mm, or 176 x 240 x 256 at 1 mm.", metavar="small|full", section="MRI"),
+    ] = "small"
+    seed: Annotated[int, Option("Equal options and seed give equal recordings.")] = 1337
+    eeg_effect: Annotated[
+        float,
+        Option("How far apart the classes are in the EEG, in standard deviations (0 to 4).", section="EEG"),
+    ] = 2.5
+    mri_effect: Annotated[
+        float, Option("How far apart the classes are in the MRI, in standard deviations (0 to 4).", section="MRI")
+    ] = 3.0
+    segments_per_condition: Annotated[int, Option("EEG segments of 10 s per person and condition.", section="EEG")] = 2
+    conditions: Annotated[
+        tuple[str, ...],
+        Option("Only eyes open (EO) or eyes closed (EC).", metavar="EO|EC", shown_default="both", section="EEG"),
+    ] = CONDITIONS
+    only_eeg: Annotated[int, Option("How many people have no MRI.")] = 0
+    only_mri: Annotated[int, Option("How many people have no EEG.")] = 0
+    mixed_orientations: Annotated[
+        bool, Option("Store MRIs as RAS, LAS or LPI at random, not all as RAS.", section="MRI")
+    ] = False
+    dtype: Annotated[
+        Literal["int16", "float32", "mixed"],
+        Option("How the MRIs' values are stored.", metavar="int16|float32|mixed", section="MRI"),
+    ] = "int16"
+    fewer_females: Annotated[float, Option("0.25: a quarter fewer females than males.")] = 0.0
+    overwrite: Annotated[
+        bool, Option("Replace a sample cohort in OUT; other files are never touched.", section="Output")
+    ] = False
 
     def __post_init__(self) -> None:
         """Refuses what cannot be made, all of it at once (InputError)."""
@@ -93,6 +96,8 @@ class SampleCohortOptions:
         A score is N(-d/2, 1) in one class and N(+d/2, 1) in the other, independent of the other modality's given the
         class: the best threshold is 0, the best pair of weights is (d1, d2), and Phi(d / 2) of each class is right.
         """
+        from statistics import NormalDist  # the command line, which reads the options, need not wait for it
+
         phi = NormalDist().cdf
         return {
             "eeg": phi(self.eeg_effect / 2),

@@ -19,11 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 from monai_fusion.datalist import check_datalist, read_datalist
-from monai_fusion.datalist.build.build_options import BuildOptions
+from monai_fusion.datalist.build.build_options import BuildOptions, FolderOptions, OutputOptions, TableOptions
 from monai_fusion.datalist.build.building import build_datalist
 from monai_fusion.datalist.saving.replacing import Replacing
-from monai_fusion.datalist.split.resplitting import SplitFiles, split_datalist
-from monai_fusion.datalist.split.split_options import SplitOptions
+from monai_fusion.datalist.split.resplitting import split_datalist
+from monai_fusion.datalist.split.split_options import SplitFiles, SplitOptions
 
 AGES = ("20-25", "25-30", "30-35", "60-65", "65-70", "70-75")
 STRATIFIED = SplitOptions("stratified", stratify_by=("age", "site"))
@@ -46,19 +46,16 @@ def make_cohort(root: Path, number: int) -> BuildOptions:
         )
     (root / "participants.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return BuildOptions(
-        out=root / "list.json",
-        eeg_dir=root / "eeg",
-        mri_dir=root / "mri",
-        participants=root / "participants.tsv",
-        keep=("age", "site", "family"),
-        force=True,
+        folders=FolderOptions((root / "eeg",), (root / "mri",)),
+        table=TableOptions(root / "participants.tsv", keep=("age", "site", "family")),
+        output=OutputOptions(root / "list.json", force=True),
     )
 
 
 def measured(root: Path, number: int) -> dict[str, float]:
     """Seconds by task."""
     options = make_cohort(root, number)
-    out = options.out
+    out = options.output.out
 
     def splitting(how: SplitOptions) -> Callable[[], object]:
         return lambda: split_datalist(out, SplitFiles(root / "other.json", Replacing(force=True)), how)

@@ -86,7 +86,8 @@ def bench_deep(participants: int) -> None:
     from monai_fusion.datalist.contents.checking import Opener, check_contents
     from monai_fusion.datalist.contents.recording_files import recordings_of
     from monai_fusion.datalist.reading import examine_datalist
-    from monai_fusion.sample_cohort import SampleCohortOptions, write_sample_cohort
+    from monai_fusion.sample_cohort import SampleCohortOptions
+    from monai_fusion.sample_cohort.write import write_sample_cohort
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "cohort"

@@ -11,7 +11,8 @@ import pytest
 from monai.bundle import ConfigWorkflow
 
 from monai_fusion.datalist import read_datalist
-from monai_fusion.sample_cohort import SampleCohortOptions, write_sample_cohort
+from monai_fusion.sample_cohort import SampleCohortOptions
+from monai_fusion.sample_cohort.write import write_sample_cohort
 from monai_fusion.shipped_bundle import config_files
 
 ROOT = Path(__file__).parents[2]

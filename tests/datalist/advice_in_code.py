@@ -70,7 +70,7 @@ def _texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 hidden.add(id(node.value))
             case ast.keyword(arg=name) if name in _NOT_SHOWN:
                 hidden.update(map(id, ast.walk(node.value)))
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="re"))):
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="re")) | ast.Name(id="Option")):
                 hidden.update(map(id, ast.walk(node)))
             case ast.JoinedStr(values=values):
                 hidden.update(id(value) for value in values if isinstance(value, ast.Constant))

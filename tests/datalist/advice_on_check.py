@@ -188,6 +188,6 @@ CASES = {
     "give --yes as well: programs are not asked": Case("check right.json --json --fix", nothing, typing("--yes")),
 }
 NO_ADVICE = {
-    "Write this to {}? The old file is kept as {}.": "a question, which tests/datalist/test_fixing.py answers",
+    "Write this to {}? The old file is kept as {}.": "a question, which tests/datalist/repair/test_fixing.py answers",
     "{} {} one recording only ({} EEG, {} MRI): training uses them only with --allow_missing true": "of a training",
 }

@@ -10,8 +10,9 @@ import openpyxl
 
 from monai_fusion.cli.new_people import NewPeople, plan_new_people, write_list
 from monai_fusion.datalist import read_datalist
-from monai_fusion.datalist.build.building import BuildOptions
+from monai_fusion.datalist.build.build_options import FolderOptions
 from monai_fusion.datalist.build.inputs import find_recordings
+from monai_fusion.datalist.choosing import Choice
 from monai_fusion.options.front import plan_run
 from monai_fusion.shipped_bundle import shipped_bundle
 from tests.datalist.advice_on_check import document_with
@@ -211,14 +212,14 @@ CASES = {
         BUILD.replace("--eeg-dir eeg", "--eeg-dir eeg --eeg-dir other"), second_site, leave_one_out
     ),
     "--eeg-dir, --mri-dir": Case(
-        lambda: find_recordings(BuildOptions(Path("new.json"))),
+        lambda: find_recordings(FolderOptions(), Choice()),
         nothing,
-        lambda *_: lambda: find_recordings(BuildOptions(Path("new.json"), Path("eeg"), Path("mri"))),
+        lambda *_: lambda: find_recordings(FolderOptions((Path("eeg"),), (Path("mri"),)), Choice()),
     ),
     "a folder, or a dataset with --bids": Case(
-        lambda: find_recordings(BuildOptions(Path("new.json"))),
+        lambda: find_recordings(FolderOptions(), Choice()),
         nothing,
-        lambda *_: lambda: find_recordings(BuildOptions(Path("new.json"), bids=Path("bids"))),
+        lambda *_: lambda: find_recordings(FolderOptions(bids=Path("bids")), Choice()),
     ),
     # ---- tables and labels
     "correct the table{}{}": Case(BUILD, two_unknown, doing(two_corrected)),

@@ -168,11 +168,11 @@ CASES = {
     "copy the list into a text editor (Notepad, VS Code), and save it as plain text in UTF-8": Case(
         CHECK, word_file, doing(as_right)
     ),
-    "give the datalist itself: is it the right path?": Case(
+    "give the {} itself: is it the right path?": Case(
         "check package.json", there("package.json", '{"name": "x", "dependencies": {}}'), lambda *_: RIGHT
     ),
     "download the file itself: this is the page that shows it": Case(CHECK, page_of_it, doing(as_right)),
-    "unpack it first, if the datalist is in it": Case(
+    "unpack it first, if the {} is in it": Case(
         "check cohort.zip", lambda: zipped("cohort.zip", "cohort.json"), doing_then(unzip, "check cohort.json")
     ),
     'put it into a part: {"classes": ["M", "F"], "data_root": "...", "training": [...], "test": [...]}': Case(
@@ -201,5 +201,5 @@ CASES = {
     ),
 }
 NO_ADVICE = {
-    "{}\nReplace it? The old {} kept as {}.": "a question, which tests/datalist/test_replacing.py answers",
+    "{}\nReplace it? The old {} kept as {}.": "a question, which tests/datalist/saving/test_replacing.py answers",
 }

@@ -6,11 +6,17 @@ from pathlib import Path
 import pytest
 
 from monai_fusion import cli
-from monai_fusion.datalist.build.build_options import BuildOptions
+from monai_fusion.datalist.build.build_options import (
+    BuildOptions,
+    FolderOptions,
+    IdOptions,
+    LabelOptions,
+    OutputOptions,
+    TableOptions,
+)
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.saving.replacing import Replacing
-from monai_fusion.datalist.split.resplitting import SplitFiles
-from monai_fusion.datalist.split.split_options import SplitOptions
+from monai_fusion.datalist.split.split_options import SplitFiles, SplitOptions
 from tests.commands import call
 
 SPLIT = (
@@ -35,25 +41,26 @@ def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         "--preset lemon "
         "--session 01 02 --t1w-pattern *x* * --eeg-condition EO --id-map n.csv --loose-ids --id-column ID "
         "--label-column age --classes a b c --map 1=a 2=b --class x=1 --class y=2,3 --keep age site --drop-unlabelled "
-        f"--name N --data-root r {SPLIT}"
+        f"--model run --name N --data-root r {SPLIT}"
     )
     with pytest.raises(_ArrivedError) as arrived:
         cli.main(command.split())
     assert arrived.value.args[0] == BuildOptions(
-        out=Path("o.json"), eeg_dir=(Path("e"), Path("e2")), mri_dir=(Path("m"), Path("n")),
-        bids=Path("b"), participants=Path("p.csv"), sheet="S",
-        choice=Choice(("01", "02"), ("*x*", "*"), "EO"), preset="lemon", id_map=Path("n.csv"), loose_ids=True,
-        id_column="ID", label_column="age", classes=("a", "b", "c"), maps=("1=a", "2=b"), bins=("x=1", "y=2,3"),
-        keep=("age", "site"), drop_unlabelled=True, extend=Path("old.json"), force=True, data_root=Path("r"), name="N",
-        split=SPLIT_OPTIONS, all_folds=True,
-    )  # fmt: skip
+        folders=FolderOptions((Path("e"), Path("e2")), (Path("m"), Path("n")), Path("b")),
+        choice=Choice(("01", "02"), ("*x*", "*"), "EO"),
+        table=TableOptions(Path("p.csv"), "S", "lemon", ("age", "site")),
+        labels=LabelOptions("age", ("a", "b", "c"), ("1=a", "2=b"), ("x=1", "y=2,3"), True, Path("run")),
+        ids=IdOptions("ID", Path("n.csv"), True),
+        split=SPLIT_OPTIONS,
+        output=OutputOptions(Path("o.json"), "N", Path("r"), Path("old.json"), True, True),
+    )
 
 
 def test_without_options_build_has_the_librarys_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monai_fusion.datalist.build.building.build_datalist", _stop)
     with pytest.raises(_ArrivedError) as arrived:
         cli.main(["datalist", "build", "--out", "o.json"])
-    assert arrived.value.args[0] == BuildOptions(out=Path("o.json"))
+    assert arrived.value.args[0] == BuildOptions(output=OutputOptions(Path("o.json")))
 
 
 @pytest.mark.parametrize("file_last", [False, True])

@@ -37,11 +37,15 @@ READERS = pytest.mark.parametrize("message", [of_datalist, of_table])
         (LFS, "a pointer of Git LFS, not the file"),
         (b"/annex/objects/MD5-s3--1", "a pointer of git-annex, not the file"),
         (WEB, "a web page"),
-        (gzip.compress(b"participant_id", mtime=0), "gzip"),
+        (gzip.compress(b"participant_id", mtime=0), "a file packed with gzip"),
         (b"%PDF-1.7 ...", "a PDF document"),
         (bytes(3000), "nothing but zero bytes"),
+        (b"GIF89a\x01\x00", "a GIF picture"),
+        (b"\x93NUMPY\x01\x00", "a NumPy array (.npy)"),
+        (b"\x5c\x01" + bytes(342) + b"n+1\x00" + bytes(8), "a NIfTI volume"),
+        (b"SQLite format 3\x00", "an SQLite database"),
     ],
-    ids=["LFS", "annex", "web page", "gzip", "PDF", "zeros"],
+    ids=["LFS", "annex", "web page", "gzip", "PDF", "zeros", "GIF", "npy", "NIfTI", "SQLite"],
 )
 def test_another_kind_of_file_is_called_by_its_name(
     content: bytes, said: str, message: Callable[[Path], str], tmp_path: Path
@@ -49,7 +53,16 @@ def test_another_kind_of_file_is_called_by_its_name(
     path = tmp_path / "file"
     path.write_bytes(content)
     assert said in message(path)
-    assert "recording" not in message(path)
+    assert "give the recording" not in message(path)
+
+
+@pytest.mark.parametrize(("message", "wanted"), [(of_datalist, "datalist"), (of_table, "table")])
+def test_the_advice_names_what_was_wanted(message: Callable[[Path], str], wanted: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"%PDF-1.7 ...")
+    assert message(path).endswith(f": give the {wanted} itself: is it the right path?")
+    path.write_bytes(gzip.compress(b"participant_id", mtime=0))
+    assert message(path).endswith(f": unpack it first, if the {wanted} is in it")
 
 
 @READERS

@@ -70,7 +70,15 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
         _datalist(folder / "data_manifests/gender.json", head, parts)
     shutil.copy(_CONFIGS / "train.yaml", folder / "my_train.yaml")
     shutil.copytree(ROOT / "examples", folder / "examples")
-    for name in ("runs/first", "runs/second", "runs/demo/run", "runs/compare/ensemble", "runs/fold0"):
+    for name in (
+        "runs/first",
+        "runs/second",
+        "runs/demo/run",
+        "runs/compare/ensemble",
+        "runs/fold0",
+        "runs/densenet",
+        "runs/own",
+    ):
         _run(folder, folder / name)
     shutil.copytree(ROOT / "tests/report/examples/unlabelled", folder / "runs/new")
     _datalist(folder / "compared.json", head, parts)

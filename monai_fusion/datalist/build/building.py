@@ -78,7 +78,7 @@ def build_datalist(options: BuildOptions) -> BuildResult:
     """
     options = _with_classes_of_the_model(options)
     _refuse_wrong_options(options)
-    older = None if options.extend is None else read_document(options.extend, require_files=True)
+    older = None if options.output.extend is None else read_document(options.output.extend, require_files=True)
     sources = read_sources(options, options.columns, () if older is None else older.by_id)
     with noted(sources.notes):
         return _built(options, sources, older)
@@ -90,34 +90,36 @@ def _with_classes_of_the_model(options: BuildOptions) -> BuildOptions:
     Raises:
         InputError: There is no such model, or ``classes`` or ``bins`` are given and others.
     """
-    if options.model is None:
+    labels = options.labels
+    if labels.model is None:
         return options
     if options.split.method != "test":
         advice = "the classes of a cohort to train on are its own: give --classes"
         raise InputError(
             Problem("--model", seen="given", wanted="--unlabelled or --method test beside it", advice=advice)
         )
-    model = read_trained_model(options.model, options.model_option)
-    refuse_other_classes(model, options.classes_said, "--class" if options.bins else "--classes")
-    return options if options.bins else replace(options, classes=model.classes)
+    model = read_trained_model(labels.model, labels.model_option)
+    refuse_other_classes(model, labels.classes_said, "--class" if labels.bins else "--classes")
+    return options if labels.bins else replace(options, labels=replace(labels, classes=model.classes))
 
 
 def _built(options: BuildOptions, sources: Sources, older: Document | None) -> BuildResult:
     if older is not None:
         _refuse_known_under_another_id(older, sources)
     keep = tuple(dict.fromkeys((*options.columns, *sources.keep)))
-    rule = label_rule(options.classes, (*options.maps, *sources.codes(options)), options.bins)
+    said, output = options.labels, options.output
+    rule = label_rule(said.classes, (*said.maps, *sources.codes(said)), said.bins)
     labels, unlabelled = labels_of(sources, rule, options)
     if unlabelled and not labels:
-        refuse_another_column(sources, options)
+        refuse_another_column(sources, said)
     if older is not None:  # it has a label of theirs
         unlabelled = [each for each in unlabelled if each.participant_id not in older.by_id]
     nobody = not labels and older is None
-    if unlabelled and (nobody or not options.drop_unlabelled):
+    if unlabelled and (nobody or not said.drop_unlabelled):
         raise unlabelled_error(unlabelled, sources, options)
     head, rows = _rows(options, sources, labels, rule, keep, older)
     DatalistFile.model_validate({**head, "training": [dict(row.fields) for row in rows]})
-    written = split_and_write(Document(options.out, head, tuple(rows)), older, options.split, options.files, keep)
+    written = split_and_write(Document(output.out, head, tuple(rows)), older, options.split, output.files, keep)
     listed = {row.participant_id for row in rows}
     in_use = [row for row in rows if row.in_use(options.split.allow_missing)]
     kept = {
@@ -136,7 +138,7 @@ def _built(options: BuildOptions, sources: Sources, older: Document | None) -> B
             *sources.notes,
             *written.notes,
             *_now_complete(kept, older, sources),
-            *probably_one(sources, options.label_column),
+            *probably_one(sources, said.label_column),
         ),
         replaced=written.replaced,
     )
@@ -183,18 +185,19 @@ def _now_complete(kept: Mapping[Pattern, Sequence[str]], older: Document | None,
 def _refuse_wrong_options(options: BuildOptions) -> None:
     """Says what is wrong before a large folder is searched."""
     options.split.refuse_what_does_not_go_together()
-    label_rule(options.classes, options.maps, options.bins)
-    if options.preset is not None:
-        preset(options.preset)
+    label_rule(options.labels.classes, options.labels.maps, options.labels.bins)
+    if options.table.preset is not None:
+        preset(options.table.preset)
     problems = list(options.contradictions(options.columns))
-    needed = {"--eeg-dir": options.eeg_dir, "--mri-dir": options.mri_dir, "--participants": options.participants}
-    if missing := [name for name, given in needed.items() if given is None and options.bids is None]:
+    folders = options.folders
+    needed = {"--eeg-dir": folders.eeg_dir, "--mri-dir": folders.mri_dir, "--participants": options.table.participants}
+    if missing := [name for name, given in needed.items() if not given and folders.bids is None]:
         wanted = "them, or a BIDS dataset with --bids" if len(missing) > 1 else "it, or a BIDS dataset with --bids"
         advice = f"people to be predicted need no table of labels: {HINT}" if missing == ["--participants"] else ""
         problems.append(Problem(", ".join(missing), seen="missing", wanted=wanted, advice=advice))
     if problems:
         raise InputError(problems)
-    refuse_to_replace(options.files, options.split)
+    refuse_to_replace(options.output.files, options.split)
 
 
 def _rows(
@@ -206,7 +209,7 @@ def _rows(
     older: Document | None,
 ) -> tuple[dict[str, Any], list[DocumentRow]]:
     """The datalist's head and all rows; those of the older datalist stay as they are."""
-    root = root_for(sources.folders, options.data_root, older)
+    root = root_for(sources.folders, options.output.data_root, older)
     files = FilesBelow(root)
     known = older.by_id if older is not None else {}
 
@@ -218,10 +221,10 @@ def _rows(
         _refuse_another_target(older, rule, labels, options.split.allow_missing)
     head: dict[str, Any] = {
         "$schema": SCHEMA_FILE,
-        "name": options.name if options.name is not None else options.out.stem,
-        "target": options.label_column,
+        "name": options.output.title,
+        "target": options.labels.label_column,
         "classes": list(rule.classes),
-        "data_root": from_folder(options.out.parent, root),
+        "data_root": from_folder(options.output.out.parent, root),
     }
     if older is not None:
         kept = {name: value for name, value in older.fields.items() if name not in SECTIONS}

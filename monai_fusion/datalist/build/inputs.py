@@ -19,7 +19,8 @@ from monai_fusion.errors import InputError, Problem, noted
 from monai_fusion.wording import a_few, counted
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.build.build_options import BuildOptions
+    from monai_fusion.datalist.build.build_options import BuildOptions, FolderOptions, IdOptions, LabelOptions
+    from monai_fusion.datalist.choosing import Choice
 
 PARTICIPANTS = "participants.tsv"
 """The table of a BIDS dataset."""
@@ -49,12 +50,12 @@ class Sources:
     notes: tuple[str, ...]
     missed: frozenset[str] = frozenset()
 
-    def codes(self, options: BuildOptions) -> tuple[str, ...]:
+    def codes(self, labels: LabelOptions) -> tuple[str, ...]:
         """What the label column's codes mean by its own name, where the classes are those and nothing else is said."""
-        codes = self.code_of.get(options.label_column, ())
-        classes = set(options.classes) or {"M", "F"}
+        codes = self.code_of.get(labels.label_column, ())
+        classes = set(labels.classes) or {"M", "F"}
         fits = {code.rpartition("=")[2] for code in codes} <= classes
-        return codes if fits and not options.maps and not options.bins else ()
+        return codes if fits and not labels.maps and not labels.bins else ()
 
 
 def read_sources(options: BuildOptions, columns: Sequence[str], known: Collection[str] = ()) -> Sources:
@@ -68,61 +69,59 @@ def read_sources(options: BuildOptions, columns: Sequence[str], known: Collectio
     Raises:
         InputError: Something is not there or ambiguous, or two of EEG, MRI and table have nobody in common.
     """
-    recordings, folders = find_recordings(options)
-    path = options.participants or absolute(options.bids or Path()) / PARTICIPANTS
-    table = read_participants_table(path, options.sheet)
+    recordings, folders = find_recordings(options.folders, options.choice)
+    ids, labels = options.ids.id_column, options.labels.label_column
+    path = options.table.participants or absolute(options.folders.bids or Path()) / PARTICIPANTS
+    table = read_participants_table(path, options.table.sheet)
     with noted(table.notes):
         code_of: dict[str, tuple[str, ...]] = {}
         keep: tuple[str, ...] = ()
-        if options.preset is not None:
-            preset_of = preset(options.preset)
+        if options.table.preset is not None:
+            preset_of = preset(options.table.preset)
             table, code_of = with_our_columns(table, preset_of)
-            keep = tuple(name for name in preset_of.keep if name in table.columns and name != options.label_column)
-        table = table.with_columns((options.id_column, options.label_column, *columns))
-        named_by = {options.id_column: "--id-column", options.label_column: "--label-column"}
+            keep = tuple(name for name in preset_of.keep if name in table.columns and name != labels)
+        table = table.with_columns((ids, labels, *columns))
+        named_by = {ids: "--id-column", labels: "--label-column"}
         advice = "people to be predicted need no labels: --unlabelled"
         with noted(table.notes):  # also those on columns
-            rows = table.by_participant(
-                options.id_column, (options.label_column, *columns, *keep), named_by, {options.label_column: advice}
-            )
-        recordings, rows, map_notes, missed = under_one_id(options, recordings, rows, known)
+            rows = table.by_participant(ids, (labels, *columns, *keep), named_by, {labels: advice})
+        recordings, rows, map_notes, missed = under_one_id(options.ids, recordings, rows, known)
         with noted(map_notes):
             notes = (*table.notes, *recordings.notes, *map_notes, *_refuse_strangers(recordings, rows, table))
     return Sources(recordings, rows, path, folders, keep, code_of, notes, missed)
 
 
-def find_recordings(options: BuildOptions) -> tuple[Recordings, tuple[Path, ...]]:
+def find_recordings(where: FolderOptions, choice: Choice) -> tuple[Recordings, tuple[Path, ...]]:
     """The recordings, and the folders that they are below; of one kind alone where only folders of one are given.
 
     Raises:
         InputError: A folder is not there, or its files do not tell whose they are.
     """
-    if options.bids is not None:
+    eeg, mri = where.eeg, where.mri
+    if where.bids is not None:
         from monai_fusion.datalist.build.bids import scan_bids
 
-        recordings = scan_bids(options.bids, options.eeg_dirs, options.choice)
-        return recordings, (options.bids, *options.eeg_dirs)
-    if options.eeg_dirs and options.mri_dirs:
-        return scan_folders(options.eeg_dirs, options.mri_dirs, options.choice), (*options.eeg_dirs, *options.mri_dirs)
-    folders = options.eeg_dirs or options.mri_dirs
-    if not folders:
+        return scan_bids(where.bids, eeg, choice), (where.bids, *eeg)
+    if eeg and mri:
+        return scan_folders(eeg, mri, choice), (*eeg, *mri)
+    if not eeg and not mri:
         raise InputError(Problem("--eeg-dir, --mri-dir", seen="missing", wanted="a folder, or a dataset with --bids"))
-    return scan_alone(folders, "eeg" if options.eeg_dirs else "mri", options.choice), folders
+    return scan_alone(eeg or mri, "eeg" if eeg else "mri", choice), eeg or mri
 
 
 def under_one_id(
-    options: BuildOptions, recordings: Recordings, rows: Mapping[str, TableRow], known: Collection[str]
+    ids: IdOptions, recordings: Recordings, rows: Mapping[str, TableRow], known: Collection[str]
 ) -> tuple[Recordings, dict[str, TableRow], tuple[str, ...], frozenset[str]]:
     """Everything under the ids that will be used, notes on the map of ids, and the ids that these name.
 
     Raises:
         InputError: Two ids of one participant have a row or an MRI each, or the map has nobody's.
     """
-    id_map = None if options.id_map is None else read_id_map(options.id_map)
+    id_map = None if ids.id_map is None else read_id_map(ids.id_map)
     spelled = one_spelling((known, rows), {"EEG": recordings.eeg, "MRIs": recordings.mri})
     pairs = tuple((spelled(one), spelled(other)) for one, other in (id_map.pairs if id_map is not None else ()))
     steps: list[Callable[[str], str]] = [spelled]
-    if options.loose_ids:
+    if ids.loose_ids:
         # Names of the map come last: where EEG, MRI or table have a spelling of their own, that is the one to keep.
         mapped = [[one for one, _ in pairs], [other for _, other in pairs]]
         alike = loosely([known, recordings.eeg, recordings.mri, rows, *mapped], preferred=known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monai_fusion.datalist.build.build_options import BuildOptions
+from monai_fusion.datalist.build.build_options import BuildOptions, LabelOptions
 from monai_fusion.datalist.build.inputs import Sources
 from monai_fusion.datalist.build.labels import LabelRule
 from monai_fusion.datalist.build.left_out import about_near
@@ -62,7 +62,7 @@ def candidates(recordings: Recordings, allow_missing: bool) -> list[str]:
 
 def labels_of(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple[dict[str, str], list[Unlabelled]]:
     """The class of everyone whose label means exactly one, and what is wrong with everyone else's."""
-    labels, unlabelled = {}, []
+    labels, unlabelled, column = {}, [], options.labels.label_column
     recordings = sources.recordings
     people = candidates(recordings, options.split.allow_missing)
     near = near_misses(
@@ -75,27 +75,27 @@ def labels_of(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple
         row = sources.rows.get(participant_id)
         if row is None:
             near_to = alike.get(participant_id, ())
-            advice = about_near(participant_id, near.get(participant_id), near_to, sources, options.label_column)
+            advice = about_near(participant_id, near.get(participant_id), near_to, sources, column)
             problem = Problem("", seen="not in the table", wanted="a row", advice=advice)
-            unlabelled.append(Unlabelled(participant_id, options.label_column, None, problem))
+            unlabelled.append(Unlabelled(participant_id, column, None, problem))
             continue
-        label = rule.class_of(row.values[options.label_column])
+        label = rule.class_of(row.values[column])
         if isinstance(label, Problem):
-            unlabelled.append(Unlabelled(participant_id, options.label_column, row.line, label))
+            unlabelled.append(Unlabelled(participant_id, column, row.line, label))
         else:
             labels[participant_id] = label
     return labels, unlabelled
 
 
-def refuse_another_column(sources: Sources, options: BuildOptions) -> None:
+def refuse_another_column(sources: Sources, labels: LabelOptions) -> None:
     """Where nobody has a label, the column is another one than the classes are for, or holds ranges or numbers.
 
     Raises:
         InputError: It can be said which.
     """
-    if not options.bins and not options.maps:
-        values = (row.values[options.label_column] for row in sources.rows.values())
-        problem = about_other_column(options.label_column, values, options.classes)
+    if not labels.bins and not labels.maps:
+        values = (row.values[labels.label_column] for row in sources.rows.values())
+        problem = about_other_column(labels.label_column, values, labels.classes)
         if problem is not None:
             raise InputError(problem, heading=str(sources.table))
 
@@ -105,7 +105,7 @@ def unlabelled_error(unlabelled: Sequence[Unlabelled], sources: Sources, options
     problems = list(by_value(unlabelled))
     nobody = len(unlabelled) == len(candidates(sources.recordings, options.split.allow_missing))
     if len(unlabelled) > 1 or nobody:
-        way = "give it to a --class" if options.bins else "say what it means with --map VALUE=CLASS"
+        way = "give it to a --class" if options.labels.bins else "say what it means with --map VALUE=CLASS"
         has_a_value = any(each.problem.seen.startswith('"') for each in unlabelled)  # what is empty means nothing
         way = f", {way}" if has_a_value else ""
         others = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.build.assembling import from_folder, root_for, row_of
-from monai_fusion.datalist.build.build_options import BuildOptions
+from monai_fusion.datalist.build.build_options import BuildOptions, LabelOptions, TableOptions
 from monai_fusion.datalist.build.inputs import (
     PARTICIPANTS,
     few_complete,
@@ -27,7 +27,8 @@ from monai_fusion.datalist.roots import absolute
 from monai_fusion.datalist.saving.replacing import write_datalists
 from monai_fusion.datalist.saving.writing import document_text
 from monai_fusion.datalist.schema import SCHEMA_FILE, is_participant_id
-from monai_fusion.datalist.split.resplitting import SplitFiles, refuse_to_replace
+from monai_fusion.datalist.split.resplitting import refuse_to_replace
+from monai_fusion.datalist.split.split_options import SplitFiles
 from monai_fusion.datalist.trained_model import TrainedModel, read_trained_model, refuse_other_classes
 from monai_fusion.errors import InputError, Problem, noted
 from monai_fusion.wording import a_few, quoted
@@ -35,7 +36,7 @@ from monai_fusion.wording import a_few, quoted
 SECTION = "test"
 
 NEED_LABELS = {
-    **dict.fromkeys(("label_column", "value_map", "drop_unlabelled"), "is about labels, which are not read"),
+    **dict.fromkeys(("label_column", "maps", "drop_unlabelled"), "is about labels, which are not read"),
     **dict.fromkeys(
         ("method", "test_fraction", "validation_fraction", "seed", "stratify_by", "group_by", "folds", "test_fold"),
         "is about a split, and everybody is in the part test",
@@ -89,7 +90,7 @@ def refuse_what_needs_labels(given: Collection[str]) -> None:
     Raises:
         InputError: One of them is about labels or a split.
     """
-    flags = {"value_map": "--map"}
+    flags = {"maps": "--map"}
     if problems := [
         Problem(flags.get(name, f"--{name.replace('_', '-')}"), seen="together with --unlabelled", advice=why)
         for name, why in NEED_LABELS.items()
@@ -101,13 +102,13 @@ def refuse_what_needs_labels(given: Collection[str]) -> None:
 def build_unlabelled(options: BuildOptions) -> UnlabelledList:
     """Find the recordings and write a datalist of those whom they belong to.
 
-    A table is not needed. One that is given (``options.participants``) says who of them is meant.
+    A table is not needed. One that is given (``options.table.participants``) says who of them is meant.
 
     Raises:
-        InputError: As `plan_unlabelled` says, or ``options.out`` is there and ``force`` is not given.
+        InputError: As `plan_unlabelled` says, or ``options.output.out`` is there and ``force`` is not given.
     """
-    how = replace(options.files.replacing, extendable=False)
-    refuse_to_replace(SplitFiles(options.out, how), options.split)
+    how = replace(options.output.files.replacing, extendable=False)
+    refuse_to_replace(SplitFiles(options.output.out, how), options.split)
     planned = plan_unlabelled(options)
     replaced = write_datalists({planned.path: planned.content}, how)
     return replace(planned, notes=(*planned.notes, *replaced))
@@ -123,12 +124,12 @@ def plan_unlabelled(options: BuildOptions, everybody: bool = False) -> Unlabelle
     Raises:
         InputError: Recordings are missing or ambiguous, the model is none, or nobody is left.
     """
-    model = None if options.model is None else read_trained_model(options.model, options.model_option)
+    model = _model(options.labels)
     _refuse_wrong_options(options, model)
-    classes = _classes(options, model)
-    found, folders = find_recordings(options)
-    read = _read_table(options, found)
-    recordings, rows, map_notes, _ = under_one_id(options, found, {} if read is None else read.rows, ())
+    classes = _classes(options.labels, model)
+    found, folders = find_recordings(options.folders, options.choice)
+    read = _read_table(options.table, options.folders.bids, options.ids.id_column, found)
+    recordings, rows, map_notes, _ = under_one_id(options.ids, found, {} if read is None else read.rows, ())
     notes = (*recordings.notes, *map_notes, *(() if read is None else read.table.notes))
     with noted(notes):
         people = _people(options, recordings, model)
@@ -143,7 +144,7 @@ def plan_unlabelled(options: BuildOptions, everybody: bool = False) -> Unlabelle
             chosen = [name for name in people if name in rows]
             absent = tuple(sorted(rows.keys() - set(recordings.everyone)))
             gathered = _Gathered(recordings, rows, people, chosen, absent, notes, read.keep)
-        root = root_for(folders, options.data_root, None)
+        root = root_for(folders, options.output.data_root, None)
     return _planned(options, gathered, classes, "" if model is None else model.target, root)
 
 
@@ -174,7 +175,7 @@ def plan_one(
     Raises:
         InputError: A file is not there or no such recording by its name, or it is not clear whose they are.
     """
-    model = None if options.model is None else read_trained_model(options.model, options.model_option)
+    model = _model(options.labels)
     _refuse_absent(eeg, mri, model, options.split.allow_missing)
     ids = {participant_id_of(path.name, EEG_ENDINGS) for path in eeg}
     ids |= set() if mri is None else {participant_id_of(mri.name, MRI_ENDINGS)}
@@ -213,13 +214,14 @@ def _refuse_absent(eeg: Sequence[Path], mri: Path | None, model: TrainedModel | 
 
 
 def _refuse_wrong_options(options: BuildOptions, model: TrainedModel | None) -> None:
-    if options.preset is not None:
-        preset(options.preset)
-    problems = list(options.contradictions(options.keep))
-    needed = {"eeg": ("--eeg-dir", options.eeg_dir), "mri": ("--mri-dir", options.mri_dir)}
-    if options.bids is None:
+    if options.table.preset is not None:
+        preset(options.table.preset)
+    problems = list(options.contradictions(options.table.keep))
+    folders, table = options.folders, options.table
+    needed = {"eeg": ("--eeg-dir", folders.eeg_dir), "mri": ("--mri-dir", folders.mri_dir)}
+    if folders.bids is None:
         of_model = ("eeg", "mri") if model is None or model.modalities == "both" else (model.modalities,)
-        missing = [needed[name][0] for name in of_model if needed[name][1] is None]
+        missing = [needed[name][0] for name in of_model if not needed[name][1]]
         may_lack = options.split.allow_missing if model is None else model.learned_absence
         one_will_do = may_lack and len(missing) == 1 < len(of_model)
         if missing and not one_will_do:
@@ -230,18 +232,22 @@ def _refuse_wrong_options(options: BuildOptions, model: TrainedModel | None) -> 
     if model is not None and options.split.allow_missing and not model.learned_absence:
         seen = f"{model.folder} knows only people with both recordings"
         problems.append(Problem("--allow-missing", seen=seen, advice="leave it out"))
-    if options.keep and options.participants is None and options.bids is None and options.preset is None:
+    if table.keep and table.participants is None and folders.bids is None and table.preset is None:
         problems.append(Problem("--keep", advice="the columns are those of a table: give it with --participants"))
     if problems:
         raise InputError(problems)
 
 
-def _classes(options: BuildOptions, model: TrainedModel | None) -> tuple[str, ...]:
+def _model(labels: LabelOptions) -> TrainedModel | None:
+    return None if labels.model is None else read_trained_model(labels.model, labels.model_option)
+
+
+def _classes(labels: LabelOptions, model: TrainedModel | None) -> tuple[str, ...]:
     """The class names that are said; none if nobody says them: they are not made up."""
-    said = options.classes_said
+    said = labels.classes_said
     if model is None:
         return said
-    refuse_other_classes(model, said, "--class" if options.bins else "--classes")
+    refuse_other_classes(model, said, "--class" if labels.bins else "--classes")
     return model.classes
 
 
@@ -255,25 +261,24 @@ class _Table:
     chooses: bool
 
 
-def _read_table(options: BuildOptions, recordings: Recordings) -> _Table | None:
+def _read_table(asked: TableOptions, bids: Path | None, id_column: str, recordings: Recordings) -> _Table | None:
     """The table that was given; of a BIDS dataset its own, if columns of it are to be carried over."""
-    path = options.participants
-    if path is None and options.bids is not None and (options.keep or options.preset is not None):
-        own = absolute(options.bids) / PARTICIPANTS
-        path = own if own.is_file() or options.keep else None
+    path, keep = asked.participants, asked.keep
+    if path is None and bids is not None and (keep or asked.preset is not None):
+        own = absolute(bids) / PARTICIPANTS
+        path = own if own.is_file() or keep else None
     if path is None:
         return None
-    table = read_participants_table(path, options.sheet)
-    keep = options.keep
-    if options.preset is not None:
-        known = preset(options.preset)
+    table = read_participants_table(path, asked.sheet)
+    if asked.preset is not None:
+        known = preset(asked.preset)
         table, _ = with_our_columns(table, known)
         keep = tuple(dict.fromkeys((*keep, *(name for name in known.keep if name in table.columns))))
     with noted(table.notes):
-        table, id_column = _with_ids(table, options.id_column, recordings)
+        table, id_column = _with_ids(table, id_column, recordings)
         table = table.with_columns((id_column, *keep))
         rows = table.by_participant(id_column, keep, {id_column: "--id-column", **dict.fromkeys(keep, "--keep")})
-    return _Table(table, rows, keep, options.participants is not None)
+    return _Table(table, rows, keep, asked.participants is not None)
 
 
 def _with_ids(table: ParticipantsTable, id_column: str, recordings: Recordings) -> tuple[ParticipantsTable, str]:
@@ -311,10 +316,10 @@ def _planned(
     files = FilesBelow(root)
     document: dict[str, Any] = {
         "$schema": SCHEMA_FILE,
-        "name": options.name if options.name is not None else options.out.stem,
+        "name": options.output.title,
         **({"target": target} if target else {}),
         **({"classes": list(classes)} if classes else {}),
-        "data_root": from_folder(options.out.parent, root),
+        "data_root": from_folder(options.output.out.parent, root),
         SECTION: [_row(name, gathered, files) for name in gathered.chosen],
     }
     eeg, mri = gathered.recordings.eeg.keys(), gathered.recordings.mri.keys()
@@ -322,7 +327,7 @@ def _planned(
     apart = near_misses(eeg - mri, mri - eeg, [eeg, mri]) if both_kinds else {}
     few = few_complete(gathered.recordings) if both_kinds else ()
     return UnlabelledList(
-        path=options.out,
+        path=options.output.out,
         content=document,
         classes=classes,
         people=len(gathered.chosen),

@@ -12,15 +12,15 @@ from monai_fusion.wording import quoted
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _DIGITS_AT_MOST = 4_000  # Python refuses whole numbers of more than 4,300
 STRING = re.compile(r'"((?:[^"\\\n\r]|\\[^\n\r])*)"')
-_SINGLE_QUOTED = re.compile(r"'([^'\"\\\n\r]*)'(?=\s*(?:[,:\]}]|$))")
+_SIGN_OR_END = re.compile(r"\s*(?:[,:\]}]|$)")
+_BEFORE_SIGN = rf"(?={_SIGN_OR_END.pattern})"
+_SINGLE_QUOTED = re.compile(rf"'([^'\"\\\n\r]*)'{_BEFORE_SIGN}")
 # As escapes, because the eye takes them for plain quotes: “ ” „ ‟ « » ‘ ’ ‚ ` ´ in this order.
 CURLY = "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2018\u2019\u201a`\u00b4"
-_BEFORE_SIGN = r"(?=\s*(?:[,:\]}]|$))"
 _CURLY_QUOTED = re.compile(rf"[{CURLY}]([^\"\\\n\r{CURLY}]*)[\"{CURLY}]{_BEFORE_SIGN}")
 _CURLY_END = re.compile(rf"[\u201c\u201d]{_BEFORE_SIGN}")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
 BARE = re.compile(rf"[^\s,:;=\[\]{{}}\"'{CURLY}]+")
-_SIGN_OR_END = re.compile(r"\s*(?:[,:\]}]|$)")
 COLON = re.compile(r"\s*[:=]")
 _CONSTANTS = {"true": "true", "false": "false", "none": "null", "null": "null", "nan": "null", "undefined": "null"}
 

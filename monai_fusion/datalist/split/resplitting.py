@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.balance import Balance, Member, balance_of
 from monai_fusion.datalist.near_misses import near_misses
 from monai_fusion.datalist.saving.document import Document, DocumentRow, read_document, with_fold
-from monai_fusion.datalist.saving.replacing import Replacing, refuse_what_is_no_datalist, write_datalists
+from monai_fusion.datalist.saving.replacing import refuse_what_is_no_datalist, write_datalists
 from monai_fusion.datalist.saving.writing import document_text
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split.ratio import Split
-from monai_fusion.datalist.split.split_options import FOLDS, SplitOptions, Standing
+from monai_fusion.datalist.split.split_options import FOLDS, SplitFiles, SplitOptions, Standing
 from monai_fusion.datalist.split.ways import make_split
 from monai_fusion.datalist.strata import Person, groups_of, strata_of
 from monai_fusion.datalist.validation import ENTRY_FIELDS
@@ -22,30 +22,6 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable
 from monai_fusion.spelling import field_of
 from monai_fusion.wording import a_few, counted, did_you_mean, quoted
-
-
-@dataclass(frozen=True, slots=True)
-class SplitFiles:
-    """Where a split is written.
-
-    Attributes:
-        out: The datalist to write.
-        replacing: What may be done to files that are there.
-        all_folds: Write a file for each fold that is tested (or validates, if the test set is kept) instead of one:
-            ``gender_fold0.json`` and so on beside ``out``.
-    """
-
-    out: Path
-    replacing: Replacing = field(default_factory=Replacing)
-    all_folds: bool = False
-
-    def paths(self, folds: int) -> tuple[Path, ...]:
-        """The files, for so many folds."""
-        return (
-            tuple(self.out.with_stem(f"{self.out.stem}_fold{i}") for i in range(folds))
-            if self.all_folds
-            else (self.out,)
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,49 +4,78 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
 
-from monai_fusion.datalist.split.ratio import SEED, VALIDATION_FRACTION
+from monai_fusion.datalist.saving.replacing import Replacing
+from monai_fusion.datalist.split.ratio import SEED, TEST_FRACTION, VALIDATION_FRACTION
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.options.declared import Option
 from monai_fusion.wording import one_of, quoted
 
 METHODS = ("ratio", "stratified", "kfold", "test")
 FOLDS = 5
 
+# Options that `datalist build` and `datalist split` have in common beside those of the split itself.
+Extend = Annotated[
+    Path | None,
+    Option(
+        "An older datalist: everyone in it stays where they are, only the new are distributed.",
+        metavar="OLD",
+        section="Split",
+    ),
+]
+AllFolds = Annotated[bool, Option("Write one file a fold for kfold: OUT_fold0.json tests fold 0 and so on.")]
+Force = Annotated[bool, Option("Replace the file if it is there already; the old one is kept as FILE.1.bak, .2.bak.")]
+
 
 @dataclass(frozen=True, slots=True)
 class SplitOptions:
-    """How a cohort is split.
+    """How a cohort is split."""
 
-    Attributes:
-        method: ``ratio``: a test set of two of the first class for one of the second. ``stratified``: every
-            part has its share of every class. ``kfold``: everyone is in one of k folds. ``test``: everyone is tested,
-            as in a cohort of another site.
-        test_fraction: Which part of the participants is tested, about; ``None`` is 0.20. Not with ``kfold``, ``test``.
-        validation_fraction: Which part of those not tested chooses the best epoch, in each class.
-        seed: Another seed draws other participants.
-        stratify_by: Columns that are balanced beside the class, alone and all together.
-        group_by: Columns, such as family or site, whose people stay together. Not with ``ratio``.
-        folds: How many folds; ``None`` is 5, or as many as are there already.
-        test_fold: The fold that is tested; ``None`` is 0, or the one that is tested already.
-        validation_fold: The fold that chooses the best epoch; ``None`` draws that part from all folds but the tested.
-        keep_test: The test set that is there stays, outside the folds; the validation fold is then 0 unless told.
-        keep_folds: The folds that are there stay; only which is tested and which validates changes.
-        allow_missing: Split people with one recording too, as a stratum of their own; those with both are split as if
-            they were alone.
-    """
-
-    method: str = "ratio"
-    test_fraction: float | None = None
-    validation_fraction: float = VALIDATION_FRACTION
-    seed: int = SEED
-    stratify_by: tuple[str, ...] = ()
-    group_by: tuple[str, ...] = ()
-    folds: int | None = None
-    test_fold: int | None = None
-    validation_fold: int | None = None
-    keep_test: bool = False
-    keep_folds: bool = False
-    allow_missing: bool = False
+    method: Annotated[
+        str,
+        Option(
+            "ratio: the test set holds two of the first class for one of the second. stratified: every part has its "
+            "share of every class. kfold: everyone is in one of k folds (field fold). test: everyone is tested, with a "
+            "model that is trained already.",
+            metavar="|".join(METHODS),
+        ),
+    ] = "ratio"
+    test_fraction: Annotated[
+        float | None,
+        Option("About which part of the participants to test on; not with kfold.", shown_default=str(TEST_FRACTION)),
+    ] = None
+    validation_fraction: Annotated[
+        float, Option("Which part of those not tested chooses the best epoch, in each class.")
+    ] = VALIDATION_FRACTION
+    seed: Annotated[int, Option("Another seed draws another split.")] = SEED
+    stratify_by: Annotated[
+        tuple[str, ...],
+        Option("Columns to balance beside the class, alone and all together.", metavar="age site"),
+    ] = ()
+    group_by: Annotated[
+        tuple[str, ...],
+        Option("Columns whose people stay together, such as family or site.", metavar="family"),
+    ] = ()
+    folds: Annotated[int | None, Option("How many folds, for kfold.", shown_default=str(FOLDS))] = None
+    test_fold: Annotated[
+        int | None, Option("The fold that this file tests, for kfold; the first is 0.", shown_default="0")
+    ] = None
+    validation_fold: Annotated[
+        int | None,
+        Option("The fold that chooses the best epoch, for kfold; else a part of the folds not tested does."),
+    ] = None
+    # The two that keep something need a split that is there: `datalist build` has none.
+    keep_test: Annotated[bool, Option("The test set of FILE stays; the folds are of the others, for kfold.")] = False
+    keep_folds: Annotated[bool, Option("The folds in FILE stay: choose only which is tested, for kfold.")] = False
+    allow_missing: Annotated[
+        bool,
+        Option(
+            "Also participants with one recording; every part gets its share of them. A training uses them only with "
+            "--allow_missing true."
+        ),
+    ] = False
 
     def refuse_what_does_not_go_together(self) -> None:
         """Says what cannot be meant, before anything is read.
@@ -101,6 +130,40 @@ class SplitOptions:
             yield Problem("--validation-fold", seen=str(self.validation_fold), wanted="another than --test-fold")
         if self.keep_folds and self.folds is not None:
             yield Problem("--keep-folds", advice="the folds stay, so many as there are: leave out --folds")
+
+
+@dataclass(frozen=True, slots=True)
+class ResplitOutput:
+    """What ``datalist split`` writes."""
+
+    out: Annotated[Path | None, Option("The datalist to write.", shown_default="FILE itself, with --force")] = None
+    extend: Extend = None
+    all_folds: AllFolds = False
+    force: Force = False
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFiles:
+    """Where a split is written.
+
+    Attributes:
+        out: The datalist to write.
+        replacing: What may be done to files that are there.
+        all_folds: Write a file for each fold that is tested (or validates, if the test set is kept) instead of one:
+            ``gender_fold0.json`` and so on beside ``out``.
+    """
+
+    out: Path
+    replacing: Replacing = field(default_factory=Replacing)
+    all_folds: bool = False
+
+    def paths(self, folds: int) -> tuple[Path, ...]:
+        """The files, for so many folds."""
+        return (
+            tuple(self.out.with_stem(f"{self.out.stem}_fold{i}") for i in range(folds))
+            if self.all_folds
+            else (self.out,)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.datalist import check_datalist, read_datalist
 from monai_fusion.datalist.build.assembling import rows_from
-from monai_fusion.datalist.build.build_options import BuildOptions
+from monai_fusion.datalist.build.build_options import BuildOptions, FolderOptions, OutputOptions, TableOptions
 from monai_fusion.datalist.build.building import build_datalist
 from monai_fusion.datalist.paths import FilesBelow, below_root
 from monai_fusion.datalist.roots import drive_of, is_on_another_drive, outermost
@@ -103,10 +103,9 @@ def test_who_is_in_folders_of_two_sites_is_a_question_with_both_paths(folder: Pa
     (folder / "data/new/berlin/eeg/lei-04_seg7.npy").touch()
     places = [folder / "data/leipzig", folder / "data/new/berlin"]
     options = BuildOptions(
-        folder / "all.json",
-        eeg_dir=tuple(place / "eeg" for place in places),
-        mri_dir=tuple(place / "mri" for place in places),
-        participants=folder / "both.csv",
+        folders=FolderOptions(tuple(place / "eeg" for place in places), tuple(place / "mri" for place in places)),
+        table=TableOptions(folder / "both.csv"),
+        output=OutputOptions(folder / "all.json"),
     )
     with pytest.raises(InputError) as raised:
         build_datalist(options)
@@ -116,7 +115,7 @@ def test_who_is_in_folders_of_two_sites_is_a_question_with_both_paths(folder: Pa
         f"lei-03 mri: 2 folders have files: {places[0]}/mri/lei-03_T1w.nii.gz and {places[1]}/mri/lei-03_T1w.nii.gz, "
         "expected files in one: which are meant? Leave out one --mri-dir, or rename those of another person",
     ]
-    assert not options.out.exists()
+    assert not options.output.out.exists()
 
 
 def test_a_folder_given_twice_or_inside_another_counts_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from monai_fusion.datalist.build.building import build_datalist
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
+from tests.datalist.building.build_options import build_options, changed
 
 IMAGES = (
     "acq-mp2rage_T1w", "acq-mp2rage_T1map", "acq-mp2rage_defacemask", "inv-1_mp2rage", "inv-2_mp2rage", "T2w",
@@ -32,7 +33,7 @@ class Lemon:
 
     def image(self, number: int, name: str, session: str = "01") -> Path:
         mri = self.ids[number][1]
-        return self.options.bids / mri / f"ses-{session}/anat/{mri}_ses-{session}_{name}.nii.gz"  # type: ignore[operator] # is given
+        return self.options.folders.bids / mri / f"ses-{session}/anat/{mri}_ses-{session}_{name}.nii.gz"  # type: ignore[operator] # is given
 
 
 def table(path: Path, rows: list[list[object]]) -> Path:
@@ -57,10 +58,10 @@ def lemon(tmp_path: Path) -> Lemon:
     found = Lemon(
         tmp_path,
         ids,
-        BuildOptions(
+        build_options(
             out=tmp_path / "list.json",
             bids=bids,
-            eeg_dir=tmp_path / "scalograms",
+            eeg_dir=(tmp_path / "scalograms",),
             preset="lemon",
             id_map=tmp_path / "name_match.csv",
         ),
@@ -88,16 +89,16 @@ def rows_of(path: Path) -> dict[str, dict[str, object]]:
 def message(options: BuildOptions) -> str:
     with pytest.raises(InputError) as raised:
         build_datalist(options)
-    assert not options.out.exists()
+    assert not options.output.out.exists()
     return str(raised.value)
 
 
 @pytest.mark.parametrize("participants", [None, "META.csv"])
 def test_both_of_lemons_tables_give_the_same_datalist(lemon: Lemon, participants: str | None) -> None:
-    options = replace(lemon.options, participants=lemon.root / participants if participants else None)
+    options = changed(lemon.options, participants=lemon.root / participants if participants else None)
     build_datalist(options)
-    assert check_datalist(options.out) == []
-    rows = rows_of(options.out)
+    assert check_datalist(options.output.out) == []
+    rows = rows_of(options.output.out)
     eeg, mri = lemon.ids[3]
     assert rows[mri] == {
         "participant_id": mri,
@@ -113,9 +114,11 @@ def test_both_of_lemons_tables_give_the_same_datalist(lemon: Lemon, participants
 
 
 def test_only_t1_weighted_images_are_picked_from_two_folders_as_well(lemon: Lemon) -> None:
-    options = replace(lemon.options, bids=None, mri_dir=lemon.options.bids, participants=lemon.root / "META.csv")
+    options = changed(
+        lemon.options, bids=None, mri_dir=(lemon.options.folders.bids,), participants=lemon.root / "META.csv"
+    )
     result = build_datalist(options)
-    assert {str(row["mri"]).rpartition("_")[2] for row in rows_of(options.out).values()} == {"T1w.nii.gz"}
+    assert {str(row["mri"]).rpartition("_")[2] for row in rows_of(options.output.out).values()} == {"T1w.nii.gz"}
     assert result.notes == (
         "144 MRIs not T1-weighted by the name left aside: 24 FLAIR, 24 T1map, 24 T2w, 24 defacemask, "
         "24 inv-1_mp2rage, 24 inv-2_mp2rage",
@@ -126,17 +129,17 @@ def test_those_with_one_recording_get_in_under_the_one_id_they_have(lemon: Lemon
     lemon.image(4, "acq-mp2rage_T1w").unlink()
     for segment in lemon.root.glob(f"scalograms/{lemon.ids[5][0]}_*"):
         segment.unlink()
-    result = build_datalist(replace(lemon.options, split=SplitOptions(allow_missing=True)))
+    result = build_datalist(changed(lemon.options, split=SplitOptions(allow_missing=True)))
     assert result.kept == {"eeg": (lemon.ids[4][1],), "mri": (lemon.ids[5][1],)}
-    assert check_datalist(lemon.options.out) == []
-    rows = rows_of(lemon.options.out)
+    assert check_datalist(lemon.options.output.out) == []
+    rows = rows_of(lemon.options.output.out)
     assert len(rows) == 24
     assert (rows[lemon.ids[4][1]]["mri"], rows[lemon.ids[5][1]]["eeg"]) == (None, None)
     assert rows[lemon.ids[4][1]]["age"] == AGES[0]
 
 
 def test_without_the_map_nobody_agrees_and_the_map_is_suggested(lemon: Lemon) -> None:
-    assert message(replace(lemon.options, id_map=None)) == (
+    assert message(changed(lemon.options, id_map=None)) == (
         "participants: EEG of sub-032301, sub-032302, sub-032303 and 21 more; MRIs of sub-010002, sub-010005, "
         "sub-010008 and 21 more, expected the same ids in both: LEMON gives everyone two ids: "
         "add --id-map name_match.csv, its table with the columns INDI_ID and Initial_ID"
@@ -148,18 +151,18 @@ def test_numbers_instead_of_ids_are_suggested_and_taken(lemon: Lemon) -> None:
         lemon.root / "numbers.csv",
         [["id", "sex"], *([int(mri[4:]), "MF"[n % 2]] for n, (_, mri) in enumerate(lemon.ids))],
     )
-    options = replace(lemon.options, preset=None, participants=path, id_column="id", label_column="sex")
+    options = changed(lemon.options, preset=None, participants=path, id_column="id", label_column="sex")
     assert message(options).endswith(
         "if sub-010002 and 10002 are one participant, and so with 24 of them, add --loose-ids"
     )
-    build_datalist(replace(options, loose_ids=True))
-    assert set(rows_of(options.out)) == {mri for _, mri in lemon.ids}
+    build_datalist(changed(options, loose_ids=True))
+    assert set(rows_of(options.output.out)) == {mri for _, mri in lemon.ids}
 
 
 def test_two_ids_that_would_become_one_are_refused(lemon: Lemon) -> None:
     touch(lemon.root / "scalograms/32301_EO_seg0.npy")
     assert (
-        message(replace(lemon.options, loose_ids=True)) == "--loose-ids: 32301 and sub-032301, expected one participant"
+        message(changed(lemon.options, loose_ids=True)) == "--loose-ids: 32301 and sub-032301, expected one participant"
     )
 
 
@@ -172,7 +175,7 @@ def test_two_ids_that_would_become_one_are_refused(lemon: Lemon) -> None:
     ],
 )
 def test_a_map_that_cannot_be_one_is_refused(lemon: Lemon, rows: list[list[object]], wanted: str) -> None:
-    assert wanted in message(replace(lemon.options, id_map=table(lemon.root / "map.csv", rows)))
+    assert wanted in message(changed(lemon.options, id_map=table(lemon.root / "map.csv", rows)))
 
 
 def test_two_sessions_and_two_t1w_ask_for_a_rule_and_the_rule_decides(lemon: Lemon) -> None:
@@ -189,12 +192,12 @@ def test_two_sessions_and_two_t1w_ask_for_a_rule_and_the_rule_decides(lemon: Lem
         f"  {names[2]} mri: 2 MRIs: {names[2]}_ses-01_acq-mp2rage_T1w.nii.gz, {names[2]}_ses-01_acq-mprage_T1w.nii.gz, "
         'expected one: choose with a --t1w-pattern such as "*_acq-mp2rage_T1w*"',
     ]
-    only_first = replace(lemon.options, choice=Choice(("01",), ("*_acq-mp2rage_*",)))
+    only_first = changed(lemon.options, choice=Choice(("01",), ("*_acq-mp2rage_*",)))
     build_datalist(only_first)
-    assert set(rows_of(only_first.out)) == {*names} - {names[3]}
-    only_first.out.unlink()
-    build_datalist(replace(lemon.options, choice=Choice(("02", "ses-01"), ("*_acq-mp2rage_*",))))
-    rows = rows_of(lemon.options.out)
+    assert set(rows_of(only_first.output.out)) == {*names} - {names[3]}
+    only_first.output.out.unlink()
+    build_datalist(changed(lemon.options, choice=Choice(("02", "ses-01"), ("*_acq-mp2rage_*",))))
+    rows = rows_of(lemon.options.output.out)
     assert len(rows) == 24
     assert ["ses-02" in str(rows[name]["mri"]) for name in names[:5]] == [False, True, False, True, False]
 
@@ -207,42 +210,42 @@ def test_eeg_of_two_sessions_asks_as_well_and_all_of_it_may_be_taken(lemon: Lemo
         f"{eeg} eeg: sessions 01, 02, expected one: choose with --session 01, prefer with --session 01 02, "
         "or --session all"
     )
-    build_datalist(replace(lemon.options, choice=Choice(("all",))))
-    assert rows_of(lemon.options.out)[mri]["eeg"] == f"scalograms/{eeg}_*.npy"
+    build_datalist(changed(lemon.options, choice=Choice(("all",))))
+    assert rows_of(lemon.options.output.out)[mri]["eeg"] == f"scalograms/{eeg}_*.npy"
 
 
 def test_one_condition_is_chosen_and_the_pattern_means_it_alone(lemon: Lemon) -> None:
-    build_datalist(replace(lemon.options, choice=Choice(eeg_condition="eo")))
+    build_datalist(changed(lemon.options, choice=Choice(eeg_condition="eo")))
     eeg, mri = lemon.ids[0]
-    assert rows_of(lemon.options.out)[mri]["eeg"] == f"scalograms/{eeg}_EO_*.npy"
-    lemon.options.out.unlink()
-    assert message(replace(lemon.options, choice=Choice(eeg_condition="E0"))) == (
+    assert rows_of(lemon.options.output.out)[mri]["eeg"] == f"scalograms/{eeg}_EO_*.npy"
+    lemon.options.output.out.unlink()
+    assert message(changed(lemon.options, choice=Choice(eeg_condition="E0"))) == (
         '--eeg-condition "E0": no EEG file is named so: the names hold "EC", "EO"'
     )
 
 
 @pytest.mark.parametrize("place", ["derivatives", "derivatives/morlet", "derivatives/morlet/{id}/eeg"])
 def test_scalograms_are_found_below_derivatives(lemon: Lemon, place: str) -> None:
-    assert lemon.options.bids is not None
+    assert lemon.options.folders.bids is not None
     for path in (lemon.root / "scalograms").iterdir():
-        new = lemon.options.bids / place.format(id=path.name.partition("_")[0]) / path.name
+        new = lemon.options.folders.bids / place.format(id=path.name.partition("_")[0]) / path.name
         touch(new)
         path.unlink()
-    touch(lemon.options.bids / "derivatives/fmriprep/sub-010002/anat/sub-010002_desc-preproc_T1w.nii.gz")
-    build_datalist(replace(lemon.options, eeg_dir=None))
-    assert len(rows_of(lemon.options.out)) == 24
+    touch(lemon.options.folders.bids / "derivatives/fmriprep/sub-010002/anat/sub-010002_desc-preproc_T1w.nii.gz")
+    build_datalist(changed(lemon.options, eeg_dir=()))
+    assert len(rows_of(lemon.options.output.out)) == 24
 
 
 def test_what_is_missing_in_a_bids_dataset_is_said(lemon: Lemon, tmp_path: Path) -> None:
-    assert lemon.options.bids is not None
-    no_eeg = replace(lemon.options, eeg_dir=None)
+    assert lemon.options.folders.bids is not None
+    no_eeg = changed(lemon.options, eeg_dir=())
     assert message(no_eeg).endswith("expected EEG scalograms (.npy): name their folder with --eeg-dir")
     for name in ("one", "two"):
-        touch(lemon.options.bids / f"derivatives/{name}/sub-010002_seg0.npy")
+        touch(lemon.options.folders.bids / f"derivatives/{name}/sub-010002_seg0.npy")
     assert '.npy files in "one", "two", expected in one: name their folder with --eeg-dir' in message(no_eeg)
-    assert "expected a BIDS dataset" in message(replace(lemon.options, bids=lemon.options.bids / "derivatives"))
-    assert "expected a folder that exists" in message(replace(lemon.options, bids=tmp_path / "no"))
-    (lemon.options.bids / "participants.tsv").unlink()
+    assert "expected a BIDS dataset" in message(changed(lemon.options, bids=lemon.options.folders.bids / "derivatives"))
+    assert "expected a folder that exists" in message(changed(lemon.options, bids=tmp_path / "no"))
+    (lemon.options.folders.bids / "participants.tsv").unlink()
     assert "participants.tsv: there is no such file" in message(lemon.options)
 
 
@@ -271,25 +274,25 @@ def symlink() -> Callable[[Path, Path], None]:
 
 def test_age_groups_by_ranges_leave_out_who_is_in_neither_only_when_told(lemon: Lemon) -> None:
     bins = ("young=20-25,25-30", "old=60-65")
-    options = replace(lemon.options, label_column="age", bins=bins)
+    options = changed(lemon.options, label_column="age", bins=bins)
     lines = message(options).splitlines()
     assert lines[1] == (
         f'  {lemon.ids[3][1]}, {lemon.ids[7][1]}, {lemon.ids[11][1]} and 3 more age: "65-70" in lines 5, 9, 13, 17, 21 '
         "and 1 more, expected 20-25, 25-30 (young) or 60-65 (old)"
     )
-    result = build_datalist(replace(options, drop_unlabelled=True))
-    rows = rows_of(options.out).values()
+    result = build_datalist(changed(options, drop_unlabelled=True))
+    rows = rows_of(options.output.out).values()
     assert {(row["label"], row["gender"]) for row in rows} == {
         ("young", "M"), ("young", "F"), ("old", "M"), ("old", "F")
     }  # fmt: skip
     assert len(rows) == 18
     assert result.unlabelled[0].where.count("sub-") == 6
-    document = json.loads(options.out.read_text(encoding="utf-8"))
+    document = json.loads(options.output.out.read_text(encoding="utf-8"))
     assert (document["target"], document["classes"]) == ("age", ["young", "old"])
 
 
 def test_a_preset_that_is_not_there_is_refused(lemon: Lemon) -> None:
     assert (
-        message(replace(lemon.options, preset="lemmon"))
+        message(changed(lemon.options, preset="lemmon"))
         == '--preset: "lemmon", expected "lemon": did you mean "lemon"?'
     )

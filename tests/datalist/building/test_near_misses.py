@@ -3,7 +3,6 @@
 import json
 import unicodedata
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from monai_fusion.datalist.near_misses import LOOSE, MAP, near_misses
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
 from monai_fusion.spelling import loose_key
+from tests.datalist.building.build_options import build_options, changed
 
 PEOPLE = [f"sub-{number:02d}" for number in range(1, 17)]
 LABELS = dict(zip(PEOPLE, "MFMMFMMFMMFMMFMM", strict=True))
@@ -36,23 +36,26 @@ def options(tmp_path: Path) -> BuildOptions:
     for name in PEOPLE:
         (tmp_path / f"eeg/{name}_EO_seg0.npy").touch()
         (tmp_path / f"mri/{name}_T1w.nii.gz").touch()
-    built = BuildOptions(
-        tmp_path / "list.json", tmp_path / "eeg", tmp_path / "mri", participants=tmp_path / "participants.csv"
+    built = build_options(
+        tmp_path / "list.json",
+        eeg_dir=(tmp_path / "eeg",),
+        mri_dir=(tmp_path / "mri",),
+        participants=tmp_path / "participants.csv",
     )
     write_table(built, {})
     return built
 
 
 def write_table(options: BuildOptions, other_ids: dict[str, str], name: str = "gender") -> None:
-    assert options.participants is not None
+    assert options.table.participants is not None
     rows = [f"{other_ids.get(person, person)},{label}" for person, label in LABELS.items()]
-    options.participants.write_text("\n".join([f"participant_id,{name}", *rows]), encoding="utf-8")
+    options.table.participants.write_text("\n".join([f"participant_id,{name}", *rows]), encoding="utf-8")
 
 
 def test_rows_that_contradict_one_another_are_both_named_to_whoever_lacks_a_row(options: BuildOptions) -> None:
     write_table(options, {"sub-02": "SUB-02", "sub-03": "sub-2"})
-    rename(options.eeg_dir, "sub-03", "sub-30")
-    rename(options.mri_dir, "sub-03", "sub-30")
+    rename(options.folders.eeg_dir[0], "sub-03", "sub-30")
+    rename(options.folders.mri_dir[0], "sub-03", "sub-30")
     first, *_ = [line for line in message(options) if "sub-02" in line]
     assert first == (
         '  sub-02 gender: not in the table, expected a row: near are SUB-02 in line 3 ("F") and sub-2 in line 4 ("M"): '
@@ -61,11 +64,11 @@ def test_rows_that_contradict_one_another_are_both_named_to_whoever_lacks_a_row(
 
 
 def test_a_near_row_of_somebody_with_files_of_their_own_is_named(options: BuildOptions) -> None:
-    for folder, ending in ((options.eeg_dir, "_EO_seg0.npy"), (options.mri_dir, "_T1w.nii.gz")):
+    for folder, ending in ((options.folders.eeg_dir[0], "_EO_seg0.npy"), (options.folders.mri_dir[0], "_T1w.nii.gz")):
         assert folder is not None
         (folder / f"sub-003{ending}").touch()
     assert message(options) == [
-        f"{options.participants}: 1 problem",
+        f"{options.table.participants}: 1 problem",
         '  sub-003 gender: not in the table, expected a row: near is sub-03 in line 4 ("M"), with files of that name: '
         "if this is one person, remove the files of sub-003",
     ]
@@ -86,7 +89,7 @@ def everyone(result: BuildResult) -> dict[str, dict[str, str]]:
 def message(options: BuildOptions) -> list[str]:
     with pytest.raises(InputError) as raised:
         build_datalist(options)
-    assert not options.out.exists()
+    assert not options.output.out.exists()
     return str(raised.value).splitlines()
 
 
@@ -96,8 +99,8 @@ def message(options: BuildOptions) -> list[str]:
 def test_one_person_in_composed_and_decomposed_letters_is_one_and_called_as_in_the_table(
     eeg: Callable[[str], str], mri: Callable[[str], str], table: Callable[[str], str], options: BuildOptions
 ) -> None:
-    rename(options.eeg_dir, "sub-03", eeg("sub-Jörg"))
-    rename(options.mri_dir, "sub-03", mri("sub-Jörg"))
+    rename(options.folders.eeg_dir[0], "sub-03", eeg("sub-Jörg"))
+    rename(options.folders.mri_dir[0], "sub-03", mri("sub-Jörg"))
     write_table(options, {"sub-03": table("sub-Jörg")})
     rows = everyone(build_datalist(options))
     assert len(rows) == 16
@@ -110,31 +113,31 @@ def test_one_person_in_composed_and_decomposed_letters_is_one_and_called_as_in_t
 
 
 def test_two_spellings_in_one_place_are_an_error_and_not_merged(options: BuildOptions) -> None:
-    rename(options.mri_dir, "sub-03", nfd("sub-Jörg"))
-    rename(options.mri_dir, "sub-04", nfc("sub-Jörg"))
+    rename(options.folders.mri_dir[0], "sub-03", nfd("sub-Jörg"))
+    rename(options.folders.mri_dir[0], "sub-04", nfc("sub-Jörg"))
     assert message(options) == [
         f"MRIs: sub-Jo\\u0308rg and {nfc('sub-Jörg')}, expected one spelling: they differ only in how letters with "
         "accents are stored: if this is one person, rename the files"
     ]
-    rename(options.mri_dir, nfc("sub-Jörg"), "sub-04")
+    rename(options.folders.mri_dir[0], nfc("sub-Jörg"), "sub-04")
     write_table(options, {"sub-03": nfd("sub-Jörg"), "sub-05": nfc("sub-Jörg")})
     assert "there in 2 spellings, as sub-Jo\\u0308rg and" in message(options)[1]
 
 
 def test_labels_classes_and_columns_are_compared_in_composed_letters(options: BuildOptions) -> None:
     write_table(options, {}, nfd("größe"))
-    assert options.participants is not None
-    text = options.participants.read_text(encoding="utf-8")
+    assert options.table.participants is not None
+    text = options.table.participants.read_text(encoding="utf-8")
     text = text.replace(",M", nfd(",männlich")).replace(",F", ",weiblich")
-    options.participants.write_text(text, encoding="utf-8")
-    named = replace(options, label_column=nfc("größe"))
-    rows = everyone(build_datalist(replace(named, classes=(nfc("männlich"), "weiblich"))))
+    options.table.participants.write_text(text, encoding="utf-8")
+    named = changed(options, label_column=nfc("größe"))
+    rows = everyone(build_datalist(changed(named, classes=(nfc("männlich"), "weiblich"))))
     assert rows["sub-01"]["label"] == nfc("männlich")
-    mapped = replace(named, maps=(nfc("männlich=M"), "weiblich=F"), force=True, keep=(nfc("größe"),))
+    mapped = changed(named, maps=(nfc("männlich=M"), "weiblich=F"), force=True, keep=(nfc("größe"),))
     rows = everyone(build_datalist(mapped))
     assert (rows["sub-01"]["label"], rows["sub-01"][nfc("größe")]) == ("M", nfd("männlich"))
-    options.out.unlink()
-    assert message(replace(named, classes=(nfc("männlich"), nfd("männlich")))) == [
+    options.output.out.unlink()
+    assert message(changed(named, classes=(nfc("männlich"), nfd("männlich")))) == [
         f'--classes: "{nfc("männlich")}" "{nfd("männlich")}", expected two or more different names'
     ]
 
@@ -160,27 +163,26 @@ def test_everyone_without_a_row_is_told_the_nearest_and_the_option_joins_them(op
         "add --loose-ids"
         for line, name in enumerate(ODD_IDS, start=2)
     ]
-    rows = everyone(build_datalist(replace(options, loose_ids=True)))
+    rows = everyone(build_datalist(changed(options, loose_ids=True)))
     assert {name: row["label"] for name, row in rows.items()} == LABELS
 
 
 def test_two_recordings_of_ids_that_nearly_agree_are_told_and_the_option_joins_them(options: BuildOptions) -> None:
-    rename(options.mri_dir, "sub-06", "SUB-06")
+    rename(options.folders.mri_dir[0], "sub-06", "SUB-06")
     result = build_datalist(options)
     assert result.notes == ("sub-06 (EEG) and SUB-06 (MRI) are probably one participant: add --loose-ids",)
     assert (result.only_eeg, result.only_mri) == (("sub-06",), ("SUB-06",))
-    assert len(everyone(build_datalist(replace(options, loose_ids=True, force=True)))) == 16
-    options.out.unlink()
-    allow = replace(options, split=SplitOptions(allow_missing=True))
+    assert len(everyone(build_datalist(changed(options, loose_ids=True, force=True)))) == 16
+    options.output.out.unlink()
+    allow = changed(options, split=SplitOptions(allow_missing=True))
     assert message(allow)[0].endswith("if they are one, add --loose-ids, or rename the files")
 
 
 def test_a_second_row_or_file_of_somebody_under_nearly_their_id_is_told(options: BuildOptions) -> None:
-    assert options.participants is not None
-    assert options.eeg_dir is not None
-    with options.participants.open("a", encoding="utf-8") as table:
+    assert options.table.participants is not None
+    with options.table.participants.open("a", encoding="utf-8") as table:
         table.write("\nSUB-02,M\nsub-3,M\nsub-2,F\nsub-99,F")
-    (options.eeg_dir / "sub-1_EO_seg1.npy").touch()
+    (options.folders.eeg_dir[0] / "sub-1_EO_seg1.npy").touch()
     result = build_datalist(options)
     assert result.notes == (
         'SUB-02 in line 18 is probably sub-02, who has a row in line 3 already ("F", not "M"): correct the table',
@@ -195,15 +197,15 @@ def test_a_map_of_ids_with_numbers_that_lost_their_form_is_told_and_the_option_j
     options: BuildOptions, tmp_path: Path
 ) -> None:
     for number, name in enumerate(PEOPLE, start=1):
-        rename(options.eeg_dir, name, f"p{number}")
+        rename(options.folders.eeg_dir[0], name, f"p{number}")
     rows = [f"p{n},{name if n < 9 else f'{n}.0'}" for n, name in enumerate(PEOPLE, start=1)]
     id_map = tmp_path / "map.csv"
     id_map.write_text("\n".join(["a,b", *rows]), encoding="utf-8")
-    mapped = replace(options, id_map=id_map)
+    mapped = changed(options, id_map=id_map)
     notes = build_datalist(mapped).notes
     assert len(notes) == 8
     assert notes[0] == "sub-09 (files or table) and 9.0 (map.csv) are probably one participant: add --loose-ids"
-    found = everyone(build_datalist(replace(mapped, loose_ids=True, force=True)))
+    found = everyone(build_datalist(changed(mapped, loose_ids=True, force=True)))
     assert {name: row["label"] for name, row in found.items()} == LABELS
 
 
@@ -217,27 +219,25 @@ def test_an_option_that_could_not_run_is_not_advised(options: BuildOptions) -> N
 
 
 def test_somebody_of_the_older_datalist_under_nearly_their_id_is_not_taken_for_new(options: BuildOptions) -> None:
-    old = build_datalist(options).path.rename(options.out.with_name("old.json"))
-    assert options.eeg_dir is not None
-    assert options.mri_dir is not None
-    (options.eeg_dir / "SUB-16_EO_seg0.npy").touch()
-    (options.mri_dir / "SUB-16_T1w.nii.gz").touch()
-    if len(list(options.mri_dir.glob("*16*"))) == 1:
+    old = build_datalist(options).path.rename(options.output.out.with_name("old.json"))
+    (options.folders.eeg_dir[0] / "SUB-16_EO_seg0.npy").touch()
+    (options.folders.mri_dir[0] / "SUB-16_T1w.nii.gz").touch()
+    if len(list(options.folders.mri_dir[0].glob("*16*"))) == 1:
         pytest.skip("this file system does not tell upper and lower case apart")
     write_table(options, {"sub-01": "SUB-16"})
-    assert message(replace(options, extend=old)) == [
+    assert message(changed(options, extend=old)) == [
         f"SUB-16: new, and looks like sub-16 of {old}: if this is one person, keep the files of one id"
     ]
 
 
 def test_an_older_datalist_in_other_letters_keeps_its_people_and_their_ids(options: BuildOptions) -> None:
-    for folder in (options.eeg_dir, options.mri_dir):
+    for folder in (options.folders.eeg_dir[0], options.folders.mri_dir[0]):
         rename(folder, "sub-03", nfd("sub-Jörg"))
     write_table(options, {"sub-03": nfd("sub-Jörg")})
     first = everyone(build_datalist(options))
-    old = options.out.rename(options.out.with_name("old.json"))
+    old = options.output.out.rename(options.output.out.with_name("old.json"))
     write_table(options, {"sub-03": nfc("sub-Jörg")})
-    assert everyone(build_datalist(replace(options, extend=old))) == first
+    assert everyone(build_datalist(changed(options, extend=old))) == first
 
 
 @pytest.mark.parametrize("name", ["10002", "010002", "sub-010002", "SUB_10002", "10002.0", '="010002"', "'sub-10002"])

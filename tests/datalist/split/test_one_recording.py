@@ -10,8 +10,8 @@ import pytest
 
 from monai_fusion.datalist import check_datalist, read_datalist
 from monai_fusion.datalist.split.ratio import Split
-from monai_fusion.datalist.split.resplitting import SplitFiles, split_datalist
-from monai_fusion.datalist.split.split_options import SplitOptions, Standing
+from monai_fusion.datalist.split.resplitting import split_datalist
+from monai_fusion.datalist.split.split_options import SplitFiles, SplitOptions, Standing
 from monai_fusion.datalist.split.ways import make_split
 from monai_fusion.datalist.strata import Person
 from monai_fusion.errors import InputError

@@ -15,6 +15,7 @@ from monai_fusion.datalist.build.building import build_datalist
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.datalist.walking import Walk
 from monai_fusion.errors import InputError
+from tests.datalist.building.build_options import build_options, changed
 
 PEOPLE = [f"sub-{number:02d}" for number in range(1, 15)]
 T1W = "_T1w.nii.gz"
@@ -42,7 +43,8 @@ def options(tmp_path: Path) -> BuildOptions:
         rows.append(f"{name},{'MF'[number % 2]}")
     (tmp_path / "cohort/participants.csv").write_text("\n".join(rows), encoding="utf-8")
     root = tmp_path / "cohort"
-    return BuildOptions(root / "list.json", root / "eeg", root / "mri", participants=root / "participants.csv")
+    folders = {"eeg_dir": (root / "eeg",), "mri_dir": (root / "mri",)}
+    return build_options(root / "list.json", participants=root / "participants.csv", **folders)
 
 
 @pytest.fixture
@@ -54,29 +56,26 @@ def bids(tmp_path: Path) -> BuildOptions:
         touch(tmp_path / f"bids/{name}/anat/{name}{T1W}")
         rows.append(f"{name}\t{'MF'[number % 2]}")
     (tmp_path / "bids/participants.tsv").write_text("\n".join(rows), encoding="utf-8")
-    return BuildOptions(tmp_path / "list.json", bids=tmp_path / "bids")
+    return build_options(tmp_path / "list.json", bids=tmp_path / "bids")
 
 
 def test_images_of_any_number_of_names_are_one_short_note(bids: BuildOptions) -> None:
-    assert bids.bids is not None
     for number in range(60):
-        touch(bids.bids / f"sub-01/anat/picture{number}.nii.gz")
-        touch(bids.bids / f"sub-01/anat/sub-01_kind{number}.nii.gz")
+        touch(bids.folders.bids / f"sub-01/anat/picture{number}.nii.gz")
+        touch(bids.folders.bids / f"sub-01/anat/sub-01_kind{number}.nii.gz")
     (note,) = [each for each in build_datalist(bids).notes if "in anat folders not used" in each]
     assert note.startswith("120 images in anat folders not used: 1 kind0, 1 kind1, ")
     assert note.endswith(", 60 without _ in the name, 53 of 53 more kinds")
 
 
 def test_spare_copies_and_texts_beside_recordings_are_noted(options: BuildOptions) -> None:
-    assert options.eeg_dir is not None
-    assert options.mri_dir is not None
-    touch(options.eeg_dir / "sub-01_EO_seg1.npy.bak")
-    touch(options.eeg_dir / "sub-02_EO_seg1.npy.bak")
-    touch(options.eeg_dir / "sub-02_EO_seg1.csv")
-    (options.eeg_dir / "sub-03_EO_seg0.npy").rename(options.eeg_dir / "sub-03_EO_seg0.npy.bak")
+    touch(options.folders.eeg_dir[0] / "sub-01_EO_seg1.npy.bak")
+    touch(options.folders.eeg_dir[0] / "sub-02_EO_seg1.npy.bak")
+    touch(options.folders.eeg_dir[0] / "sub-02_EO_seg1.csv")
+    (options.folders.eeg_dir[0] / "sub-03_EO_seg0.npy").rename(options.folders.eeg_dir[0] / "sub-03_EO_seg0.npy.bak")
     for name in ("participants.csv", "notes.txt.bak", "sub-04_channels.tsv", "README.txt", "other.csv"):
-        touch(options.eeg_dir / name)
-    touch(options.mri_dir / "sub-05/sub-05_T1w.nii.gz.bak")
+        touch(options.folders.eeg_dir[0] / name)
+    touch(options.folders.mri_dir[0] / "sub-05/sub-05_T1w.nii.gz.bak")
     notes = [note for note in build_datalist(options).notes if "files" in note or ".csv" in note]
     assert notes == [
         "1 participant without an EEG has .bak files, which are not used (sub-03): rename those that are meant",
@@ -98,7 +97,7 @@ def move(old: Path, new: Path) -> None:
 
 
 def mris(options: BuildOptions) -> dict[str, str | None]:
-    document = json.loads(options.out.read_text(encoding="utf-8"))
+    document = json.loads(options.output.out.read_text(encoding="utf-8"))
     return {row["participant_id"]: row["mri"] for part in ("training", "validation", "test") for row in document[part]}
 
 
@@ -112,35 +111,35 @@ def test_linked_folders_are_entered_and_the_paths_are_those_that_a_person_sees(
     options: BuildOptions, link: Link, tmp_path: Path
 ) -> None:
     for name in PEOPLE[:5]:
-        move(options.mri_dir / name, tmp_path / "archive" / name)
-        link(options.mri_dir / name, tmp_path / "archive" / name)
+        move(options.folders.mri_dir[0] / name, tmp_path / "archive" / name)
+        link(options.folders.mri_dir[0] / name, tmp_path / "archive" / name)
     result = build_datalist(options)
     assert (result.notes, result.only_eeg) == ((), ())
     assert mris(options)["sub-03"] == f"mri/sub-03/sub-03{T1W}"
-    assert check_datalist(options.out) == []
+    assert check_datalist(options.output.out) == []
 
 
 def test_everyone_behind_one_link_is_in_also_with_allow_missing(
     options: BuildOptions, link: Link, tmp_path: Path
 ) -> None:
     for name in PEOPLE[:6]:
-        move(options.mri_dir / name, tmp_path / "elsewhere/siteB" / name)
-    link(options.mri_dir / "siteB", tmp_path / "elsewhere/siteB")
-    result = build_datalist(replace(options, split=SplitOptions(allow_missing=True)))
+        move(options.folders.mri_dir[0] / name, tmp_path / "elsewhere/siteB" / name)
+    link(options.folders.mri_dir[0] / "siteB", tmp_path / "elsewhere/siteB")
+    result = build_datalist(changed(options, split=SplitOptions(allow_missing=True)))
     assert result.kept == {"eeg": (), "mri": ()}
     assert None not in mris(options).values()
 
 
 def test_links_in_a_circle_end_and_take_nothing_twice(options: BuildOptions, link: Link, tmp_path: Path) -> None:
-    link(options.mri_dir / "a_link_to_itself", options.mri_dir / "a_link_to_itself")
-    link(options.mri_dir / "again", options.mri_dir)
-    link(options.mri_dir / "sub-01/up", "..")
-    link(options.mri_dir / "sub-02/twin", options.mri_dir / "sub-03")
-    link(options.mri_dir / "cohort", tmp_path)
-    move(options.mri_dir / "sub-04", tmp_path / "archive/sub-04")
-    link(options.mri_dir / "sub-04", tmp_path / "archive/sub-04")
-    link(options.mri_dir / "all", tmp_path / "archive")
-    link(tmp_path / "archive/back", options.mri_dir)
+    link(options.folders.mri_dir[0] / "a_link_to_itself", options.folders.mri_dir[0] / "a_link_to_itself")
+    link(options.folders.mri_dir[0] / "again", options.folders.mri_dir[0])
+    link(options.folders.mri_dir[0] / "sub-01/up", "..")
+    link(options.folders.mri_dir[0] / "sub-02/twin", options.folders.mri_dir[0] / "sub-03")
+    link(options.folders.mri_dir[0] / "cohort", tmp_path)
+    move(options.folders.mri_dir[0] / "sub-04", tmp_path / "archive/sub-04")
+    link(options.folders.mri_dir[0] / "sub-04", tmp_path / "archive/sub-04")
+    link(options.folders.mri_dir[0] / "all", tmp_path / "archive")
+    link(tmp_path / "archive/back", options.folders.mri_dir[0])
     result = build_datalist(options)
     assert sorted(mris(options)) == PEOPLE
     assert mris(options)["sub-03"] == f"mri/sub-03/sub-03{T1W}"  # the path without a link
@@ -151,9 +150,9 @@ def test_links_in_a_circle_end_and_take_nothing_twice(options: BuildOptions, lin
 
 
 def test_a_link_to_a_file_that_is_found_itself_is_no_second_mri(options: BuildOptions, link: Link) -> None:
-    latest = options.mri_dir / f"a/sub-01{T1W}"
+    latest = options.folders.mri_dir[0] / f"a/sub-01{T1W}"
     latest.parent.mkdir()
-    link(latest, options.mri_dir / f"sub-01/sub-01{T1W}")
+    link(latest, options.folders.mri_dir[0] / f"sub-01/sub-01{T1W}")
     build_datalist(options)
     assert mris(options)["sub-01"] == f"mri/sub-01/sub-01{T1W}"
 
@@ -161,8 +160,8 @@ def test_a_link_to_a_file_that_is_found_itself_is_no_second_mri(options: BuildOp
 def test_folders_that_cannot_be_entered_are_noted(
     options: BuildOptions, link: Link, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    move(options.mri_dir / "sub-05", tmp_path / "archive/sub-05")
-    link(options.mri_dir / "sub-05", tmp_path / "not mounted/sub-05")
+    move(options.folders.mri_dir[0] / "sub-05", tmp_path / "archive/sub-05")
+    link(options.folders.mri_dir[0] / "sub-05", tmp_path / "not mounted/sub-05")
     entered = os.scandir
 
     def scandir(path: Path) -> object:
@@ -205,30 +204,30 @@ def test_other_formats_are_told_of_those_who_lack_an_mri(
     options: BuildOptions, endings: list[str], what: str, advice: str, named_by: str
 ) -> None:
     for name in PEOPLE[:5]:
-        (options.mri_dir / f"{name}/{name}{T1W}").unlink()
+        (options.folders.mri_dir[0] / f"{name}/{name}{T1W}").unlink()
         for ending in endings:
-            touch(options.mri_dir / f"{name}/{f'{name}_T1w' if named_by == 'file' else 'mri/orig'}{ending}")
-        touch(options.mri_dir / f"{name}/{name}_T1w.json")
-    touch(options.mri_dir / f"sub-09/sub-09_other{endings[0]}")  # who has an MRI is not meant
+            touch(options.folders.mri_dir[0] / f"{name}/{f'{name}_T1w' if named_by == 'file' else 'mri/orig'}{ending}")
+        touch(options.folders.mri_dir[0] / f"{name}/{name}_T1w.json")
+    touch(options.folders.mri_dir[0] / f"sub-09/sub-09_other{endings[0]}")  # who has an MRI is not meant
     note = f"5 participants without an MRI have {what}, which are not read (sub-01, sub-02, sub-03 and 2 more)"
     note += f": {advice}" if advice else ""
     assert build_datalist(options).notes == (note,)
-    kept = build_datalist(replace(options, force=True, split=SplitOptions(allow_missing=True)))
+    kept = build_datalist(changed(options, force=True, split=SplitOptions(allow_missing=True)))
     assert (kept.notes, len(kept.kept["eeg"])) == ((note,), 5)
 
 
 def test_where_nobody_has_an_mri_that_is_read_the_error_says_what_is_there(options: BuildOptions) -> None:
     for name in PEOPLE:
-        move(options.mri_dir / f"{name}/{name}{T1W}", options.mri_dir / f"{name}/{name}_T1w.mgz")
+        move(options.folders.mri_dir[0] / f"{name}/{name}{T1W}", options.folders.mri_dir[0] / f"{name}/{name}_T1w.mgz")
     assert message(options) == (
-        f"MRI folder: no .nii or .nii.gz file in {options.mri_dir}, but 14 .mgz files, expected at least one: "
-        "convert them with mri_convert, or nib-convert IN OUT.nii.gz"
+        f"MRI folder: no .nii or .nii.gz file in {options.folders.mri_dir[0]}, but 14 .mgz files, "
+        "expected at least one: convert them with mri_convert, or nib-convert IN OUT.nii.gz"
     )
 
 
 def test_eeg_that_is_no_scalogram_is_told_of_too(options: BuildOptions) -> None:
-    (options.eeg_dir / "sub-01_EO_seg0.npy").rename(options.eeg_dir / "sub-01_EO_seg0.npz")
-    (options.eeg_dir / "sub-02_EO_seg0.npy").rename(options.eeg_dir / "sub-02.set")
+    (options.folders.eeg_dir[0] / "sub-01_EO_seg0.npy").rename(options.folders.eeg_dir[0] / "sub-01_EO_seg0.npz")
+    (options.folders.eeg_dir[0] / "sub-02_EO_seg0.npy").rename(options.folders.eeg_dir[0] / "sub-02.set")
     assert build_datalist(options).notes == (
         "1 participant without an EEG has .npz files, which are not read (sub-01): save each array with numpy.save",
         "1 participant without an EEG has .set files, which are not read (sub-02): make scalograms (.npy) of them",
@@ -236,13 +235,13 @@ def test_eeg_that_is_no_scalogram_is_told_of_too(options: BuildOptions) -> None:
 
 
 def test_nothing_is_said_of_other_formats_where_nobody_lacks_anything(options: BuildOptions) -> None:
-    touch(options.mri_dir / "sub-01/mri/T1.mgz")
-    touch(options.mri_dir / "README")
+    touch(options.folders.mri_dir[0] / "sub-01/mri/T1.mgz")
+    touch(options.folders.mri_dir[0] / "README")
     assert build_datalist(options).notes == ()
 
 
 def test_upper_case_endings_are_read(options: BuildOptions, bids: BuildOptions) -> None:
-    for folder, built in ((options.mri_dir / "sub-01", options), (bids.bids / "sub-01/anat", bids)):
+    for folder, built in ((options.folders.mri_dir[0] / "sub-01", options), (bids.folders.bids / "sub-01/anat", bids)):
         (folder / f"sub-01{T1W}").rename(folder / "sub-01_T1W.NII.GZ")
         assert build_datalist(built).only_eeg == ()
 
@@ -256,7 +255,7 @@ def test_upper_case_endings_are_read(options: BuildOptions, bids: BuildOptions) 
 )  # fmt: skip
 def test_a_t1w_image_of_a_bids_dataset_may_have_any_entity(bids: BuildOptions, entity: str) -> None:
     for name in PEOPLE:
-        folder = bids.bids / f"{name}/anat"
+        folder = bids.folders.bids / f"{name}/anat"
         (folder / f"{name}{T1W}").rename(folder / f"{name}_{entity}{T1W}")
     result = build_datalist(bids)
     assert (result.notes, len(mris(bids))) == ((), 14)
@@ -264,7 +263,7 @@ def test_a_t1w_image_of_a_bids_dataset_may_have_any_entity(bids: BuildOptions, e
 
 
 def test_two_that_differ_by_an_entity_ask(bids: BuildOptions) -> None:
-    touch(bids.bids / f"sub-04/anat/sub-04_rec-norm{T1W}")
+    touch(bids.folders.bids / f"sub-04/anat/sub-04_rec-norm{T1W}")
     assert message(bids) == (
         "sub-04 mri: 2 MRIs: sub-04_T1w.nii.gz, sub-04_rec-norm_T1w.nii.gz, expected one: "
         'choose with a --t1w-pattern such as "sub-??_T1w.*"'
@@ -274,11 +273,11 @@ def test_two_that_differ_by_an_entity_ask(bids: BuildOptions) -> None:
 def test_other_images_of_a_bids_dataset_are_counted_and_told_of_those_who_lack_one(bids: BuildOptions) -> None:
     anat = "{0}/anat/{0}"
     for name in PEOPLE[:3]:
-        touch(bids.bids / f"{anat.format(name)}_FLAIR.nii.gz")
-    move(bids.bids / f"sub-03/anat/sub-03{T1W}", bids.bids / "sub-03/anat/sub-03_T1w.mgz")
-    move(bids.bids / f"sub-04/anat/sub-04{T1W}", bids.bids / f"sub-04/sub-04{T1W}")
-    move(bids.bids / f"sub-05/anat/sub-05{T1W}", bids.bids / "sub-05/anat/sub-05_T2w.nii.gz")
-    touch(bids.bids / f"derivatives/fmriprep/sub-05/anat/sub-05_desc-preproc{T1W}")
+        touch(bids.folders.bids / f"{anat.format(name)}_FLAIR.nii.gz")
+    move(bids.folders.bids / f"sub-03/anat/sub-03{T1W}", bids.folders.bids / "sub-03/anat/sub-03_T1w.mgz")
+    move(bids.folders.bids / f"sub-04/anat/sub-04{T1W}", bids.folders.bids / f"sub-04/sub-04{T1W}")
+    move(bids.folders.bids / f"sub-05/anat/sub-05{T1W}", bids.folders.bids / "sub-05/anat/sub-05_T2w.nii.gz")
+    touch(bids.folders.bids / f"derivatives/fmriprep/sub-05/anat/sub-05_desc-preproc{T1W}")
     result = build_datalist(bids)
     assert result.only_eeg == ("sub-03", "sub-04", "sub-05")
     assert result.notes == (
@@ -295,17 +294,17 @@ def test_linked_folders_of_a_bids_dataset_and_of_its_derivatives_are_entered(
     bids: BuildOptions, link: Link, tmp_path: Path
 ) -> None:
     for name in ("sub-01", "sub-02/anat", "derivatives/morlet/sub-03"):
-        move(bids.bids / name, tmp_path / "archive" / name)
-        link(bids.bids / name, tmp_path / "archive" / name)
+        move(bids.folders.bids / name, tmp_path / "archive" / name)
+        link(bids.folders.bids / name, tmp_path / "archive" / name)
     assert build_datalist(bids).only_eeg == ()
-    move(bids.bids / "derivatives/morlet", tmp_path / "archive/morlet")
-    link(bids.bids / "derivatives/morlet", tmp_path / "archive/morlet")
-    assert build_datalist(replace(bids, force=True)).only_mri == ()
-    assert check_datalist(bids.out) == []
+    move(bids.folders.bids / "derivatives/morlet", tmp_path / "archive/morlet")
+    link(bids.folders.bids / "derivatives/morlet", tmp_path / "archive/morlet")
+    assert build_datalist(changed(bids, force=True)).only_mri == ()
+    assert check_datalist(bids.output.out) == []
 
 
 def test_what_bidsignore_names_is_noted(bids: BuildOptions) -> None:
-    (bids.bids / ".bidsignore").write_text("# not usable\n\nsub-03/\n*_T2w*\n", encoding="utf-8")
+    (bids.folders.bids / ".bidsignore").write_text("# not usable\n\nsub-03/\n*_T2w*\n", encoding="utf-8")
     assert build_datalist(bids).notes == (".bidsignore names 1 T1w image that is used all the same, of sub-03",)
 
 
@@ -333,8 +332,8 @@ def test_patterns_of_bidsignore_are_those_of_git(tmp_path: Path, patterns: str, 
 
 
 def test_who_is_left_without_by_a_choice_is_told(bids: BuildOptions) -> None:
-    (bids.bids / f"sub-02/anat/sub-02{T1W}").rename(bids.bids / f"sub-02/anat/sub-02_rec-x{T1W}")
-    chosen = replace(bids, choice=replace(bids.choice, t1w_patterns=("sub-??_T1w*",)))
+    (bids.folders.bids / f"sub-02/anat/sub-02{T1W}").rename(bids.folders.bids / f"sub-02/anat/sub-02_rec-x{T1W}")
+    chosen = changed(bids, choice=replace(bids.choice, t1w_patterns=("sub-??_T1w*",)))
     assert build_datalist(chosen).notes == (
         "1 participant without an MRI has MRIs, which --session or --t1w-pattern leaves out (sub-02)",
     )
@@ -342,25 +341,25 @@ def test_who_is_left_without_by_a_choice_is_told(bids: BuildOptions) -> None:
 
 def test_a_dataset_without_a_t1w_image_says_what_images_it_has(bids: BuildOptions) -> None:
     for name in PEOPLE:
-        (bids.bids / f"{name}/anat/{name}{T1W}").rename(bids.bids / f"{name}/anat/{name}_UNIT1.nii.gz")
+        (bids.folders.bids / f"{name}/anat/{name}{T1W}").rename(bids.folders.bids / f"{name}/anat/{name}_UNIT1.nii.gz")
     assert message(bids) == (
-        f"--bids: no sub-*/anat/*_T1w.nii.gz in {bids.bids}, expected at least one: "
+        f"--bids: no sub-*/anat/*_T1w.nii.gz in {bids.folders.bids}, expected at least one: "
         "14 images in anat folders not used: 14 UNIT1"
     )
 
 
 def test_what_may_be_anything_is_not_told_of_beside_what_is_known(options: BuildOptions) -> None:
-    (options.mri_dir / f"sub-01/sub-01{T1W}").unlink()
+    (options.folders.mri_dir[0] / f"sub-01/sub-01{T1W}").unlink()
     for name in ("mri/orig.mgz", "surf/lh.white", "surf/lh.pial"):
-        touch(options.mri_dir / "sub-01" / name)
+        touch(options.folders.mri_dir[0] / "sub-01" / name)
     (note,) = build_datalist(options).notes
     assert note.startswith("1 participant without an MRI has .mgz files")
 
 
 def test_ids_that_stand_in_the_names_of_folders_only_are_no_case_for_a_map(options: BuildOptions) -> None:
     for name in PEOPLE:
-        move(options.eeg_dir / f"{name}_EO_seg0.npy", options.eeg_dir / f"{name}/seg0.npy")
-        touch(options.eeg_dir / f"{name}/seg1.npy")
+        move(options.folders.eeg_dir[0] / f"{name}_EO_seg0.npy", options.folders.eeg_dir[0] / f"{name}/seg0.npy")
+        touch(options.folders.eeg_dir[0] / f"{name}/seg1.npy")
     assert "rename the files so that each begins with the id of its participant, such as sub-01_seg0.npy" in message(
         options
     )

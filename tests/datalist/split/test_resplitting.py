@@ -11,8 +11,8 @@ import pytest
 
 from monai_fusion.datalist import check_datalist, read_datalist
 from monai_fusion.datalist.saving.replacing import Replacing
-from monai_fusion.datalist.split.resplitting import SplitFiles, SplitResult, split_datalist
-from monai_fusion.datalist.split.split_options import SplitOptions
+from monai_fusion.datalist.split.resplitting import SplitResult, split_datalist
+from monai_fusion.datalist.split.split_options import SplitFiles, SplitOptions
 from monai_fusion.errors import InputError
 
 SECTIONS = ("training", "validation", "test")

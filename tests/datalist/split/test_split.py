@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monai_fusion.datalist.split import ratio as split
 from monai_fusion.datalist.split.ratio import Split, ratio_split, rounded
-from monai_fusion.datalist.split.ratio import ratio as split
 from monai_fusion.errors import InputError
 
 

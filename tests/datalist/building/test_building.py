@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from monai_fusion.datalist.build.scanning import participant_id_of
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
+from tests.datalist.building.build_options import build_options, changed
 
 PEOPLE = [f"sub-{number:03d}" for number in range(1, 21)]
 Cohort = Callable[..., BuildOptions]
@@ -33,31 +33,31 @@ def options(tmp_path: Path) -> BuildOptions:
     table = ["participant_id,gender,age"]
     table += [f"{name},{'F' if number % 3 == 0 else 'M'},20-25" for number, name in enumerate(PEOPLE)]
     (root / "participants.csv").write_text("\n".join(table) + "\n", encoding="utf-8")
-    return BuildOptions(
+    return build_options(
         out=tmp_path / "lists/gender.json",
-        eeg_dir=root / "eeg",
-        mri_dir=root / "mri",
+        eeg_dir=(root / "eeg",),
+        mri_dir=(root / "mri",),
         participants=root / "participants.csv",
     )
 
 
 def edit_table(options: BuildOptions, old: str, new: str) -> None:
-    text = options.participants.read_text(encoding="utf-8")
+    text = options.table.participants.read_text(encoding="utf-8")
     assert old in text
-    options.participants.write_text(text.replace(old, new), encoding="utf-8")
+    options.table.participants.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def message(options: BuildOptions) -> str:
     with pytest.raises(InputError) as raised:
         build_datalist(options)
-    assert not options.out.exists(), "nothing may be written if anything is wrong"
+    assert not options.output.out.exists(), "nothing may be written if anything is wrong"
     return str(raised.value)
 
 
 def test_what_is_built_passes_the_check_and_holds_everyone_with_all_files(options: BuildOptions) -> None:
     result = build_datalist(options)
-    assert check_datalist(options.out) == []
-    datalist = read_datalist(options.out)
+    assert check_datalist(options.output.out) == []
+    datalist = read_datalist(options.output.out)
     records = [record for section in datalist.sections for record in datalist.records(section)]
     assert sorted(record.participant_id for record in records) == PEOPLE
     for record in records:
@@ -76,8 +76,8 @@ def test_what_is_built_passes_the_check_and_holds_everyone_with_all_files(option
 
 
 def test_the_file_holds_one_participant_a_line_and_paths_from_data_root(options: BuildOptions) -> None:
-    build_datalist(replace(options, keep=("age",), name="Zwölf Übungen"))
-    content = options.out.read_bytes()
+    build_datalist(changed(options, keep=("age",), name="Zwölf Übungen"))
+    content = options.output.out.read_bytes()
     assert b"\r" not in content
     lines = content.decode("utf-8").splitlines()
     assert lines[:7] == [
@@ -99,21 +99,21 @@ def test_the_file_holds_one_participant_a_line_and_paths_from_data_root(options:
 
 def test_the_same_input_gives_the_same_bytes_and_another_seed_another_split(options: BuildOptions) -> None:
     build_datalist(options)
-    first = options.out.read_bytes()
-    build_datalist(replace(options, force=True))
-    assert options.out.read_bytes() == first
-    build_datalist(replace(options, force=True, split=SplitOptions(seed=7)))
-    assert options.out.read_bytes() != first
+    first = options.output.out.read_bytes()
+    build_datalist(changed(options, force=True))
+    assert options.output.out.read_bytes() == first
+    build_datalist(changed(options, force=True, split=SplitOptions(seed=7)))
+    assert options.output.out.read_bytes() != first
 
 
 def test_monai_reads_the_file(options: BuildOptions) -> None:
     from monai.data import load_decathlon_datalist
 
     build_datalist(options)
-    ours = read_datalist(options.out)
+    ours = read_datalist(options.output.out)
     for section in ours.sections:
         theirs = load_decathlon_datalist(
-            options.out, is_segmentation=False, data_list_key=section, base_dir=ours.data_root
+            options.output.out, is_segmentation=False, data_list_key=section, base_dir=ours.data_root
         )
         assert [row["participant_id"] for row in theirs] == [row.participant_id for row in ours.records(section)]
         assert [Path(row["mri"]) for row in theirs] == [row.mri for row in ours.records(section)]
@@ -121,14 +121,14 @@ def test_monai_reads_the_file(options: BuildOptions) -> None:
 
 
 def test_files_that_no_pattern_means_exactly_are_listed(options: BuildOptions) -> None:
-    options.eeg_dir.joinpath("sub-001_EO_seg10.npy").touch()
-    options.eeg_dir.joinpath("late").mkdir()
-    options.eeg_dir.joinpath("late/sub-002_EO_seg7.npy").touch()
+    options.folders.eeg_dir[0].joinpath("sub-001_EO_seg10.npy").touch()
+    options.folders.eeg_dir[0].joinpath("late").mkdir()
+    options.folders.eeg_dir[0].joinpath("late/sub-002_EO_seg7.npy").touch()
     for segment in ("EO_seg1", "EC_seg0"):
-        options.eeg_dir.joinpath(f"sub-003_{segment}.npy").unlink()
-    options.eeg_dir.joinpath("sub-004.npy").touch()
+        options.folders.eeg_dir[0].joinpath(f"sub-003_{segment}.npy").unlink()
+    options.folders.eeg_dir[0].joinpath("sub-004.npy").touch()
     build_datalist(options)
-    document = json.loads(options.out.read_text(encoding="utf-8"))
+    document = json.loads(options.output.out.read_text(encoding="utf-8"))
     rows = {row["participant_id"]: row["eeg"] for part in ("training", "validation", "test") for row in document[part]}
     assert rows["sub-001"] == "eeg/sub-001_*.npy"
     assert rows["sub-002"] == ["eeg/late/sub-002_EO_seg7.npy"] + [
@@ -136,14 +136,14 @@ def test_files_that_no_pattern_means_exactly_are_listed(options: BuildOptions) -
     ]
     assert rows["sub-003"] == "eeg/sub-003_EO_seg0.npy"
     assert rows["sub-004"][0] == "eeg/sub-004.npy"
-    assert check_datalist(options.out) == []
+    assert check_datalist(options.output.out) == []
 
 
 def test_hidden_files_and_other_kinds_are_no_recordings(options: BuildOptions) -> None:
-    options.mri_dir.joinpath("._sub-001_T1w.nii.gz").touch()
-    options.mri_dir.joinpath("sub-001_T1w.json").touch()
-    options.mri_dir.joinpath(".git").mkdir()
-    options.mri_dir.joinpath(".git/sub-001_T1w.nii").touch()
+    options.folders.mri_dir[0].joinpath("._sub-001_T1w.nii.gz").touch()
+    options.folders.mri_dir[0].joinpath("sub-001_T1w.json").touch()
+    options.folders.mri_dir[0].joinpath(".git").mkdir()
+    options.folders.mri_dir[0].joinpath(".git/sub-001_T1w.nii").touch()
     assert sum(build_datalist(options).counts["test"].values()) == 3
 
 
@@ -168,7 +168,7 @@ def test_labels_that_are_no_class_are_all_listed_and_refused(options: BuildOptio
     edit_table(options, "sub-006,M,20-25\n", "")
     edit_table(options, "sub-007,F", "sub-007, F ")  # spaces around a label are the table's, not the label's
     assert message(options).splitlines() == [
-        f"{options.participants}: 5 problems",
+        f"{options.table.participants}: 5 problems",
         '  sub-002 gender: "male" in line 3, expected "M" or "F": did you mean "M"?',
         '  sub-003 gender: empty in line 4, expected "M" or "F"',
         '  sub-004 gender: "f" in line 5, expected "M" or "F": did you mean "F"?',
@@ -180,26 +180,26 @@ def test_labels_that_are_no_class_are_all_listed_and_refused(options: BuildOptio
 
 def test_unlabelled_participants_are_left_out_and_named_only_when_asked_for(options: BuildOptions) -> None:
     edit_table(options, "sub-002,M", "sub-002,male")
-    result = build_datalist(replace(options, drop_unlabelled=True))
+    result = build_datalist(changed(options, drop_unlabelled=True))
     assert [str(problem) for problem in result.unlabelled] == [
         'sub-002 gender: "male" in line 3, expected "M" or "F": did you mean "M"?'
     ]
-    assert "sub-002" not in options.out.read_text(encoding="utf-8")
+    assert "sub-002" not in options.output.out.read_text(encoding="utf-8")
 
 
 def test_two_mris_of_one_participant_are_refused_with_both_names(options: BuildOptions) -> None:
-    options.mri_dir.joinpath("sub-002_rec-2_T1w.nii").touch()
+    options.folders.mri_dir[0].joinpath("sub-002_rec-2_T1w.nii").touch()
     assert message(options) == (
         "sub-002 mri: 2 MRIs: sub-002_T1w.nii.gz, sub-002_rec-2_T1w.nii, expected one: "
         'choose with a --t1w-pattern such as "*_T1w.nii.gz"'
     )
-    build_datalist(replace(options, choice=Choice(t1w_patterns=("*_T1w.nii.gz",))))
-    assert "rec-2" not in options.out.read_text(encoding="utf-8")
+    build_datalist(changed(options, choice=Choice(t1w_patterns=("*_T1w.nii.gz",))))
+    assert "rec-2" not in options.output.out.read_text(encoding="utf-8")
 
 
 def test_participants_with_one_recording_are_left_out_and_reported(options: BuildOptions) -> None:
-    options.mri_dir.joinpath("sub-001_T1w.nii.gz").unlink()
-    for path in options.eeg_dir.glob("sub-002_*"):
+    options.folders.mri_dir[0].joinpath("sub-001_T1w.nii.gz").unlink()
+    for path in options.folders.eeg_dir[0].glob("sub-002_*"):
         path.unlink()
     edit_table(options, "age\n", "age\nsub-900,M,20-25\n")
     result = build_datalist(options)
@@ -215,9 +215,9 @@ def test_ids_that_nowhere_agree_are_shown_from_both_sides_with_what_to_do(option
         "rows in participants.csv of 1, 2, 3 and 17 more, expected the same ids in both: "
         "if sub-001 and 1 are one participant, and so with 20 of them, add --loose-ids"
     )
-    assert sum(build_datalist(replace(options, loose_ids=True)).counts["test"].values()) == 3
-    options.out.unlink()
-    for path in options.mri_dir.iterdir():
+    assert sum(build_datalist(changed(options, loose_ids=True)).counts["test"].values()) == 3
+    options.output.out.unlink()
+    for path in options.folders.mri_dir[0].iterdir():
         path.rename(path.with_name(path.name.replace("sub-0", "sub-1")))
     assert message(options).splitlines()[1:] == [
         "  participants: EEG of sub-001, sub-002, sub-003 and 17 more; MRIs of sub-101, sub-102, sub-103 and 17 more, "
@@ -232,20 +232,22 @@ def test_folders_without_recordings_and_names_without_an_id_are_refused(options:
     empty = tmp_path / "empty"
     empty.mkdir()
     gone = tmp_path / "gone"
-    options.mri_dir.joinpath("_T1w.nii").touch()
-    assert message(replace(options, eeg_dir=empty)).splitlines() == [
+    options.folders.mri_dir[0].joinpath("_T1w.nii").touch()
+    assert message(changed(options, eeg_dir=(empty,))).splitlines() == [
         "2 problems",
         f"  EEG folder: no .npy file in {empty}, expected at least one",
         '  MRI folder: "_T1w.nii", expected a name such as sub-010002_T1w.nii: rename it',
     ]
-    assert f"EEG folder: {gone}: there is no such folder, expected a folder" in message(replace(options, eeg_dir=gone))
-    table = options.participants
-    assert f"EEG folder: {table}: a file, expected a folder" in message(replace(options, eeg_dir=table))
+    assert f"EEG folder: {gone}: there is no such folder, expected a folder" in message(
+        changed(options, eeg_dir=(gone,))
+    )
+    table = options.table.participants
+    assert f"EEG folder: {table}: a file, expected a folder" in message(changed(options, eeg_dir=(table,)))
 
 
 def test_columns_are_asked_for_by_their_exact_name(options: BuildOptions) -> None:
     edit_table(options, "age\n", "age (5-year bins)\n")
-    assert message(replace(options, label_column="Gender", keep=("age",))).splitlines()[1:] == [
+    assert message(changed(options, label_column="Gender", keep=("age",))).splitlines()[1:] == [
         '  column "Gender": not there: did you mean "gender"? '
         'the columns are "participant_id", "gender", "age (5-year bins)"; name one with --label-column',
         '  column "age": not there: did you mean "age (5-year bins)"? '
@@ -254,28 +256,28 @@ def test_columns_are_asked_for_by_their_exact_name(options: BuildOptions) -> Non
 
 
 def test_an_existing_file_is_replaced_only_by_force(options: BuildOptions) -> None:
-    options.out.write_text("years of work", encoding="utf-8")
+    options.output.out.write_text("years of work", encoding="utf-8")
     with pytest.raises(InputError, match="is there already, and is no right datalist"):
         build_datalist(options)
-    assert options.out.read_text(encoding="utf-8") == "years of work"
+    assert options.output.out.read_text(encoding="utf-8") == "years of work"
     edit_table(options, "sub-002,M", "sub-002,male")
     with pytest.raises(InputError):
-        build_datalist(replace(options, force=True))
-    assert options.out.read_text(encoding="utf-8") == "years of work"
-    assert [path.name for path in options.out.parent.iterdir()] == ["gender.json"]
+        build_datalist(changed(options, force=True))
+    assert options.output.out.read_text(encoding="utf-8") == "years of work"
+    assert [path.name for path in options.output.out.parent.iterdir()] == ["gender.json"]
 
 
 def test_options_that_cannot_be_are_refused_before_anything_is_searched(options: BuildOptions) -> None:
-    nowhere = replace(options, eeg_dir=Path("nowhere"))
-    assert message(replace(nowhere, classes=("M", "M"))) == '--classes: "M" "M", expected two or more different names'
-    assert "--keep" in message(replace(nowhere, keep=("label",)))
-    assert "--keep" in message(replace(nowhere, keep=("Excluded",)))
-    assert "3 classes" in message(replace(options, classes=("M", "F", "D")))
+    nowhere = changed(options, eeg_dir=(Path("nowhere"),))
+    assert message(changed(nowhere, classes=("M", "M"))) == '--classes: "M" "M", expected two or more different names'
+    assert "--keep" in message(changed(nowhere, keep=("label",)))
+    assert "--keep" in message(changed(nowhere, keep=("Excluded",)))
+    assert "3 classes" in message(changed(options, classes=("M", "F", "D")))
 
 
 def test_a_cohort_too_small_to_split_is_refused_with_the_counts(options: BuildOptions) -> None:
     for name in PEOPLE[5:]:
-        options.mri_dir.joinpath(f"{name}_T1w.nii.gz").unlink()
+        options.folders.mri_dir[0].joinpath(f"{name}_T1w.nii.gz").unlink()
     assert message(options).splitlines() == [
         "the participants cannot be split: 3 problems",
         '  split class "M": 3 participants, of whom 2 would be tested: none left for training',
@@ -286,45 +288,45 @@ def test_a_cohort_too_small_to_split_is_refused_with_the_counts(options: BuildOp
 
 
 def test_data_root_may_be_chosen_if_it_holds_both_folders(options: BuildOptions, tmp_path: Path) -> None:
-    build_datalist(replace(options, data_root=tmp_path))
-    document = json.loads(options.out.read_text(encoding="utf-8"))
+    build_datalist(changed(options, data_root=tmp_path))
+    document = json.loads(options.output.out.read_text(encoding="utf-8"))
     assert document["data_root"] == ".."
     assert document["test"][0]["mri"].startswith("cohort/mri/")
-    assert check_datalist(options.out) == []
-    options.out.unlink()
-    assert "--data-root" in message(replace(options, data_root=options.eeg_dir))
+    assert check_datalist(options.output.out) == []
+    options.output.out.unlink()
+    assert "--data-root" in message(changed(options, data_root=options.folders.eeg_dir[0]))
 
 
 def test_a_folder_in_the_place_of_a_file_is_said_to_be_one(options: BuildOptions, tmp_path: Path) -> None:
     wanted = "expected a participants table (CSV, TSV or .xlsx)"
-    assert message(replace(options, participants=tmp_path)) == f"{tmp_path}: a folder, {wanted}"
+    assert message(changed(options, participants=tmp_path)) == f"{tmp_path}: a folder, {wanted}"
     for force in (False, True):
         with pytest.raises(InputError, match=r"a folder, expected a file to write, such as .*datalist\.json"):
-            build_datalist(replace(options, out=tmp_path, force=force))
+            build_datalist(changed(options, out=tmp_path, force=force))
 
 
 def test_an_output_folder_that_is_not_there_is_said(options: BuildOptions, tmp_path: Path) -> None:
-    assert f"there is no folder {tmp_path / 'no'}" in message(replace(options, out=tmp_path / "no" / "list.json"))
+    assert f"there is no folder {tmp_path / 'no'}" in message(changed(options, out=tmp_path / "no" / "list.json"))
 
 
 def test_extending_keeps_rows_as_they_were_edited_and_distributes_only_the_new(options: BuildOptions) -> None:
     later = PEOPLE[14:]
-    waiting = {path: path.read_bytes() for name in later for path in options.mri_dir.glob(f"{name}_*")}
+    waiting = {path: path.read_bytes() for name in later for path in options.folders.mri_dir[0].glob(f"{name}_*")}
     for path in waiting:
         path.unlink()
     build_datalist(options)
-    document = json.loads(options.out.read_text(encoding="utf-8"))
+    document = json.loads(options.output.out.read_text(encoding="utf-8"))
     first, second, *_ = document["training"]
     first["exclude"] = "fell asleep"
     second |= {"comment": "Größe?", "eeg": second["eeg"].replace("_*", "_EO_seg0")}
     document |= {"name": "ours"}
-    old = options.out.with_name("old.json")
+    old = options.output.out.with_name("old.json")
     old.write_text(json.dumps(document), encoding="utf-8")
     for path, content in waiting.items():
         path.write_bytes(content)
 
-    new = options.out.with_name("new.json")
-    result = build_datalist(replace(options, out=new, extend=old, keep=("age",)))
+    new = options.output.out.with_name("new.json")
+    result = build_datalist(changed(options, out=new, extend=old, keep=("age",)))
     assert check_datalist(new) == []
     extended = json.loads(new.read_text(encoding="utf-8"))
     assert extended["name"] == "ours"
@@ -339,8 +341,8 @@ def test_extending_keeps_rows_as_they_were_edited_and_distributes_only_the_new(o
 
 def test_extending_with_other_classes_or_labels_is_refused(options: BuildOptions) -> None:
     build_datalist(options)
-    more = replace(options, extend=options.out, out=options.out.with_name("more.json"))
-    assert '--extend classes: "F" "M", expected "M" "F", as in' in message(replace(more, classes=("F", "M")))
+    more = changed(options, extend=options.output.out, out=options.output.out.with_name("more.json"))
+    assert '--extend classes: "F" "M", expected "M" "F", as in' in message(changed(more, classes=("F", "M")))
     edit_table(options, "sub-002,M", "sub-002,F")
     assert message(more) == (
         'sub-002 label: "F" in the table, "M" in gender.json, expected the same: correct the one that is wrong'
@@ -349,7 +351,7 @@ def test_extending_with_other_classes_or_labels_is_refused(options: BuildOptions
 
 def test_the_split_options_reach_the_datalist(options: BuildOptions) -> None:
     split = SplitOptions("kfold", folds=3, stratify_by=("age",))
-    result = build_datalist(replace(options, split=split, all_folds=True))
+    result = build_datalist(changed(options, split=split, all_folds=True))
     assert [path.name for path in result.paths] == ["gender_fold0.json", "gender_fold1.json", "gender_fold2.json"]
     rows = json.loads(result.paths[1].read_text(encoding="utf-8"))["test"]
     assert {row["fold"] for row in rows} == {1}
@@ -357,9 +359,9 @@ def test_the_split_options_reach_the_datalist(options: BuildOptions) -> None:
 
 
 def test_labels_that_are_codes_are_mapped(options: BuildOptions) -> None:
-    text = options.participants.read_text(encoding="utf-8")
-    options.participants.write_text(text.replace(",M,", ",2,").replace(",F,", ",1,"), encoding="utf-8")
+    text = options.table.participants.read_text(encoding="utf-8")
+    options.table.participants.write_text(text.replace(",M,", ",2,").replace(",F,", ",1,"), encoding="utf-8")
     problem = message(options).splitlines()[1]
     assert problem.startswith('  sub-001, sub-004, sub-007 and 4 more gender: "1" in lines 2, 5, 8, 11, 14 and 2 more')
-    result = build_datalist(replace(options, maps=("1=F", "2=M")))
+    result = build_datalist(changed(options, maps=("1=F", "2=M")))
     assert result.counts["test"] == {"M": 2, "F": 1}

@@ -186,7 +186,7 @@ def test_on_a_full_disk_nothing_is_lost_and_one_message_says_so(
 ) -> None:
     edit(edited, "sub-03", exclude="moved")
     before = edited.read_bytes()
-    monkeypatch.setattr(f"monai_fusion.datalist.{where}", no_space)
+    monkeypatch.setattr(f"monai_fusion.datalist.saving.{where}", no_space)
     code, out, err = call(capsys, command)
     assert (code, out) == (2, "")
     assert re.fullmatch(r"error: .*edited\.json: .*No space left on device\).*\n", err)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from monai_fusion.datalist.schema import SECTIONS
+from monai_fusion.datalist.split import ratio as split_module
 from monai_fusion.datalist.split.allocation import fill
 from monai_fusion.datalist.split.ratio import Split
-from monai_fusion.datalist.split.ratio import ratio as split_module
 from monai_fusion.datalist.split.split_options import SplitOptions, Standing
 from monai_fusion.datalist.split.ways import make_split
 from monai_fusion.datalist.strata import Person, categories, groups_of
