@@ -2,6 +2,12 @@
 
 A claim is a small file that is created exclusively and removed when the work is done. It saves time, nothing depends on
 it: one whose process was killed is broken, and work that is done twice gives the same numbers twice.
+
+The package `filelock`, which guards a run's output folder, does not serve here; each of its locks was tried in this
+one's place. A `FileLock` is the operating system's lock, which many network file systems keep to each machine (two FUSE
+mounts of one folder do): two machines that filled a store of 12 files prepared all 12 each, where claims divide them.
+A `SoftFileLock` or `SoftFileLease` without a name in it, as a process leaves that is killed at that moment, is never
+broken: the next filling waits for ever.
 """
 
 from __future__ import annotations
