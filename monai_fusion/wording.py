@@ -20,7 +20,12 @@ def quoted(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
         text = repr(value)
-    return text if len(text) <= QUOTED_AT_MOST else f"{text[: QUOTED_AT_MOST - 4]} ..."
+    return cut(text)
+
+
+def cut(text: str, at_most: int = QUOTED_AT_MOST) -> str:
+    """The beginning of a text that is too long for a message."""
+    return text if len(text) <= at_most else f"{text[: at_most - 4]} ..."
 
 
 def shortened(text: str, at_most: int = 160) -> str:

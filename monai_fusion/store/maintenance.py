@@ -22,6 +22,7 @@ from monai_fusion.store.entries import DamagedEntryError, EntryKey, read_entry
 from monai_fusion.store.file_index import FILE_NAME, SourceIndex, read_source
 from monai_fusion.store.opening import NotAFileError, read_small
 from monai_fusion.store.stored_chain import LAYOUT, layout_folder
+from monai_fusion.wording import cut
 
 logger = logging.getLogger(__name__)
 
@@ -248,8 +249,7 @@ def _describe(chain: dict[str, Any]) -> str:
 
 
 def _short(value: object) -> str:
-    text = "x".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+    return cut("x".join(map(str, value)) if isinstance(value, list) else str(value), at_most=40)
 
 
 def _listed(folder: Path) -> list[Path]:
