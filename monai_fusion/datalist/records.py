@@ -27,6 +27,11 @@ class ParticipantRecord:
     section: str
     extra: Mapping[str, object] = field(default_factory=dict, hash=False)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All recordings there are: the EEG scalograms, then the MRI."""
+        return self.eeg if self.mri is None else (*self.eeg, self.mri)
+
 
 @dataclass(frozen=True, slots=True)
 class Datalist:
