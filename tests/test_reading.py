@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from monai_fusion.reading import NotReadableError, read_bytes, read_json, read_json_object, reason_of
+from monai_fusion.opening import NotReadableError
+from monai_fusion.reading import read_bytes, read_json, read_json_object, reason_of
 
 
 def test_json_reads_as_ever(tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from monai_fusion.opening import open_patiently
+from monai_fusion.reading import read_bytes
 from monai_fusion.store.file_index import name_of
-from monai_fusion.store.opening import open_patiently, read_small
 from monai_fusion.store.stored_chain import make_private
 
 _STALE_AFTER_S = 600.0  # for claims of other machines, whose processes cannot be asked
@@ -38,7 +39,7 @@ def is_claimed(path: Path) -> bool:
     """Whether a living process holds the claim."""
     try:
         age = time.time() - path.lstat().st_mtime
-        holder = json.loads(read_small(path, _LARGEST_CLAIM) or b"{}")
+        holder = json.loads(read_bytes(path, _LARGEST_CLAIM, follow=False) or b"{}")
     except (OSError, ValueError, RecursionError):
         return False
     if not isinstance(holder, dict):
