@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from monai_fusion.messages import visible
+from monai_fusion.wording import counted
 
 SHOWN_AT_MOST = 20
 
@@ -55,7 +56,7 @@ class InputError(Exception):
         """The message as a user reads it, without the leading ``error:``; notes (`noted`) are its last lines."""
         if len(self.problems) == 1 and not self.heading:
             return "\n".join([str(self.problems[0]), *self._noted])
-        count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
+        count = counted(len(self.problems), "problem")
         lines = [f"{visible(self.heading)}: {count}" if self.heading else count]
         lines += [f"  {problem}" for problem in self.problems[:SHOWN_AT_MOST]]
         if len(self.problems) > SHOWN_AT_MOST:

@@ -7,13 +7,12 @@ file of gigabytes is not read, and what is nested thousands deep ends in a sente
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from monai_fusion.opening import NotReadableError, open_regular
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -26,53 +25,15 @@ MOST_BYTES = 64 * MIB
 MOST_LEVELS = 64
 """Of nested JSON: what a run writes has fewer than ten."""
 
-_KINDS = {
-    stat.S_IFDIR: "is a folder",
-    stat.S_IFIFO: "is a named pipe",
-    stat.S_IFSOCK: "is a socket",
-    stat.S_IFCHR: "is a device",
-    stat.S_IFBLK: "is a device",
-}
 
-
-class NotReadableError(OSError):
-    """Something lies there that is no such file; ``strerror`` says what, without the path."""
-
-
-@contextmanager
-def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a regular file for reading; links to one are followed.
-
-    Raises:
-        NotReadableError: It is a folder, a named pipe or the like, or its name is none.
-        OSError: It is not there, or may not be read.
-    """
-    # Without O_NONBLOCK, opening a named pipe waits for somebody who writes to it. O_BINARY is Windows's.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        descriptor = os.open(path, flags)
-    except ValueError as error:  # a NUL in the name
-        raise NotReadableError(errno.EINVAL, "no name of a file", str(path)) from error
-    except PermissionError as error:
-        if Path(path).is_dir():  # Windows opens no folders
-            raise NotReadableError(errno.EISDIR, "is a folder", str(path)) from error
-        raise
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        raise NotReadableError(errno.EINVAL, _KINDS.get(stat.S_IFMT(mode), "is no file"), str(path))
-    with os.fdopen(descriptor, "rb") as stream:
-        yield stream
-
-
-def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
-    """Read a regular file of at most so many bytes.
+def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES, *, follow: bool = True) -> bytes:
+    """Read a regular file of at most so many bytes; with ``follow`` it may be a link to one.
 
     Raises:
         NotReadableError: It is no regular file, or larger.
         OSError: It is not there, or cannot be read.
     """
-    with open_regular(path) as stream:
+    with io.BufferedReader(open_regular(path, follow=follow)) as stream:
         size = os.fstat(stream.fileno()).st_size
         content = stream.read(most + 1) if size <= most else b""
     if size > most or len(content) > most:
@@ -80,8 +41,8 @@ def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
     return content
 
 
-def read_json(path: str | os.PathLike[str], most: int = MOST_BYTES) -> Any:
-    """Read a JSON file whose values can be printed, walked and written again.
+def read_json(path: str | os.PathLike[str], most: int = MOST_BYTES, *, follow: bool = True) -> Any:
+    """Read a JSON file whose values can be printed, walked and written again; with ``follow`` it may be a link to one.
 
     Raises:
         NotReadableError: It is no regular file, or larger than ``most`` bytes.
@@ -89,7 +50,7 @@ def read_json(path: str | os.PathLike[str], most: int = MOST_BYTES) -> Any:
         ValueError: It is not JSON, nested more than `MOST_LEVELS` deep, or holds half a character.
     """
     try:
-        content = json.loads(read_bytes(path, most))
+        content = json.loads(read_bytes(path, most, follow=follow))
     except RecursionError:
         raise ValueError("nested too deep") from None
     levels, layer = 0, [content]
@@ -101,10 +62,12 @@ def read_json(path: str | os.PathLike[str], most: int = MOST_BYTES) -> Any:
     return content
 
 
-def read_json_object(path: str | os.PathLike[str], most: int = MOST_BYTES) -> dict[str, Any] | None:
+def read_json_object(
+    path: str | os.PathLike[str], most: int = MOST_BYTES, *, follow: bool = True
+) -> dict[str, Any] | None:
     """Read the object that a JSON file holds; None if there is no such file, or it holds something else."""
     try:
-        content = read_json(path, most)
+        content = read_json(path, most, follow=follow)
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None

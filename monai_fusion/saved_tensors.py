@@ -6,6 +6,7 @@ bit in it becomes another weight without a word. Here the parts are compared wit
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import zipfile
@@ -15,7 +16,8 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from monai_fusion.reading import open_regular, reason_of
+from monai_fusion.opening import open_regular
+from monai_fusion.reading import reason_of
 
 _PIECE = 2**24
 _PICKLE, _ZIP = b"\x80", b"PK"
@@ -35,7 +37,7 @@ def load_saved(path: str | os.PathLike[str]) -> Any:
         DamagedError: It is not there, no regular file, damaged, of another kind, or holds other things.
     """
     try:
-        with open_regular(path) as stream:
+        with io.BufferedReader(open_regular(path)) as stream:
             check_archive(stream)
             stream.seek(0)
             return torch.load(stream, map_location="cpu", weights_only=True)
@@ -65,7 +67,7 @@ def check_saved(path: str | os.PathLike[str], *, old_format: bool = False) -> No
         DamagedError: It is not.
     """
     try:
-        with open_regular(path) as stream:
+        with io.BufferedReader(open_regular(path)) as stream:
             if not (old_format and stream.read(1) == _PICKLE):
                 check_archive(stream)
     except FileNotFoundError:

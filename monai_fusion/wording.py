@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from monai_fusion.spelling import cleaned, nfc
 
@@ -20,7 +20,12 @@ def quoted(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
         text = repr(value)
-    return text if len(text) <= QUOTED_AT_MOST else f"{text[: QUOTED_AT_MOST - 4]} ..."
+    return cut(text)
+
+
+def cut(text: str, at_most: int = QUOTED_AT_MOST) -> str:
+    """The beginning of a text that is too long for a message."""
+    return text if len(text) <= at_most else f"{text[: at_most - 4]} ..."
 
 
 def shortened(text: str, at_most: int = 160) -> str:
@@ -45,30 +50,35 @@ def a_few(names: Iterable[str], at_most: int = 3) -> str:
     return f"{shown} and {len(every) - at_most} more" if len(every) > at_most else shown
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 participant``, ``2 participants``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: int, noun: str, ending: str = "s") -> str:
+    """``1 participant``, ``2 participants``; with the ending ``es`` ``2 batches``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{ending}"
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate likely meant by ``word``: same but for case, one that begins so, a similar one, or ``None``."""
+    """The candidate likely meant by ``word``: same but for case, a similar one, one that begins so, or ``None``."""
     folded = {nfc(candidate).casefold(): candidate for candidate in candidates}
     key = nfc(cleaned(word)).casefold()
     if not key:
         return None
     if key in folded:
         return folded[key]
+    if similar := difflib.get_close_matches(key, folded, n=1, cutoff=0.6):
+        return folded[similar[0]]
     beginnings = [name for name in folded if name.startswith(key) or key.startswith(name)]
-    if len(beginnings) == 1:
-        return folded[beginnings[0]]
-    similar = difflib.get_close_matches(key, folded, n=1, cutoff=0.6)
-    return folded[similar[0]] if similar else None
+    return folded[beginnings[0]] if len(beginnings) == 1 else None
 
 
-def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """``did you mean "label"?``, or nothing where no candidate is near."""
+def did_you_mean(word: str, candidates: Iterable[str], written: Callable[[str], str] = quoted) -> str:
+    """``did you mean "label"?``, or nothing where no candidate is near.
+
+    Args:
+        word: What stands there.
+        candidates: What may stand there.
+        written: How the candidate is written in its place: ``repr`` in a config, ``--label`` on a command line.
+    """
     meant = nearest(word, candidates)
-    return f"did you mean {quoted(meant)}?" if meant is not None else ""
+    return f"did you mean {written(meant)}?" if meant is not None else ""
 
 
 @functools.lru_cache(maxsize=1024)  # the rows of a datalist have the same fields

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from monai_fusion.reading import NotReadableError, read_bytes, read_json, read_json_object, reason_of
+from monai_fusion.opening import NotReadableError
+from monai_fusion.reading import read_bytes, read_json, read_json_object, reason_of
 
 
 def test_json_reads_as_ever(tmp_path: Path) -> None:
@@ -52,3 +53,15 @@ def test_folders_and_named_pipes_are_named_at_once(tmp_path: Path) -> None:
             read_bytes(path)
     with pytest.raises(NotReadableError, match="no name of a file"):
         read_bytes(tmp_path / "a\0b")
+
+
+def test_a_link_is_followed_unless_it_may_not_be(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": 1}')
+    try:
+        (tmp_path / "link.json").symlink_to(tmp_path / "a.json")
+    except OSError:
+        pytest.skip("this user may not create symbolic links")
+    assert read_json_object(tmp_path / "link.json") == {"a": 1}
+    if hasattr(os, "O_NOFOLLOW"):
+        assert read_json_object(tmp_path / "link.json", follow=False) is None
+    assert read_json_object(tmp_path / "a.json", follow=False) == {"a": 1}

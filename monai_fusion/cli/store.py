@@ -157,7 +157,7 @@ def verify(
 
         cohort = read_datalist(datalist, require_labels=False)
         records = [record for section in cohort.sections for record in cohort.records(section)]
-        sources = [path for record in records for path in (*record.eeg, record.mri) if path is not None]
+        sources = [path for record in records for path in record.files]
     found = verify_store(cache_dir, sources)
     if as_json:
         answer_json(_as_json(found))

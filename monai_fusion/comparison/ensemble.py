@@ -31,7 +31,7 @@ _OWN = ("seed",)
 def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:
     """Whether the ensemble's folder holds just these runs' models."""
     folder = plan.options.output_dir / FOLDER
-    recipe = _read_recipe(folder)
+    recipe = read_json_object(folder / RECIPE_FILE) or {}
     weights = [(record.manifest.get("weights") or {}).get("digest") for record in records]
     there = all((folder / name).is_file() for name in (MODEL_FILE, CALIBRATION_FILE))
     there = there and recipe.get("member_predictions") == _predictions_digest(records)
@@ -93,7 +93,7 @@ def _predictions_digest(records: Sequence[RunRecord]) -> str:
 
 
 def _common_recipe(records: Sequence[RunRecord]) -> dict[str, Any]:
-    recipes = [_read_recipe(record.run.folder) for record in records]
+    recipes = [read_json_object(record.run.folder / RECIPE_FILE) or {} for record in records]
     shared = [{name: value for name, value in recipe.items() if name not in _OWN} for recipe in recipes]
     other = [record.run.title for record, recipe in zip(records, shared, strict=True) if recipe != shared[0]]
     if other or not shared[0]:
@@ -124,7 +124,3 @@ def _calibration(records: Sequence[RunRecord]) -> str:
         classes, [counts[index] for index in range(len(classes))], learned.tolist(), rows, "out-of-fold"
     )
     return content.model_dump_json(indent=2)
-
-
-def _read_recipe(folder: Path) -> dict[str, Any]:
-    return read_json_object(folder / RECIPE_FILE) or {}

@@ -12,7 +12,8 @@ from monai_fusion.comparison.comparison_page import PAGE_FILE, figures_of, rende
 from monai_fusion.comparison.verdict import SCORE_TITLES
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest, write_for_readers
-from monai_fusion.reading import NotReadableError, read_bytes, reason_of
+from monai_fusion.opening import NotReadableError
+from monai_fusion.reading import read_bytes, reason_of
 from monai_fusion.report.export import write_files
 from monai_fusion.report.methods import put_together
 from monai_fusion.report.numbers import listed, number, participants

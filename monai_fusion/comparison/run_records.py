@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai_fusion.comparison.planning import Plan, Run
@@ -12,6 +12,8 @@ from monai_fusion.files import write_atomically
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
 from monai_fusion.run_folder import EXPORT_FILE, MANIFEST_FILE, METRICS_FILE, MODEL_FILE, PREDICTIONS_FILE
+from monai_fusion.runs.run_diff import places_that_differ
+from monai_fusion.wording import quoted
 
 RECORD_FILE = "comparison_run.json"
 LOG_FILE = "console.log"
@@ -104,10 +106,10 @@ class RunRecord:
             seen = f"{self.run.folder} holds something else"
             return [Problem(self.run.title, seen=seen, advice="move it away")] if there else []
         return [
-            Problem(self.run.title, *_SAID[name.split()[0]])
-            if name.split()[0] in _SAID
-            else Problem(self.run.title, name.split()[-1], _shown(now), f"{_shown(then)} as before")
-            for name, then, now in _leaves("", self.settings, self.run.settings)
+            Problem(self.run.title, *_SAID[path[0]])
+            if path[0] in _SAID
+            else Problem(self.run.title, path[-1], _shown(now), f"{_shown(then)} as before")
+            for path, then, now in places_that_differ(self.settings, self.run.settings)
         ]
 
     def _write(self) -> None:
@@ -150,16 +152,5 @@ def unlike(records: Sequence[RunRecord]) -> list[Problem]:
     ]
 
 
-def _leaves(name: str, then: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
-    if then == now:
-        return
-    if isinstance(then, Mapping) and isinstance(now, Mapping):
-        for key in sorted(then.keys() | now.keys()):
-            yield from _leaves(f"{name} {key}".strip(), then.get(key), now.get(key))
-    else:
-        yield name, then, now
-
-
-def _shown(value: Any, longest: int = 60) -> str:
-    text = "not given" if value is None else json.dumps(value)
-    return text if len(text) <= longest else f"{text[: longest - 4]} ..."
+def _shown(value: Any) -> str:
+    return "not given" if value is None else quoted(value)

@@ -6,16 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from monai_fusion.comparison.comparison_file import Comparison, Difference, VariantScore
 from monai_fusion.comparison.verdict import disagreements, verdict_of
+from monai_fusion.wording import counted
 
 
 def lines_of(found: Comparison) -> Iterator[str]:
     """Yield the lines: scores of every variant, differences from the reference, warnings, then the answer."""
     folds, seeds = len(found.folds), len(found.seeds)
     counts = ", ".join(f"{each.participants} {each.class_name}" for each in found.class_counts)
-    yield (
-        f"{found.datalist}: {found.participants} participants ({counts}), {folds} folds, "
-        f"{seeds} seed{'s' if seeds > 1 else ''}"
-    )
+    yield (f"{found.datalist}: {found.participants} participants ({counts}), {folds} folds, {counted(seeds, 'seed')}")
     yield ""
     yield from _laid_out(
         ["variant", "AUROC", "(95 % interval)", "folds' sd", "balanced accuracy", "(95 % interval)", "minutes"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from typing import Literal
 
 from monai_fusion.datalist.records import ParticipantRecord
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.wording import did_you_mean
 
 Pattern = Literal["both", "eeg", "mri"]
 PATTERNS: tuple[Pattern, ...] = ("both", "eeg", "mri")
@@ -36,8 +36,7 @@ def check_modalities(value: object) -> None:
         InputError: It is not.
     """
     if value not in PATTERNS:
-        close = difflib.get_close_matches(str(value), PATTERNS, n=1)
-        advice = f"did you mean '{close[0]}'?" if close else ""
+        advice = did_you_mean(str(value), PATTERNS, repr)
         raise InputError(Problem("modalities", seen=repr(value), wanted=f"one of {', '.join(PATTERNS)}", advice=advice))
 
 

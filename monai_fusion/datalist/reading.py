@@ -74,8 +74,8 @@ class Examination:
         by_section = {
             section: tuple(record for record in records if record.section == section) for section in self.sections
         }
-        name = self.head.name or self.path.stem
-        return Datalist(self.path, name, self.head.target, tuple(self.head.classes), self.data_root, by_section)
+        name, classes = self.head.name or self.path.stem, tuple(self.head.classes)
+        return Datalist(self.path, name, self.head.target, classes, self.data_root, by_section, self.json.content)
 
     def _record(self, participant: ParticipantFiles) -> ParticipantRecord:
         entry, classes = participant.row.entry, self.head.classes

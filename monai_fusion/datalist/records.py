@@ -27,6 +27,11 @@ class ParticipantRecord:
     section: str
     extra: Mapping[str, object] = field(default_factory=dict, hash=False)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All recordings there are: the EEG scalograms, then the MRI."""
+        return self.eeg if self.mri is None else (*self.eeg, self.mri)
+
 
 @dataclass(frozen=True, slots=True)
 class Datalist:
@@ -39,6 +44,8 @@ class Datalist:
         classes: Class names: ``classes[record.label]``.
         data_root: The folder that the file's paths start from, absolute.
         by_section: The records of every section that was read, in the file's order.
+        content: The bytes that were read: whoever needs more of the file than these sections takes it from here, so
+            that a run never sees two states of it.
     """
 
     path: Path
@@ -47,6 +54,7 @@ class Datalist:
     classes: tuple[str, ...]
     data_root: Path
     by_section: Mapping[str, tuple[ParticipantRecord, ...]] = field(hash=False)
+    content: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def sections(self) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from monai_fusion.options.command_line import CommandLine, read_options
 from monai_fusion.options.configs import load_configs
 from monai_fusion.options.overrides import check_overrides
 from monai_fusion.options.words import NOTHING, TEXT_KNOBS, as_word
+from monai_fusion.wording import nearest
 
 # What `CommandLine.parse` knows a bundle run by.
 _ENTRY = str(Path("monai") / "bundle" / "__main__.py")
@@ -92,9 +92,9 @@ def _refuse_misspelt(typed: Iterable[str], defaults: Iterable[str], own: Sequenc
     """Name the option of the command that was meant; of a misspelt knob, `check_overrides` names the knob."""
     known = (*defaults, *own)
     for name in typed:
-        near = [] if name in known else difflib.get_close_matches(name, known, n=1)
-        if near and near[0] in own:
-            raise InputError(Problem(f"--{name}", seen="there is no such option", advice=f"did you mean --{near[0]}?"))
+        near = None if name in known else nearest(name, known)
+        if near in own:
+            raise InputError(Problem(f"--{name}", seen="there is no such option", advice=f"did you mean --{near}?"))
 
 
 def _take_overlays(words: Sequence[str]) -> tuple[list[str], list[Path]]:

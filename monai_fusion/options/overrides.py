@@ -6,7 +6,6 @@ without a word. Here the command line is compared with the config files that it 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import get_all_start_methods
@@ -18,7 +17,7 @@ from monai_fusion.keys import PRECISIONS
 from monai_fusion.options.command_line import RUN_OPTIONS, CommandLine
 from monai_fusion.options.configs import load_configs
 from monai_fusion.options.words import NEEDED_KNOBS, TEXT_KNOBS, check_text
-from monai_fusion.wording import misspelt
+from monai_fusion.wording import did_you_mean, misspelt
 
 # What MONAI understands in any component besides the component's arguments.
 _COMPONENT_KEYS = ("_disabled_", "_requires_", "_mode_", "_desc_")
@@ -207,12 +206,9 @@ def _known_names(place: Any, arguments_of: Callable[[str], Sequence[str]] | None
 
 
 def _unknown(name: str, key: str, prefix: str, known: Sequence[str]) -> Problem:
-    near = difflib.get_close_matches(key, known, n=1)
     at = f"in {prefix}" if prefix else "in the config"
-    suggestion = (
-        f"did you mean --{'#'.join(filter(None, (prefix, near[0])))}?" if near else "see the config's first lines"
-    )
-    return Problem(f"--{name}", seen=f"there is no {key!r} {at}", advice=suggestion)
+    meant = did_you_mean(key, known, lambda near: f"--{'#'.join(filter(None, (prefix, near)))}")
+    return Problem(f"--{name}", seen=f"there is no {key!r} {at}", advice=meant or "see the config's first lines")
 
 
 def _wrong_type(name: str, default: Any, value: Any, *, is_knob: bool) -> Problem | None:

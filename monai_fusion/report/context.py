@@ -13,7 +13,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from monai_fusion.datalist.balance import Member, balance_of, warning_of
-from monai_fusion.datalist.reading import examine_datalist
+from monai_fusion.datalist.json_text import parse_bytes, read_json
+from monai_fusion.datalist.reading import Requirements, examine
+from monai_fusion.datalist.records import Datalist
 from monai_fusion.files import latest, write_atomically
 from monai_fusion.reading import read_bytes, read_json_object, read_model
 from monai_fusion.run_folder import CONTEXT_FILE, HISTORY_FILE, MANIFEST_FILE
@@ -92,7 +94,7 @@ class Context(_Part):
 
 def write_context(
     folder: str | os.PathLike[str],
-    datalist: str | os.PathLike[str],
+    datalist: Datalist | str | os.PathLike[str],
     section: str,
     model_dir: str | os.PathLike[str],
 ) -> None:
@@ -100,7 +102,8 @@ def write_context(
 
     Args:
         folder: The folder of the results; it must exist.
-        datalist: The datalist that was evaluated. Its counts are kept, no ids and no paths.
+        datalist: The datalist that was evaluated, or its path: by then the file may be another one. Its counts are
+            kept, no ids and no paths.
         section: The part of it that was evaluated; if the others cannot be read, only this one is counted.
         model_dir: The run folder of the model; its history and manifest are copied, so that the report keeps to the
             training that made this model, also when another one replaces it or when ``folder`` is elsewhere.
@@ -117,11 +120,15 @@ def write_context(
     write_atomically(Path(folder) / CONTEXT_FILE, content.model_dump_json(indent=1).encode("utf-8"))
 
 
-def describe_cohort(datalist: str | os.PathLike[str], section: str) -> Cohort:
+def describe_cohort(datalist: Datalist | str | os.PathLike[str], section: str) -> Cohort:
     """Count the participants of a datalist by part, class and what else is known of them."""
-    examined = examine_datalist(datalist, require_labels=False, require_files=False)
+    if isinstance(datalist, Datalist):
+        path, file = datalist.path, parse_bytes(datalist.content)
+    else:
+        path, file = Path(datalist), read_json(Path(datalist))
+    examined = examine(file, path, Requirements(labels=False, files=False))
     if examined.problems:  # perhaps of a part that the evaluation never looked at
-        examined = examine_datalist(datalist, [section], require_labels=False, require_files=False)
+        examined = examine(file, path, Requirements([section], labels=False, files=False))
     cohort = examined.datalist()
     records = [record for section in cohort.sections for record in cohort.records(section)]
     members = [

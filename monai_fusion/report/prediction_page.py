@@ -30,6 +30,7 @@ from monai_fusion.report.prediction_table import workbook
 from monai_fusion.report.results import pictures_by_participant
 from monai_fusion.report.stored_arrays import read_arrays
 from monai_fusion.run_folder import PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, THUMBNAILS_FILE
+from monai_fusion.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -230,7 +231,7 @@ def _about_model(model: ModelFacts | None) -> Iterator[str]:
 
 
 def _about_test(test: OwnTest) -> Iterator[str]:
-    people = f'{test.participants} participant{"s" if test.participants != 1 else ""} of "{test.datalist}"'
+    people = f'{counted(test.participants, "participant")} of "{test.datalist}"'
     scores = [("an AUROC", test.auroc), ("a balanced accuracy", test.balanced_accuracy)]
     told = [
         f"{title} of {_score(score.value, score)}"

@@ -15,7 +15,8 @@ from pathlib import Path
 from monai_fusion.datalist import PATTERNS, Pattern
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest
-from monai_fusion.reading import NotReadableError, read_bytes, reason_of
+from monai_fusion.opening import NotReadableError
+from monai_fusion.reading import read_bytes, reason_of
 from monai_fusion.run_folder import PREDICTIONS_FILE
 
 _NAMED_AT_MOST = 3

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_fusion.npy_header import read_npy_header
-from monai_fusion.reading import open_regular
+from monai_fusion.opening import open_regular
 
 MOST_BYTES = 2**28
 """Of all arrays together, uncompressed; those of 10,000 participants take a quarter of it."""
@@ -34,7 +34,7 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, npt.NDArray[Any]]
         Those that are there; none if there is no such file, it is damaged, or claims more than `MOST_BYTES`.
     """
     try:
-        with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
+        with io.BufferedReader(open_regular(path)) as stream, zipfile.ZipFile(stream) as archive:
             parts = {part.filename: part for part in archive.infolist()}
             wanted = {name: parts[f"{name}.npy"] for name in names if f"{name}.npy" in parts}
             if sum(part.file_size for part in wanted.values()) > MOST_BYTES:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from monai_fusion.errors import Problem
+from monai_fusion.runs.run_diff import places_that_differ
+from monai_fusion.wording import cut
 
 PARTICIPANTS = "participants"
 COMPONENTS = "components"
@@ -74,21 +76,20 @@ def _of_participant(participant: str, saved: Mapping[str, Any], current: Mapping
 
 
 def _of_values(where: str, saved: Any, current: Any) -> Iterator[Problem]:
-    """Go down to the innermost values that differ."""
-    if saved == current:
-        return
-    if isinstance(saved, Mapping) and isinstance(current, Mapping):
-        for name in sorted(saved.keys() | current.keys()):
-            part = where if name in ("parameters", "class") else f"{where} {name}".strip()
-            yield from _of_values(part, saved.get(name), current.get(name))
-    elif _are_transforms(saved) and _are_transforms(current):
+    for path, before, now in places_that_differ(saved, current):
+        names = (name for name in path if name not in ("parameters", "class"))
+        yield from _of_value(" ".join((where, *names)).strip(), before, now)
+
+
+def _of_value(where: str, saved: Any, current: Any) -> Iterator[Problem]:
+    if _are_transforms(saved) and _are_transforms(current):
         yield from _of_chains(where, saved, current)
     elif where.endswith(" code"):
         yield Problem(where.removesuffix(" code"), seen="its code has changed since the checkpoint was written")
     elif isinstance(saved, str) and isinstance(current, str) and ("\n" in saved or "\n" in current):
         yield _first_line(where, saved, current)
     else:
-        yield Problem(where, seen=_short(current), wanted=f"{_short(saved)} {_AS_SAVED}")
+        yield Problem(where, seen=cut(repr(current)), wanted=f"{cut(repr(saved))} {_AS_SAVED}")
 
 
 def _of_chains(where: str, saved: Sequence[Any], current: Sequence[Any]) -> Iterator[Problem]:
@@ -114,9 +115,4 @@ def _first_line(where: str, saved: str, current: str) -> Problem:
     lines, lines_now = saved.splitlines(), current.splitlines()
     pairs = ((old, new) for old, new in zip(lines, lines_now, strict=False) if old != new)
     old, new = next(pairs, (f"{len(lines)} lines", f"{len(lines_now)} lines"))
-    return Problem(where, seen=_short(new.strip(), str), wanted=f"{_short(old.strip(), str)} {_AS_SAVED}")
-
-
-def _short(value: Any, shown: Any = repr, longest: int = 60) -> str:
-    text: str = shown(value)
-    return text if len(text) <= longest else text[: longest - 3] + "..."
+    return Problem(where, seen=cut(new.strip()), wanted=f"{cut(old.strip())} {_AS_SAVED}")

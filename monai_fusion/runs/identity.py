@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from monai_fusion.datalist import Datalist, ParticipantRecord
+from monai_fusion.datalist import Datalist
 from monai_fusion.datalist.availability import BOTH, RecordingUse
 from monai_fusion.fingerprint import content_hash, describe_chain, digest_of
 from monai_fusion.runs.differing import COMPONENTS, FILES, PARTICIPANTS
@@ -129,22 +129,15 @@ def _participants(
     records = [
         record for section in cohort.sections if section != "test" for record in use.choose(cohort.records(section))[0]
     ]
-    contents = contents_of(_files_of(records), cache_dir)
+    contents = contents_of((path for record in records for path in record.files), cache_dir)
     people: dict[str, dict[str, Any]] = {}
     for record in records:
-        mri = None if record.mri is None else next(contents)
         eeg = [next(contents) for _ in record.eeg]
+        mri = None if record.mri is None else next(contents)
         label = None if record.label is None else cohort.classes[record.label]
         row = {"section": record.section, "label": label, "segments": len(eeg), "eeg": digest_of(eeg), "mri": mri}
         people[record.participant_id] = row
     return people
-
-
-def _files_of(records: Iterable[ParticipantRecord]) -> Iterable[Path]:
-    for record in records:
-        if record.mri is not None:
-            yield record.mri
-        yield from record.eeg
 
 
 def _described(component: object) -> Any:

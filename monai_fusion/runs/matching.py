@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from monai_fusion.runs.run_diff import places_that_differ
+from monai_fusion.wording import cut
+
 # What of an epoch's row is time, not a result.
 _TIMES = ("epoch", "stage", "seconds", "data_wait")
 # The parts of a manifest that may explain a difference, and what of each never can.
@@ -47,10 +50,11 @@ def compare(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def environment_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Name what differs between the surroundings of two runs; only what both describe is compared."""
     return [
-        f"  {' '.join(path)}: {_shown(before)} then, {_shown(after)} now"
+        f"  {' '.join((cause, *path))}: {_shown(before)} then, {_shown(after)} now"
         for cause in _CAUSES
         if cause in then and cause in now
-        for path, before, after in _leaves((cause,), then[cause], now[cause])
+        for path, before, after in places_that_differ(then[cause], now[cause])
+        if not any(name in _NO_CAUSE for name in path)
     ]
 
 
@@ -76,17 +80,5 @@ def _gap(before: Any, after: Any) -> float:
     return math.inf
 
 
-def _leaves(path: tuple[str, ...], before: Any, after: Any) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    """The places at which two nested values differ."""
-    if before == after or path[-1] in _NO_CAUSE:
-        return
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in sorted(before.keys() | after.keys()):
-            yield from _leaves((*path, str(key)), before.get(key), after.get(key))
-    else:
-        yield path, before, after
-
-
-def _shown(value: Any, longest: int = 60) -> str:
-    text = "none" if value is None else repr(value)
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+def _shown(value: Any) -> str:
+    return "none" if value is None else cut(repr(value))

@@ -22,6 +22,7 @@ from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import MANIFEST_FILE
 from monai_fusion.runs.manifest import FORMAT, config_digest
 from monai_fusion.shipped_bundle import default_bundle
+from monai_fusion.wording import counted
 
 # Overrides that say where a run lies, not what it is: a rerun has its own.
 _OWN = ("output_dir", "overwrite", "resume", "bundle_root", "datalist", "cache_dir", "tracking_uri", "run_name")
@@ -148,7 +149,7 @@ def _launcher(manifest: Mapping[str, Any], run: Sequence[str], path: Path) -> tu
     count, machines = processes["count"], processes["machines"]
     if count == 1:
         return [], {}
-    seen = f"{count} on {machines} machine{'' if machines == 1 else 's'}"
+    seen = f"{count} on {counted(machines, 'machine')}"
     if machines > 1:
         words = ["torchrun", f"--nnodes={machines}", f"--nproc_per_node={count // machines}", *run]
         advice = f"start them on as many: {pasteable(words)}"

@@ -34,7 +34,7 @@ def data_digests(
         section: [keep(record, modalities) for record in cohort.records(section)] for section in cohort.sections
     }
     every = itertools.chain.from_iterable(by_section.values())
-    contents = contents_of((path for record in every for path in (*record.eeg, record.mri) if path), cache_dir)
+    contents = contents_of((path for record in every for path in record.files), cache_dir)
     digests = {}
     for section, records in by_section.items():
         people = {
@@ -44,7 +44,7 @@ def data_digests(
             ]
             for record in records
         }
-        files = sum(len(record.eeg) + (record.mri is not None) for record in records)
+        files = sum(len(record.files) for record in records)
         digests[section] = {"participants": len(people), "files": files, "digest": digest_of(people)}
     return digests
 

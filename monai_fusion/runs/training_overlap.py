@@ -24,9 +24,8 @@ def digests_of(
         records: The participants.
         cache_dir: The preprocessed store, whose index knows the contents; None reads the files.
     """
-    files = {record.participant_id: [*record.eeg, *([record.mri] if record.mri else [])] for record in records}
-    contents = contents_of((path for paths in files.values() for path in paths), cache_dir)
-    return {name: frozenset(next(contents) for _ in paths) for name, paths in files.items()}
+    contents = contents_of((path for record in records for path in record.files), cache_dir)
+    return {record.participant_id: frozenset(next(contents) for _ in record.files) for record in records}
 
 
 def warnings_of_known(

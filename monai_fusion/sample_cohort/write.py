@@ -18,6 +18,7 @@ from tqdm import tqdm
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import hide_bars
 from monai_fusion.output_folder import remove_all
+from monai_fusion.reading import read_json_object
 from monai_fusion.sample_cohort.options import SampleCohortOptions
 from monai_fusion.sample_cohort.participant import Participant, describe
 
@@ -102,13 +103,11 @@ def _written_before(out: Path, overwrite: bool) -> list[str]:
 
 def _own_files(path: Path) -> list[str] | None:
     """The files that a ``cohort.json`` of this program lists; None if ``path`` is no such file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["kind"] != KIND:
-            return None
-        return [file for file in content["files"] if _OWN_NAME.fullmatch(file)]
-    except (OSError, ValueError, KeyError, TypeError):
+    content = read_json_object(path) or {}
+    files = content.get("files")
+    if content.get("kind") != KIND or not isinstance(files, list) or not all(isinstance(file, str) for file in files):
         return None
+    return [file for file in files if _OWN_NAME.fullmatch(file)]
 
 
 def _refuse_foreign(out: Path, files: Iterable[str]) -> None:

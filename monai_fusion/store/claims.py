@@ -2,6 +2,12 @@
 
 A claim is a small file that is created exclusively and removed when the work is done. It saves time, nothing depends on
 it: one whose process was killed is broken, and work that is done twice gives the same numbers twice.
+
+The package `filelock`, which guards a run's output folder, does not serve here; each of its locks was tried in this
+one's place. A `FileLock` is the operating system's lock, which many network file systems keep to each machine (two FUSE
+mounts of one folder do): two machines that filled a store of 12 files prepared all 12 each, where claims divide them.
+A `SoftFileLock` or `SoftFileLease` without a name in it, as a process leaves that is killed at that moment, is never
+broken: the next filling waits for ever.
 """
 
 from __future__ import annotations
@@ -14,8 +20,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from monai_fusion.opening import open_patiently
+from monai_fusion.reading import read_bytes
 from monai_fusion.store.file_index import name_of
-from monai_fusion.store.opening import open_patiently, read_small
 from monai_fusion.store.stored_chain import make_private
 
 _STALE_AFTER_S = 600.0  # for claims of other machines, whose processes cannot be asked
@@ -32,7 +39,7 @@ def is_claimed(path: Path) -> bool:
     """Whether a living process holds the claim."""
     try:
         age = time.time() - path.lstat().st_mtime
-        holder = json.loads(read_small(path, _LARGEST_CLAIM) or b"{}")
+        holder = json.loads(read_bytes(path, _LARGEST_CLAIM, follow=False) or b"{}")
     except (OSError, ValueError, RecursionError):
         return False
     if not isinstance(holder, dict):

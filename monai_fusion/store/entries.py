@@ -22,7 +22,7 @@ import numpy.typing as npt
 import xxhash
 
 from monai_fusion.npy_header import read_npy_header
-from monai_fusion.store.opening import open_regular, read_fully
+from monai_fusion.opening import open_regular, read_fully
 from monai_fusion.store.stamps import Stamp
 
 _SEAL = struct.Struct("<8sQ16s16s16s")  # mark, size of the whole file, content, chain, xxh3-128 of all before it
@@ -89,7 +89,7 @@ def look_at_entry(path: str | os.PathLike[str], key: EntryKey) -> None:
         OSError: It cannot be read.
         DamagedEntryError: It is truncated, of another key or of another format.
     """
-    with open_regular(path) as stream:
+    with open_regular(path, follow=False) as stream:
         _look_at_seal(stream, os.fstat(stream.fileno()).st_size, key)
 
 
@@ -108,7 +108,7 @@ def read_entry(path: str | os.PathLike[str], key: EntryKey, right: int | None = 
         OSError: It cannot be read.
         DamagedEntryError: It is not what was written.
     """
-    with open_regular(path) as stream:
+    with open_regular(path, follow=False) as stream:
         before = Stamp.of(os.fstat(stream.fileno()))
         if hash(before) != right:
             _look_at_seal(stream, before.size, key)  # before that much memory is taken

@@ -21,9 +21,9 @@ import xxhash
 
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import content_hash
-from monai_fusion.store.opening import (
+from monai_fusion.opening import (
     NO_LINK,
-    NotAFileError,
+    NotReadableError,
     open_patiently,
     open_regular,
     read_fully,
@@ -110,10 +110,10 @@ class SourceIndex:
 
     def _read_added(self) -> None:
         try:
-            with open_regular(self.path) as stream:
+            with open_regular(self.path, follow=False) as stream:
                 status = os.fstat(stream.fileno())
                 if status.st_size > LARGEST_INDEX:
-                    raise NotAFileError(0, f"{status.st_size} bytes, more than any index has")
+                    raise NotReadableError(0, f"{status.st_size} bytes, more than any index has")
                 if status.st_ino != self._inode or status.st_size < self._read_up_to:  # it was written again, or is new
                     self._inode, self._read_up_to = status.st_ino, 0
                 stream.seek(self._read_up_to)
@@ -122,7 +122,7 @@ class SourceIndex:
                     added = read_fully(stream, _CHUNK).tobytes()
                     self._take_in(added)
                     more = len(added) == _CHUNK
-        except NotAFileError as error:
+        except NotReadableError as error:
             if self.path not in _warned:
                 _warned.add(self.path)
                 logger.warning("reading every recording: %s is no index of sources (%s)", self.path, error.strerror)
@@ -222,7 +222,7 @@ def read_source(source: str | os.PathLike[str]) -> Reading:
         BlockingIOError: It is being written while it is read.
     """
     for _ in range(3):
-        with open_regular(source, follow=True) as stream:
+        with open_regular(source) as stream:
             now = time.time_ns()
             before = Stamp.of(os.fstat(stream.fileno()))
             content = read_fully(stream, before.size)
@@ -254,7 +254,7 @@ def _append(path: Path, record: bytes) -> None:
         return
     descriptor = open_patiently(path, flags)
     try:
-        size = require_regular(descriptor).st_size
+        size = require_regular(descriptor, path).st_size
         torn = size % RECORD_SIZE
         if size <= LARGEST_INDEX:
             os.write(descriptor, (b"\0" * (RECORD_SIZE - torn) if torn else b"") + record)

@@ -6,7 +6,6 @@ entries, nothing else that stands in the same folder is looked at or touched. Im
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -18,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.fingerprint import digest_of
+from monai_fusion.opening import NotReadableError
+from monai_fusion.reading import read_json_object
 from monai_fusion.store.entries import DamagedEntryError, EntryKey, read_entry
 from monai_fusion.store.file_index import FILE_NAME, SourceIndex, read_source
-from monai_fusion.store.opening import NotAFileError, read_small
 from monai_fusion.store.stored_chain import LAYOUT, layout_folder
+from monai_fusion.wording import cut
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ class Verification:
 def status_of(folder: str | os.PathLike[str]) -> StoreStatus:
     """Return what a store holds; a folder that is no store holds nothing."""
     layout = layout_folder(folder)
-    last_run = _read_json(layout / "last_run.json")
+    last_run = read_json_object(layout / "last_run.json", _LARGEST_JSON, follow=False) or {}
     others = [path.name for path in _listed(layout.parent) if re.fullmatch(r"v\d+", path.name) and path.name != LAYOUT]
     return StoreStatus(layout.parent, tuple(_chains(layout)), last_run, tuple(sorted(others)))
 
@@ -141,7 +142,7 @@ def verify(folder: str | os.PathLike[str], sources: Iterable[Path] = ()) -> Veri
             read_entry(entry.path, EntryKey(entry.content, entry.path.parent.name))
         except FileNotFoundError:
             continue  # somebody prunes the store meanwhile
-        except (DamagedEntryError, NotAFileError) as error:
+        except (DamagedEntryError, NotReadableError) as error:
             found.damaged[entry.path] = getattr(error, "strerror", "") or str(error)
             with suppress(OSError):
                 entry.path.unlink()
@@ -224,7 +225,7 @@ def _chains(layout: Path) -> Iterator[ChainStatus]:
                 with suppress(OSError):  # removed meanwhile
                     seen = path.lstat()
                     entries.append(Entry(path, seen.st_size, max(seen.st_atime, seen.st_mtime)))
-        described = _read_json(folder / "chain.json")
+        described = read_json_object(folder / "chain.json", _LARGEST_JSON, follow=False) or {}
         if not digest_of(described).startswith(folder.name):
             described = {}  # the description of another chain, or a damaged one
         yield ChainStatus(folder.name, _describe(described), tuple(entries))
@@ -248,8 +249,7 @@ def _describe(chain: dict[str, Any]) -> str:
 
 
 def _short(value: object) -> str:
-    text = "x".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+    return cut("x".join(map(str, value)) if isinstance(value, list) else str(value), at_most=40)
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -257,11 +257,3 @@ def _listed(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except OSError:
         return []
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        read = json.loads(read_small(path, _LARGEST_JSON))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return read if isinstance(read, dict) else {}

@@ -18,9 +18,9 @@ from monai.transforms import Compose
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # has no types
 
 from monai_fusion.errors import InputError, Problem, input_error_behind
+from monai_fusion.opening import is_scarcity
 from monai_fusion.store.claims import claim, claim_path
 from monai_fusion.store.file_index import SourceIndex, read_source
-from monai_fusion.store.opening import is_scarcity
 from monai_fusion.store.stored_chain import StoredChain
 from monai_fusion.transforms import StoreAsd
 from monai_fusion.transforms.files import FileContent

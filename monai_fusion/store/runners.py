@@ -92,6 +92,9 @@ class Processes:
 class DaskCluster:
     """The workers of a running Dask cluster, which see the recordings and the store under the same paths.
 
+    It asks `distributed` itself. joblib's backend for Dask does the same work as fast, but where a worker process is
+    killed (out of memory, say) it waits for ever for what that one had; here the run ends with `KilledWorker`.
+
     Args:
         scheduler: Address of the scheduler, ``tcp://host:8786``.
         timeout: Seconds to wait for it.

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from monai_fusion.store.opening import open_regular, read_fully
+from monai_fusion.opening import open_regular, read_fully
 
 # A file this young may still change without its times showing it (FAT keeps 2 s).
 SETTLED_AFTER_NS = 2_000_000_000
@@ -78,7 +78,7 @@ def probe_file(path: str | os.PathLike[str]) -> int:
     Raises:
         OSError: It cannot be read.
     """
-    with open_regular(path, follow=True) as stream:
+    with open_regular(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         digest = xxhash.xxh3_64(size.to_bytes(8, "little"))
         for start in _places(size):

@@ -28,8 +28,8 @@ import numpy.typing as npt
 
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import describe_chain, digest_of
+from monai_fusion.opening import is_scarcity
 from monai_fusion.store.entries import DamagedEntryError, EntryKey, look_at_entry, read_entry, write_entry
-from monai_fusion.store.opening import is_scarcity
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -134,10 +135,9 @@ class StageHandler:
         self.network.set_trainable(stage.eeg_blocks, stage.mri_blocks)
         trained = sum(parameter.numel() for parameter in self.network.parameters() if parameter.requires_grad)
         logger.info(
-            "stage %s (%d epoch%s): EEG %s, MRI %s, and the heads; %.1f M parameters train",
+            "stage %s (%s): EEG %s, MRI %s, and the heads; %.1f M parameters train",
             stage.name,
-            stage.epochs,
-            "" if stage.epochs == 1 else "s",
+            counted(stage.epochs, "epoch"),
             ", ".join(stage.eeg_blocks) or "nothing",
             ", ".join(stage.mri_blocks) or "nothing",
             trained / 1e6,

@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from monai_fusion import ranks, stopping
-from monai_fusion.datalist import DatalistError, check_datalist
+from monai_fusion.datalist import Datalist, read_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
 from monai_fusion.evaluation.model_loader import check_model, read_model, refuse_another
@@ -74,7 +74,7 @@ def preflight(
     log_name: str = "train.log",
     process_group: Mapping[str, Any] | None = None,
     modalities: str = "both",
-) -> None:
+) -> Datalist:
     """Check a run's input and open its log; the second expression of every shipped config.
 
     Args:
@@ -94,6 +94,9 @@ def preflight(
         modalities: Which recordings the run uses: the files of others need not be there. With a ``model_dir``, the
             model's own count.
 
+    Returns:
+        The datalist as it was checked: nothing has to read it again.
+
     Raises:
         InputError: What is wrong; everything of one kind at once, nothing written yet but the empty output folder.
     """
@@ -110,14 +113,14 @@ def preflight(
         modalities = recipe.get("modalities", modalities)
         check_model(model_dir, recipe.get("members"), recipe.get("member_weights"))
     check_modalities(modalities)
-    if problems := check_datalist(datalist, sections, require_labels=require_labels, modalities=modalities):
-        raise DatalistError(problems, heading=str(datalist))
+    cohort = read_datalist(datalist, sections, require_labels=require_labels, modalities=modalities)
     _check_device(device)
     if process_group is not None:
         processes.join(device, **process_group)
     if clears and not resume:
         _refuse_unnamed(Path(output_dir))
     ranks.main_first(lambda: _open_output(Path(output_dir), overwrite, resume, log_name))
+    return cohort
 
 
 def _check_types(paths: Mapping[str, object]) -> None:

@@ -21,6 +21,7 @@ from monai_fusion.output_folder import make_writable
 from monai_fusion.store.filling import FillReport, fill
 from monai_fusion.store.preparing import PreparationChain
 from monai_fusion.store.runners import Runner
+from monai_fusion.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -138,9 +139,8 @@ def _announce(
     named = [f"{counts[index]} {name}" for index, name in enumerate(classes)]
     named += [f"{counts[None]} without a label"] if counts[None] else []
     segments = sum(len(record.eeg) for record in used)
-    people = f"{len(used)} participant{'' if len(used) == 1 else 's'}"
-    ending = "" if segments == 1 else "s"
-    logger.info("%s: %s (%s), %d EEG segment%s", section, people, ", ".join(named), segments, ending)
+    people = counted(len(used), "participant")
+    logger.info("%s: %s (%s), %s", section, people, ", ".join(named), counted(segments, "EEG segment"))
     if use.modalities != "both":
         logger.info("%s: --modalities %s: the other recording is not used", section, use.modalities)
     elif len(shown := [f"{count} with {TITLES[name]}" for name, count in count_patterns(used).items() if count]) > 1:

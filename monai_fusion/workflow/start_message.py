@@ -11,6 +11,7 @@ import torch
 from monai_fusion.networks.encoder import BlockSize
 from monai_fusion.runs.environment import cpu_name
 from monai_fusion.training import StagePlan
+from monai_fusion.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +48,9 @@ def summarize_training(
     logger.info("device: %s; precision: %s", name_device(device), precision)
     logger.info(
         "%s of %s, %s each",
-        _counted(plan.total_epochs, "epoch"),
-        _counted(iterations, "batch", "es"),
-        _counted(batch_size, "participant"),
+        counted(plan.total_epochs, "epoch"),
+        counted(iterations, "batch", "es"),
+        counted(batch_size, "participant"),
     )
 
 
@@ -71,7 +72,7 @@ def parameter_table(network: SummarizedNetwork, plan: StagePlan) -> str:
     totals = [sum(counts) for counts in zip(*trained.values(), strict=True)]
     rows += [("all others", [0] * len(stages), never)] if never else []
     rows.append(("together", totals, sum(size.parameters for size in sizes[0].values())))
-    heads = [f"stage {stage.name}, {_counted(stage.epochs, 'epoch')}" for stage in stages]
+    heads = [f"stage {stage.name}, {counted(stage.epochs, 'epoch')}" for stage in stages]
     width = 2 + max(len("parameters that train"), *(len(title) + 2 for title, _, _ in rows))
     lines = [f"{'parameters that train':<{width}}{'  '.join(heads)}       of"]
     for title, counts, size in rows:
@@ -85,7 +86,7 @@ def name_device(device: str | torch.device) -> str:
     chosen = torch.device(device)
     if chosen.type == "cuda":
         return f"{chosen} ({torch.cuda.get_device_name(chosen)})"
-    return f"{chosen} ({cpu_name()}, {_counted(torch.get_num_threads(), 'thread')})"
+    return f"{chosen} ({cpu_name()}, {counted(torch.get_num_threads(), 'thread')})"
 
 
 def _title(block: str) -> str:
@@ -96,7 +97,3 @@ def _title(block: str) -> str:
 
 def _millions(count: int, none: str = "-") -> str:
     return f"{count / 1e6:.2f} M" if count else none
-
-
-def _counted(count: int, what: str, plural: str = "s") -> str:
-    return f"{count} {what}{'' if count == 1 else plural}"

@@ -160,7 +160,7 @@ CASES = {
         nothing,
         as_printed(NAME, lambda _, name: lambda: read_datalist("right.json", [name])),
     ),
-    "did you mean '{}'?": Case(
+    "did_you_mean in datalist/availability.check_modalities": Case(
         lambda: RecordingUse("eg"),  # type: ignore[arg-type]
         nothing,
         as_printed("did you mean '(.+?)'", lambda _, name: lambda: RecordingUse(name)),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monai_fusion.datalist import check_datalist, read_datalist
+from monai_fusion.datalist import ParticipantRecord, check_datalist, read_datalist
 from monai_fusion.errors import InputError
 
 Document = dict[str, Any]
@@ -175,3 +175,9 @@ def test_records_travel_to_spawned_workers_small(document: Document, save: Save)
     records = read_datalist(save(document)).records("training")
     assert pickle.loads(pickle.dumps(records)) == records
     assert len({*records}) == 3
+
+
+def test_all_files_of_a_participant_are_the_eegs_then_the_mri(tmp_path: Path) -> None:
+    eeg, mri = (tmp_path / "a.npy", tmp_path / "b.npy"), tmp_path / "c.nii"
+    records = [ParticipantRecord("sub-01", 0, *files, "test") for files in ((eeg, mri), (eeg, None), ((), mri))]
+    assert [record.files for record in records] == [(*eeg, mri), eeg, (mri,)]

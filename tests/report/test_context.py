@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from monai_fusion.datalist import read_datalist
 from monai_fusion.errors import InputError
 from monai_fusion.report import write_context
 from monai_fusion.report.context import read_context
@@ -45,6 +46,17 @@ def test_a_part_that_was_not_evaluated_may_be_wrong(tmp_path: Path) -> None:
     assert cohort is not None and [row.part for row in cohort.rows] == ["test", "all"]
     with pytest.raises(InputError):
         write_context(tmp_path, datalist, "training", tmp_path)
+
+
+def test_the_counts_are_those_of_the_datalist_that_was_read_whatever_became_of_the_file(tmp_path: Path) -> None:
+    sections = {"training": [person(0, "M")], "validation": [], "test": [person(1, "M"), person(2, "F")]}
+    datalist = write_datalist(tmp_path / "list.json", sections)
+    cohort = read_datalist(datalist, ["test"], require_files=False)
+    datalist.unlink()
+    write_context(tmp_path, cohort, "test", tmp_path)
+    counted = read_context(tmp_path).cohort
+    assert counted is not None
+    assert [(row.part, row.number) for row in counted.rows] == [("training", 1), ("test", 2), ("all", 3)]
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"cohort": 3}', '{"history": [{"epoch": 1}]}', '{"other": 1}'])

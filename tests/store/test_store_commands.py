@@ -28,7 +28,7 @@ def datalist(tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path) -> Pat
     rows = []
     for record in tiny_records:
         assert record.mri is not None
-        for path in (*record.eeg, record.mri):
+        for path in record.files:
             os.utime(path, (time.time() - 60,) * 2)
         label = "MF"[record.label or 0]
         eeg = [path.name for path in record.eeg]

@@ -15,6 +15,7 @@ import torch
 from ignite.engine import Engine
 
 from monai_fusion import output_folder
+from monai_fusion.datalist import read_datalist
 from monai_fusion.errors import InputError, Problem, RunFailed
 from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.run_folder import MODEL_FILE
@@ -67,6 +68,13 @@ def test_a_right_run_gets_its_folder_and_its_log(datalist: Path, tmp_path: Path)
     logging.getLogger("monai_fusion.test").warning("Größe 5 µm")
     assert "WARNING monai_fusion.test: Größe 5 µm" in (folder / "my.log").read_text(encoding="utf-8")
     assert sorted(path.name for path in folder.iterdir()) == [".my.lock", "my.log"]
+
+
+def test_a_run_goes_on_with_the_datalist_that_was_checked(datalist: Path, tmp_path: Path) -> None:
+    sections = ["training", "validation", "test"]
+    cohort = preflight(datalist=str(datalist), output_dir=tmp_path / "run", sections=sections, device="cpu")
+    assert cohort == read_datalist(datalist)
+    assert cohort.content == datalist.read_bytes()
 
 
 def test_no_datalist_is_said_so(tmp_path: Path) -> None:

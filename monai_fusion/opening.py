@@ -1,4 +1,4 @@
-"""Opening what stands in a file's place: never waits for a pipe, never follows a link, never reads without a limit."""
+"""Opening what stands in a file's place: it may be a folder or a pipe, a link, or one file too many."""
 
 from __future__ import annotations
 
@@ -8,21 +8,32 @@ import io
 import os
 import stat
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
+# Without O_NONBLOCK, opening a named pipe waits for somebody who writes to it. O_BINARY is Windows's.
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _SCARCE = (errno.EMFILE, errno.ENFILE)
 _WAITS_S = (0.05, 0.1, 0.2, 0.4)
+_KINDS = {
+    stat.S_IFDIR: "is a folder",
+    stat.S_IFIFO: "is a named pipe",
+    stat.S_IFSOCK: "is a socket",
+    stat.S_IFCHR: "is a device",
+    stat.S_IFBLK: "is a device",
+}
 
 
-class NotAFileError(OSError):
-    """A folder, a pipe, a socket or a device stands in a file's place."""
+class NotReadableError(OSError):
+    """Something lies there that is no such file; ``strerror`` says what, without the path."""
 
 
-def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> io.FileIO:
+def open_regular(path: str | os.PathLike[str], *, follow: bool = True) -> io.FileIO:
     """Open a regular file to read it, unbuffered.
 
     Where too many files are open, it waits a second for others to close theirs.
@@ -32,27 +43,27 @@ def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> io.Fi
         follow: Whether it may be a symbolic link.
 
     Raises:
-        NotAFileError: Something else stands there; a pipe is not waited for.
-        OSError: It cannot be opened.
+        NotReadableError: It is a folder, a named pipe (which is not waited for) or the like, or its name is none.
+        OSError: It is not there, or may not be read.
     """
     descriptor = open_patiently(path, _READ_FLAGS | (0 if follow else NO_LINK))
     try:
-        require_regular(descriptor)
+        require_regular(descriptor, path)
         return io.FileIO(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
 
 
-def require_regular(descriptor: int) -> os.stat_result:
+def require_regular(descriptor: int, path: str | os.PathLike[str]) -> os.stat_result:
     """Return the status of an open file.
 
     Raises:
-        NotAFileError: It is no regular file.
+        NotReadableError: It is no regular file.
     """
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise NotAFileError(errno.EINVAL, "not a regular file")
+        raise NotReadableError(errno.EINVAL, _KINDS.get(stat.S_IFMT(status.st_mode), "is no file"), str(path))
     return status
 
 
@@ -61,10 +72,12 @@ def open_patiently(path: str | os.PathLike[str], flags: int, mode: int = 0o600) 
     for wait in (*_WAITS_S, 0.0):
         try:
             return os.open(path, flags, mode)
+        except ValueError as error:  # a NUL in the name
+            raise NotReadableError(errno.EINVAL, "no name of a file", str(path)) from error
         except OSError as error:
             if error.errno not in _SCARCE or not wait:
-                if isinstance(error, PermissionError) and os.path.isdir(path):  # noqa: PTH112 # what Windows says of one
-                    raise NotAFileError(errno.EISDIR, os.strerror(errno.EISDIR)) from error
+                if isinstance(error, PermissionError) and Path(path).is_dir():  # Windows opens no folders
+                    raise NotReadableError(errno.EISDIR, "is a folder", str(path)) from error
                 raise
         gc.collect()  # files that only a cycle of objects holds open
         time.sleep(wait)
@@ -78,22 +91,10 @@ def is_scarcity(error: BaseException) -> bool:
 
 def read_fully(stream: io.FileIO, size: int) -> npt.NDArray[np.uint8]:
     """Read ``size`` bytes from where a stream stands into memory of their own; fewer where the file ends."""
+    import numpy as np  # what opens small files only does without
+
     content = np.empty(size, dtype=np.uint8)
     done = 0
     while done < size and (count := stream.readinto(content[done:].data)):
         done += count
     return content[:done]
-
-
-def read_small(path: str | os.PathLike[str], at_most: int) -> bytes:
-    """Return a small regular file's bytes.
-
-    Raises:
-        OSError: It cannot be read.
-        ValueError: It is larger than ``at_most`` bytes.
-    """
-    with open_regular(path) as stream:
-        content = read_fully(stream, min(os.fstat(stream.fileno()).st_size, at_most + 1)).tobytes()
-    if len(content) > at_most:
-        raise ValueError(f"larger than {at_most} bytes")
-    return content

@@ -1,0 +1,32 @@
+"""Where two descriptions of a run differ: resuming, repeating and comparing phrase their messages from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+
+class Place(NamedTuple):
+    """A place at which two nested values differ.
+
+    Attributes:
+        path: The names that lead there; empty where the values as a whole differ.
+        then: What the first one has there; None if nothing.
+        now: What the second one has there; None if nothing.
+    """
+
+    path: tuple[str, ...]
+    then: Any
+    now: Any
+
+
+def places_that_differ(then: Any, now: Any) -> Iterator[Place]:
+    """Go down to the innermost values that differ, by name; whatever is no mapping is compared as a whole."""
+    if then == now:
+        return
+    if not (isinstance(then, Mapping) and isinstance(now, Mapping)):
+        yield Place((), then, now)
+        return
+    for name in sorted(then.keys() | now.keys()):
+        for place in places_that_differ(then.get(name), now.get(name)):
+            yield place._replace(path=(str(name), *place.path))
