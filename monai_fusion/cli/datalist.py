@@ -13,13 +13,13 @@ from monai_fusion.cli.asking import Yes, before_it_is_lost
 from monai_fusion.cli.command_list import CommandList
 from monai_fusion.cli.declared_options import with_declared_options
 from monai_fusion.cli.several_values import SeveralValuesCommand
-from monai_fusion.datalist.build.build_options import BuildOptions
+from monai_fusion.datalist.building.build_options import BuildOptions
 from monai_fusion.datalist.split.split_options import ResplitOutput, SplitFiles, SplitOptions
 from monai_fusion.messages import say
 from monai_fusion.options.declared import Group
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.build.building import BuildResult
+    from monai_fusion.datalist.building.new_datalist import BuildResult
 
 datalist_app = typer.Typer(
     cls=CommandList,
@@ -66,7 +66,7 @@ def build(
     monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri --participants people.csv --out gender.json
     monai-fusion datalist build --unlabelled --eeg-dir new/eeg --mri-dir new/mri --out new_people.json
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.datalist.build.building import build_datalist
+    from monai_fusion.datalist.building.new_datalist import build_datalist
 
     options = replace(options, output=replace(options.output, ask=before_it_is_lost(yes)))
     if unlabelled:
@@ -105,7 +105,7 @@ def split(
 
 
 def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:
-    from monai_fusion.datalist.build.unlabelled import (
+    from monai_fusion.datalist.building.unlabelled import (
         NEED_LABELS,
         build_unlabelled,
         refuse_what_needs_labels,

@@ -11,8 +11,8 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable, say
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.build.build_options import BuildOptions
-    from monai_fusion.datalist.build.unlabelled import UnlabelledList
+    from monai_fusion.datalist.building.build_options import BuildOptions
+    from monai_fusion.datalist.building.unlabelled import UnlabelledList
     from monai_fusion.datalist.trained_model import TrainedModel
     from monai_fusion.options.front import BundleRun
 
@@ -78,7 +78,7 @@ def plan_new_people(people: NewPeople, configs: Sequence[Path], words: Sequence[
     Raises:
         InputError: Something is wrong with the options, the model, the recordings, or another list is in the way.
     """
-    from monai_fusion.datalist.build.unlabelled import plan_one, plan_unlabelled
+    from monai_fusion.datalist.building.unlabelled import plan_one, plan_unlabelled
     from monai_fusion.datalist.trained_model import read_trained_model
     from monai_fusion.options.front import plan_run
 
@@ -138,7 +138,7 @@ def write_list(planned: UnlabelledList) -> None:
 
 def tell(prediction: PredictionOfNewPeople, *, written: bool) -> None:
     """Say who is in the list, and who of them is not predicted."""
-    from monai_fusion.datalist.build.unlabelled import told_of_list
+    from monai_fusion.datalist.building.unlabelled import told_of_list
     from monai_fusion.wording import a_few, counted
 
     planned, lacking = prediction.planned, prediction.not_predicted
@@ -174,7 +174,7 @@ def _two_sources(where: str, people: NewPeople) -> Problem:
 
 
 def _options(people: NewPeople, knobs: dict[str, Any]) -> BuildOptions:
-    from monai_fusion.datalist.build import build_options as options
+    from monai_fusion.datalist.building import build_options as options
     from monai_fusion.datalist.split.split_options import SplitOptions
 
     model = str(knobs["model_dir"])

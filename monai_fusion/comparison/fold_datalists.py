@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.build.assembling import from_folder, root_of
+from monai_fusion.datalist.building.assembling import from_folder, root_of
 from monai_fusion.datalist.saving.document import Document, DocumentRow, read_document
 from monai_fusion.datalist.split.resplitting import fold_texts
 from monai_fusion.datalist.split.split_options import SplitOptions

@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from monai_fusion.datalist import check_datalist, read_datalist
-from monai_fusion.datalist.build.build_options import BuildOptions, FolderOptions, OutputOptions, TableOptions
-from monai_fusion.datalist.build.building import build_datalist
+from monai_fusion.datalist.building.build_options import BuildOptions, FolderOptions, OutputOptions, TableOptions
+from monai_fusion.datalist.building.new_datalist import build_datalist
 from monai_fusion.datalist.saving.replacing import Replacing
 from monai_fusion.datalist.split.resplitting import split_datalist
 from monai_fusion.datalist.split.split_options import SplitFiles, SplitOptions

@@ -10,8 +10,8 @@ import openpyxl
 
 from monai_fusion.cli.new_people import NewPeople, plan_new_people, write_list
 from monai_fusion.datalist import read_datalist
-from monai_fusion.datalist.build.build_options import FolderOptions
-from monai_fusion.datalist.build.inputs import find_recordings
+from monai_fusion.datalist.building.build_options import FolderOptions
+from monai_fusion.datalist.building.inputs import find_recordings
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.options.front import plan_run
 from monai_fusion.shipped_bundle import shipped_bundle
@@ -258,7 +258,7 @@ CASES = {
     "not {}: if the table is there, name its sheet with --sheet": Case(
         SHEET, workbook(first="read me"), typing("--sheet people")
     ),
-    "did_you_mean in datalist/build/spreadsheet._named": Case(
+    "did_you_mean in datalist/building/spreadsheet._named": Case(
         f"{SHEET} --sheet peple",
         workbook(first="read me"),
         as_printed(NAME, lambda command, name: options(command, f"--sheet {name}")),

@@ -167,15 +167,15 @@ CASES = {
     "name it with --classes {} {}": Case(
         f"{BUILD} --map 1=D", nothing, as_printed(r"name it with (--classes [\w ]+)", options)
     ),
-    "did_you_mean in datalist/build/labels._maps": Case(
+    "did_you_mean in datalist/building/labels._maps": Case(
         f"{BUILD} --map 1=m", nothing, as_printed(NAME, lambda command, name: options(command, f"--map 1={name}"))
     ),
-    "did_you_mean in datalist/build/labels.class_of": Case(
+    "did_you_mean in datalist/building/labels.class_of": Case(
         BUILD,
         edited("sub-01,M", "sub-01,m"),
         as_printed(NAME, lambda _, name: edit(TABLE, "sub-01,m", f"sub-01,{name}")),
     ),
-    "did_you_mean in datalist/build/presets.preset": Case(
+    "did_you_mean in datalist/building/presets.preset": Case(
         f"{BUILD} --preset lemmon",
         nothing,
         as_printed(NAME, lambda command, name: options(command, f"--preset {name}")),
@@ -202,7 +202,7 @@ CASES = {
         doing(edited("participant_id", "number,participant_id")),
     ),
     "; name one with {}": Case(BUILD, edited("gender", "sex"), typing("--label-column sex")),
-    "did_you_mean in datalist/build/participants_table._without": Case(
+    "did_you_mean in datalist/building/participants_table._without": Case(
         f"{BUILD} --label-column Gender",
         nothing,
         as_printed(NAME, lambda command, name: options(command, f"--label-column {name}")),

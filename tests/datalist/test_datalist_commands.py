@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from monai_fusion import cli
-from monai_fusion.datalist.build.build_options import (
+from monai_fusion.datalist.building.build_options import (
     BuildOptions,
     FolderOptions,
     IdOptions,
@@ -35,7 +35,7 @@ def _stop(*arguments: object) -> None:
 
 
 def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monai_fusion.datalist.build.building.build_datalist", _stop)
+    monkeypatch.setattr("monai_fusion.datalist.building.new_datalist.build_datalist", _stop)
     command = (
         "datalist build --out o.json --eeg-dir e --eeg-dir e2 --mri-dir m n --participants p.csv --sheet S --bids b "
         "--preset lemon "
@@ -57,7 +57,7 @@ def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_options_build_has_the_librarys_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monai_fusion.datalist.build.building.build_datalist", _stop)
+    monkeypatch.setattr("monai_fusion.datalist.building.new_datalist.build_datalist", _stop)
     with pytest.raises(_ArrivedError) as arrived:
         cli.main(["datalist", "build", "--out", "o.json"])
     assert arrived.value.args[0] == BuildOptions(output=OutputOptions(Path("o.json")))

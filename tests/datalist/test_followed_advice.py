@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monai_fusion import cli
-from monai_fusion.datalist.build.ambiguity import Ambiguity
+from monai_fusion.datalist.building.ambiguity import Ambiguity
 from monai_fusion.datalist.choosing import Choice, chosen
 from tests.datalist.tried import (
     BIDS,

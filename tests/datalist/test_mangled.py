@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monai_fusion.datalist.build.participants_table import read_participants_table
+from monai_fusion.datalist.building.participants_table import read_participants_table
 from monai_fusion.datalist.json_text import parse_bytes
 from monai_fusion.datalist.reading import Requirements, examine
 from monai_fusion.datalist.repair.fixing import plan_repair

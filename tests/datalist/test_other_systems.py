@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from monai_fusion.datalist import check_datalist
-from monai_fusion.datalist.build.labels import label_rule
-from monai_fusion.datalist.build.scanning import scan_folders
+from monai_fusion.datalist.building.labels import label_rule
+from monai_fusion.datalist.building.scanning import scan_folders
 from monai_fusion.datalist.reading import examine_datalist
 from monai_fusion.errors import InputError
 from monai_fusion.report.page import page_environment

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monai_fusion.datalist import check_datalist
-from monai_fusion.datalist.build.participants_table import read_participants_table
+from monai_fusion.datalist.building.participants_table import read_participants_table
 from monai_fusion.errors import InputError
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n"

@@ -4,7 +4,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.build.build_options import BuildOptions, OutputOptions
+from monai_fusion.datalist.building.build_options import BuildOptions, OutputOptions
 
 
 def build_options(out: Path, **values: Any) -> BuildOptions:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from monai_fusion.datalist import check_datalist, read_datalist
-from monai_fusion.datalist.build.build_options import BuildOptions
-from monai_fusion.datalist.build.building import build_datalist
-from monai_fusion.datalist.build.scanning import participant_id_of
+from monai_fusion.datalist.building.build_options import BuildOptions
+from monai_fusion.datalist.building.new_datalist import build_datalist
+from monai_fusion.datalist.building.scanning import participant_id_of
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError

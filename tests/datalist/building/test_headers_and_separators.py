@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from monai_fusion.datalist.build.labels import label_rule
-from monai_fusion.datalist.build.participant_ids import read_id_map
-from monai_fusion.datalist.build.participants_table import ParticipantsTable, read_participants_table
-from monai_fusion.datalist.build.presets import preset, with_our_columns
+from monai_fusion.datalist.building.labels import label_rule
+from monai_fusion.datalist.building.participant_ids import read_id_map
+from monai_fusion.datalist.building.participants_table import ParticipantsTable, read_participants_table
+from monai_fusion.datalist.building.presets import preset, with_our_columns
 from monai_fusion.errors import InputError, Problem
 
 Write = Callable[[str], Path]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monai_fusion.datalist.build.labels import label_rule
+from monai_fusion.datalist.building.labels import label_rule
 from monai_fusion.errors import InputError, Problem
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from monai_fusion.datalist import check_datalist
-from monai_fusion.datalist.build.build_options import BuildOptions
-from monai_fusion.datalist.build.building import BuildResult, build_datalist
+from monai_fusion.datalist.building.build_options import BuildOptions
+from monai_fusion.datalist.building.new_datalist import BuildResult, build_datalist
 from monai_fusion.datalist.near_misses import LOOSE, MAP, near_misses
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError

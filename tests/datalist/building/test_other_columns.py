@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 
 from monai_fusion import cli
-from monai_fusion.datalist.build.other_columns import about_other_column
+from monai_fusion.datalist.building.other_columns import about_other_column
 from monai_fusion.messages import pasteable
 
 BUILD = "datalist build --eeg-dir eeg --mri-dir mri --out list.json"

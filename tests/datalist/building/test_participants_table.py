@@ -8,7 +8,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from monai_fusion.datalist.build.participants_table import read_participants_table
+from monai_fusion.datalist.building.participants_table import read_participants_table
 from monai_fusion.errors import InputError
 
 

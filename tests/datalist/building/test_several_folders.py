@@ -7,9 +7,9 @@ import pytest
 
 from monai_fusion import cli
 from monai_fusion.datalist import check_datalist, read_datalist
-from monai_fusion.datalist.build.assembling import rows_from
-from monai_fusion.datalist.build.build_options import BuildOptions, FolderOptions, OutputOptions, TableOptions
-from monai_fusion.datalist.build.building import build_datalist
+from monai_fusion.datalist.building.assembling import rows_from
+from monai_fusion.datalist.building.build_options import BuildOptions, FolderOptions, OutputOptions, TableOptions
+from monai_fusion.datalist.building.new_datalist import build_datalist
 from monai_fusion.datalist.paths import FilesBelow, below_root
 from monai_fusion.datalist.roots import drive_of, is_on_another_drive, outermost
 from monai_fusion.datalist.saving.document import Document, DocumentRow

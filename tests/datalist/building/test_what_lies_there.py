@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from monai_fusion.datalist import check_datalist
-from monai_fusion.datalist.build.bids_ignore import names_of
-from monai_fusion.datalist.build.build_options import BuildOptions
-from monai_fusion.datalist.build.building import build_datalist
+from monai_fusion.datalist.building.bids_ignore import names_of
+from monai_fusion.datalist.building.build_options import BuildOptions
+from monai_fusion.datalist.building.new_datalist import build_datalist
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.datalist.walking import Walk
 from monai_fusion.errors import InputError

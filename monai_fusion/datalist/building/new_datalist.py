@@ -9,14 +9,14 @@ from typing import Any
 
 from monai_fusion.datalist.availability import Pattern
 from monai_fusion.datalist.balance import Balance
-from monai_fusion.datalist.build.assembling import from_folder, root_for, row_of, rows_from
-from monai_fusion.datalist.build.build_options import BuildOptions
-from monai_fusion.datalist.build.inputs import Sources, read_sources
-from monai_fusion.datalist.build.labelling import HINT, by_value, labels_of, refuse_another_column, unlabelled_error
-from monai_fusion.datalist.build.labels import LabelRule, label_rule
-from monai_fusion.datalist.build.left_out import probably_one
-from monai_fusion.datalist.build.participants_table import TableRow
-from monai_fusion.datalist.build.presets import preset
+from monai_fusion.datalist.building.assembling import from_folder, root_for, row_of, rows_from
+from monai_fusion.datalist.building.build_options import BuildOptions
+from monai_fusion.datalist.building.inputs import Sources, read_sources
+from monai_fusion.datalist.building.labelling import HINT, by_value, labels_of, refuse_another_column, unlabelled_error
+from monai_fusion.datalist.building.labels import LabelRule, label_rule
+from monai_fusion.datalist.building.left_out import probably_one
+from monai_fusion.datalist.building.participants_table import TableRow
+from monai_fusion.datalist.building.presets import preset
 from monai_fusion.datalist.near_misses import near_misses
 from monai_fusion.datalist.paths import FilesBelow
 from monai_fusion.datalist.saving.document import Document, DocumentRow, read_document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from monai_fusion.datalist.build.inputs import Sources
+from monai_fusion.datalist.building.inputs import Sources
 from monai_fusion.datalist.near_misses import Near, near_misses, near_somebody, told, told_of_somebody
 from monai_fusion.wording import quoted
 

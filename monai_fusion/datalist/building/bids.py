@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from monai_fusion.datalist.beside import NO_T1W, Aside, Kind, other_formats
-from monai_fusion.datalist.build.bids_ignore import names_of
-from monai_fusion.datalist.build.scanning import (
+from monai_fusion.datalist.building.bids_ignore import names_of
+from monai_fusion.datalist.building.scanning import (
     EEG_ENDINGS,
     MRI_ENDINGS,
     Found,

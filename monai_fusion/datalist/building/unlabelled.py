@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.build.assembling import from_folder, root_for, row_of
-from monai_fusion.datalist.build.build_options import BuildOptions, LabelOptions, TableOptions
-from monai_fusion.datalist.build.inputs import (
+from monai_fusion.datalist.building.assembling import from_folder, root_for, row_of
+from monai_fusion.datalist.building.build_options import BuildOptions, LabelOptions, TableOptions
+from monai_fusion.datalist.building.inputs import (
     PARTICIPANTS,
     few_complete,
     find_recordings,
@@ -17,10 +17,10 @@ from monai_fusion.datalist.build.inputs import (
     refuse_nobody_complete,
     under_one_id,
 )
-from monai_fusion.datalist.build.labelling import candidates
-from monai_fusion.datalist.build.participants_table import ParticipantsTable, TableRow, read_participants_table
-from monai_fusion.datalist.build.presets import preset, with_our_columns
-from monai_fusion.datalist.build.scanning import EEG_ENDINGS, MRI_ENDINGS, Recordings, participant_id_of
+from monai_fusion.datalist.building.labelling import candidates
+from monai_fusion.datalist.building.participants_table import ParticipantsTable, TableRow, read_participants_table
+from monai_fusion.datalist.building.presets import preset, with_our_columns
+from monai_fusion.datalist.building.scanning import EEG_ENDINGS, MRI_ENDINGS, Recordings, participant_id_of
 from monai_fusion.datalist.near_misses import near_misses, told
 from monai_fusion.datalist.paths import FilesBelow
 from monai_fusion.datalist.roots import absolute

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_fusion.datalist.build.participants_table import is_no_id, read_participants_table
-from monai_fusion.datalist.build.presets import LEMON_ID_MAP
+from monai_fusion.datalist.building.participants_table import is_no_id, read_participants_table
+from monai_fusion.datalist.building.presets import LEMON_ID_MAP
 from monai_fusion.datalist.paths import natural_key
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.spelling import cleaned, loose_key, nfc, spelled_out, written_twice

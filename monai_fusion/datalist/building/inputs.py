@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monai_fusion.datalist.beside import Modality, about_those_who_lack
-from monai_fusion.datalist.build.ambiguity import about_the_id, begin_with_the_id
-from monai_fusion.datalist.build.participant_ids import loosely, nobody_agrees, one_spelling, read_id_map, translated
-from monai_fusion.datalist.build.participants_table import ParticipantsTable, TableRow, read_participants_table
-from monai_fusion.datalist.build.presets import preset, with_our_columns
-from monai_fusion.datalist.build.scanning import Recordings, scan_alone, scan_folders
+from monai_fusion.datalist.building.ambiguity import about_the_id, begin_with_the_id
+from monai_fusion.datalist.building.participant_ids import loosely, nobody_agrees, one_spelling, read_id_map, translated
+from monai_fusion.datalist.building.participants_table import ParticipantsTable, TableRow, read_participants_table
+from monai_fusion.datalist.building.presets import preset, with_our_columns
+from monai_fusion.datalist.building.scanning import Recordings, scan_alone, scan_folders
 from monai_fusion.datalist.near_misses import near_misses, told
 from monai_fusion.datalist.roots import absolute
 from monai_fusion.errors import InputError, Problem, noted
 from monai_fusion.wording import a_few, counted
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.build.build_options import BuildOptions, FolderOptions, IdOptions, LabelOptions
+    from monai_fusion.datalist.building.build_options import BuildOptions, FolderOptions, IdOptions, LabelOptions
     from monai_fusion.datalist.choosing import Choice
 
 PARTICIPANTS = "participants.tsv"
@@ -99,7 +99,7 @@ def find_recordings(where: FolderOptions, choice: Choice) -> tuple[Recordings, t
     """
     eeg, mri = where.eeg, where.mri
     if where.bids is not None:
-        from monai_fusion.datalist.build.bids import scan_bids
+        from monai_fusion.datalist.building.bids import scan_bids
 
         return scan_bids(where.bids, eeg, choice), (where.bids, *eeg)
     if eeg and mri:

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from monai_fusion.datalist.beside import NO_T1W, NOT_CHOSEN, Aside, Kind, Modality, instead, other_formats
-from monai_fusion.datalist.build.ambiguity import Ambiguity
+from monai_fusion.datalist.building.ambiguity import Ambiguity
 from monai_fusion.datalist.choosing import (
     Choice,
     by_session,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monai_fusion.datalist.build.build_options import BuildOptions, LabelOptions
-from monai_fusion.datalist.build.inputs import Sources
-from monai_fusion.datalist.build.labels import LabelRule
-from monai_fusion.datalist.build.left_out import about_near
-from monai_fusion.datalist.build.other_columns import about_other_column
-from monai_fusion.datalist.build.scanning import Recordings
+from monai_fusion.datalist.building.build_options import BuildOptions, LabelOptions
+from monai_fusion.datalist.building.inputs import Sources
+from monai_fusion.datalist.building.labels import LabelRule
+from monai_fusion.datalist.building.left_out import about_near
+from monai_fusion.datalist.building.other_columns import about_other_column
+from monai_fusion.datalist.building.scanning import Recordings
 from monai_fusion.datalist.near_misses import near_misses, rows_near
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.wording import a_few

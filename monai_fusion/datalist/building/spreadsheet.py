@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.build.sheet_notes import notes_on_sheet
+from monai_fusion.datalist.building.sheet_notes import notes_on_sheet
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable
 from monai_fusion.spelling import the_equal

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from monai_fusion.datalist.build.spreadsheet import is_spreadsheet, sheet_rows
-from monai_fusion.datalist.build.table_text import DELIMITERS, RARE_DELIMITERS, shape, text_rows
+from monai_fusion.datalist.building.spreadsheet import is_spreadsheet, sheet_rows
+from monai_fusion.datalist.building.table_text import DELIMITERS, RARE_DELIMITERS, shape, text_rows
 from monai_fusion.datalist.whole_files import WEB_PAGE, content_of, kind_of, not_there
 from monai_fusion.errors import InputError, Problem, noted
 from monai_fusion.spelling import as_seen, named_alike, nfc, spelled_out, the_equal, written_twice

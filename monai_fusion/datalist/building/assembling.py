@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.build.scanning import EEG_ENDINGS, Recordings
+from monai_fusion.datalist.building.scanning import EEG_ENDINGS, Recordings
 from monai_fusion.datalist.choosing import seen_from
 from monai_fusion.datalist.paths import FilesBelow
 from monai_fusion.datalist.reading import folder_of

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from monai_fusion.datalist.build.participants_table import ParticipantsTable, TableRow
+from monai_fusion.datalist.building.participants_table import ParticipantsTable, TableRow
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.spelling import nfc
 from monai_fusion.wording import did_you_mean, one_of, quoted

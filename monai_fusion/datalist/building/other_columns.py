@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
-from monai_fusion.datalist.build.labels import label_rule
-from monai_fusion.datalist.build.participants_table import is_no_id
+from monai_fusion.datalist.building.labels import label_rule
+from monai_fusion.datalist.building.participants_table import is_no_id
 from monai_fusion.datalist.schema import is_class_name
 from monai_fusion.datalist.strata import bounds
 from monai_fusion.errors import InputError, Problem

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from monai_fusion.datalist.build.labels import label_rule
+from monai_fusion.datalist.building.labels import label_rule
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.roots import outermost
 from monai_fusion.datalist.saving.replacing import Replacing
