@@ -83,6 +83,9 @@ def check_values(config: Mapping[str, Any]) -> list[Problem]:
         One problem for each value out of its range, and for each entry that nothing refers to and that looks like a
         misspelt knob: MONAI adds an unknown ``batchsize=3`` to the config, and trains with the default.
     """
+    if missing := _undefined(config):
+        advice = "evaluate.yaml lies over inference.yaml, demo.yaml over train.yaml: config_file takes a list of both"
+        return [Problem("config_file", seen=f"refers to @{missing}, which no config file has", advice=advice)]
     used = {name for text in _texts(config) if text[:1] in ("$", "@") for name in _REFERENCE.findall(text)}
     problems = [
         Problem(name, seen="nothing in the config refers to it", advice=f"did you mean {meant}?")

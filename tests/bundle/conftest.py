@@ -13,7 +13,6 @@ from monai.bundle import ConfigWorkflow
 from monai_fusion.datalist import read_datalist
 from monai_fusion.sample_cohort import SampleCohortOptions
 from monai_fusion.sample_cohort.write import write_sample_cohort
-from monai_fusion.shipped_bundle import config_files
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "bundles" / "brain_eeg_mri_classification"
@@ -22,11 +21,15 @@ CONFIGS = BUNDLE / "configs"
 SMALL = {"mri_size": "[24, 24, 24]", "slab_depth": 16, "num_epochs": "[1, 1]", "pretrained": "false", "num_workers": 0}
 
 
+def shipped(config: str) -> list[str]:
+    """The files of a shipped config: an evaluation is an overlay on inference.yaml."""
+    names = ["inference.yaml", config] if config == "evaluate.yaml" else [config]
+    return [str(CONFIGS / name) for name in names]
+
+
 def bundle_command(config: str, **overrides: object) -> list[str]:
     """The command that runs a shipped config (a file's name, or a list as MONAI takes it)."""
-    file = config if config.startswith("[") else str(CONFIGS / config)
-    if config == "evaluate.yaml":
-        file = str([str(path) for path in config_files("evaluate", BUNDLE)])
+    file = config if config.startswith("[") else str(shipped(config))
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", file, "--bundle_root", str(BUNDLE)]
     return command + [word for name, value in overrides.items() for word in (f"--{name}", str(value))]
 

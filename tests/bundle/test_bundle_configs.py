@@ -164,6 +164,14 @@ def test_knobs_that_are_given_from_python_are_checked_too(
     assert not (tmp_path / "run").exists()
 
 
+def test_an_overlay_that_python_runs_alone_says_what_it_lies_over(cohort: Cohort) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        create_workflow(
+            config_file=str(CONFIGS / "evaluate.yaml"), workflow_type="infer", datalist=str(cohort.datalist)
+        )
+    assert "evaluate.yaml lies over inference.yaml" in str(input_error_in(caught.value))
+
+
 def input_error_in(error: BaseException) -> InputError:
     """What MONAI's error of an expression was raised from."""
     while not isinstance(error, InputError):

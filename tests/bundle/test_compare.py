@@ -21,7 +21,7 @@ from monai_fusion.comparison.planning import CompareOptions, make_plan
 from monai_fusion.comparison.run_records import RunRecord
 from monai_fusion.run_folder import CALIBRATION_FILE, MANIFEST_FILE, MODEL_FILE, RECIPE_FILE
 from monai_fusion.runs.run_digests import weights_digests
-from tests.bundle.conftest import BUNDLE, CONFIGS, SMALL, Cohort
+from tests.bundle.conftest import BUNDLE, SMALL, Cohort, shipped
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -32,7 +32,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def predict(config: str, cohort: Cohort, model_dir: Path, output_dir: Path) -> np.ndarray:
     """Predict the test part; return the network's own probabilities, [participant, class]."""
     workflow = ConfigWorkflow(
-        config_file=str(CONFIGS / config),
+        config_file=shipped(config),
         workflow_type="infer",
         datalist=str(cohort.datalist),
         model_dir=str(model_dir),

@@ -13,7 +13,7 @@ from monai.bundle import ConfigWorkflow
 
 from monai_fusion.datalist import read_datalist
 from monai_fusion.metrics.metrics_file import Metrics
-from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_run
+from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_run, shipped
 
 # With the knobs that have to do with batches and weights; a batch of 3 often lacks the one or the other altogether.
 MISSING = SMALL | {"allow_missing": "true", "modality_dropout": 0.4, "batch_size": 3, "num_workers": 1}
@@ -30,7 +30,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def evaluate(config: str, **options: object) -> None:
     """Run a shipped evaluation or inference in this process."""
     texts = {name: str(value) for name, value in options.items()}
-    workflow = ConfigWorkflow(config_file=str(CONFIGS / config), workflow_type="infer", **({"device": "cpu"} | texts))
+    workflow = ConfigWorkflow(config_file=shipped(config), workflow_type="infer", **({"device": "cpu"} | texts))
     workflow.initialize()
     workflow.run()
 
