@@ -14,7 +14,7 @@ from monai_fusion.datalist.building.build_options import FolderOptions
 from monai_fusion.datalist.building.inputs import find_recordings
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.options.front import plan_run
-from monai_fusion.shipped_bundle import shipped_bundle
+from monai_fusion.shipped_bundle import config_files
 from tests.datalist.advice_on_check import document_with
 from tests.datalist.advice_on_tables import NAME, SHEET, STRATIFIED, edited, lines, save, two_women, workbook
 from tests.datalist.tried import (
@@ -54,7 +54,7 @@ def half_copied() -> None:
 def predicting(*words: str, **whom: Any) -> Callable[[], object]:
     """``monai-fusion predict`` as far as the list of new people, which is written; by default those of two folders."""
     people = NewPeople(**(whom or {"eeg_dir": Path("eeg"), "mri_dir": Path("mri")}))
-    inference = shipped_bundle() / "configs/inference.yaml"
+    inference = config_files("predict")
     return lambda: write_list(plan_new_people(people, inference, ["--model_dir", "run", *words]).planned)
 
 
@@ -62,7 +62,7 @@ def predicting_again(_: str, command: str) -> Callable[[], object]:
     """What is printed, as far as the run is known."""
     program, name, *words = shlex.split(command)
     assert (program, name) == ("monai-fusion", "predict")
-    return lambda: plan_run(shipped_bundle() / "configs/inference.yaml", words)
+    return lambda: plan_run(config_files("predict"), words)
 
 
 def edited_list() -> None:
