@@ -80,6 +80,8 @@ def build(part: Any, where: str, trusted_modules: Sequence[str] = ()) -> Any:
     arguments = {name: build(value, where, trusted_modules) for name, value in part.items() if name != TARGET}
     if TARGET not in part:
         return arguments
+    # Whoever wrote the recipe names no file, and no download, that the evaluation would read.
+    arguments |= {name: value for name, value in _NO_WEIGHTS.items() if name in arguments}
     kind = _class_of(part[TARGET], where, tuple(trusted_modules))
     try:
         return kind(**arguments)

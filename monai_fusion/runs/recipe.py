@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from monai.transforms import Transform
 from torch import nn
 
 from monai_fusion import __version__, ranks
@@ -179,6 +180,8 @@ def trained_preprocessing(recipe: Mapping[str, Any], trusted_modules: Sequence[s
         InputError: One cannot be built, or computes other numbers in this version than in the training's.
     """
     chains: dict[str, list[Any]] = build(recipe["preprocessing"], "preprocessing", trusted_modules)
+    for chain in chains.values():
+        _refuse_other_kinds(chain, "preprocessing", Transform)
     changed = [name for name, chain in chains.items() if recipe["preprocessing_digests"].get(name) != _digest(chain)]
     if changed:
         made_by = recipe.get("monai_fusion", "an unknown version")
@@ -204,7 +207,16 @@ def trained_network(recipe: Mapping[str, Any], trusted_modules: Sequence[str] = 
     Raises:
         InputError: It cannot be built.
     """
-    return with_members(build(recipe["network"], "network", trusted_modules), recipe.get("members"))
+    network = build(recipe["network"], "network", trusted_modules)
+    _refuse_other_kinds([network], "network", nn.Module)
+    return with_members(network, recipe.get("members"))
+
+
+def _refuse_other_kinds(parts: Sequence[object], where: str, kind: type) -> None:
+    for part in parts:
+        if not isinstance(part, kind):
+            seen = f"holds a {type(part).__name__}"
+            raise InputError(Problem(RECIPE_FILE, where, seen, f"a {kind.__name__}", "copy the run folder again"))
 
 
 def _digest(chain: Sequence[object]) -> str:

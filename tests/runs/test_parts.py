@@ -95,3 +95,8 @@ def test_what_is_stored_starts_from_no_weights_and_names_no_file() -> None:
     stored = storable({"_target_": "torch.nn.Linear", "weights": "/home/somebody/r3d.pth", "deep": [inner]})
     assert stored["weights"] is None and stored["deep"][0]["pretrained"] is False
     assert "somebody" not in str(stored)
+
+
+def test_what_is_built_reads_no_file_and_downloads_nothing_whoever_wrote_the_recipe() -> None:
+    part = {"_target_": "monai_fusion.networks.MRIEncoder", "pretrained": True, "weights": "//server/share/r3d.pth"}
+    assert isinstance(build(part, "network"), torch.nn.Module)

@@ -113,6 +113,15 @@ def test_an_argument_that_no_file_can_hold_is_refused_when_the_training_starts(t
     assert not (tmp_path / "recipe.json").exists()
 
 
+def test_a_transform_is_no_network_and_a_network_no_transform(folder: Path) -> None:
+    recipe = read_recipe(folder)
+    transform, network = recipe["preprocessing"]["mri"][0], recipe["network"]
+    with pytest.raises(InputError, match=r"^recipe\.json network: holds a LoadVolumed, expected a Module"):
+        trained_network(recipe | {"network": transform})
+    with pytest.raises(InputError, match=r"^recipe\.json preprocessing: holds a Linear, expected a Transform"):
+        trained_preprocessing(recipe | {"preprocessing": {"eeg": [network], "mri": []}})
+
+
 def test_modules_that_an_evaluation_must_be_told_to_trust_are_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
