@@ -51,7 +51,7 @@ def test_without_an_address_the_page_holds_no_relative_link_and_no_relative_pict
     assert found["Description-Content-Type"] == "text/markdown" and "# monai-fusion" in page
     assert {kind for kind, _ in links(page)} == {"href"}
     assert [target for _, target in links(page) if not target.startswith("https://")] == []
-    assert "looks after it: docs/store.md." in page, "the text of a link stays"
+    assert "shows, checks and shrinks it: docs/store.md." in page, "the text of a link stays"
     assert len(page.split()) > 0.95 * len((ROOT / "README.md").read_text(encoding="utf-8").split())
 
 
