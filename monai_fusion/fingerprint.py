@@ -102,11 +102,13 @@ def _canonical(value: object) -> Any:
         return sorted((_canonical(item) for item in value), key=str)
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [_canonical(item) for item in value]
+    if isinstance(value, type) or inspect.isroutine(value):  # NumPy's types are no arrays, though they have __array__
+        return {"name": f"{value.__module__}.{value.__qualname__}", "code": _code_version(value)}
     if hasattr(value, "__array__"):
         array = np.ascontiguousarray(value)
+        if array.dtype.hasobject:  # its bytes are addresses, others in each process
+            return {"array": [_canonical(item) for item in array.ravel().tolist()], "shape": array.shape}
         return {"array": hashlib.sha256(array.tobytes()).hexdigest(), "shape": array.shape, "dtype": str(array.dtype)}
-    if isinstance(value, type) or inspect.isroutine(value):
-        return {"name": f"{value.__module__}.{value.__qualname__}", "code": _code_version(value)}
     if hasattr(value, "__dict__"):
         return _describe_object(value)
     return repr(value)

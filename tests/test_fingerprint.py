@@ -1,11 +1,12 @@
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xxhash
-from monai.transforms import Compose, RandFlipd, ScaleIntensityRangePercentilesd
+from monai.transforms import Compose, RandFlipd, ScaleIntensityd, ScaleIntensityRangePercentilesd
 
 from monai_fusion.fingerprint import content_hash, describe_chain, digest_of
 from monai_fusion.transforms import LoadVolumed, RandInPlaneRotated, ResampleSlabd, ScaleIntensityPercentilesd
@@ -49,6 +50,29 @@ def test_a_parameter_deep_inside_a_monai_transform_changes_the_digest() -> None:
 @pytest.mark.parametrize("number", [np.int64(8), 8])
 def test_numpy_and_python_numbers_are_the_same_parameter(number: int) -> None:
     assert digest(ResampleSlabd(size=(number,) * 3, depth=4)) == digest(ResampleSlabd(size=(8, 8, 8), depth=4))
+
+
+def test_a_monai_transform_has_the_same_digest_in_every_process() -> None:
+    """Its ``dtype`` is a class of NumPy's: where it lies in memory does not count."""
+    code = (
+        "from monai.transforms import ScaleIntensityd\n"
+        "from monai_fusion.fingerprint import describe_chain, digest_of\n"
+        "print(digest_of(describe_chain([ScaleIntensityd('mri')])))"
+    )
+    digests = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert digests == [f"{digest_of(describe_chain([ScaleIntensityd('mri')]))}\n"] * 2
+
+
+def test_an_array_of_objects_counts_by_what_it_holds() -> None:
+    first, second, other = (AddOne(), AddOne(), AddOne())
+    first.names, second.names, other.names = (  # type: ignore[attr-defined] # of this test
+        np.array([["a", None]], dtype=object), np.array([["a", None]], dtype=object), np.array(["a", None], dtype=object)
+    )  # fmt: skip
+    assert digest_of(describe_chain([first])) == digest_of(describe_chain([second]))
+    assert digest_of(describe_chain([first])) != digest_of(describe_chain([other]))
 
 
 def test_a_raised_version_changes_the_digest() -> None:

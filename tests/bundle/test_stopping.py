@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.bundle.conftest import CONFIGS, ROOT, SMALL, Cohort, bundle_command
+from tests.bundle.conftest import CONFIGS, ROOT, SMALL, Cohort, bundle_command, shipped
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows delivers no signals of this kind")
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
@@ -104,7 +104,7 @@ def overlay(folder: Path, base: str, text: str) -> tuple[str, Path]:
     """A shipped config and one laid over it; and the file that is there once what takes long has begun."""
     marker, file = folder / "begun", folder / "slow.yaml"
     file.write_text(text.format(marker=marker), encoding="utf-8")
-    return str([str(CONFIGS / base), str(file)]), marker
+    return str([*shipped(base), str(file)]), marker
 
 
 def preprocess(cohort: Cohort, folder: Path, backend: str) -> list[str]:
