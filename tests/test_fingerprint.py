@@ -59,18 +59,20 @@ def test_a_monai_transform_has_the_same_digest_in_every_process() -> None:
         "from monai_fusion.fingerprint import describe_chain, digest_of\n"
         "print(digest_of(describe_chain([ScaleIntensityd('mri')])))"
     )
-    digests = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        for _ in range(2)
-    ]
+    command = [sys.executable, "-c", code]
+    digests = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)]
     assert digests == [f"{digest_of(describe_chain([ScaleIntensityd('mri')]))}\n"] * 2
 
 
+def with_names(names: np.ndarray) -> AddOne:
+    transform = AddOne()
+    transform.names = names  # type: ignore[attr-defined] # a parameter that it has here alone
+    return transform
+
+
 def test_an_array_of_objects_counts_by_what_it_holds() -> None:
-    first, second, other = (AddOne(), AddOne(), AddOne())
-    first.names, second.names, other.names = (  # type: ignore[attr-defined] # of this test
-        np.array([["a", None]], dtype=object), np.array([["a", None]], dtype=object), np.array(["a", None], dtype=object)
-    )  # fmt: skip
+    arrays = (np.array(names, dtype=object) for names in ([["a", None]], [["a", None]], ["a", None]))
+    first, second, other = map(with_names, arrays)
     assert digest_of(describe_chain([first])) == digest_of(describe_chain([second]))
     assert digest_of(describe_chain([first])) != digest_of(describe_chain([other]))
 
