@@ -64,7 +64,9 @@ train() {
     for precision in ${PRECISIONS:-float32 bfloat16 float16}; do
         echo "== a small training in $precision on $device, resumed, evaluated"
         run() {
-            "$python" -W ignore -m monai.bundle run --config_file "$bundle/configs/$1.yaml" --bundle_root "$bundle" --device "$device" \
+            files="['$bundle/configs/$1.yaml']"
+            if [ "$1" = evaluate ]; then files="['$bundle/configs/inference.yaml','$bundle/configs/evaluate.yaml']"; fi
+            "$python" -W ignore -m monai.bundle run --config_file "$files" --bundle_root "$bundle" --device "$device" \
                 --datalist "$work/cohort/list.json" --output_dir "$work/$precision" "${@:2}"
         }
         run train --precision "$precision" "${small[@]}"
