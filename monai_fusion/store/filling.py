@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Generator, Mapping, Sequence, Set
 from contextlib import closing
@@ -24,6 +25,8 @@ from monai_fusion.store.runners import Runner
 from monai_fusion.store.stored_chain import OLDER_LAYOUTS, make_private
 
 logger = logging.getLogger(__name__)
+# tqdm's own lock is shared with forked processes: one that is killed while it draws would leave all others waiting.
+tqdm.set_lock(threading.RLock())
 
 LAST_RUN_FILE = "last_run.json"
 _POLL_S = 0.1
