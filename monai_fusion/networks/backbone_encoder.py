@@ -12,7 +12,7 @@ from torch.jit import is_scripting  # type: ignore[attr-defined]  # torch does n
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.networks.encoder import PROJECTION, Encoder, at_least_float32
-from monai_fusion.networks.weights import differences, read_state_dict
+from monai_fusion.networks.weights import load_whole, read_state_dict
 
 
 class BackboneEncoder(Encoder):
@@ -49,7 +49,9 @@ class BackboneEncoder(Encoder):
         if problems := _problems(backbone, blocks):
             raise InputError(problems)
         if weights is not None:
-            _load(backbone, Path(weights).expanduser())
+            path = Path(weights).expanduser()
+            state = read_state_dict(path, "weights")
+            load_whole(backbone, state, "weights", path, f"those of a {type(backbone).__name__}")
         projection = nn.Sequential(
             nn.Linear(features, features), nn.ReLU(), nn.Dropout(dropout), nn.Linear(features, embedding_dim)
         )
@@ -96,10 +98,3 @@ def _problems(backbone: nn.Module, blocks: Mapping[str, Sequence[str]]) -> list[
         for names, where in ((nowhere, "no block"), (twice, "two blocks"))
         if names
     ]
-
-
-def _load(backbone: nn.Module, path: Path) -> None:
-    state = read_state_dict(path, "weights")
-    if difference := differences(backbone, state):
-        raise InputError(Problem("weights", f"'{path}'", difference, f"those of a {type(backbone).__name__}"))
-    backbone.load_state_dict(state)

@@ -47,10 +47,10 @@ def load_convnext(backbone: nn.Module, weights: str | PathLike[str] | None = Non
     url = hf_hub_url(CONVNEXT_REPOSITORY, CONVNEXT_FILE)
     path = _file_or_download("eeg_weights", weights, CONVNEXT_TAG, url, _downloaded_convnext)
     state = read_state_dict(path, "eeg_weights")
-    with suppress(KeyError):  # of another architecture's names: the comparison in _load says which do not fit
+    with suppress(KeyError):  # of another architecture's names: the comparison in `load_whole` says which do not fit
         # Renames the original layout; timm's own passes unchanged.
         state = checkpoint_filter_fn(state, backbone)  # type: ignore[no-untyped-call]  # timm leaves it untyped
-    _load(backbone, _without(state, "head.fc."), "eeg_weights", path, f"those of timm's {CONVNEXT_TAG}")
+    load_whole(backbone, _without(state, "head.fc."), "eeg_weights", path, f"those of timm's {CONVNEXT_TAG}")
 
 
 def load_r3d18(backbone: nn.Module, weights: str | PathLike[str] | None = None) -> None:
@@ -66,7 +66,7 @@ def load_r3d18(backbone: nn.Module, weights: str | PathLike[str] | None = None) 
     """
     path = _file_or_download("mri_weights", weights, str(R3D18_WEIGHTS), R3D18_WEIGHTS.url, _downloaded_r3d18)
     state = read_state_dict(path, "mri_weights")
-    _load(backbone, _without(state, "fc."), "mri_weights", path, "those of torchvision's r3d_18")
+    load_whole(backbone, _without(state, "fc."), "mri_weights", path, "those of torchvision's r3d_18")
 
 
 def read_state_dict(path: Path, where: str) -> dict[str, Tensor]:
@@ -126,7 +126,12 @@ def differences(module: nn.Module, state: Mapping[str, Tensor]) -> str:
     )
 
 
-def _load(backbone: nn.Module, state: dict[str, Tensor], option: str, path: Path, wanted: str) -> None:
+def load_whole(backbone: nn.Module, state: dict[str, Tensor], option: str, path: Path, wanted: str) -> None:
+    """Load a state dict, entirely or not at all.
+
+    Raises:
+        InputError: It does not fit; ``option`` and ``path`` say where it is from, ``wanted`` what would.
+    """
     if difference := differences(backbone, state):
         raise InputError(Problem(option, f"'{path}'", difference, wanted))
     backbone.load_state_dict(state)

@@ -7,7 +7,7 @@ without a word. Here the command line is compared with the config files that it 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,8 @@ def check_overrides(command: CommandLine, arguments_of: Callable[[str], Sequence
     found = {
         name: _check(name, value, config, command.typed, arguments_of) for name, value in command.overrides.items()
     }
+    unknown = found.keys() - config.keys()
+    found |= {name: _of_the_training(name) for name in unknown & _knobs_of_the_training(command.config_files, unknown)}
     problems = [problem for problem in found.values() if problem is not None]
     problems += [
         Problem(word, seen=f"a word that belongs to no option, after --{option}", advice=_SPACES)
@@ -95,6 +97,19 @@ def check_values(config: Mapping[str, Any]) -> list[Problem]:
     further = [_out_of_range(name, value) for name, value in config.items()]
     further.append(_unlike_the_stages(config))
     return problems + [problem for problem in further if problem is not None]
+
+
+def _knobs_of_the_training(files: Sequence[str], unknown: Set[str]) -> Set[str]:
+    """The knobs of the train.yaml beside a config that is another: an evaluation takes them from the model."""
+    training = Path(files[0]).with_name("train.yaml") if files else Path()
+    if not unknown or training.name in {Path(file).name for file in files} or not training.is_file():
+        return set()
+    return load_configs([training]).keys()
+
+
+def _of_the_training(name: str) -> Problem:
+    advice = "leave it out: it is the training's, and the model brings its own value"
+    return Problem(f"--{name}", seen=f"there is no {name!r} in the config", advice=advice)
 
 
 def _undefined(config: Mapping[str, Any]) -> str | None:

@@ -18,7 +18,7 @@ NAMED_CLASSES = 4
 
 _WIDE = 0.2  # of an interval
 _NOTHING, _MUCH = 0.02, 0.05  # what an AUROC loses with a recording
-# A field of the evaluation's own (metrics/summary.py, which needs torch), as a sentence names it.
+# A field of the evaluation's own (metrics/summary.py), as a sentence names it.
 _FIELDS = {"pattern of recordings": "the pattern of recordings"}
 _NO_HONEST_PART = {
     "training": "The network learned from these participants: the scores say nothing about others.",

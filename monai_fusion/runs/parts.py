@@ -123,10 +123,19 @@ def _is_below(name: str, modules: Sequence[str]) -> bool:
     return any(name.startswith(f"{module}.") for module in modules)
 
 
-def _full_name(target: str) -> str:
-    """The module and name of a class as MONAI finds it; a name that it does not find stays."""
+def named_by(target: str) -> object:
+    """Find what a ``_target_`` names, as MONAI finds it; None if there is no such thing.
+
+    Raises:
+        pydoc.ErrorDuringImport: Its module fails when it is imported.
+    """
     module = _LOCATOR.get_component_module_name(target)
     if module is not None:
         target = f"{module if isinstance(module, str) else module[0]}.{target}"
-    found = pydoc.locate(target)
+    return pydoc.locate(target)
+
+
+def _full_name(target: str) -> str:
+    """The module and name of a class; a name that MONAI does not find stays."""
+    found = named_by(target)
     return f"{found.__module__}.{found.__qualname__}" if inspect.isclass(found) else target

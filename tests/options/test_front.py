@@ -14,6 +14,7 @@ from monai_fusion.errors import InputError
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.front import plan_run
 from monai_fusion.options.knobs import read_knobs
+from monai_fusion.shipped_bundle import config_files
 from tests.options.test_words import ENTRY, arrives
 from tests.support import BUNDLE_CONFIGS
 
@@ -143,3 +144,10 @@ def test_what_is_wrong_is_said_before_torch_is_imported(words: list[str], messag
     )
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     assert message in done.stderr and done.stdout == "2 set()\n"
+
+
+def test_an_option_of_the_training_is_told_as_such_by_an_evaluation() -> None:
+    with pytest.raises(InputError) as caught:
+        plan_run(config_files("evaluate"), ["list.json", "--mri_size", "[48, 48, 48]"])
+    advice = "leave it out: it is the training's, and the model brings its own value"
+    assert str(caught.value) == f"--mri_size: there is no 'mri_size' in the config: {advice}"

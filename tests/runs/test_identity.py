@@ -14,14 +14,12 @@ from torch import nn
 
 from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
 from monai_fusion.losses import AlignedCrossEntropy
-from monai_fusion.options.command_line import CommandLine
 from monai_fusion.runs import deciding, training_identity
 from monai_fusion.runs.differing import differences
-from monai_fusion.runs.identity import HARMLESS
-from monai_fusion.runs.resolved import knobs_of, parser_of
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, RandSpecAugmentd, ResampleSlabd, ZScoreElectrodesd
 from monai_fusion.workflow import prepare
-from tests.support import BUNDLE_CONFIGS, EEG_SHAPE, AddOne, TinyFusionNet, write_scalogram, write_volume
+from tests.runs.test_knobs_that_count import knobs_of_training
+from tests.support import EEG_SHAPE, AddOne, TinyFusionNet, write_scalogram, write_volume
 
 KNOBS: dict[str, Any] = {"seed": 1, "num_epochs": [2, 1], "class_weights": None, "pretrained": False}
 
@@ -370,29 +368,6 @@ def test_files_of_a_recording_that_is_not_used_do_not_count(case: Case) -> None:
     assert case.identity() == before and before["participants"]["sub-01"]["mri"] is None
 
 
-TRAIN = BUNDLE_CONFIGS / "train.yaml"
-
-
-def knobs_of_training(**given: Any) -> dict[str, Any]:
-    command = CommandLine((str(TRAIN),), {"datalist": "a.json", "output_dir": "runs/x", "device": "cpu", **given})
-    return knobs_of(parser_of(command))
-
-
-def test_every_knob_at_the_top_of_the_config_counts_or_is_harmless_for_a_reason() -> None:
-    head = TRAIN.read_text(encoding="utf-8").split("# ---- the parts")[0]
-    named = {line.partition(":")[0] for line in head.splitlines() if line[:1].isalpha()}
-    counted = deciding(knobs_of_training())
-    assert named - counted.keys() <= HARMLESS.keys()
-    assert len(named & counted.keys()) > 35 and not counted.keys() & HARMLESS.keys()
-    assert all(len(reason) > 15 for reason in HARMLESS.values())
-
-
-def test_what_is_called_harmless_is_still_a_knob() -> None:
-    overlay = BUNDLE_CONFIGS / "multi_gpu_train.yaml"
-    command = CommandLine((str(TRAIN), str(overlay)), {"datalist": "a.json", "output_dir": "runs/x"})
-    assert HARMLESS.keys() <= knobs_of(parser_of(command)).keys()
-
-
 def test_a_training_with_any_other_value_of_a_knob_that_counts_is_another_training(case: Case) -> None:
     case.knobs = deciding(knobs_of_training())
     saved = case.identity()
@@ -402,11 +377,3 @@ def test_a_training_with_any_other_value_of_a_knob_that_counts_is_another_traini
         changed.knobs = case.knobs | {name: [value, "another"]}
         [message] = messages(saved, changed)
         assert message.startswith(f"{name}: ")
-
-
-def test_a_knob_that_an_overlay_adds_counts(tmp_path: Path) -> None:
-    overlay = tmp_path / "own.yaml"
-    overlay.write_text("my_knob: 3\n", encoding="utf-8")
-    command = CommandLine((str(TRAIN), str(overlay)), {"datalist": "a.json"})
-    counted = deciding(knobs_of(parser_of(command)), precision="float32")
-    assert counted["my_knob"] == 3 and counted["precision"] == "float32"
