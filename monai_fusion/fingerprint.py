@@ -60,11 +60,7 @@ def describe_chain(transforms: Iterable[object]) -> dict[str, Any]:
         and its parameters. Its :func:`digest_of` changes when any of them does.
     """
     return {
-        "transforms": [
-            _describe_object(transform)
-            for transform in transforms
-            if not getattr(transform, "changes_nothing", False)  # says so itself, of its own parameters
-        ],
+        "transforms": [_describe_object(transform) for transform in transforms],
         "libraries": {name: _library_version(name) for name in NUMERIC_LIBRARIES},
     }
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.data import Dataset
 
-from monai_fusion.data import Draw
+from monai_fusion.data import Draw, EEGDataset, MRIDataset, Preprocessing
 from monai_fusion.networks import Encoder, FusionNet, GatedFusionHead
 from monai_fusion.networks.eeg import EEG_BLOCKS
 from monai_fusion.networks.mri import MRI_BLOCKS
@@ -52,6 +52,20 @@ def write_volume(path: Path, seed: int, shape: Sequence[int] = (9, 10, 11)) -> P
     voxels = np.random.default_rng(seed).integers(0, 1000, size=shape).astype(np.int16)
     nib.save(nib.Nifti1Image(voxels, np.eye(4)), path)
     return path
+
+
+def eeg_dataset(items: Sequence[Any], chain: Sequence[Any], store: Path | None, **options: Any) -> EEGDataset:
+    """A dataset of EEG segments over a store; without progress bars."""
+    kept_as = options.pop("dtype", "float32")
+    preprocessing = Preprocessing(chain, [], store, eeg_dtype=kept_as)
+    return EEGDataset(items, preprocessing.chains["eeg"], progress=False, **options)
+
+
+def mri_dataset(items: Sequence[Any], chain: Sequence[Any], store: Path | None, **options: Any) -> MRIDataset:
+    """A dataset of MRIs over a store; without progress bars."""
+    kept_as = options.pop("dtype", "float32")
+    preprocessing = Preprocessing([], chain, store, mri_dtype=kept_as)
+    return MRIDataset(items, preprocessing.chains["mri"], progress=False, **options)
 
 
 def write_datalist(path: Path, sections: Mapping[str, Sequence[Mapping[str, object]]], **fields: object) -> Path:

@@ -40,6 +40,13 @@ SECTIONS = {
         "Output": "output-dir overwrite ensemble ensemble-of keep-models",
         "Other options": "quiet help",
     },
+    "preprocess": {
+        "EEG (what you leave out is as in train.yaml)": "eeg-shape eeg-store-dtype",
+        "MRI (what you leave out is as in train.yaml)": "orientation assume-orientation percentiles-over "
+        "mri-size slab-depth mri-store-dtype",
+        "Processes and machines": "backend workers scheduler",
+        "Other options": "cache-dir config-file quiet help",
+    },
     "sample-cohort": {
         "Participants": "participants seed only-eeg only-mri fewer-females",
         "MRI": "size mri-effect mixed-orientations dtype",

@@ -12,7 +12,6 @@ from monai_fusion.transforms.intensity_percentiles import ScaleIntensityPercenti
 from monai_fusion.transforms.scalogram_file import LoadScalogramd
 from monai_fusion.transforms.slab_resampling import ResampleSlabd, resample_slab
 from monai_fusion.transforms.spec_augment import RandSpecAugmentd, mask_time_frequency
-from monai_fusion.transforms.storage_type import StoreAsd
 from monai_fusion.transforms.volume_file import LoadVolumed
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "RandSpecAugmentd",
     "ResampleSlabd",
     "ScaleIntensityPercentilesd",
-    "StoreAsd",
     "ZScoreElectrodesd",
     "load_scalogram",
     "load_volume",

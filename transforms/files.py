@@ -1,4 +1,4 @@
-"""For transforms of your own that take a recording's bytes: `FileContent`, which says so with ``decodes_content``."""
+"""For transforms of your own that decode a recording's bytes: the path that they get is a `FileContent`."""
 
 from monai_fusion.file_formats.content import FileContent, require_file
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from monai_fusion.file_formats.content import FileContent
 from monai_fusion.file_formats.nifti import StoredVolume, open_volume
 from monai_fusion.percentile_selection import select_percentiles
 from monai_fusion.transforms.intensity_percentiles import ScaleIntensityPercentilesd
@@ -46,22 +46,36 @@ class _Scaling(NamedTuple):
     one: float
 
 
-def is_standard(transforms: Sequence[object], key: str) -> bool:
-    """Whether transforms are exactly the standard chain of the MRI, for this key alone."""
+@dataclass(frozen=True)
+class StandardVolume:
+    """The three transforms of the standard chain as one function of the file, see `prepare_standard_volume`."""
+
+    load: LoadVolumed
+    scale: ScaleIntensityPercentilesd
+    resample: ResampleSlabd
+
+    def __call__(self, source: str) -> torch.Tensor | None:
+        """Return ``[1, depth, H, W]`` float32, or None where the transforms themselves have to do it."""
+        return prepare_standard_volume(source, self.load, self.scale, self.resample)
+
+
+def shortcut_for(transforms: Sequence[object], key: str) -> StandardVolume | None:
+    """Return the faster way, if transforms are exactly the standard chain of the MRI, for this key alone."""
     kinds = [LoadVolumed, ScaleIntensityPercentilesd, ResampleSlabd]
-    return [type(transform) for transform in transforms] == kinds and all(
-        tuple(transform.keys) == (key,)  # type: ignore[attr-defined] # the three kinds have keys
-        for transform in transforms
-    )
+    if [type(transform) for transform in transforms] != kinds:
+        return None
+    if any(tuple(transform.keys) != (key,) for transform in transforms):  # type: ignore[attr-defined] # all have keys
+        return None
+    return StandardVolume(*transforms)  # type: ignore[arg-type] # their types were compared
 
 
 def prepare_standard_volume(
-    source: str | FileContent, load: LoadVolumed, scale: ScaleIntensityPercentilesd, resample: ResampleSlabd
+    source: str, load: LoadVolumed, scale: ScaleIntensityPercentilesd, resample: ResampleSlabd
 ) -> torch.Tensor | None:
     """Compute what the three transforms would make of a file, in one pass.
 
     Args:
-        source: The file.
+        source: The file's path, which may be a `FileContent`.
         load: Says how axes are ordered.
         scale: Says which percentiles, of which voxels, become 0 and 1.
         resample: Says what the slab is.

@@ -23,7 +23,6 @@ class LoadVolumed(MapTransform):
     """
 
     version: ClassVar[int] = 1  # part of the preprocessed store's key: to be raised when the numbers change
-    decodes_content: ClassVar[bool] = True  # takes a FileContent as well as a path
 
     def __init__(
         self,

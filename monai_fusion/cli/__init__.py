@@ -22,11 +22,12 @@ from monai_fusion.cli.compare import CompareCommand, compare
 from monai_fusion.cli.completion import completion, enable_completion
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.doctor import doctor
+from monai_fusion.cli.preprocess import preprocess
 from monai_fusion.cli.quiet import add_quiet
 from monai_fusion.cli.report import ReportCommand, report
 from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.sections import SectionedCommand
-from monai_fusion.cli.store import cache_app, preprocess
+from monai_fusion.cli.store import cache_app
 from monai_fusion.cli.words import as_meant
 from monai_fusion.errors import InputError, RunFailed
 from monai_fusion.messages import answer, be_quiet, let_all_signs_through, say
@@ -57,7 +58,7 @@ app = typer.Typer(
 app.add_typer(datalist_app, name="datalist")
 bundle_runs.register(app)
 app.command("sample-cohort", cls=SectionedCommand)(sample_cohort)
-app.command("preprocess")(preprocess)
+app.command("preprocess", cls=SectionedCommand)(preprocess)
 app.command("rerun")(rerun)
 app.add_typer(cache_app, name="cache")
 app.command("report", cls=ReportCommand)(report)

@@ -1,15 +1,14 @@
-"""``monai-fusion preprocess`` and ``monai-fusion cache``: filling the preprocessed store and looking after it."""
+"""``monai-fusion cache``: looking after the preprocessed store."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from monai_fusion.cli.command_list import CommandList
-from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import answer, answer_json, is_quiet, say
 
@@ -39,72 +38,6 @@ CacheDir = Annotated[
     ),
 ]
 DEFAULT_CACHE_DIR = Path("runs/preprocessed")  # where the bundle's configs put it for an output_dir in runs/
-
-
-def preprocess(
-    datalist: Annotated[Path, typer.Argument(metavar="DATALIST", help="The datalist (.json).", show_default=False)],
-    cache_dir: CacheDir = DEFAULT_CACHE_DIR,
-    backend: Annotated[
-        str, typer.Option(metavar="processes|threads|dask", help="Where files are prepared.")
-    ] = "processes",
-    workers: Annotated[int | None, typer.Option(min=1, help="How many at once.", show_default="one a core")] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="tcp://HOST:PORT", help="A running Dask scheduler, for --backend dask.")
-    ] = None,
-    config_file: Annotated[
-        Path | None,
-        typer.Option(help="A bundle config whose eeg_preprocessing and mri_preprocessing to use; its code is run."),
-    ] = None,
-    eeg_shape: Annotated[
-        str, typer.Option(metavar="F,T,E", help="Frequency x time x electrode of a scalogram file.")
-    ] = "224,224,17",
-    orientation: Annotated[str, typer.Option(help="Axis codes of the volumes.")] = "RAS",
-    assume_orientation: Annotated[
-        str | None, typer.Option(metavar="LAS", help="Axes of MRIs whose header states none.")
-    ] = None,
-    percentiles_over: Annotated[
-        str, typer.Option(metavar="all|nonzero", help="Voxels whose percentiles become 0 and 1.")
-    ] = "all",
-    mri_size: Annotated[str, typer.Option(metavar="D,H,W", help="Voxels after resampling.")] = "128,128,128",
-    slab_depth: Annotated[int, typer.Option(help="Voxels kept along the depth axis.")] = 96,
-    eeg_store_dtype: Annotated[str, typer.Option(metavar="float32|float16", help="How EEGs are kept.")] = "float32",
-    mri_store_dtype: Annotated[str, typer.Option(metavar="float32|uint16", help="How MRIs are kept.")] = "float32",
-) -> None:
-    """Prepare every recording of DATALIST ahead of time, so that trainings start at once.
-
-    What was prepared before is not prepared again, and an interrupted run goes on where it was. Give the same values
-    here as to train.yaml, whose knobs have the same names.
-
-    \b
-    monai-fusion preprocess my_cohort.json --cache-dir runs/preprocessed
-    monai-fusion preprocess my_cohort.json --backend dask --scheduler tcp://node1:8786
-    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.datalist import read_datalist
-    from monai_fusion.store.runners import DaskCluster, make_runner
-    from monai_fusion.transforms.standard_preprocessing import standard_preprocessing
-    from monai_fusion.workflow.preparation import preprocess as prepare_all
-
-    cohort = read_datalist(datalist, require_labels=False)
-    if config_file is not None:
-        chains = _chains_of(config_file, datalist)
-    else:
-        chains = standard_preprocessing(
-            three_lengths(eeg_shape, "--eeg-shape"),
-            orientation,
-            assume_orientation,
-            three_lengths(mri_size, "--mri-size"),
-            slab_depth,
-            eeg_store_dtype,
-            mri_store_dtype,
-            percentiles_over,
-        )
-    runner = make_runner(cast(Literal["threads", "processes", "dask"], backend), workers, scheduler)
-    try:
-        report = prepare_all(cohort, chains, cache_dir, runner)
-    finally:
-        if isinstance(runner, DaskCluster):
-            runner.close()
-    say(f"{report}; store: {cache_dir}")
 
 
 _Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs; sizes in bytes.")]
@@ -248,18 +181,3 @@ def _bytes(text: str) -> int:
     if match is None:
         raise InputError(Problem("--max-size", seen=repr(text), wanted="a size such as 500MB or 50GB"))
     return int(float(match[1]) * _UNITS[unit])
-
-
-def _chains_of(config_file: Path, datalist: Path) -> dict[str, Any]:
-    """Build the chains that a bundle config names."""
-    from monai.bundle import ConfigParser
-
-    if not config_file.is_file():
-        raise InputError(Problem("--config-file", seen=f"{config_file}: no such file", wanted="a bundle config"))
-    parser = ConfigParser()
-    parser.read_config(str(config_file))
-    missing = [name for name in ("eeg_preprocessing", "mri_preprocessing") if name not in parser]
-    if missing:
-        raise InputError(Problem("--config-file", seen=f"{config_file} has no {' and no '.join(missing)}"))
-    parser["datalist"] = str(datalist)
-    return {name: parser.get_parsed_content(f"{name}_preprocessing") for name in ("eeg", "mri")}

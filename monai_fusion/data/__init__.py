@@ -2,6 +2,7 @@
 
 from monai_fusion.data.fusion_dataset import FusionDataset, FusionPrepareBatch, collate_available, collate_participant
 from monai_fusion.data.items import SegmentItems, VolumeItems
+from monai_fusion.data.preprocessing import Preprocessing
 from monai_fusion.data.recordings import EEGDataset, MRIDataset
 from monai_fusion.data.sampling import Draw, ParticipantSampler
 from monai_fusion.data.sharing import EvaluationShare, TrainingShare
@@ -14,6 +15,7 @@ __all__ = [
     "FusionPrepareBatch",
     "MRIDataset",
     "ParticipantSampler",
+    "Preprocessing",
     "SegmentItems",
     "TrainingShare",
     "VolumeItems",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from monai.engines import PrepareBatch
-from monai.transforms import Compose
 from torch.utils.data import Dataset, default_collate
 
 from monai_fusion.data.items import SegmentItems, VolumeItems
+from monai_fusion.data.preprocessing import Preprocessing
 from monai_fusion.data.recordings import EEGDataset, MRIDataset
 from monai_fusion.data.sampling import Draw
 from monai_fusion.datalist import ParticipantRecord
@@ -31,8 +30,8 @@ class FusionDataset(Dataset[dict[str, Any]]):
 
     Args:
         data: The participants' records; who does not take part (mostly for want of a recording) is in ``left_out``.
-        transform: ``{"eeg": ..., "mri": ...}``: deterministic transforms, then random ones.
-        cache_dir: Folder of the preprocessed store; None keeps what is prepared in memory.
+        preprocessing: What is computed once for each recording, and where the results are kept.
+        augmentation: ``{"eeg": [...], "mri": [...]}``: what is computed in each draw; None for nothing.
         segments: ``"random"`` or ``"all"``.
         max_segments: With ``"all"``, at most so many segments, evenly spread over the recording; None for no limit.
         seed: Keys the drawn segment and the random transforms, together with the draw's epoch and position.
@@ -49,8 +48,8 @@ class FusionDataset(Dataset[dict[str, Any]]):
     def __init__(
         self,
         data: Sequence[ParticipantRecord],
-        transform: Mapping[str, Compose | Sequence[Any]],
-        cache_dir: str | os.PathLike[str] | None = None,
+        preprocessing: Preprocessing,
+        augmentation: Mapping[str, Sequence[Callable[..., Any]]] | None = None,
         segments: Literal["random", "all"] = "random",
         max_segments: int | None = None,
         seed: int = 0,
@@ -69,11 +68,11 @@ class FusionDataset(Dataset[dict[str, Any]]):
         self._items = SegmentItems(self.records)
         self._eeg_places = _places(bool(record.eeg) for record in self.records)
         self._mri_places = _places(record.mri is not None for record in self.records)
+        chains, drawn = preprocessing.chains, augmentation or {}
         volumes = VolumeItems(self.records)
-        self.mri = MRIDataset(
-            volumes, transform[MRI], cache_dir, num_workers=num_workers, progress=progress, channels=channels
-        )
-        self.eeg = EEGDataset(self._items, transform[EEG], cache_dir, num_workers=num_workers, progress=progress)
+        options: dict[str, Any] = {"num_workers": num_workers, "progress": progress}
+        self.mri = MRIDataset(volumes, chains[MRI], drawn.get(MRI, ()), channels=channels, **options)
+        self.eeg = EEGDataset(self._items, chains[EEG], drawn.get(EEG, ()), **options)
 
     @property
     def labels(self) -> list[int]:

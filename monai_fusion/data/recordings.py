@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from copy import deepcopy
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from monai.data import CacheDataset
-from monai.transforms import Compose, RandomizableTrait, Transform
+from monai.transforms import Compose
 from tqdm import tqdm
 
 from monai_fusion import ranks
-from monai_fusion.cores import usable_cores
+from monai_fusion.data.preprocessing import TITLES, threads
 from monai_fusion.errors import InputError, Problem, input_error_behind
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.messages import hide_bars
@@ -30,13 +29,13 @@ logger = logging.getLogger(__name__)
 class _RecordingDataset(CacheDataset):
     """A `CacheDataset` of one kind of recording whose cache is the store on disk.
 
-    The transforms up to the first random one run once for each file; their result is kept in ``cache_dir`` and read
-    when an item is asked for. Without ``cache_dir`` the results stay in memory, as in `CacheDataset`.
+    The chain runs once for each file; its result is kept in the store and read when an item is asked for. Without a
+    store the results stay in memory, as in `CacheDataset`.
 
     Args:
         data: Items with the path of a recording, ``participant_id`` and, where known, ``label``.
-        transform: Deterministic transforms (from a path to a tensor), then random ones.
-        cache_dir: Folder of the store, shared by any number of datasets, runs and processes.
+        chain: What is computed once, one of `Preprocessing`'s chains.
+        augmentation: What is computed each time, mostly random transforms.
         num_workers: Threads that prepare files; None for one a core.
         progress: Whether to show a progress bar while files are prepared.
         runner: Where files are prepared; None for ``num_workers`` threads.
@@ -50,31 +49,29 @@ class _RecordingDataset(CacheDataset):
     """
 
     recording: ClassVar[str]
-    title: ClassVar[str]
 
     def __init__(
         self,
         data: Sequence[dict[str, Any]],
-        transform: Sequence[Callable[..., Any]] | Compose,
-        cache_dir: str | os.PathLike[str] | None = None,
+        chain: PreparationChain,
+        augmentation: Sequence[Callable[..., Any]] = (),
         num_workers: int | None = None,
         progress: bool = True,
         runner: Runner | None = None,
         **kwargs: Any,
     ) -> None:
-        compose = transform if isinstance(transform, Compose) else Compose(transform)
-        self._first_random = compose.get_index_of_first(
-            lambda t: isinstance(t, RandomizableTrait) or not isinstance(t, Transform)
-        )
-        folder = None if cache_dir is None else os.fspath(Path(cache_dir).absolute())
-        self._chain = PreparationChain(self.recording, compose.transforms[: self._first_random], folder)
-        self._stored = folder is not None
+        self._chain = chain
+        self._augmented = bool(augmentation)
         self._runner = runner
         self.report = FillReport()
-        workers = num_workers or max(1, usable_cores() // ranks.on_this_machine())
+        compose = Compose([*chain.transforms, *augmentation])
         progress = progress and ranks.is_main()
-        # An entry is read into memory of its own each time: random transforms need no deep copy to leave it untouched.
-        super().__init__(data, compose, num_workers=workers, progress=progress, copy_cache=not self._stored, **kwargs)
+        super().__init__(data, compose, num_workers=num_workers or threads(), progress=progress, **kwargs)
+
+    @property
+    def title(self) -> str:
+        """What the recordings are called."""
+        return TITLES[self.recording]
 
     @property
     def chain_digest(self) -> str | None:
@@ -96,7 +93,7 @@ class _RecordingDataset(CacheDataset):
         whole = len(wanted) == len(self.data)
         items: Sequence[dict[str, Any]] = self.data if whole else [self.data[index] for index in wanted]
         runner = self._runner or Threads(self.num_workers)
-        if not self._stored:
+        if self._chain.stored is None:
             return self._fill_memory(items)
         contents, self.report = fill(self._chain, items, runner, self.title, self.progress)
         # A rerun need not say for each part again that nothing was to be done.
@@ -125,15 +122,16 @@ class _RecordingDataset(CacheDataset):
         return {**item, self.recording: torch.from_numpy(array)}
 
     def _transform(self, index: int) -> Any:
-        if not self._stored or not index % len(self) < self.cache_num:
+        if index % len(self) >= self.cache_num:
             return super()._transform(index)
-        array = self._chain.load(self._cache[index])
-        if array is None:  # damaged or deleted after the dataset was filled, or the disk was full
-            array = self._prepare_again(index)
-        item = self._with_array(self.data[index], array)
-        if self._first_random is None:
-            return item
-        return self.transform(item, start=self._first_random)
+        if self._chain.stored is None:
+            item = deepcopy(self._cache[index]) if self._augmented else self._cache[index]
+        else:  # an entry is read into memory of its own each time: what augments it may change it
+            array = self._chain.load(self._cache[index])
+            if array is None:  # damaged or deleted after the dataset was filled, or the disk was full
+                array = self._prepare_again(index)
+            item = self._with_array(self.data[index], array)
+        return self.transform(item, start=len(self._chain.transforms)) if self._augmented else item
 
     def _prepare_again(self, index: int) -> np.ndarray:
         array, content = self._chain.read_and_compute(self.data[index])
@@ -152,7 +150,6 @@ class EEGDataset(_RecordingDataset):
     """One item for each EEG segment: ``eeg`` [electrode, frequency, time] float32, ``label``, ``participant_id``."""
 
     recording = EEG
-    title = "EEG"
 
 
 class MRIDataset(_RecordingDataset):
@@ -163,7 +160,6 @@ class MRIDataset(_RecordingDataset):
     """
 
     recording = MRI
-    title = "MRI"
 
     def __init__(self, *args: Any, channels: int = 1, **kwargs: Any) -> None:
         if channels not in (1, 3):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,27 +13,39 @@ import numpy.typing as npt
 from monai_fusion.errors import InputError, Problem
 
 
-@dataclass(frozen=True)
-class FileContent(os.PathLike[str]):
-    """A file's bytes together with where they were read.
+class FileContent(str):
+    """A path, as a text, that carries the bytes which were read from it.
 
     The preprocessed store is keyed by the bytes of a file. It reads them once and hands the very bytes that it hashed
-    to the transform that decodes them, so that a file that is replaced meanwhile cannot come between. Transforms that
-    take it instead of a path say so with the class attribute ``decodes_content = True``; others get the path.
+    to the transform that decodes them, so that a file that is replaced meanwhile cannot come between. A transform that
+    knows nothing of this opens the path; `was_used` then is False, and the store compares the file with the hash again.
+
+    Args:
+        path: The file.
+        content: Its bytes, [n] uint8.
 
     Attributes:
         path: The file.
-        content: Its bytes, [n] uint8.
+        was_used: Whether the bytes have been asked for.
     """
 
     path: Path
-    content: npt.NDArray[np.uint8]
+    was_used: bool
+    _content: npt.NDArray[np.uint8]
 
-    def __fspath__(self) -> str:
-        return str(self.path)
+    def __new__(cls, path: str | os.PathLike[str], content: npt.NDArray[np.uint8]) -> Self:
+        """Make the text; a ``str`` cannot be changed afterwards."""
+        text = super().__new__(cls, os.fspath(path))
+        text.path = Path(path)
+        text._content = content
+        text.was_used = False
+        return text
 
-    def __str__(self) -> str:
-        return str(self.path)
+    @property
+    def content(self) -> npt.NDArray[np.uint8]:
+        """The file's bytes, [n] uint8."""
+        self.was_used = True
+        return self._content
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> FileContent:
@@ -41,8 +54,7 @@ class FileContent(os.PathLike[str]):
         Raises:
             OSError: It cannot be read.
         """
-        file = Path(path)
-        return cls(file, np.fromfile(file, dtype=np.uint8))
+        return cls(path, np.fromfile(path, dtype=np.uint8))
 
     @property
     def size(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from monai_fusion.data import Preprocessing
 from monai_fusion.datalist import Datalist
 from monai_fusion.datalist.availability import BOTH, RecordingUse
 from monai_fusion.fingerprint import content_hash, describe_chain, digest_of
@@ -56,12 +57,11 @@ def deciding(knobs: Mapping[str, Any], **computed: Any) -> dict[str, Any]:
 
 def training_identity(
     cohort: Datalist,
-    preprocessing: Mapping[str, Sequence[object]],
+    preprocessing: Preprocessing,
     augmentation: Mapping[str, Sequence[object]],
     settings: Mapping[str, Any],
     components: Mapping[str, object],
     files: Mapping[str, str | os.PathLike[str] | None],
-    cache_dir: str | os.PathLike[str] | None = None,
     use: RecordingUse = BOTH,
 ) -> dict[str, Any]:
     """Describe a training by everything that its numbers depend on.
@@ -69,12 +69,12 @@ def training_identity(
     Args:
         cohort: The participants; their order, ids, labels and sections and the contents of their files count, names of
             files and folders do not.
-        preprocessing: The deterministic transforms of each recording.
+        preprocessing: The deterministic transforms of each recording, and the store, which knows the contents of the
+            files that it holds; without one they are read.
         augmentation: The random transforms of each recording.
         settings: The knobs that count, in JSON's types; see `deciding`.
         components: Network, loss, optimiser and schedule, as they are before the training.
         files: Further files by option, for instance of pretrained weights; their contents count.
-        cache_dir: The preprocessed store, which knows the contents of the files that it holds; None reads them.
         use: Who takes part, with which recordings.
 
     Returns:
@@ -82,7 +82,7 @@ def training_identity(
     """
     chains = {
         f"{name}_{kind}": describe_chain(chain)
-        for kind, chains in (("preprocessing", preprocessing), ("augmentation", augmentation))
+        for kind, chains in (("preprocessing", preprocessing.transforms), ("augmentation", augmentation))
         for name, chain in chains.items()
     }
     identity = {
@@ -91,7 +91,7 @@ def training_identity(
         **{name: chain["transforms"] for name, chain in chains.items()},
         **settings,
         FILES: {name: content_hash(Path(path).expanduser()) if path else None for name, path in files.items()},
-        PARTICIPANTS: _participants(cohort, cache_dir, use),
+        PARTICIPANTS: _participants(cohort, preprocessing.cache_dir, use),
         COMPONENTS: {name: _described(component) for name, component in components.items()},
     }
     # As a checkpoint gives it back: JSON's own types, which torch.load(weights_only=True) reads.

@@ -17,6 +17,7 @@ from monai.transforms import Transform
 from torch import nn
 
 from monai_fusion import __version__, ranks
+from monai_fusion.data import Preprocessing
 from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
 from monai_fusion.datalist.availability import BOTH, unseen_absence
 from monai_fusion.errors import InputError, Problem
@@ -68,6 +69,7 @@ def write_recipe(
     cohort: Datalist,
     run_config: RunConfig,
     identity: Mapping[str, Any],
+    preprocessing: Preprocessing,
     use: RecordingUse = BOTH,
 ) -> None:
     """Write the recipe of a training into its run folder.
@@ -80,6 +82,7 @@ def write_recipe(
         cohort: The datalist, with the class names in the order of the network's outputs.
         run_config: The config, with the entries ``network_def``, ``eeg_preprocessing`` and ``mri_preprocessing``.
         identity: What the numbers depend on, as `training_identity` describes it.
+        preprocessing: What ``eeg_preprocessing`` and ``mri_preprocessing`` have become.
         use: Which recordings the training uses, and of whom.
 
     Raises:
@@ -87,9 +90,9 @@ def write_recipe(
     """
     if not ranks.is_main():
         return
-    preprocessing = {name: storable(run_config.part(f"{name}_preprocessing")) for name in RECORDINGS}
+    chains = {name: storable(run_config.part(f"{name}_preprocessing")) for name in RECORDINGS}
     network = storable(run_config.part("network_def"))
-    if unknown := unknown_modules([network, preprocessing]):
+    if unknown := unknown_modules([network, chains]):
         modules = sorted({name.rpartition(".")[0] for name in unknown})
         logger.warning('an evaluation of this model needs --trusted_modules "%s"', modules)
     recipe = {
@@ -98,7 +101,8 @@ def write_recipe(
         "target": cohort.target,
         **deciding(run_config.knobs),
         **absence_settings(use, cohort.records("training")),
-        "preprocessing": preprocessing,
+        "preprocessing": chains,
+        "kept_as": preprocessing.dtypes,
         "preprocessing_digests": {name: digest_of(identity[f"{name}_preprocessing"]) for name in RECORDINGS},
         "network": network,
     }
@@ -169,11 +173,14 @@ def check_classes(recipe: Mapping[str, Any], classes: Sequence[str], *, required
     raise InputError(Problem("--datalist", "classes", repr(list(classes)), repr(recipe["classes"]), advice))
 
 
-def trained_preprocessing(recipe: Mapping[str, Any], trusted_modules: Sequence[str] = ()) -> dict[str, list[Any]]:
-    """Build the deterministic transforms of a training: ``{"eeg": [...], "mri": [...]}``.
+def trained_preprocessing(
+    recipe: Mapping[str, Any], cache_dir: str | os.PathLike[str] | None, trusted_modules: Sequence[str] = ()
+) -> Preprocessing:
+    """Build the deterministic transforms of a training, over a store.
 
     Args:
         recipe: From :func:`read_recipe`.
+        cache_dir: Folder of the preprocessed store; None for none.
         trusted_modules: Modules of transforms besides the program's and MONAI's.
 
     Raises:
@@ -194,7 +201,8 @@ def trained_preprocessing(recipe: Mapping[str, Any], trusted_modules: Sequence[s
             )
             for name in changed
         )
-    return chains
+    kept_as = recipe["kept_as"]
+    return Preprocessing(chains[EEG], chains[MRI], cache_dir, kept_as[EEG], kept_as[MRI])
 
 
 def trained_network(recipe: Mapping[str, Any], trusted_modules: Sequence[str] = ()) -> nn.Module:

@@ -64,12 +64,18 @@ def _are_chains(value: Any) -> bool:
     return all(isinstance(chain, list) and all(map(_is_part, chain)) for chain in chains)
 
 
+def _are_types(value: Any) -> bool:
+    is_type = _one_of("float32", "float16", "uint16")
+    return isinstance(value, dict) and sorted(value) == ["eeg", "mri"] and all(map(is_type, value.values()))
+
+
 # What each entry must be; the entries that are not here are shown in a report, and nothing is made of them.
 _WANTED: dict[str, tuple[str, Check]] = {
     "monai_fusion": ("text", _is_text),
     "classes": ("at least two different names", _are_classes),
     "target": ("text", _is_text),
     "preprocessing": ("the transforms of eeg and mri", _are_chains),
+    "kept_as": ("float32, float16 or uint16 for each of eeg and mri", _are_types),
     "preprocessing_digests": ("a digest for each recording", _are_digests),
     "network": ("a network", _is_part),
     "eeg_shape": ("three whole numbers", _is_size),

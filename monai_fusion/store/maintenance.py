@@ -242,6 +242,8 @@ def _describe(chain: dict[str, Any]) -> str:
                 if name not in ("keys", "allow_missing_keys") and not name.startswith("_") and value is not None
             ]
             parts.append(f"{transform['class'].rpartition('.')[2]}({', '.join(shown)})")
+        if "kept_as" in chain:
+            parts.append(_short(chain["kept_as"]))
         libraries = ", ".join(f"{name} {version}" for name, version in sorted(chain["libraries"].items()))
         return f"{' > '.join(parts)} [{libraries}]"
     except (KeyError, TypeError, AttributeError):

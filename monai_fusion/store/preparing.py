@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,19 +15,21 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from monai.transforms import Compose
+from monai.utils.type_conversion import convert_to_numpy
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # has no types
 
 from monai_fusion.errors import InputError, Problem, input_error_behind
+from monai_fusion.file_formats.content import FileContent
 from monai_fusion.opening import is_scarcity
 from monai_fusion.store.claims import claim, claim_path
 from monai_fusion.store.file_index import SourceIndex, read_source
+from monai_fusion.store.storage_types import decode, encode, rounded
 from monai_fusion.store.stored_chain import StoredChain
-from monai_fusion.transforms import StoreAsd
-from monai_fusion.transforms.files import FileContent
-from monai_fusion.transforms.standard_chain import is_standard, prepare_standard_volume
-from monai_fusion.transforms.storage_type import decode, encode
 
 logger = logging.getLogger(__name__)
+
+# Computes from a file what the transforms would, or returns None where only they can.
+Shortcut = Callable[[Any], torch.Tensor | None]
 
 
 class Outcome(NamedTuple):
@@ -53,43 +55,34 @@ class PreparationChain:
     """A chain of deterministic transforms for one kind of recording, and where its results are kept.
 
     Args:
-        recording: The key of the recording, ``eeg`` or ``mri``.
+        recording: The key of the recording in an item.
         transforms: From a path to a tensor.
         folder: The store's folder; None for no store.
+        dtype: The type in which results are kept, one of `STORAGE_TYPES`; they are rounded to it without a store, too.
+        shortcut: A faster way to the same numbers; it is no part of the key.
     """
 
     recording: str
     transforms: Sequence[Any]
     folder: str | None = None
+    dtype: str = "float32"
+    shortcut: Shortcut | None = None
     stored: StoredChain | None = field(init=False, default=None)
     index: SourceIndex | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if self.folder is not None:
-            self.stored = StoredChain(self.folder, self.transforms)
+            self.stored = StoredChain(self.folder, self.transforms, self.dtype)
             self.index = SourceIndex(self.folder)
 
-    @property
-    def reads_content(self) -> bool:
-        """Whether the transform that decodes the file takes its bytes."""
-        return bool(self.transforms) and bool(getattr(self.transforms[0], "decodes_content", False))
-
-    @property
-    def storage_type(self) -> str:
-        """The type in which results are stored."""
-        last = self.transforms[-1] if self.transforms else None
-        return last.dtype if isinstance(last, StoreAsd) else "float32"
-
     def compute(self, item: Mapping[str, Any]) -> np.ndarray:
-        """Run the transforms on an item, fused where they are the standard chain, and return the recording's array."""
-        transforms = list(self.transforms)
-        rounding = transforms.pop() if transforms and type(transforms[-1]) is StoreAsd else None
+        """Run the transforms on an item, or the shortcut where it can, and return the recording's array."""
         prepared = None
         try:
-            if is_standard(transforms, self.recording):
-                prepared = prepare_standard_volume(item[self.recording], *transforms)
+            if self.shortcut is not None:
+                prepared = self.shortcut(item[self.recording])
             if prepared is None:
-                prepared = Compose(transforms)(dict(item), threading=True)[self.recording]
+                prepared = Compose(list(self.transforms))(dict(item), threading=True)[self.recording]
         except (InputError, RuntimeError) as error:  # MONAI wraps what a transform raises into RuntimeError
             cause = input_error_behind(error)
             if cause is None or all(problem.where for problem in cause.problems):
@@ -97,15 +90,14 @@ class PreparationChain:
             # Behind the transform that read it, nobody knew the file's name any more.
             name = str(item[self.recording])
             raise InputError(replace(problem, where=problem.where or name) for problem in cause.problems) from error
-        if rounding is not None:
-            prepared = rounding({self.recording: prepared})[self.recording]
-        return np.ascontiguousarray(torch.as_tensor(prepared).numpy())
+        # MONAI's own transforms return tensors with metadata, which nothing here reads.
+        return rounded(np.ascontiguousarray(convert_to_numpy(prepared, dtype=np.float32)), self.dtype)
 
     def load(self, content: str) -> np.ndarray | None:
         """Return a stored result in memory of its own, or None if it is missing or damaged."""
         assert self.stored is not None  # noqa: S101 # callers ask for stored results of a store only
         stored = self.stored.read(content)
-        return stored if stored is None or self.storage_type == "float32" else decode(stored)
+        return stored if stored is None or self.dtype == "float32" else decode(stored)
 
     def read_and_compute(self, item: Mapping[str, Any]) -> tuple[np.ndarray, str]:
         """Read, hash and compute a file whose entry is missing; store it if that is possible.
@@ -151,7 +143,7 @@ class PreparationChain:
         return known.content if known and known.fresh and self.stored.state(known.content) == "sound" else ""
 
     def _read(self, item: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-        """Return the item with the file's content instead of its path, as far as the chain takes it, and its hash."""
+        """Return the item with a path that carries the file's content, and its hash."""
         source = item[self.recording]
         try:
             reading = read_source(source)
@@ -161,14 +153,14 @@ class PreparationChain:
             raise InputError(problem) from error
         if self.index is not None:
             self.index.remember(source, reading)
-        file = FileContent(Path(source), reading.buffer) if self.reads_content else source
-        return {**item, self.recording: file}, reading.content
+        return {**item, self.recording: FileContent(source, reading.buffer)}, reading.content
 
     def _compute_and_check(self, read: Mapping[str, Any], content: str) -> np.ndarray:
         array = self.compute(read)
-        if not self.reads_content and read_source(read[self.recording]).content != content:
-            # The transform read the file for itself: what it saw may not be what was hashed.
-            name = Path(read[self.recording]).name
+        file: FileContent = read[self.recording]
+        if not file.was_used and read_source(file).content != content:
+            # A transform read the file for itself: what it saw may not be what was hashed.
+            name = file.path.name
             raise InputError(Problem(name, self.recording, "the file changed while it was being read"))
         return array
 
@@ -177,7 +169,7 @@ class PreparationChain:
         if self.stored is None:
             return ""
         try:
-            self.stored.write(content, encode(array, self.storage_type) if array.dtype == np.float32 else array)
+            self.stored.write(content, encode(array, self.dtype))
         except OSError as error:
             return error.strerror or str(error)
         return ""

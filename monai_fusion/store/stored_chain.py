@@ -44,10 +44,11 @@ class StoredChain:
     Args:
         folder: The store's folder; created when the first entry is written.
         transforms: The deterministic transforms, in order.
+        dtype: The type in which results are kept.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], transforms: Sequence[object]) -> None:
-        self._description = describe_chain(transforms)
+    def __init__(self, folder: str | os.PathLike[str], transforms: Sequence[object], dtype: str = "float32") -> None:
+        self._description = describe_chain(transforms) | ({} if dtype == "float32" else {"kept_as": dtype})
         self.digest = digest_of(self._description)
         self.store = layout_folder(folder)
         self.folder = self.store / self.digest[:16]

@@ -9,17 +9,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai.transforms import Compose
+from monai.bundle import ConfigParser
 
-from monai_fusion.data import EEGDataset, MRIDataset, SegmentItems, VolumeItems
+from monai_fusion import ranks
+from monai_fusion.data import Preprocessing
 from monai_fusion.datalist import Datalist, ParticipantRecord
 from monai_fusion.datalist.availability import BOTH, PATTERNS, TITLES, RecordingUse, count_patterns, pattern_of
 from monai_fusion.datalist.balance import CRAMERS_V_WARNED_OF, P_WARNED_OF, link_of
-from monai_fusion.errors import InputError, Problem
+from monai_fusion.errors import InputError, Problem, input_error_behind
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.output_folder import make_writable
-from monai_fusion.store.filling import FillReport, fill
-from monai_fusion.store.preparing import PreparationChain
+from monai_fusion.shipped_bundle import config_files
+from monai_fusion.store.filling import FillReport
 from monai_fusion.store.runners import Runner
 from monai_fusion.wording import counted
 
@@ -39,9 +40,7 @@ _WANTED = {
 def prepare(
     cohort: Datalist,
     sections: Sequence[str],
-    preprocessing: Mapping[str, Sequence[Any]],
-    cache_dir: str | os.PathLike[str] | None,
-    num_workers: int | None = None,
+    preprocessing: Preprocessing,
     use: RecordingUse = BOTH,
 ) -> None:
     """Fill the preprocessed store with every file of the sections and say who takes part.
@@ -51,17 +50,16 @@ def prepare(
     Args:
         cohort: The datalist.
         sections: Its parts that the run, or the evaluation after it, will use.
-        preprocessing: ``{"eeg": [...], "mri": [...]}``, the deterministic transforms.
-        cache_dir: Folder of the store; with None files are read when the datasets are built.
-        num_workers: Threads that prepare files; None for one a core.
+        preprocessing: The transforms and the store; without one, files are read when the datasets are built.
         use: Who takes part, with which recordings.
 
     Raises:
         InputError: Files that cannot be read or are not what they should be; a section in which nobody can take part;
             or a file in the place of the store. (One that cannot be written to is said, and does without.)
     """
-    if cache_dir is not None and Path(cache_dir).is_file():
-        raise InputError(Problem("--cache_dir", seen=f"{cache_dir} is a file", wanted="a folder, there or not yet"))
+    store = preprocessing.cache_dir
+    if store is not None and Path(store).is_file():
+        raise InputError(Problem("--cache_dir", seen=f"{store} is a file", wanted="a folder, there or not yet"))
     everybody: list[ParticipantRecord] = []
     for section in sections:
         used, left_out = use.choose(cohort.records(section))
@@ -69,40 +67,18 @@ def prepare(
         if not used:
             raise InputError(Problem(str(cohort.path), section, "none", _WANTED[use.allow_missing, use.modalities]))
         everybody += used
-    if cache_dir is None:
+    if store is None:
         return
-    logger.info("preprocessed files: %s", cache_dir)
-    problems: list[Problem] = []
-    report = FillReport()
-    for build, items, key in (
-        (MRIDataset, VolumeItems(everybody), MRI),
-        (EEGDataset, SegmentItems(everybody), EEG),
-    ):
-        if not items:
-            continue
-        try:
-            dataset = build(items, Compose(list(preprocessing[key])), cache_dir, num_workers=num_workers)
-        except InputError as error:
-            problems += error.problems
-        else:
-            report += dataset.report
-    if problems:
-        raise InputError(problems, heading=str(cohort.path))
-    logger.info("%s", report)
+    logger.info("preprocessed files: %s", store)
+    logger.info("%s", _filled(preprocessing, everybody, cohort, None, ranks.is_main()))
 
 
-def preprocess(
-    cohort: Datalist,
-    preprocessing: Mapping[str, Sequence[Any]],
-    cache_dir: str | os.PathLike[str],
-    runner: Runner,
-) -> FillReport:
+def preprocess(cohort: Datalist, preprocessing: Preprocessing, runner: Runner) -> FillReport:
     """Fill the preprocessed store with every recording of a datalist, also of people who have only one.
 
     Args:
         cohort: The datalist.
-        preprocessing: ``{"eeg": [...], "mri": [...]}``, the deterministic transforms.
-        cache_dir: Folder of the store.
+        preprocessing: The transforms and the store.
         runner: Where files are prepared.
 
     Returns:
@@ -112,20 +88,57 @@ def preprocess(
         InputError: The store cannot be written to; or files that cannot be read or are not what they should be: the
             others are prepared nevertheless.
     """
-    make_writable(Path(cache_dir), "--cache-dir")
+    make_writable(Path(str(preprocessing.cache_dir)), "--cache-dir")
     records = [record for section in cohort.sections for record in cohort.records(section)]
-    report = FillReport()
-    problems: list[Problem] = []
-    kinds = ((MRI, "MRI", VolumeItems(records)), (EEG, "EEG", SegmentItems(records)))
-    for recording, title, items in kinds:
-        chain = PreparationChain(recording, list(preprocessing[recording]), str(Path(cache_dir).absolute()))
-        try:
-            report += fill(chain, items, runner, title, progress=None)[1]
-        except InputError as error:
-            problems += error.problems
-    if problems:
-        raise InputError(problems, heading=str(cohort.path))
-    return report
+    return _filled(preprocessing, records, cohort, runner, None)
+
+
+def configured_preprocessing(
+    knobs: Mapping[str, Any], cache_dir: str | os.PathLike[str] | None, config_file: Path | None = None
+) -> Preprocessing:
+    """Build the preprocessing that the shipped ``train.yaml`` describes, outside a run.
+
+    Args:
+        knobs: Values in place of the config's own.
+        cache_dir: Folder of the preprocessed store; None for none.
+        config_file: A config that is laid over ``train.yaml``: a copy with transforms of its own, or an overlay. Its
+            expressions are evaluated.
+
+    Raises:
+        InputError: The file is not there, a knob has an impossible value, or a transform cannot be built.
+    """
+    files = [*config_files("train")]
+    if config_file is not None:
+        if not config_file.is_file():
+            raise InputError(Problem("--config-file", seen=f"{config_file}: no such file", wanted="a bundle config"))
+        files.append(config_file)
+    parser = ConfigParser()
+    parser.read_config([str(file) for file in files])
+    parser.update(dict(knobs))
+    try:
+        eeg, mri = (parser.get_parsed_content(f"{name}_preprocessing") for name in (EEG, MRI))
+        eeg_dtype, mri_dtype = (parser.get_parsed_content(f"{name}_store_dtype") for name in (EEG, MRI))
+    except (RuntimeError, ImportError) as error:  # MONAI wraps what a constructor or an expression raises
+        if cause := input_error_behind(error):
+            raise InputError(cause.problems) from error
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise InputError(
+            Problem(str(config_file or files[0]), seen=f"a transform cannot be built: {reason}")
+        ) from error
+    return Preprocessing(eeg, mri, cache_dir, eeg_dtype, mri_dtype)
+
+
+def _filled(
+    preprocessing: Preprocessing,
+    records: Sequence[ParticipantRecord],
+    cohort: Datalist,
+    runner: Runner | None,
+    progress: bool | None,
+) -> FillReport:
+    try:
+        return preprocessing.fill_store(records, runner, progress)
+    except InputError as error:
+        raise InputError(error.problems, heading=str(cohort.path)) from None
 
 
 def _announce(

@@ -33,7 +33,7 @@ from common import (
     SIZE,
     VOLUMES,
     Row,
-    chains,
+    augmentation,
     in_ms,
     in_s,
     least_cpu,
@@ -48,11 +48,10 @@ from common import (
 from monai_fusion.data import Draw, FusionDataset, MRIDataset, VolumeItems
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.store.file_index import read_source
-from monai_fusion.store.preparing import PreparationChain
 from monai_fusion.store.runners import Threads
 from monai_fusion.transforms import rotate_in_plane, zscore_electrodes
 from monai_fusion.transforms.files import FileContent
-from monai_fusion.transforms.standard_preprocessing import standard_preprocessing
+from monai_fusion.workflow.preparation import configured_preprocessing
 
 DEPTHS = (96, 88, 80, 72, 64)
 
@@ -90,7 +89,7 @@ def measure_files(folder: Path, repetitions: int) -> list[Row]:
     """A first-time MRI against the plain script's."""
     goals = {"int16.nii.gz": 5.0, "float32.nii.gz": 3.0, "int16.nii": 5.0}
     rows = []
-    chain = PreparationChain("mri", standard_preprocessing()["mri"])
+    chain = configured_preprocessing({}, None).chains["mri"]
     for name, goal in goals.items():
         path = folder / name
         write_brain(path, name.split(".")[0], 0)
@@ -119,7 +118,9 @@ def measure_arrays(repetitions: int) -> list[Row]:
 
 def measure_item(folder: Path, records: list[ParticipantRecord], repetitions: int) -> Row:
     """A training item from a warm store against the script's, which prepared its files in every epoch."""
-    dataset = FusionDataset(records[:VOLUMES], chains(augment=True), folder / "warm", progress=False)
+    dataset = FusionDataset(
+        records[:VOLUMES], configured_preprocessing({}, folder / "warm"), augmentation(), progress=False
+    )
     rng = np.random.default_rng(0)
 
     def old_item(number: int = 0) -> None:
@@ -165,7 +166,7 @@ def measure_rerun(folder: Path, records: list[ParticipantRecord]) -> list[Row]:
     """A dataset over a full store, in a new process, after the imports."""
     store = folder / "rerun"
     started = time.perf_counter()
-    FusionDataset(records, chains(augment=True), store, progress=False)
+    FusionDataset(records, configured_preprocessing({}, store), augmentation(), progress=False)
     first = time.perf_counter() - started
     (many,) = run_children(1, "rerun", str(folder), str(store), str(len(records)))
     (few,) = run_children(1, "rerun", str(folder), str(store), str(len(records) // 4))
@@ -204,8 +205,8 @@ def child_fill(folder: str, store: str) -> dict[str, float]:
     wait_for_others(Path(folder))
     started, cpu, prepared = time.time(), time.process_time(), 0
     for depth in DEPTHS:
-        chain = standard_preprocessing(slab_depth=depth)["mri"]
-        dataset = MRIDataset(volume_items(Path(folder)), chain, store, progress=False, runner=Threads(1))
+        chain = configured_preprocessing({"slab_depth": depth}, store).chains["mri"]
+        dataset = MRIDataset(volume_items(Path(folder)), chain, progress=False, runner=Threads(1))
         prepared += dataset.report.prepared
     return {"start": started, "end": time.time(), "cpu": time.process_time() - cpu, "prepared": prepared}
 
@@ -218,8 +219,8 @@ def child_rerun(folder: str, store: str, participants: str) -> dict[str, float]:
         name = f"sub-{number:06d}"
         eeg = tuple(links / f"{name}_EO_seg{segment}.npy" for segment in range(SEGMENTS))
         records.append(ParticipantRecord(name, number % 2, eeg, links / f"{name}_T1w.nii.gz", "training"))
-    transforms, before, started = chains(augment=True), anonymous_mb(), time.perf_counter()
-    dataset = FusionDataset(records, transforms, store, progress=False)
+    preprocessing, before, started = configured_preprocessing({}, store), anonymous_mb(), time.perf_counter()
+    dataset = FusionDataset(records, preprocessing, augmentation(), progress=False)
     seconds = time.perf_counter() - started
     assert dataset.eeg.prepared == dataset.mri.prepared == 0
     return {"seconds": seconds, "anonymous_mb": anonymous_mb() - before}
@@ -227,7 +228,8 @@ def child_rerun(folder: str, store: str, participants: str) -> dict[str, float]:
 
 def child_read(folder: str, store: str) -> dict[str, float]:
     """Use every volume three times, and measure."""
-    dataset = MRIDataset(volume_items(Path(folder)), standard_preprocessing()["mri"], store, progress=False)
+    chain = configured_preprocessing({}, store).chains["mri"]
+    dataset = MRIDataset(volume_items(Path(folder)), chain, progress=False)
     size = dataset[0]["mri"].nbytes * len(dataset)
     before = anonymous_mb()
     for number in [*range(len(dataset))] * 3:

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import Row, chains, old_eeg, old_mri, old_rotation, show, write_recordings
+from common import Row, augmentation, old_eeg, old_mri, old_rotation, show, write_recordings
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedTrainer
 from monai.transforms import Compose, RandFlipd
@@ -48,7 +48,8 @@ from monai_fusion.training import (
     StagePlan,
     parameter_groups,
 )
-from monai_fusion.transforms import RandInPlaneRotated, ResampleSlabd
+from monai_fusion.transforms import RandInPlaneRotated
+from monai_fusion.workflow.preparation import configured_preprocessing
 
 SLABS = {"demo": (32, 48, 48), "full": (96, 128, 128)}
 BLOCKS: list[dict[str, Any]] = [
@@ -120,13 +121,10 @@ class Setting:
 
     def dataset(self, people: int) -> FusionDataset:
         """The first people, from a warm store, with the shipped augmentation."""
-        chain: dict[str, Any] = chains(augment=True)
         depth, height, width = self.slab
-        size = (height * 4 // 3 if depth * 4 // 3 == height else depth * 3 // 2, height, width)
-        mri = list(chain["mri"].transforms)
-        mri = [ResampleSlabd(size=size, depth=depth) if isinstance(each, ResampleSlabd) else each for each in mri]
-        transforms = {"eeg": chain["eeg"], "mri": Compose(mri)}
-        return FusionDataset(self.records[:people], transforms, self.folder / "store", progress=False)
+        size = [height * 4 // 3 if depth * 4 // 3 == height else depth * 3 // 2, height, width]
+        preprocessing = configured_preprocessing({"mri_size": size, "slab_depth": depth}, self.folder / "store")
+        return FusionDataset(self.records[:people], preprocessing, augmentation(), progress=False)
 
 
 def make_trainer(

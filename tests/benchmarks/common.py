@@ -13,14 +13,13 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from monai.transforms import Compose, RandFlipd
+from monai.transforms import RandFlipd
 from rich.console import Console
 from rich.table import Table
 from scipy import ndimage
 
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.transforms import RandInPlaneRotated, RandSpecAugmentd
-from monai_fusion.transforms.standard_preprocessing import standard_preprocessing
 
 SHAPE, SIZE, DEPTH, EEG_SHAPE = (176, 240, 256), (128, 128, 128), 96, (224, 224, 17)
 VOLUMES, SEGMENTS = 12, 8
@@ -101,13 +100,10 @@ def write_recordings(folder: Path, participants: int) -> list[ParticipantRecord]
     return records
 
 
-def chains(augment: bool) -> dict[str, Compose]:
+def augmentation() -> dict[str, list[Any]]:
     """The shipped bundle's."""
-    standard: dict[str, list[Any]] = {name: list(chain) for name, chain in standard_preprocessing().items()}
-    if augment:
-        standard["eeg"] += [RandSpecAugmentd()]
-        standard["mri"] += [RandFlipd("mri", prob=0.5, spatial_axis=axis) for axis in range(3)] + [RandInPlaneRotated()]
-    return {name: Compose(chain) for name, chain in standard.items()}
+    flips: list[Any] = [RandFlipd("mri", prob=0.5, spatial_axis=axis) for axis in range(3)]
+    return {"eeg": [RandSpecAugmentd()], "mri": [*flips, RandInPlaneRotated()]}
 
 
 def least_cpu(works: list[Work], repetitions: int) -> list[float]:

@@ -47,7 +47,7 @@ from monai_fusion.store.stamps import SETTLED_AFTER_NS
 from monai_fusion.store.stored_chain import layout_folder
 from monai_fusion.transforms import LoadVolumed, ResampleSlabd, ScaleIntensityPercentilesd
 from tests.benchmarks.store_fault_kinds import KINDS, Kind
-from tests.support import write_volume
+from tests.support import mri_dataset, write_volume
 
 FILES, CHUNK, LIMIT_S, LIMIT_MB = 4, 50, 60, 500
 _FORK = multiprocessing.get_context("fork")
@@ -62,7 +62,7 @@ def chain(lower: float = 1.0) -> list[Any]:
 def digest() -> str:
     """The digest of the chain that is used."""
     with tempfile.TemporaryDirectory() as folder:
-        return str(MRIDataset([], chain(), folder, progress=False).chain_digest)
+        return str(mri_dataset([], chain(), folder).chain_digest)
 
 
 @dataclass
@@ -102,12 +102,12 @@ class World:
     def dataset(self, lower: float = 1.0) -> MRIDataset:
         """Fill the store and open it."""
         items = [{"mri": str(path), "participant_id": path.name[:2]} for path in self.sources]
-        return MRIDataset(items, chain(lower), self.store, progress=False, runner=Threads(1))
+        return mri_dataset(items, chain(lower), self.store, runner=Threads(1))
 
     def truth(self) -> list[np.ndarray]:
         """What the transforms make of the sources as they are, without a store."""
         items = [{"mri": str(path), "participant_id": path.name[:2]} for path in self.sources]
-        return read(MRIDataset(items, chain(), None, progress=False, num_workers=1))
+        return read(mri_dataset(items, chain(), None, num_workers=1))
 
 
 def read(dataset: MRIDataset) -> list[np.ndarray]:

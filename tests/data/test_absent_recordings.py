@@ -16,6 +16,7 @@ from monai_fusion.data import (
     FusionDataset,
     FusionPrepareBatch,
     ParticipantSampler,
+    Preprocessing,
     collate_available,
     collate_participant,
 )
@@ -36,9 +37,10 @@ Records = tuple[ParticipantRecord, ...]
 
 
 def dataset(records: Sequence[ParticipantRecord], store: Path, use: RecordingUse, **options: Any) -> FusionDataset:
-    eeg = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd(), RandSpecAugmentd(fraction=0.3)]
-    mri = [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4), RandInPlaneRotated(prob=0.9)]
-    return FusionDataset(records, {"eeg": eeg, "mri": mri}, store, seed=5, progress=False, use=use, **options)
+    eeg = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()]
+    mri = [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)]
+    drawn = {"eeg": [RandSpecAugmentd(fraction=0.3)], "mri": [RandInPlaneRotated(prob=0.9)]}
+    return FusionDataset(records, Preprocessing(eeg, mri, store), drawn, seed=5, progress=False, use=use, **options)
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from monai.data import CacheDataset
-from monai.transforms import Compose, RandFlipd
+from monai.transforms import RandFlipd
 
-from monai_fusion.data import EEGDataset, FusionDataset, MRIDataset, SegmentItems, VolumeItems
+from monai_fusion.data import FusionDataset, Preprocessing, SegmentItems, VolumeItems
 from monai_fusion.data.sampling import Draw
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.errors import InputError
@@ -25,7 +25,7 @@ from monai_fusion.transforms import (
     load_scalogram,
     zscore_electrodes,
 )
-from tests.support import EEG_SHAPE, AddOne, write_scalogram, write_volume
+from tests.support import EEG_SHAPE, AddOne, eeg_dataset, mri_dataset, write_scalogram, write_volume
 
 Records = tuple[ParticipantRecord, ...]
 
@@ -41,14 +41,14 @@ def mri_chain(size: int = 6) -> list[Any]:
 def fusion(
     records: Sequence[ParticipantRecord], cache: Path | None, augment: bool = False, **options: Any
 ) -> FusionDataset:
-    eeg = [*eeg_chain(), RandSpecAugmentd(fraction=0.3)] if augment else eeg_chain()
-    mri = [*mri_chain(), RandFlipd("mri", prob=0.5, spatial_axis=0)] if augment else mri_chain()
-    return FusionDataset(records, {"eeg": eeg, "mri": mri}, cache, progress=False, **options)
+    drawn = {"eeg": [RandSpecAugmentd(fraction=0.3)], "mri": [RandFlipd("mri", prob=0.5, spatial_axis=0)]}
+    preprocessing = Preprocessing(eeg_chain(), mri_chain(), cache)
+    return FusionDataset(records, preprocessing, drawn if augment else None, progress=False, **options)
 
 
 def test_eeg_and_mri_datasets_are_monai_cache_datasets(tiny_records: Records, tmp_path: Path) -> None:
-    eeg = EEGDataset(SegmentItems(tiny_records), eeg_chain(), tmp_path / "store", progress=False)
-    mri = MRIDataset(VolumeItems(tiny_records), mri_chain(), tmp_path / "store", progress=False)
+    eeg = eeg_dataset(SegmentItems(tiny_records), eeg_chain(), tmp_path / "store")
+    mri = mri_dataset(VolumeItems(tiny_records), mri_chain(), tmp_path / "store")
     assert isinstance(eeg, CacheDataset) and isinstance(mri, CacheDataset)
     assert len(eeg) == 1 + 2 + 3 + 4 and len(mri) == 4
     assert eeg[0].keys() == {"eeg", "label", "participant_id"} and mri[0].keys() == {"mri", "label", "participant_id"}
@@ -59,7 +59,7 @@ def test_eeg_and_mri_datasets_are_monai_cache_datasets(tiny_records: Records, tm
 @pytest.mark.parametrize("stored", [True, False])
 def test_items_equal_the_transforms_applied_directly(tiny_records: Records, tmp_path: Path, stored: bool) -> None:
     store = tmp_path / "store" if stored else None
-    eeg = EEGDataset(SegmentItems(tiny_records), eeg_chain(), store, progress=False)
+    eeg = eeg_dataset(SegmentItems(tiny_records), eeg_chain(), store)
     paths = [path for record in tiny_records for path in record.eeg]
     for index, path in enumerate(paths):
         expected = zscore_electrodes(load_scalogram(path, EEG_SHAPE))
@@ -78,22 +78,21 @@ def test_every_file_is_prepared_once_whatever_is_built_on_it(
 
 def test_a_changed_mri_size_prepares_mris_only(tiny_records: Records, tmp_path: Path) -> None:
     fusion(tiny_records, tmp_path / "store")
-    chains = {"eeg": eeg_chain(), "mri": mri_chain(7)}
-    again = FusionDataset(tiny_records, chains, tmp_path / "store", progress=False)
+    again = FusionDataset(tiny_records, Preprocessing(eeg_chain(), mri_chain(7), tmp_path / "store"), progress=False)
     assert again[0]["mri"].shape == (1, 4, 7, 7)
     assert (again.eeg.prepared, again.mri.prepared) == (0, 4)
 
 
 def test_a_replaced_file_is_prepared_again(tiny_records: Records, tmp_path: Path) -> None:
-    before = MRIDataset(VolumeItems(tiny_records), mri_chain(), tmp_path / "store", progress=False)[0]["mri"]
+    before = mri_dataset(VolumeItems(tiny_records), mri_chain(), tmp_path / "store")[0]["mri"]
     assert tiny_records[0].mri is not None
     write_volume(tiny_records[0].mri, seed=99)
-    after = MRIDataset(VolumeItems(tiny_records), mri_chain(), tmp_path / "store", progress=False)[0]["mri"]
+    after = mri_dataset(VolumeItems(tiny_records), mri_chain(), tmp_path / "store")[0]["mri"]
     assert not torch.equal(before, after)
 
 
 def test_an_entry_that_vanishes_after_the_start_is_prepared_again(tiny_records: Records, tmp_path: Path) -> None:
-    dataset = MRIDataset(VolumeItems(tiny_records), mri_chain(), tmp_path / "store", progress=False)
+    dataset = mri_dataset(VolumeItems(tiny_records), mri_chain(), tmp_path / "store")
     expected = dataset[2]["mri"].clone()
     for entry in (tmp_path / "store").rglob("*.npy"):
         entry.unlink()
@@ -101,13 +100,13 @@ def test_an_entry_that_vanishes_after_the_start_is_prepared_again(tiny_records: 
 
 
 def test_a_users_own_transform_may_stand_in_the_chain(tiny_records: Records, tmp_path: Path) -> None:
-    plain = MRIDataset(VolumeItems(tiny_records), mri_chain(), tmp_path / "store", progress=False)
-    more = MRIDataset(VolumeItems(tiny_records), [*mri_chain(), AddOne()], tmp_path / "store", progress=False)
+    plain = mri_dataset(VolumeItems(tiny_records), mri_chain(), tmp_path / "store")
+    more = mri_dataset(VolumeItems(tiny_records), [*mri_chain(), AddOne()], tmp_path / "store")
     torch.testing.assert_close(more[1]["mri"], plain[1]["mri"] + 1)
 
 
 def test_three_channels_are_a_view_of_one(tiny_records: Records, tmp_path: Path) -> None:
-    dataset = MRIDataset(VolumeItems(tiny_records), mri_chain(), tmp_path / "store", progress=False, channels=3)
+    dataset = mri_dataset(VolumeItems(tiny_records), mri_chain(), tmp_path / "store", channels=3)
     volume = dataset[0]["mri"]
     assert volume.shape == (3, 4, 6, 6) and volume.stride(0) == 0
 
@@ -126,7 +125,7 @@ def test_all_wrong_files_are_reported_together_with_their_participants(tiny_reco
     broken[0, 0, 0] = np.nan
     np.save(tiny_records[2].eeg[1], broken)
     with pytest.raises(InputError) as raised:
-        EEGDataset(SegmentItems(tiny_records), eeg_chain(), tmp_path / "store", progress=False)
+        eeg_dataset(SegmentItems(tiny_records), eeg_chain(), tmp_path / "store")
     message = str(raised.value)
     assert "2 problems" in message
     assert "sub-01" in message and "(8, 10, 2)" in message
@@ -142,8 +141,8 @@ def test_only_participants_with_both_recordings_take_part(tiny_records: Records)
 
 
 def test_both_recordings_of_an_item_belong_to_its_participant(tiny_records: Records, tmp_path: Path) -> None:
-    eeg = EEGDataset(SegmentItems(tiny_records), eeg_chain(), None, progress=False)
-    mri = MRIDataset(VolumeItems(tiny_records), mri_chain(), None, progress=False)
+    eeg = eeg_dataset(SegmentItems(tiny_records), eeg_chain(), None)
+    mri = mri_dataset(VolumeItems(tiny_records), mri_chain(), None)
     dataset = fusion(tiny_records, tmp_path / "store", segments="all")
     start = 0
     for index, record in enumerate(tiny_records):
@@ -199,6 +198,29 @@ def test_items_are_plain_tensors(tiny_records: Records, tmp_path: Path) -> None:
     assert type(item["eeg"]) is torch.Tensor and type(item["mri"]) is torch.Tensor
 
 
-def test_a_compose_may_be_given_instead_of_a_list(tiny_records: Records) -> None:
-    dataset = EEGDataset(SegmentItems(tiny_records), Compose(eeg_chain()), progress=False)
-    assert dataset[0]["eeg"].shape == (3, 8, 10)
+@pytest.mark.parametrize("kept_as", ["float32", "float16"])
+def test_a_recording_kept_in_memory_has_the_numbers_of_one_in_the_store(
+    tiny_records: Records, tmp_path: Path, kept_as: str
+) -> None:
+    in_memory = eeg_dataset(SegmentItems(tiny_records), eeg_chain(), None, dtype=kept_as)
+    stored = eeg_dataset(SegmentItems(tiny_records), eeg_chain(), tmp_path / "store", dtype=kept_as)
+    for one, other in zip(in_memory, stored, strict=True):
+        assert torch.equal(one["eeg"], other["eeg"]) and one["eeg"].dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("eeg", "mri", "options", "field", "advice"),
+    [
+        ([RandSpecAugmentd()], [], {}, "eeg_preprocessing#0", "eeg_augmentation"),
+        ([], [*mri_chain(), RandFlipd("mri")], {}, "mri_preprocessing#3", "mri_augmentation"),
+        ([], [print], {}, "mri_preprocessing#0", "monai.transforms.Transform"),
+        ([], [], {"eeg_dtype": "float64"}, "eeg_store_dtype", "float16"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(
+    eeg: list[Any], mri: list[Any], options: dict[str, str], field: str, advice: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        Preprocessing(eeg, mri, **options)
+    (problem,) = refused.value.problems
+    assert problem.where == field and advice in str(problem)

@@ -7,7 +7,14 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from monai_fusion.data import Draw, FusionDataset, FusionPrepareBatch, ParticipantSampler, collate_participant
+from monai_fusion.data import (
+    Draw,
+    FusionDataset,
+    FusionPrepareBatch,
+    ParticipantSampler,
+    Preprocessing,
+    collate_participant,
+)
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.transforms import (
     LoadScalogramd,
@@ -68,6 +75,11 @@ def test_draws_carry_their_epoch_and_position() -> None:
     assert [(draw.epoch, draw.position) for draw in sampler] == [(7, position) for position in range(40)]
 
 
+def preprocessing(store: Path) -> Preprocessing:
+    eeg = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()]
+    return Preprocessing(eeg, [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)], store)
+
+
 def batches(dataset: FusionDataset, workers: int, context: str | None = None) -> list[dict[str, Any]]:
     sampler = ParticipantSampler(dataset.labels, seed=5)
     sampler.set_epoch(2)
@@ -78,9 +90,8 @@ def batches(dataset: FusionDataset, workers: int, context: str | None = None) ->
 def test_batches_are_the_same_for_any_number_of_spawned_workers(
     tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path
 ) -> None:
-    eeg = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd(), RandSpecAugmentd(fraction=0.3)]
-    mri = [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4), RandInPlaneRotated(prob=0.9)]
-    dataset = FusionDataset(tiny_records, {"eeg": eeg, "mri": mri}, tmp_path / "store", seed=5, progress=False)
+    drawn = {"eeg": [RandSpecAugmentd(fraction=0.3)], "mri": [RandInPlaneRotated(prob=0.9)]}
+    dataset = FusionDataset(tiny_records, preprocessing(tmp_path / "store"), drawn, seed=5, progress=False)
     alone, spawned = batches(dataset, 0), batches(dataset, 2, "spawn")
     assert len(alone) == len(spawned) == 2
     for one, other in zip(alone, spawned, strict=True):
@@ -91,12 +102,8 @@ def test_batches_are_the_same_for_any_number_of_spawned_workers(
 def test_an_evaluation_batch_is_one_participant_with_all_segments(
     tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path
 ) -> None:
-    eeg, mri = (
-        [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()],
-        [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)],
-    )
     records = (*tiny_records[:3], replace(tiny_records[3], label=None))
-    dataset = FusionDataset(records, {"eeg": eeg, "mri": mri}, tmp_path / "store", segments="all", progress=False)
+    dataset = FusionDataset(records, preprocessing(tmp_path / "store"), segments="all", progress=False)
     loader = DataLoader(dataset, batch_size=1, collate_fn=collate_participant)
     shapes = [(batch["eeg"].shape, batch["mri"].shape, batch["participant_id"]) for batch in loader]
     assert shapes == [((n + 1, 3, 8, 10), (1, 1, 4, 6, 6), [f"sub-{n:02d}"]) for n in range(4)]

@@ -13,7 +13,7 @@ from monai.engines import SupervisedEvaluator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from monai_fusion.data import FusionDataset, FusionPrepareBatch, collate_participant
+from monai_fusion.data import FusionDataset, FusionPrepareBatch, Preprocessing, collate_participant
 from monai_fusion.datalist import ParticipantRecord, RecordingUse
 from monai_fusion.evaluation import (
     EmbeddingWriter,
@@ -62,12 +62,10 @@ def some_lack(tiny_records: Records, tmp_path: Path) -> Records:
 
 
 def evaluate(records: Records, network: FusionNet, folder: Path) -> list[Prediction]:
-    chains = {
-        "eeg": [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()],
-        "mri": [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)],
-    }
+    eeg = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()]
+    preprocessing = Preprocessing(eeg, [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)], folder / "store")
     use = RecordingUse(allow_missing=True)
-    dataset = FusionDataset(records, chains, folder / "store", "all", progress=False, use=use)
+    dataset = FusionDataset(records, preprocessing, segments="all", progress=False, use=use)
     writer = ResultWriter(folder / "out", ["M", "F"], None, "cohort", "test")
     collector = PredictionCollector([writer], records, network)
     SupervisedEvaluator(

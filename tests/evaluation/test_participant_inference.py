@@ -12,7 +12,7 @@ from monai.engines import SupervisedEvaluator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from monai_fusion.data import FusionDataset, FusionPrepareBatch, collate_participant
+from monai_fusion.data import FusionDataset, FusionPrepareBatch, Preprocessing, collate_participant
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.errors import InputError
 from monai_fusion.evaluation import ParticipantInferer, ParticipantMetric, PredictionCollector
@@ -102,7 +102,7 @@ def evaluation(
     """An evaluator as the shipped configs build it, over real files."""
     eeg: list[Any] = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()]
     mri: list[Any] = [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)]
-    dataset = FusionDataset(records, {"eeg": eeg, "mri": mri}, folder / "store", segments="all", progress=False)
+    dataset = FusionDataset(records, Preprocessing(eeg, mri, folder / "store"), segments="all", progress=False)
     labelled = all(record.label is not None for record in records)
     return SupervisedEvaluator(
         device=torch.device("cpu"),

@@ -12,6 +12,7 @@ import torch
 from monai.transforms import RandFlipd
 from torch import nn
 
+from monai_fusion.data import Preprocessing
 from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
 from monai_fusion.losses import AlignedCrossEntropy
 from monai_fusion.runs import deciding, training_identity
@@ -61,18 +62,21 @@ class Case:
         by_section = {name: tuple(one for one in self.records if one.section == name) for name in sections}
         return Datalist(self.folder / "list.json", "test", "gender", self.classes, self.folder, by_section)
 
+    @property
+    def stored(self) -> Preprocessing:
+        return Preprocessing(self.preprocessing["eeg"], self.preprocessing["mri"], self.cache_dir)
+
     def identity(self) -> dict[str, Any]:
         optimizer = self.optimizer(self.network.parameters(), lr=0.1, betas=self.betas)  # type: ignore[call-arg] # Adam
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=3)
         components = {"network": self.network, "loss": self.loss, "optimizer": optimizer, "lr_scheduler": schedule}
         return training_identity(
             self.cohort,
-            self.preprocessing,
+            self.stored,
             self.augmentation,
             self.knobs,
             components,
             {"eeg_weights": self.weights, "mri_weights": None},
-            self.cache_dir,
             self.use,
         )
 
@@ -328,7 +332,7 @@ def test_what_the_store_has_seen_is_not_read_again(case: Case, tmp_path: Path, m
     monkeypatch.setattr("monai_fusion.store.stamps.SETTLED_AFTER_NS", -(10**12))  # no file is too young
     case.cache_dir = tmp_path / "store"
     saved = case.identity()  # nothing is stored yet
-    prepare(case.cohort, ["training", "validation"], case.preprocessing, case.cache_dir, num_workers=1)
+    prepare(case.cohort, ["training", "validation"], case.stored)
     read: list[Path] = []
     monkeypatch.setattr("monai_fusion.store.file_index.content_hash", lambda path: read.append(Path(path)) or "changed")
     assert messages(saved, case) == [] and read == []

@@ -24,7 +24,7 @@ from monai_fusion.runs.run_digests import data_digests, weights_digests
 from monai_fusion.store.stored_chain import layout_folder
 from monai_fusion.workflow import CommandLine, prepare
 from tests.support import BUNDLE_CONFIGS, write_scalogram
-from tests.workflow.test_preparation import CHAINS
+from tests.workflow.test_preparation import over
 
 ENTRY = "/somewhere/site-packages/monai/bundle/__main__.py"
 TRAIN, DEMO = str(BUNDLE_CONFIGS / "train.yaml"), str(BUNDLE_CONFIGS / "demo.yaml")
@@ -233,7 +233,7 @@ def test_a_configs_digest_is_that_of_what_it_says(tmp_path: Path) -> None:
 
 def test_data_digests_follow_the_contents_not_the_names(cohort: Datalist, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    prepare(cohort, ["training", "test"], CHAINS, store, num_workers=1)
+    prepare(cohort, ["training", "test"], over(store))
     first = data_digests(cohort, store)
     assert first["training"].items() >= {"participants": 3, "files": 9}.items()
     record = cohort.records("test")[0]
@@ -263,7 +263,7 @@ def test_known_files_are_not_read_again_for_the_digest(
 ) -> None:
     monkeypatch.setattr("monai_fusion.store.stamps.SETTLED_AFTER_NS", -(10**12))  # no file is too young
     store = tmp_path / "store"
-    prepare(cohort, ["training", "test"], CHAINS, store, num_workers=1)
+    prepare(cohort, ["training", "test"], over(store))
     assert layout_folder(store).exists()
     first = data_digests(cohort, store)
     read: list[Path] = []

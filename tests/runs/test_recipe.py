@@ -10,6 +10,7 @@ import pytest
 from monai.bundle import ConfigParser
 
 from monai_fusion import __version__
+from monai_fusion.data import Preprocessing
 from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
 from monai_fusion.errors import InputError
 from monai_fusion.fingerprint import describe_chain
@@ -49,7 +50,7 @@ def write(folder: Path, config: Mapping[str, Any] = CONFIG, records: Sequence[Pa
     chains = {name: parser.get_parsed_content(f"{name}_preprocessing") for name in ("eeg", "mri")}
     identity = {f"{name}_preprocessing": describe_chain(chain)["transforms"] for name, chain in chains.items()}
     cohort = Datalist(folder / "list.json", "tiny", "gender", ("M", "F"), folder, {"training": tuple(records)})
-    write_recipe(folder, cohort, RunConfig(parser), identity, USES)
+    write_recipe(folder, cohort, RunConfig(parser), identity, Preprocessing(**chains, mri_dtype="uint16"), USES)
 
 
 @pytest.fixture
@@ -82,7 +83,10 @@ def test_it_holds_the_network_and_the_transforms_as_data(folder: Path) -> None:
 def test_what_was_trained_is_built_again(folder: Path) -> None:
     recipe = read_recipe(folder)
     assert repr(trained_network(recipe)) == "Linear(in_features=8, out_features=2, bias=True)"
-    chains = trained_preprocessing(recipe)
+    preprocessing = trained_preprocessing(recipe, folder / "store")
+    chains = preprocessing.transforms
+    assert preprocessing.dtypes == {"eeg": "float32", "mri": "uint16"}
+    assert preprocessing.cache_dir == str(folder / "store")
     assert [type(each).__name__ for each in chains["eeg"]] == ["LoadScalogramd", "ZScoreElectrodesd"]
     assert [type(each).__name__ for each in chains["mri"]] == ["LoadVolumed", "ResampleSlabd", "ScaleIntensityd"]
     assert len(trained_network(recipe | {"members": 2}).members) == 2  # type: ignore[arg-type] # an ensemble's list
@@ -92,7 +96,7 @@ def test_transforms_that_compute_other_numbers_now_are_refused(folder: Path) -> 
     recipe = read_recipe(folder)
     recipe["preprocessing_digests"]["mri"] = "0" * 32  # as if another version had written it
     with pytest.raises(InputError) as caught:
-        trained_preprocessing(recipe)
+        trained_preprocessing(recipe, None)
     assert str(caught.value) == (
         "recipe.json mri_preprocessing: computes other numbers in this version than when the model was trained: "
         f"install monai-fusion {__version__}, or train again"
@@ -103,7 +107,7 @@ def test_the_order_of_the_transforms_counts(folder: Path) -> None:
     recipe = read_recipe(folder)
     recipe["preprocessing"]["eeg"].reverse()
     with pytest.raises(InputError, match=r"^recipe\.json eeg_preprocessing: computes other numbers"):
-        trained_preprocessing(recipe)
+        trained_preprocessing(recipe, None)
 
 
 def test_an_argument_that_no_file_can_hold_is_refused_when_the_training_starts(tmp_path: Path) -> None:
@@ -119,7 +123,7 @@ def test_a_transform_is_no_network_and_a_network_no_transform(folder: Path) -> N
     with pytest.raises(InputError, match=r"^recipe\.json network: holds a LoadVolumed, expected a Module"):
         trained_network(recipe | {"network": transform})
     with pytest.raises(InputError, match=r"^recipe\.json preprocessing: holds a Linear, expected a Transform"):
-        trained_preprocessing(recipe | {"preprocessing": {"eeg": [network], "mri": []}})
+        trained_preprocessing(recipe | {"preprocessing": {"eeg": [network], "mri": []}}, None)
 
 
 def test_modules_that_an_evaluation_must_be_told_to_trust_are_named(

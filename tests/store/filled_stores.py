@@ -10,11 +10,8 @@ import numpy as np
 
 from monai_fusion.data import MRIDataset, VolumeItems
 from monai_fusion.datalist import ParticipantRecord
-from monai_fusion.transforms import (
-    LoadVolumed,
-    ResampleSlabd,
-    ScaleIntensityPercentilesd,
-)
+from monai_fusion.transforms import LoadVolumed, ResampleSlabd, ScaleIntensityPercentilesd
+from tests.support import mri_dataset
 
 Records = tuple[ParticipantRecord, ...]
 
@@ -24,7 +21,7 @@ def mri_chain(*more: Any) -> list[Any]:
 
 
 def mri(records: Sequence[ParticipantRecord], store: Path | None, *more: Any, **options: Any) -> MRIDataset:
-    return MRIDataset(VolumeItems(records), mri_chain(*more), store, progress=False, **options)
+    return mri_dataset(VolumeItems(records), mri_chain(*more), store, **options)
 
 
 def volumes(dataset: MRIDataset) -> list[np.ndarray]:

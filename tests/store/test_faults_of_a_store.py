@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from monai_fusion.data import EEGDataset, SegmentItems
+from monai_fusion.data import SegmentItems
 from monai_fusion.errors import InputError
 from monai_fusion.store.claims import claim_path
 from monai_fusion.store.maintenance import choose_for_pruning, prune, status_of, verify
@@ -23,7 +23,7 @@ from monai_fusion.transforms import (
     ZScoreElectrodesd,
 )
 from tests.store.filled_stores import Records, entries, mri, settle, source, told, volumes
-from tests.support import EEG_SHAPE, AddOne
+from tests.support import EEG_SHAPE, AddOne, eeg_dataset
 
 
 def damage_truncate(path: Path) -> None:
@@ -240,7 +240,7 @@ def test_nothing_of_a_header_or_a_participant_is_in_the_store(records: Records, 
     image.header["descrip"] = b"Jane Doe 1970"
     nib.save(image, source(records[0]))
     mri(settle(records), store)
-    EEGDataset(SegmentItems(records), [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()], store, progress=False)
+    eeg_dataset(SegmentItems(records), [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()], store)
     for path in store.rglob("*"):
         assert "sub-0" not in path.name
         if path.is_file():

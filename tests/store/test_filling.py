@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_fusion.data import EEGDataset, MRIDataset, SegmentItems, VolumeItems
+from monai_fusion.data import SegmentItems, VolumeItems
 from monai_fusion.errors import InputError
 from monai_fusion.fingerprint import content_hash
 from monai_fusion.store.preparing import PreparationChain
@@ -18,11 +18,10 @@ from monai_fusion.store.runners import Processes, Threads
 from monai_fusion.transforms import (
     LoadScalogramd,
     LoadVolumed,
-    StoreAsd,
     ZScoreElectrodesd,
 )
 from tests.store.filled_stores import Records, entries, mri, mri_chain, settle, source, told, volumes
-from tests.support import EEG_SHAPE, AddOne, write_volume
+from tests.support import EEG_SHAPE, AddOne, eeg_dataset, mri_dataset, write_volume
 
 
 def test_it_says_what_it_did(records: Records, store: Path) -> None:
@@ -78,7 +77,7 @@ def test_fused_and_plain_transforms_share_their_entries(
 ) -> None:
     fused = mri(records, store)
     expected = volumes(fused)
-    monkeypatch.setattr("monai_fusion.store.preparing.is_standard", lambda transforms, key: False)
+    monkeypatch.setattr("monai_fusion.data.preprocessing.shortcut_for", lambda transforms, key: None)
     assert told(mri(records, store)) == "prepared 0, reused 4"
     plain = mri(records, store.with_name("other"))
     assert plain.chain_digest == fused.chain_digest and plain.prepared == 4
@@ -116,20 +115,17 @@ def test_a_file_replaced_between_hashing_and_decoding_does_not_matter(
 
 
 class LoadPathOnly(LoadVolumed):
-    """A user's own loader, which insists on a path."""
-
-    decodes_content = False
+    """A user's own loader, which opens the path."""
 
     def __call__(self, data: Any) -> Any:
-        assert isinstance(data["mri"], str)
-        return super().__call__(data)
+        return super().__call__({**data, "mri": os.fspath(Path(data["mri"]))})
 
 
 def test_a_loader_that_reads_the_file_itself_works_unless_the_file_changes_meanwhile(
     records: Records, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chain = [LoadPathOnly(), *mri_chain()[1:]]
-    dataset = MRIDataset(VolumeItems(records), chain, store, progress=False)
+    dataset = mri_dataset(VolumeItems(records), chain, store)
     np.testing.assert_allclose(volumes(dataset), volumes(mri(records, None)), rtol=0, atol=1e-6)
     compute = PreparationChain.compute
 
@@ -140,26 +136,26 @@ def test_a_loader_that_reads_the_file_itself_works_unless_the_file_changes_meanw
 
     monkeypatch.setattr(PreparationChain, "compute", with_replacement)
     with pytest.raises(InputError, match="changed while it was being read"):
-        MRIDataset(VolumeItems(records[:1]), [*chain, AddOne()], store, progress=False)
+        mri_dataset(VolumeItems(records[:1]), [*chain, AddOne()], store)
 
 
 # ---- half the disk ------------------------------------------------------------------------------------------------
 
 
 def test_uint16_halves_the_disk_and_errs_by_less_than_a_hundred_thousandth(records: Records, tmp_path: Path) -> None:
-    exact, halved = mri(records, tmp_path / "a"), mri(records, tmp_path / "b", StoreAsd("mri", "uint16"))
+    exact, halved = mri(records, tmp_path / "a"), mri(records, tmp_path / "b", dtype="uint16")
     assert halved[0]["mri"].dtype == torch.float32
     difference = np.abs(np.array(volumes(halved)) - np.array(volumes(exact))).max()
     assert 0 < difference <= 1e-5
     sizes = [sum(np.load(path).nbytes for path in entries(tmp_path / name)) for name in "ab"]
     assert sizes[1] * 2 == sizes[0]
-    np.testing.assert_array_equal(volumes(mri(records, None, StoreAsd("mri", "uint16"))), volumes(halved))
+    np.testing.assert_array_equal(volumes(mri(records, None, dtype="uint16")), volumes(halved))
 
 
 def test_float16_errs_by_less_than_two_to_the_minus_eleven_of_an_eeg(records: Records, tmp_path: Path) -> None:
     chain = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()]
-    exact = EEGDataset(SegmentItems(records), chain, tmp_path / "a", progress=False)
-    halved = EEGDataset(SegmentItems(records), [*chain, StoreAsd("eeg", "float16")], tmp_path / "b", progress=False)
+    exact = eeg_dataset(SegmentItems(records), chain, tmp_path / "a")
+    halved = eeg_dataset(SegmentItems(records), chain, tmp_path / "b", dtype="float16")
     for index in range(len(exact)):
         one, other = exact[index]["eeg"], halved[index]["eeg"]
         assert other.dtype == torch.float32
@@ -167,5 +163,5 @@ def test_float16_errs_by_less_than_two_to_the_minus_eleven_of_an_eeg(records: Re
 
 
 def test_values_that_a_type_cannot_hold_are_kept_as_they_are(records: Records, tmp_path: Path) -> None:
-    shifted = mri(records, tmp_path / "b", AddOne(), StoreAsd("mri", "uint16"))
+    shifted = mri(records, tmp_path / "b", AddOne(), dtype="uint16")
     np.testing.assert_allclose(volumes(shifted), np.array(volumes(mri(records, None))) + 1, rtol=0, atol=1e-6)

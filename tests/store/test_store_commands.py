@@ -11,12 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from monai.bundle import ConfigParser
 
 from monai_fusion.cli import main
 from monai_fusion.datalist import ParticipantRecord
-from monai_fusion.fingerprint import describe_chain, digest_of
-from monai_fusion.transforms.standard_preprocessing import standard_preprocessing
 from tests.support import EEG_SHAPE, write_datalist
 
 CONFIGS = Path(__file__).parents[2] / "bundles" / "brain_eeg_mri_classification" / "configs"
@@ -116,15 +113,6 @@ def test_a_store_that_cannot_be_written_is_said_before_anything_is_prepared(
     assert place.read_text(encoding="utf-8") == "mine"
 
 
-@pytest.mark.parametrize("name", ["train.yaml"])
-def test_without_options_the_chains_are_those_of_the_shipped_bundle(name: str) -> None:
-    parser = ConfigParser()
-    parser.read_config(str(CONFIGS / name))
-    for recording, chain in standard_preprocessing().items():
-        shipped = parser.get_parsed_content(f"{recording}_preprocessing")
-        assert digest_of(describe_chain(shipped)) == digest_of(describe_chain(chain))
-
-
 def test_a_config_says_how_to_preprocess(datalist: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = yaml.safe_load((CONFIGS / "train.yaml").read_text(encoding="utf-8"))
     config |= {"eeg_shape": list(EEG_SHAPE), "mri_size": [6, 6, 6], "slab_depth": 4}
@@ -134,6 +122,21 @@ def test_a_config_says_how_to_preprocess(datalist: Path, store: Path, capsys: py
     capsys.readouterr()
     assert run("preprocess", datalist, "--cache-dir", store, "--backend", "threads", "--config-file", own) == 0
     assert capsys.readouterr().out.startswith("prepared 0, reused 14, ")
+
+
+def test_an_overlay_adds_a_transform_of_ones_own(
+    datalist: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(datalist, store)
+    capsys.readouterr()
+    overlay = datalist.parent / "overlay.yaml"
+    overlay.write_text("+mri_preprocessing: [{_target_: tests.support.AddOne}]\n", encoding="utf-8")
+    assert fill(datalist, store, "--config-file", overlay) == 0
+    assert capsys.readouterr().out.startswith("prepared 4, reused 10, ")
+    overlay.write_text("+mri_preprocessing: [{_target_: tests.support.NotThere}]\n", encoding="utf-8")
+    assert fill(datalist, store, "--config-file", overlay) == 2
+    shown = capsys.readouterr().err
+    assert str(overlay) in shown and "tests.support.NotThere" in shown and "Traceback" not in shown
 
 
 def test_status_names_chains_entries_bytes_and_the_hit_rate(

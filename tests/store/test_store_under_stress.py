@@ -25,7 +25,7 @@ from monai_fusion.store.preparing import PreparationChain
 from monai_fusion.store.runners import Threads
 from monai_fusion.store.stored_chain import StoredChain
 from monai_fusion.transforms import LoadVolumed, ResampleSlabd, ScaleIntensityPercentilesd
-from tests.support import write_volume
+from tests.support import mri_dataset, write_volume
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these tests fork")
 resource = pytest.importorskip("resource")
@@ -43,7 +43,7 @@ def items(folder: Path, count: int = FILES, shape: tuple[int, int, int] = (9, 10
 
 def dataset(data: list[dict[str, Any]], store: Path | None, side: int = 6, workers: int = 1) -> MRIDataset:
     chain = [LoadVolumed(), ScaleIntensityPercentilesd(), ResampleSlabd(size=(side,) * 3, depth=side)]
-    return MRIDataset(data, chain, store, progress=False, runner=Threads(workers))
+    return mri_dataset(data, chain, store, runner=Threads(workers))
 
 
 def volumes(filled: MRIDataset) -> list[np.ndarray]:

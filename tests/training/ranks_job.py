@@ -31,6 +31,7 @@ from monai_fusion.data import (
     FusionDataset,
     FusionPrepareBatch,
     ParticipantSampler,
+    Preprocessing,
     TrainingShare,
     collate_available,
     collate_participant,
@@ -136,11 +137,11 @@ class Job:
     def dataset(self, records: list[ParticipantRecord], training: bool) -> FusionDataset:
         eeg: list[Any] = [LoadScalogramd(shape=self.eeg_shape), ZScoreElectrodesd()]
         mri: list[Any] = [LoadVolumed(), ScaleIntensityPercentilesd(), self.slab()]
-        if training:
-            eeg, mri = [*eeg, RandSpecAugmentd(fraction=0.3)], [*mri, RandInPlaneRotated(prob=0.9)]
-        store, segments = self.folder.parent / "store", "random" if training else "all"
-        chains = {"eeg": eeg, "mri": mri}
-        return FusionDataset(records, chains, store, segments, seed=SEED, use=self.use)  # type: ignore[arg-type]
+        preprocessing = Preprocessing(eeg, mri, self.folder.parent / "store")
+        if not training:
+            return FusionDataset(records, preprocessing, segments="all", use=self.use)
+        drawn = {"eeg": [RandSpecAugmentd(fraction=0.3)], "mri": [RandInPlaneRotated(prob=0.9)]}
+        return FusionDataset(records, preprocessing, drawn, seed=SEED, use=self.use)
 
     def run(self, *handlers: Callable[[Engine], None]) -> Job:
         """Train with the handlers of train.yaml and multi_gpu_train.yaml; ``handlers`` run after each iteration."""

@@ -19,7 +19,7 @@ from monai_fusion.errors import InputError, input_error_behind
 from monai_fusion.fingerprint import describe_chain
 from monai_fusion.transforms import LoadVolumed, ResampleSlabd, ScaleIntensityPercentilesd, scale_percentiles
 from monai_fusion.transforms.files import FileContent
-from monai_fusion.transforms.standard_chain import is_standard, prepare_standard_volume
+from monai_fusion.transforms.standard_chain import prepare_standard_volume, shortcut_for
 from tests.support import AddOne
 
 SIZE, DEPTH = (20, 20, 20), 14
@@ -30,7 +30,7 @@ def by_transforms(path: Path, *transforms: Any) -> torch.Tensor:
 
 
 def fused(path: Path, *transforms: Any) -> torch.Tensor:
-    assert is_standard(transforms, "mri")
+    assert shortcut_for(transforms, "mri")
     prepared = prepare_standard_volume(FileContent.read(path), *transforms)
     assert prepared is not None, "the fused implementation left this file to the transforms"
     return prepared
@@ -215,13 +215,13 @@ def test_a_volume_that_would_become_zeros_is_refused_whoever_computes_it(chain: 
 
 def test_only_exactly_the_standard_chain_is_fused() -> None:
     load, scale, resample = LoadVolumed(), ScaleIntensityPercentilesd(), ResampleSlabd()
-    assert is_standard([load, scale, resample], "mri")
-    assert not is_standard([load, scale, resample], "t1")
-    assert not is_standard([load, scale], "mri")
-    assert not is_standard([load, resample, scale], "mri")
-    assert not is_standard([load, scale, AddOne(), resample], "mri")
+    assert shortcut_for([load, scale, resample], "mri")
+    assert not shortcut_for([load, scale, resample], "t1")
+    assert not shortcut_for([load, scale], "mri")
+    assert not shortcut_for([load, resample, scale], "mri")
+    assert not shortcut_for([load, scale, AddOne(), resample], "mri")
     subclass = type("Custom", (ScaleIntensityPercentilesd,), {})
-    assert not is_standard([load, subclass(), resample], "mri")
+    assert not shortcut_for([load, subclass(), resample], "mri")
 
 
 def test_the_orientation_decides_what_the_slab_is_cut_from(chain: Chain, tmp_path: Path) -> None:

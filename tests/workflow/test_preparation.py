@@ -5,12 +5,12 @@ import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from ignite.engine import Engine
 
+from monai_fusion.data import Preprocessing
 from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
 from monai_fusion.errors import InputError
 from monai_fusion.messages import pasteable
@@ -18,10 +18,10 @@ from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, 
 from monai_fusion.workflow import announce_training, prepare
 from tests.support import EEG_SHAPE, write_scalogram
 
-CHAINS: dict[str, Sequence[Any]] = {
-    "eeg": [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()],
-    "mri": [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)],
-}
+
+def over(store: Path | None) -> Preprocessing:
+    eeg = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()]
+    return Preprocessing(eeg, [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)], store)
 
 
 def cohort_of(folder: Path, **sections: Sequence[ParticipantRecord]) -> Datalist:
@@ -39,7 +39,7 @@ def test_every_file_of_the_sections_is_prepared_once_and_reused_afterwards(
     cohort = cohort_of(tmp_path, training=tiny_records[:3], test=tiny_records[3:])
     store = tmp_path / "store"
     with caplog.at_level(logging.INFO, logger="monai_fusion"):
-        prepare(cohort, ["training", "test"], CHAINS, store, num_workers=1)
+        prepare(cohort, ["training", "test"], over(store))
         assert infos(caplog)[:-1] == [
             "training: 3 participants (2 M, 1 F), 6 EEG segments",
             "test: 1 participant (0 M, 1 F), 4 EEG segments",
@@ -48,7 +48,7 @@ def test_every_file_of_the_sections_is_prepared_once_and_reused_afterwards(
         assert infos(caplog)[-1].startswith("prepared 14, reused 0, ")
         assert len(list(store.rglob("*.npy"))) == 14
         caplog.clear()
-        prepare(cohort, ["training"], CHAINS, store, num_workers=1)
+        prepare(cohort, ["training"], over(store))
         assert infos(caplog)[-1].startswith("prepared 0, reused 9, ")
 
 
@@ -58,7 +58,7 @@ def test_a_file_in_the_place_of_the_store_is_refused(
     place = tmp_path / "store"
     place.write_text("notes")
     with pytest.raises(InputError) as caught:
-        prepare(cohort_of(tmp_path, training=tiny_records), ["training"], CHAINS, place, num_workers=1)
+        prepare(cohort_of(tmp_path, training=tiny_records), ["training"], over(place))
     assert str(caught.value) == f"--cache_dir: {place} is a file, expected a folder, there or not yet"
     assert place.read_text() == "notes"
 
@@ -73,7 +73,7 @@ def test_bad_eeg_and_bad_mri_files_are_reported_together(
     volume.write_bytes(b"this is no NIfTI file")
     cohort = cohort_of(tmp_path, training=tiny_records)
     with pytest.raises(InputError) as caught:
-        prepare(cohort, ["training"], CHAINS, tmp_path / "store", num_workers=1)
+        prepare(cohort, ["training"], over(tmp_path / "store"))
     lines = str(caught.value).splitlines()
     assert lines[0] == f"{cohort.path}: 3 problems"
     for line, participant, file in zip(
@@ -92,7 +92,7 @@ def test_people_with_one_recording_are_left_out_and_named(
     one_only = [replace(tiny_records[1], mri=None), replace(tiny_records[2], eeg=())]
     cohort = cohort_of(tmp_path, training=[tiny_records[0], *one_only, replace(tiny_records[3], label=None)])
     with caplog.at_level(logging.INFO, logger="monai_fusion"):
-        prepare(cohort, ["training"], CHAINS, tmp_path / "store", num_workers=1)
+        prepare(cohort, ["training"], over(tmp_path / "store"))
     assert infos(caplog)[:2] == [
         "training: 2 participants (1 M, 0 F, 1 without a label), 5 EEG segments",
         "training: left out, one recording only: 2 (sub-01, sub-02)",
@@ -106,7 +106,7 @@ def test_a_section_in_which_nobody_has_both_recordings_is_refused(
     cohort = cohort_of(tmp_path, training=tiny_records, test=[replace(tiny_records[0], mri=None)])
     message = f"{cohort.path} test: none, expected participants who have both an EEG and an MRI"
     with pytest.raises(InputError) as caught:
-        prepare(cohort, ["training", "test"], CHAINS, tmp_path / "store", num_workers=1)
+        prepare(cohort, ["training", "test"], over(tmp_path / "store"))
     assert str(caught.value) == message
     assert not (tmp_path / "store").exists()
 
@@ -121,14 +121,14 @@ def test_who_has_one_recording_takes_part_where_that_is_allowed_and_is_counted(
         path.unlink()
     with caplog.at_level(logging.INFO, logger="monai_fusion"):
         use = RecordingUse(allow_missing=True)
-        prepare(cohort, ["training"], CHAINS, tmp_path / "store", num_workers=1, use=use)
+        prepare(cohort, ["training"], over(tmp_path / "store"), use)
         assert infos(caplog)[:2] == [
             "training: 4 participants (2 M, 2 F), 7 EEG segments",
             "training: 2 with both recordings, 1 with EEG only, 1 with MRI only",
         ]
         assert infos(caplog)[-1].startswith("prepared 10, reused 0, ")
         caplog.clear()
-        prepare(cohort, ["training"], CHAINS, tmp_path / "eegs", num_workers=1, use=RecordingUse("eeg", True))
+        prepare(cohort, ["training"], over(tmp_path / "eegs"), RecordingUse("eeg", True))
         assert infos(caplog)[:3] == [
             "training: 3 participants (1 M, 2 F), 7 EEG segments",
             "training: --modalities eeg: the other recording is not used",
@@ -136,7 +136,7 @@ def test_who_has_one_recording_takes_part_where_that_is_allowed_and_is_counted(
         ]
         assert infos(caplog)[-1].startswith("prepared 7, reused 0, ")
     with pytest.raises(InputError, match="test: none, expected participants who have an MRI"):
-        prepare(cohort_of(tmp_path, test=some_lack[:1]), ["test"], CHAINS, None, use=RecordingUse("mri", True))
+        prepare(cohort_of(tmp_path, test=some_lack[:1]), ["test"], over(None), RecordingUse("mri", True))
 
 
 def test_recordings_that_go_with_the_class_are_warned_of(
@@ -146,16 +146,16 @@ def test_recordings_that_go_with_the_class_are_warned_of(
     mixed = [replace(record, mri=None) if n % 2 else record for n, record in enumerate(people)]
     telling = [replace(record, mri=None) if record.label else record for record in people]
     use = RecordingUse(allow_missing=True)
-    prepare(cohort_of(tmp_path, training=mixed), ["training"], CHAINS, None, use=use)
+    prepare(cohort_of(tmp_path, training=mixed), ["training"], over(None), use)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
-    prepare(cohort_of(tmp_path, training=telling), ["training"], CHAINS, None, use=use)
+    prepare(cohort_of(tmp_path, training=telling), ["training"], over(None), use)
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert warning.startswith("training: which recordings are there goes together with the class (0 % of M, 100 % of F")
 
 
 def test_without_a_store_nothing_is_written(tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
-    prepare(cohort_of(tmp_path, training=tiny_records), ["training"], CHAINS, None)
+    prepare(cohort_of(tmp_path, training=tiny_records), ["training"], over(None))
     assert sorted(tmp_path.rglob("*")) == before
 
 

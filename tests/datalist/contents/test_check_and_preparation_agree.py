@@ -22,8 +22,7 @@ from monai_fusion.datalist.contents.recording_files import Recording
 from monai_fusion.datalist.schema import Entry
 from monai_fusion.datalist.validation import Row
 from monai_fusion.errors import InputError, Problem, input_error_behind
-from monai_fusion.store.preparing import PreparationChain
-from monai_fusion.transforms.standard_preprocessing import standard_preprocessing
+from monai_fusion.workflow.preparation import configured_preprocessing
 
 SHAPE = (6, 5, 3)
 SECRET = b"Doe^John 1980"
@@ -67,9 +66,10 @@ def checked(path: Path, over: str = "all") -> Opened:
 def prepared(path: Path, over: str = "all") -> tuple[Problem, ...]:
     """What the preparation of a run says of a file; empty if it takes it."""
     field = "eeg" if path.suffix == ".npy" else "mri"
-    chains = standard_preprocessing(SHAPE, mri_size=(6, 6, 6), slab_depth=4, percentiles_over=over)
+    knobs = {"eeg_shape": SHAPE, "mri_size": [6, 6, 6], "slab_depth": 4, "percentiles_over": over}
+    chains = configured_preprocessing(knobs, None).chains
     try:
-        PreparationChain(field, chains[field]).read_and_compute({field: str(path)})
+        chains[field].read_and_compute({field: str(path)})
     except (InputError, RuntimeError) as error:
         cause = input_error_behind(error)
         if cause is None:
