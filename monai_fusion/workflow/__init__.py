@@ -6,6 +6,7 @@ from monai_fusion.options.words import expand_home
 from monai_fusion.workflow.absence import recordings_for, warn_of_unseen_absence
 from monai_fusion.workflow.end_message import announce_training
 from monai_fusion.workflow.engine import run_engine
+from monai_fusion.workflow.places import beside, run_name, tracking_database
 from monai_fusion.workflow.preflight import check_command_line, preflight, report_input_errors
 from monai_fusion.workflow.preparation import prepare
 from monai_fusion.workflow.processes import leave, same_for_all
@@ -14,6 +15,7 @@ from monai_fusion.workflow.start_message import summarize_training
 __all__ = [
     "CommandLine",
     "announce_training",
+    "beside",
     "check_command_line",
     "check_overrides",
     "expand_home",
@@ -25,7 +27,9 @@ __all__ = [
     "report_input_errors",
     "resumes",
     "run_engine",
+    "run_name",
     "same_for_all",
     "summarize_training",
+    "tracking_database",
     "warn_of_unseen_absence",
 ]

@@ -70,6 +70,12 @@ def test_the_knobs_have_the_defaults_of_the_specification() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.yaml")))
+def test_a_config_is_read_without_scrolling_sideways(name: str) -> None:
+    lines = (CONFIGS / name).read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > 120] == []
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
 def test_no_number_is_text_by_yamls_rules(path: Path) -> None:
     def texts(value: Any) -> list[str]:
