@@ -149,10 +149,17 @@ def _file_or_download(
             Problem(
                 where=option,
                 seen=f"the pretrained weights {tag} cannot be downloaded: {_reason(error)}",
-                advice=f"download {url} elsewhere and add --{option} FILE, or start from random weights with"
-                " --pretrained false",
+                advice=f"download {url} elsewhere and add --{option} FILE{_also_needed(option)}, or start from random"
+                " weights with --pretrained false",
             )
         ) from error
+
+
+def _also_needed(option: str) -> str:
+    """What else a training would fail to download after this, so that one look at the network's machine is enough."""
+    urls = {"eeg_weights": hf_hub_url(CONVNEXT_REPOSITORY, CONVNEXT_FILE), "mri_weights": R3D18_WEIGHTS.url}
+    missing = [name for name, place in downloaded_before().items() if place is None and name != option]
+    return "".join(f" (also {urls[name]} as --{name} FILE, unless you give that already)" for name in missing)
 
 
 def downloaded_before() -> dict[str, Path | None]:

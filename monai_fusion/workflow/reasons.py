@@ -19,6 +19,13 @@ _NO_MEMORY = (
 # ... and of a data loading process: what it hands over lies in /dev/shm, one file a tensor.
 _NO_SHARED_MEMORY = ("shared memory", "Bus error", "unable to mmap", "/torch_")
 _NO_FILES = ("Too many open files", "received 0 items of ancdata", "unable to open file descriptor")
+# ... and how torch says that a layer has nothing left to work on.
+_TOO_SMALL = (
+    "Kernel size can't be greater than actual input size",
+    "smaller than kernel size",
+    "Output size is too small",
+    "Expected more than 1 value per channel",
+)
 _KILLED = "is killed by signal: Killed"
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _OF_FOLDERS = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
@@ -32,7 +39,7 @@ def failure_behind(error: BaseException | None) -> RunFailed | None:
         error: What was raised; its causes are looked at, too.
     """
     for cause in causes_of(error):
-        if (failure := _of_workers(cause) or _of_files(cause)) is not None:
+        if (failure := _of_workers(cause) or _of_files(cause) or _of_network(cause)) is not None:
             return failure
     return None
 
@@ -62,6 +69,15 @@ def _of_workers(error: BaseException) -> RunFailed | None:
         advice = f"memory may have run out: {_OTHERS_LOAD}; a smaller --batch_size or --mri_size needs less"
         return RunFailed("a data loading process was killed from outside", advice)
     return None
+
+
+def _of_network(error: BaseException) -> RunFailed | None:
+    """A network that halves its input more often than the input allows."""
+    text = str(error)
+    if not isinstance(error, RuntimeError | ValueError) or not any(sign in text for sign in _TOO_SMALL):
+        return None
+    advice = "raise --mri_size and --slab_depth, or take a network with fewer downsampling steps"
+    return RunFailed(f"the input is too small for a layer of the network: {text.splitlines()[0]}", advice)
 
 
 def _too_many_files() -> RunFailed:

@@ -175,6 +175,7 @@ def test_without_a_network_either_encoder_says_within_seconds_what_to_do(no_netw
     assert "--eeg_weights FILE" in eeg and "--pretrained false" in eeg
     assert f"{R3D18_WEIGHTS} cannot be downloaded" in mri and R3D18_WEIGHTS.url in mri
     assert "--mri_weights FILE" in mri and "--pretrained false" in mri
+    assert R3D18_WEIGHTS.url in eeg and "--mri_weights FILE" in eeg  # a training would miss it next
 
 
 def _cut_off(path: Path) -> None:

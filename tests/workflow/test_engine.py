@@ -139,6 +139,17 @@ def test_what_data_loading_processes_run_out_of_is_named_with_the_remedy(text: s
     assert "--num_workers 0" in second and WORKERS[text] in second and "torch_" not in first
 
 
+@pytest.mark.parametrize(
+    "layer", [nn.Conv3d(1, 1, 5), nn.AvgPool3d(5), nn.MaxPool3d(5)], ids=lambda layer: type(layer).__name__
+)
+def test_a_network_too_deep_for_the_volumes_is_told_from_a_fault_of_the_program(layer: nn.Module) -> None:
+    with pytest.raises(RuntimeError) as torchs_own:
+        layer(torch.zeros(1, 1, 3, 3, 3))
+    with pytest.raises(RunFailed, match="too small for a layer of the network") as caught:
+        run_engine(evaluator_of(Network(in_evaluation=torchs_own.value)), {})
+    assert "--mri_size" in str(caught.value)
+
+
 def test_a_folder_that_goes_away_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as gone:
         (tmp_path / "run" / "history.csv").open("x")
