@@ -20,14 +20,14 @@ from typing import TextIO
 QUIET = "MONAI_FUSION_QUIET"  # 1 is --quiet of every command, of the runs that they start as well
 
 # Signs that count as letters or marks and yet show nothing: joiners, fillers of Hangul, selectors, a blank of Braille;
-# and the two hyphens (0x2010, 0x2011) that nobody can tell from the one of the keyboard.
+# and the two hyphens (0x2010, 0x2011) that look like the one of the keyboard.
 _BLANK = frozenset(
     map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2010, 0x2011, 0x2800, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10)))
 )
 
 
 def is_unseen(sign: str) -> bool:
-    """Whether nobody can see what the sign is, a plain space apart, or a terminal obeys it instead of showing it."""
+    """Whether a sign, a plain space apart, cannot be seen, or a terminal obeys it instead of showing it."""
     return sign in _BLANK or not sign.isprintable()
 
 
@@ -51,7 +51,7 @@ def _escaped(sign: str) -> str:
 
 
 def say(message: str, *, err: bool = False) -> None:
-    """Print a message, of one line or several, for people: every command prints by this. Quiet, only errors.
+    """Print a message, of one line or several, for the user: every command prints by this. Quiet, only errors.
 
     Args:
         message: The text; of what cannot be seen, line ends only are left as they are.

@@ -27,7 +27,7 @@ _held: dict[Path, FileLock] = {}
 def longest_path() -> int | None:
     """Return how many characters a path may have; None where files of a run never come near the limit.
 
-    Windows takes 259, unless somebody switched long paths on (Windows 10, version 1607, or newer; Python obeys it).
+    Windows takes 259, unless long paths are switched on (Windows 10, version 1607, or newer; Python obeys it).
     """
     if sys.platform != "win32":
         return None
@@ -71,7 +71,7 @@ def claim(folder: Path, kind: str, option: str) -> None:
     """Claim a folder for this process, until it ends, however it ends; a second claim of the same process is the same.
 
     The lock is the operating system's, on ``FOLDER/.KIND.lock``, an empty file that may stay behind. Where a (network)
-    file system has no locks, nothing is claimed and the log says so.
+    file system has no locks, nothing is claimed and the log reports it.
 
     Args:
         folder: The folder; it exists.

@@ -24,7 +24,7 @@ _PICKLE, _ZIP = b"\x80", b"PK"
 
 
 class DamagedError(ValueError):
-    """A file of tensors that cannot be taken; its text says why, in a few words of this program."""
+    """A file of tensors that cannot be used; its text has the reason, in a few words of this program."""
 
 
 def load_saved(path: str | os.PathLike[str]) -> Any:

@@ -1,4 +1,4 @@
-"""Where the MONAI bundle of this version lies, in a checkout and in an installation, and how to make a copy of it."""
+"""Where the MONAI bundle of this version is, in a checkout and in an installation, and how to make a copy of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_SHIPPED = ("__pycache__", "models")
 
 def shipped_bundle() -> Path:
     """Return the folder of the bundle that this version of the program ships."""
-    # An installation has bundles/ within the package, a checkout beside it: __path__ names both places.
+    # An installation has bundles/ within the package, a checkout next to it: __path__ names both places.
     places = [Path(place) / "bundles" / NAME for place in monai_fusion.__path__]
     return next((place for place in places if place.is_dir()), places[0])
 

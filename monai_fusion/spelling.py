@@ -1,7 +1,7 @@
 """When two names are one: composed and decomposed letters are equal, all else that looks alike is only near.
 
 A letter such as ö is one sign (NFC) in what most programs write, and two (NFD) in names of files that were on a Mac.
-What somebody wrote stays as it is: names are only compared in NFC.
+Names stay as the user wrote them: they are only compared in NFC.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def named_alike(name: str, names: Iterable[str]) -> list[str]:
 
 
 def lookalike(text: str) -> str:
-    """What names have in common that nobody can tell apart, or that differ in upper and lower case only."""
+    """What names have in common that look the same, or that differ in upper and lower case only."""
     seen = "".join(sign for sign in _DASHES.sub("-", nfc(text)) if not is_unseen(sign))
     return nfc(seen.casefold())
 
@@ -76,14 +76,14 @@ def by_nfc(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def written_twice(names: Collection[str]) -> dict[str, list[str]]:
-    """The names of a collection that stand in it in two spellings which are equal in NFC."""
+    """The names that a collection has in two spellings which are equal in NFC."""
     if all(name.isascii() for name in names):
         return {}
     return {name: spellings for name, spellings in by_nfc(dict.fromkeys(names)).items() if len(spellings) > 1}
 
 
 def spelled_out(name: str) -> str:
-    r"""A name with its combining signs written as in JSON, to tell its spellings apart: ``Jo\u0308rg``."""
+    r"""A name with its combining signs written as in JSON, to show its spelling: ``Jo\u0308rg``."""
     return "".join(
         f"\\u{ord(sign):04x}" if unicodedata.combining(sign) and ord(sign) < 0x10000 else sign for sign in name
     )

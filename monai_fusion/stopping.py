@@ -35,7 +35,7 @@ class StopAsked(BaseException):
 
 
 class _Holding:
-    """Whether something is being written that shall be whole, and what asked to end meanwhile."""
+    """Whether a write must not be interrupted, and what asked to end meanwhile."""
 
     depth = 0
     asked: int | None = None

@@ -18,9 +18,9 @@ from monai_fusion.cli.several_values import one_flag_a_value
 from monai_fusion.messages import answer, pasteable, say
 
 if TYPE_CHECKING:
-    from monai_fusion.cli.new_people import NewPeople
+    from monai_fusion.cli.new_participants import NewParticipants
     from monai_fusion.datalist.trained_model import TrainedModel
-    from monai_fusion.options.knobs import Knob
+    from monai_fusion.options.knob_list import Knob
 
 _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
 _WIDTH = 26
@@ -31,11 +31,13 @@ _Words = Annotated[
         metavar="DATALIST [--KNOB VALUE]...", help="The cohort's JSON file, then options.", show_default=False
     ),
 ]
-_DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything that can be, and print the bundle run.")]
+_DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check the input and print the bundle run, without starting it.")
+]
 
 
 class BundleRunCommand(TyperCommand):
-    """A command whose ``--help`` lists the knobs of its config, as the config says them; shells complete them."""
+    """A command whose ``--help`` lists the knobs of its config with their comments; shells complete them."""
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Complete knobs as options of the command."""
@@ -48,7 +50,7 @@ class BundleRunCommand(TyperCommand):
         return super().shell_complete(ctx, incomplete)
 
     def _knobs(self) -> Iterator[Knob]:
-        from monai_fusion.options.knobs import knobs_of_all
+        from monai_fusion.options.knob_list import knobs_of_all
         from monai_fusion.shipped_bundle import config_files
 
         return iter(knobs_of_all(config_files(str(self.name))))
@@ -72,8 +74,8 @@ class BundleRunCommand(TyperCommand):
 def train(words: _Words = None, dry_run: _DryRun = False) -> None:
     """Train the fusion network in two stages on a datalist.
 
-    Every knob of train.yaml is an option, with its default below. `--config_file FILE` lays a config of yours over
-    train.yaml (repeatable). The bundle run that is started is printed first. Exit code 0 if done, 2 for wrong input.
+    Every knob of train.yaml is an option, with its default below. `--config_file FILE` overlays your own config on
+    train.yaml (repeatable). The command first prints the bundle run that it starts. Exit code 0: done; 2: wrong input.
 
     \b
     monai-fusion train gender.json --output_dir runs/first
@@ -85,8 +87,8 @@ def train(words: _Words = None, dry_run: _DryRun = False) -> None:
 def evaluate(words: _Words = None, dry_run: _DryRun = False) -> None:
     """Score a trained model on the test part of a datalist, and write report.html.
 
-    Every knob of evaluate.yaml is an option, with its default below. The bundle run that is started is printed first.
-    Exit code 0 if done, 2 for wrong input.
+    Every knob of evaluate.yaml is an option, with its default below. The command first prints the bundle run that it
+    starts. Exit code 0: done; 2: wrong input.
 
     \b
     monai-fusion evaluate gender.json --output_dir runs/first
@@ -107,15 +109,15 @@ def predict(
     words: _Words = None,
     eeg_dir: Annotated[
         Path | None,
-        typer.Option("--eeg-dir", "--eeg_dir", help="Without DATALIST: folder of EEG scalograms (.npy) of new people."),
+        typer.Option("--eeg-dir", help="Without DATALIST: folder of EEG scalograms (.npy) of new participants."),
     ] = None,
     mri_dir: Annotated[
         Path | None,
-        typer.Option("--mri-dir", "--mri_dir", help="Without DATALIST: folder of their T1 MRIs (.nii, .nii.gz)."),
+        typer.Option("--mri-dir", help="Without DATALIST: folder of their T1 MRIs (.nii, .nii.gz)."),
     ] = None,
     bids: Annotated[Path | None, typer.Option(help="A BIDS dataset instead of --mri-dir.")] = None,
     participants: Annotated[
-        Path | None, typer.Option(help="A table, or list of ids: only these people of the folders.")
+        Path | None, typer.Option(help="A table, or list of ids: only these participants of the folders.")
     ] = None,
     eeg: Annotated[list[Path] | None, typer.Option(help="One participant: the EEG scalograms.")] = None,
     mri: Annotated[Path | None, typer.Option(help="One participant: the MRI.")] = None,
@@ -134,28 +136,28 @@ def predict(
     Exit code 0 if done, 2 for wrong input.
 
     \b
-    monai-fusion predict new_people.json --model_dir runs/first --output_dir runs/first/new
+    monai-fusion predict new_participants.json --model_dir runs/first --output_dir runs/first/new
     monai-fusion predict --eeg-dir new/eeg --mri-dir new/mri --model_dir runs/first --output_dir runs/new
     monai-fusion predict --eeg new/sub-07_*.npy --mri new/sub-07_T1w.nii.gz --model_dir runs/first
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.cli.new_people import NewPeople, files_of
+    from monai_fusion.cli.new_participants import NewParticipants, files_of
 
-    people = NewPeople(eeg_dir, mri_dir, bids, participants, files_of(eeg or ()), mri, participant_id)
-    if people.given:
-        _predict_new(people, words or (), dry_run)
+    new = NewParticipants(eeg_dir, mri_dir, bids, participants, files_of(eeg or ()), mri, participant_id)
+    if new.given:
+        _predict_new(new, words or (), dry_run)
     else:
         _run("predict", words, dry_run, require_labels=False)
 
 
-def _predict_new(people: NewPeople, words: Sequence[str], dry_run: bool) -> None:
-    from monai_fusion.cli.new_people import plan_new_people, tell, write_list
+def _predict_new(new: NewParticipants, words: Sequence[str], dry_run: bool) -> None:
+    from monai_fusion.cli.new_participants import plan_new_participants, print_plan, write_list
     from monai_fusion.shipped_bundle import config_files
 
-    plan = plan_new_people(people, [_relative(path) for path in config_files("predict")], words)
+    plan = plan_new_participants(new, [_relative(path) for path in config_files("predict")], words)
     _refuse_results_of_others(plan.run.knobs)
     if not dry_run:
         write_list(plan.planned)
-    tell(plan, written=not dry_run)
+    print_plan(plan, written=not dry_run)
     _print_and_start(plan.run.words, dry_run)
 
 
@@ -167,7 +169,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_labels: bool) -> None:
-    from monai_fusion.cli.new_people import OPTIONS
+    from monai_fusion.cli.new_participants import OPTIONS
     from monai_fusion.options.front import plan_run
     from monai_fusion.shipped_bundle import config_files
 
@@ -189,7 +191,7 @@ def _print_and_start(words: Sequence[str], dry_run: bool) -> None:
 
 
 def _refuse_results_of_others(knobs: dict[str, Any]) -> None:
-    """Predictions of new people are not written over those of a training's evaluation.
+    """Predictions of new participants are not written over those of a training's evaluation.
 
     Raises:
         InputError: The output folder holds a training or an evaluation.
@@ -205,7 +207,7 @@ def _refuse_results_of_others(knobs: dict[str, Any]) -> None:
 
 
 def _relative(path: Path) -> Path:
-    """A path below the working folder as people write it; any other as it is."""
+    """A path below the working folder as you would type it; any other as it is."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
@@ -216,8 +218,8 @@ def _check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> N
     Raises:
         InputError: There is no datalist, it is wrong, or a model or file of weights is not there.
     """
-    from monai_fusion.datalist.json_text import read_json
-    from monai_fusion.datalist.reading import Requirements, examine
+    from monai_fusion.datalist.examination import Requirements, examine
+    from monai_fusion.datalist.json_text import read_json_file
     from monai_fusion.datalist.reporting import DatalistError
     from monai_fusion.datalist.trained_model import refuse_other_classes
     from monai_fusion.errors import InputError, Problem
@@ -232,7 +234,7 @@ def _check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> N
         modalities = "both" if model is None else model.modalities
     path = Path(str(knobs["datalist"])).expanduser()
     asked = Requirements(sections, labels=require_labels, modalities=modalities)
-    examination = examine(read_json(path), path, asked)
+    examination = examine(read_json_file(path), path, asked)
     if examination.problems:
         raise DatalistError(examination.problems, heading=str(path))
     if model is not None:
@@ -249,7 +251,7 @@ def _check_weights(knobs: dict[str, Any]) -> None:
 
 
 def _model_of(knobs: dict[str, Any]) -> TrainedModel | None:
-    """What the recipe of the trained model says; the run itself reads the rest of it. None if only the run knows it.
+    """The recipe of the trained model, as far as it is needed before the run. None if only the run knows it.
 
     Raises:
         InputError: There is no trained model, or its recipe is none.
@@ -258,7 +260,7 @@ def _model_of(knobs: dict[str, Any]) -> TrainedModel | None:
 
     model = str(knobs["model_dir"])
     folder = Path(str(knobs["output_dir"]) if model == "@output_dir" else model).expanduser()
-    if model.startswith("$") and not folder.exists():  # an expression of somebody's overlay
+    if model.startswith("$") and not folder.exists():  # an expression in an overlay of the user
         return None
     return read_trained_model(folder, need_classes=False)
 
@@ -276,7 +278,7 @@ def _quiet(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _start(words: Sequence[str]) -> int:
-    """Run `python -m monai.bundle` in this process's place, or, where there is no such thing, below it."""
+    """Run `python -m monai.bundle` in place of this process, or, where that is impossible, below it."""
     command = [sys.executable, *_quiet(words), "-m", "monai.bundle", *words]
     if os.name == "posix":
         os.execv(sys.executable, command)  # noqa: S606 # signals and the exit code are the run's own
@@ -284,4 +286,4 @@ def _start(words: Sequence[str]) -> int:
         try:
             return subprocess.run(command, check=False).returncode  # noqa: S603 # checked words, no shell
         except KeyboardInterrupt:
-            continue  # the console told the run as well: it ends in its own way
+            continue  # the run got Ctrl-C from the console as well: it ends by itself

@@ -38,8 +38,8 @@ def completion(
 ) -> None:
     """Print the script that lets your shell complete commands, options and knobs.
 
-    Nothing is changed on your machine: put the script where your shell reads it at its start, by the line that stands
-    at its top (as a comment), and open a new terminal.
+    This changes nothing on your machine. To install the script, run the command in its first line (a comment), and open
+    a new terminal.
 
     \b
     monai-fusion completion bash

@@ -34,9 +34,7 @@ def _folder(path: Path) -> Path:
 
 CacheDir = Annotated[
     Path,
-    typer.Option(
-        "--cache-dir", "--cache_dir", help="Folder of the store, as the bundle's --cache_dir.", callback=_folder
-    ),
+    typer.Option("--cache-dir", help="Folder of the store, as the bundle's --cache_dir.", callback=_folder),
 ]
 DEFAULT_CACHE_DIR = Path("runs/preprocessed")  # where the bundle's configs put it for an output_dir in runs/
 
@@ -45,9 +43,9 @@ def preprocess(
     datalist: Annotated[Path, typer.Argument(metavar="DATALIST", help="The datalist (.json).", show_default=False)],
     cache_dir: CacheDir = DEFAULT_CACHE_DIR,
     backend: Annotated[
-        str, typer.Option(metavar="processes|threads|dask", help="Where files are prepared.")
+        str, typer.Option(metavar="processes|threads|dask", help="What prepares the files.")
     ] = "processes",
-    workers: Annotated[int | None, typer.Option(min=1, help="How many at once.", show_default="one a core")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of workers.", show_default="one a core")] = None,
     scheduler: Annotated[
         str | None, typer.Option(metavar="tcp://HOST:PORT", help="A running Dask scheduler, for --backend dask.")
     ] = None,
@@ -67,8 +65,8 @@ def preprocess(
     ] = "all",
     mri_size: Annotated[str, typer.Option(metavar="D,H,W", help="Voxels after resampling.")] = "128,128,128",
     slab_depth: Annotated[int, typer.Option(help="Voxels kept along the depth axis.")] = 96,
-    eeg_store_dtype: Annotated[str, typer.Option(metavar="float32|float16", help="How EEGs are kept.")] = "float32",
-    mri_store_dtype: Annotated[str, typer.Option(metavar="float32|uint16", help="How MRIs are kept.")] = "float32",
+    eeg_store_dtype: Annotated[str, typer.Option(metavar="float32|float16", help="Storage type of EEGs.")] = "float32",
+    mri_store_dtype: Annotated[str, typer.Option(metavar="float32|uint16", help="Storage type of MRIs.")] = "float32",
 ) -> None:
     """Prepare every recording of DATALIST ahead of time, so that trainings start at once.
 
@@ -175,10 +173,10 @@ def _print_verification(found: Verification, hashed: bool) -> None:
         say(f"replaced by another file of the same size and times: {path}", err=is_quiet())
     for path in found.unreadable:
         say(f"cannot be read: {path}", err=is_quiet())
-    told = f"{found.checked} entries checked, {len(found.damaged)} damaged"
+    summary = f"{found.checked} entries checked, {len(found.damaged)} damaged"
     if hashed:
-        told += f"; {found.sources} recordings hashed, {len(found.replaced)} replaced unnoticed"
-    say(told)
+        summary += f";  {found.sources} recordings hashed, {len(found.replaced)} replaced unnoticed"
+    say(summary)
 
 
 def _as_json(found: Verification) -> dict[str, Any]:
@@ -195,13 +193,13 @@ def _as_json(found: Verification) -> dict[str, Any]:
 @cache_app.command("prune")
 def prune(
     cache_dir: CacheDir = DEFAULT_CACHE_DIR,
-    older_than: Annotated[str | None, typer.Option(metavar="30d", help="Not used for so long: m, h, d or w.")] = None,
+    older_than: Annotated[str | None, typer.Option(metavar="30d", help="Not used for this long: m, h, d or w.")] = None,
     max_size: Annotated[
         str | None, typer.Option(metavar="50GB", help="Remove the least recently used ones beyond this size.")
     ] = None,
     delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only counted.")] = False,
 ) -> None:
-    """Make room: say which entries would go and, with --delete, remove them. Other files are never touched.
+    """Make room: list the entries to remove and, with --delete, remove them. Other files are never touched.
 
     \b
     monai-fusion cache prune --older-than 30d --max-size 50GB

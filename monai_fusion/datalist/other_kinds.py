@@ -1,7 +1,7 @@
-"""Files of other kinds that are given as a datalist: told as what they are, with what to do.
+"""Files of other kinds that are given as a datalist: reported as what they are, with what to do.
 
 The content counts, not the name: a workbook saved as ``cohort.json`` is a workbook. Only the kind and the names of
-fields are told, never what stands in the file.
+fields are reported, never the file's content.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ _JSON_KINDS: tuple[tuple[frozenset[str], str, str], ...] = (
     (frozenset({"BIDSVersion"}), "a dataset_description.json of BIDS", _FROM_BIDS),
     (frozenset({"dependencies"}), "a package.json of Node.js", _GIVE_IT),
     (frozenset({"devDependencies"}), "a package.json of Node.js", _GIVE_IT),
-    (frozenset({"RepetitionTime"}), "a sidecar of BIDS beside a recording", _GIVE_IT),
-    (frozenset({"SamplingFrequency"}), "a sidecar of BIDS beside a recording", _GIVE_IT),
+    (frozenset({"RepetitionTime"}), "a sidecar file of a recording in BIDS", _GIVE_IT),
+    (frozenset({"SamplingFrequency"}), "a sidecar file of a recording in BIDS", _GIVE_IT),
 )
 _KNOWN = frozenset(field.alias or name for name, field in DatalistFile.model_fields.items())
 

@@ -1,7 +1,7 @@
 """The datalist file as pydantic models, and the JSON Schema made from them that an editor completes and underlines by.
 
-The models say what a field may hold. What concerns several rows (one participant in two sections, labels and files)
-is said in `rules` and `files`, the messages for people in `validation`.
+The models define what a field may hold. What concerns several rows (one participant in two sections, labels and
+files) is checked in `rules` and `file_finder`; `validation` words the messages.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Entry(BaseModel):
     ] = None
     fold: Annotated[
         int | None,
-        Field(ge=0, description="Which part of a k-fold split this participant is in, from 0; as Auto3DSeg has it."),
+        Field(ge=0, description="Which part of a k-fold split this participant is in, from 0; as in Auto3DSeg."),
     ] = None
     exclude: Annotated[
         str | None,
@@ -74,7 +74,7 @@ class DatalistFile(BaseModel):
     schema_reference: Annotated[
         str | None, Field(alias="$schema", description="Where an editor finds this JSON Schema.")
     ] = None
-    name: Annotated[str, Field(description="What the cohort is called, e.g. LEMON gender.")] = ""
+    name: Annotated[str, Field(description="The name of the cohort, e.g. LEMON gender.")] = ""
     target: Annotated[str, Field(description="What is classified, e.g. gender.")] = ""
     classes: Annotated[
         list[ClassName],
@@ -85,15 +85,15 @@ class DatalistFile(BaseModel):
         ),
     ] = []
     data_root: Annotated[
-        str, Field(description="The folder that all paths start from, itself relative to the folder of this file.")
+        str, Field(description="The folder that all paths are relative to, itself relative to the folder of this file.")
     ] = "."
-    training: Annotated[list[Entry], Field(description="Participants the network learns from.")] = []
+    training: Annotated[list[Entry], Field(description="Participants the network is trained on.")] = []
     validation: Annotated[list[Entry], Field(description="Participants that choose the best epoch.")] = []
-    test: Annotated[list[Entry], Field(description="Participants the finished network is judged by.")] = []
+    test: Annotated[list[Entry], Field(description="Participants the trained network is tested on.")] = []
 
 
 class SchemaOfFiles(GenerateJsonSchema):
-    """Leaves out the titles that pydantic derives from field names: they say nothing that the name does not."""
+    """Leaves out the titles that pydantic derives from field names: they only repeat the name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Never."""
@@ -117,7 +117,7 @@ def unprintable_sign(*texts: object) -> str:
     if found is None:
         return ""
     does = "which turns the direction of writing" if re.match(f"[{_TURNING}]", found[0]) else "a control character"
-    return f"it holds {found[0]}, {does}: delete that sign"
+    return f"it holds {found[0]}, {does}: delete that character"
 
 
 def why_no_classes(names: object) -> str:

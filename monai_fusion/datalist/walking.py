@@ -1,4 +1,4 @@
-"""Walks through a folder of recordings: hidden names apart, and what is linked is there, as to a person who looks."""
+"""Walks through a folder of recordings: hidden names apart, and what is linked is there, as in a file browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monai_fusion.wording import a_few, counted, quoted
 class Walk:
     """The files below a folder, those in linked folders included; hidden files and folders are left aside.
 
-    Every folder is entered once: first all that lie there themselves, then the linked ones, so that a file has the path
+    Every folder is entered once: first the folders themselves, then the linked ones, so that a file has the path
     without a link if there is one. A link to a folder that holds it, or that holds the folder of the search, leads in a
     circle and is not entered. Paths stay as they are written; links in them are not replaced.
 
@@ -119,7 +119,7 @@ def is_annexed(link: Path) -> bool:
 
 
 def _leads_nowhere(link: Path) -> bool:
-    """Whether a link's target is not there; those of git-annex are files, and told of elsewhere."""
+    """Whether a link's target is not there; those of git-annex are files, and reported elsewhere."""
     return not link.exists() and not is_annexed(link)
 
 

@@ -1,4 +1,4 @@
-"""Reads a datalist or a table whole: of a pipe that nobody writes to, or of a device, no program ever sees the end."""
+"""Reads a datalist or a table whole: a pipe without a writer, or a device, has no end."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from monai_fusion.datalist.walking import is_annexed
 from monai_fusion.file_formats.wrong_kinds import LOOKED_AT, WrongKind, looks_compressed, wrong_kind
 from monai_fusion.reading import MIB, read_bytes
 
-_MOST_BYTES = 1024 * MIB  # a datalist of a million people has a quarter of it
-_OF_A_SHELL = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")  # `<(zcat table.csv.gz)` is a pipe that somebody writes to
+_MOST_BYTES = 1024 * MIB  # a datalist of a million participants has a quarter of it
+_OF_A_SHELL = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")  # `<(zcat table.csv.gz)` is a pipe with a writer
 WEB_PAGE = WrongKind("a web page (HTML)", "download the file itself: this is the page that shows it")
 _BINARY = {
     b"\x93NUMPY": "a NumPy array (.npy), as an EEG scalogram is",
@@ -28,7 +28,7 @@ def content_of(path: Path) -> bytes:
     """The bytes of a regular file, or of a pipe that a shell made.
 
     Raises:
-        OSError: It cannot be read, is no file, or far too large; ``strerror`` says why.
+        OSError: It cannot be read, is no file, or far too large; ``strerror`` has the reason.
     """
     if str(path).startswith(_OF_A_SHELL):
         return path.read_bytes()
@@ -38,7 +38,7 @@ def content_of(path: Path) -> bytes:
 def kind_of(content: bytes, wanted: str) -> WrongKind | None:
     """What a file is that is no text of ours: a pointer of git-annex, a web page, a picture ...; None of any text.
 
-    Packed documents are none here: a table may be one, and of a datalist `other_kinds` tells which.
+    Packed documents are none here: a table may be one, and for a datalist `other_kinds` reports which.
 
     Args:
         content: The file.
@@ -74,7 +74,7 @@ def _is_text(content: bytes) -> bool:
 
 
 def not_there(path: Path) -> tuple[str, str]:
-    """What to say of a file that is not there, and what to do: a link of git-annex may lead to what was not fetched."""
+    """The message for a missing file, and what to do: a link of git-annex may lead to a file that was not fetched."""
     if not path.is_symlink():
         return "there is no such file", ""
     if is_annexed(path):

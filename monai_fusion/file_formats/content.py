@@ -18,7 +18,7 @@ class FileContent(os.PathLike[str]):
 
     The preprocessed store is keyed by the bytes of a file. It reads them once and hands the very bytes that it hashed
     to the transform that decodes them, so that a file that is replaced meanwhile cannot come between. Transforms that
-    take it instead of a path say so with the class attribute ``decodes_content = True``; others get the path.
+    take it instead of a path declare it with the class attribute ``decodes_content = True``; others get the path.
 
     Attributes:
         path: The file.
@@ -54,7 +54,7 @@ class FileContent(os.PathLike[str]):
         return self.content[:most].tobytes()
 
     def bytes(self, most: int | None = None) -> npt.NDArray[np.uint8]:
-        """All bytes, or so many of them: [n] uint8, a view."""
+        """All bytes, or this number of them: [n] uint8, a view."""
         return self.content[:most]
 
 
@@ -85,7 +85,7 @@ class FileOnDisk:
             return stream.read(most)
 
     def bytes(self, most: int | None = None) -> npt.NDArray[np.uint8]:
-        """All bytes, or so many of them: [n] uint8."""
+        """All bytes, or this number of them: [n] uint8."""
         return np.fromfile(self.path, dtype=np.uint8, count=-1 if most is None else most)
 
 

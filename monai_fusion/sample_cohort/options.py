@@ -22,7 +22,7 @@ class SampleCohortOptions:
     the first 20 of a cohort of 60 and a third segment leaves the first two as they were.
     """
 
-    participants: Annotated[int, Option("How many people, those with one recording included.")] = 60
+    participants: Annotated[int, Option("How many participants, those with one recording included.")] = 60
     size: Annotated[
         Literal["small", "full"],
         Option("MRIs of 70 x 96 x 102 at 2.5 mm, or 176 x 240 x 256 at 1 mm.", metavar="small|full", section="MRI"),
@@ -35,13 +35,15 @@ class SampleCohortOptions:
     mri_effect: Annotated[
         float, Option("How far apart the classes are in the MRI, in standard deviations (0 to 4).", section="MRI")
     ] = 3.0
-    segments_per_condition: Annotated[int, Option("EEG segments of 10 s per person and condition.", section="EEG")] = 2
+    segments_per_condition: Annotated[
+        int, Option("EEG segments of 10 s per participant and condition.", section="EEG")
+    ] = 2
     conditions: Annotated[
         tuple[str, ...],
         Option("Only eyes open (EO) or eyes closed (EC).", metavar="EO|EC", shown_default="both", section="EEG"),
     ] = CONDITIONS
-    only_eeg: Annotated[int, Option("How many people have no MRI.")] = 0
-    only_mri: Annotated[int, Option("How many people have no EEG.")] = 0
+    only_eeg: Annotated[int, Option("How many participants have no MRI.")] = 0
+    only_mri: Annotated[int, Option("How many participants have no EEG.")] = 0
     mixed_orientations: Annotated[
         bool, Option("Store MRIs as RAS, LAS or LPI at random, not all as RAS.", section="MRI")
     ] = False

@@ -13,7 +13,14 @@ from monai.transforms import Compose
 
 from monai_fusion.data import EEGDataset, MRIDataset, SegmentItems, VolumeItems
 from monai_fusion.datalist import Datalist, ParticipantRecord
-from monai_fusion.datalist.availability import BOTH, PATTERNS, TITLES, RecordingUse, count_patterns, pattern_of
+from monai_fusion.datalist.availability import (
+    AVAILABLE_MODALITIES,
+    BOTH_REQUIRED,
+    TITLES,
+    ModalityPolicy,
+    available_modalities,
+    count_by_modalities,
+)
 from monai_fusion.datalist.balance import CRAMERS_V_WARNED_OF, P_WARNED_OF, link_of
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import EEG, MRI
@@ -28,7 +35,7 @@ logger = logging.getLogger(__name__)
 _WANTED = {
     (allow_missing, modalities): wanted
     for allow_missing, modalities, wanted in (
-        *((False, each, "participants who have both an EEG and an MRI") for each in PATTERNS),
+        *((False, each, "participants who have both an EEG and an MRI") for each in AVAILABLE_MODALITIES),
         (True, "both", "participants who have an EEG or an MRI"),
         (True, "eeg", "participants who have an EEG"),
         (True, "mri", "participants who have an MRI"),
@@ -42,7 +49,7 @@ def prepare(
     preprocessing: Mapping[str, Sequence[Any]],
     cache_dir: str | os.PathLike[str] | None,
     num_workers: int | None = None,
-    use: RecordingUse = BOTH,
+    use: ModalityPolicy = BOTH_REQUIRED,
 ) -> None:
     """Fill the preprocessed store with every file of the sections and say who takes part.
 
@@ -64,7 +71,7 @@ def prepare(
         raise InputError(Problem("--cache_dir", seen=f"{cache_dir} is a file", wanted="a folder, there or not yet"))
     everybody: list[ParticipantRecord] = []
     for section in sections:
-        used, left_out = use.choose(cohort.records(section))
+        used, left_out = use.select(cohort.records(section))
         _announce(section, used, left_out, cohort.classes, use)
         if not used:
             raise InputError(Problem(str(cohort.path), section, "none", _WANTED[use.allow_missing, use.modalities]))
@@ -133,7 +140,7 @@ def _announce(
     used: Sequence[ParticipantRecord],
     left_out: Sequence[ParticipantRecord],
     classes: Sequence[str],
-    use: RecordingUse,
+    use: ModalityPolicy,
 ) -> None:
     counts = Counter(record.label for record in used)
     named = [f"{counts[index]} {name}" for index, name in enumerate(classes)]
@@ -143,7 +150,9 @@ def _announce(
     logger.info("%s: %s (%s), %s", section, people, ", ".join(named), counted(segments, "EEG segment"))
     if use.modalities != "both":
         logger.info("%s: --modalities %s: the other recording is not used", section, use.modalities)
-    elif len(shown := [f"{count} with {TITLES[name]}" for name, count in count_patterns(used).items() if count]) > 1:
+    elif (
+        len(shown := [f"{count} with {TITLES[name]}" for name, count in count_by_modalities(used).items() if count]) > 1
+    ):
         logger.info("%s: %s", section, ", ".join(shown))
         _warn_of_confounding(section, used, classes)
     if left_out:
@@ -154,7 +163,7 @@ def _announce(
 
 def _warn_of_confounding(section: str, used: Sequence[ParticipantRecord], classes: Sequence[str]) -> None:
     """Warn if a network could tell the class from what is absent."""
-    found = [(pattern_of(record), record.label) for record in used]
+    found = [(available_modalities(record), record.label) for record in used]
     pairs = [(TITLES[pattern], label) for pattern, label in found if pattern is not None and label is not None]
     link = link_of("which recordings are there", pairs, len(classes))
     if link.p < P_WARNED_OF and link.cramers_v >= CRAMERS_V_WARNED_OF:

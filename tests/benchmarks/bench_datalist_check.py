@@ -85,7 +85,7 @@ def bench_deep(participants: int) -> None:
     """Print how long opening full-size files takes with threads and with processes; the files are in the cache."""
     from monai_fusion.datalist.contents.checking import Opener, check_contents
     from monai_fusion.datalist.contents.recording_files import recordings_of
-    from monai_fusion.datalist.reading import examine_datalist
+    from monai_fusion.datalist.examination import examine_datalist
     from monai_fusion.sample_cohort import SampleCohortOptions
     from monai_fusion.sample_cohort.write import write_sample_cohort
 

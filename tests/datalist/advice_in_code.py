@@ -19,7 +19,7 @@ SOURCES = (
     PACKAGE / "wording.py",
     PACKAGE / "cli/datalist.py",
     PACKAGE / "cli/datalist_check.py",
-    PACKAGE / "cli/new_people.py",
+    PACKAGE / "cli/new_participants.py",
     *sorted((PACKAGE / "file_formats").glob("*.py")),  # of `check --deep`
     PACKAGE / "contrast.py",
 )

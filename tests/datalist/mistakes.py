@@ -76,7 +76,7 @@ MISTAKES: list[tuple[Change, list[str]]] = [
     (first(participant_id="a\\b"), [f'line 8, participant_id: "a\\\\b", {ID_WANTED}']),
     (
         first(participant_id="a\tb"),
-        [f'line 8, participant_id: "a\\tb", {ID_WANTED}: it holds \\t, a control character: delete that sign'],
+        [f'line 8, participant_id: "a\\tb", {ID_WANTED}: it holds \\t, a control character: delete that character'],
     ),
     (first(participant_id="line 8, sub-01 "), [f'line 8, participant_id: "line 8, sub-01 ", {ID_WANTED}']),
     (lambda d: d["training"][0].pop("participant_id"), [f"line 8, participant_id: missing, {ID_WANTED}"]),
@@ -219,7 +219,7 @@ MISTAKES: list[tuple[Change, list[str]]] = [
         first(mri="mri\tx.nii.gz"),
         [
             'line 8, sub-01 mri: "mri\\tx.nii.gz", expected a path below data_root: it holds a tab: '
-            "in JSON a single backslash begins a special sign, write / instead"
+            "in JSON a single backslash begins a special character, write / instead"
         ],
     ),
     (first(mri="."), ['line 8, sub-01 mri: ".", expected a path below data_root: it names a folder, not a file']),
@@ -274,7 +274,7 @@ MISTAKES: list[tuple[Change, list[str]]] = [
         first(participant_id="SUB-02"),
         [
             "line 9, sub-02: differs from SUB-02 (line 8) only in upper and lower case: "
-            "if this is one person, keep one line"
+            "if they are one participant, keep one line"
         ],
     ),
     (

@@ -101,7 +101,7 @@ def test_nothing_is_wrong_never_stands_above_warnings(
     document: Document, save: Save, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = save(document)
-    assert check(capsys, path)[1].startswith(f"{path}: nothing is wrong\n")
+    assert check(capsys, path)[1].startswith(f"{path}: no problems\n")
     first, second = document["training"][:2]
     first["eeg"], second["eeg"] = second["eeg"], first["eeg"]
     path = save(document)

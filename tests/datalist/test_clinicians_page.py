@@ -50,7 +50,7 @@ MESSAGES: list[tuple[Edit, str, str]] = [
     ),
     (
         line(20, "}", "},"),
-        'line 20, column 134, sub-900009: there is a comma too many before "]"',
+        'line 20, column 134, sub-900009: trailing comma before "]"',
         "the last participant of a part has no comma: delete it",
     ),
     (
@@ -65,19 +65,19 @@ MESSAGES: list[tuple[Edit, str, str]] = [
     ),
     (
         line(3, "Example", 'Example"'),
-        'line 3, column 21: a double quote (") is missing, or there is one too many, or a comma is missing before this',
+        'line 3, column 21: a double quote (") is missing, or there is an extra one, or a comma is missing before this',
         "look at the quotes in this line: they come in pairs",
     ),
     (
         line(8, '"sub-900001"', '"sub-900001'),
-        'line 8, column 38: a double quote (") is missing, or there is one too many, or a comma is missing before this',
+        'line 8, column 38: a double quote (") is missing, or there is an extra one, or a comma is missing before this',
         "the same: here, the one after the id is missing",
     ),
     (
         line(8, "    {", "    // {"),
         "line 8, column 5, sub-900001: JSON has no comments: delete it "
         '(to leave a participant out, write "exclude": "the reason" in the row)',
-        'see "Leave someone out"',
+        'see "Leave a participant out"',
     ),
     (
         line(21, "  ]", ""),
@@ -99,7 +99,7 @@ MESSAGES: list[tuple[Edit, str, str]] = [
         line(9, '"sub-900002"', "900002"),
         "line 9, participant_id: 900002 (a number), expected text in double quotes, without / and \\, "
         "control characters, or spaces at its ends",
-        "ids stand in double quotes, digits too",
+        "ids need double quotes, digits too",
     ),
     (
         line(9, '"F"', '"female"'),
@@ -120,13 +120,13 @@ MESSAGES: list[tuple[Edit, str, str]] = [
     (
         line(9, "sub-900002", "SUB-900001"),
         "line 9, SUB-900001: differs from sub-900001 (line 8) only in upper and lower case: "
-        "if this is one person, keep one line",
+        "if they are one participant, keep one line",
         "write every id in one way",
     ),
     (
         line(20, '"F"', '"M"'),
         'line 17, test: no participant of class "F", expected at least one',
-        "a part lacks one of the classes: move somebody of that class there",
+        "a part lacks one of the classes: move a participant of that class there",
     ),
     (
         line(9, "eeg/sub-900002", "eeg/sub-99"),
@@ -169,7 +169,7 @@ MESSAGES: list[tuple[Edit, str, str]] = [
             '"eeg": "mri/sub-900002_T1w.nii.gz", "mri": "eeg/sub-900002_EO_seg0.npy"',
         ),
         "line 9, sub-900002 eeg: a NIfTI file, expected .npy: are eeg and mri swapped?",
-        "the MRI stands in the field `eeg`, the EEG in `mri`: exchange the two",
+        "the MRI is in the field `eeg`, the EEG in `mri`: exchange the two",
     ),
     (
         line(9, "eeg/sub-900002_*", "eeg/sub-90000[12]_*"),
@@ -195,7 +195,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def check(capsys: pytest.CaptureFixture[str], lines: list[str], *options: str) -> tuple[int, str]:
-    """What a person sees, without the paths of the test's own folders."""
+    """What a participant sees, without the paths of the test's own folders."""
     Path("cohort.json").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(SystemExit) as ended:
         cli.main(["datalist", "check", "cohort.json", *options])

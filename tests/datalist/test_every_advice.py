@@ -15,7 +15,7 @@ from tests.datalist import (
     advice_on_contents,
     advice_on_folders,
     advice_on_json,
-    advice_on_new_people,
+    advice_on_new_participants,
     advice_on_other_files,
     advice_on_tables,
 )
@@ -28,7 +28,7 @@ _OF = (
     advice_on_folders,
     advice_on_tables,
     advice_on_contents,
-    advice_on_new_people,
+    advice_on_new_participants,
     advice_on_other_files,
 )
 CASES = {piece: case for module in _OF for piece, case in module.CASES.items()}

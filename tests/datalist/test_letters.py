@@ -113,9 +113,9 @@ def test_two_ids_that_only_letters_or_signs_without_width_tell_apart_are_refused
     found = [str(problem) for problem in check_datalist(save(document))]
     assert found == [
         f"line 17, {nfd('sub-Jörg')}: is {nfc('sub-Jörg')} (line 8), in other letters: sub-Jo\\u0308rg and "
-        f"{nfc('sub-Jörg')}: if this is one person, keep one line",
-        "line 18, sub-02\\u200b: differs from sub-02 (line 9) only in signs that cannot be seen, or dashes: "
-        "if this is one person, keep one line",
+        f"{nfc('sub-Jörg')}: if they are one participant, keep one line",
+        "line 18, sub-02\\u200b: differs from sub-02 (line 9) only in invisible characters, or dashes: "
+        "if they are one participant, keep one line",
     ]
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from monai_fusion.datalist.building.participants_table import read_participants_table
+from monai_fusion.datalist.examination import Requirements, examine
 from monai_fusion.datalist.json_text import parse_bytes
-from monai_fusion.datalist.reading import Requirements, examine
 from monai_fusion.datalist.repair.fixing import plan_repair
 from monai_fusion.errors import InputError
 

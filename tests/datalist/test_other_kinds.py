@@ -1,4 +1,4 @@
-"""What else people give as a datalist: told as what it is, with what to do; mistakes in one stay mistakes."""
+"""What else is given as a datalist: told as what it is, with what to do; mistakes in one stay mistakes."""
 
 import gzip
 import io

@@ -11,7 +11,7 @@ import pytest
 from monai_fusion.datalist import check_datalist
 from monai_fusion.datalist.building.labels import label_rule
 from monai_fusion.datalist.building.scanning import scan_folders
-from monai_fusion.datalist.reading import examine_datalist
+from monai_fusion.datalist.examination import examine_datalist
 from monai_fusion.errors import InputError
 from monai_fusion.report.page import page_environment
 
@@ -73,7 +73,7 @@ def test_two_files_that_differ_in_case_only_are_a_warning(document: Document, sa
 def test_an_id_or_class_that_turns_the_direction_of_writing_is_refused_with_its_reason(
     sign: str, document: Document, save: Save
 ) -> None:
-    reason = f"it holds \\u{ord(sign):04x}, which turns the direction of writing: delete that sign"
+    reason = f"it holds \\u{ord(sign):04x}, which turns the direction of writing: delete that character"
     document["training"][0]["participant_id"] = f"sub-{sign}01"
     (problem,) = check_datalist(save(document))
     assert str(problem).endswith(reason)
@@ -112,8 +112,8 @@ def test_a_class_that_stands_there_twice_is_the_only_problem(document: Document,
     [
         ("\0", "it holds a NUL: write the path again"),
         ("\x1b", "it holds a control character: write the path again"),
-        ("\t", "it holds a tab: in JSON a single backslash begins a special sign, write / instead"),
-        ("\b", "it holds a backspace: in JSON a single backslash begins a special sign, write / instead"),
+        ("\t", "it holds a tab: in JSON a single backslash begins a special character, write / instead"),
+        ("\b", "it holds a backspace: in JSON a single backslash begins a special character, write / instead"),
     ],
 )
 def test_a_control_character_in_a_path_is_called_by_its_name(
@@ -128,7 +128,7 @@ def test_a_control_character_in_a_path_is_called_by_its_name(
 @pytest.mark.parametrize(
     ("classes", "reason"),
     [
-        (["M", "F\x1b[2J"], r"it holds \u001b, a control character: delete that sign"),
+        (["M", "F\x1b[2J"], r"it holds \u001b, a control character: delete that character"),
         (["M", " F"], "one of them is empty, or has a space at an end: delete it"),
         (["M", ""], "one of them is empty, or has a space at an end: delete it"),
         (["M", 1], "each is text: write it in double quotes"),

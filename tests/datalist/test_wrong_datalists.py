@@ -44,7 +44,7 @@ def test_all_problems_are_said_at_once_by_kind_and_line(document: Document, save
     assert str(raised.value).splitlines() == [
         f"{path}: 6 problems",
         "JSON:",
-        '  line 10, column 106, sub-03: there is a comma too many before "]"',
+        '  line 10, column 106, sub-03: trailing comma before "]"',
         '    ... , "eeg": "eeg/sub-03_*.npy", "mri": "mri/sub-03_T1w.nii.gz"},',
         "                                                                    ^",
         "Fields:",

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from monai_fusion.data import FusionDataset, FusionPrepareBatch, collate_participant
-from monai_fusion.datalist import ParticipantRecord, RecordingUse
+from monai_fusion.datalist import ModalityPolicy, ParticipantRecord
 from monai_fusion.evaluation import (
     EmbeddingWriter,
     ParticipantInferer,
@@ -66,7 +66,7 @@ def evaluate(records: Records, network: FusionNet, folder: Path) -> list[Predict
         "eeg": [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()],
         "mri": [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)],
     }
-    use = RecordingUse(allow_missing=True)
+    use = ModalityPolicy(allow_missing=True)
     dataset = FusionDataset(records, chains, folder / "store", "all", progress=False, use=use)
     writer = ResultWriter(folder / "out", ["M", "F"], None, "cohort", "test")
     collector = PredictionCollector([writer], records, network)

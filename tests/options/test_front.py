@@ -13,9 +13,9 @@ import yaml
 from monai_fusion.errors import InputError
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.front import plan_run
-from monai_fusion.options.knobs import read_knobs
+from monai_fusion.options.knob_list import read_knobs
 from monai_fusion.shipped_bundle import config_files
-from tests.options.test_words import ENTRY, arrives
+from tests.options.test_knob_values import ENTRY, arrives
 from tests.support import BUNDLE_CONFIGS
 
 TRAIN = BUNDLE_CONFIGS / "train.yaml"
@@ -70,7 +70,7 @@ def test_a_shipped_overlay_is_found_by_its_name() -> None:
         (["a.json", "--head_lr", "-1"], "--head_lr: -1, expected a number above 0"),
         (["a.json", "--output_dir", "my", "run"], "run: a word that belongs to no option, after --output_dir: the da"),
         (["a.json", "b.json"], "b.json: a word that belongs to no option, after --datalist: the datalist comes first"),
-        (["a.json", "--output_dir"], "--output_dir: no value stands behind it, expected one, such as 'runs/latest'"),
+        (["a.json", "--output_dir"], "--output_dir: no value follows it, expected one, such as 'runs/latest'"),
         (
             ["a.json", "--config_file", "nothere.yaml"],
             f"--config_file: {TRAIN.with_name('nothere.yaml')}: no such file",
@@ -82,7 +82,7 @@ def test_a_shipped_overlay_is_found_by_its_name() -> None:
         (["a.json", "--logging_file", "nope.conf"], "--logging_file: nope.conf: no such file"),
         (["a.json", "--num_epochs", "[0, 0]"], "--num_epochs: [0, 0], expected whole numbers, not all 0"),
         (["a.json", "--=3"], "--=3: a word that belongs to no option, after --datalist"),
-        (["a.json", "--config_file"], "--config_file: no value stands behind it, expected an overlay's path"),
+        (["a.json", "--config_file"], "--config_file: no value follows it, expected an overlay's path"),
     ],
 )
 def test_what_is_wrong_is_refused(words: list[str], message: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def names_of(file: Path) -> Callable[[str], bool]:
-    """Tells whether a ``.bidsignore`` names a file, or a folder that it lies in.
+    """Finds whether a ``.bidsignore`` names a file, or a folder above it.
 
     Args:
         file: The ``.bidsignore``; one that is not there, or cannot be read, names nothing.

@@ -21,7 +21,7 @@ _SAVE_AS = "save it as .xlsx without a password, or as CSV"
 
 
 def is_spreadsheet(content: bytes) -> bool:
-    """Whether a file is a workbook rather than text, whatever its name says."""
+    """Whether a file is a workbook rather than text, whatever its name is."""
     return content.startswith((_ZIP, _OLD_OFFICE))
 
 
@@ -34,7 +34,7 @@ def sheet_rows(
 
     Args:
         path: The file.
-        content: What stands in it.
+        content: Its bytes.
         name: Which sheet; ``None`` is the first.
 
     Raises:

@@ -24,8 +24,8 @@ class Fault:
         at: Index of the sign that a caret points to.
         cause: What it probably is, and what to do, in words.
         edits: What makes JSON of it; none where the reader could not go on.
-        safe: Whether the edits change nothing of what the file says, so that a program may make them.
-        in_line: Whether the column says more than the line.
+        safe: Whether the edits leave the content as it is, so that a program may make them.
+        in_line: Whether the column is more useful than the line.
     """
 
     at: int
@@ -36,17 +36,17 @@ class Fault:
 
 
 class Stop(Exception):  # noqa: N818 - it ends the reading, it is no error of the program
-    """It cannot be told what was meant: the last fault is without edits."""
+    """It is unclear what was meant: the last fault is without edits."""
 
 
 @dataclass(slots=True)
 class Level:
-    """A list or an object that is open: its bracket, and where that stands."""
+    """A list or an object that is open: its bracket, and where that is."""
 
     bracket: str
     at: int
     name: str = ""  # of the field whose value is being read; lists inherit it
-    colon: int = -1  # where the colon before the value that was read last stands
+    colon: int = -1  # where the colon before the last value is
     before: str = ""  # the name of the field before that one
 
 

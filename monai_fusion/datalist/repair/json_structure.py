@@ -18,7 +18,7 @@ _NESTED_AT_MOST = 200
 _REST_OF_A_LIST = re.compile(r'(?:\s*,\s*"[^"\\\n\r]*")*\s*\]')
 _PAIRS = {"{": "}", "[": "]"}
 
-TRAILING_COMMA = "there is a comma too many before {}"
+TRAILING_COMMA = "trailing comma before {}"
 NO_COMMA = "a comma (,) is missing after this"
 NO_COLON = "a colon (:) is missing between the field's name and its value"
 
@@ -31,14 +31,14 @@ _decode_strictly = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
 
 
 class JsonReader(WordReader):
-    """Goes through the text sign by sign; each ``_read_...`` deals with what may stand at one kind of place."""
+    """Goes through the text character by character; each ``_read_...`` handles one kind of place."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._read = self._read_value
 
     def read(self) -> list[Fault]:
-        """Every fault up to the first at which it cannot be told what was meant."""
+        """Every fault up to the first at which it is unclear what was meant."""
         try:
             while self._skip_space():
                 self._read()
@@ -59,7 +59,7 @@ class JsonReader(WordReader):
         elif level is not None and level.bracket == "[" and sign in ",]}":
             self._read_no_element(sign)
         elif sign in ",:]}":
-            self._stop(self.at, f"a value is missing before {quoted(sign)} (null stands for no value)")
+            self._stop(self.at, f"a value is missing before {quoted(sign)} (write null for no value)")
         elif sign in "\"'" or sign in CURLY:
             if level is not None and level.bracket == "[":
                 self._expect_no_name()
@@ -131,7 +131,7 @@ class JsonReader(WordReader):
             raise Stop
         elif sign == "=":
             level.colon = self.at
-            self._fault(self.at, "a colon (:) stands here in JSON", Edit(self.at, self.at + 1, ":"))
+            self._fault(self.at, "JSON needs a colon (:) here", Edit(self.at, self.at + 1, ":"))
             self._take(1)
         elif sign in ",]}":
             self._stop(self._end - 1, "a colon (:) and a value are missing after this")
@@ -147,7 +147,7 @@ class JsonReader(WordReader):
         quote_within = self.at == self._end and self.text[self._end - 1] == '"' and sign not in "{["
         if sign in ",;":
             if sign == ";":
-                self._fault(self.at, "a comma (,) stands here in JSON", Edit(self.at, self.at + 1, ","))
+                self._fault(self.at, "JSON needs a comma (,) here", Edit(self.at, self.at + 1, ","))
             self._comma = self.at
             self._take(1)
             self._read = self._read_name if self._levels[-1].bracket == "{" else self._read_value
@@ -179,10 +179,10 @@ class JsonReader(WordReader):
         sign = self.text[self.at]
         rest = self.text[self.at :].strip(JSON_SPACE + ",")
         if sign == "," and not rest:
-            self._fault(self.at, "there is a comma too many at the end", Edit(self.at, self.at + 1, ""))
+            self._fault(self.at, "trailing comma at the end", Edit(self.at, self.at + 1, ""))
             self._take(1)
         elif sign in "]}":
-            self._stop(self.at, "there is a closing bracket too many, or an opening one is missing before it")
+            self._stop(self.at, "extra closing bracket, or an opening one is missing before it")
         else:
             self._stop(self.at, "there is text after the end of the datalist")
 
@@ -205,7 +205,7 @@ class JsonReader(WordReader):
         except (ValueError, RecursionError):
             self._levels.append(Level(sign, self.at, self._levels[-1].name if self._levels and sign == "[" else ""))
             if len(self._levels) > _NESTED_AT_MOST:
-                self._stop(self._levels[0].at, "lists or objects are nested hundreds deep here: this is no datalist")
+                self._stop(self._levels[0].at, "lists or objects are nested hundreds deep here: this is not a datalist")
             self._take(1)
             self._read = self._read_name if sign == "{" else self._read_value
         else:
@@ -225,7 +225,7 @@ class JsonReader(WordReader):
             self._fault(self._comma, TRAILING_COMMA.format(quoted(sign)), Edit(self._comma, self._comma + 1, ""))
 
     def _too_many(self, at: int, sign: str) -> None:
-        self._fault(at, "there is a comma too many", Edit(at, at + 1, ""))
+        self._fault(at, "extra comma", Edit(at, at + 1, ""))
         before = self._comma
         self._take(1)
         self._comma = before

@@ -26,14 +26,14 @@ _CONSTANTS = {"true": "true", "false": "false", "none": "null", "null": "null", 
 
 BACKSLASH = r"a backslash must be written twice (\\), or better as / (also on Windows)"
 BACKSLASH_AT_END = r"a single \ before the closing quote hides it: write / (also on Windows)"
-SINGLE_QUOTES = "names and text stand between double quotes: \" instead of '"
+SINGLE_QUOTES = "names and text need double quotes: \" instead of '"
 CURLY_QUOTES = 'this is not the plain double quote " (word processors and web pages curl it): write "'
 NO_CLOSING_QUOTE = 'the text that begins here has no closing double quote (")'
-QUOTE_TROUBLE = 'a double quote (") is missing, or there is one too many, or a comma is missing before this'
+QUOTE_TROUBLE = 'a double quote (") is missing, or there is an extra one, or a comma is missing before this'
 
 
 class WordReader(Cursor):
-    """Reads one word from where it stands, and notes what is wrong in it."""
+    """Reads one word from the current place, and notes what is wrong in it."""
 
     def _read_string(self) -> None:
         is_path = bool(self._levels) and self._levels[-1].name in PATH_FIELDS
@@ -95,7 +95,7 @@ class WordReader(Cursor):
         start, end = self.at, self.at + len(word)
         if _NUMBER.fullmatch(word):
             if len(word) > _DIGITS_AT_MOST:
-                self._stop(start, "a number of thousands of digits: this is no datalist")
+                self._stop(start, "a number of thousands of digits: this is not a datalist")
         elif word.casefold() in _CONSTANTS:
             right = _CONSTANTS[word.casefold()]
             if word.casefold() in ("nan", "undefined"):
@@ -107,7 +107,7 @@ class WordReader(Cursor):
             self._fault(start, cause, Edit(start, end, "null"), safe=False)
         else:
             isnumber = re.fullmatch(r"[+-]?[0-9.]+", word)
-            cause = "a number is not written so in JSON" if isnumber else "text stands between double quotes"
+            cause = "JSON does not write a number in this way" if isnumber else "text needs double quotes"
             cause += f": {quoted(word)}, with the quotes"
             self._fault(start, cause, Edit(start, end, json.dumps(word, ensure_ascii=False)), safe=False)
         self._take(len(word))
@@ -118,7 +118,7 @@ class WordReader(Cursor):
         start, end = self.at, self.at + len(word)
         if not COLON.match(self.text, end):
             self._stop(start, QUOTE_TROUBLE if self._comma < 0 else "a field's name in double quotes is expected here")
-        cause = f"a field's name stands between double quotes: {quoted(word)}"
+        cause = f"a field's name needs double quotes: {quoted(word)}"
         self._fault(start, cause, Edit(start, end, json.dumps(word, ensure_ascii=False)))
         self._take(len(word))
         self._levels[-1].name = word
@@ -126,5 +126,5 @@ class WordReader(Cursor):
     def _word(self) -> str:
         match = BARE.match(self.text, self.at)
         if match is None:
-            self._stop(self.at, f"{quoted(self.text[self.at])} cannot stand here")
+            self._stop(self.at, f"{quoted(self.text[self.at])} is not allowed here")
         return match.group()

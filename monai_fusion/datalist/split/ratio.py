@@ -27,7 +27,7 @@ class Split:
         training: Who is learned from.
         validation: Who chooses the best epoch.
         test: Who the finished network is judged by.
-        folds: With k folds, the fold of everyone who is in one.
+        folds: With k folds, the fold of each participant who is in one.
     """
 
     training: tuple[str, ...]
@@ -40,7 +40,7 @@ class Split:
         return {"training": self.training, "validation": self.validation, "test": self.test}[name]
 
 
-def test_counts(
+def test_set_sizes(
     n_males: int, n_females: int, test_fraction: float = TEST_FRACTION, at_least: int = 1
 ) -> tuple[int, int]:
     """How many of the first and of the second class are tested: exactly 2 : 1, or ``(0, 0)`` where that cannot be.
@@ -65,8 +65,8 @@ def rounded(fraction: float, of: int) -> int:
     """``fraction * of``, a half rounded up, computed exactly from the fraction as it is written.
 
     Python's ``round`` takes a half to the even number (0.15 * 30 = 4.5 gives 4, 0.15 * 10 = 1.5 gives 2), and binary
-    0.15 is a little less than 0.15; someone who checks the counts on paper expects neither. For the test set's 0.20 the
-    two agree, because a fifth of a whole number is never a half.
+    0.15 is a little less than 0.15; a reader who checks the counts on paper expects neither. For the test set's 0.20
+    the two agree, because a fifth of a whole number is never a half.
     """
     return int(Fraction(str(fraction)) * of + Fraction(1, 2))
 
@@ -84,7 +84,7 @@ def ratio_split(
     Args:
         labels: Class index, 0 or 1, of every participant with both recordings.
         seed: Another seed draws other participants, never other numbers of them.
-        test_fraction: The test set's part of all participants, about (`test_counts`).
+        test_fraction: The test set's part of all participants, about (`test_set_sizes`).
         validation_fraction: The validation part of each class's participants who are not tested (`rounded`; at least
             one of each class).
         classes: The two classes' names, for messages.
@@ -96,7 +96,7 @@ def ratio_split(
     refuse_what_ratio_cannot(labels.values(), classes, test_fraction, validation_fraction)
     by_class = [sorted(name for name, label in labels.items() if label == index) for index in (0, 1)]
     numbers = [len(members) for members in by_class]
-    tested = test_counts(numbers[0], numbers[1], test_fraction)
+    tested = test_set_sizes(numbers[0], numbers[1], test_fraction)
     validated = [max(1, rounded(validation_fraction, n - t)) for n, t in zip(numbers, tested, strict=True)]
     refuse_empty_parts(numbers, tested, validated, classes)
 
@@ -155,7 +155,7 @@ def refuse_empty_parts(
     classes: Sequence[str],
     at_least: Sequence[int] = (4, 3),
 ) -> None:
-    """Every class must be in every section: says of each class that is not how far its participants go.
+    """Every class must be in every section: reports how many participants a class has that is not.
 
     Raises:
         InputError: A class would be missing from a section.
@@ -176,5 +176,5 @@ def refuse_empty_parts(
             seen = " and ".join(map(str, numbers))
             problems.append(Problem("split", seen=seen, wanted=f"at least {wanted}"))
         else:
-            problems.append(Problem("split", advice="ask for a smaller test or validation fraction"))
+            problems.append(Problem("split", advice="use a smaller test or validation fraction"))
         raise InputError(problems, heading="the participants cannot be split")

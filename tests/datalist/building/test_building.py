@@ -13,9 +13,9 @@ from monai_fusion.datalist.building.scanning import participant_id_of
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
-from tests.datalist.building.build_options import build_options, changed
+from tests.datalist.building.options_of_build import build_options, changed
 
-PEOPLE = [f"sub-{number:03d}" for number in range(1, 21)]
+PARTICIPANTS = [f"sub-{number:03d}" for number in range(1, 21)]
 Cohort = Callable[..., BuildOptions]
 
 
@@ -26,12 +26,12 @@ def options(tmp_path: Path) -> BuildOptions:
     for folder in ("eeg", "mri"):
         (root / folder).mkdir(parents=True)
     (tmp_path / "lists").mkdir()
-    for name in PEOPLE:
+    for name in PARTICIPANTS:
         for segment in ("EO_seg0", "EO_seg1", "EC_seg0"):
             (root / f"eeg/{name}_{segment}.npy").touch()
         (root / f"mri/{name}_T1w.nii.gz").touch()
     table = ["participant_id,gender,age"]
-    table += [f"{name},{'F' if number % 3 == 0 else 'M'},20-25" for number, name in enumerate(PEOPLE)]
+    table += [f"{name},{'F' if number % 3 == 0 else 'M'},20-25" for number, name in enumerate(PARTICIPANTS)]
     (root / "participants.csv").write_text("\n".join(table) + "\n", encoding="utf-8")
     return build_options(
         out=tmp_path / "lists/gender.json",
@@ -59,14 +59,14 @@ def test_what_is_built_passes_the_check_and_holds_everyone_with_all_files(option
     assert check_datalist(options.output.out) == []
     datalist = read_datalist(options.output.out)
     records = [record for section in datalist.sections for record in datalist.records(section)]
-    assert sorted(record.participant_id for record in records) == PEOPLE
+    assert sorted(record.participant_id for record in records) == PARTICIPANTS
     for record in records:
         assert [path.name for path in record.eeg] == [
             f"{record.participant_id}_{segment}.npy" for segment in ("EC_seg0", "EO_seg0", "EO_seg1")
         ]
         assert record.mri is not None
         assert record.mri.name == f"{record.participant_id}_T1w.nii.gz"
-        assert record.label == (1 if PEOPLE.index(record.participant_id) % 3 == 0 else 0)
+        assert record.label == (1 if PARTICIPANTS.index(record.participant_id) % 3 == 0 else 0)
     # 13 M and 7 F: T0 4, k 1; left 11 and 6, 15 % of them 1.65 and 0.9
     assert result.counts == {
         "training": {"M": 9, "F": 5},
@@ -76,7 +76,7 @@ def test_what_is_built_passes_the_check_and_holds_everyone_with_all_files(option
 
 
 def test_the_file_holds_one_participant_a_line_and_paths_from_data_root(options: BuildOptions) -> None:
-    build_datalist(changed(options, keep=("age",), name="Zwölf Übungen"))
+    build_datalist(changed(options, columns=("age",), name="Zwölf Übungen"))
     content = options.output.out.read_bytes()
     assert b"\r" not in content
     lines = content.decode("utf-8").splitlines()
@@ -173,7 +173,7 @@ def test_labels_that_are_no_class_are_all_listed_and_refused(options: BuildOptio
         '  sub-003 gender: empty in line 4, expected "M" or "F"',
         '  sub-004 gender: "f" in line 5, expected "M" or "F": did you mean "F"?',
         "  sub-006 gender: not in the table, expected a row",
-        "  all of them: correct the table, say what it means with --map VALUE=CLASS, "
+        "  all of them: correct the table, give its class with --label-map VALUE=CLASS, "
         "or leave them out with --drop-unlabelled",
     ]
 
@@ -221,7 +221,7 @@ def test_ids_that_nowhere_agree_are_shown_from_both_sides_with_what_to_do(option
         path.rename(path.with_name(path.name.replace("sub-0", "sub-1")))
     assert message(options).splitlines()[1:] == [
         "  participants: EEG of sub-001, sub-002, sub-003 and 17 more; MRIs of sub-101, sub-102, sub-103 and 17 more, "
-        "expected the same ids in both: if a table has both ids of everyone in two columns, add --id-map TABLE",
+        "expected the same ids in both: if a table has both ids of each participant in two columns, add --id-map TABLE",
         "  participants: files of sub-001, sub-002, sub-003 and 37 more; rows in participants.csv of 1, 2, 3 and "
         "17 more, expected the same ids in both: if sub-001 and 1 are one participant, and so with 20 of them, "
         "add --loose-ids",
@@ -247,7 +247,7 @@ def test_folders_without_recordings_and_names_without_an_id_are_refused(options:
 
 def test_columns_are_asked_for_by_their_exact_name(options: BuildOptions) -> None:
     edit_table(options, "age\n", "age (5-year bins)\n")
-    assert message(changed(options, label_column="Gender", keep=("age",))).splitlines()[1:] == [
+    assert message(changed(options, label_column="Gender", columns=("age",))).splitlines()[1:] == [
         '  column "Gender": not there: did you mean "gender"? '
         'the columns are "participant_id", "gender", "age (5-year bins)"; name one with --label-column',
         '  column "age": not there: did you mean "age (5-year bins)"? '
@@ -257,7 +257,7 @@ def test_columns_are_asked_for_by_their_exact_name(options: BuildOptions) -> Non
 
 def test_an_existing_file_is_replaced_only_by_force(options: BuildOptions) -> None:
     options.output.out.write_text("years of work", encoding="utf-8")
-    with pytest.raises(InputError, match="is there already, and is no right datalist"):
+    with pytest.raises(InputError, match="already exists, and is not a valid datalist"):
         build_datalist(options)
     assert options.output.out.read_text(encoding="utf-8") == "years of work"
     edit_table(options, "sub-002,M", "sub-002,male")
@@ -270,13 +270,13 @@ def test_an_existing_file_is_replaced_only_by_force(options: BuildOptions) -> No
 def test_options_that_cannot_be_are_refused_before_anything_is_searched(options: BuildOptions) -> None:
     nowhere = changed(options, eeg_dir=(Path("nowhere"),))
     assert message(changed(nowhere, classes=("M", "M"))) == '--classes: "M" "M", expected two or more different names'
-    assert "--keep" in message(changed(nowhere, keep=("label",)))
-    assert "--keep" in message(changed(nowhere, keep=("Excluded",)))
+    assert "--columns" in message(changed(nowhere, columns=("label",)))
+    assert "--columns" in message(changed(nowhere, columns=("Excluded",)))
     assert "3 classes" in message(changed(options, classes=("M", "F", "D")))
 
 
 def test_a_cohort_too_small_to_split_is_refused_with_the_counts(options: BuildOptions) -> None:
-    for name in PEOPLE[5:]:
+    for name in PARTICIPANTS[5:]:
         options.folders.mri_dir[0].joinpath(f"{name}_T1w.nii.gz").unlink()
     assert message(options).splitlines() == [
         "the participants cannot be split: 3 problems",
@@ -310,7 +310,7 @@ def test_an_output_folder_that_is_not_there_is_said(options: BuildOptions, tmp_p
 
 
 def test_extending_keeps_rows_as_they_were_edited_and_distributes_only_the_new(options: BuildOptions) -> None:
-    later = PEOPLE[14:]
+    later = PARTICIPANTS[14:]
     waiting = {path: path.read_bytes() for name in later for path in options.folders.mri_dir[0].glob(f"{name}_*")}
     for path in waiting:
         path.unlink()
@@ -326,7 +326,7 @@ def test_extending_keeps_rows_as_they_were_edited_and_distributes_only_the_new(o
         path.write_bytes(content)
 
     new = options.output.out.with_name("new.json")
-    result = build_datalist(changed(options, out=new, extend=old, keep=("age",)))
+    result = build_datalist(changed(options, out=new, extend=old, columns=("age",)))
     assert check_datalist(new) == []
     extended = json.loads(new.read_text(encoding="utf-8"))
     assert extended["name"] == "ours"
@@ -334,7 +334,7 @@ def test_extending_keeps_rows_as_they_were_edited_and_distributes_only_the_new(o
         rows = [{**row, "age": "20-25"} for row in document[section]]
         assert [row for row in extended[section] if row["participant_id"] not in later] == rows
     everyone = [row["participant_id"] for section in ("training", "validation", "test") for row in extended[section]]
-    assert sorted(everyone) == PEOPLE
+    assert sorted(everyone) == PARTICIPANTS
     assert result.counts["test"]["M"] == 2 * result.counts["test"]["F"]
     assert f"1 participant excluded, as before: {first['participant_id']}" in result.notes
 
@@ -363,5 +363,5 @@ def test_labels_that_are_codes_are_mapped(options: BuildOptions) -> None:
     options.table.participants.write_text(text.replace(",M,", ",2,").replace(",F,", ",1,"), encoding="utf-8")
     problem = message(options).splitlines()[1]
     assert problem.startswith('  sub-001, sub-004, sub-007 and 4 more gender: "1" in lines 2, 5, 8, 11, 14 and 2 more')
-    result = build_datalist(changed(options, maps=("1=F", "2=M")))
+    result = build_datalist(changed(options, label_map=("1=F", "2=M")))
     assert result.counts["test"] == {"M": 2, "F": 1}

@@ -1,4 +1,4 @@
-"""Tables whose header is not the first line, or whose cells are separated by another sign than usual."""
+"""Tables whose header is not the first line, or whose cells are separated by another character than usual."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_a_header_below_lines_as_wide_as_it_is_found_and_the_advice_works(above:
     first = ", ".join(f'"{name}"' for name in above.splitlines()[0].split(","))
     assert problems_of(read_participants_table(path)) == [
         f'line 1: {first}, expected the names of the columns, with "participant_id" and "gender": '
-        f'line {line} has "participant_id" and "gender": is that the header? Then delete what stands above it'
+        f'line {line} has "participant_id" and "gender": is that the header? Then delete the lines above it'
     ]
     kept = "".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[line - 1 :])
     assert len(read_participants_table(write(kept)).by_participant("participant_id", ("gender",))) == 3
@@ -99,14 +99,14 @@ def test_lines_that_stand_in_quotation_marks_as_a_whole_are_read_without_them(wr
     assert [(row.line, *row.values.values()) for row in table.rows] == [
         (n, *row) for n, row in enumerate(ROWS, start=2)
     ]
-    assert table.notes == (f"{path}: every line stands in quotation marks as a whole: it was read without them",)
+    assert table.notes == (f"{path}: every whole line is in quotation marks: it was read without them",)
 
 
 def test_quotation_marks_around_the_header_alone_or_the_rows_alone_are_named(write: Write) -> None:
     header, *rows = separated(",").splitlines()
-    with pytest.raises(InputError, match="the whole header stands in quotation marks: delete them"):
+    with pytest.raises(InputError, match="the whole header is in quotation marks: delete them"):
         read_participants_table(write("\n".join([f'"{header}"', *rows])))
-    with pytest.raises(InputError, match=r"line 2: 1 value, .*: the whole line stands in quotation marks: delete them"):
+    with pytest.raises(InputError, match=r"line 2: 1 value, .*: the whole line is in quotation marks: delete them"):
         read_participants_table(write("\n".join([header, *(f'"{row}"' for row in rows)])))
 
 
@@ -116,7 +116,7 @@ def test_a_sign_that_cannot_be_seen_in_the_name_of_a_column_is_noted_and_read_pa
     table = read_participants_table(path).with_columns(("participant_id", "gender"))
     assert len(table.by_participant("participant_id", ("gender",))) == 3
     (note,) = table.notes
-    assert note.endswith('which differs in signs that cannot be seen, or quotes, is taken for "participant_id"')
+    assert note.endswith('which differs in invisible characters, or quotes, is taken for "participant_id"')
 
 
 def test_two_columns_that_look_alike_are_not_chosen_from(write: Write) -> None:
@@ -138,7 +138,7 @@ def test_what_stands_for_no_value_is_no_id(nothing: str, write: Write) -> None:
     path = write(f"one,other\nx1,sub-01\n{nothing},sub-02\nx3,{nothing}\nx4,sub-04\n")
     id_map = read_id_map(path)
     assert id_map.pairs == (("x1", "sub-01"), ("x4", "sub-04"))
-    assert id_map.notes == (f'{path}, lines 3, 4: "{nothing}" is taken for no id',)
+    assert id_map.notes == (f'{path}, lines 3, 4: "{nothing}" is not read as an id',)
 
 
 def test_a_title_of_as_many_words_as_the_table_has_columns_makes_no_separator_of_spaces(write: Write) -> None:
@@ -150,7 +150,7 @@ def test_lines_in_quotation_marks_that_do_not_agree_are_called_that(write: Write
     lines = "".join(f'"{line}"\n' for line in (*separated(",").splitlines(), "sub-04,M"))
     (problem,) = problems_of(read_participants_table(write(lines)))
     assert problem.endswith(
-        'the whole line "participant_id,gender,age" stands in quotation marks: delete them, in all lines alike'
+        'the whole line "participant_id,gender,age" is in quotation marks: delete them, in all lines alike'
     )
 
 
@@ -166,7 +166,7 @@ def test_a_header_in_one_cell_below_a_title_is_shown(write: Write) -> None:
 def test_a_nul_byte_here_and_there_makes_no_utf_16_of_a_table(write: Write) -> None:
     path = write("")
     path.write_bytes((separated(",") * 2 + "\0sub-04,M,1\n\0").encode()[: 2 * len(separated(",")) + 12])
-    with pytest.raises(InputError, match="a NUL byte: this is no text, or a damaged one"):
+    with pytest.raises(InputError, match="a NUL byte: this is not text, or it is damaged"):
         read_participants_table(path)
 
 

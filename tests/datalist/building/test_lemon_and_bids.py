@@ -1,4 +1,4 @@
-"""Cohorts shaped like LEMON: BIDS with many images a person, two ids of everyone, codes in the column's name."""
+"""Cohorts shaped like LEMON: BIDS with many images a participant, two ids of everyone, codes in the column's name."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ from monai_fusion.datalist.building.new_datalist import build_datalist
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
-from tests.datalist.building.build_options import build_options, changed
+from tests.datalist.building.options_of_build import build_options, changed
 
 IMAGES = (
     "acq-mp2rage_T1w", "acq-mp2rage_T1map", "acq-mp2rage_defacemask", "inv-1_mp2rage", "inv-2_mp2rage", "T2w",
@@ -51,7 +51,7 @@ def touch(path: Path) -> Path:
 
 @pytest.fixture
 def lemon(tmp_path: Path) -> Lemon:
-    """Twenty-four people with seven images and four segments each; every third is F."""
+    """Twenty-four participants with seven images and four segments each; every third is F."""
     ids = tuple((f"sub-{32301 + n:06d}", f"sub-{10002 + 3 * n:06d}") for n in range(24))
     sexes = ["F" if n % 3 == 0 else "M" for n in range(24)]
     bids = tmp_path / "ds000221"
@@ -120,7 +120,7 @@ def test_only_t1_weighted_images_are_picked_from_two_folders_as_well(lemon: Lemo
     result = build_datalist(options)
     assert {str(row["mri"]).rpartition("_")[2] for row in rows_of(options.output.out).values()} == {"T1w.nii.gz"}
     assert result.notes == (
-        "144 MRIs not T1-weighted by the name left aside: 24 FLAIR, 24 T1map, 24 T2w, 24 defacemask, "
+        "144 MRIs skipped, not T1-weighted by name: 24 FLAIR, 24 T1map, 24 T2w, 24 defacemask, "
         "24 inv-1_mp2rage, 24 inv-2_mp2rage",
     )
 
@@ -220,7 +220,7 @@ def test_one_condition_is_chosen_and_the_pattern_means_it_alone(lemon: Lemon) ->
     assert rows_of(lemon.options.output.out)[mri]["eeg"] == f"scalograms/{eeg}_EO_*.npy"
     lemon.options.output.out.unlink()
     assert message(changed(lemon.options, choice=Choice(eeg_condition="E0"))) == (
-        '--eeg-condition "E0": no EEG file is named so: the names hold "EC", "EO"'
+        '--eeg-condition "E0": no EEG file has this word in its name: the names have "EC", "EO"'
     )
 
 
@@ -274,7 +274,7 @@ def symlink() -> Callable[[Path, Path], None]:
 
 def test_age_groups_by_ranges_leave_out_who_is_in_neither_only_when_told(lemon: Lemon) -> None:
     bins = ("young=20-25,25-30", "old=60-65")
-    options = changed(lemon.options, label_column="age", bins=bins)
+    options = changed(lemon.options, label_column="age", bin=bins)
     lines = message(options).splitlines()
     assert lines[1] == (
         f'  {lemon.ids[3][1]}, {lemon.ids[7][1]}, {lemon.ids[11][1]} and 3 more age: "65-70" in lines 5, 9, 13, 17, 21 '

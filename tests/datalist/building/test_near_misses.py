@@ -14,10 +14,10 @@ from monai_fusion.datalist.near_misses import LOOSE, MAP, near_misses
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
 from monai_fusion.spelling import loose_key
-from tests.datalist.building.build_options import build_options, changed
+from tests.datalist.building.options_of_build import build_options, changed
 
-PEOPLE = [f"sub-{number:02d}" for number in range(1, 17)]
-LABELS = dict(zip(PEOPLE, "MFMMFMMFMMFMMFMM", strict=True))
+PARTICIPANTS = [f"sub-{number:02d}" for number in range(1, 17)]
+LABELS = dict(zip(PARTICIPANTS, "MFMMFMMFMMFMMFMM", strict=True))
 
 
 def nfc(text: str) -> str:
@@ -30,10 +30,10 @@ def nfd(text: str) -> str:
 
 @pytest.fixture
 def options(tmp_path: Path) -> BuildOptions:
-    """Sixteen people, sub-01 to sub-16, with an empty EEG and MRI file each, and a table of them."""
+    """Sixteen participants, sub-01 to sub-16, with an empty EEG and MRI file each, and a table of them."""
     for folder in ("eeg", "mri"):
         (tmp_path / folder).mkdir()
-    for name in PEOPLE:
+    for name in PARTICIPANTS:
         (tmp_path / f"eeg/{name}_EO_seg0.npy").touch()
         (tmp_path / f"mri/{name}_T1w.nii.gz").touch()
     built = build_options(
@@ -48,7 +48,7 @@ def options(tmp_path: Path) -> BuildOptions:
 
 def write_table(options: BuildOptions, other_ids: dict[str, str], name: str = "gender") -> None:
     assert options.table.participants is not None
-    rows = [f"{other_ids.get(person, person)},{label}" for person, label in LABELS.items()]
+    rows = [f"{other_ids.get(participant, participant)},{label}" for participant, label in LABELS.items()]
     options.table.participants.write_text("\n".join([f"participant_id,{name}", *rows]), encoding="utf-8")
 
 
@@ -70,7 +70,7 @@ def test_a_near_row_of_somebody_with_files_of_their_own_is_named(options: BuildO
     assert message(options) == [
         f"{options.table.participants}: 1 problem",
         '  sub-003 gender: not in the table, expected a row: near is sub-03 in line 4 ("M"), with files of that name: '
-        "if this is one person, remove the files of sub-003",
+        "if they are one participant, remove the files of sub-003",
     ]
 
 
@@ -117,7 +117,7 @@ def test_two_spellings_in_one_place_are_an_error_and_not_merged(options: BuildOp
     rename(options.folders.mri_dir[0], "sub-04", nfc("sub-Jörg"))
     assert message(options) == [
         f"MRIs: sub-Jo\\u0308rg and {nfc('sub-Jörg')}, expected one spelling: they differ only in how letters with "
-        "accents are stored: if this is one person, rename the files"
+        "accents are stored: if they are one participant, rename the files"
     ]
     rename(options.folders.mri_dir[0], nfc("sub-Jörg"), "sub-04")
     write_table(options, {"sub-03": nfd("sub-Jörg"), "sub-05": nfc("sub-Jörg")})
@@ -133,7 +133,7 @@ def test_labels_classes_and_columns_are_compared_in_composed_letters(options: Bu
     named = changed(options, label_column=nfc("größe"))
     rows = everyone(build_datalist(changed(named, classes=(nfc("männlich"), "weiblich"))))
     assert rows["sub-01"]["label"] == nfc("männlich")
-    mapped = changed(named, maps=(nfc("männlich=M"), "weiblich=F"), force=True, keep=(nfc("größe"),))
+    mapped = changed(named, label_map=(nfc("männlich=M"), "weiblich=F"), force=True, columns=(nfc("größe"),))
     rows = everyone(build_datalist(mapped))
     assert (rows["sub-01"]["label"], rows["sub-01"][nfc("größe")]) == ("M", nfd("männlich"))
     options.output.out.unlink()
@@ -196,9 +196,9 @@ def test_a_second_row_or_file_of_somebody_under_nearly_their_id_is_told(options:
 def test_a_map_of_ids_with_numbers_that_lost_their_form_is_told_and_the_option_joins_them(
     options: BuildOptions, tmp_path: Path
 ) -> None:
-    for number, name in enumerate(PEOPLE, start=1):
+    for number, name in enumerate(PARTICIPANTS, start=1):
         rename(options.folders.eeg_dir[0], name, f"p{number}")
-    rows = [f"p{n},{name if n < 9 else f'{n}.0'}" for n, name in enumerate(PEOPLE, start=1)]
+    rows = [f"p{n},{name if n < 9 else f'{n}.0'}" for n, name in enumerate(PARTICIPANTS, start=1)]
     id_map = tmp_path / "map.csv"
     id_map.write_text("\n".join(["a,b", *rows]), encoding="utf-8")
     mapped = changed(options, id_map=id_map)
@@ -226,11 +226,11 @@ def test_somebody_of_the_older_datalist_under_nearly_their_id_is_not_taken_for_n
         pytest.skip("this file system does not tell upper and lower case apart")
     write_table(options, {"sub-01": "SUB-16"})
     assert message(changed(options, extend=old)) == [
-        f"SUB-16: new, and looks like sub-16 of {old}: if this is one person, keep the files of one id"
+        f"SUB-16: new, and looks like sub-16 of {old}: if they are one participant, keep the files of one id"
     ]
 
 
-def test_an_older_datalist_in_other_letters_keeps_its_people_and_their_ids(options: BuildOptions) -> None:
+def test_an_older_datalist_in_other_letters_keeps_its_participants_and_their_ids(options: BuildOptions) -> None:
     for folder in (options.folders.eeg_dir[0], options.folders.mri_dir[0]):
         rename(folder, "sub-03", nfd("sub-Jörg"))
     write_table(options, {"sub-03": nfd("sub-Jörg")})

@@ -40,14 +40,14 @@ def call(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str]:
 
 SAID = {
     "age": 'age: holds ranges ("20-25", "25-30", "60-65", "75-80"), expected classes: make classes of them with '
-    "--class young=20-30 --class old=60-80; regression is not possible",
+    "--bin young=20-30 --bin old=60-80; regression is not possible",
     "years": "years: holds numbers (from 20.5 to 66.5), expected classes: make classes of them with "
-    "--class low=20.5-42.5 --class high=44.5-66.5; regression is not possible",
+    "--bin low=20.5-42.5 --bin high=44.5-66.5; regression is not possible",
     "dx": 'dx: holds "HC", "MDD", "SZ", expected "M" or "F": name the classes with --classes HC MDD SZ '
-    "--method stratified; several values in one class: --class one=HC --class other=MDD,SZ",
+    "--method stratified; several values in one class: --bin one=HC --bin other=MDD,SZ",
     "group": 'group: holds "ctrl", "pat", expected "M" or "F": name the classes with --classes ctrl pat',
     "participant_id": 'participant_id: holds 24 different values ("sub-00", "sub-01", "sub-02" and 21 more), expected '
-    '"M" or "F": name the column of labels with --label-column, or give --class CLASS=VALUE,VALUE once for each class',
+    '"M" or "F": name the column of labels with --label-column, or give --bin CLASS=VALUE,VALUE once for each class',
 }
 
 
@@ -58,7 +58,7 @@ def test_what_a_column_holds_is_one_message_and_its_options_work(
     command = f"{BUILD} --participants people.csv --label-column {column}"
     assert call(capsys, command) == (2, f"error: people.csv: 1 problem\n  {SAID[column]}\n")
     assert call(capsys, f"{command} --drop-unlabelled")[1].endswith(f"{SAID[column]}\n")
-    for advised in re.findall(r"(?:with|class:) (--class(?:es)? [^;]+)", SAID[column]):
+    for advised in re.findall(r"(?:with|class:) (--bin(?:es)? [^;]+)", SAID[column]):
         code, said = call(capsys, f"{command} {advised} --force --yes")
         assert code == 0, said
 
@@ -79,7 +79,7 @@ def test_names_with_spaces_can_be_pasted_and_no_value_is_forgotten(
     others = pasteable(["other=MDD,bipolar I,bipolar II"])
     ways = [
         f"--classes {pasteable(names)} --method stratified",
-        f"--class {pasteable(['one=healthy control'])} --class {others}",
+        f"--bin {pasteable(['one=healthy control'])} --bin {others}",
     ]
     assert code == 2
     assert said.endswith(f"name the classes with {ways[0]}; several values in one class: {ways[1]}\n")
@@ -122,16 +122,16 @@ def test_names_that_would_be_read_as_options_are_not_advised() -> None:
 def test_classes_that_are_named_are_made_of_the_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = f"{BUILD} --participants people.csv --label-column years --method stratified"
     said = call(capsys, f"{command} --classes a b c")[1]
-    assert "--class a=20.5-34.5 --class b=36.5-50.5 --class c=52.5-66.5" in said
-    assert call(capsys, f"{command} --class a=20.5-34.5 --class b=36.5-50.5 --class c=52.5-66.5")[0] == 0
+    assert "--bin a=20.5-34.5 --bin b=36.5-50.5 --bin c=52.5-66.5" in said
+    assert call(capsys, f"{command} --bin a=20.5-34.5 --bin b=36.5-50.5 --bin c=52.5-66.5")[0] == 0
 
 
 def test_codes_and_columns_of_sex_are_left_to_a_map(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = call(capsys, f"{BUILD} --participants people.csv --label-column sexcode")[1]
-    assert "say what it means with --map VALUE=CLASS" in said
+    assert "give its class with --label-map VALUE=CLASS" in said
     assert about_other_column("gender", ["male", "female"], ()) is None
     assert about_other_column("age", ["20-30", "25-28", "21-22"], ()) is not None  # ranges that overlap: no example
-    assert "--class NAME=FROM-TO" in str(about_other_column("age", ["20-30", "25-28", "21-22"], ()))
+    assert "--bin NAME=FROM-TO" in str(about_other_column("age", ["20-30", "25-28", "21-22"], ()))
     assert "ranges" in str(about_other_column("age", ["20-25", "60-65", "n/a"], ()))
 
 
@@ -141,7 +141,7 @@ def test_an_empty_first_sheet_names_the_others_and_one_of_them_can_be_chosen(
     book = openpyxl.Workbook()
     book.active.title = "Notes"
     book.create_sheet("also empty")
-    sheet = book.create_sheet("All people")
+    sheet = book.create_sheet("All participants")
     for line in (HEADER, *ROWS):
         sheet.append(line.split(","))
     sheet.row_dimensions[5].hidden = True
@@ -150,18 +150,18 @@ def test_an_empty_first_sheet_names_the_others_and_one_of_them_can_be_chosen(
     code, said = call(capsys, command)
     assert (code, said) == (
         2,
-        'error: people.xlsx: the first sheet, "Notes", is empty: another has rows, "All people": '
-        f"name it with --sheet {pasteable(['All people'])}\n",
+        'error: people.xlsx: the first sheet, "Notes", is empty: another has rows, "All participants": '
+        f"name it with --sheet {pasteable(['All participants'])}\n",
     )
-    code, said = call(capsys, f'{command} --sheet "all people"')
+    code, said = call(capsys, f'{command} --sheet "all participants"')
     assert (code, said) == (
         2,
-        'error: --sheet "all people": not in people.xlsx: did you mean "All people"? '
-        'the sheets are "Notes", "also empty", "All people"\n',
+        'error: --sheet "all participants": not in people.xlsx: did you mean "All participants"? '
+        'the sheets are "Notes", "also empty", "All participants"\n',
     )
-    code, said = call(capsys, f'{command} --sheet "All people"')
+    code, said = call(capsys, f'{command} --sheet "All participants"')
     assert code == 0, said
     assert "line 5 is hidden in the sheet" in said  # of the sheet that was read
     assert "only the first sheet" not in said
     code, said = call(capsys, f"{BUILD} --participants people.csv --sheet x")
-    assert (code, said) == (2, "error: --sheet: people.csv is no workbook: leave it out\n")
+    assert (code, said) == (2, "error: --sheet: people.csv is not a workbook: leave it out\n")

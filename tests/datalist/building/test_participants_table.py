@@ -120,7 +120,7 @@ Cell = str | int | float | bool | datetime.datetime | None
 def workbook(tmp_path: Path) -> Callable[..., Path]:
     def write(rows: list[list[Cell]], **more_sheets: list[list[Cell]]) -> Path:
         book = openpyxl.Workbook()
-        for name, content in {"People": rows, **more_sheets}.items():
+        for name, content in {"Participants": rows, **more_sheets}.items():
             sheet = book.create_sheet(name)
             for row in content:
                 sheet.append(row)
@@ -148,7 +148,7 @@ def test_the_first_sheet_of_a_workbook_is_read_as_text(workbook: Callable[..., P
     ]
     assert [row.line for row in table.rows] == [2, 3]
     assert table.notes == (
-        f"{path}: only the first sheet, 'People', was read, not 'Codes': "
+        f"{path}: only the first sheet, 'Participants', was read, not 'Codes': "
         "if the table is there, name its sheet with --sheet",
     )
 
@@ -195,11 +195,11 @@ def test_a_title_above_the_header_is_one_problem_that_names_the_likely_header(
     (problem,) = raised.value.problems
     assert problem.where == "line 1"
     assert problem.advice == (
-        f"is line {line} the header (participant_id, gender, age)? Then delete what stands above it"
+        f"is line {line} the header (participant_id, gender, age)? Then delete the lines above it"
     )
 
 
-_ANOTHER_SIGN = "is the header separated by another sign ({}) than the lines below? Then write it as these"
+_ANOTHER_SIGN = "is the header separated by another character ({}) than the lines below? Then write it as these"
 _WIDER = "is there a decimal comma (write a point), or row numbers without a column name (give them one)?"
 
 
@@ -215,11 +215,11 @@ _WIDER = "is there a decimal comma (write a point), or row numbers without a col
         ('"participant_id","gender"', '"{}","anna","M"', _WIDER),
     ],
 )
-@pytest.mark.parametrize("people", [3, 12])
+@pytest.mark.parametrize("participants", [3, 12])
 def test_a_row_of_a_person_is_never_said_to_be_the_header(
-    header: str, row: str, advice: str, people: int, table: Callable[[bytes], Path]
+    header: str, row: str, advice: str, participants: int, table: Callable[[bytes], Path]
 ) -> None:
-    rows = "".join(row.format(number) + "\n" for number in range(1, 1 + people))
+    rows = "".join(row.format(number) + "\n" for number in range(1, 1 + participants))
     with pytest.raises(InputError) as raised:
         read_participants_table(table(f"{header}\n{rows}".encode()))
     (problem,) = raised.value.problems
@@ -280,7 +280,7 @@ def test_what_a_sheet_hides_or_never_computed_is_noted(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
-    sheet.title = "People"
+    sheet.title = "Participants"
     sheet.append(["id", "code", "gender"])
     for number in range(1, 7):
         sheet.append([f"sub-{number:02d}", number % 2, f'=IF(B{number + 1}=1,"M","F")'])
@@ -305,7 +305,7 @@ def test_the_notes_on_a_table_are_told_with_the_error_that_they_explain(tmp_path
     assert first is not None
     first.title = "read me"
     first.append(["Our cohort of 2019"])
-    book.create_sheet("People").append(["id", "gender"])
+    book.create_sheet("Participants").append(["id", "gender"])
     path = tmp_path / "people.xlsx"
     book.save(path)
     for _ in range(3):
@@ -314,6 +314,6 @@ def test_the_notes_on_a_table_are_told_with_the_error_that_they_explain(tmp_path
     with pytest.raises(InputError) as raised:
         read_participants_table(path)
     assert str(raised.value).splitlines()[-1] == (
-        f"note: {path}: only the first sheet, 'read me', was read, not 'People': "
+        f"note: {path}: only the first sheet, 'read me', was read, not 'Participants': "
         "if the table is there, name its sheet with --sheet"
     )

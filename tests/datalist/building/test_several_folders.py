@@ -19,14 +19,14 @@ LEIPZIG = [f"lei-{number:02d}" for number in range(1, 21)]
 BERLIN = [f"ber-{number:02d}" for number in range(1, 21)]
 
 
-def site(place: Path, people: list[str]) -> None:
+def site(place: Path, participants: list[str]) -> None:
     for folder in ("eeg", "mri"):
         (place / folder).mkdir(parents=True)
-    for name in people:
+    for name in participants:
         for segment in (0, 1):
             (place / f"eeg/{name}_seg{segment}.npy").touch()
         (place / f"mri/{name}_T1w.nii.gz").touch()
-    table = ["participant_id,gender", *(f"{name},{'MF'[n % 3 == 0]}" for n, name in enumerate(people))]
+    table = ["participant_id,gender", *(f"{name},{'MF'[n % 3 == 0]}" for n, name in enumerate(participants))]
     (place / "people.csv").write_text("\n".join(table) + "\n", encoding="utf-8")
 
 
@@ -111,9 +111,9 @@ def test_who_is_in_folders_of_two_sites_is_a_question_with_both_paths(folder: Pa
         build_datalist(options)
     assert [str(problem) for problem in raised.value.problems] == [
         f"lei-04 eeg: 2 folders have files: {places[0]}/eeg/lei-04_seg0.npy and {places[1]}/eeg/lei-04_seg7.npy, "
-        "expected files in one: which are meant? Leave out one --eeg-dir, or rename those of another person",
+        "expected files in one: which are meant? Leave out one --eeg-dir, or rename those of another participant",
         f"lei-03 mri: 2 folders have files: {places[0]}/mri/lei-03_T1w.nii.gz and {places[1]}/mri/lei-03_T1w.nii.gz, "
-        "expected files in one: which are meant? Leave out one --mri-dir, or rename those of another person",
+        "expected files in one: which are meant? Leave out one --mri-dir, or rename those of another participant",
     ]
     assert not options.output.out.exists()
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from scipy.stats import f_oneway
 
-from monai_fusion.datalist.contents.checking import Opener, check_contents
+from monai_fusion.datalist.contents.checking import RecordingOpener, check_contents
 from monai_fusion.datalist.contents.field_of_view import _explained, describe_difference
-from monai_fusion.datalist.contents.recording_files import recordings_of
-from monai_fusion.datalist.reading import examine_datalist
+from monai_fusion.datalist.contents.recording_files import recordings_to_open
+from monai_fusion.datalist.examination import examine_datalist
 
 Document = dict[str, Any]
 Save = Callable[[Any], Path]
@@ -50,9 +50,9 @@ def data(document: Document, tmp_path: Path) -> Path:
 
 def findings(path: Path, workers: int = 2, assume_orientation: str | None = None) -> list[str]:
     examination = examine_datalist(path)
-    opener = Opener(SHAPE, assume_orientation)
+    opener = RecordingOpener(SHAPE, assume_orientation)
     counted: list[int] = []
-    recordings = recordings_of(examination)
+    recordings = recordings_to_open(examination)
     found = check_contents(examination, recordings, opener, workers, lambda: counted.append(1))
     assert len(counted) == len(recordings)
     assert all(HEADER_TEXT.decode()[:4] not in str(finding) for finding in found)
@@ -112,12 +112,12 @@ SPOILT: list[tuple[Callable[[Path], object], str]] = [
     (
         spoil_eeg(lambda a: with_value(a, 2, np.s_[..., 1])),
         f"warning: line 9, sub-02 eeg {EEG}: electrode 2 of 3 constant over all frequencies and times: "
-        "it becomes zeros: was it connected?",
+        "flat electrode, set to zeros: check the connection",
     ),
     (
         spoil_eeg(lambda a: with_value(a, 0, np.s_[..., 1:])),
         f"warning: line 9, sub-02 eeg {EEG}: electrodes 2, 3 of 3 constant over all frequencies and times: "
-        "they become zeros: were they connected?",
+        "flat electrodes, set to zeros: check the connections",
     ),
     (
         spoil_eeg(lambda a: np.zeros_like(a)),
@@ -155,7 +155,7 @@ SPOILT: list[tuple[Callable[[Path], object], str]] = [
     (
         spoil_mri(lambda image: image.set_qform(np.diag([-17.0, 17, 17, 1]), code=1)),
         f"warning: line 9, sub-02 mri {MRI}: its header states two orientations that differ (sform and qform): "
-        "the first is used: look at it in a viewer, or convert it from the original again",
+        "the first is used: check it in a viewer, or convert it from the original again",
     ),
     (
         spoil_mri(lambda image: image.set_sform(np.diag([17.0, 17, 20, 1]), code=1)),

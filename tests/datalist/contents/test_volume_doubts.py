@@ -223,7 +223,7 @@ def test_a_code_of_orientation_that_nifti_does_not_know_is_told(
     code, said = check(tmp_path, capsys, *DEEP)
     assert code == 0 and "1 warning" in said
     assert "sub-02 mri sub-02.nii.gz: qform_code is 99, which NIfTI does not know, sform_code is 2 in its" in said
-    assert "the code is taken for 0, as nibabel does, so the other orientation is used" in said
+    assert "the code counts as 0, as in nibabel, so the other orientation is used" in said
 
 
 def test_a_check_that_opens_no_file_names_those_that_hold_no_recording(

@@ -9,13 +9,13 @@ Document = dict[str, Any]
 BROKEN_TEXT: list[tuple[Callable[[str], str], str, str]] = [
     (
         lambda t: t.replace("}\n  ],", "},\n  ],", 1),
-        'line 10, column 106, sub-03: there is a comma too many before "]"',
+        'line 10, column 106, sub-03: trailing comma before "]"',
         ",",
     ),
-    (lambda t: t.replace('gz"}', 'gz",}', 1), 'line 8, column 105, sub-01: there is a comma too many before "}"', ","),
-    (lambda t: t.replace("],", "],,", 1), "line 5, column 25: there is a comma too many", ","),
-    (lambda t: t.replace("[\n    {", "[\n    ,{", 1), "line 8, column 5, sub-01: there is a comma too many", ","),
-    (lambda t: t + ",", "line 22, column 1: there is a comma too many at the end", ","),
+    (lambda t: t.replace('gz"}', 'gz",}', 1), 'line 8, column 105, sub-01: trailing comma before "}"', ","),
+    (lambda t: t.replace("],", "],,", 1), "line 5, column 25: extra comma", ","),
+    (lambda t: t.replace("[\n    {", "[\n    ,{", 1), "line 8, column 5, sub-01: extra comma", ","),
+    (lambda t: t + ",", "line 22, column 1: trailing comma at the end", ","),
     (lambda t: t.replace("},\n", "}\n", 1), "line 8, column 105, sub-01: a comma (,) is missing after this", "}"),
     (
         lambda t: t.replace('"M", "eeg', '"M" "eeg', 1),
@@ -23,15 +23,15 @@ BROKEN_TEXT: list[tuple[Callable[[str], str], str, str]] = [
         '"',
     ),
     (lambda t: t.replace('["M", "F"]', '["M" "F"]', 1), "line 5, column 17: a comma (,) is missing after this", '"'),
-    (lambda t: t.replace('["M", "F"]', '["M"; "F"]', 1), "line 5, column 18: a comma (,) stands here in JSON", ";"),
+    (lambda t: t.replace('["M", "F"]', '["M"; "F"]', 1), "line 5, column 18: JSON needs a comma (,) here", ";"),
     (
         lambda t: t.replace('"name"', "'name'"),
-        "line 3, column 3: names and text stand between double quotes: \" instead of '",
+        "line 3, column 3: names and text need double quotes: \" instead of '",
         "'",
     ),
     (
         lambda t: t.replace('"Eight"', "'Eight's"),
-        "line 3, column 11: names and text stand between double quotes: \" instead of '",
+        "line 3, column 11: names and text need double quotes: \" instead of '",
         "'",
     ),
     *(
@@ -82,12 +82,12 @@ BROKEN_TEXT: list[tuple[Callable[[str], str], str, str]] = [
     ),
     (
         lambda t: t.replace('"sub-01"', '"sub-01', 1),
-        'line 8, column 34: a double quote (") is missing, or there is one too many, or a comma is missing before this',
+        'line 8, column 34: a double quote (") is missing, or there is an extra one, or a comma is missing before this',
         "l",
     ),
     (
         lambda t: t.replace('"Eight"', '"The "eight""'),
-        'line 3, column 17: a double quote (") is missing, or there is one too many, or a comma is missing before this',
+        'line 3, column 17: a double quote (") is missing, or there is an extra one, or a comma is missing before this',
         "e",
     ),
     (
@@ -133,7 +133,7 @@ BROKEN_TEXT: list[tuple[Callable[[str], str], str, str]] = [
     ),
     (
         lambda t: t + "}",
-        "line 22, column 1: there is a closing bracket too many, or an opening one is missing before it",
+        "line 22, column 1: extra closing bracket, or an opening one is missing before it",
         "}",
     ),
     (
@@ -141,7 +141,7 @@ BROKEN_TEXT: list[tuple[Callable[[str], str], str, str]] = [
         "line 3, column 10: a colon (:) is missing between the field's name and its value",
         '"',
     ),
-    (lambda t: t.replace('"name":', '"name" ='), "line 3, column 10: a colon (:) stands here in JSON", "="),
+    (lambda t: t.replace('"name":', '"name" ='), "line 3, column 10: JSON needs a colon (:) here", "="),
     (
         lambda t: t.replace('"name": "Eight"', '"name"'),
         "line 3, column 8: a colon (:) and a value are missing after this",
@@ -149,7 +149,7 @@ BROKEN_TEXT: list[tuple[Callable[[str], str], str, str]] = [
     ),
     (
         lambda t: t.replace('"Eight"', ""),
-        'line 3, column 11: a value is missing before "," (null stands for no value)',
+        'line 3, column 11: a value is missing before "," (write null for no value)',
         ",",
     ),
     (lambda t: t.replace('"name"', ""), "line 3, column 3: the name of the field is missing before the colon", ":"),
@@ -160,12 +160,12 @@ BROKEN_TEXT: list[tuple[Callable[[str], str], str, str]] = [
     ),
     (
         lambda t: t.replace('"M", "eeg', 'M, "eeg', 1),
-        'line 8, column 43, sub-01: text stands between double quotes: "M", with the quotes',
+        'line 8, column 43, sub-01: text needs double quotes: "M", with the quotes',
         "M",
     ),
     (
         lambda t: t.replace('"Eight"', "007"),
-        'line 3, column 11: a number is not written so in JSON: "007", with the quotes',
+        'line 3, column 11: JSON does not write a number in this way: "007", with the quotes',
         "0",
     ),
     (
@@ -194,10 +194,10 @@ BROKEN_TEXT: list[tuple[Callable[[str], str], str, str]] = [
     (lambda t: " \n", "line 1, column 1: the file is empty", ""),
     (
         lambda t: "[" * 100_000,
-        "line 1, column 1: lists or objects are nested hundreds deep here: this is no datalist",
+        "line 1, column 1: lists or objects are nested hundreds deep here: this is not a datalist",
         "[",
     ),
-    (lambda t: "1" * 10_000, "line 1, column 1: a number of thousands of digits: this is no datalist", "1"),
+    (lambda t: "1" * 10_000, "line 1, column 1: a number of thousands of digits: this is not a datalist", "1"),
 ]
 
 
@@ -219,7 +219,7 @@ SAID: list[tuple[Callable[[str], str | bytes], str]] = [
     (
         lambda t: t.replace("mri/sub-01", r"mri\new"),
         r'line 8, sub-01 mri: "mri\new_T1w.nii.gz", expected a path below data_root: it holds a line break: '
-        "in JSON a single backslash begins a special sign, write / instead",
+        "in JSON a single backslash begins a special character, write / instead",
     ),
     (
         lambda t: t.encode("utf-16"),

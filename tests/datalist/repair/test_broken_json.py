@@ -139,7 +139,7 @@ def test_lines_are_right_in_any_layout(document: Document, indent: int | None, l
     assert places.line(("nothing",)) is None
 
 
-# Signs that people, editors and damaged disks put into files.
+# Signs that users, editors and damaged disks put into files.
 _INSERTED = st.sampled_from(
     [
         *"{}[],:;\"'\\/#=\n\r\t\0 x0-",

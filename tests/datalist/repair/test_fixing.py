@@ -196,7 +196,7 @@ def test_the_change_is_shown_and_asked_for_before_it_is_made(
         assert ("nothing was changed" in out) == (reply != "y")
         assert ("double quotes" in err) == (reply != "y")
     assert f"{path}: repaired (1 line)" in out
-    assert f"{path}: nothing is wrong" in out
+    assert f"{path}: no problems" in out
 
 
 def test_nothing_to_repair_is_said_and_yes_does_not_ask(

@@ -18,7 +18,7 @@ from fire.parser import DefaultParseValue
 from monai_fusion.errors import Problem
 
 # Knobs that are a path or a free text, whatever their default is. Theirs alone refuse MONAI's expressions on the
-# command line: nobody types a folder `@home` and means a reference.
+# command line: a user who types a folder `@home` does not mean a reference.
 _PATHS = ("datalist", "output_dir", "model_dir", "cache_dir", "eeg_weights", "mri_weights", "bundle_root")
 TEXT_KNOBS = frozenset({*_PATHS, "tracking_uri", "experiment_name", "run_name", "device"})
 NOTHING = "$None"
@@ -51,7 +51,7 @@ def as_word(value: Any) -> str:
 
 
 def without_expression(value: str) -> str:
-    """Return the text that an expression stands for if it is nothing but a literal, as `as_word` writes it.
+    """Return the text of an expression if it is nothing but a literal, as `as_word` writes it.
 
     Any other text is returned as it is; nothing is evaluated.
     """
@@ -74,7 +74,7 @@ def check_text(name: str, typed: str | None, value: Any) -> Problem | None:
 
     Args:
         name: The knob.
-        typed: The word on the command line; None if nothing stands behind the option.
+        typed: The word on the command line; None if nothing follows the option.
         value: What `fire` makes of it.
 
     Returns:
@@ -82,7 +82,7 @@ def check_text(name: str, typed: str | None, value: Any) -> Problem | None:
     """
     option = f"--{name}"
     if typed is None:
-        return Problem(option, seen="no value stands behind it", wanted="text") if isinstance(value, bool) else None
+        return Problem(option, seen="no value follows it", wanted="text") if isinstance(value, bool) else None
     if value == NOTHING:
         return Problem(option, seen=f"{NOTHING}, which is nothing", wanted="text") if name in NEEDED_KNOBS else None
     if not typed.strip() or (isinstance(value, str) and not without_expression(value).strip()):
@@ -120,7 +120,7 @@ def _shown(value: Any, typed: str) -> str:
 
 
 def _is_quoted(typed: str, value: str) -> bool:
-    """Whether a word is a literal that says plainly which text it means."""
+    """Whether a word is a quoted literal of the text."""
     inner = re.fullmatch(r"""r?(['"])(.*)\1""", typed.strip(), re.DOTALL)
     return inner is not None and (value == inner[2] or (repr(value) == typed.strip() and value.isprintable()))
 

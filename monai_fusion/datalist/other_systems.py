@@ -1,4 +1,4 @@
-"""Recordings that a datalist can name here and another system cannot have: told of before somebody copies them."""
+"""Recordings that a datalist can name here and another system cannot have: reported before you copy them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from monai.bundle import ConfigParser
 
-from monai_fusion.options.words import as_word, check_text, expand_home, without_expression
+from monai_fusion.options.knob_values import as_word, check_text, expand_home, without_expression
 from monai_fusion.workflow import CommandLine, check_overrides
 from monai_fusion.workflow.components import component_arguments
 from tests.support import BUNDLE_CONFIGS
@@ -125,8 +125,8 @@ def message(*words: str) -> str:
         (["--output_dir", "$''"], "empty, expected text: is a variable of the shell not set?"),
         (["--output_dir", "$None"], "$None, which is nothing, expected text"),
         (["--output_dir", "null"], "'null', expected text"),
-        (["--output_dir", "--device", "cpu"], "no value stands behind it, expected one, such as 'runs/latest'"),
-        (["--datalist", "--device", "cpu"], "no value stands behind it, expected text"),
+        (["--output_dir", "--device", "cpu"], "no value follows it, expected one, such as 'runs/latest'"),
+        (["--datalist", "--device", "cpu"], "no value follows it, expected text"),
         (["--select", "best#1"], """best#1 is read as 'best', expected text: write --select "$'best\\x231'\""""),
     ],
     ids=str,
