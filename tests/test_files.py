@@ -17,7 +17,7 @@ from monai_fusion.runs import clear_results
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path, float], None]]:
-    """Let a file be open in another program, for so many attempts to replace it."""
+    """Let a file be open in another program, for this number of attempts to replace it."""
     monkeypatch.setattr(files, "WAITS_S", (0.0,) * len(files.WAITS_S))
     left: dict[Path, float] = {}
     replace, unlink = Path.replace, Path.unlink

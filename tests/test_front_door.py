@@ -221,7 +221,7 @@ def test_weights_that_were_downloaded_before_are_found(tmp_path: Path, monkeypat
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     name = "weights of the MRI encoder"
     found = {each.name: each for each in checkup.examine_machine(tmp_path, tmp_path)}
-    assert found[name].text.startswith("not here") and "--mri_weights" in found[name].text
+    assert found[name].text.startswith("not on this machine") and "--mri_weights" in found[name].text
     place = tmp_path / "hub" / "checkpoints"
     place.mkdir(parents=True)
     (place / "r3d_18-b3b3357e.pth").write_bytes(b"")

@@ -36,7 +36,7 @@ def test_what_cannot_be_seen_is_written_as_in_json(text: str, shown: str) -> Non
 def test_json_keeps_its_values_and_nothing_in_it_steers_a_terminal(text: str) -> None:
     shown = visible(json.dumps([text], ensure_ascii=False))
     assert json.loads(shown) == [text]
-    assert not any(unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") for sign in shown)
+    assert not any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in shown)
 
 
 @given(ANY_TEXT, ANY_TEXT)

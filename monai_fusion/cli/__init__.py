@@ -29,7 +29,7 @@ from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.sections import SectionedCommand
 from monai_fusion.cli.store import cache_app, preprocess
 from monai_fusion.errors import InputError, RunFailed
-from monai_fusion.messages import answer, be_quiet, let_all_signs_through, say
+from monai_fusion.messages import answer, be_quiet, let_all_characters_through, say
 from monai_fusion.stopping import StopAsked, listening
 
 PROGRAM = "monai-fusion"
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always; code 0 if done, 2 if the input or the command line is wrong.
     """
-    let_all_signs_through()  # a Windows console may have no sign for a letter of a file name
+    let_all_characters_through()  # a Windows console may have no character for a letter of a file name
     command = typer.main.get_command(app)
     add_quiet(command)
     enable_completion()

@@ -83,7 +83,7 @@ def _outside(rows: Sequence[DocumentRow], keep_test: bool) -> tuple[set[str], bo
     without = {row.participant_id for row in rows if row.fields.get("fold") is None}
     there = len(without) < len(rows)
     if keep_test and not tested:
-        raise InputError(Problem("--keep-test", seen="no participant is in test", wanted="a test part to keep"))
+        raise InputError(Problem("--keep-test", seen="nobody is in test", wanted="a test part to keep"))
     if there and without - tested:
         advice = 'give everybody a "fold", or nobody, or put the others into test'
         names = a_few(sorted(without - tested))

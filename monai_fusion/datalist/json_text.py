@@ -27,7 +27,7 @@ from monai_fusion.wording import quoted
 
 _SHOWN_BEFORE, _SHOWN_AFTER = 60, 40
 _PARTICIPANT = re.compile(r'"participant_id"\s*:\s*"([^",\\\n\r]{1,80})"(?=\s*[,}])')
-_ROW_AT_MOST = 4_096  # signs
+_ROW_AT_MOST = 4_096  # characters
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
@@ -188,7 +188,7 @@ def _pointing(finding: Finding, text: str, places: Places, at: int) -> Finding:
     before = ("... " if left > start else "") + _visible(text[left:at])
     after = _visible(text[at:right]) + (" ..." if right < end else "")
     indent = len(before) - len(before.lstrip())
-    caret = " " * sum(_columns(sign) for sign in before[indent:]) + "^"
+    caret = " " * sum(_columns(character) for character in before[indent:]) + "^"
     shown = f"{before[indent:]}{after}".rstrip()
     return replace(
         finding, line=places.line_at(at), column=at - start + 1, excerpt=f"{shown}\n{caret}" if shown else ""
@@ -198,15 +198,16 @@ def _pointing(finding: Finding, text: str, places: Places, at: int) -> Finding:
 def _visible(text: str) -> str:
     """Text for a terminal: a tab is one space, and nothing in it can move the cursor."""
     return "".join(
-        sign if sign.isprintable() else " " if sign.isspace() else "\N{REPLACEMENT CHARACTER}" for sign in text
+        character if character.isprintable() else " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"
+        for character in text
     )
 
 
-def _columns(sign: str) -> int:
-    """How many columns a terminal gives the sign."""
-    if unicodedata.combining(sign):
+def _columns(character: str) -> int:
+    """How many columns a terminal gives the character."""
+    if unicodedata.combining(character):
         return 0
-    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _repeated_told(value: Any, repeated: Counter[str], places: Places) -> Iterator[Finding]:

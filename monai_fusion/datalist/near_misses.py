@@ -127,7 +127,9 @@ def _numbers(name: str) -> list[str]:
 
 
 def _wide_key(name: str) -> str:
-    """What is left of an id without accents, signs between words, and zeros in front of any of its numbers."""
+    """What is left of an id without accents, characters between words, and zeros in front of any of its numbers."""
     letters = unicodedata.normalize("NFKD", cleaned(name).casefold())
-    words = "".join(sign if sign.isalnum() else " " for sign in letters if not unicodedata.combining(sign))
+    words = "".join(
+        character if character.isalnum() else " " for character in letters if not unicodedata.combining(character)
+    )
     return "".join(_ZEROS.sub("", words).split())

@@ -124,7 +124,7 @@ def other_formats(paths: Iterable[Path], folder: Path, modality: Modality) -> It
     ours, theirs = (_MRI, _EEG) if modality == "mri" else (_EEG, _MRI)
     for path in paths:
         name = path.name.lower()
-        endings = [name[index:] for index, sign in enumerate(name) if sign == "." and index]
+        endings = [name[index:] for index, character in enumerate(name) if character == "." and index]
         if (kind := _spare_or_text(name, endings, modality)) is not None:
             yield OtherFile(path, folder, kind)
             continue
@@ -163,7 +163,7 @@ def format_by_ending(name: str, modality: Modality) -> tuple[str, str] | None:
         modality: As which recording it is named.
     """
     name = name.rpartition("/")[2]
-    endings = [name[index:] for index, sign in enumerate(name) if sign == "."]
+    endings = [name[index:] for index, character in enumerate(name) if character == "."]
     formats = {**_EITHER, **(_MRI if modality == "mri" else _EEG)}
     ending = next((each for each in endings if each in formats or each in _ABOUT), None)
     if ending is None:

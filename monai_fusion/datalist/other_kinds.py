@@ -149,10 +149,10 @@ def _separated(lines: Sequence[str]) -> str:
     """By what the values of a table's lines are separated; empty if this is no table."""
     if (first := lines[0].strip()).casefold().startswith("sep=") and len(first) == 5:
         return _DELIMITERS.get(first[4], quoted(first[4]))
-    for sign, name in _DELIMITERS.items():
-        number = lines[0].count(sign)
-        cells = lines[0].split(sign)
-        alike = sum(line.count(sign) >= number for line in lines) > len(lines) // 2
+    for character, name in _DELIMITERS.items():
+        number = lines[0].count(character)
+        cells = lines[0].split(character)
+        alike = sum(line.count(character) >= number for line in lines) > len(lines) // 2
         if number and alike and all(cell.strip() for cell in cells[:-1]) and cells[-1].strip():
             return name
     return ""

@@ -37,7 +37,7 @@ def natural_key(text: str) -> tuple[list[str | int], str]:
 
 
 def is_pattern(path: str) -> bool:
-    """Whether ``path`` holds one of the signs ``*``, ``?`` and ``[`` of a pattern."""
+    """Whether ``path`` holds one of the characters ``*``, ``?`` and ``[`` of a pattern."""
     return _MAGIC.search(path) is not None
 
 
@@ -207,7 +207,7 @@ class FilesBelow:
         """A file, or a pattern that finds some, that was probably meant by a path or pattern that finds nothing.
 
         It is in the same folder, and its name differs in upper and lower case, leading zeros, characters between words,
-        signs that cannot be seen or the ending ``.gz`` only, or it begins with the participant's id.
+        invisible characters or the ending ``.gz`` only, or it begins with the participant's id.
 
         Args:
             path: The path or pattern.
@@ -226,7 +226,7 @@ class FilesBelow:
             named_after = "" if meant is None else nfc(ID_END.split(meant, maxsplit=1)[0])
             if meant is not None and (named_after == nfc(participant_id) or named_after not in participants):
                 return _join(right_folder, meant)
-        own = [file for sign in "_." for file in listing.beginning(participant_id + sign)]
+        own = [file for character in "_." for file in listing.beginning(participant_id + character)]
         own = [file for file in own if self.is_file(_join(right_folder, file))]
         if not own:
             return None
@@ -292,7 +292,7 @@ def _is_folder(entry: os.DirEntry[str] | None) -> bool:
 
 
 def _reduced(name: str) -> str:
-    """What is left of a file's name without what is easily mistyped: case, zeros, signs between words, ``.gz``."""
+    """What is left of a file's name without what is easily mistyped: case, zeros, characters between words, ``.gz``."""
     return _BETWEEN_WORDS.sub("", _LEADING_ZEROS.sub("", cleaned(name).casefold().removesuffix(".gz")))
 
 

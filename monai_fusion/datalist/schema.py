@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema
 SECTIONS = ("training", "validation", "test")
 SCHEMA_FILE = "datalist.schema.json"
 
-# Control characters, and the signs by which a text turns the direction of what is printed behind it.
+# Control characters, and the characters by which a text turns the direction of what is printed behind it.
 _TURNING = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNPRINTABLE = rf"\x00-\x1f\x7f-\x9f\u2028\u2029{_TURNING}"
 # A participant's id names rows in tables and reports. It is never used as a path, and may not look like one either.
@@ -111,8 +111,8 @@ def is_participant_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def unprintable_sign(*texts: object) -> str:
-    """What to do about the first sign in a text that a terminal or a page obeys; empty if there is none."""
+def unprintable_character(*texts: object) -> str:
+    """What to do about the first character in a text that a terminal or a page obeys; empty if there is none."""
     found = re.search(f"[{_UNPRINTABLE}]", "".join(text for text in texts if isinstance(text, str)))
     if found is None:
         return ""
@@ -125,7 +125,7 @@ def why_no_classes(names: object) -> str:
     for name in names if isinstance(names, list) else ():
         if not isinstance(name, str):
             return "each is text: write it in double quotes"
-        if reason := unprintable_sign(name):
+        if reason := unprintable_character(name):
             return reason
         if name != name.strip() or not name:
             return "one of them is empty, or has a space at an end: delete it"

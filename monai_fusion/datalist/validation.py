@@ -14,12 +14,12 @@ from pydantic import BaseModel, ValidationError
 
 from monai_fusion.datalist.other_kinds import json_kind
 from monai_fusion.datalist.reporting import NO_SUCH_FIELD, WHOLE_FILE, Finding, Place
-from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry, unprintable_sign, why_no_classes
+from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry, unprintable_character, why_no_classes
 from monai_fusion.spelling import by_nfc
 from monai_fusion.wording import did_you_mean, misspelt, quoted
 
 Model = TypeVar("Model", bound=BaseModel)
-# Half of a sign of UTF-16, which JSON can write and which is no text.
+# Half of a character of UTF-16, which JSON can write and which is no text.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 ENTRY_FIELDS = tuple(Entry.model_fields)
@@ -153,7 +153,7 @@ def _entry(raw: Any, place: Place) -> tuple[Entry | None, list[Finding]]:
                 about(name, "half a character in its name", advice="delete the field, or write its name again")
             )
         elif name in raw:
-            advice = unprintable_sign(raw[name]) if name == "participant_id" else ""
+            advice = unprintable_character(raw[name]) if name == "participant_id" else ""
             findings.append(about(name, _described(raw[name]), _WANTED_IN_ENTRY[name], advice))
         elif name not in misspellings.values():
             findings.append(about(name, "missing", _WANTED_IN_ENTRY[name]))

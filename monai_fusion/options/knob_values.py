@@ -148,5 +148,7 @@ def _is_literal_expression(word: str) -> bool:
 
 
 def _as_expression(text: str) -> str:
-    signs = [f"\\x{ord(sign):02x}" if sign in _ESCAPED or ord(sign) < 32 else sign for sign in text]
-    return f"$'{''.join(signs)}'"
+    characters = [
+        f"\\x{ord(character):02x}" if character in _ESCAPED or ord(character) < 32 else character for character in text
+    ]
+    return f"$'{''.join(characters)}'"

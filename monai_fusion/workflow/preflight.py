@@ -21,7 +21,7 @@ from monai_fusion.datalist import Datalist, read_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
 from monai_fusion.evaluation.model_loader import check_model, read_model, refuse_another
-from monai_fusion.messages import is_quiet, let_all_signs_through, make_visible, visible
+from monai_fusion.messages import is_quiet, let_all_characters_through, make_visible, visible
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import check_overrides, check_values
 from monai_fusion.output_folder import claim, make_writable
@@ -140,7 +140,7 @@ def report_input_errors() -> None:
     There is no traceback then, and the engines do not repeat it. What nobody expected keeps its traceback. Either goes
     to the log file as well.
     """
-    let_all_signs_through()
+    let_all_characters_through()
     sys.excepthook = _report
     threading.excepthook = _report_thread
     for handler in logging.getLogger().handlers:

@@ -1,4 +1,4 @@
-"""Mistakes in what a datalist says, and what somebody does who reads what ``datalist check`` says of them."""
+"""Mistakes in the content of a datalist, and what a user does who reads the report of ``datalist check``."""
 
 import json
 import unicodedata

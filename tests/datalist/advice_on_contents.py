@@ -1,4 +1,4 @@
-"""Recordings that ``check --deep`` refuses or doubts, and what somebody does who reads why."""
+"""Recordings that ``check --deep`` refuses or doubts, and what a user does who reads why."""
 
 import gzip
 import io
@@ -200,7 +200,7 @@ def larger(content: bytes) -> bytes:
 
 
 def stripped(side: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Tissue of so many voxels along each edge in a cube of zeros."""
+    """Tissue of this number of voxels along each edge in a cube of zeros."""
 
     def change(_: np.ndarray) -> np.ndarray:
         found = np.zeros((40, 40, 40), np.float32)
@@ -361,6 +361,8 @@ CASES = {
         array(lambda found: np.concatenate([found, found[..., :1]], axis=-1)),
         rewritten(EEG, array(lambda x: x[..., :3])),
     ),
+    "flat electrode, set to zeros: check the connection": again(EEG, array(lambda x: x * np.float32([0, 1, 1]))),
+    "flat electrodes, set to zeros: check the connections": again(EEG, array(lambda x: x * np.float32([0, 0, 1]))),
     "write the scalogram again": again(
         EEG, array(lambda found: np.where(found > 0.9, np.inf, found).astype(np.float32))
     ),

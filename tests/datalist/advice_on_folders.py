@@ -1,4 +1,4 @@
-"""Folders and ids from which ``datalist build`` cannot build, and what somebody does who reads why."""
+"""Folders and ids from which ``datalist build`` cannot build, and what a user does who reads why."""
 
 import json
 import os
@@ -199,7 +199,7 @@ def text_for_a_name() -> None:
 
 def no_permission() -> None:
     if os.name == "nt" or os.geteuid() == 0:
-        pytest.skip("whoever tests may read everything")
+        pytest.skip("this user may read everything")
     Path("mri/locked").mkdir(mode=0)
 
 
@@ -303,7 +303,7 @@ CASES = {
     "if {} are one participant, and so with {} of them, add --loose-ids": Case(
         BUILD, other_ids("{}"), typing("--loose-ids")
     ),
-    "LEMON gives each participant two ids: add --id-map name_match.csv, its table with the columns {}": Case(
+    "LEMON gives each participant two ids: add --id-map name_match.csv, {}": Case(
         BUILD,
         ids_of_lemon,
         doing_then(

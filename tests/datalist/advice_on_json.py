@@ -1,4 +1,4 @@
-"""Mistakes in the text of a datalist, and what somebody does who reads the message: at its line and column."""
+"""Mistakes in the text of a datalist, and what a user does who reads the message: at its line and column."""
 
 import re
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def delete(number: int = 1) -> Follow:
 
 
 def put(new: str, number: int = 1) -> Follow:
-    """Writes ``new`` in place of so many signs, from the one that the caret points to."""
+    """Writes ``new`` in place of this number of characters, from the one that the caret points to."""
     return at_place(lambda text, at: text[:at] + new + text[at + number :])
 
 

@@ -66,7 +66,7 @@ def predicting_again(_: str, command: str) -> Callable[[], object]:
 
 
 def edited_list() -> None:
-    """A list that an earlier prediction wrote, and that somebody has changed."""
+    """A list that an earlier prediction wrote, and that a user has changed."""
     trained()
     predicting()()
     edit("run/inference/datalist.json", '"name": "inference"', '"name": "site B"')

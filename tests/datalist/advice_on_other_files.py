@@ -1,4 +1,4 @@
-"""Files that are no datalist or no recording, or are there already, and what somebody does who reads so."""
+"""Files that are no datalist or no recording, or are there already, and what a user does who reads that."""
 
 import gzip
 import json

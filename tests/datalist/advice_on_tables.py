@@ -1,4 +1,4 @@
-"""Participants tables, labels and splits that cannot be, and what somebody does who reads why."""
+"""Participants tables, labels and splits that cannot be, and what a user does who reads why."""
 
 from collections.abc import Callable
 from pathlib import Path

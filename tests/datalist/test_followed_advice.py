@@ -11,6 +11,7 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.datalist.building.ambiguity import Ambiguity
 from monai_fusion.datalist.choosing import Choice, chosen
+from tests.datalist.lines import Like
 from tests.datalist.tried import (
     BIDS,
     BUILD,
@@ -82,12 +83,12 @@ WAYS: list[tuple[str, Callable[..., str]]] = [
     (r": (--allow-missing) would keep", options),
     (r"add new participants: (--extend \S+ --out \S+)\. ", options),
     (r"(--force) (?:starts again|replaces it)", options),
-    (r"(?:use|for) (--method \w+)", options),
+    (r"(?:use|only with) (--method \w+)", options),
     (r"choose another --out", lambda command: options(command, "--out other.json")),
     (r"fewer folds: (--folds \d+)", options),
     (r"(--folds 5) tests a fifth", lambda command, rule: options(re.sub(r" --test-fraction \S+", "", command), rule)),
     (r"leave out (--\w[\w-]*)(?: and (--\w[\w-]*))?$", lambda command, *names: without(command, names)),
-    (r"where the MRIs are: leave out one of the two", lambda command: without(command, ["--mri-dir"])),
+    (r"has the MRIs already: leave out one of the two", lambda command: without(command, ["--mri-dir"])),
     (r"always balanced: leave it out", lambda command: without(command, ["--stratify-by"])),
     (r"\"(\S+?)\".{0,60}?: did you mean \"(.+?)\"\?", misspelt),
     (r"(\w+): there is no such field: did you mean \"(.+?)\"\?", misspelt),
@@ -165,7 +166,7 @@ SPOILT: dict[str, tuple[str, Spoil, int]] = {
     "two sessions": (BUILD, sessions, 1),
     "two sessions with two runs": (BUILD, sessions_and_runs, 1),
     "EEG of two sessions": (BUILD, eeg_sessions, 3),
-    "a session that nobody has": (f"{BUILD} --session 09", sessions, 1),
+    "a session that no participant has": (f"{BUILD} --session 09", sessions, 1),
     "a pattern that matches nothing": (f"{BUILD} --t1w-pattern *FLAIR*", lambda: None, 1),
     "a condition misspelt": (f"{BUILD} --eeg-condition E0", lambda: None, 1),
     "some .mgz": (BUILD, lambda: older_format(".mgz", PARTICIPANTS[:5]), 2),
@@ -303,9 +304,7 @@ def test_files_named_alike_in_folders_of_participants_are_to_be_renamed_and_nobo
     mri["T1w"] = [Path(f"/mri/{name}/T1w.nii.gz") for name in participants[:3]]
     eeg = {name: [Path(f"/eeg/{name}.npy")] for name in participants}
     (problem,) = Ambiguity(eeg, mri, Choice(), Path("/mri")).problems()
-    assert problem.advice == (
-        "rename the files so that each begins with the id of its participant, such as sub-01_T1w.nii.gz"
-    )
+    assert problem.advice == (Like("rename … files … begins … sub-01_T1w.nii.gz"))
 
 
 @pytest.mark.parametrize(
@@ -324,8 +323,7 @@ def test_an_id_that_has_most_of_the_files_is_said_to_be_none(names: list[str], e
     (problem,) = Ambiguity(eeg, mri, Choice(), Path("/mri")).problems()
     rule = "each begins with the id of its participant" if "/" in names[0] else "no id holds a _"
     assert problem.advice == (
-        f'"{owner}" is taken for one participant, as an id is a file\'s name up to its first _: '
-        f"rename the files so that {rule}, such as {example}"
+        Like(f'"{owner}" … taken … one … file\'s name … first _: rename the files so that {rule}, such as {example}')
     )
 
 

@@ -69,8 +69,8 @@ def mangled_table(draw: random.Random) -> tuple[bytes, set[str]]:
         rows[line][place] = draw.choice(CELLS)(rows[line][place], draw)
     for _ in range(draw.choice([0, 0, 1])):
         rows = draw.choice(LINES)(rows, draw)
-    sign = draw.choice([",", ";", "\t", "|", ":", " ", "   ", ", "])
-    text = "".join(f"{sign.join(row)}\n" for row in rows)
+    character = draw.choice([",", ";", "\t", "|", ":", " ", "   ", ", "])
+    text = "".join(f"{character.join(row)}\n" for row in rows)
     if draw.random() < 0.3:
         text = draw.choice(TEXTS)(text)
     return damaged(text.encode(draw.choice(ENCODINGS), "replace"), draw), touched

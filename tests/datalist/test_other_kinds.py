@@ -15,6 +15,7 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.datalist import check_datalist
 from monai_fusion.datalist.saving.writing import schema_text
+from tests.datalist.lines import Like
 
 ROOT = Path(__file__).parents[2]
 OTHER_TABLE = "make a datalist of a table of the participants: monai-fusion datalist build --participants TABLE"
@@ -119,13 +120,13 @@ def test_a_list_of_rows_is_told_where_it_belongs(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     path.write_text(json.dumps(LIST), encoding="utf-8")
     assert [str(found) for found in check_datalist(path)] == [
-        "datalist: a list of 2 participants, expected an object: { ... }: put it into a part: "
-        '{"classes": ["M", "F"], "data_root": "...", "training": [...], "test": [...]}'
+        Like(
+            "datalist: a list of 2 participants, expected an object: { ... }: … into … part: "
+            '{"classes": ["M", "F"], "data_root": "...", "training": [...], "test": [...]}'
+        )
     ]
     path.write_text("[1, 2]", encoding="utf-8")
-    assert [str(found) for found in check_datalist(path)] == [
-        f"datalist: a list, expected an object: {{ ... }}: {HERE}"
-    ]
+    assert [str(found) for found in check_datalist(path)] == [Like(f"datalist: … list … object: {{ ... }}: {HERE}")]
 
 
 @pytest.mark.parametrize(

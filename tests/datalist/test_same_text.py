@@ -36,7 +36,7 @@ def test_a_run_and_the_check_say_the_same_of_a_wrong_datalist(
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"error: {raised.value}\n"
     assert len(raised.value.problems) == 62 > SHOWN_AT_MOST
-    assert "line 3, column 3: names and text stand" in str(raised.value)
+    assert "line 3, column 3: names and text need" in str(raised.value)
     assert not (tmp_path / "run").exists()
 
 

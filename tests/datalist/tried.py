@@ -36,11 +36,11 @@ def write_cohort() -> None:
             touch(path)
         touch(f"bids/{name}/anat/{name}_T1w.nii.gz")
         touch(f"bids/derivatives/morlet/{name}_seg0.npy")
-        for table, sign in (("participants.csv", ","), ("bids/participants.tsv", "\t")):
+        for table, character in (("participants.csv", ","), ("bids/participants.tsv", "\t")):
             with Path(table).open("a", encoding="utf-8") as stream:
                 row = (name, "MF"[number % 2], f"{20 + number}", f"f{number // 2}")
-                stream.write("" if number else sign.join(("participant_id", "gender", "age", "family")) + "\n")
-                stream.write(sign.join(row) + "\n")
+                stream.write("" if number else character.join(("participant_id", "gender", "age", "family")) + "\n")
+                stream.write(character.join(row) + "\n")
     rows = [
         {"participant_id": name, "label": "MF"[number % 2], "eeg": f"eeg/{name}_*.npy", "mri": f"mri/{name}_T1w.nii.gz"}
         for number, name in enumerate(PARTICIPANTS)
@@ -90,7 +90,7 @@ Follow = Callable[[str, str], Typed | None]
 
 @dataclass(frozen=True)
 class Case:
-    """A mistake that makes a message give a piece of advice, and what somebody does who follows it.
+    """A mistake that makes a message give a piece of advice, and what a user does who follows it.
 
     Attributes:
         typed: What is typed.

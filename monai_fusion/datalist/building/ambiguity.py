@@ -202,7 +202,7 @@ def about_the_id(participant_id: str, paths: Sequence[Path], total: int) -> str:
     words = [stem(path).split("_") for path in paths]
     numbers = {each[1] for each in words if len(each) > 1 and _OF_AN_ID.fullmatch(each[1])}
     most = len(paths) > 2 and 2 * len(paths) > total
-    no_number = not any(sign.isdigit() for sign in participant_id) and len(numbers) > 1
+    no_number = not any(character.isdigit() for character in participant_id) and len(numbers) > 1
     what = f"{quoted(participant_id)} is taken for one participant, as an id is a file's name up to its first _"
     apart_by = _folders_apart(paths)
     if most and len({path.name for path in paths}) == 1 and apart_by and all(map(_HAS_DIGIT.search, apart_by)):

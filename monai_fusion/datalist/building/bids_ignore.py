@@ -52,9 +52,9 @@ def _signs(pattern: str) -> list[str]:
             found.append("[^/]*")
         elif part == "?":
             found.append("[^/]")
-        elif len(part) > 1:  # a set of signs
-            signs = part[1:-1].lstrip("!^").replace("\\", "")
-            found.append(f"[{'^' if part[1] in '!^' else ''}{signs.replace('[', chr(92) + '[')}]")
+        elif len(part) > 1:  # a set of characters
+            characters = part[1:-1].lstrip("!^").replace("\\", "")
+            found.append(f"[{'^' if part[1] in '!^' else ''}{characters.replace('[', chr(92) + '[')}]")
         else:
             found.append(re.escape(part))
     return found

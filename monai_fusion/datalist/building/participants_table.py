@@ -100,7 +100,7 @@ class ParticipantsTable:
     def with_columns(self, names: Iterable[str]) -> ParticipantsTable:
         """The same with those of the columns renamed that are one of ``names`` in other letters.
 
-        That is: equal in NFC, or, with a note, but for signs that cannot be seen.
+        That is: equal in NFC, or, with a note, but for invisible characters.
         """
         renamed: dict[str, str] = {}
         notes = list(self.notes)
@@ -155,7 +155,7 @@ class ParticipantsTable:
         several = next(
             (cell for _, cells in self.beginning for cell in cells if _holds_several(cell, names, len(cells))), ""
         )
-        if any(sign in several for sign in DELIMITERS):
+        if any(character in several for character in DELIMITERS):
             advice = f"the whole line {quoted(several)} is in quotation marks: delete them, in all lines alike"
         elif several:
             what = f"{quoted(several)} is read as one column"
@@ -238,7 +238,7 @@ def _table(path: Path, lines: Sequence[Line], how: str, notes: tuple[str, ...]) 
             continue
         wanted = f"{len(columns)}: {', '.join(columns)}"
         seen = f"{counted(len(values), 'value')}{how}"
-        in_quotes = len(values) == 1 and any(sign in values[0] for sign in DELIMITERS)
+        in_quotes = len(values) == 1 and any(character in values[0] for character in DELIMITERS)
         advice = "the whole line is in quotation marks: delete them" if in_quotes else ""
         problems.append(Problem(f"line {number}", seen=seen, wanted=wanted, advice=advice))
     if problems:
@@ -256,7 +256,9 @@ def _title_above(first: int, columns: Sequence[str], others: Sequence[Line], how
         return None
     number, names = header
     title = ", ".join(map(quoted, columns))
-    if len(columns) == 1 and any(how.endswith(name) and sign in columns[0] for sign, name in DELIMITERS.items()):
+    if len(columns) == 1 and any(
+        how.endswith(name) and character in columns[0] for character, name in DELIMITERS.items()
+    ):
         advice = "the whole header is in quotation marks: delete them"
     elif _is_a_row(header, others):  # deleting the lines above it would make a participant's row the header
         advice = _why_rows_are_wider(columns, widest)
@@ -271,7 +273,7 @@ def _is_a_row(line: Line, others: Sequence[Line]) -> bool:
     number, values = line
     below = [cells for other, cells in others if other > number][:_LOOKED_AT]
     return any(
-        any(sign.isdigit() for sign in value)
+        any(character.isdigit() for character in value)
         and (not below or any(shape(cells[place]) == shape(value) for cells in below if place < len(cells)))
         for place, value in enumerate(values)
     )
@@ -279,8 +281,8 @@ def _is_a_row(line: Line, others: Sequence[Line]) -> bool:
 
 def _why_rows_are_wider(columns: Sequence[str], width: int) -> str:
     """What to do where the lines below a header have more values than it."""
-    for sign, name in _SEPARATORS.items():
-        if width == 1 + sum(column.count(sign) for column in columns):
+    for character, name in _SEPARATORS.items():
+        if width == 1 + sum(column.count(character) for column in columns):
             return f"is the header separated by another character ({name}) than the lines below? Then write it as these"
     return "is there a decimal comma (write a point), or row numbers without a column name (give them one)?"
 

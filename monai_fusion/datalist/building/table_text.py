@@ -117,7 +117,7 @@ def _utf16_without_mark(content: bytes) -> str:
         text = content.decode(codec)
     except UnicodeDecodeError:
         return ""
-    return codec if "\0" not in text and any(sign in text for sign in "\t;,\r\n") else ""
+    return codec if "\0" not in text and any(character in text for character in "\t;,\r\n") else ""
 
 
 def _delimiter(text: str) -> str:
@@ -125,13 +125,13 @@ def _delimiter(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()][:_LOOKED_AT]
     if not lines:
         return ","
-    widths = {sign: [_width(line, sign) for line in lines] for sign in DELIMITERS}
-    by_header = max(DELIMITERS, key=lambda sign: widths[sign][0])
+    widths = {character: [_width(line, character) for line in lines] for character in DELIMITERS}
+    by_header = max(DELIMITERS, key=lambda character: widths[character][0])
     agree = widths[by_header].count(widths[by_header][0])
     if len(lines) < 3 or (widths[by_header][0] > 1 and agree == len(lines)):
         return by_header
-    common = {sign: Counter(found[1:]).most_common(1)[0] for sign, found in widths.items()}
-    best = max(DELIMITERS, key=lambda sign: (common[sign][0] > 1, common[sign][1], common[sign][0]))
+    common = {character: Counter(found[1:]).most_common(1)[0] for character, found in widths.items()}
+    best = max(DELIMITERS, key=lambda character: (common[character][0] > 1, common[character][1], common[character][0]))
     width, number = common[best]
     if width <= 1 or number * 5 < 4 * (len(lines) - 1):
         return by_header
@@ -140,15 +140,15 @@ def _delimiter(text: str) -> str:
 
 
 def _rare_delimiter(text: str) -> str:
-    """A sign that separates cells where none of the usual ones does, if it makes the same columns of every line."""
+    """A character that separates cells if no usual one does, and makes the same columns of every line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    usual = any(2 * sum(sign in line for line in lines) >= len(lines) for sign in DELIMITERS)
-    if len(lines) < 2 or usual or any(sign in lines[0] for sign in (*DELIMITERS, '"')):
+    usual = any(2 * sum(character in line for line in lines) >= len(lines) for character in DELIMITERS)
+    if len(lines) < 2 or usual or any(character in lines[0] for character in (*DELIMITERS, '"')):
         return ""
-    for sign in RARE_DELIMITERS:
-        header = _cells(lines[0], sign)
-        if 1 < len(header) == len(set(header)) and all(_width(line, sign) == len(header) for line in lines):
-            return sign
+    for character in RARE_DELIMITERS:
+        header = _cells(lines[0], character)
+        if 1 < len(header) == len(set(header)) and all(_width(line, character) == len(header) for line in lines):
+            return character
     return ""
 
 
@@ -161,8 +161,8 @@ def _unquoted(records: Sequence[Cells]) -> str | None:
     for record in filled:
         lines[record.line - 1] = record.values[0]
     text = "\n".join(lines)
-    sign = _delimiter(text)
-    widths = {_width(record.values[0], sign) for record in filled}
+    character = _delimiter(text)
+    widths = {_width(record.values[0], character) for record in filled}
     return text if len(widths) == 1 and widths != {1} else None
 
 

@@ -14,6 +14,7 @@ from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
 from tests.datalist.building.options_of_build import build_options, changed
+from tests.datalist.lines import Like
 
 PARTICIPANTS = [f"sub-{number:03d}" for number in range(1, 21)]
 Cohort = Callable[..., BuildOptions]
@@ -172,9 +173,8 @@ def test_labels_that_are_no_class_are_all_listed_and_refused(options: BuildOptio
         '  sub-002 gender: "male" in line 3, expected "M" or "F": did you mean "M"?',
         '  sub-003 gender: empty in line 4, expected "M" or "F"',
         '  sub-004 gender: "f" in line 5, expected "M" or "F": did you mean "F"?',
-        "  sub-006 gender: not in the table, expected a row",
-        "  all of them: correct the table, give its class with --label-map VALUE=CLASS, "
-        "or leave them out with --drop-unlabelled",
+        Like("  sub-006 gender: not … table … row"),
+        Like("  all of them: correct … table … --label-map VALUE=CLASS, or leave them out with --drop-unlabelled"),
     ]
 
 
@@ -211,20 +211,26 @@ def test_ids_that_nowhere_agree_are_shown_from_both_sides_with_what_to_do(option
     edit_table(options, "sub-0", "")
     edit_table(options, "\n0", "\n")  # 1 instead of sub-001, as Excel leaves it
     assert message(options) == (
-        "participants: files of sub-001, sub-002, sub-003 and 17 more; "
-        "rows in participants.csv of 1, 2, 3 and 17 more, expected the same ids in both: "
-        "if sub-001 and 1 are one participant, and so with 20 of them, add --loose-ids"
+        Like(
+            "participants: files of sub-001, sub-002, sub-003 and 17 more; "
+            "rows in participants.csv of 1, 2, 3 and 17 more … same …: "
+            "if sub-001 and 1 … one … so … 20 of them, add --loose-ids"
+        )
     )
     assert sum(build_datalist(changed(options, loose_ids=True)).counts["test"].values()) == 3
     options.output.out.unlink()
     for path in options.folders.mri_dir[0].iterdir():
         path.rename(path.with_name(path.name.replace("sub-0", "sub-1")))
     assert message(options).splitlines()[1:] == [
-        "  participants: EEG of sub-001, sub-002, sub-003 and 17 more; MRIs of sub-101, sub-102, sub-103 and 17 more, "
-        "expected the same ids in both: if a table has both ids of each participant in two columns, add --id-map TABLE",
-        "  participants: files of sub-001, sub-002, sub-003 and 37 more; rows in participants.csv of 1, 2, 3 and "
-        "17 more, expected the same ids in both: if sub-001 and 1 are one participant, and so with 20 of them, "
-        "add --loose-ids",
+        Like(
+            "  participants: EEG of sub-001, sub-002, sub-003 and 17 more; MRIs of sub-101, sub-102, sub-103 and 17 "
+            "more, expected … same … both: … table … columns … --id-map TABLE"
+        ),
+        Like(
+            "  participants: files of sub-001, sub-002, sub-003 and 37 more; rows in participants.csv of 1, 2, 3 and "
+            "17 more … same …: if sub-001 and 1 … one … so … 20 of them, "
+            "add --loose-ids"
+        ),
     ]
 
 
@@ -269,7 +275,7 @@ def test_an_existing_file_is_replaced_only_by_force(options: BuildOptions) -> No
 
 def test_options_that_cannot_be_are_refused_before_anything_is_searched(options: BuildOptions) -> None:
     nowhere = changed(options, eeg_dir=(Path("nowhere"),))
-    assert message(changed(nowhere, classes=("M", "M"))) == '--classes: "M" "M", expected two or more different names'
+    assert message(changed(nowhere, classes=("M", "M"))) == Like('--classes: "M" "M", expected … different names')
     assert "--columns" in message(changed(nowhere, columns=("label",)))
     assert "--columns" in message(changed(nowhere, columns=("Excluded",)))
     assert "3 classes" in message(changed(options, classes=("M", "F", "D")))
@@ -283,7 +289,7 @@ def test_a_cohort_too_small_to_split_is_refused_with_the_counts(options: BuildOp
         '  split class "M": 3 participants, of whom 2 would be tested: none left for training',
         '  split class "F": 2 participants, of whom 1 would be tested: none left for training',
         '  split: 3 and 2, expected at least 4 "M" and 3 "F"',
-        "note: to test all of them with a model that is trained already: --method test",
+        Like("note: … model … trained …: --method test"),
     ]
 
 
@@ -345,7 +351,7 @@ def test_extending_with_other_classes_or_labels_is_refused(options: BuildOptions
     assert '--extend classes: "F" "M", expected "M" "F", as in' in message(changed(more, classes=("F", "M")))
     edit_table(options, "sub-002,M", "sub-002,F")
     assert message(more) == (
-        'sub-002 label: "F" in the table, "M" in gender.json, expected the same: correct the one that is wrong'
+        Like('sub-002 label: "F" in the table, "M" in gender.json, expected the same: correct … wrong')
     )
 
 

@@ -15,6 +15,7 @@ from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
 from monai_fusion.spelling import loose_key
 from tests.datalist.building.options_of_build import build_options, changed
+from tests.datalist.lines import Like
 
 PARTICIPANTS = [f"sub-{number:02d}" for number in range(1, 17)]
 LABELS = dict(zip(PARTICIPANTS, "MFMMFMMFMMFMMFMM", strict=True))
@@ -58,8 +59,10 @@ def test_rows_that_contradict_one_another_are_both_named_to_whoever_lacks_a_row(
     rename(options.folders.mri_dir[0], "sub-03", "sub-30")
     first, *_ = [line for line in message(options) if "sub-02" in line]
     assert first == (
-        '  sub-02 gender: not in the table, expected a row: near are SUB-02 in line 3 ("F") and sub-2 in line 4 ("M"): '
-        "write sub-02 in the row that is meant"
+        Like(
+            '  sub-02 gender: not … table …: near are SUB-02 in line 3 ("F") and sub-2 in line 4 ("M"): '
+            "write sub-02 … row … meant"
+        )
     )
 
 
@@ -69,8 +72,10 @@ def test_a_near_row_of_somebody_with_files_of_their_own_is_named(options: BuildO
         (folder / f"sub-003{ending}").touch()
     assert message(options) == [
         f"{options.table.participants}: 1 problem",
-        '  sub-003 gender: not in the table, expected a row: near is sub-03 in line 4 ("M"), with files of that name: '
-        "if they are one participant, remove the files of sub-003",
+        Like(
+            '  sub-003 gender: not … table …: near is sub-03 in line 4 ("M"), … files … name: '
+            "if … remove … files … sub-003"
+        ),
     ]
 
 
@@ -116,8 +121,10 @@ def test_two_spellings_in_one_place_are_an_error_and_not_merged(options: BuildOp
     rename(options.folders.mri_dir[0], "sub-03", nfd("sub-Jörg"))
     rename(options.folders.mri_dir[0], "sub-04", nfc("sub-Jörg"))
     assert message(options) == [
-        f"MRIs: sub-Jo\\u0308rg and {nfc('sub-Jörg')}, expected one spelling: they differ only in how letters with "
-        "accents are stored: if they are one participant, rename the files"
+        Like(
+            f"MRIs: sub-Jo\\u0308rg and {nfc('sub-Jörg')}, expected one spelling: … differ … letters … "
+            "accents are stored: … one … rename … files"
+        )
     ]
     rename(options.folders.mri_dir[0], nfc("sub-Jörg"), "sub-04")
     write_table(options, {"sub-03": nfd("sub-Jörg"), "sub-05": nfc("sub-Jörg")})
@@ -138,7 +145,7 @@ def test_labels_classes_and_columns_are_compared_in_composed_letters(options: Bu
     assert (rows["sub-01"]["label"], rows["sub-01"][nfc("größe")]) == ("M", nfd("männlich"))
     options.output.out.unlink()
     assert message(changed(named, classes=(nfc("männlich"), nfd("männlich")))) == [
-        f'--classes: "{nfc("männlich")}" "{nfd("männlich")}", expected two or more different names'
+        Like(f'--classes: "{nfc("männlich")}" "{nfd("männlich")}", expected … different names')
     ]
 
 
@@ -185,10 +192,10 @@ def test_a_second_row_or_file_of_somebody_under_nearly_their_id_is_told(options:
     (options.folders.eeg_dir[0] / "sub-1_EO_seg1.npy").touch()
     result = build_datalist(options)
     assert result.notes == (
-        'SUB-02 in line 18 is probably sub-02, who has a row in line 3 already ("F", not "M"): correct the table',
-        "sub-2 in line 20 is probably sub-02, who has a row in line 3 already: correct the table",
-        "sub-3 in line 19 is probably sub-03, who has a row in line 4 already: correct the table",
-        "sub-1 (EEG) is probably sub-01, who has an EEG and an MRI already: rename the files, or remove them",
+        Like('SUB-02 in line 18 is probably sub-02, who … line 3 already ("F", not "M"): correct the table'),
+        Like("sub-2 in line 20 is probably sub-02, who … line 3 already: correct the table"),
+        Like("sub-3 in line 19 is probably sub-03, who … line 4 already: correct the table"),
+        Like("sub-1 (EEG) is probably sub-01, who has an EEG and an MRI already: rename … remove them"),
     )
     assert len(everyone(result)) == 16
 
@@ -226,7 +233,7 @@ def test_somebody_of_the_older_datalist_under_nearly_their_id_is_not_taken_for_n
         pytest.skip("this file system does not tell upper and lower case apart")
     write_table(options, {"sub-01": "SUB-16"})
     assert message(changed(options, extend=old)) == [
-        f"SUB-16: new, and looks like sub-16 of {old}: if they are one participant, keep the files of one id"
+        Like(f"SUB-16: new, and looks like sub-16 of {old}: … keep … files … id")
     ]
 
 

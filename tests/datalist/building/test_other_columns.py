@@ -58,7 +58,7 @@ def test_what_a_column_holds_is_one_message_and_its_options_work(
     command = f"{BUILD} --participants people.csv --label-column {column}"
     assert call(capsys, command) == (2, f"error: people.csv: 1 problem\n  {SAID[column]}\n")
     assert call(capsys, f"{command} --drop-unlabelled")[1].endswith(f"{SAID[column]}\n")
-    for advised in re.findall(r"(?:with|class:) (--bin(?:es)? [^;]+)", SAID[column]):
+    for advised in re.findall(r"(?:with|class:) ((?:--bin|--classes) [^;]+)", SAID[column]):
         code, said = call(capsys, f"{command} {advised} --force --yes")
         assert code == 0, said
 
@@ -98,7 +98,7 @@ def test_what_stands_for_no_value_is_not_advised_as_a_class(folder: Path, capsys
     )
     code, said = call(capsys, f"{command} --classes control patient")
     assert code == 2
-    assert "--drop-unlabelled" in said  # nobody's label is guessed
+    assert "--drop-unlabelled" in said  # no label is guessed
     assert call(capsys, f"{command} --classes control patient --drop-unlabelled")[0] == 0
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from monai_fusion.datalist.building.participants_table import read_participants_table
 from monai_fusion.errors import InputError
+from tests.datalist.lines import Like
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_an_old_windows_table_is_read_and_a_note_says_so(table: Callable[[bytes]
     read = read_participants_table(path)
     assert read.rows[0].values["name"] == "Größe"
     assert read.notes == (
-        f"{path}, line 2: not UTF-8, so the table was read as Windows-1252: check names with special letters",
+        Like(f"{path}, line 2: not UTF-8, … table … read … Windows-1252: check names with special letters"),
     )
 
 
@@ -148,8 +149,7 @@ def test_the_first_sheet_of_a_workbook_is_read_as_text(workbook: Callable[..., P
     ]
     assert [row.line for row in table.rows] == [2, 3]
     assert table.notes == (
-        f"{path}: only the first sheet, 'Participants', was read, not 'Codes': "
-        "if the table is there, name its sheet with --sheet",
+        Like(f"{path}: only the first sheet, 'Participants', was read, not 'Codes': if … table … sheet … --sheet"),
     )
 
 
@@ -291,9 +291,8 @@ def test_what_a_sheet_hides_or_never_computed_is_noted(tmp_path: Path) -> None:
     table = read_participants_table(path)
     assert [row.values["gender"] for row in table.rows] == [""] * 6
     assert table.notes == (
-        f"{path}: lines 4, 5, 6 are hidden in the sheet, by a filter or by hand, and read like the others",
-        f"{path}: 6 formulas (lines 2, 3, 4, 5, 6, 7) were never computed, so they are empty: "
-        "open the file in a spreadsheet program and save it",
+        Like(f"{path}: lines 4, 5, 6 … hidden … filter … others"),
+        Like(f"{path}: 6 formulas (lines 2, 3, 4, 5, 6, 7) … never computed …: open … spreadsheet program … it"),
     )
 
 
@@ -314,6 +313,7 @@ def test_the_notes_on_a_table_are_told_with_the_error_that_they_explain(tmp_path
     with pytest.raises(InputError) as raised:
         read_participants_table(path)
     assert str(raised.value).splitlines()[-1] == (
-        f"note: {path}: only the first sheet, 'read me', was read, not 'Participants': "
-        "if the table is there, name its sheet with --sheet"
+        Like(
+            f"note: {path}: only the first sheet, 'read me', was read, not 'Participants': if … table … sheet … --sheet"
+        )
     )

@@ -14,6 +14,7 @@ from monai_fusion.datalist.paths import FilesBelow, below_root
 from monai_fusion.datalist.roots import drive_of, is_on_another_drive, outermost
 from monai_fusion.datalist.saving.document import Document, DocumentRow
 from monai_fusion.errors import InputError
+from tests.datalist.lines import Like
 
 LEIPZIG = [f"lei-{number:02d}" for number in range(1, 21)]
 BERLIN = [f"ber-{number:02d}" for number in range(1, 21)]
@@ -110,10 +111,14 @@ def test_who_is_in_folders_of_two_sites_is_a_question_with_both_paths(folder: Pa
     with pytest.raises(InputError) as raised:
         build_datalist(options)
     assert [str(problem) for problem in raised.value.problems] == [
-        f"lei-04 eeg: 2 folders have files: {places[0]}/eeg/lei-04_seg0.npy and {places[1]}/eeg/lei-04_seg7.npy, "
-        "expected files in one: which are meant? Leave out one --eeg-dir, or rename those of another participant",
-        f"lei-03 mri: 2 folders have files: {places[0]}/mri/lei-03_T1w.nii.gz and {places[1]}/mri/lei-03_T1w.nii.gz, "
-        "expected files in one: which are meant? Leave out one --mri-dir, or rename those of another participant",
+        Like(
+            f"lei-04 eeg: 2 folders have files: {places[0]}/eeg/lei-04_seg0.npy and {places[1]}/eeg/lei-04_seg7.npy, "
+            "expected files in one: which are meant? Leave out one --eeg-dir, … rename … participant"
+        ),
+        Like(
+            f"lei-03 mri: 2 folders have files: {places[0]}/mri/lei-03_T1w.nii.gz and {places[1]}/mri/lei-03_T1w.nii.gz"
+            ", expected files in one: which are meant? Leave out one --mri-dir, … rename … participant"
+        ),
     ]
     assert not options.output.out.exists()
 

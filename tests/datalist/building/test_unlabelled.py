@@ -8,6 +8,7 @@ import pytest
 
 from monai_fusion.datalist import check_datalist, read_datalist
 from tests.commands import call, write_placeholders
+from tests.datalist.lines import Like
 
 PARTICIPANTS = [f"sub-{number:02d}" for number in range(1, 7)]
 
@@ -48,7 +49,7 @@ def test_everybody_with_both_recordings_is_in_test_without_a_label(
     assert out.splitlines() == [
         "new.json: 5 participants to predict",
         "1 participant with an EEG but no MRI left out: sub-06",
-        "It names no classes: they are those of the model that predicts.",
+        Like("It names no classes: … model … predicts."),
         "next: monai-fusion predict new.json --model_dir RUN_DIR",
     ]
     assert content() == {
@@ -145,7 +146,7 @@ def test_columns_of_a_table_are_carried_over(site: Path, capsys: pytest.CaptureF
         (["--label-map", "1=F"], "--label-map: together with --unlabelled: is about labels, which are not read"),
         (
             ["--method", "ratio"],
-            "--method: together with --unlabelled: is about a split, and everybody is in the part t",
+            "--method: together with --unlabelled: is about a split, but all participants are in the part t",
         ),
         (["--seed", "1337"], "--seed: together with --unlabelled"),
         (
@@ -207,7 +208,7 @@ def test_what_one_tries_first_leads_to_the_option(site: Path, capsys: pytest.Cap
     dropped = build(
         capsys, *table("participant_id,gender", *(f"{name}," for name in PARTICIPANTS)), "--drop-unlabelled"
     )
-    assert dropped[2] == empty[2], "there is nobody left to leave out the others of"
+    assert dropped[2] == empty[2], "no participant is left if the others are left out"
     some = build(capsys, *table("participant_id,gender", "sub-01,", *(f"{name},M" for name in PARTICIPANTS[1:])))
     assert "--unlabelled" not in some[2], "one empty cell is a cell to fill in"
     for code, out, _ in (without_table, only_ids, empty, unknown, misspelt, dropped, some):
@@ -233,7 +234,7 @@ def test_an_evaluation_needs_every_class(site: Path, capsys: pytest.CaptureFixtu
     code, _, err = build(
         capsys, *table("participant_id,gender", *(f"{name},M" for name in PARTICIPANTS)), "--method", "test"
     )
-    assert code == 2 and 'split class "F": nobody in test, expected at least one' in err
+    assert code == 2 and 'split class "F": no participant in test, expected at least one' in err
     assert "--method test" not in err, "it was given"
 
 
@@ -267,15 +268,14 @@ def test_check_knows_a_list_of_participants_to_be_predicted(site: Path, capsys: 
     assert (code, err) == (0, "")
     assert "  test: 6 participants (6 without a label)" in out.splitlines()
     assert out.splitlines()[-1] == (
-        "No participant has a label: this list is for monai-fusion predict, not for training or evaluation; the "
-        "classes are those of the model"
+        Like("No participant has a label: … monai-fusion … evaluation … classes are those of the model")
     )
     document = json.loads(Path("new.json").read_text(encoding="utf-8"))
     document |= {"classes": ["M", "F"]}
     Path("new.json").write_text(json.dumps(document), encoding="utf-8")
     assert call(capsys, "datalist", "check", "new.json", "--unlabelled")[1].splitlines()[1:] == [
         "  test: 6 participants (0 M, 0 F, 6 without a label)",
-        "No participant has a label: this list is for monai-fusion predict, not for a training or an evaluation",
+        Like("No participant has a label: … monai-fusion … training … evaluation"),
     ]
 
 

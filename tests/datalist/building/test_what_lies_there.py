@@ -16,6 +16,7 @@ from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.datalist.walking import Walk
 from monai_fusion.errors import InputError
 from tests.datalist.building.options_of_build import build_options, changed
+from tests.datalist.lines import Like
 
 PARTICIPANTS = [f"sub-{number:02d}" for number in range(1, 15)]
 T1W = "_T1w.nii.gz"
@@ -78,10 +79,10 @@ def test_spare_copies_and_texts_beside_recordings_are_noted(options: BuildOption
     touch(options.folders.mri_dir[0] / "sub-05/sub-05_T1w.nii.gz.bak")
     notes = [note for note in build_datalist(options).notes if "files" in note or ".csv" in note]
     assert notes == [
-        "1 participant without an EEG has .bak files, which are not used (sub-03): rename those that you want to use",
-        "2 .bak files, which are not used, beside EEG files: sub-01, sub-02",
-        "1 .csv file, which are not read, beside EEG files: sub-02",
-        "1 .bak file, which are not used, beside MRI files: sub-05",
+        Like("1 participant without an EEG has .bak files … used (sub-03): rename … want … use"),
+        Like("2 .bak files … beside EEG files: sub-01, sub-02"),
+        Like("1 .csv file … beside EEG files: sub-02"),
+        Like("1 .bak file … beside MRI files: sub-05"),
     ]
 
 
@@ -144,8 +145,8 @@ def test_links_in_a_circle_end_and_take_nothing_twice(options: BuildOptions, lin
     assert sorted(mris(options)) == PARTICIPANTS
     assert mris(options)["sub-03"] == f"mri/sub-03/sub-03{T1W}"  # the path without a link
     assert result.notes == (
-        'MRI folder: 1 link to what is not here (a disk that is not mounted?): "a_link_to_itself"',
-        'MRI folder: 1 link not followed, to a folder that holds this one: "cohort"',
+        Like('MRI folder: 1 link … what … (… disk … mounted?): "a_link_to_itself"'),
+        Like('MRI folder: 1 … followed … folder …: "cohort"'),
     )
 
 
@@ -173,8 +174,8 @@ def test_folders_that_cannot_be_entered_are_noted(
     result = build_datalist(options)
     assert result.only_eeg == ("sub-05", "sub-06")
     assert result.notes == (
-        'MRI folder: 1 folder that cannot be read (ask for the permission): "sub-06"',
-        'MRI folder: 1 link to what is not here (a disk that is not mounted?): "sub-05"',
+        Like('MRI folder: 1 folder … cannot … (ask for the permission): "sub-06"'),
+        Like('MRI folder: 1 link … what … (… disk … mounted?): "sub-05"'),
     )
 
 
@@ -229,8 +230,8 @@ def test_eeg_that_is_no_scalogram_is_told_of_too(options: BuildOptions) -> None:
     (options.folders.eeg_dir[0] / "sub-01_EO_seg0.npy").rename(options.folders.eeg_dir[0] / "sub-01_EO_seg0.npz")
     (options.folders.eeg_dir[0] / "sub-02_EO_seg0.npy").rename(options.folders.eeg_dir[0] / "sub-02.set")
     assert build_datalist(options).notes == (
-        "1 participant without an EEG has .npz files, which are not read (sub-01): save each array with numpy.save",
-        "1 participant without an EEG has .set files, which are not read (sub-02): make scalograms (.npy) of them",
+        Like("1 participant without an EEG has .npz files … read (sub-01): save each array with numpy.save"),
+        Like("1 participant without an EEG has .set files … read (sub-02): make scalograms (.npy) of them"),
     )
 
 
@@ -281,12 +282,16 @@ def test_other_images_of_a_bids_dataset_are_counted_and_told_of_those_who_lack_o
     result = build_datalist(bids)
     assert result.only_eeg == ("sub-03", "sub-04", "sub-05")
     assert result.notes == (
-        "4 images in anat folders not used: 3 FLAIR, 1 T2w",
-        "1 participant without an MRI has .mgz files, which are not read (sub-03): convert them with mri_convert, or "
-        "nib-convert IN OUT.nii.gz",
-        "1 participant without an MRI has T1w images outside an anat folder, which are not used (sub-04): move them to "
-        "sub-.../anat or sub-.../ses-.../anat, or give --mri-dir in place of --bids",
-        "2 participants without an MRI have other images, which are not T1-weighted by their names (sub-03, sub-05)",
+        Like("4 images … folders …: 3 FLAIR, 1 T2w"),
+        Like(
+            "1 participant without an MRI has .mgz files … read (sub-03): convert them with mri_convert, or "
+            "nib-convert IN OUT.nii.gz"
+        ),
+        Like(
+            "1 participant without an MRI has T1w images outside … (sub-04): move them to "
+            "sub-.../anat or sub-.../ses-.../anat, or give --mri-dir in place of --bids"
+        ),
+        Like("2 participants without an MRI … images … not T1-weighted by their names (sub-03, sub-05)"),
     )
 
 
@@ -305,7 +310,7 @@ def test_linked_folders_of_a_bids_dataset_and_of_its_derivatives_are_entered(
 
 def test_what_bidsignore_names_is_noted(bids: BuildOptions) -> None:
     (bids.folders.bids / ".bidsignore").write_text("# not usable\n\nsub-03/\n*_T2w*\n", encoding="utf-8")
-    assert build_datalist(bids).notes == (".bidsignore names 1 T1w image that is used nevertheless, of sub-03",)
+    assert build_datalist(bids).notes == (Like(".bidsignore names 1 T1w image … nevertheless … sub-03"),)
 
 
 @pytest.mark.parametrize(
@@ -343,8 +348,10 @@ def test_a_dataset_without_a_t1w_image_says_what_images_it_has(bids: BuildOption
     for name in PARTICIPANTS:
         (bids.folders.bids / f"{name}/anat/{name}{T1W}").rename(bids.folders.bids / f"{name}/anat/{name}_UNIT1.nii.gz")
     assert message(bids) == (
-        f"--bids: no sub-*/anat/*_T1w.nii.gz in {bids.folders.bids}, expected at least one: "
-        "14 images in anat folders not used: 14 UNIT1"
+        Like(
+            f"--bids: no sub-*/anat/*_T1w.nii.gz in {bids.folders.bids}, expected at least one: "
+            "14 images … folders …: 14 UNIT1"
+        )
     )
 
 

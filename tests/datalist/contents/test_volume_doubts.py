@@ -22,7 +22,7 @@ RNG = np.random.default_rng(0)
 
 
 def stripped(tissue: int, side: int = 60) -> np.ndarray:
-    """A cube of tissue of so many voxels along each edge in a cube of zeros."""
+    """A cube of tissue of this number of voxels along each edge in a cube of zeros."""
     volume = np.zeros((side,) * 3, np.float32)
     volume[5 : 5 + tissue, 6 : 6 + tissue, 7 : 7 + tissue] = RNG.normal(900, 100, (tissue,) * 3)
     return volume

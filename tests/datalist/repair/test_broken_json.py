@@ -14,31 +14,32 @@ from monai_fusion.datalist.json_text import parse_bytes, parse_json
 from monai_fusion.datalist.locating import Places
 from monai_fusion.datalist.repair.json_faults import find_faults, mended
 from monai_fusion.datalist.reporting import Finding
-from tests.datalist.repair.broken_texts import BROKEN_TEXT, SAID
+from tests.datalist.lines import assert_lines
+from tests.datalist.repair.broken_texts import BROKEN_TEXT, NO_DATALIST
 
 Document = dict[str, Any]
 
 
-@pytest.mark.parametrize(("spoil", "message", "sign"), BROKEN_TEXT)
+@pytest.mark.parametrize(("spoil", "message", "character"), BROKEN_TEXT)
 def test_broken_json_is_shown_where_it_breaks_with_the_likely_cause(
-    spoil: Callable[[str], str], message: str, sign: str, document: Document, save: Callable[[str], Path]
+    spoil: Callable[[str], str], message: str, character: str, document: Document, save: Callable[[str], Path]
 ) -> None:
     path = save(document)
     found = check_datalist(save(spoil(path.read_text(encoding="utf-8"))))[0]
     assert isinstance(found, Finding)
-    assert str(found) == message
-    if sign:
+    assert_lines([found], [message])
+    if character:
         line, caret = found.excerpt.splitlines()
         assert caret.strip() == "^"
-        assert line[caret.index("^")] == sign
+        assert line[caret.index("^")] == character
 
 
-@pytest.mark.parametrize(("spoil", "message"), SAID)
+@pytest.mark.parametrize(("spoil", "message"), NO_DATALIST)
 def test_a_file_that_is_no_datalist_or_not_only_one_is_said_to_be_so(
     spoil: Callable[[str], str | bytes], message: str, document: Document, save: Callable[[Any], Path]
 ) -> None:
     path = save(document)
-    assert [str(problem) for problem in check_datalist(save(spoil(path.read_text(encoding="utf-8"))))] == [message]
+    assert_lines(check_datalist(save(spoil(path.read_text(encoding="utf-8")))), [message])
 
 
 def test_every_fault_of_a_file_is_told_and_what_stands_between_them_is_checked_too(

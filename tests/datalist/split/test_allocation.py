@@ -1,4 +1,4 @@
-"""Strata and groups: nobody leaks, all add up, the order of rows is nothing, and scikit-learn balances no better."""
+"""Strata and groups: no participant leaks, all add up, in any order of rows, balanced as well as by scikit-learn."""
 
 import random
 import warnings
@@ -141,7 +141,7 @@ def test_nobody_and_no_group_is_in_two_parts_all_add_up_and_the_order_of_rows_is
     participants = participants_for(options, number, seed)
     try:
         split = make_split(participants, CLASSES, options)
-    except InputError:  # a class too small, or groups too large, for so many parts
+    except InputError:  # a class too small, or groups too large, for this number of parts
         order.shuffle(participants)
         with pytest.raises(InputError):
             make_split(participants, CLASSES, options)
@@ -190,7 +190,7 @@ def test_participants_added_later_leave_everyone_where_they_were(
         later = make_split(everyone, CLASSES, options, kept_split)
     except InputError as error:
         # Participants who join two families, or who are all of one class where the test set must stay 2 : 1.
-        assert "--group-by" in str(error) or "nobody in" in str(error) or "of whom" in str(error)
+        assert "--group-by" in str(error) or "no participant in" in str(error) or "of whom" in str(error)
         return
     where = placed(later)
     assert len(where) == number + more

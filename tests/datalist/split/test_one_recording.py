@@ -16,6 +16,7 @@ from monai_fusion.datalist.split.split_options import KeptSplit, SplitFiles, Spl
 from monai_fusion.datalist.strata import SplitParticipant
 from monai_fusion.errors import InputError
 from tests.commands import call
+from tests.datalist.lines import Like
 
 SECTIONS = ("training", "validation", "test")
 CLASSES = ("M", "F")
@@ -224,7 +225,7 @@ def test_monai_and_the_training_code_read_the_list(cohort: Path, capsys: pytest.
 def test_labels_are_asked_for_as_of_the_others(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = cohort / "participants.csv"
     table.write_text(table.read_text(encoding="utf-8").replace("sub-05,F", "sub-05,?"), encoding="utf-8")
-    assert call(capsys, *build(cohort, "plain.json"))[0] == 0  # of someone who is left out, nothing is asked
+    assert call(capsys, *build(cohort, "plain.json"))[0] == 0  # of a participant who is left out, nothing is needed
     code, _, err = call(capsys, *build(cohort, "all.json", "--allow-missing"))
     assert (code, not (cohort / "all.json").exists()) == (2, True)
     assert 'sub-05 gender: "?" in line 7, expected "M" or "F"' in err
@@ -268,8 +269,7 @@ def test_folds_are_of_everyone_only_when_told_so(cohort: Path, capsys: pytest.Ca
     kfold = SplitOptions("kfold", folds=3)
     without = split_datalist(cohort / "all.json", SplitFiles(cohort / "without.json"), kfold)
     assert without.notes == (
-        f"18 participants with one recording only, left in their part: {', '.join(lacking[:3])} and 15 more "
-        "(--allow-missing splits them too)",
+        Like(f"18 … recording only …: {', '.join(lacking[:3])} and 15 more (--allow-missing splits them too)"),
     )
     result = split_datalist(
         cohort / "all.json", SplitFiles(cohort / "cv.json", all_folds=True), replace(kfold, allow_missing=True)

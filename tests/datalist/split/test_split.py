@@ -1,4 +1,4 @@
-"""The ``ratio`` split: two of the first class for one of the second are tested, and nobody is in two sections."""
+"""The ``ratio`` split tests two of the first class for one of the second; each participant is in one section."""
 
 import random
 from fractions import Fraction
