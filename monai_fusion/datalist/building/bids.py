@@ -135,12 +135,12 @@ def _suffix(path: Path) -> str:
 
 
 def _about_ignored(root: Path, images: Sequence[Path]) -> Iterator[str]:
-    """``.bidsignore`` is for the validator; what it names takes part all the same, which you may not expect."""
+    """``.bidsignore`` is for the validator; the images it names take part nevertheless, which you may not expect."""
     is_ignored = names_of(root / IGNORED)
     ignored = [path for path in images if is_ignored(path.relative_to(root).as_posix())]
     if ignored:
         ids = sorted({participant_id_of(path.name, MRI_ENDINGS) for path in ignored}, key=natural_key)
         yield (
-            f"{IGNORED} names {counted(len(ignored), 'T1w image')} that {'are' if len(ignored) > 1 else 'is'} used all "
-            f"the same, of {a_few(ids)}"
+            f"{IGNORED} names {counted(len(ignored), 'T1w image')} that {'are' if len(ignored) > 1 else 'is'} used "
+            f"nevertheless, of {a_few(ids)}"
         )
