@@ -137,7 +137,7 @@ def test_several_values_may_follow_one_flag_or_one_each(
     assert document["test"][0].items() >= {"age": "20-25", "site": "A"}.items()
 
 
-def test_values_that_look_like_flags_are_told_from_flags() -> None:
+def test_values_that_look_like_flags_are_distinguished_from_flags() -> None:
     def rewritten(*arguments: str) -> list[str]:
         return list(one_flag_a_value(arguments, {"--classes"}))
 
@@ -202,7 +202,7 @@ def test_check_counts_all_problems_and_shows_twenty_of_a_kind(cohort: Path, caps
     assert (code, err, len(json.loads(out)["findings"])) == (2, "", 89)
 
 
-def test_check_accepts_missing_labels_only_when_told_so(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_accepts_missing_labels_only_on_request(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = cohort / "new.json"
     row = {"participant_id": "sub-01", "eeg": "eeg/sub-01_*.npy", "mri": "mri/sub-01_T1w.nii.gz"}
     path.write_text(json.dumps({"classes": ["M", "F"], "test": [row]}), encoding="utf-8")

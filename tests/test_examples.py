@@ -122,7 +122,7 @@ def test_the_script_trains_and_reads_the_results(cohort: Path, printed_by_the_sc
 
 
 @pytest.mark.slow
-def test_the_code_of_the_page_runs_as_it_stands_with_the_numbers_of_the_commands(
+def test_the_code_of_the_page_runs_as_it_is_with_the_numbers_of_the_commands(
     cohort: Path, printed_by_the_script: str
 ) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

@@ -58,7 +58,7 @@ def test_a_file_that_stays_open_is_left_as_it_is(held: Callable[[Path, float], N
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_a_table_that_is_open_in_excel_gets_a_neighbour_and_a_line_says_so(
+def test_a_table_that_is_open_in_excel_gets_a_neighbour_and_a_line_reports_it(
     held: Callable[[Path, float], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "predictions.csv"
@@ -72,7 +72,7 @@ def test_a_table_that_is_open_in_excel_gets_a_neighbour_and_a_line_says_so(
     assert latest(path) == path and not beside_of(path).exists()
 
 
-def test_what_stands_beside_a_table_and_is_open_itself_is_known_to_be_old(
+def test_a_copy_beside_a_table_that_is_open_itself_is_known_to_be_old(
     held: Callable[[Path, float], None], tmp_path: Path
 ) -> None:
     path = tmp_path / "predictions.csv"

@@ -167,7 +167,7 @@ def test_an_unknown_shell_is_refused(capsys: pytest.CaptureFixture[str]) -> None
 # --- doctor -------------------------------------------------------------------
 
 
-def test_the_doctor_fits_on_a_screen_and_names_nobody(tmp_path: Path) -> None:
+def test_the_doctor_fits_on_a_screen_and_names_no_user(tmp_path: Path) -> None:
     home = tmp_path / "jane.doe"
     home.mkdir()
     done = run("doctor", "--output-dir", home / "runs", "--cache-dir", home / "s", HOME=str(home), COLUMNS="100")

@@ -50,7 +50,7 @@ def test_the_data_loading_processes_of_a_killed_run_are_outlived(tmp_path: Path)
         killer.wait()
 
 
-def test_a_file_system_without_locks_is_said_and_no_obstacle(
+def test_a_file_system_without_locks_is_reported_and_no_obstacle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def no_locks(self: filelock.FileLock) -> None:

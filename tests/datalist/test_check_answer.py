@@ -31,7 +31,7 @@ def problems(path: Path) -> list[str]:
     return list(map(str, check_datalist(path)))
 
 
-def test_an_eeg_and_an_mri_that_are_swapped_are_told_by_their_endings(document: Document, save: Save) -> None:
+def test_an_eeg_and_an_mri_that_are_swapped_are_reported_by_their_endings(document: Document, save: Save) -> None:
     swap(document["training"][0], 1)
     path = save(document)
     assert problems(path) == [Like("line 8, sub-01 eeg: a NIfTI file, expected .npy: … eeg … swapped?")]
@@ -40,7 +40,7 @@ def test_an_eeg_and_an_mri_that_are_swapped_are_told_by_their_endings(document: 
     assert check_datalist(path, require_files=False) == []
 
 
-def test_columns_swapped_for_everybody_are_one_message(document: Document, save: Save) -> None:
+def test_columns_swapped_throughout_are_one_message(document: Document, save: Save) -> None:
     number = 0
     for section in ("training", "validation", "test"):
         for row in document[section]:
@@ -70,7 +70,7 @@ def test_columns_swapped_for_everybody_are_one_message(document: Document, save:
         ("eeg", "x/sub-01*", "a .json file, expected .npy: it is not a recording"),
     ],
 )
-def test_other_kinds_of_files_are_told_by_their_endings(
+def test_other_kinds_of_files_are_reported_by_their_endings(
     field: str, name: str, said: str, document: Document, save: Save, tmp_path: Path
 ) -> None:
     (tmp_path / "data/x").mkdir()
@@ -97,7 +97,7 @@ def test_endings_in_capitals_and_unknown_ones_of_an_eeg_are_left_to_the_reader(
     assert problems(save(document)) == []
 
 
-def test_nothing_is_wrong_never_stands_above_warnings(
+def test_no_problems_is_never_printed_above_warnings(
     document: Document, save: Save, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = save(document)

@@ -210,7 +210,7 @@ def example() -> list[str]:
 
 
 @pytest.mark.parametrize(("edit", "message", "advice"), MESSAGES)
-def test_each_message_of_the_page_is_said_to_the_mistake(
+def test_each_message_of_the_page_is_that_of_the_mistake(
     edit: Edit, message: str, advice: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check(capsys, example())[0] == 0

@@ -64,9 +64,7 @@ def test_without_options_build_has_the_librarys_defaults(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("file_last", [False, True])
-def test_every_option_of_split_arrives_wherever_the_file_stands(
-    file_last: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_option_of_split_arrives_wherever_the_file_is(file_last: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monai_fusion.datalist.split.resplitting.split_datalist", _stop)
     options = f"{SPLIT} --keep-test --keep-folds --out o.json --group-by family"
     with pytest.raises(_ArrivedError) as arrived:

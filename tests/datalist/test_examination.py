@@ -50,7 +50,7 @@ def test_eeg_files_come_in_natural_order_each_once_however_they_are_written(
         assert read_datalist(save(document)).records("training")[0].eeg == expected
 
 
-def test_a_pattern_means_whole_names_and_tells_case_apart_on_every_platform(
+def test_a_pattern_means_whole_names_and_distinguishes_case_on_every_platform(
     document: Document, save: Save, tmp_path: Path
 ) -> None:
     (tmp_path / "data/eeg/sub-01_EO_seg1.npy.bak").touch()
@@ -64,7 +64,7 @@ def test_a_pattern_means_whole_names_and_tells_case_apart_on_every_platform(
     assert len(check_datalist(save(document))) == 1
 
 
-def test_a_name_with_a_bracket_is_found_as_it_stands(document: Document, save: Save, tmp_path: Path) -> None:
+def test_a_name_with_a_bracket_is_found_as_it_is(document: Document, save: Save, tmp_path: Path) -> None:
     (tmp_path / "data/eeg/sub-01_[1].npy").touch()
     document["training"][0]["eeg"] = "eeg/sub-01_[1].npy"
     assert [path.name for path in read_datalist(save(document)).records("training")[0].eeg] == ["sub-01_[1].npy"]

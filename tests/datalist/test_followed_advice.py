@@ -264,7 +264,7 @@ ENDINGS = ((".nii.gz",), (".nii.gz", ".nii"), (".nii", ".NII.GZ"))
 
 
 @pytest.mark.parametrize("seed", range(120))
-def test_an_example_leaves_one_mri_to_its_participant_and_takes_nobodys_away(seed: int) -> None:
+def test_an_example_leaves_one_mri_to_its_participant_and_takes_none_from_others(seed: int) -> None:
     draw = random.Random(seed)
     ids = [(f"sub-{i:02d}" if seed % 3 else f"p{i}") for i in range(draw.randint(2, 15))]
     entities, folders = draw.sample(ENTITIES, draw.randint(1, 4)), draw.sample(FOLDERS, draw.randint(1, 3))
@@ -298,7 +298,7 @@ def test_of_several_the_example_is_one_named_t1w() -> None:
     assert problem.advice == 'choose with a --t1w-pattern such as "*_T1w.*" "*"'
 
 
-def test_files_named_alike_in_folders_of_participants_are_to_be_renamed_and_nobody_is_left_out() -> None:
+def test_files_named_alike_in_folders_of_participants_are_to_be_renamed_and_none_is_left_out() -> None:
     participants = [f"sub-{number:02d}" for number in range(1, 15)]
     mri = {name: [Path(f"/mri/{name}/{name}_T1w.nii.gz")] for name in participants[3:]}
     mri["T1w"] = [Path(f"/mri/{name}/T1w.nii.gz") for name in participants[:3]]
@@ -316,7 +316,7 @@ def test_files_named_alike_in_folders_of_participants_are_to_be_renamed_and_nobo
         ([f"{i}_20252_2_0/T1/T1.nii.gz" for i in (1001, 1002, 1003)], "1001-20252-2-0_T1.nii.gz"),
     ],
 )
-def test_an_id_that_has_most_of_the_files_is_said_to_be_none(names: list[str], example: str) -> None:
+def test_an_id_that_has_most_of_the_files_is_reported_as_none(names: list[str], example: str) -> None:
     owner = names[0].rpartition("/")[2].split("_")[0].removesuffix(".nii.gz")
     mri = {owner: [Path("/mri") / name for name in names], "sub-77": [Path("/mri/sub-77_T1w.nii")]}
     eeg = {name: [Path(f"/eeg/{name}.npy")] for name in mri}

@@ -145,7 +145,7 @@ def test_a_label_is_its_class_in_either_letters_and_stays_as_it_is_written(
     assert read.rows[0].fields["label"] == label("männlich")
 
 
-def test_a_class_may_not_stand_there_in_two_spellings(document: Document, save: Save) -> None:
+def test_a_class_may_not_be_listed_in_two_spellings(document: Document, save: Save) -> None:
     document["classes"] = [nfc("männlich"), nfd("männlich"), "M", "F"]
     assert [str(problem) for problem in check_datalist(save(document))] == [
         Like(f'line 5, classes: "{nfc("männlich")}" is listed 2 times … class …: write … delete it')

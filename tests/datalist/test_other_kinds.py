@@ -99,7 +99,7 @@ KINDS: dict[str, tuple[bytes | str, str, str]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_of_another_kind_is_told_as_such_in_one_line(
+def test_a_file_of_another_kind_is_reported_as_such_in_one_line(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content, seen, advice = KINDS[kind]
@@ -116,7 +116,7 @@ def test_a_file_of_another_kind_is_told_as_such_in_one_line(
     assert path.read_bytes() == (content if isinstance(content, bytes) else content.encode())
 
 
-def test_a_list_of_rows_is_told_where_it_belongs(tmp_path: Path) -> None:
+def test_a_list_of_rows_is_reported_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     path.write_text(json.dumps(LIST), encoding="utf-8")
     assert [str(found) for found in check_datalist(path)] == [

@@ -101,7 +101,7 @@ def test_a_page_writes_out_what_turns_its_direction_and_keeps_its_own_markup() -
     assert page.render(id="sub-\u202e10 <Müller>", number=3) == r"sub-\u202e10 &lt;Müller&gt; <b> 3"
 
 
-def test_a_class_that_stands_there_twice_is_the_only_problem(document: Document, save: Save) -> None:
+def test_a_class_that_is_listed_twice_is_the_only_problem(document: Document, save: Save) -> None:
     document["classes"] = ["M", "M"]
     assert [str(problem) for problem in check_datalist(save(document))] == [
         Like('line 5, classes: "M" is listed 2 times … class …: write … class … delete it')

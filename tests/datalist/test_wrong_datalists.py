@@ -32,7 +32,9 @@ def test_a_mistake_is_reported_with_its_place_field_and_value(
     assert_lines(seen, [message.replace("\\", "/") for message in expected])  # separators differ by platform
 
 
-def test_all_problems_are_said_at_once_by_kind_and_line(document: Document, save: Callable[[Document], Path]) -> None:
+def test_all_problems_are_reported_at_once_by_kind_and_line(
+    document: Document, save: Callable[[Document], Path]
+) -> None:
     document["clases"] = []
     document["training"][0]["label"] = 1
     document["training"][1]["mri"] = "mri/none.nii"
@@ -73,7 +75,7 @@ def test_a_path_that_begins_at_the_root_of_the_disk_is_given_as_it_should_be(
     ]
 
 
-def test_a_file_that_is_missing_or_a_folder_is_said_to_be_so(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_or_a_folder_is_reported(tmp_path: Path) -> None:
     assert str(check_datalist(tmp_path / "none.json")[0]) == f"{tmp_path / 'none.json'}: there is no such file"
     assert "a folder" in str(check_datalist(tmp_path)[0]) or "cannot be read" in str(check_datalist(tmp_path)[0])
 
@@ -151,7 +153,7 @@ def test_a_way_that_ends_after_some_turns_through_a_link_to_its_own_folder_is_a_
     assert check_datalist(save(document)) == []
 
 
-def test_single_quotes_throughout_are_told_twenty_times_with_three_excerpts_and_the_number_of_all(
+def test_single_quotes_throughout_are_reported_twenty_times_with_three_excerpts_and_the_number_of_all(
     document: Document, save: Callable[[str], Path]
 ) -> None:
     document["training"] += [

@@ -84,7 +84,7 @@ def test_a_link_to_what_was_not_fetched_is_called_that(message: Callable[[Path],
 
 @READERS
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
-def test_a_pipe_that_nobody_writes_to_and_a_file_of_gigabytes_are_refused_at_once(
+def test_a_pipe_without_a_writer_and_a_file_of_gigabytes_are_refused_at_once(
     message: Callable[[Path], str], tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / "pipe")

@@ -106,7 +106,7 @@ def test_recordings_themselves_are_no_wrong_kind() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",  # gzip's bytes hold the time
 )
-def test_a_wrong_name_or_a_wrong_way_of_saving_is_told(
+def test_a_wrong_name_or_a_wrong_way_of_saving_is_reported(
     tmp_path: Path, name: str, content: bytes, seen: str, advice: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
@@ -160,7 +160,7 @@ def test_a_code_of_orientation_that_nifti_does_not_know_counts_as_0(tmp_path: Pa
     assert refusal(path).seen == seen
 
 
-def test_a_file_that_is_cut_off_early_is_said_to_be(tmp_path: Path) -> None:
+def test_a_file_that_is_cut_off_early_is_reported(tmp_path: Path) -> None:
     whole = gzip.compress(scan())
     for length in (2, 10, 11, 15, 30):
         (tmp_path / "a.nii.gz").write_bytes(whole[:length])
@@ -189,7 +189,7 @@ def test_a_header_of_python_2_is_read_without_a_warning_in_any_thread(tmp_path: 
         assert refusal(tmp_path / "b.npy").seen == "a .npy file whose header is damaged"
 
 
-def test_an_archive_of_arrays_is_told_from_other_archives(tmp_path: Path) -> None:
+def test_an_archive_of_arrays_is_distinguished_from_other_archives(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", np.zeros(SHAPE))
     (tmp_path / "a.npz").rename(tmp_path / "a.npy")
     assert refusal(tmp_path / "a.npy").seen == "an .npz archive of arrays"

@@ -303,7 +303,7 @@ def test_a_value_of_the_wrong_type_is_refused(words: list[str], message: str) ->
     assert problems(*words) == [message]
 
 
-def test_all_that_is_wrong_is_said_at_once_in_the_order_given() -> None:
+def test_all_that_is_wrong_is_reported_at_once_in_the_order_given() -> None:
     found = problems("--num_epoch", "1", "--batch_size", "four", "--seed", "1")
     assert [message.partition(":")[0] for message in found] == ["--num_epoch", "--batch_size"]
 

@@ -136,7 +136,7 @@ def test_the_help_lists_the_knobs_of_the_config_with_their_comments() -> None:
         (["predict", "list.json", "--model-dir", "nothere"], "error: nothere: no recipe.json, expected a trained mod"),
     ],
 )
-def test_what_is_wrong_is_said_before_torch_is_imported(words: list[str], message: str) -> None:
+def test_what_is_wrong_is_reported_before_torch_is_imported(words: list[str], message: str) -> None:
     code = (
         "import sys; from monai_fusion.cli import main\n"
         "try: main(sys.argv[1:])\n"
@@ -146,7 +146,7 @@ def test_what_is_wrong_is_said_before_torch_is_imported(words: list[str], messag
     assert message in done.stderr and done.stdout == "2 set()\n"
 
 
-def test_an_option_of_the_training_is_told_as_such_by_an_evaluation() -> None:
+def test_an_option_of_the_training_is_reported_as_such_by_an_evaluation() -> None:
     with pytest.raises(InputError) as caught:
         plan_run(config_files("evaluate"), ["list.json", "--mri_size", "[48, 48, 48]"])
     advice = "leave it out: it is the training's, and the model brings its own value"

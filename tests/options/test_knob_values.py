@@ -182,7 +182,7 @@ def test_a_sign_that_monai_replaces_is_refused_in_an_overlay_too(tmp_path: Path)
     assert [problem.where for problem in check_overrides(command, component_arguments)] == ["--output_dir"]
 
 
-def test_the_home_folder_stands_for_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_home_folder_replaces_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert expand_home("~/res") == f"{tmp_path}/res"

@@ -92,7 +92,7 @@ def test_the_same_participants_may_be_predicted_again_but_another_list_is_not_re
     assert path.read_bytes() == edited
 
 
-def test_the_folder_of_the_results_stands_in_the_command_only_if_it_is_not_the_one_of_the_config(
+def test_the_folder_of_the_results_is_in_the_command_only_if_it_is_not_the_one_of_the_config(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert predict(capsys, *FOLDERS)[0] == 0
@@ -101,7 +101,7 @@ def test_the_folder_of_the_results_stands_in_the_command_only_if_it_is_not_the_o
     assert f"(monai-fusion predict {path} --model_dir {Path('runs/first')})" in predict(capsys, *FOLDERS)[2]
 
 
-def test_a_file_in_place_of_the_folder_of_the_results_is_told_as_such(
+def test_a_file_in_place_of_the_folder_of_the_results_is_reported_as_such(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("notes.txt").write_text("mine", encoding="utf-8")
@@ -113,7 +113,7 @@ def test_a_file_in_place_of_the_folder_of_the_results_is_told_as_such(
     assert Path("notes.txt").read_text(encoding="utf-8") == "mine"
 
 
-def test_one_person_is_given_by_files(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_participant_is_given_by_files(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = sorted(Path("eeg").glob("sub-02_*.npy"))
     code, _, err = predict(capsys, "--eeg", *files, "--mri", "mri/sub-02_T1w.nii.gz", "--output_dir", "runs/one")
     assert (code, err) == (0, "")
@@ -177,7 +177,7 @@ def test_a_list_of_ids_says_who_of_the_folders_is_meant(site: Path, capsys: pyte
         ([*FOLDERS, "--colour", "red"], "--colour: there is no 'colour' in the config"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_text_and_nothing_is_written(
+def test_what_is_wrong_is_reported_in_one_text_and_nothing_is_written(
     words: list[str], error: str, site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(site.rglob("*"))

@@ -303,7 +303,7 @@ def test_data_root_may_be_chosen_if_it_holds_both_folders(options: BuildOptions,
     assert "--data-root" in message(changed(options, data_root=options.folders.eeg_dir[0]))
 
 
-def test_a_folder_in_the_place_of_a_file_is_said_to_be_one(options: BuildOptions, tmp_path: Path) -> None:
+def test_a_folder_in_the_place_of_a_file_is_reported_as_one(options: BuildOptions, tmp_path: Path) -> None:
     wanted = "expected a participants table (CSV, TSV or .xlsx)"
     assert message(changed(options, participants=tmp_path)) == f"{tmp_path}: a folder, {wanted}"
     for force in (False, True):
@@ -311,7 +311,7 @@ def test_a_folder_in_the_place_of_a_file_is_said_to_be_one(options: BuildOptions
             build_datalist(changed(options, out=tmp_path, force=force))
 
 
-def test_an_output_folder_that_is_not_there_is_said(options: BuildOptions, tmp_path: Path) -> None:
+def test_an_output_folder_that_is_not_there_is_reported(options: BuildOptions, tmp_path: Path) -> None:
     assert f"there is no folder {tmp_path / 'no'}" in message(changed(options, out=tmp_path / "no" / "list.json"))
 
 

@@ -61,7 +61,7 @@ def test_a_header_with_the_names_of_a_preset_is_found_below_a_title(write: Write
     assert 'line 2 has "ID" and "gender": is that the header?' in problem
 
 
-def test_a_table_without_a_header_is_said_to_lack_it(write: Write) -> None:
+def test_a_table_without_a_header_is_reported_as_lacking_it(write: Write) -> None:
     rows = separated(",").partition("\n")[2]
     assert problems_of(read_participants_table(write(rows))) == [
         Like(
@@ -100,7 +100,7 @@ def test_one_column_of_words_is_no_table_of_several(write: Write) -> None:
     assert (table.columns, table.notes) == (("first name",), ())
 
 
-def test_lines_that_stand_in_quotation_marks_as_a_whole_are_read_without_them(write: Write) -> None:
+def test_whole_lines_in_quotation_marks_are_read_without_them(write: Write) -> None:
     path = write("".join(f'"{line}"\n' for line in separated(",").splitlines()))
     table = read_participants_table(path)
     assert [(row.line, *row.values.values()) for row in table.rows] == [
@@ -139,7 +139,7 @@ def test_two_columns_that_look_alike_are_not_chosen_from(write: Write) -> None:
 
 
 @pytest.mark.parametrize("nothing", ["n/a", "NA", "NaN", "-", "#N/A"])
-def test_what_stands_for_no_value_is_no_id(nothing: str, write: Write) -> None:
+def test_a_word_for_a_missing_value_is_no_id(nothing: str, write: Write) -> None:
     table = read_participants_table(write(separated(",").replace("sub-02", nothing)))
     assert problems_of(table) == [f'line 3 participant_id: "{nothing}", expected a participant id']
     path = write(f"one,other\nx1,sub-01\n{nothing},sub-02\nx3,{nothing}\nx4,sub-04\n")

@@ -42,7 +42,7 @@ def test_without_a_map_only_the_name_itself_is_a_class(value: str, expected: str
         ("", "-"),
     ],
 )
-def test_mapped_values_are_told_apart_without_case_and_decimals_of_whole_numbers(value: str, expected: str) -> None:
+def test_mapped_values_are_distinguished_without_case_and_decimals_of_whole_numbers(value: str, expected: str) -> None:
     found = meaning(value, maps="1=F 2=M male=M Female=F")
     assert (found if found[0] != "[" else "-") == expected
 
@@ -103,7 +103,7 @@ def test_a_number_where_two_ranges_meet_is_no_class() -> None:
         ("", "", "a=1,2 b=2,3", '--bin "2": is "b" and "a", expected one class'),
     ],
 )
-def test_what_cannot_be_meant_is_said(classes: str, maps: str, bins: str, message: str) -> None:
+def test_what_cannot_be_meant_is_reported(classes: str, maps: str, bins: str, message: str) -> None:
     with pytest.raises(InputError) as raised:
         label_rule(classes.split(), maps.split(), bins.split())
     assert message in str(raised.value)

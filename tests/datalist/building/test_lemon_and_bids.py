@@ -139,7 +139,7 @@ def test_those_with_one_recording_get_in_under_the_one_id_they_have(lemon: Lemon
     assert rows[lemon.ids[4][1]]["age"] == AGES[0]
 
 
-def test_without_the_map_nobody_agrees_and_the_map_is_suggested(lemon: Lemon) -> None:
+def test_without_the_map_no_id_agrees_and_the_map_is_suggested(lemon: Lemon) -> None:
     assert message(changed(lemon.options, id_map=None)) == (
         Like(
             "participants: EEG of sub-032301, sub-032302, sub-032303 and 21 more; MRIs of sub-010002, sub-010005, "
@@ -239,7 +239,7 @@ def test_scalograms_are_found_below_derivatives(lemon: Lemon, place: str) -> Non
     assert len(rows_of(lemon.options.output.out)) == 24
 
 
-def test_what_is_missing_in_a_bids_dataset_is_said(lemon: Lemon, tmp_path: Path) -> None:
+def test_what_is_missing_in_a_bids_dataset_is_reported(lemon: Lemon, tmp_path: Path) -> None:
     assert lemon.options.folders.bids is not None
     no_eeg = changed(lemon.options, eeg_dir=())
     assert message(no_eeg).endswith("expected EEG scalograms (.npy): name their folder with --eeg-dir")
@@ -275,7 +275,7 @@ def symlink() -> Callable[[Path, Path], None]:
     return make
 
 
-def test_age_groups_by_ranges_leave_out_who_is_in_neither_only_when_told(lemon: Lemon) -> None:
+def test_age_groups_by_ranges_leave_out_who_is_in_neither_only_on_request(lemon: Lemon) -> None:
     bins = ("young=20-25,25-30", "old=60-65")
     options = changed(lemon.options, label_column="age", bin=bins)
     lines = message(options).splitlines()

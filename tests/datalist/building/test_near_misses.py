@@ -66,7 +66,7 @@ def test_rows_that_contradict_one_another_are_both_named_to_whoever_lacks_a_row(
     )
 
 
-def test_a_near_row_of_somebody_with_files_of_their_own_is_named(options: BuildOptions) -> None:
+def test_a_near_row_of_a_participant_with_files_is_named(options: BuildOptions) -> None:
     for folder, ending in ((options.folders.eeg_dir[0], "_EO_seg0.npy"), (options.folders.mri_dir[0], "_T1w.nii.gz")):
         assert folder is not None
         (folder / f"sub-003{ending}").touch()
@@ -101,7 +101,7 @@ def message(options: BuildOptions) -> list[str]:
 @pytest.mark.parametrize("eeg", [nfc, nfd])
 @pytest.mark.parametrize("mri", [nfc, nfd])
 @pytest.mark.parametrize("table", [nfc, nfd])
-def test_one_person_in_composed_and_decomposed_letters_is_one_and_called_as_in_the_table(
+def test_one_participant_in_composed_and_decomposed_letters_is_one_and_called_as_in_the_table(
     eeg: Callable[[str], str], mri: Callable[[str], str], table: Callable[[str], str], options: BuildOptions
 ) -> None:
     rename(options.folders.eeg_dir[0], "sub-03", eeg("sub-Jörg"))
@@ -162,7 +162,7 @@ ODD_IDS = {
 }
 
 
-def test_everyone_without_a_row_is_told_the_nearest_and_the_option_joins_them(options: BuildOptions) -> None:
+def test_each_participant_without_a_row_gets_the_nearest_and_the_option_joins_them(options: BuildOptions) -> None:
     write_table(options, ODD_IDS)
     shown = {**ODD_IDS, "sub-01": "sub-01\\u200b", "sub-02": "sub\\u201102", "sub-03": "\\ufeffsub-03"}
     assert message(options)[1:-1] == [
@@ -174,7 +174,7 @@ def test_everyone_without_a_row_is_told_the_nearest_and_the_option_joins_them(op
     assert {name: row["label"] for name, row in rows.items()} == LABELS
 
 
-def test_two_recordings_of_ids_that_nearly_agree_are_told_and_the_option_joins_them(options: BuildOptions) -> None:
+def test_two_recordings_of_ids_that_nearly_agree_are_reported_and_the_option_joins_them(options: BuildOptions) -> None:
     rename(options.folders.mri_dir[0], "sub-06", "SUB-06")
     result = build_datalist(options)
     assert result.notes == ("sub-06 (EEG) and SUB-06 (MRI) are probably one participant: add --loose-ids",)
@@ -185,7 +185,7 @@ def test_two_recordings_of_ids_that_nearly_agree_are_told_and_the_option_joins_t
     assert message(allow)[0].endswith("if they are one, add --loose-ids, or rename the files")
 
 
-def test_a_second_row_or_file_of_somebody_under_nearly_their_id_is_told(options: BuildOptions) -> None:
+def test_a_second_row_or_file_of_a_participant_under_nearly_their_id_is_reported(options: BuildOptions) -> None:
     assert options.table.participants is not None
     with options.table.participants.open("a", encoding="utf-8") as table:
         table.write("\nSUB-02,M\nsub-3,M\nsub-2,F\nsub-99,F")
@@ -200,7 +200,7 @@ def test_a_second_row_or_file_of_somebody_under_nearly_their_id_is_told(options:
     assert len(everyone(result)) == 16
 
 
-def test_a_map_of_ids_with_numbers_that_lost_their_form_is_told_and_the_option_joins_them(
+def test_a_map_of_ids_with_numbers_that_lost_their_form_is_reported_and_the_option_joins_them(
     options: BuildOptions, tmp_path: Path
 ) -> None:
     for number, name in enumerate(PARTICIPANTS, start=1):

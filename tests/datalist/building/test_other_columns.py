@@ -89,7 +89,7 @@ def test_names_with_spaces_can_be_pasted_and_no_value_is_forgotten(
         assert "24" in said
 
 
-def test_what_stands_for_no_value_is_not_advised_as_a_class(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_word_for_a_missing_value_is_not_advised_as_a_class(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = with_values("control", "patient", "n/a", "control", "patient")
     code, said = call(capsys, command)
     assert code == 2

@@ -52,7 +52,7 @@ def test_columns_that_hold_nothing_at_the_end_are_ignored(table: Callable[[bytes
     ]
 
 
-def test_an_old_windows_table_is_read_and_a_note_says_so(table: Callable[[bytes], Path]) -> None:
+def test_an_old_windows_table_is_read_with_a_note(table: Callable[[bytes], Path]) -> None:
     path = table("id,name\na,Größe\n".encode("cp1252"))
     read = read_participants_table(path)
     assert read.rows[0].values["name"] == "Größe"
@@ -107,7 +107,7 @@ def test_two_rows_of_a_participant_must_agree_where_it_matters(table: Callable[[
     assert set(read_participants_table(table(b"id,g,v\na,M,1\na,M,2\n")).by_participant("id", ("g",))) == {"a"}
 
 
-def test_a_column_name_that_stands_twice_is_refused_where_it_is_used(table: Callable[[bytes], Path]) -> None:
+def test_a_column_name_that_is_there_twice_is_refused_where_it_is_used(table: Callable[[bytes], Path]) -> None:
     read = read_participants_table(table(b"id,gender,gender\na,M,F\n"))
     with pytest.raises(InputError, match='column "gender": there 2 times, expected once'):
         read.by_participant("id", ("gender",))
@@ -153,7 +153,7 @@ def test_the_first_sheet_of_a_workbook_is_read_as_text(workbook: Callable[..., P
     )
 
 
-def test_a_workbook_is_told_by_its_content_not_its_name(workbook: Callable[..., Path]) -> None:
+def test_a_workbook_is_reported_by_its_content_not_its_name(workbook: Callable[..., Path]) -> None:
     path = workbook([[], ["id", "gender"], [], ["a", "M"]])
     renamed = path.rename(path.with_name("participants.csv"))
     assert [(row.line, row.values) for row in read_participants_table(renamed).rows] == [
@@ -179,7 +179,7 @@ def test_excels_line_that_names_the_separator_is_understood(line: str, table: Ca
     assert [(row.line, row.values["id"]) for row in read.rows] == [(3 + line.count("\n"), "a")]
 
 
-def test_any_sign_that_excel_may_be_told_to_separate_by_is_understood(table: Callable[[bytes], Path]) -> None:
+def test_any_sign_that_excel_may_be_set_to_separate_by_is_understood(table: Callable[[bytes], Path]) -> None:
     assert read_participants_table(table(b"sep=|\nid|gender\na|M\n")).columns == ("id", "gender")
     assert read_participants_table(table(b"sep=\t\nid\tgender\na\tM\n")).columns == ("id", "gender")
 
@@ -216,7 +216,7 @@ _WIDER = "is there a decimal comma (write a point), or row numbers without a col
     ],
 )
 @pytest.mark.parametrize("participants", [3, 12])
-def test_a_row_of_a_person_is_never_said_to_be_the_header(
+def test_a_row_of_a_participant_is_never_reported_as_the_header(
     header: str, row: str, advice: str, participants: int, table: Callable[[bytes], Path]
 ) -> None:
     rows = "".join(row.format(number) + "\n" for number in range(1, 1 + participants))
@@ -296,7 +296,7 @@ def test_what_a_sheet_hides_or_never_computed_is_noted(tmp_path: Path) -> None:
     )
 
 
-def test_the_notes_on_a_table_are_told_with_the_error_that_they_explain(tmp_path: Path) -> None:
+def test_the_notes_on_a_table_are_reported_with_the_error_that_they_explain(tmp_path: Path) -> None:
     import openpyxl
 
     book = openpyxl.Workbook()

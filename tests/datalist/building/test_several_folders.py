@@ -130,7 +130,9 @@ def test_a_folder_given_twice_or_inside_another_counts_once(folder: Path, capsys
     assert rows("all.json")["lei-01"]["eeg"] == "eeg/lei-01_*.npy"
 
 
-def test_one_of_several_folders_that_holds_nothing_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_of_several_folders_that_holds_nothing_is_reported(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, said = call(capsys, f"{FIRST} --eeg-dir nowhere --out all.json")
     assert (code, said) == (2, "error: EEG folder: nowhere: there is no such folder, expected a folder\n")
 

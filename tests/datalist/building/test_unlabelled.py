@@ -102,7 +102,7 @@ def test_a_model_of_one_recording_needs_no_folder_of_the_other(
     assert code == 2 and err.startswith(f"error: --{modality}-dir: missing, expected it, or a BIDS dataset with --bids")
 
 
-def test_participants_with_one_recording_are_kept_when_told_or_when_the_model_can(
+def test_participants_with_one_recording_are_kept_on_request_or_when_the_model_can(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (site / "mri/sub-06_T1w.nii.gz").unlink()
@@ -279,9 +279,7 @@ def test_check_knows_a_list_of_participants_to_be_predicted(site: Path, capsys: 
     ]
 
 
-def test_a_list_that_everybody_was_left_out_of_is_not_taken_for_one(
-    site: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_list_without_participants_in_use_is_none(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     build(capsys, "--unlabelled")
     document = json.loads(Path("new.json").read_text(encoding="utf-8"))
     for row in document["test"]:

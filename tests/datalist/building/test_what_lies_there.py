@@ -108,7 +108,7 @@ def message(options: BuildOptions) -> str:
     return str(raised.value)
 
 
-def test_linked_folders_are_entered_and_the_paths_are_those_that_a_person_sees(
+def test_linked_folders_are_entered_and_the_paths_are_those_that_a_user_sees(
     options: BuildOptions, link: Link, tmp_path: Path
 ) -> None:
     for name in PARTICIPANTS[:5]:
@@ -201,7 +201,7 @@ def test_hidden_folders_and_files_stay_aside(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("named_by", ["file", "folder"])
-def test_other_formats_are_told_of_those_who_lack_an_mri(
+def test_other_formats_are_reported_for_those_who_lack_an_mri(
     options: BuildOptions, endings: list[str], what: str, advice: str, named_by: str
 ) -> None:
     for name in PARTICIPANTS[:5]:
@@ -217,7 +217,7 @@ def test_other_formats_are_told_of_those_who_lack_an_mri(
     assert (kept.notes, len(kept.kept["eeg"])) == ((note,), 5)
 
 
-def test_where_nobody_has_an_mri_that_is_read_the_error_says_what_is_there(options: BuildOptions) -> None:
+def test_where_no_participant_has_an_mri_that_is_read_the_error_says_what_is_there(options: BuildOptions) -> None:
     for name in PARTICIPANTS:
         move(options.folders.mri_dir[0] / f"{name}/{name}{T1W}", options.folders.mri_dir[0] / f"{name}/{name}_T1w.mgz")
     assert message(options) == (
@@ -226,7 +226,7 @@ def test_where_nobody_has_an_mri_that_is_read_the_error_says_what_is_there(optio
     )
 
 
-def test_eeg_that_is_no_scalogram_is_told_of_too(options: BuildOptions) -> None:
+def test_eeg_that_is_no_scalogram_is_reported_too(options: BuildOptions) -> None:
     (options.folders.eeg_dir[0] / "sub-01_EO_seg0.npy").rename(options.folders.eeg_dir[0] / "sub-01_EO_seg0.npz")
     (options.folders.eeg_dir[0] / "sub-02_EO_seg0.npy").rename(options.folders.eeg_dir[0] / "sub-02.set")
     assert build_datalist(options).notes == (
@@ -235,7 +235,7 @@ def test_eeg_that_is_no_scalogram_is_told_of_too(options: BuildOptions) -> None:
     )
 
 
-def test_nothing_is_said_of_other_formats_where_nobody_lacks_anything(options: BuildOptions) -> None:
+def test_nothing_is_reported_of_other_formats_where_all_are_complete(options: BuildOptions) -> None:
     touch(options.folders.mri_dir[0] / "sub-01/mri/T1.mgz")
     touch(options.folders.mri_dir[0] / "README")
     assert build_datalist(options).notes == ()
@@ -271,7 +271,7 @@ def test_two_that_differ_by_an_entity_ask(bids: BuildOptions) -> None:
     )
 
 
-def test_other_images_of_a_bids_dataset_are_counted_and_told_of_those_who_lack_one(bids: BuildOptions) -> None:
+def test_other_images_of_a_bids_dataset_are_counted_and_reported_for_those_who_lack_one(bids: BuildOptions) -> None:
     anat = "{0}/anat/{0}"
     for name in PARTICIPANTS[:3]:
         touch(bids.folders.bids / f"{anat.format(name)}_FLAIR.nii.gz")
@@ -336,7 +336,7 @@ def test_patterns_of_bidsignore_are_those_of_git(tmp_path: Path, patterns: str, 
     assert names_of(tmp_path / ".bidsignore")("sub-03/anat/sub-03_T1w.nii.gz") is named
 
 
-def test_who_is_left_without_by_a_choice_is_told(bids: BuildOptions) -> None:
+def test_who_is_left_without_by_a_choice_is_reported(bids: BuildOptions) -> None:
     (bids.folders.bids / f"sub-02/anat/sub-02{T1W}").rename(bids.folders.bids / f"sub-02/anat/sub-02_rec-x{T1W}")
     chosen = changed(bids, choice=replace(bids.choice, t1w_patterns=("sub-??_T1w*",)))
     assert build_datalist(chosen).notes == (
@@ -355,7 +355,7 @@ def test_a_dataset_without_a_t1w_image_says_what_images_it_has(bids: BuildOption
     )
 
 
-def test_what_may_be_anything_is_not_told_of_beside_what_is_known(options: BuildOptions) -> None:
+def test_what_may_be_anything_is_not_reported_beside_what_is_known(options: BuildOptions) -> None:
     (options.folders.mri_dir[0] / f"sub-01/sub-01{T1W}").unlink()
     for name in ("mri/orig.mgz", "surf/lh.white", "surf/lh.pial"):
         touch(options.folders.mri_dir[0] / "sub-01" / name)
@@ -363,7 +363,7 @@ def test_what_may_be_anything_is_not_told_of_beside_what_is_known(options: Build
     assert note.startswith("1 participant without an MRI has .mgz files")
 
 
-def test_ids_that_stand_in_the_names_of_folders_only_are_no_case_for_a_map(options: BuildOptions) -> None:
+def test_ids_in_the_names_of_folders_only_are_no_case_for_a_map(options: BuildOptions) -> None:
     for name in PARTICIPANTS:
         move(options.folders.eeg_dir[0] / f"{name}_EO_seg0.npy", options.folders.eeg_dir[0] / f"{name}/seg0.npy")
         touch(options.folders.eeg_dir[0] / f"{name}/seg1.npy")

@@ -185,7 +185,7 @@ def test_a_file_without_orientation_is_refused_unless_it_is_stated(data: Path, d
     assert findings(save(document), assume_orientation="LAS") == []
 
 
-def test_equal_files_of_two_participants_are_an_error_told_once_for_each_pair(
+def test_equal_files_of_two_participants_are_an_error_reported_once_for_each_pair(
     data: Path, document: Document, save: Save
 ) -> None:
     for segment in ("EO_seg2", "EO_seg10"):
@@ -273,7 +273,7 @@ def test_equal_fields_of_view_and_single_participants_are_no_difference() -> Non
     assert describe_difference(lengths, ["A"] + ["B"] * 19, "site") == ""
 
 
-def test_the_command_tells_errors_from_warnings_and_prints_json_for_programs(
+def test_the_command_separates_errors_from_warnings_and_prints_json_for_programs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from monai_fusion import cli

@@ -75,7 +75,7 @@ def labels(number: int) -> np.ndarray:
     ],
     ids=["mask", "labels", "codes", "many labels", "16 bits", "8 bits", "8 in 16 bits", "few greys", "halves", "z"],
 )
-def test_label_images_are_told_from_grey_values(volume: np.ndarray, width: int, expected: int) -> None:
+def test_label_images_are_distinguished_from_grey_values(volume: np.ndarray, width: int, expected: int) -> None:
     found = few_whole_values(volume, width)
     assert found == (len(np.unique(volume)) if expected else 0)
     assert abs(found - expected) <= 3  # chance decides whether each value occurs
@@ -166,7 +166,7 @@ def test_one_scan_under_two_ids_is_found_though_it_was_compressed_or_stored_agai
     assert "sub-04 eeg sub-04.npy: the same values, stored in another way, as sub-03.npy of sub-03: find" in said
 
 
-def test_files_that_cannot_be_used_are_not_compared_and_each_is_told(
+def test_files_that_cannot_be_used_are_not_compared_and_each_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cohort(tmp_path)
@@ -210,7 +210,7 @@ def test_warnings_for_what_is_no_structural_mri(tmp_path: Path, capsys: pytest.C
     assert "sub-04 eeg sub-04.npy: 488 bytes behind the array, another one" in said
 
 
-def test_a_code_of_orientation_that_nifti_does_not_know_is_told(
+def test_a_code_of_orientation_that_nifti_does_not_know_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cohort(tmp_path)

@@ -35,14 +35,14 @@ def test_broken_json_is_shown_where_it_breaks_with_the_likely_cause(
 
 
 @pytest.mark.parametrize(("spoil", "message"), NO_DATALIST)
-def test_a_file_that_is_no_datalist_or_not_only_one_is_said_to_be_so(
+def test_a_file_that_is_no_datalist_or_not_only_one_is_reported(
     spoil: Callable[[str], str | bytes], message: str, document: Document, save: Callable[[Any], Path]
 ) -> None:
     path = save(document)
     assert_lines(check_datalist(save(spoil(path.read_text(encoding="utf-8")))), [message])
 
 
-def test_every_fault_of_a_file_is_told_and_what_stands_between_them_is_checked_too(
+def test_every_fault_of_a_file_is_reported_and_what_is_between_them_is_checked_too(
     document: Document, save: Callable[[Any], Path]
 ) -> None:
     document["training"][1]["label"] = "female"

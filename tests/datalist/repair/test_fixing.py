@@ -89,7 +89,7 @@ def test_the_byte_order_mark_and_other_encodings_become_plain_utf8(codec: str, d
         ('gz"}\n  ],', 'gz"}\n  '),
     ],
 )
-def test_what_only_a_person_can_know_is_left_to_the_person(
+def test_what_only_the_user_can_know_is_left_to_the_user(
     right: str, wrong: str, document: Document, save: Save
 ) -> None:
     text = right_text(document, save)
@@ -200,7 +200,7 @@ def test_the_change_is_shown_and_asked_for_before_it_is_made(
     assert f"{path}: no problems" in out
 
 
-def test_nothing_to_repair_is_said_and_yes_does_not_ask(
+def test_nothing_to_repair_is_reported_and_yes_does_not_ask(
     document: Document, save: Save, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = save(document)

@@ -101,7 +101,7 @@ def test_labels_moved_participants_and_values_edited_by_hand_are_named_as_well(
         assert lost in err
 
 
-def test_what_nobody_edited_loses_nothing_and_is_not_said_to(edited: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_never_edited_loses_nothing_and_reports_none(edited: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, BUILD)[2].startswith("error: edited.json already exists. To keep")
     code, _, err = call(capsys, f"{BUILD} --force")
     assert (code, err) == (0, "")
@@ -182,7 +182,7 @@ def no_space(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("where", ["replacing.write_backup", "writing.write_atomically"])
 @pytest.mark.parametrize("command", [f"{BUILD} --force", "datalist split edited.json --seed 5 --force"])
-def test_on_a_full_disk_nothing_is_lost_and_one_message_says_so(
+def test_on_a_full_disk_nothing_is_lost_and_one_message_reports_it(
     where: str, command: str, edited: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit(edited, "sub-03", exclude="moved")

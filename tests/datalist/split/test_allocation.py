@@ -223,7 +223,7 @@ def test_a_relative_added_later_joins_the_family() -> None:
     assert "sub-99999" in make_split([*participants, relative], CLASSES, options, KeptSplit(placed(first))).test
 
 
-def test_a_family_that_stands_in_two_parts_already_is_refused() -> None:
+def test_a_family_that_is_in_two_parts_already_is_refused() -> None:
     participants = [SplitParticipant(f"p{i}", i % 2, (), f"g{i // 2}") for i in range(20)]
     with pytest.raises(InputError, match="--group-by the group of p0, p1: in several parts, expected in one"):
         allocate(participants, [[5, 5], [5, 5]], {"p0": 0, "p1": 1}, "seed")

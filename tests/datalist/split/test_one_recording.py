@@ -105,7 +105,7 @@ def test_a_few_of_them_train_and_keep_nothing_from_being_split(options: SplitOpt
 
 
 @pytest.mark.parametrize("options", [SplitOptions("stratified"), SplitOptions("kfold", folds=4)])
-def test_a_family_stays_together_also_with_someone_who_stands_already(options: SplitOptions) -> None:
+def test_a_family_stays_together_also_with_a_member_placed_before(options: SplitOptions) -> None:
     everyone = participants(120, groups=True)
     found = places(make_split(everyone, CLASSES, options))
     # Some who have one recording stand in the test part from before.
@@ -235,7 +235,7 @@ def test_labels_are_asked_for_as_of_the_others(cohort: Path, capsys: pytest.Capt
     assert "1 participant without a label left out:" in out
 
 
-def test_one_person_under_two_ids_is_not_taken_for_two(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_participant_under_two_ids_is_not_taken_for_two(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (cohort / "mri/SUB-05_T1w.nii.gz").touch()
     code, _, err = call(capsys, *build(cohort, "all.json", "--allow-missing"))
     assert code == 2
@@ -263,7 +263,7 @@ def test_an_older_list_without_them_is_extended_by_them(cohort: Path, capsys: py
     assert list(rows(cohort / "more.json")) == after
 
 
-def test_folds_are_of_everyone_only_when_told_so(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folds_are_of_all_only_on_request(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, *build(cohort, "all.json", "--allow-missing"))[0] == 0
     lacking = [str(row["participant_id"]) for _, row in rows(cohort / "all.json") if not (row["eeg"] and row["mri"])]
     kfold = SplitOptions("kfold", folds=3)

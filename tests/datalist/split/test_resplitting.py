@@ -189,7 +189,7 @@ def test_the_excluded_and_those_with_one_recording_stay_and_are_not_counted(file
         replace(KFOLD, group_by=("family",), test_fold=2),
     ],
 )
-def test_extending_an_older_list_moves_nobody(file: Path, options: SplitOptions) -> None:
+def test_extending_an_older_list_moves_no_participant(file: Path, options: SplitOptions) -> None:
     older = file.with_name("older.json")
     older.write_bytes(file.read_bytes())
     edit(older, lambda document: document.update(training=document["training"][:43]))
@@ -203,7 +203,7 @@ def test_extending_an_older_list_moves_nobody(file: Path, options: SplitOptions)
     assert result.notes == (Like("43 … stay where …, 17 new: sub-043, sub-044, sub-045 and 14 more"),)
 
 
-def test_where_nobody_is_new_a_test_set_made_by_hand_stays_also_with_ratio(file: Path) -> None:
+def test_with_no_new_participant_a_test_set_made_by_hand_stays_also_with_ratio(file: Path) -> None:
     split(file, SplitOptions(), "old.json")
     old = file.with_name("old.json")
     edit(old, lambda document: document["test"].append(document["training"].pop()))
@@ -212,7 +212,7 @@ def test_where_nobody_is_new_a_test_set_made_by_hand_stays_also_with_ratio(file:
     assert result.notes == (Like("60 … stay where …, 0 new"),)
 
 
-def test_who_is_gone_from_the_newer_list_is_said(file: Path) -> None:
+def test_who_is_gone_from_the_newer_list_is_reported(file: Path) -> None:
     split(file, SplitOptions(), "old.json")
     edit(file, lambda document: document["training"].pop())
     result = split_datalist(file, SplitFiles(file.with_name("new.json")), SplitOptions(), file.with_name("old.json"))
@@ -268,7 +268,7 @@ def test_a_name_that_no_file_may_have_is_one_line(file: Path) -> None:
         (SplitOptions("stratified", test_fraction=0.97), "none left for"),
     ],
 )
-def test_what_cannot_be_split_so_is_said(file: Path, options: SplitOptions, text: str) -> None:
+def test_what_cannot_be_split_so_is_reported(file: Path, options: SplitOptions, text: str) -> None:
     assert text in message(lambda: split(file, options))
     assert not file.with_name("out.json").exists()
 
