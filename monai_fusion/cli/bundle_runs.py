@@ -31,13 +31,11 @@ _Words = Annotated[
         metavar="DATALIST [--KNOB VALUE]...", help="The cohort's JSON file, then options.", show_default=False
     ),
 ]
-_DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Check the input and print the bundle run, without starting it.")
-]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything that can be, and print the bundle run.")]
 
 
 class BundleRunCommand(TyperCommand):
-    """A command whose ``--help`` lists the knobs of its config with their comments; shells complete them."""
+    """A command whose ``--help`` lists the knobs of its config, as the config says them; shells complete them."""
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Complete knobs as options of the command."""
@@ -74,8 +72,8 @@ class BundleRunCommand(TyperCommand):
 def train(words: _Words = None, dry_run: _DryRun = False) -> None:
     """Train the fusion network in two stages on a datalist.
 
-    Every knob of train.yaml is an option, with its default below. `--config_file FILE` overlays your own config on
-    train.yaml (repeatable). The command first prints the bundle run that it starts. Exit code 0: done; 2: wrong input.
+    Every knob of train.yaml is an option, with its default below. `--config_file FILE` lays a config of yours over
+    train.yaml (repeatable). The bundle run that is started is printed first. Exit code 0 if done, 2 for wrong input.
 
     \b
     monai-fusion train gender.json --output_dir runs/first
@@ -87,8 +85,8 @@ def train(words: _Words = None, dry_run: _DryRun = False) -> None:
 def evaluate(words: _Words = None, dry_run: _DryRun = False) -> None:
     """Score a trained model on the test part of a datalist, and write report.html.
 
-    Every knob of evaluate.yaml is an option, with its default below. The command first prints the bundle run that it
-    starts. Exit code 0: done; 2: wrong input.
+    Every knob of evaluate.yaml is an option, with its default below. The bundle run that is started is printed first.
+    Exit code 0 if done, 2 for wrong input.
 
     \b
     monai-fusion evaluate gender.json --output_dir runs/first
@@ -207,7 +205,7 @@ def _refuse_results_of_others(knobs: dict[str, Any]) -> None:
 
 
 def _relative(path: Path) -> Path:
-    """A path below the working folder as you would type it; any other as it is."""
+    """A path below the working folder as people write it; any other as it is."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
@@ -251,7 +249,7 @@ def _check_weights(knobs: dict[str, Any]) -> None:
 
 
 def _model_of(knobs: dict[str, Any]) -> TrainedModel | None:
-    """The recipe of the trained model, as far as it is needed before the run. None if only the run knows it.
+    """What the recipe of the trained model says; the run itself reads the rest of it. None if only the run knows it.
 
     Raises:
         InputError: There is no trained model, or its recipe is none.
@@ -260,7 +258,7 @@ def _model_of(knobs: dict[str, Any]) -> TrainedModel | None:
 
     model = str(knobs["model_dir"])
     folder = Path(str(knobs["output_dir"]) if model == "@output_dir" else model).expanduser()
-    if model.startswith("$") and not folder.exists():  # an expression in an overlay of the user
+    if model.startswith("$") and not folder.exists():  # an expression of somebody's overlay
         return None
     return read_trained_model(folder, need_classes=False)
 
@@ -278,7 +276,7 @@ def _quiet(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _start(words: Sequence[str]) -> int:
-    """Run `python -m monai.bundle` in place of this process, or, where that is impossible, below it."""
+    """Run `python -m monai.bundle` in this process's place, or, where there is no such thing, below it."""
     command = [sys.executable, *_quiet(words), "-m", "monai.bundle", *words]
     if os.name == "posix":
         os.execv(sys.executable, command)  # noqa: S606 # signals and the exit code are the run's own
@@ -286,4 +284,4 @@ def _start(words: Sequence[str]) -> int:
         try:
             return subprocess.run(command, check=False).returncode  # noqa: S603 # checked words, no shell
         except KeyboardInterrupt:
-            continue  # the run got Ctrl-C from the console as well: it ends by itself
+            continue  # the console told the run as well: it ends in its own way

@@ -18,7 +18,7 @@ def sample_cohort(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write into.", show_default=False)],
     options: Annotated[SampleCohortOptions, Group("Participants")],
 ) -> None:
-    """Write a synthetic cohort of real files, to try everything out without data of your own.
+    """Write a synthetic cohort of real files, to try everything without data of your own.
 
     All participants are synthetic: MRIs are variations of the MNI152 template, EEGs are simulated. OUT/cohort.json
     has the best accuracy that is possible.

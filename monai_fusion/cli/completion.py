@@ -34,7 +34,7 @@ _TO_KEEP = {
 
 
 def completion(
-    shell: Annotated[Shell, typer.Argument(help="The shell that you type in.", show_default=False)],
+    shell: Annotated[Shell, typer.Argument(help="Your shell.", show_default=False)],
 ) -> None:
     """Print the script that lets your shell complete commands, options and knobs.
 

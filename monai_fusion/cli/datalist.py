@@ -63,7 +63,7 @@ def build(
     writes nothing if it finds a problem.
 
     \b
-    monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri --participants people.csv --out gender.json
+    monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri --participants table.csv --out gender.json
     monai-fusion datalist build --unlabelled --eeg-dir new/eeg --mri-dir new/mri --out new_participants.json
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.datalist.building.new_datalist import build_datalist

@@ -249,11 +249,14 @@ def _look_into_files(examination: Examination, opener: RecordingOpener, workers:
 
 @datalist_app.command("schema")
 def schema(
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write it; else it is printed.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The file to write; without it, the command prints the schema.")
+    ] = None,
 ) -> None:
     """Print or write the JSON Schema of datalists.
 
-    With it beside your datalist, an editor such as VS Code completes field names and underlines mistakes.
+    With the schema in the folder of your datalist, an editor such as VS Code completes field names and underlines
+    mistakes.
     """
     from monai_fusion.datalist.saving.writing import schema_text, write_schema
 

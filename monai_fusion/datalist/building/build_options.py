@@ -85,7 +85,7 @@ class LabelOptions:
     bin: Annotated[
         tuple[str, ...],
         Option(
-            "A class by its values or ranges, instead of --classes and --label-map; once for each class.",
+            "A class by its values or ranges, instead of --classes and --label-map; repeat it for each class.",
             metavar="young=20-25,25-30",
         ),
     ] = ()
@@ -95,7 +95,7 @@ class LabelOptions:
     model: Annotated[
         Path | None,
         Option(
-            "Take the classes, in their order, from this trained model: with --unlabelled or --method test.",
+            "Use the classes of this trained model, in its order; with --unlabelled or --method test.",
             metavar="RUN_DIR",
         ),
     ] = None
@@ -119,7 +119,7 @@ class IdOptions:
         Option("Table with two ids of each participant, if EEG and MRI have different ones: name_match.csv."),
     ] = None
     loose_ids: Annotated[
-        bool, Option("Take 10002, 010002, sub-010002, SUB-010002 and 10002.0 for one participant.")
+        bool, Option("Treat 10002, 010002, sub-010002, SUB-010002 and 10002.0 as one participant.")
     ] = False
 
 
@@ -135,7 +135,7 @@ class OutputOptions:
     name: Annotated[str | None, Option("Name of the cohort.", shown_default="name of OUT")] = None
     data_root: Annotated[
         Path | None,
-        Option("Folder that the paths are relative to.", shown_default="the one that holds all folders"),
+        Option("Folder that the paths are relative to.", shown_default="the folder above all of them"),
     ] = None
     extend: Extend = None
     all_folds: AllFolds = False

@@ -25,8 +25,8 @@ Extend = Annotated[
         section="Split",
     ),
 ]
-AllFolds = Annotated[bool, Option("Write one file a fold for kfold: OUT_fold0.json tests fold 0 and so on.")]
-Force = Annotated[bool, Option("Replace the file if it already exists; the old one is kept as FILE.1.bak, .2.bak.")]
+AllFolds = Annotated[bool, Option("Write one file for each fold, for kfold: OUT_fold0.json tests fold 0 and so on.")]
+Force = Annotated[bool, Option("Replace an existing file; the old one is kept as FILE.1.bak, .2.bak.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,15 @@ class SplitOptions:
     ] = None
     validation_fold: Annotated[
         int | None,
-        Option("The fold that chooses the best epoch, for kfold; else a part of the folds not tested does."),
+        Option("The fold that chooses the best epoch, for kfold; by default, a part of the folds not tested."),
     ] = None
     # The two that keep something need a split that is there: `datalist build` has none.
-    keep_test: Annotated[bool, Option("The test set of FILE stays; the folds are of the others, for kfold.")] = False
-    keep_folds: Annotated[bool, Option("The folds in FILE stay: choose only which is tested, for kfold.")] = False
+    keep_test: Annotated[bool, Option("Keep the test set of FILE and make folds of the others, for kfold.")] = False
+    keep_folds: Annotated[bool, Option("Keep the folds of FILE: choose only which one is tested, for kfold.")] = False
     allow_missing: Annotated[
         bool,
         Option(
-            "Also participants with one recording; every part gets its share of them. A training uses them only with "
+            "Also split participants with one recording; every part gets its share. Training uses them only with "
             "--allow_missing true."
         ),
     ] = False
