@@ -88,7 +88,7 @@ class AddOne(MapTransform):
 
 
 class Dawdle(MapTransform):
-    """A transform, and an evaluator's handler, that says when it begins and then takes its time, in many small steps.
+    """A transform, and an evaluator's handler, that reports when it begins and then takes time, in many small steps.
 
     Args:
         marker: A file that is there once it has begun.

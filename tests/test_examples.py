@@ -1,4 +1,4 @@
-"""The notebook, the script and the page about Python do what they say; the slow tests run all of their code."""
+"""The notebook, the script and the page about Python do what they promise; the slow tests run all of their code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program as a whole: what it lists, suggests, keeps to itself, completes, and says of a machine."""
+"""The program as a whole: what it lists, suggests, keeps to itself, completes, and reports about a machine."""
 
 import json
 import os

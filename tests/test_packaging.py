@@ -1,4 +1,4 @@
-"""The hand-written package list, the wheel and the folders say the same."""
+"""The hand-written package list, the wheel and the folders agree."""
 
 import configparser
 import shutil

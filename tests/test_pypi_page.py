@@ -1,4 +1,4 @@
-"""What PyPI shows of the package: README with links that lead somewhere, and what the classifiers say."""
+"""What PyPI shows of the package: README with links that lead somewhere, and the classifiers."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def save(text: str, encoding: str = "utf-8") -> None:
 
 
 def at_place(change: Callable[[str, int], str]) -> Follow:
-    """Changes the text at the line and column that the message says."""
+    """Changes the text at the line and column in the message."""
 
     def follow(_: str, line: str) -> None:
         place = re.search(r"line (\d+), column (\d+)", line)

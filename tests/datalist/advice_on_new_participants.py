@@ -265,5 +265,5 @@ CASES = {
     ),
 }
 NO_ADVICE = {
-    " (not written with --dry-run)": "says what a try leaves out",
+    " (not written with --dry-run)": "states what a dry run leaves out",
 }

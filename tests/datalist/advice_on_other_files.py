@@ -40,7 +40,7 @@ def build_from(table: str) -> Follow:
 
 
 def saved_as_xlsx(_: str, line: str) -> str:
-    """Opens it in a spreadsheet program, saves it as .xlsx, and types the rest of what the message says."""
+    """Opens it in a spreadsheet program, saves it as .xlsx, and types the rest of the message."""
     workbook()()
     command = build_from("participants.xlsx")("", line)
     assert isinstance(command, str)

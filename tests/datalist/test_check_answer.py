@@ -55,7 +55,7 @@ def test_columns_swapped_throughout_are_one_message(document: Document, save: Sa
 
 
 @pytest.mark.parametrize(
-    ("field", "name", "said"),
+    ("field", "name", "printed"),
     [
         ("eeg", "mri/sub-01_T1w.nii.gz", "a NIfTI file, expected .npy: an MRI belongs in the field mri"),
         ("mri", "eeg/sub-01_EO_seg2.npy", "a .npy file, expected .nii or .nii.gz: an EEG belongs in the field eeg"),
@@ -71,13 +71,13 @@ def test_columns_swapped_throughout_are_one_message(document: Document, save: Sa
     ],
 )
 def test_other_kinds_of_files_are_reported_by_their_endings(
-    field: str, name: str, said: str, document: Document, save: Save, tmp_path: Path
+    field: str, name: str, printed: str, document: Document, save: Save, tmp_path: Path
 ) -> None:
     (tmp_path / "data/x").mkdir()
     (tmp_path / "data" / name.replace("*", ".json")).touch()
     document["training"][0][field] = name
     (found,) = problems(save(document))
-    assert found.startswith(f"line 8, sub-01 {field}: {said}")
+    assert found.startswith(f"line 8, sub-01 {field}: {printed}")
 
 
 def test_of_a_list_of_files_the_line_of_the_wrong_one_is_named(document: Document, save: Save) -> None:

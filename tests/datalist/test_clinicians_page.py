@@ -1,4 +1,4 @@
-"""Every message on the page for clinicians is what the program says, and each example ends as the page says."""
+"""Every message on the page for clinicians is what the program prints, and each example ends as the page shows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def inserted(after: int, new: str) -> Edit:
     return lambda lines: [*lines[:after], new, *lines[after:]]
 
 
-# The page's table, in its order: what is done to example.json, and what is then said.
+# The page's table, in its order: a change to example.json, and the message that follows.
 MESSAGES: list[tuple[Edit, str, str]] = [
     (
         line(8, "},", "}"),
@@ -200,9 +200,9 @@ def check(capsys: pytest.CaptureFixture[str], lines: list[str], *options: str) -
     with pytest.raises(SystemExit) as ended:
         cli.main(["datalist", "check", "cohort.json", *options])
     captured = capsys.readouterr()
-    said = (captured.out + captured.err).replace(str(Path.cwd().parent / "LEMON"), "{root}")
-    said = said.replace(str(Path.cwd().parent.parent), "{above}").replace("{root}\\", "{root}/")
-    return int(ended.value.code or 0), said.replace("{above}\\", "{above}/")
+    printed = (captured.out + captured.err).replace(str(Path.cwd().parent / "LEMON"), "{root}")
+    printed = printed.replace(str(Path.cwd().parent.parent), "{above}").replace("{root}\\", "{root}/")
+    return int(ended.value.code or 0), printed.replace("{above}\\", "{above}/")
 
 
 def example() -> list[str]:
@@ -214,8 +214,8 @@ def test_each_message_of_the_page_is_that_of_the_mistake(
     edit: Edit, message: str, advice: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check(capsys, example())[0] == 0
-    _, said = check(capsys, edit(example()))
-    assert message in [told.strip() for told in said.splitlines()]
+    _, printed = check(capsys, edit(example()))
+    assert message in [reported.strip() for reported in printed.splitlines()]
 
 
 def table() -> str:
@@ -234,28 +234,28 @@ def test_the_page_explains_these_messages() -> None:
 
 
 def outputs(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """What the check says in the page's three examples, by the name of the place."""
-    said = {}
+    """What the check prints in the page's three examples, by the name of the place."""
+    printed = {}
     first = inserted(20, example()[8])(example())
-    said["1"] = check(capsys, first)[1]
+    printed["1"] = check(capsys, first)[1]
     assert check(capsys, [*first[:8], *first[9:]], "--fix", "--yes")[0] == 0
     second = line(9, "},", "}")(line(9, '"F"', '"male"')(example()))
-    said["2"] = check(capsys, second)[1]
+    printed["2"] = check(capsys, second)[1]
     assert check(capsys, line(9, '"F"', '"M"')(example()))[0] == 0
     third = inserted(8, NEW)(example())
-    said["3"] = check(capsys, third)[1]
-    said["3fix"] = check(capsys, third, "--fix", "--yes")[1]
+    printed["3"] = check(capsys, third)[1]
+    printed["3fix"] = check(capsys, third, "--fix", "--yes")[1]
     right = Path("cohort.json").read_text(encoding="utf-8").replace("_t1w", "_T1w").splitlines()
     assert check(capsys, right)[0] == 0
-    return said
+    return printed
 
 
 def test_the_examples_of_the_page_are_what_the_program_prints(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert NEW in PAGE
-    said = outputs(capsys)
+    printed = outputs(capsys)
     blocks = re.findall(r"```text\n(.*?)\n```", PAGE, flags=re.DOTALL)
-    assert blocks[:-1] == [said[name].rstrip() for name in ("1", "2", "3")]
-    assert blocks[-1] in said["3fix"]
+    assert blocks[:-1] == [printed[name].rstrip() for name in ("1", "2", "3")]
+    assert blocks[-1] in printed["3fix"]
 
 
 def test_rows_on_the_page_are_json() -> None:

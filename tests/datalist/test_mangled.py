@@ -1,4 +1,4 @@
-"""Tables and datalists mangled at random: each is read rightly, or refused in a short message that says where."""
+"""Tables and datalists mangled at random: each is read correctly, or refused in a short message with the place."""
 
 import json
 import random
@@ -95,8 +95,8 @@ def test_a_mangled_table_is_read_rightly_or_refused_shortly(seed: int, tmp_path:
             assert str(path) in str(error)
             continue
         read += 1
-        said = {name: row.values["gender"] for name, row in rows.items() if name in LABELS and name not in touched}
-        assert [name for name, label in said.items() if label in ("M", "F") and label != LABELS[name]] == [], each
+        printed = {name: row.values["gender"] for name, row in rows.items() if name in LABELS and name not in touched}
+        assert [name for name, label in printed.items() if label in ("M", "F") and label != LABELS[name]] == [], each
     assert read
 
 

@@ -1,4 +1,4 @@
-"""What else is given as a datalist: told as what it is, with what to do; mistakes in one stay mistakes."""
+"""Other files given as a datalist: reported as what they are, with what to do; mistakes in one stay mistakes."""
 
 import gzip
 import io

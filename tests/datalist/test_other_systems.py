@@ -1,4 +1,4 @@
-"""What Windows and macOS cannot have, and what turns the direction of writing, is told of before it does harm."""
+"""What Windows and macOS cannot have, and what turns the direction of writing, is reported before it does harm."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is said of a file that is not what its name says, by its first bytes."""
+"""The message about a file that is not what its name promises, by its first bytes."""
 
 from __future__ import annotations
 

@@ -237,8 +237,8 @@ def test_text_in_utf16_is_read_with_and_without_its_mark(encoding: str, table: C
     path = table("id\tgender\nsub-Jörg\tm\u00e4nnlich\n\u65e5\u672c\tM\n".encode(encoding))
     read = read_participants_table(path)
     assert [row.values["id"] for row in read.rows] == ["sub-Jörg", "\u65e5\u672c"]
-    said = f"{path}: read as UTF-16, although it does not begin with the mark of that"
-    assert read.notes == ((said,) if encoding in ("utf-16-le", "utf-16-be") else ())
+    printed = f"{path}: read as UTF-16, although it does not begin with the mark of that"
+    assert read.notes == ((printed,) if encoding in ("utf-16-le", "utf-16-be") else ())
 
 
 def test_a_nul_byte_in_other_text_is_an_error_with_its_line(table: Callable[[bytes], Path]) -> None:

@@ -67,8 +67,8 @@ def test_two_sites_are_built_at_once_with_paths_from_the_folder_that_holds_both(
 ) -> None:
     options = form.format("data/leipzig/eeg", "data/new/berlin/eeg")
     options += f" {options.replace('eeg', 'mri')}"
-    code, said = call(capsys, f"datalist build {options} --participants both.csv --out all.json")
-    assert code == 0, said
+    code, printed = call(capsys, f"datalist build {options} --participants both.csv --out all.json")
+    assert code == 0, printed
     assert json.loads(Path("all.json").read_text(encoding="utf-8"))["data_root"] == "data"
     assert rows("all.json")["ber-01"]["eeg"] == "new/berlin/eeg/ber-01_*.npy"
     assert rows("all.json")["lei-01"]["mri"] == "leipzig/mri/lei-01_T1w.nii.gz"
@@ -85,8 +85,8 @@ def test_a_site_in_another_folder_is_added_to_an_older_datalist(
     written = '"eeg": ["eeg/lei-02_seg0.npy", "eeg/lei-02_seg1.npy"]'
     Path("old.json").write_text(text.replace('"eeg": "eeg/lei-02_*.npy"', written), encoding="utf-8")
     before = read_datalist("old.json")
-    code, said = call(capsys, f"{SECOND} --extend old.json --out new.json{root}")
-    assert code == 0, said
+    code, printed = call(capsys, f"{SECOND} --extend old.json --out new.json{root}")
+    assert code == 0, printed
     after = read_datalist("new.json")
     files = {
         record.participant_id: (record.section, record.eeg, record.mri)
@@ -133,14 +133,14 @@ def test_a_folder_given_twice_or_inside_another_counts_once(folder: Path, capsys
 def test_one_of_several_folders_that_holds_nothing_is_reported(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, said = call(capsys, f"{FIRST} --eeg-dir nowhere --out all.json")
-    assert (code, said) == (2, "error: EEG folder: nowhere: there is no such folder, expected a folder\n")
+    code, printed = call(capsys, f"{FIRST} --eeg-dir nowhere --out all.json")
+    assert (code, printed) == (2, "error: EEG folder: nowhere: there is no such folder, expected a folder\n")
 
 
 def test_a_data_root_that_does_not_hold_both_sites_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call(capsys, f"{FIRST} --out old.json")
-    code, said = call(capsys, f"{SECOND} --extend old.json --out new.json --data-root data/new")
-    assert (code, said) == (
+    code, printed = call(capsys, f"{SECOND} --extend old.json --out new.json --data-root data/new")
+    assert (code, printed) == (
         2, f"error: --data-root: {folder}/data/new, expected a folder that holds {folder}/data\n"
     )  # fmt: skip
 

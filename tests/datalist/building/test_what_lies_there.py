@@ -1,4 +1,4 @@
-"""What lies in a folder is found or told of: linked folders, other formats, BIDS names with any entity."""
+"""What is in a folder is found or reported: linked folders, other formats, BIDS names with any entity."""
 
 import json
 import os

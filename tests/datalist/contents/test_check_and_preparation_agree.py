@@ -65,7 +65,7 @@ def checked(path: Path, over: str = "all") -> OpenedRecording:
 
 
 def prepared(path: Path, over: str = "all") -> tuple[Problem, ...]:
-    """What the preparation of a run says of a file; empty if it takes it."""
+    """What the preparation of a run reports about a file; empty if it accepts the file."""
     field = "eeg" if path.suffix == ".npy" else "mri"
     chains = standard_preprocessing(SHAPE, mri_size=(6, 6, 6), slab_depth=4, percentiles_over=over)
     try:
@@ -79,7 +79,7 @@ def prepared(path: Path, over: str = "all") -> tuple[Problem, ...]:
 
 
 def verdict(path: Path, over: str = "all") -> str:
-    """What both say of a file: empty if they take it."""
+    """What both report about a file: empty if they accept it."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # what numpy warns of would be printed without the file's name
         errors = [finding for finding in checked(path, over).findings if not finding.warning]

@@ -5,7 +5,7 @@ from typing import Any
 
 Document = dict[str, Any]
 
-# The text of a right datalist (line 8 is sub-01), spoilt; what is said; and the sign above the caret.
+# The text of a right datalist (line 8 is sub-01), spoilt; the message; and the character above the caret.
 BROKEN_TEXT: list[tuple[Callable[[str], str], str, str]] = [
     (
         lambda t: t.replace("}\n  ],", "},\n  ],", 1),
@@ -117,7 +117,7 @@ BROKEN_TEXT: list[tuple[Callable[[str], str], str, str]] = [
     ),
     (
         lambda t: t.replace('"training": [', '"training" '),
-        'line 7: "[" is missing after "training":',  # and so is a colon, which is told below
+        'line 7: "[" is missing after "training":',  # and so is a colon, which is reported below
         '"',
     ),
     (

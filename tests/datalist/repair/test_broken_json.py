@@ -1,4 +1,4 @@
-"""Text that is not JSON: where that is shown, what is said, and what can be read all the same."""
+"""Text that is not JSON: where the check shows it, the message, and what it still reads."""
 
 import json
 from collections.abc import Callable
@@ -49,8 +49,8 @@ def test_every_fault_of_a_file_is_reported_and_what_is_between_them_is_checked_t
     text = save(document).read_text(encoding="utf-8")
     text = text.replace('"name"', "'name'").replace("}\n  ],", "},\n  ],").replace("mri/sub-08", r"mri\sub-08")
     text = text.replace('  "target"', '  // what is classified\n  "target"')
-    told = [(found.group, found.line) for found in check_datalist(save(text)) if isinstance(found, Finding)]
-    assert told == [("json", 3), ("json", 4), ("json", 11), ("json", 15), ("json", 20), ("labels", 10)]
+    reported = [(found.group, found.line) for found in check_datalist(save(text)) if isinstance(found, Finding)]
+    assert reported == [("json", 3), ("json", 4), ("json", 11), ("json", 15), ("json", 20), ("labels", 10)]
 
 
 def test_a_fault_that_hides_what_was_meant_ends_the_reading_there() -> None:
