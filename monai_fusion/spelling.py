@@ -62,7 +62,7 @@ def lookalike(text: str) -> str:
     return nfc(seen.casefold())
 
 
-def the_equal(name: str, names: Iterable[str]) -> str | None:
+def equal_in_nfc(name: str, names: Iterable[str]) -> str | None:
     """The one of ``names`` that is ``name``: written exactly so, or else equal in NFC."""
     every = tuple(names)
     if name in every:
@@ -99,7 +99,7 @@ def field_of(fields: Mapping[str, object], name: str) -> str | None:
     if name in fields:
         return name
     alike = named_alike(name, fields)
-    return the_equal(name, fields) or (alike[0] if len(alike) == 1 else None)
+    return equal_in_nfc(name, fields) or (alike[0] if len(alike) == 1 else None)
 
 
 def loose_key(participant_id: str) -> str:

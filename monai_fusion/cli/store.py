@@ -175,7 +175,7 @@ def _print_verification(found: Verification, hashed: bool) -> None:
         say(f"cannot be read: {path}", err=is_quiet())
     summary = f"{found.checked} entries checked, {len(found.damaged)} damaged"
     if hashed:
-        summary += f";  {found.sources} recordings hashed, {len(found.replaced)} replaced unnoticed"
+        summary += f"; {found.sources} recordings hashed, {len(found.replaced)} replaced unnoticed"
     say(summary)
 
 

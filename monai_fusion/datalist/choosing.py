@@ -116,7 +116,7 @@ def chosen(
     return of_sessions(eeg, choice.sessions, every_session_if_all=True), preferred
 
 
-def seen_from(folder: Path, path: Path) -> Path:
+def path_below(folder: Path, path: Path) -> Path:
     """The path below a folder; the path as it is if it is elsewhere, as on another drive."""
     return path.relative_to(folder) if path.is_relative_to(folder) else path
 
@@ -127,7 +127,7 @@ def refuse_patterns_without_match(paths: Sequence[Path], patterns: Sequence[str]
     Raises:
         InputError: A pattern matches none.
     """
-    there = f"the MRIs are {a_few((seen_from(folder, path).as_posix() for path in paths), at_most=2)}"
+    there = f"the MRIs are {a_few((path_below(folder, path).as_posix() for path in paths), at_most=2)}"
     for pattern in patterns:
         if not _matching(paths, [pattern], folder):
             raise InputError(Problem("--t1w-pattern", quoted(pattern), "no MRI's name or path matches", advice=there))
@@ -139,7 +139,7 @@ def _matching(paths: Iterable[Path], patterns: Sequence[str], folder: Path) -> l
     return [
         path
         for path in paths
-        for texts in [(path.name, seen_from(folder, path).as_posix())]
+        for texts in [(path.name, path_below(folder, path).as_posix())]
         if any(fnmatch.fnmatchcase(text, pattern) for pattern in patterns for text in texts)
     ]
 

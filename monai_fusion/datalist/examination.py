@@ -18,7 +18,7 @@ from monai_fusion.datalist.reporting import WHOLE_FILE, DatalistError, Finding, 
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile
 from monai_fusion.datalist.validation import Row, validate
 from monai_fusion.errors import Problem
-from monai_fusion.spelling import the_equal
+from monai_fusion.spelling import equal_in_nfc
 from monai_fusion.wording import counted, did_you_mean, one_of, quoted, shortened
 
 
@@ -233,7 +233,7 @@ def _unknown_sections(sections: Sequence[str]) -> Iterator[Finding]:
 def _with_the_class(row: Row, classes: Sequence[str]) -> Row:
     """The row with its label written as the class is, where only composed and decomposed letters differ."""
     label = row.entry.label
-    if label is None or label.isascii() or (name := the_equal(label, classes)) in (None, label):
+    if label is None or label.isascii() or (name := equal_in_nfc(label, classes)) in (None, label):
         return row
     return replace(row, entry=row.entry.model_copy(update={"label": name}))
 

@@ -96,9 +96,9 @@ def parse_json(text: str) -> JsonFile:
             right = mended(text, faults)
             value, repeated, error = _loaded(right)
     places = Places(text if error else right)
-    findings = [*_faults_told(text, faults)]
+    findings = [*_fault_findings(text, faults)]
     if repeated and not error:
-        findings += _repeated_told(value, repeated, places)
+        findings += _repetition_findings(value, repeated, places)
     return JsonFile(value, not error, text, "utf-8", faults, places, tuple(findings))
 
 
@@ -165,7 +165,7 @@ def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def _faults_told(text: str, faults: tuple[Fault, ...]) -> Iterator[Finding]:
+def _fault_findings(text: str, faults: tuple[Fault, ...]) -> Iterator[Finding]:
     """Each fault with its line and a caret; the same cause is reported once a line."""
     reported: set[tuple[int, str]] = set()
     places = Places(text)
@@ -210,7 +210,7 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _repeated_told(value: Any, repeated: Counter[str], places: Places) -> Iterator[Finding]:
+def _repetition_findings(value: Any, repeated: Counter[str], places: Places) -> Iterator[Finding]:
     advice = "the last would hide the others: delete or merge them"
     found = list(places.repeated_fields())
     for place, times, at in found:

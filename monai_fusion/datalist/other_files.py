@@ -183,7 +183,7 @@ def instead(aside: Sequence[OtherFile]) -> tuple[str, str]:
     return f", but {' and '.join(_counted(number, kind.what) for kind, number in kinds)}", advice
 
 
-def about_those_who_lack(
+def notes_on_incomplete(
     aside: Iterable[OtherFile],
     modality: Modality,
     have: Collection[str],

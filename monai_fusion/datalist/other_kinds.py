@@ -14,7 +14,7 @@ from typing import Any
 
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile
-from monai_fusion.datalist.whole_files import WEB_PAGE, give_itself, kind_of, unpack_first
+from monai_fusion.datalist.whole_files import WEB_PAGE, advise_the_file_itself, advise_to_unpack, kind_of
 from monai_fusion.wording import a_few, counted, misspelt, quoted
 
 _WANTED = "a datalist file (.json)"
@@ -23,7 +23,7 @@ _FROM_A_TABLE = f"make a datalist of it: {_BUILD}"
 _FROM_ANOTHER = f"make a datalist of a table of the participants: {_BUILD}"
 _FROM_BIDS = "make a datalist of that dataset: monai-fusion datalist build --bids FOLDER --out LIST.json"
 _AS_TEXT = "copy the list into a text editor (Notepad, VS Code), and save it as plain text in UTF-8"
-_GIVE_IT = give_itself("datalist")
+_GIVE_IT = advise_the_file_itself("datalist")
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 
 # Of packed documents, what the names of their parts begin with.
@@ -142,7 +142,7 @@ def _packed(content: bytes) -> tuple[str, str]:
         return "a file of PyTorch, such as a model", _GIVE_IT
     if not names:
         return "a Word or Excel file, or another ZIP archive, that is damaged", "copy or download it again"
-    return "a ZIP archive", unpack_first("datalist")
+    return "a ZIP archive", advise_to_unpack("datalist")
 
 
 def _separated(lines: Sequence[str]) -> str:

@@ -62,9 +62,9 @@ def read_trained_model(folder: Path, option: str = "--model_dir", need_classes: 
         raise InputError(Problem(str(path), seen=reason_of(error), advice="copy the run folder again")) from None
     if not isinstance(recipe, dict) or not _are_names(recipe.get("classes")):
         if not need_classes:
-            return _told_by({**(recipe if isinstance(recipe, dict) else {}), "classes": ()}, folder)
+            return _from_recipe({**(recipe if isinstance(recipe, dict) else {}), "classes": ()}, folder)
         raise InputError(Problem(str(path), seen="not a recipe of monai-fusion", advice=advice))
-    return _told_by(recipe, folder)
+    return _from_recipe(recipe, folder)
 
 
 def refuse_other_classes(model: TrainedModel, given: Sequence[str], where: str, field: str = "") -> None:
@@ -85,7 +85,7 @@ def refuse_other_classes(model: TrainedModel, given: Sequence[str], where: str, 
         raise InputError(Problem(where, field, seen, wanted, advice))
 
 
-def _told_by(recipe: Mapping[str, Any], folder: Path) -> TrainedModel:
+def _from_recipe(recipe: Mapping[str, Any], folder: Path) -> TrainedModel:
     target = recipe.get("target")
     modalities: AvailableModalities = next(
         (known for known in AVAILABLE_MODALITIES if known == recipe.get("modalities")), "both"

@@ -67,7 +67,7 @@ class Walk:
                     else:
                         known.add(_identity(path))
                         here.append(path)
-                elif entry.is_symlink() and not path.suffix and _leads_nowhere(path):
+                elif entry.is_symlink() and not path.suffix and _is_dangling(path):
                     self._nowhere.append(path)
                 else:
                     yield path
@@ -118,7 +118,7 @@ def is_annexed(link: Path) -> bool:
         return False
 
 
-def _leads_nowhere(link: Path) -> bool:
+def _is_dangling(link: Path) -> bool:
     """Whether a link's target is not there; those of git-annex are files, and reported elsewhere."""
     return not link.exists() and not is_annexed(link)
 

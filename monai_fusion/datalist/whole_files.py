@@ -45,26 +45,28 @@ def kind_of(content: bytes, wanted: str) -> WrongKind | None:
         wanted: What it should be, for the advice: ``datalist`` or ``table``.
     """
     if looks_compressed(content):
-        return WrongKind("a file packed with gzip", unpack_first(wanted))
+        return WrongKind("a file packed with gzip", advise_to_unpack(wanted))
     for magic, seen in _BINARY.items():
         if content.startswith(magic) and not (len(magic) == 2 and _is_text(content)):
-            return WrongKind(seen, give_itself(wanted))
+            return WrongKind(seen, advise_the_file_itself(wanted))
     if content[344:347] in (b"n+1", b"ni1"):
-        return WrongKind("a NIfTI volume, as an MRI is", give_itself(wanted))
+        return WrongKind("a NIfTI volume, as an MRI is", advise_the_file_itself(wanted))
     kind = wrong_kind(content[:LOOKED_AT], len(content)) if content else None
     if kind is None or kind.seen.startswith("a text"):
         return None
     if kind.seen == "a web page":
         return WEB_PAGE
-    return kind if kind.placeholder else kind._replace(advice=give_itself(wanted))  # else it speaks of recordings
+    return (
+        kind if kind.placeholder else kind._replace(advice=advise_the_file_itself(wanted))
+    )  # else it speaks of recordings
 
 
-def give_itself(wanted: str) -> str:
+def advise_the_file_itself(wanted: str) -> str:
     """The advice where a file is something else altogether."""
     return f"give the {wanted} itself: is it the right path?"
 
 
-def unpack_first(wanted: str) -> str:
+def advise_to_unpack(wanted: str) -> str:
     """The advice where a file may hold the one that is meant."""
     return f"unpack it first, if the {wanted} is in it"
 

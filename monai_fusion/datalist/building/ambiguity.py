@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from monai_fusion.datalist.choosing import ANY_SESSION, Choice, by_session, chosen, seen_from, stem
+from monai_fusion.datalist.choosing import ANY_SESSION, Choice, by_session, chosen, path_below, stem
 from monai_fusion.errors import SHOWN_AT_MOST, Problem
 from monai_fusion.spelling import loose_key
 from monai_fusion.wording import a_few, quoted
@@ -77,7 +77,7 @@ class Ambiguity:
 
     def _several_mris(self, name: str, paths: Sequence[Path]) -> Problem:
         alike = len({path.name for path in paths}) < len(paths)
-        names = a_few((seen_from(self.folder, path).as_posix() if alike else path.name for path in paths), at_most=4)
+        names = a_few((path_below(self.folder, path).as_posix() if alike else path.name for path in paths), at_most=4)
         total = sum(map(len, self.mri.values()))
         if advice := about_the_id(name, self.mri[name], total):
             return Problem(name, "mri", f"{len(self.mri[name])} of {total} MRIs: {names}", "one", advice)
@@ -89,7 +89,7 @@ class Ambiguity:
         """Whether the MRIs of a supposed id are in folders of participants, as ``sub-01/T1w.nii.gz`` is."""
         if name in self.eeg:
             return False
-        steps = zip(*(seen_from(self.folder, path).parts[:-1] for path in self.mri[name]), strict=False)
+        steps = zip(*(path_below(self.folder, path).parts[:-1] for path in self.mri[name]), strict=False)
         participants = {loose_key(each) for each in self.eeg}
         return any(len({loose_key(each) for each in folders} & participants) > 1 for folders in steps)
 
@@ -154,11 +154,11 @@ class Ambiguity:
             yield f"*_{rest}"
             if length == len(name):
                 yield f"{start}{'?' * (len(name) - len(start))}_{'_'.join(words)}.*"
-            folders = [step.replace(name, "*") for step in seen_from(self.folder, path).parts[:-1]]
+            folders = [step.replace(name, "*") for step in path_below(self.folder, path).parts[:-1]]
             for index, step in enumerate(folders):
                 if step != "*":
                     yield f"*/{step}/*" if index else f"{step}/*"
-            yield glob.escape(seen_from(self.folder, path).as_posix())
+            yield glob.escape(path_below(self.folder, path).as_posix())
 
     def _outcome(self, choice: Choice) -> Mapping[str, Path]:
         """The MRI of each participant who has one with this choice; none if it takes recordings from a participant."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.building.scanning import EEG_ENDINGS, Recordings
-from monai_fusion.datalist.choosing import seen_from
+from monai_fusion.datalist.choosing import path_below
 from monai_fusion.datalist.examination import folder_of
 from monai_fusion.datalist.paths import FilesBelow
 from monai_fusion.datalist.roots import absolute, common_folder, drive_of
@@ -64,7 +64,7 @@ def root_of(document: Document) -> Path:
 
 def below(root: Path, path: Path) -> str:
     """A file's path as a datalist has it: with its drive if that is another one."""
-    return seen_from(root, path).as_posix()
+    return path_below(root, path).as_posix()
 
 
 def from_folder(folder: Path, root: Path) -> str:

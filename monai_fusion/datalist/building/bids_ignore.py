@@ -20,7 +20,7 @@ def names_of(file: Path) -> Callable[[str], bool]:
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
     except OSError:
         lines = []
-    patterns = [(_compiled(line.removeprefix("!")), not line.startswith("!")) for line in lines if _says_any(line)]
+    patterns = [(_compiled(line.removeprefix("!")), not line.startswith("!")) for line in lines if _matches_any(line)]
 
     def names(path: str) -> bool:
         return next((wanted for pattern, wanted in reversed(patterns) if pattern.match(path)), False)
@@ -28,7 +28,7 @@ def names_of(file: Path) -> Callable[[str], bool]:
     return names
 
 
-def _says_any(line: str) -> bool:
+def _matches_any(line: str) -> bool:
     return bool(line.strip("!/ ")) and not line.startswith("#")
 
 

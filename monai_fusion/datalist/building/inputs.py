@@ -13,7 +13,7 @@ from monai_fusion.datalist.building.participants_table import ParticipantsTable,
 from monai_fusion.datalist.building.presets import preset, with_our_columns
 from monai_fusion.datalist.building.scanning import Recordings, scan_alone, scan_folders
 from monai_fusion.datalist.near_misses import near_misses, notes_on_pairs
-from monai_fusion.datalist.other_files import Modality, about_those_who_lack
+from monai_fusion.datalist.other_files import Modality, notes_on_incomplete
 from monai_fusion.datalist.roots import absolute
 from monai_fusion.errors import InputError, Problem, noted
 from monai_fusion.wording import a_few, counted
@@ -87,7 +87,7 @@ def read_sources(options: BuildOptions, columns: Sequence[str], known: Collectio
             rows = table.by_participant(ids, (labels, *columns, *keep), named_by, {labels: advice})
         recordings, rows, map_notes, missed = under_one_id(options.ids, recordings, rows, known)
         with noted(map_notes):
-            notes = (*table.notes, *recordings.notes, *map_notes, *_refuse_strangers(recordings, rows, table))
+            notes = (*table.notes, *recordings.notes, *map_notes, *_refuse_unknown_ids(recordings, rows, table))
     return Sources(recordings, rows, path, folders, keep, code_of, notes, missed)
 
 
@@ -131,7 +131,7 @@ def under_one_id(
     missed: frozenset[str] = frozenset()
     if id_map is not None:
         here = {steps[-1](spelled(name)) for name in (*recordings.eeg, *recordings.mri, *rows)}
-        names = replace(id_map, pairs=pairs).translation(*_spelled_so(steps, recordings.mri, rows, recordings.eeg))
+        names = replace(id_map, pairs=pairs).translation(*_in_one_spelling(steps, recordings.mri, rows, recordings.eeg))
         near = near_misses(here - names.keys(), names.keys() - here, [here, names.keys()])
         notes = tuple(notes_on_pairs(near.values(), ("files or table", id_map.path.name)))
         if not names.keys() & here:
@@ -162,21 +162,23 @@ def under_one_id(
     if problems:
         raise InputError(problems)
     recordings = replace(recordings, eeg=translated(recordings.eeg, translate), mri=mri)
-    return _with_those_who_lack(recordings, {*recordings.everyone, *merged}, translate), merged, notes, missed
+    return _with_notes_on_incomplete(recordings, {*recordings.everyone, *merged}, translate), merged, notes, missed
 
 
-def _with_those_who_lack(recordings: Recordings, known: Collection[str], translate: Callable[[str], str]) -> Recordings:
+def _with_notes_on_incomplete(
+    recordings: Recordings, known: Collection[str], translate: Callable[[str], str]
+) -> Recordings:
     """The recordings with notes on other files of participants without one."""
     sides: tuple[tuple[Modality, Collection[str]], ...] = (("eeg", recordings.eeg), ("mri", recordings.mri))
     lacking = tuple(
         str(problem)
         for modality, have in sides
-        for problem in about_those_who_lack(recordings.aside.get(modality, ()), modality, have, known, translate)
+        for problem in notes_on_incomplete(recordings.aside.get(modality, ()), modality, have, known, translate)
     )
     return replace(recordings, notes=(*recordings.notes, *lacking), lacking=lacking)
 
 
-def _spelled_so(steps: Sequence[Callable[[str], str]], *sources: Collection[str]) -> list[set[str]]:
+def _in_one_spelling(steps: Sequence[Callable[[str], str]], *sources: Collection[str]) -> list[set[str]]:
     """The ids of each source after these steps."""
     found = []
     for ids in sources:
@@ -187,7 +189,7 @@ def _spelled_so(steps: Sequence[Callable[[str], str]], *sources: Collection[str]
     return found
 
 
-def _refuse_strangers(
+def _refuse_unknown_ids(
     recordings: Recordings, rows: Mapping[str, TableRow], table: ParticipantsTable
 ) -> tuple[str, ...]:
     """Two sources with no participant in common use different ids: a program must not guess which belong together.

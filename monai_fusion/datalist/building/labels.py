@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from monai_fusion.datalist.schema import is_class_name
 from monai_fusion.datalist.strata import bounds
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.spelling import nfc, the_equal
+from monai_fusion.spelling import equal_in_nfc, nfc
 from monai_fusion.wording import did_you_mean, one_of, quoted
 
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)[.,]0+")
@@ -34,7 +34,7 @@ class LabelRule:
         """The class that ``value`` means, or what is wrong with it (``where`` and ``field`` are left empty)."""
         if not value:
             return Problem("", seen="empty", wanted=self._wanted)
-        if self.names_are_values and (name := the_equal(value, self.classes)) is not None:
+        if self.names_are_values and (name := equal_in_nfc(value, self.classes)) is not None:
             return name
         listed = {name for name, values in self.values if _same(value) in map(_same, values)}
         meant = listed or {name for name, values in self.values if any(_holds(each, value) for each in values)}
@@ -86,7 +86,7 @@ def _maps(maps: Sequence[str], classes: Sequence[str]) -> dict[str, list[str]]:
         value, equals, name = (part.strip() for part in text.rpartition("="))
         if not equals or not value or not name:
             problems.append(Problem("--label-map", seen=quoted(text), wanted="VALUE=CLASS, such as 1=F"))
-        elif (known := the_equal(name, classes)) is None:
+        elif (known := equal_in_nfc(name, classes)) is None:
             advice = did_you_mean(name, classes) or f"name it with --classes {' '.join(classes)} {name}"
             problems.append(Problem("--label-map", quoted(text), f"class {quoted(name)}", one_of(classes), advice))
         else:

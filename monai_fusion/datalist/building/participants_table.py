@@ -11,7 +11,7 @@ from monai_fusion.datalist.building.spreadsheet import is_spreadsheet, sheet_row
 from monai_fusion.datalist.building.table_text import DELIMITERS, RARE_DELIMITERS, shape, text_rows
 from monai_fusion.datalist.whole_files import WEB_PAGE, content_of, kind_of, not_there
 from monai_fusion.errors import InputError, Problem, noted
-from monai_fusion.spelling import as_seen, named_alike, nfc, spelled_out, the_equal, written_twice
+from monai_fusion.spelling import as_seen, equal_in_nfc, named_alike, nfc, spelled_out, written_twice
 from monai_fusion.wording import a_few, counted, did_you_mean, quoted
 
 _TWO_SPELLINGS = "they differ only in how letters with accents are stored: write one of them in all rows"
@@ -107,7 +107,7 @@ class ParticipantsTable:
         for name in names:
             if name in self.columns:
                 continue
-            column = the_equal(name, self.columns)
+            column = equal_in_nfc(name, self.columns)
             alike = named_alike(name, self.columns) if column is None else []
             if len(alike) == 1:
                 (column,) = alike

@@ -108,7 +108,7 @@ def _folds(
     number = there or options.folds or FOLDS
     complete, others = with_both(participants), with_one(participants)
     quotas = _fold_quotas(complete, number, classes)
-    of_others = _dealt(numbers_of(others, classes), number, first=len(complete) % number)
+    of_others = _distributed(numbers_of(others, classes), number, first=len(complete) % number)
     folds = allocate_in_turn(participants, quotas, of_others, fixed, f"{options.seed}/folds")
     refuse_missing_classes(complete, folds, [f"fold {fold}" for fold in range(number)], classes)
     return folds
@@ -133,10 +133,10 @@ def _fold_quotas(participants: Sequence[SplitParticipant], number: int, classes:
         fewer = f"use fewer folds: --folds {fewest}"
         too_few = "every class needs three or more: one to test, one to choose the epoch, one to train on"
         raise InputError([*problems, Problem("split", advice=fewer if fewest > 2 else too_few)])
-    return _dealt(totals, number)
+    return _distributed(totals, number)
 
 
-def _dealt(totals: Sequence[int], number: int, first: int = 0) -> Quotas:
+def _distributed(totals: Sequence[int], number: int, first: int = 0) -> Quotas:
     """An equal number of each class for every fold; the rest is distributed so that folds differ by at most one."""
     quotas = []
     for total in totals:
