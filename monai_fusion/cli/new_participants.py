@@ -105,7 +105,7 @@ def plan_new_participants(
 
 
 def files_of(patterns: Sequence[Path]) -> tuple[Path, ...]:
-    """The files that are meant: cmd and PowerShell leave ``sub-07_*.npy`` to the program.
+    """The files: cmd and PowerShell leave patterns such as ``sub-07_*.npy`` to the program.
 
     Raises:
         InputError: A pattern finds nothing.
@@ -139,7 +139,7 @@ def write_list(planned: UnlabelledList) -> None:
 
 
 def print_plan(prediction: PredictionOfNewParticipants, *, written: bool) -> None:
-    """Say who is in the list, and who of them is not predicted."""
+    """Print who is in the list, and who of them is not predicted."""
     from monai_fusion.datalist.building.unlabelled import list_summary
     from monai_fusion.wording import a_few, counted
 

@@ -15,7 +15,7 @@ CRAMERS_V_WARNED_OF = 0.1
 P_WARNED_OF = 0.05
 
 RECORDINGS = "recordings"
-"""The column of what participants have, where some lack a recording."""
+"""The column of available recordings, if some participants lack one."""
 
 _NAMES = {BOTH: "both", ONLY_EEG: "EEG only", ONLY_MRI: "MRI only"}
 
@@ -77,7 +77,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The balance table and what to be warned of.
+    """The balance table and the columns to warn about.
 
     Attributes:
         classes: Class names.
@@ -100,7 +100,7 @@ class Balance:
 def balance_of(
     members: Sequence[Member], classes: Sequence[str], columns: Iterable[str], stratified: Iterable[str] = ()
 ) -> Balance:
-    """The balance table of a split; what participants have is a column more if some lack a recording.
+    """The balance table of a split; the available recordings are one more column if some are missing.
 
     Args:
         members: Everyone in it.
@@ -147,7 +147,7 @@ def balance_of(
 
 
 def link_of(column: str, pairs: Sequence[tuple[str, int]], classes: int) -> Link:
-    """How strongly a column is linked to the class; participants of whom it is not known are left out."""
+    """How strongly a column is associated with the class; participants without a value are left out."""
     known = [pair for pair in pairs if pair[0] != NOT_KNOWN]
     cells, by_category = Counter(known), Counter(name for name, _ in known)
     by_class = Counter(label for _, label in known)

@@ -38,7 +38,7 @@ class ParticipantFiles:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """A datalist after the check, right or wrong.
+    """A datalist after the check, valid or not.
 
     Attributes:
         path: The file.
@@ -128,7 +128,7 @@ def check_datalist(
     require_files: bool = True,
     modalities: str = "both",
 ) -> list[Problem]:
-    """All that `read_datalist` would raise, as a list; empty if the datalist is right."""
+    """All problems that `read_datalist` would raise, as a list; empty if the datalist is valid."""
     asked = Requirements(sections, require_labels, require_files, modalities=modalities)
     return list(examine(read_json_file(Path(path)), Path(path), asked).problems)
 
@@ -216,7 +216,7 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
 
 
 def folder_of(path: Path, data_root: str) -> Path:
-    """The folder, absolute, that the paths of the datalist at ``path`` start from.
+    """The absolute folder that the paths of the datalist at ``path`` are relative to.
 
     It is made absolute by name only, see `finding.FileFinder`; composed and decomposed letters are equal.
     """
@@ -277,7 +277,7 @@ def _about_sections(
 
 
 def _backslashes(head: DatalistFile, finder: FileFinder) -> Iterator[Finding]:
-    """Understood here, but not by other programs that read the list on Linux or macOS."""
+    """Backslashes work here, but not in other programs that read the list on Linux or macOS."""
     advice = "write / (also on Windows), or let check --fix do it: other programs need it"
     if finder.backslashes:
         row, field = finder.backslashes[0]

@@ -34,7 +34,7 @@ _UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 @dataclass(frozen=True, slots=True)
 class JsonFile:
-    """A JSON file after reading, right or wrong.
+    """A JSON file after reading, valid or not.
 
     Attributes:
         value: Its value; ``None`` if that is unclear.

@@ -93,7 +93,7 @@ def text_kind(text: str) -> Finding | None:
 
 
 def json_kind(document: Any) -> Finding | None:
-    """What a right JSON file is that is no datalist, or ``None`` if it may be one with mistakes."""
+    """What a valid JSON file is that is no datalist, or ``None`` if it may be one with mistakes."""
     if isinstance(document, list) and document:
         return _a_list(document)
     if not isinstance(document, Mapping):

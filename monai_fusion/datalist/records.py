@@ -35,7 +35,7 @@ class ParticipantRecord:
 
 @dataclass(frozen=True, slots=True)
 class Datalist:
-    """A datalist that was read and found right; participants with an ``exclude`` reason are not in it.
+    """A datalist that was read and found valid; participants with an ``exclude`` reason are not in it.
 
     Attributes:
         path: The file it was read from.

@@ -85,7 +85,7 @@ class Finding(Problem):
 
 
 class DatalistError(InputError):
-    """A datalist is wrong: its problems under the heading of their kind; of many that are alike, the first 20.
+    """A datalist has problems: they are listed under the heading of their kind; of many alike ones, the first 20.
 
     ``datalist check`` and a bundle run print the same text; ``datalist check --json`` lists all problems.
     """

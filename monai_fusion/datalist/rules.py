@@ -14,7 +14,7 @@ LineOf = Callable[[Row], int | None]
 
 
 def repeated_participants(rows: Iterable[Row], line_of: LineOf) -> Iterator[Finding]:
-    """A participant in two sections would be learned from and judged by; in one section twice, counted twice."""
+    """A participant in two sections would be both trained and tested on; in one section twice, counted twice."""
     places: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         places[row.participant_id].append(row)
@@ -34,7 +34,7 @@ def repeated_participants(rows: Iterable[Row], line_of: LineOf) -> Iterator[Find
 
 
 def similar_participants(rows: Iterable[Row], line_of: LineOf) -> Iterator[Finding]:
-    """Ids that differ in nothing that counts, or that one sees, are most likely one participant."""
+    """Ids that look the same are most likely one participant."""
     spellings: dict[str, dict[str, Row]] = defaultdict(dict)
     for row in rows:
         spellings[lookalike(row.participant_id)].setdefault(row.participant_id, row)
@@ -59,7 +59,7 @@ def repeated_classes(classes: Sequence[str]) -> bool:
 
 
 def wrong_labels(rows: Iterable[Row], classes: Sequence[str], required: bool) -> Iterator[Finding]:
-    """A label is one of the classes, written so; it is never guessed, only asked for."""
+    """A label is one of the classes, in exactly its spelling; the program never guesses it."""
     rows = list(rows)
     if required and rows and all(row.entry.label is None for row in rows):
         yield no_labels(rows, f"{one_of(classes)} for each")

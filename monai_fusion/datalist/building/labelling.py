@@ -21,7 +21,7 @@ HINT = "--unlabelled"
 
 @dataclass(frozen=True, slots=True)
 class Unlabelled:
-    """Somebody whose label means no class.
+    """A participant whose label means no class.
 
     Attributes:
         participant_id: Who.

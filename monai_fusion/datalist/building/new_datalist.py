@@ -185,7 +185,7 @@ def _now_complete(
 
 
 def _refuse_wrong_options(options: BuildOptions) -> None:
-    """Says what is wrong before a large folder is searched."""
+    """Refuse wrong options before a large folder is searched."""
     options.split.refuse_what_does_not_go_together()
     label_rule(options.labels.classes, options.labels.label_map, options.labels.bin)
     if options.table.preset is not None:

@@ -1,4 +1,4 @@
-"""A label column none of whose values is a class: ranges, numbers, or other names; and the options that make classes.
+"""A label column without a value that is a class: ranges, numbers, or other names; and the options that make classes.
 
 The default classes are M and F, and ``--label-column age`` holds neither. The example in the message is tried before it
 is shown: with it, every value of the column means exactly one class. A word for a missing value (``n/a``) is no class.
@@ -27,7 +27,7 @@ _Bounds = tuple[Fraction, Fraction]
 
 
 def about_other_column(column: str, values: Iterable[str], classes: Sequence[str]) -> Problem | None:
-    """What a column holds instead of the classes, and how to make classes of it; ``None`` if that is not clear.
+    """What a column holds instead of the classes, and how to make classes of it; ``None`` if unclear.
 
     Args:
         column: Its name.

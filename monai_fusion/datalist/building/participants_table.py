@@ -139,7 +139,7 @@ class ParticipantsTable:
             raise InputError(whole or problems, heading=str(self.path))
 
     def _without(self, name: str, named_by: str | None, else_advice: str | None) -> Problem:
-        """A column that is not there, with what may be meant."""
+        """The problem of a missing column, with the one that may be meant."""
         if alike := named_alike(name, self.columns):
             seen = f"there {len(alike)} times, as {' and '.join(map(quoted, alike))}"
             return Problem("column", quoted(name), seen, "once", "they look alike: rename one")

@@ -82,7 +82,7 @@ class UnlabelledList:
 
 
 def refuse_what_needs_labels(given: Collection[str]) -> None:
-    """Say which options of ``datalist build`` do not go with ``--unlabelled``.
+    """Refuse options of ``datalist build`` that do not go with ``--unlabelled``.
 
     Args:
         given: The names of the parameters that the command line gives.

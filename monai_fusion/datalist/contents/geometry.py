@@ -27,7 +27,7 @@ _ROUNDING = 1e-3  # of a quaternion, squared
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Of one volume.
+    """The geometry of one volume.
 
     Attributes:
         field_of_view: Dimension times spacing along `AXES`, in mm.
@@ -42,7 +42,7 @@ class Geometry:
     unusable_qform: bool = False
 
     def doubts(self) -> Iterator[tuple[str, str, str]]:
-        """What you should look at: seen, wanted, advice."""
+        """What you should check: seen, wanted, advice."""
         low, high = PLAUSIBLE_MM
         if not all(low <= length <= high for length in self.field_of_view):
             seen = f"a field of view of {by(self.field_of_view)} mm"

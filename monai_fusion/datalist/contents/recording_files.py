@@ -23,7 +23,7 @@ class Recording:
     path: Path
 
     def finding(self, seen: str, wanted: str = "", advice: str = "", *, warning: bool = False) -> Finding:
-        """Something about this file."""
+        """A finding about this file."""
         found = self.row.finding(f"{self.field} {self.name}", seen, wanted, advice, group="contents")
         return replace(found, warning=warning)
 

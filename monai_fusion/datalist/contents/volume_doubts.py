@@ -1,4 +1,4 @@
-"""What the values of an MRI give away: background that decides about its contrast, and images that are no MRI."""
+"""What the values of an MRI show: background that determines its contrast, and images that are no MRIs."""
 
 # nibabel's tables carry no types.
 # mypy: allow-untyped-calls
@@ -26,7 +26,7 @@ Doubt = tuple[str, str, str]
 
 
 def error_in(values: np.ndarray, over: str) -> Problem | None:
-    """Why preparing a volume would make nothing of it; None if it would not.
+    """Why preparing a volume would leave no contrast; None if it would not.
 
     Args:
         values: ``[X, Y, Z]``, finite.
@@ -42,7 +42,7 @@ def error_in(values: np.ndarray, over: str) -> Problem | None:
 
 
 def doubts_about(volume: StoredVolume, values: np.ndarray, over: str) -> Iterator[Doubt]:
-    """What you should look at, though a training would go on."""
+    """What you should check, though training would accept it."""
     if volume.behind:
         yield f"{volume.behind:,} bytes behind the voxels", "", "only the volume is used: was something appended?"
     if volume.header.codes.unknown:

@@ -24,7 +24,7 @@ from monai_fusion.wording import a_few, counted, shortened
 
 @dataclass(frozen=True, slots=True)
 class Replacing:
-    """What may be done to a file that is there already.
+    """What may be done to an existing file.
 
     Attributes:
         force: Whether it may be replaced.
@@ -54,7 +54,7 @@ class _Older:
 
 
 def refuse_what_is_no_datalist(paths: Sequence[Path]) -> None:
-    """What cannot be a file, or is one of another kind, or one that its owner is at work on, is never replaced.
+    """Refuse to replace a folder, a file of another kind, or a datalist that its owner is still correcting.
 
     Raises:
         InputError: There is such a file or folder.
@@ -105,7 +105,7 @@ def write_datalists(documents: Mapping[Path, Mapping[str, Any]], how: Replacing)
 
 
 def _written(texts: Mapping[Path, str], older: Mapping[Path, _Older]) -> tuple[str, ...]:
-    """All older files are kept before the first is replaced; of what is not replaced, no copy stays behind."""
+    """Keep all older files before the first is replaced; leave no copy of a file that is not replaced."""
     backups: dict[Path, Path] = {}
     replaced = []
     try:

@@ -78,7 +78,7 @@ class SplitOptions:
     ] = False
 
     def refuse_what_does_not_go_together(self) -> None:
-        """Says what cannot be meant, before anything is read.
+        """Refuse options that contradict each other, before anything is read.
 
         Raises:
             InputError: An option does not belong to the method, or contradicts another one.
