@@ -225,8 +225,8 @@ def _refuse_wrong_options(options: BuildOptions, model: TrainedModel | None) -> 
     if folders.bids is None:
         of_model = ("eeg", "mri") if model is None or model.modalities == "both" else (model.modalities,)
         missing = [needed[name][0] for name in of_model if not needed[name][1]]
-        may_lack = options.split.allow_missing if model is None else model.learned_absence
-        one_will_do = may_lack and len(missing) == 1 < len(of_model)
+        one_allowed = options.split.allow_missing if model is None else model.learned_absence
+        one_will_do = one_allowed and len(missing) == 1 < len(of_model)
         if missing and not one_will_do:
             wanted = f"{'it' if len(missing) == 1 else 'them'}, or a BIDS dataset with --bids"
             advice = "--allow-missing makes a list of participants without it" if len(missing) == 1 else ""

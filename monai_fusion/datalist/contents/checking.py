@@ -1,4 +1,4 @@
-"""Opens every file of a datalist: what `reading` cannot see without it (shape, NaN, a file cut short, one file twice).
+"""Opens every file of a datalist: what `examination` cannot see (shape, NaN, a file cut short, one file twice).
 
 The files are opened by several threads: unpacking, reading and hashing happen in compiled code that lets other threads
 run. Two threads open MRIs twice as fast as one, as two processes do; but each process first imports the libraries

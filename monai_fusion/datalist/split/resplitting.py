@@ -13,8 +13,8 @@ from monai_fusion.datalist.saving.document import Document, DocumentRow, read_do
 from monai_fusion.datalist.saving.replacing import refuse_what_is_no_datalist, write_datalists
 from monai_fusion.datalist.saving.writing import document_text
 from monai_fusion.datalist.schema import SECTIONS
-from monai_fusion.datalist.split.methods import make_split
 from monai_fusion.datalist.split.ratio import Split
+from monai_fusion.datalist.split.split_methods import make_split
 from monai_fusion.datalist.split.split_options import FOLDS, KeptSplit, SplitFiles, SplitOptions
 from monai_fusion.datalist.strata import SplitParticipant, groups_of, strata_of
 from monai_fusion.datalist.validation import ENTRY_FIELDS

@@ -14,8 +14,8 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split import ratio as split_module
 from monai_fusion.datalist.split.allocation import allocate
-from monai_fusion.datalist.split.methods import make_split
 from monai_fusion.datalist.split.ratio import Split
+from monai_fusion.datalist.split.split_methods import make_split
 from monai_fusion.datalist.split.split_options import KeptSplit, SplitOptions
 from monai_fusion.datalist.strata import SplitParticipant, categories, groups_of
 from monai_fusion.errors import InputError

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from monai_fusion.datalist import check_datalist, read_datalist
-from monai_fusion.datalist.split.methods import make_split
 from monai_fusion.datalist.split.ratio import Split
 from monai_fusion.datalist.split.resplitting import split_datalist
+from monai_fusion.datalist.split.split_methods import make_split
 from monai_fusion.datalist.split.split_options import KeptSplit, SplitFiles, SplitOptions
 from monai_fusion.datalist.strata import SplitParticipant
 from monai_fusion.errors import InputError
