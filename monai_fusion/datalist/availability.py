@@ -1,4 +1,4 @@
-"""Which recordings of the participants a run uses, and whether it takes participants who lack one."""
+"""Which recordings of its participants a run uses, and whether participants with one recording take part."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AVAILABLE_MODALITIES: tuple[AvailableModalities, ...] = ("both", "eeg", "mri")
 TITLES: dict[AvailableModalities, str] = {"both": "both recordings", "eeg": "EEG only", "mri": "MRI only"}
 
 
-def available_modalities(record: ParticipantRecord) -> AvailableModalities | None:
+def modalities_of(record: ParticipantRecord) -> AvailableModalities | None:
     """Return which recordings a participant has; None for neither."""
     if record.eeg and record.mri is not None:
         return "both"
@@ -25,8 +25,8 @@ def available_modalities(record: ParticipantRecord) -> AvailableModalities | Non
 
 def count_by_modalities(records: Iterable[ParticipantRecord]) -> dict[AvailableModalities, int]:
     """Count the participants by the recordings they have, in the order of `AVAILABLE_MODALITIES`."""
-    counts = Counter(map(available_modalities, records))
-    return {pattern: counts[pattern] for pattern in AVAILABLE_MODALITIES}
+    counts = Counter(map(modalities_of, records))
+    return {each: counts[each] for each in AVAILABLE_MODALITIES}
 
 
 def check_modalities(value: object) -> None:
@@ -68,7 +68,7 @@ class ModalityPolicy:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
+        """Refuse values out of range."""
         check_modalities(self.modalities)
         is_number = isinstance(self.dropout, int | float) and not isinstance(self.dropout, bool)
         if not (is_number and 0 <= self.dropout < 1):
@@ -89,9 +89,7 @@ class ModalityPolicy:
         others: list[ParticipantRecord] = []
         for record in records:
             kept = restricted_to(record, self.modalities)
-            if available_modalities(kept) is not None and (
-                self.allow_missing or available_modalities(record) == "both"
-            ):
+            if modalities_of(kept) is not None and (self.allow_missing or modalities_of(record) == "both"):
                 used.append(kept)
             else:
                 others.append(record)
@@ -110,5 +108,5 @@ def modalities_never_missing(use: ModalityPolicy, records: Iterable[ParticipantR
     others: dict[AvailableModalities, AvailableModalities] = {
         "eeg": "mri",
         "mri": "eeg",
-    }  # who lacks the one has the other alone
+    }  # a participant without one has only the other
     return [name for name, other in others.items() if not counts[other]]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from monai_fusion import __version__
 from monai_fusion.datalist import AvailableModalities, Datalist, ModalityPolicy
-from monai_fusion.datalist.availability import available_modalities
+from monai_fusion.datalist.availability import modalities_of
 from monai_fusion.files import latest, write_atomically
 from monai_fusion.metrics.calibration import Calibration
 from monai_fusion.metrics.metrics_file import Metrics, Score
@@ -119,7 +119,7 @@ def write_prediction_context(
     left_out = {
         record.participant_id: pattern
         for record in use.select(cohort.records(section))[1]
-        if (pattern := available_modalities(record)) is not None
+        if (pattern := modalities_of(record)) is not None
     }
     target = cohort.target or recipe.get("target")
     content = PredictionContext(

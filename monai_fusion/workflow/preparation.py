@@ -18,8 +18,8 @@ from monai_fusion.datalist.availability import (
     BOTH_REQUIRED,
     TITLES,
     ModalityPolicy,
-    available_modalities,
     count_by_modalities,
+    modalities_of,
 )
 from monai_fusion.datalist.balance import CRAMERS_V_WARNED_OF, P_WARNED_OF, link_of
 from monai_fusion.errors import InputError, Problem
@@ -163,7 +163,7 @@ def _announce(
 
 def _warn_of_confounding(section: str, used: Sequence[ParticipantRecord], classes: Sequence[str]) -> None:
     """Warn if a network could tell the class from what is absent."""
-    found = [(available_modalities(record), record.label) for record in used]
+    found = [(modalities_of(record), record.label) for record in used]
     pairs = [(TITLES[pattern], label) for pattern, label in found if pattern is not None and label is not None]
     link = link_of("which recordings are there", pairs, len(classes))
     if link.p < P_WARNED_OF and link.cramers_v >= CRAMERS_V_WARNED_OF:
