@@ -63,7 +63,7 @@ def require_regular(descriptor: int, path: str | os.PathLike[str]) -> os.stat_re
     """
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise NotReadableError(errno.EINVAL, _KINDS.get(stat.S_IFMT(status.st_mode), "is no file"), str(path))
+        raise NotReadableError(errno.EINVAL, _KINDS.get(stat.S_IFMT(status.st_mode), "is not a file"), str(path))
     return status
 
 
@@ -73,7 +73,7 @@ def open_patiently(path: str | os.PathLike[str], flags: int, mode: int = 0o600) 
         try:
             return os.open(path, flags, mode)
         except ValueError as error:  # a NUL in the name
-            raise NotReadableError(errno.EINVAL, "no name of a file", str(path)) from error
+            raise NotReadableError(errno.EINVAL, "not a valid file name", str(path)) from error
         except OSError as error:
             if error.errno not in _SCARCE or not wait:
                 if isinstance(error, PermissionError) and Path(path).is_dir():  # Windows opens no folders

@@ -30,8 +30,8 @@ class StopAsked(BaseException):
         super().__init__(self.signal.name)
 
     def __str__(self) -> str:
-        """``stopped by SIGTERM: what was finished before stays``."""
-        return f"stopped by {self.signal.name}: what was finished before stays"
+        """``stopped by SIGTERM: finished work is kept``."""
+        return f"stopped by {self.signal.name}: finished work is kept"
 
 
 class _Holding:

@@ -161,7 +161,7 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
     with suppress(OSError, ValueError):  # nobody reads it any more
         sys.stdout.flush()
     if isinstance(error, KeyboardInterrupt):
-        _report_stop("interrupted: what was finished before stays", 128 + signal.SIGINT)
+        _report_stop("interrupted: finished work is kept", 128 + signal.SIGINT)
     if isinstance(error, stopping.StopAsked):
         _report_stop(str(error), error.exit_code)
     cause = next((each for each in causes_of(error) if isinstance(each, InputError | RunFailed)), None)
