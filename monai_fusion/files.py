@@ -68,7 +68,7 @@ def write_for_readers(path: Path, content: bytes) -> Path:
         if not path.is_file():
             raise
         write_atomically(beside, content)
-        logger.warning("%s is open in another program: what is new is in %s", path, beside.name)
+        logger.warning("%s is open in another program: the new content is in %s", path, beside.name)
         return beside
     with suppress(OSError):  # of an earlier time; open in another program, it is known by its age
         beside.unlink(missing_ok=True)

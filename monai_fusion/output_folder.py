@@ -97,7 +97,7 @@ def claim(folder: Path, kind: str, option: str) -> None:
             )
         ) from None
     except (OSError, NotImplementedError) as error:
-        _logger.warning("%s cannot be locked (%s): see that no other run (%s) writes to it", folder, error, kind)
+        _logger.warning("%s cannot be locked (%s): make sure that no other run (%s) writes to it", folder, error, kind)
         return
     _held[path] = lock
 

@@ -66,7 +66,7 @@ def test_a_table_that_is_open_in_excel_gets_a_neighbour_and_a_line_reports_it(
     held(path, float("inf"))
     assert write_for_readers(path, b"new") == tmp_path / "predictions.new.csv"
     assert path.read_bytes() == b"old" and latest(path).read_bytes() == b"new"
-    assert caplog.messages == [f"{path} is open in another program: what is new is in predictions.new.csv"]
+    assert caplog.messages == [f"{path} is open in another program: the new content is in predictions.new.csv"]
     held(path, 0)
     assert write_for_readers(path, b"newer") == path
     assert latest(path) == path and not beside_of(path).exists()

@@ -18,7 +18,7 @@ class WrongKind(NamedTuple):
     placeholder: bool = False  # it is in place of a missing file
 
 
-_DOWNLOAD_AGAIN = "download it again: what came was the server's message, not the file (signed in? still there?)"
+_DOWNLOAD_AGAIN = "download it again: the server sent a message, not the file (signed in? still there?)"
 _UNPACK = "unpack it, and give the file that is in it"
 _CONVERT = "convert it to NIfTI"
 
@@ -58,7 +58,7 @@ def wrong_kind(beginning: bytes, size: int) -> WrongKind | None:
         return WrongKind("an empty file", "copy or download it again", placeholder=True)
     beginning = beginning[:LOOKED_AT]
     if not beginning.strip(b"\0"):
-        advice = "copy or download it again: this is what a broken-off transfer leaves"
+        advice = "copy or download it again: an interrupted transfer leaves such a file"
         return WrongKind("nothing but zero bytes", advice, placeholder=True)
     if pointer := _pointer(beginning, size):
         return pointer

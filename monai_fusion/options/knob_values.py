@@ -94,7 +94,7 @@ def check_text(name: str, typed: str | None, value: Any) -> Problem | None:
         return Problem(option, seen=seen, wanted="text", advice=_advice(name, typed))
     if value[:1] in ("$", "%") or _is_reference(value):
         seen = f"MONAI reads {value} as {_SYNTAX[value[0]]}"
-        advice = "did the shell not replace a variable? For this very text: "
+        advice = "did the shell not replace a variable? For exactly this text: "
         return Problem(option, seen=seen, wanted="text", advice=advice + _advice(name, value))
     if "#" in value:
         seen = f"{value} would become {value.replace('#', '::')}"

@@ -110,7 +110,7 @@ def _knobs_of_the_training(files: Sequence[str], unknown: Set[str]) -> Set[str]:
 
 
 def _of_the_training(name: str) -> Problem:
-    advice = "leave it out: it is the training's, and the model brings its own value"
+    advice = "leave it out: it belongs to the training, and the model has its own value"
     return Problem(f"--{name}", seen=f"there is no {name!r} in the config", advice=advice)
 
 

@@ -111,7 +111,7 @@ def _own_files(path: Path) -> list[str] | None:
 
 
 def _refuse_foreign(out: Path, files: Iterable[str]) -> None:
-    """InputError if a file that is to be written is there already and no earlier sample cohort wrote it."""
+    """InputError if a file that is to be written already exists and no earlier sample cohort wrote it."""
     foreign = [file for file in sorted(files) if (out / file).exists()]
     if foreign:
         advice = "no sample cohort wrote it: move it away or name another folder"
@@ -205,7 +205,7 @@ def _description(
     return {
         "kind": KIND,
         "synthetic": True,
-        "note": "Synthetic data: no file is of a real participant. Age is independent of both modalities.",
+        "note": "Synthetic data: no file shows a real participant. Age is independent of both modalities.",
         "options": options.to_json(),
         "best_balanced_accuracy": options.best_balanced_accuracy,
         "counts": {code: sum(p.gender == code for p in participants) for code in ("M", "F")},

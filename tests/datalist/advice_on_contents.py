@@ -373,7 +373,7 @@ CASES = {
     "format 1.0, 2.0 or 3.0": again(EEG, old_version),
     "write it again with numpy.save": again(EEG, old_version),
     "save the array by itself: numpy.save(path, numpy.load(file)[name])": wrong(EEG, npz, rewritten(EEG, out_of_npz)),
-    "download it again: what came was the server's message, not the file (signed in? still there?)": again(
+    "download it again: the server sent a message, not the file (signed in? still there?)": again(
         EEG, lambda _: b"<!DOCTYPE html><html>404</html>"
     ),
     "unpack it, and give the file that is in it": again(EEG, lambda _: b"BZh" + b"\0\x01" * 60),
@@ -381,7 +381,7 @@ CASES = {
     "convert it to NIfTI: mri_convert": again(MRI, lambda _: b"\0\0\0\x01\0\0" + b"\0\x01" * 300),
     "give the recording itself": again(MRI, lambda _: b"%PDF-1.4" + b"\0\x01" * 300),
     "let the Mac download the file itself": again(EEG, lambda _: b"bplist00" + b"\0\x01" * 60),
-    "copy or download it again: this is what a broken-off transfer leaves": again(
+    "copy or download it again: an interrupted transfer leaves such a file": again(
         EEG, lambda content: bytes(len(content))
     ),
     "fetch the file itself: datalad get, or git annex get": again(MRI, lambda _: b"/annex/objects/MD5-s1--x"),

@@ -22,7 +22,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\
 
 KINDS = {
     "empty": (b"", "an empty file", "copy or download it again"),
-    "zeros": (bytes(2000), "nothing but zero bytes", "broken-off transfer"),
+    "zeros": (bytes(2000), "nothing but zero bytes", "interrupted transfer"),
     "annex, unlocked": (b"/annex/objects/MD5E-s1--2.nii.gz\n", "a pointer of git-annex", "datalad get"),
     "annex, a link as text": (b"../.git/annex/objects/a/b/SHA256E-s1--2/x", "a pointer of git-annex", "git annex get"),
     "annex, on Windows": (b"..\\.git\\annex\\objects\\a\\b\\SHA256E-s1--2", "a pointer of git-annex", "datalad get"),

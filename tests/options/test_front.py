@@ -149,5 +149,5 @@ def test_what_is_wrong_is_reported_before_torch_is_imported(words: list[str], me
 def test_an_option_of_the_training_is_reported_as_such_by_an_evaluation() -> None:
     with pytest.raises(InputError) as caught:
         plan_run(config_files("evaluate"), ["list.json", "--mri_size", "[48, 48, 48]"])
-    advice = "leave it out: it is the training's, and the model brings its own value"
+    advice = "leave it out: it belongs to the training, and the model has its own value"
     assert str(caught.value) == f"--mri_size: there is no 'mri_size' in the config: {advice}"

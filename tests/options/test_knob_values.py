@@ -147,7 +147,7 @@ def test_a_text_that_would_arrive_as_another_one_is_refused_with_both(words: lis
 @pytest.mark.parametrize("knob", ["datalist", "output_dir", "cache_dir", "eeg_weights", "run_name", "tracking_uri"])
 def test_a_text_that_monai_would_interpret_is_refused(knob: str, text: str, syntax: str, spelling: str) -> None:
     expected = f"--{knob}: MONAI reads {text} as {syntax}, expected text: did the shell not replace a variable? "
-    assert message(f"--{knob}", text) == f'{expected}For this very text: write --{knob} "{spelling}"'
+    assert message(f"--{knob}", text) == f'{expected}For exactly this text: write --{knob} "{spelling}"'
 
 
 def test_letters_that_python_composes_are_refused_and_shown_by_number() -> None:

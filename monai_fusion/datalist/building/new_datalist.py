@@ -74,7 +74,7 @@ def build_datalist(options: BuildOptions) -> BuildResult:
 
     Raises:
         InputError: Files or labels are missing or ambiguous, the split would leave a class or section empty, or the
-            datalist is there already and ``force`` is not given.
+            datalist already exists and ``force`` is not given.
     """
     options = _with_classes_of_the_model(options)
     _refuse_wrong_options(options)
