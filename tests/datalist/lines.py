@@ -25,4 +25,7 @@ class Like(str):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, str) and fits(str(other), str(self))
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     __hash__ = str.__hash__
