@@ -34,8 +34,8 @@ EEG_SHAPE = (FREQUENCIES, TIMES, ELECTRODES)
 _HOLD = """
 import sys, time
 from pathlib import Path
-from monai_fusion.output_folder import claim
-claim(Path(sys.argv[1]), sys.argv[2], "--output_dir")
+from monai_fusion.output_folder import lock_folder
+lock_folder(Path(sys.argv[1]), sys.argv[2], "--output_dir")
 print("claimed", flush=True)
 time.sleep(60)
 """

@@ -14,7 +14,7 @@ from typing import Any
 
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile
-from monai_fusion.datalist.whole_files import WEB_PAGE, advise_the_file_itself, advise_to_unpack, kind_of
+from monai_fusion.datalist.whole_files import WEB_PAGE, advise_the_file_itself, advise_to_unpack, binary_content_kind
 from monai_fusion.wording import a_few, counted, misspelt, quoted
 
 _WANTED = "a datalist file (.json)"
@@ -69,7 +69,7 @@ def binary_kind(content: bytes) -> Finding | None:
     if content.startswith(_OLD_OFFICE):
         advice = f"of a table: save it as .xlsx or CSV, then {_FROM_A_TABLE}; of a text: {_AS_TEXT}"
         return _finding("an old Word or Excel file, or one with a password", advice)
-    kind = kind_of(content, "datalist")
+    kind = binary_content_kind(content, "datalist")
     return None if kind is None else _finding(kind.seen, kind.advice)
 
 

@@ -108,7 +108,9 @@ def _range_name(values: Sequence[str]) -> str:
     return f"{values[0]} to {values[-1]}"
 
 
-def strata_of(columns: Mapping[str, Mapping[str, str]], participants: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def strata_by_participant(
+    columns: Mapping[str, Mapping[str, str]], participants: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
     """The categories of each participant in the columns to balance.
 
     Raises:

@@ -35,7 +35,7 @@ def content_of(path: Path) -> bytes:
     return read_bytes(path, _MOST_BYTES)
 
 
-def kind_of(content: bytes, wanted: str) -> WrongKind | None:
+def binary_content_kind(content: bytes, wanted: str) -> WrongKind | None:
     """What a file is that is no text of ours: a pointer of git-annex, a web page, a picture ...; None of any text.
 
     Packed documents are none here: a table may be one, and for a datalist `other_kinds` reports which.

@@ -24,7 +24,7 @@ from monai_fusion.evaluation.model_loader import check_model, read_model, refuse
 from monai_fusion.messages import is_quiet, let_all_characters_through, make_visible, visible
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import check_overrides, check_values
-from monai_fusion.output_folder import claim, make_writable
+from monai_fusion.output_folder import lock_folder, make_writable
 from monai_fusion.run_folder import MODEL_FILE, RESULTS
 from monai_fusion.runs.recipe import read_recipe
 from monai_fusion.runs.resolved import building_parser
@@ -267,7 +267,7 @@ def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> 
         refuse_another(folder, read_model(folder), ("finished", "stopped", "failed"))
     make_writable(folder, "--output_dir")
     if ranks.is_main():
-        claim(folder, Path(log_name).stem, "--output_dir")  # before the log of the run that holds it is replaced
+        lock_folder(folder, Path(log_name).stem, "--output_dir")  # before the log of the run that holds it is replaced
     log = logging.FileHandler(folder / log_name, mode="a" if resume else "w", encoding="utf-8")
     log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     log.addFilter(_is_no_echo)

@@ -41,7 +41,7 @@ def candidates(recordings: Recordings, allow_missing: bool) -> list[str]:
 
     Raises:
         InputError: One with an EEG only and one with an MRI only seem to be one participant under two ids: they
-            would be learned from and judged by.
+            would be both trained and tested on.
     """
     if not allow_missing:
         return recordings.complete

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monai_fusion.datalist.building.spreadsheet import is_spreadsheet, sheet_rows
 from monai_fusion.datalist.building.table_text import DELIMITERS, RARE_DELIMITERS, shape, text_rows
-from monai_fusion.datalist.whole_files import WEB_PAGE, content_of, kind_of, not_there
+from monai_fusion.datalist.whole_files import WEB_PAGE, binary_content_kind, content_of, not_there
 from monai_fusion.errors import InputError, Problem, noted
 from monai_fusion.spelling import as_seen, equal_in_nfc, named_alike, nfc, spelled_out, written_twice
 from monai_fusion.wording import a_few, counted, did_you_mean, quoted
@@ -210,7 +210,7 @@ def read_participants_table(path: Path, sheet: str | None = None) -> Participant
     if is_spreadsheet(content):
         rows, notes = sheet_rows(path, content, sheet)
         how = ""
-    elif (kind := kind_of(content, "table")) is not None:
+    elif (kind := binary_content_kind(content, "table")) is not None:
         advice = _FROM_THE_WEB if kind is WEB_PAGE else kind.advice
         raise InputError(Problem(str(path), "", kind.seen, "a participants table (CSV, TSV or .xlsx)", advice))
     elif sheet is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split.allocation import Quotas
-from monai_fusion.datalist.split.one_recording import allocate_in_turn, shares, with_both, with_one
+from monai_fusion.datalist.split.one_recording import allocate_in_turn, shares, with_both_recordings, with_one_recording
 from monai_fusion.datalist.split.part_sizes import as_split, numbers_of, refuse_missing_classes, with_validation
 from monai_fusion.datalist.split.ratio import Split
 from monai_fusion.datalist.split.split_options import FOLDS, KeptSplit, SplitOptions
@@ -106,7 +106,7 @@ def _folds(
     if there and options.folds is not None and options.folds != there:
         raise InputError(Problem("--folds", seen=str(options.folds), wanted=f"{there}, as there are already"))
     number = there or options.folds or FOLDS
-    complete, others = with_both(participants), with_one(participants)
+    complete, others = with_both_recordings(participants), with_one_recording(participants)
     quotas = _fold_quotas(complete, number, classes)
     of_others = _distributed(numbers_of(others, classes), number, first=len(complete) % number)
     folds = allocate_in_turn(participants, quotas, of_others, fixed, f"{options.seed}/folds")
@@ -177,13 +177,13 @@ def _testing_a_fold(
             for participant in rest
             if stay.get(participant.participant_id, "test") != "test"
         }
-        numbers, tested = _numbers_and_tested(with_both(participants), sections, classes)
+        numbers, tested = _numbers_and_tested(with_both_recordings(participants), sections, classes)
         sizes = with_validation(numbers, tested, options.validation_fraction, classes, at_least=[3] * len(classes))
-        _, tested = _numbers_and_tested(with_one(participants), sections, classes)
-        of_others = shares(with_one(participants), classes, tested, options.validation_fraction)
+        _, tested = _numbers_and_tested(with_one_recording(participants), sections, classes)
+        of_others = shares(with_one_recording(participants), classes, tested, options.validation_fraction)
         quotas, others = ([parts[:_TEST] for parts in each] for each in (sizes, of_others))
         sections |= allocate_in_turn(rest, quotas, others, fixed, f"{options.seed}/validation of fold {test_fold}")
-    refuse_missing_classes(with_both(participants), sections, SECTIONS, classes)
+    refuse_missing_classes(with_both_recordings(participants), sections, SECTIONS, classes)
     return as_split(sections, folds)
 
 

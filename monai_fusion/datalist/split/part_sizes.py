@@ -31,7 +31,7 @@ def with_validation(
     Args:
         numbers: All participants by class.
         tested: Those of them who are tested.
-        fraction: Which part of the others validates.
+        fraction: Fraction of the others that validates.
         classes: Class names, for messages.
         at_least: How many of each class the method needs, for messages.
 

@@ -16,7 +16,7 @@ from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split.ratio import Split
 from monai_fusion.datalist.split.split_methods import make_split
 from monai_fusion.datalist.split.split_options import FOLDS, KeptSplit, SplitFiles, SplitOptions
-from monai_fusion.datalist.strata import SplitParticipant, groups_of, strata_of
+from monai_fusion.datalist.strata import SplitParticipant, groups_of, strata_by_participant
 from monai_fusion.datalist.validation import ENTRY_FIELDS
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable
@@ -162,7 +162,7 @@ def _participants(document: Document, rows: Sequence[DocumentRow], options: Spli
     def column(name: str) -> Mapping[str, str]:
         return {row.participant_id: row.text(name) for row in rows}
 
-    strata = strata_of({name: column(name) for name in options.stratify_by}, ids)
+    strata = strata_by_participant({name: column(name) for name in options.stratify_by}, ids)
     groups = groups_of({name: column(name) for name in options.group_by}, ids) if options.group_by else {}
     return [
         SplitParticipant(name, document.class_index(row), strata[name], groups.get(name), row.recordings)

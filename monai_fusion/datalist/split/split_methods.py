@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split.allocation import Quotas
 from monai_fusion.datalist.split.k_folds import kfold_split
-from monai_fusion.datalist.split.one_recording import allocate_in_turn, shares, with_both, with_one
+from monai_fusion.datalist.split.one_recording import allocate_in_turn, shares, with_both_recordings, with_one_recording
 from monai_fusion.datalist.split.part_sizes import as_split, numbers_of, refuse_missing_classes, with_validation
 from monai_fusion.datalist.split.ratio import (
     TEST_FRACTION,
@@ -51,7 +51,7 @@ def make_split(
         return kfold_split(participants, classes, options, kept_split)
     if options.method == "test":
         return _all_tested(participants, classes, kept_split)
-    complete, others = with_both(participants), with_one(participants)
+    complete, others = with_both_recordings(participants), with_one_recording(participants)
     fixed = {name: SECTIONS.index(section) for name, section in kept_split.sections.items()}
     if options.method == "ratio" and not fixed and not options.stratify_by:
         split = ratio_split(
