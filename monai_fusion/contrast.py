@@ -1,4 +1,4 @@
-"""Recordings that preprocessing would turn into nothing: what is said of them before and while they are prepared."""
+"""Recordings without contrast, which preprocessing would turn into nothing: the messages before and during it."""
 
 from __future__ import annotations
 

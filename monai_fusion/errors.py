@@ -1,4 +1,4 @@
-"""What a user may do wrong, and how it is said: one line a problem, no traceback, exit code 2."""
+"""Wrong input of a user and its message: one line a problem, no traceback, exit code 2."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Problem:
 
     Attributes:
         where: The participant, file or option it concerns, e.g. ``sub-010002`` or ``runs/first``.
-        field: The field of it, e.g. ``eeg`` or ``label``; empty if ``where`` says it all.
+        field: The field of it, e.g. ``eeg`` or ``label``; empty if ``where`` is enough.
         seen: The value that was found, quoted where it is text: ``shape (224, 224, 16)``.
         wanted: The value that is needed: ``(224, 224, 17)``.
         advice: What to do about it: ``one electrode is missing: write the scalogram again``.
@@ -42,7 +42,7 @@ class InputError(Exception):
 
     Attributes:
         problems: All that was found, in the order in which a reader would look for it.
-        heading: What was being read, e.g. the datalist's path; empty for a single problem that says it itself.
+        heading: What was being read, e.g. the datalist's path; empty for a single problem that names it itself.
     """
 
     exit_code = 2
@@ -88,7 +88,7 @@ class RunFailed(Exception):  # noqa: N818 # it is what happened, not an error of
 
 @contextmanager
 def noted(notes: Iterable[str]) -> Iterator[None]:
-    """Notes that an `InputError` raised inside tells as well: they may be the reason for it."""
+    """Adds notes to an `InputError` raised inside: they may be the reason for it."""
     try:
         yield
     except InputError as error:

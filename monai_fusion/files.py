@@ -23,7 +23,7 @@ def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object],
     """Write a file under a temporary name in its own folder, then rename it.
 
     Args:
-        path: Where the file shall stand; an older one is replaced. Its folder must exist.
+        path: The file; an older one is replaced. Its folder must exist.
         content: The bytes, or a function that writes them to the open stream.
         private: Whether only the owner may read it (mode 0600); otherwise the user's umask decides.
 
@@ -48,15 +48,15 @@ def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object],
 
 
 def write_for_readers(path: Path, content: bytes) -> Path:
-    """Write a file that people open in other programs; one that is open there costs no results.
+    """Write a file that is opened in other programs; one that is open there costs no results.
 
     Args:
-        path: Where the file shall stand. If another program keeps the older one open, as Excel does on Windows, the new
-            one stands beside it, as ``NAME.new.csv``, and the log says so.
+        path: The file. If another program keeps the older one open, as Excel does on Windows, the new
+            one is written beside it, as ``NAME.new.csv``, and the log reports it.
         content: The bytes.
 
     Returns:
-        Where it stands.
+        Where it is.
 
     Raises:
         OSError: It can be written in neither place.
@@ -68,7 +68,7 @@ def write_for_readers(path: Path, content: bytes) -> Path:
         if not path.is_file():
             raise
         write_atomically(beside, content)
-        logger.warning("%s is open in another program: what is new is in %s", path, beside.name)
+        logger.warning("%s is open in another program: the new content is in %s", path, beside.name)
         return beside
     with suppress(OSError):  # of an earlier time; open in another program, it is known by its age
         beside.unlink(missing_ok=True)
@@ -76,7 +76,7 @@ def write_for_readers(path: Path, content: bytes) -> Path:
 
 
 def latest(path: Path) -> Path:
-    """Where the latest state of a file of `write_for_readers` stands."""
+    """The path of the latest state of a file of `write_for_readers`."""
     beside = beside_of(path)
     if not beside.is_file():
         return path

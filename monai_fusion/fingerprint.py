@@ -31,7 +31,7 @@ _READ_BYTES = 1 << 20
 def content_hash(path: str | os.PathLike[str]) -> str:
     """Return the xxh3-128 hash of a file's bytes as 32 hexadecimal digits.
 
-    Not cryptographic: it finds changed and equal files, it does not resist somebody who forges one.
+    Not cryptographic: it finds changed and equal files, it does not resist forgery.
 
     Raises:
         OSError: The file cannot be read.
@@ -44,7 +44,7 @@ def content_hash(path: str | os.PathLike[str]) -> str:
 
 
 def digest_of(description: object) -> str:
-    """Return 32 hexadecimal digits that stand for a description made of JSON's types."""
+    """Return 32 hexadecimal digits that identify a description made of JSON's types."""
     text = json.dumps(description, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return xxhash.xxh3_128_hexdigest(text.encode())
 
@@ -71,7 +71,7 @@ def _describe_object(value: object) -> dict[str, Any]:
         "class": f"{type(value).__module__}.{type(value).__qualname__}",
         "code": _code_version(cast(Hashable, type(value))),
         # What a generator will draw is no parameter: each draw is seeded. MONAI's transforms get theirs when they are
-        # composed, so that even having one says nothing.
+        # composed, so that even having one means nothing.
         "parameters": {name: _canonical(state[name]) for name in sorted(state) if not _draws(state[name])},
     }
 

@@ -15,8 +15,8 @@ from monai_fusion.errors import InputError, Problem
 class AlignedCrossEntropy(nn.Module):
     """Cross-entropy + ``lambda_align`` * mean(1 - cos(e, m)), in float32 also under autocast.
 
-    Who lacks a recording has nothing to align, and adds 0 to that mean over the batch. So everybody weighs the same in
-    whatever batch, and slices of a batch (on several devices, or accumulated) add up to the whole one.
+    A participant without a recording has nothing to align, and adds 0 to that mean over the batch. So all weigh the
+    same in whatever batch, and slices of a batch (on several devices, or accumulated) add up to the whole one.
 
     It has neither parameters nor buffers: it works on whatever device the predictions are, and has nothing to save.
 
@@ -51,8 +51,8 @@ class AlignedCrossEntropy(nn.Module):
 
         Args:
             pred: What :class:`monai_fusion.networks.FusionNet` returns: ``logits`` [B, C], ``eeg_embedding`` and
-                ``mri_embedding`` [B, D], of any floating dtype; and ``present`` [B, 2] bool (EEG, MRI), if somebody's
-                recording may be absent.
+                ``mri_embedding`` [B, D], of any floating dtype; and ``present`` [B, 2] bool (EEG, MRI), if a
+                participant's recording may be absent.
             label: Class indices [B], int64.
 
         Returns:

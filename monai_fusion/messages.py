@@ -1,8 +1,8 @@
-"""Text of others (ids, labels, file names) on its way to a terminal: what cannot be seen there is written out.
+"""Text of users (ids, labels, file names) on its way to a terminal: invisible characters are written out.
 
-A file name may hold control characters, by which a terminal is steered (0x9b begins a sequence as ESC [ does), and
-signs without width, so that two ids look alike and differ. Both are shown as JSON writes them: what is JSON stays JSON,
-with the same values.
+A file name may hold control characters, which control a terminal (0x9b begins a sequence as ESC [ does), and
+characters without width, so that two ids look alike and differ. Both are shown as JSON writes them: what is JSON stays
+JSON, with the same values.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from typing import TextIO
 QUIET = "MONAI_FUSION_QUIET"  # 1 is --quiet of every command, of the runs that they start as well
 
 # Signs that count as letters or marks and yet show nothing: joiners, fillers of Hangul, selectors, a blank of Braille;
-# and the two hyphens (0x2010, 0x2011) that nobody can tell from the one of the keyboard.
+# and the two hyphens (0x2010, 0x2011) that look like the one of the keyboard.
 _BLANK = frozenset(
     map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2010, 0x2011, 0x2800, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10)))
 )
 
 
-def is_unseen(sign: str) -> bool:
-    """Whether nobody can see what the sign is, a plain space apart, or a terminal obeys it instead of showing it."""
-    return sign in _BLANK or not sign.isprintable()
+def is_unseen(character: str) -> bool:
+    """Whether a character, a plain space apart, cannot be seen, or a terminal obeys it instead of showing it."""
+    return character in _BLANK or not character.isprintable()
 
 
 def visible(text: str, keep: str = "") -> str:
-    r"""The text with every sign that cannot be seen written as in JSON: ``sub-04\u200b``, ``\u009b2J``, ``\n``.
+    r"""The text with every invisible character written as in JSON: ``sub-04\u200b``, ``\u009b2J``, ``\n``.
 
     Args:
         text: Any text.
@@ -40,18 +40,20 @@ def visible(text: str, keep: str = "") -> str:
     """
     if text.isprintable() and _BLANK.isdisjoint(text):
         return text
-    return "".join(_escaped(sign) if is_unseen(sign) and sign not in keep else sign for sign in text)
+    return "".join(
+        _escaped(character) if is_unseen(character) and character not in keep else character for character in text
+    )
 
 
-def _escaped(sign: str) -> str:
-    if sign in "\n\t\r":
-        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}[sign]
-    units = sign.encode("utf-16-be", "surrogatepass")
+def _escaped(character: str) -> str:
+    if character in "\n\t\r":
+        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}[character]
+    units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def say(message: str, *, err: bool = False) -> None:
-    """Print a message, of one line or several, for people: every command prints by this. Quiet, only errors.
+    """Print a message, of one line or several, for the user: every command prints by this. Quiet, only errors.
 
     Args:
         message: The text; of what cannot be seen, line ends only are left as they are.
@@ -92,8 +94,8 @@ def hide_bars(otherwise: bool | None = None) -> bool | None:
     return True if is_quiet() else otherwise
 
 
-def let_all_signs_through() -> None:
-    r"""Let what a console, or a file that output goes to, has no sign for appear as ``\u7537``, not as an error."""
+def let_all_characters_through() -> None:
+    r"""Write what a console, or a file in its place, has no character for as ``\u7537``, without an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

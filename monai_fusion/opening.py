@@ -1,4 +1,4 @@
-"""Opening what stands in a file's place: it may be a folder or a pipe, a link, or one file too many."""
+"""Opens what is at a path: it may be a folder, a pipe or a link, or one open file too many."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-# Without O_NONBLOCK, opening a named pipe waits for somebody who writes to it. O_BINARY is Windows's.
+# Without O_NONBLOCK, opening a named pipe waits for a writer. O_BINARY is Windows's.
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _SCARCE = (errno.EMFILE, errno.ENFILE)
@@ -30,7 +30,7 @@ _KINDS = {
 
 
 class NotReadableError(OSError):
-    """Something lies there that is no such file; ``strerror`` says what, without the path."""
+    """The path is no regular file; ``strerror`` names what it is, without the path."""
 
 
 def open_regular(path: str | os.PathLike[str], *, follow: bool = True) -> io.FileIO:
@@ -63,7 +63,7 @@ def require_regular(descriptor: int, path: str | os.PathLike[str]) -> os.stat_re
     """
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise NotReadableError(errno.EINVAL, _KINDS.get(stat.S_IFMT(status.st_mode), "is no file"), str(path))
+        raise NotReadableError(errno.EINVAL, _KINDS.get(stat.S_IFMT(status.st_mode), "is not a file"), str(path))
     return status
 
 
@@ -73,7 +73,7 @@ def open_patiently(path: str | os.PathLike[str], flags: int, mode: int = 0o600) 
         try:
             return os.open(path, flags, mode)
         except ValueError as error:  # a NUL in the name
-            raise NotReadableError(errno.EINVAL, "no name of a file", str(path)) from error
+            raise NotReadableError(errno.EINVAL, "not a valid file name", str(path)) from error
         except OSError as error:
             if error.errno not in _SCARCE or not wait:
                 if isinstance(error, PermissionError) and Path(path).is_dir():  # Windows opens no folders
@@ -85,12 +85,12 @@ def open_patiently(path: str | os.PathLike[str], flags: int, mode: int = 0o600) 
 
 
 def is_scarcity(error: BaseException) -> bool:
-    """Whether an error says that too many files are open, which is nothing the file is to blame for."""
+    """Whether the error is that too many files are open, for which the file is not to blame."""
     return isinstance(error, OSError) and error.errno in _SCARCE
 
 
 def read_fully(stream: io.FileIO, size: int) -> npt.NDArray[np.uint8]:
-    """Read ``size`` bytes from where a stream stands into memory of their own; fewer where the file ends."""
+    """Read ``size`` bytes from the position of a stream into new memory; fewer where the file ends."""
     import numpy as np  # what opens small files only does without
 
     content = np.empty(size, dtype=np.uint8)

@@ -15,7 +15,7 @@ from monai_fusion.files import remove_together
 
 _logger = logging.getLogger(__name__)
 
-# A run that was killed is outlived for a moment by its data loading processes, which hold its lock as well.
+# The data loading processes of a killed run live on for a moment, and hold its lock as well.
 PATIENCE_SECONDS = 10.0
 # Of what a run, a comparison's or the store writes below the folder that it was given: an event file of TensorBoard,
 # which holds the machine's name, in VARIANT/seedS_foldF.
@@ -27,7 +27,7 @@ _held: dict[Path, FileLock] = {}
 def longest_path() -> int | None:
     """Return how many characters a path may have; None where files of a run never come near the limit.
 
-    Windows takes 259, unless somebody switched long paths on (Windows 10, version 1607, or newer; Python obeys it).
+    Windows takes 259, unless long paths are switched on (Windows 10, version 1607, or newer; Python obeys it).
     """
     if sys.platform != "win32":
         return None
@@ -67,11 +67,11 @@ def make_writable(folder: Path, option: str) -> None:
         raise InputError(Problem(option, seen=f"{folder}: {reason}", wanted="a folder to write to")) from error
 
 
-def claim(folder: Path, kind: str, option: str) -> None:
-    """Claim a folder for this process, until it ends, however it ends; a second claim of the same process is the same.
+def lock_folder(folder: Path, kind: str, option: str) -> None:
+    """Lock a folder for this process until it ends; a second call of the same process changes nothing.
 
     The lock is the operating system's, on ``FOLDER/.KIND.lock``, an empty file that may stay behind. Where a (network)
-    file system has no locks, nothing is claimed and the log says so.
+    file system has no locks, the function locks nothing and logs a warning.
 
     Args:
         folder: The folder; it exists.
@@ -97,7 +97,7 @@ def claim(folder: Path, kind: str, option: str) -> None:
             )
         ) from None
     except (OSError, NotImplementedError) as error:
-        _logger.warning("%s cannot be locked (%s): see that no other run (%s) writes to it", folder, error, kind)
+        _logger.warning("%s cannot be locked (%s): make sure that no other run (%s) writes to it", folder, error, kind)
         return
     _held[path] = lock
 

@@ -1,4 +1,4 @@
-"""Reading small files that somebody else may have made: a run folder may come from anywhere, and may be damaged.
+"""Reads small files that others may have made: a run folder may come from anywhere, and may be damaged.
 
 Only regular files are opened, and only up to a size that such a file may have. A named pipe does not hang, a sparse
 file of gigabytes is not read, and what is nested thousands deep ends in a sentence, not in a crash.
@@ -27,7 +27,7 @@ MOST_LEVELS = 64
 
 
 def read_bytes(path: str | os.PathLike[str], most: int = MOST_BYTES, *, follow: bool = True) -> bytes:
-    """Read a regular file of at most so many bytes; with ``follow`` it may be a link to one.
+    """Read a regular file of at most this many bytes; with ``follow`` it may be a link to one.
 
     Raises:
         NotReadableError: It is no regular file, or larger.

@@ -24,7 +24,7 @@ _PICKLE, _ZIP = b"\x80", b"PK"
 
 
 class DamagedError(ValueError):
-    """A file of tensors that cannot be taken; its text says why, in a few words of this program."""
+    """A file of tensors that cannot be used; its text has the reason, in a few words of this program."""
 
 
 def load_saved(path: str | os.PathLike[str]) -> Any:
@@ -48,7 +48,7 @@ def load_saved(path: str | os.PathLike[str]) -> Any:
     except OSError as error:
         raise DamagedError(reason_of(error)) from None
     except pickle.UnpicklingError:  # its text advises to read the file with weights_only=False
-        raise DamagedError("holds other things than tensors and plain values, which are never loaded") from None
+        raise DamagedError("holds other objects than tensors and plain values; they are never loaded") from None
     except MemoryError:
         raise DamagedError("larger than the memory") from None
     except Exception as error:  # a file can be wrong in many ways, none of which is a fault of this program
@@ -103,7 +103,7 @@ def check_archive(stream: BinaryIO) -> None:
     except DamagedError:
         raise
     except Exception:  # zipfile.BadZipFile for a wrong CRC; a spoilt directory raises almost anything
-        raise DamagedError("damaged: what it holds does not fit its checksums") from None
+        raise DamagedError("damaged: its content does not match its checksums") from None
 
 
 def load_state(path: str | os.PathLike[str]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Where the MONAI bundle of this version lies, in a checkout and in an installation, and how to make a copy of it."""
+"""Where the MONAI bundle of this version is, in a checkout and in an installation, and how to make a copy of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_SHIPPED = ("__pycache__", "models")
 
 def shipped_bundle() -> Path:
     """Return the folder of the bundle that this version of the program ships."""
-    # An installation has bundles/ within the package, a checkout beside it: __path__ names both places.
+    # An installation has bundles/ within the package, a checkout next to it: __path__ names both places.
     places = [Path(place) / "bundles" / NAME for place in monai_fusion.__path__]
     return next((place for place in places if place.is_dir()), places[0])
 
@@ -43,7 +43,7 @@ def default_bundle() -> Path:
 
 
 def copy_bundle(folder: Path) -> list[Path]:
-    """Copy the shipped bundle, to be edited; nothing that is there already is replaced.
+    """Copy the shipped bundle, to be edited; no existing file is replaced.
 
     Args:
         folder: Where the copy is written; made if it is not there.
@@ -52,14 +52,14 @@ def copy_bundle(folder: Path) -> list[Path]:
         The files written.
 
     Raises:
-        InputError: A file of the bundle is there already, or the folder cannot be written to.
+        InputError: A file of the bundle already exists, or the folder cannot be written to.
     """
     source = shipped_bundle()
     files = list(_files(source))
     taken = [path for path in files if (folder / path).exists()]
     if taken:
         advice = "choose another --out: a bundle that you may have edited is not replaced"
-        raise InputError(Problem(str(folder / path), seen="is there already", advice=advice) for path in taken[:1])
+        raise InputError(Problem(str(folder / path), seen="already exists", advice=advice) for path in taken[:1])
     try:
         for path in files:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """When two names are one: composed and decomposed letters are equal, all else that looks alike is only near.
 
-A letter such as ö is one sign (NFC) in what most programs write, and two (NFD) in names of files that were on a Mac.
-What somebody wrote stays as it is: names are only compared in NFC.
+A letter such as ö is one character (NFC) in what most programs write, and two (NFD) in names of files that were on a
+Mac. Names stay as the user wrote them: they are only compared in NFC.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def nfc(text: str) -> str:
 def cleaned(text: str) -> str:
     """A name without what spreadsheets and copying add to it.
 
-    That is: signs that cannot be seen, other widths and dashes, ``="..."``, quotes, ``.0`` behind a number.
+    That is: invisible characters, other widths and dashes, ``="..."``, quotes, ``.0`` behind a number.
     """
     text = as_seen(text)
     if formula := _FORMULA.fullmatch(text):
@@ -39,26 +39,30 @@ def cleaned(text: str) -> str:
 
 
 def as_seen(text: str) -> str:
-    """What the eye sees of a text: plain spaces, dashes and letters, without signs that cannot be seen."""
+    """What the eye sees of a text: plain spaces, dashes and letters, without invisible characters."""
     if text.isascii() and text.isprintable():
         return text.strip()
     text = _DASHES.sub("-", unicodedata.normalize("NFKC", text))
-    return "".join(" " if sign.isspace() else sign for sign in text if sign.isspace() or not is_unseen(sign)).strip()
+    return "".join(
+        " " if character.isspace() else character
+        for character in text
+        if character.isspace() or not is_unseen(character)
+    ).strip()
 
 
 def named_alike(name: str, names: Iterable[str]) -> list[str]:
-    """Those of ``names`` that look like ``name``, quotes around them left out: only unseen signs differ."""
+    """Those of ``names`` that look like ``name``, quotes around them left out: only unseen characters differ."""
     wanted = as_seen(name)
     return [each for each in names if as_seen(as_seen(each).strip(_QUOTES)) == wanted]
 
 
 def lookalike(text: str) -> str:
-    """What names have in common that nobody can tell apart, or that differ in upper and lower case only."""
-    seen = "".join(sign for sign in _DASHES.sub("-", nfc(text)) if not is_unseen(sign))
+    """What names have in common that look the same, or that differ in upper and lower case only."""
+    seen = "".join(character for character in _DASHES.sub("-", nfc(text)) if not is_unseen(character))
     return nfc(seen.casefold())
 
 
-def the_equal(name: str, names: Iterable[str]) -> str | None:
+def equal_in_nfc(name: str, names: Iterable[str]) -> str | None:
     """The one of ``names`` that is ``name``: written exactly so, or else equal in NFC."""
     every = tuple(names)
     if name in every:
@@ -76,25 +80,26 @@ def by_nfc(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def written_twice(names: Collection[str]) -> dict[str, list[str]]:
-    """The names of a collection that stand in it in two spellings which are equal in NFC."""
+    """The names that a collection has in two spellings which are equal in NFC."""
     if all(name.isascii() for name in names):
         return {}
     return {name: spellings for name, spellings in by_nfc(dict.fromkeys(names)).items() if len(spellings) > 1}
 
 
 def spelled_out(name: str) -> str:
-    r"""A name with its combining signs written as in JSON, to tell its spellings apart: ``Jo\u0308rg``."""
+    r"""A name with its combining characters written as in JSON, to show its spelling: ``Jo\u0308rg``."""
     return "".join(
-        f"\\u{ord(sign):04x}" if unicodedata.combining(sign) and ord(sign) < 0x10000 else sign for sign in name
+        f"\\u{ord(character):04x}" if unicodedata.combining(character) and ord(character) < 0x10000 else character
+        for character in name
     )
 
 
 def field_of(fields: Mapping[str, object], name: str) -> str | None:
-    """The key of a mapping that is ``name``, exactly, in NFC, or but for signs that cannot be seen."""
+    """The key of a mapping that is ``name``, exactly, in NFC, or but for invisible characters."""
     if name in fields:
         return name
     alike = named_alike(name, fields)
-    return the_equal(name, fields) or (alike[0] if len(alike) == 1 else None)
+    return equal_in_nfc(name, fields) or (alike[0] if len(alike) == 1 else None)
 
 
 def loose_key(participant_id: str) -> str:

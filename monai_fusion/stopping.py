@@ -30,12 +30,12 @@ class StopAsked(BaseException):
         super().__init__(self.signal.name)
 
     def __str__(self) -> str:
-        """``stopped by SIGTERM: what was finished before stays``."""
-        return f"stopped by {self.signal.name}: what was finished before stays"
+        """``stopped by SIGTERM: finished work is kept``."""
+        return f"stopped by {self.signal.name}: finished work is kept"
 
 
 class _Holding:
-    """Whether something is being written that shall be whole, and what asked to end meanwhile."""
+    """Whether a write must not be interrupted, and what asked to end meanwhile."""
 
     depth = 0
     asked: int | None = None

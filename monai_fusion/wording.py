@@ -1,4 +1,4 @@
-"""How values and names are put into messages: quoted, listed, and beside a misspelt name the one likely meant."""
+"""How messages show values and names: quoted, listed, and a misspelt name with the one likely meant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMED_OF_MANY = 5
 
 
 def quoted(value: object) -> str:
-    """A value as it stands in the JSON file, cut to a readable length: ``"male"``, ``10002``, ``null``."""
+    """A value as in the JSON file, cut to a readable length: ``"male"``, ``10002``, ``null``."""
     try:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
@@ -29,7 +29,7 @@ def cut(text: str, at_most: int = QUOTED_AT_MOST) -> str:
 
 
 def shortened(text: str, at_most: int = 160) -> str:
-    """A long path with its middle left out: beginning and end say where it is."""
+    """A long path with its middle left out: beginning and end show where it is."""
     half = (at_most - 5) // 2
     return text if len(text) <= at_most else f"{text[:half]} ... {text[-half:]}"
 
@@ -73,8 +73,8 @@ def did_you_mean(word: str, candidates: Iterable[str], written: Callable[[str], 
     """``did you mean "label"?``, or nothing where no candidate is near.
 
     Args:
-        word: What stands there.
-        candidates: What may stand there.
+        word: The word in question.
+        candidates: The words that may be meant.
         written: How the candidate is written in its place: ``repr`` in a config, ``--label`` on a command line.
     """
     meant = nearest(word, candidates)

@@ -10,7 +10,7 @@ from hypothesis import settings
 from monai_fusion.datalist import ParticipantRecord
 from tests.support import write_scalogram, write_volume
 
-# The same examples in every run: a suite that fails today and passes tomorrow helps nobody.
+# The same examples in every run: a suite that fails today and passes tomorrow is no help.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 

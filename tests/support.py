@@ -34,8 +34,8 @@ EEG_SHAPE = (FREQUENCIES, TIMES, ELECTRODES)
 _HOLD = """
 import sys, time
 from pathlib import Path
-from monai_fusion.output_folder import claim
-claim(Path(sys.argv[1]), sys.argv[2], "--output_dir")
+from monai_fusion.output_folder import lock_folder
+lock_folder(Path(sys.argv[1]), sys.argv[2], "--output_dir")
 print("claimed", flush=True)
 time.sleep(60)
 """
@@ -102,7 +102,7 @@ class AddOne(MapTransform):
 
 
 class Dawdle(MapTransform):
-    """A transform, and an evaluator's handler, that says when it begins and then takes its time, in many small steps.
+    """A transform, and an evaluator's handler, that reports when it begins and then takes time, in many small steps.
 
     Args:
         marker: A file that is there once it has begun.

@@ -57,6 +57,24 @@ def test_a_tilde_that_the_shell_left_is_the_home_folder(
     assert (cohort / "list.json").is_file()
 
 
+def test_options_take_hyphens_and_underscores_alike(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [str(word).replace("-dir", "_dir") for word in build_command(cohort, "--stratify_by", "age", "site")]
+    assert "--eeg_dir" in words
+    assert call(capsys, *words, "--method=stratified", "--data_root", cohort)[0] == 0
+    assert {"age", "site"} <= json.loads((cohort / "list.json").read_text(encoding="utf-8"))["training"][0].keys()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("--map", "--label-map"), ("--class", "--bin"), ("--class=a=1", "--bin"), ("--keep", "--columns")]
+)
+def test_an_option_that_was_renamed_names_its_new_name(
+    old: str, new: str, cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = call(capsys, *build_command(cohort, old, "1=F"))
+    assert (code, err.count("\n"), err.startswith(f"error: {old.partition('=')[0]}: ")) == (2, 1, True)
+    assert f" {new}: " in err and not (cohort / "list.json").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "where"),
     [
@@ -93,7 +111,7 @@ def test_the_documented_build_command_works_as_it_is_written(cohort: Path) -> No
     checked = run("datalist", "check", cohort / "list.json")
     assert (checked.returncode, checked.stderr) == (0, "")
     assert checked.stdout.splitlines() == [
-        f"{cohort / 'list.json'}: nothing is wrong",
+        f"{cohort / 'list.json'}: no problems",
         "  training: 7 participants (5 M, 2 F)",
         "  validation: 2 participants (1 M, 1 F)",
         "  test: 3 participants (2 M, 1 F)",
@@ -103,10 +121,10 @@ def test_the_documented_build_command_works_as_it_is_written(cohort: Path) -> No
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--classes", "F", "M", "--keep", "age", "site"],
-        ["--classes", "F", "--classes", "M", "--keep=age", "--keep=site"],
-        ["--classes=F", "M", "--keep=age", "site"],
-        ["--keep", "age", "--classes", "F", "M", "--keep", "site"],
+        ["--classes", "F", "M", "--columns", "age", "site"],
+        ["--classes", "F", "--classes", "M", "--columns=age", "--columns=site"],
+        ["--classes=F", "M", "--columns=age", "site"],
+        ["--columns", "age", "--classes", "F", "M", "--columns", "site"],
     ],
 )
 def test_several_values_may_follow_one_flag_or_one_each(
@@ -119,7 +137,7 @@ def test_several_values_may_follow_one_flag_or_one_each(
     assert document["test"][0].items() >= {"age": "20-25", "site": "A"}.items()
 
 
-def test_values_that_look_like_flags_are_told_from_flags() -> None:
+def test_values_that_look_like_flags_are_distinguished_from_flags() -> None:
     def rewritten(*arguments: str) -> list[str]:
         return list(one_flag_a_value(arguments, {"--classes"}))
 
@@ -170,7 +188,7 @@ def test_check_counts_all_problems_and_shows_twenty_of_a_kind(cohort: Path, caps
     path.write_text(json.dumps({"classes": ["M", "F"], "training": rows}), encoding="utf-8")
     code, out, err = call(capsys, "datalist", "check", path)
     lines = err.splitlines()
-    assert (code, out, lines[0]) == (2, "", f"error: {path}: 89 problems")  # one file of thirty people: 29 more
+    assert (code, out, lines[0]) == (2, "", f"error: {path}: 89 problems")  # one file of thirty participants: 29 more
     assert [line for line in lines if not line.startswith("  line 1, sub-")] == [
         lines[0],
         "Labels:",
@@ -184,7 +202,7 @@ def test_check_counts_all_problems_and_shows_twenty_of_a_kind(cohort: Path, caps
     assert (code, err, len(json.loads(out)["findings"])) == (2, "", 89)
 
 
-def test_check_accepts_missing_labels_only_when_told_so(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_accepts_missing_labels_only_on_request(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = cohort / "new.json"
     row = {"participant_id": "sub-01", "eeg": "eeg/sub-01_*.npy", "mri": "mri/sub-01_T1w.nii.gz"}
     path.write_text(json.dumps({"classes": ["M", "F"], "test": [row]}), encoding="utf-8")
@@ -254,7 +272,7 @@ def test_check_loads_none_of_the_heavy_libraries(cohort: Path, capsys: pytest.Ca
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "nothing is wrong" in done.stdout
+    assert "no problems" in done.stdout
 
 
 def test_the_schema_is_printed_or_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The notebook, the script and the page about Python do what they say; the slow tests run all of their code."""
+"""The notebook, the script and the page about Python do what they promise; the slow tests run all of their code."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_the_script_trains_and_reads_the_results(cohort: Path, printed_by_the_sc
 
 
 @pytest.mark.slow
-def test_the_code_of_the_page_runs_as_it_stands_with_the_numbers_of_the_commands(
+def test_the_code_of_the_page_runs_as_it_is_with_the_numbers_of_the_commands(
     cohort: Path, printed_by_the_script: str
 ) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

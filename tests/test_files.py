@@ -17,7 +17,7 @@ from monai_fusion.runs import clear_results
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path, float], None]]:
-    """Let a file be open in another program, for so many attempts to replace it."""
+    """Let a file be open in another program, for this number of attempts to replace it."""
     monkeypatch.setattr(files, "WAITS_S", (0.0,) * len(files.WAITS_S))
     left: dict[Path, float] = {}
     replace, unlink = Path.replace, Path.unlink
@@ -58,7 +58,7 @@ def test_a_file_that_stays_open_is_left_as_it_is(held: Callable[[Path, float], N
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_a_table_that_is_open_in_excel_gets_a_neighbour_and_a_line_says_so(
+def test_a_table_that_is_open_in_excel_gets_a_neighbour_and_a_line_reports_it(
     held: Callable[[Path, float], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "predictions.csv"
@@ -66,13 +66,13 @@ def test_a_table_that_is_open_in_excel_gets_a_neighbour_and_a_line_says_so(
     held(path, float("inf"))
     assert write_for_readers(path, b"new") == tmp_path / "predictions.new.csv"
     assert path.read_bytes() == b"old" and latest(path).read_bytes() == b"new"
-    assert caplog.messages == [f"{path} is open in another program: what is new is in predictions.new.csv"]
+    assert caplog.messages == [f"{path} is open in another program: the new content is in predictions.new.csv"]
     held(path, 0)
     assert write_for_readers(path, b"newer") == path
     assert latest(path) == path and not beside_of(path).exists()
 
 
-def test_what_stands_beside_a_table_and_is_open_itself_is_known_to_be_old(
+def test_a_copy_beside_a_table_that_is_open_itself_is_known_to_be_old(
     held: Callable[[Path, float], None], tmp_path: Path
 ) -> None:
     path = tmp_path / "predictions.csv"

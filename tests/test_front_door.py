@@ -1,4 +1,4 @@
-"""The program as a whole: what it lists, suggests, keeps to itself, completes, and says of a machine."""
+"""The program as a whole: what it lists, suggests, keeps to itself, completes, and reports about a machine."""
 
 import json
 import os
@@ -167,7 +167,7 @@ def test_an_unknown_shell_is_refused(capsys: pytest.CaptureFixture[str]) -> None
 # --- doctor -------------------------------------------------------------------
 
 
-def test_the_doctor_fits_on_a_screen_and_names_nobody(tmp_path: Path) -> None:
+def test_the_doctor_fits_on_a_screen_and_names_no_user(tmp_path: Path) -> None:
     home = tmp_path / "jane.doe"
     home.mkdir()
     done = run("doctor", "--output-dir", home / "runs", "--cache-dir", home / "s", HOME=str(home), COLUMNS="100")
@@ -190,7 +190,7 @@ def test_a_library_that_cannot_be_imported_is_a_finding(tmp_path: Path) -> None:
     paths = os.pathsep.join([str(tmp_path), str(Path(cli.__file__).parents[2])])
     done = run("doctor", "--output-dir", tmp_path, PYTHONPATH=paths)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "to mend: torchvision: RuntimeError: operator torchvision::nms does not exist; install it again" in " ".join(
+    assert "to fix: torchvision: RuntimeError: operator torchvision::nms does not exist; install it again" in " ".join(
         done.stdout.split()
     )
     assert "memory: " in done.stdout  # what needs no library is still looked at
@@ -198,7 +198,7 @@ def test_a_library_that_cannot_be_imported_is_a_finding(tmp_path: Path) -> None:
 
 def test_a_file_in_the_place_of_the_results_is_named(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("mine", encoding="utf-8")
-    found = {each.name: each for each in checkup.examine(tmp_path / "runs" / "first", tmp_path / "store")}
+    found = {each.name: each for each in checkup.examine_machine(tmp_path / "runs" / "first", tmp_path / "store")}
     assert found["results"].trouble == f"{tmp_path / 'runs'} is a file: choose another --output_dir"
     assert not found["store"].trouble and list(tmp_path.iterdir()) == [tmp_path / "runs"]
 
@@ -206,24 +206,24 @@ def test_a_file_in_the_place_of_the_results_is_named(tmp_path: Path) -> None:
 def test_what_cannot_be_written_to_or_is_nearly_full_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(checkup.shutil, "disk_usage", lambda place: usage._replace(free=10**9))
-    found = {each.name: each for each in checkup.examine(tmp_path, tmp_path)}
+    found = {each.name: each for each in checkup.examine_machine(tmp_path, tmp_path)}
     assert found["results"].trouble.startswith("free some disk") and "1 GB free" in found["results"].text
 
     def refuse(**options: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(checkup.tempfile, "TemporaryDirectory", refuse)
-    found = {each.name: each for each in checkup.examine(tmp_path, tmp_path)}
+    found = {each.name: each for each in checkup.examine_machine(tmp_path, tmp_path)}
     assert found["results"].trouble == "cannot be written to (Permission denied): choose another --output_dir"
 
 
 def test_weights_that_were_downloaded_before_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     name = "weights of the MRI encoder"
-    found = {each.name: each for each in checkup.examine(tmp_path, tmp_path)}
-    assert found[name].text.startswith("not here") and "--mri_weights" in found[name].text
+    found = {each.name: each for each in checkup.examine_machine(tmp_path, tmp_path)}
+    assert found[name].text.startswith("not on this machine") and "--mri_weights" in found[name].text
     place = tmp_path / "hub" / "checkpoints"
     place.mkdir(parents=True)
     (place / "r3d_18-b3b3357e.pth").write_bytes(b"")
-    found = {each.name: each for each in checkup.examine(tmp_path, tmp_path)}
+    found = {each.name: each for each in checkup.examine_machine(tmp_path, tmp_path)}
     assert found[name].text == f"found: {place / 'r3d_18-b3b3357e.pth'}"

@@ -19,8 +19,8 @@ SECTIONS = {
         "EEG": "eeg-dir eeg-condition",
         "MRI": "mri-dir t1w-pattern",
         "EEG and MRI": "bids session",
-        "Participants table": "participants sheet preset keep",
-        "Classes": "label-column classes map class drop-unlabelled model unlabelled",
+        "Participants table": "participants sheet preset columns",
+        "Classes": "label-column classes label-map bin drop-unlabelled model unlabelled",
         "Participant ids": "id-column id-map loose-ids",
         "Split": "method test-fraction validation-fraction seed stratify-by group-by folds test-fold validation-fold "
         "allow-missing extend",
@@ -71,7 +71,7 @@ def shown(command: str, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("command", SECTIONS)
-def test_every_option_stands_under_its_heading(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_option_is_under_its_heading(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = shown(command, capsys)
     assert found == SECTIONS[command]
     assert list(found) == list(SECTIONS[command])
@@ -133,7 +133,7 @@ def test_only_declared_fields_that_are_not_left_out_are_options() -> None:
     assert code == 2 and "--path" in output
 
 
-def test_declared_options_are_told_with_help_default_and_heading() -> None:
+def test_declared_options_are_reported_with_help_default_and_heading() -> None:
     output = run("--help")[1]
     assert "Text of the command." in output
     assert re.search(r"Inside:\n  --name .*Names\..*\n  --loose +Whether so\.", output)

@@ -36,7 +36,7 @@ def test_what_cannot_be_seen_is_written_as_in_json(text: str, shown: str) -> Non
 def test_json_keeps_its_values_and_nothing_in_it_steers_a_terminal(text: str) -> None:
     shown = visible(json.dumps([text], ensure_ascii=False))
     assert json.loads(shown) == [text]
-    assert not any(unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") for sign in shown)
+    assert not any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in shown)
 
 
 @given(ANY_TEXT, ANY_TEXT)
@@ -59,7 +59,7 @@ def test_every_way_to_a_terminal_writes_out_what_cannot_be_seen(capsys: pytest.C
     assert record.getMessage() == "file a\\u009b\n2"
 
 
-def test_notes_are_told_with_the_error_that_they_may_explain() -> None:
+def test_notes_are_reported_with_the_error_that_they_may_explain() -> None:
     with pytest.raises(InputError) as raised, noted(["rows 4 and 5 are hidden", "odd\x9b"]), noted(["odd\x9b"]):
         raise InputError(Problem("sub-01", seen="wrong"))
     assert str(raised.value) == "sub-01: wrong\nnote: odd\\u009b\nnote: rows 4 and 5 are hidden"

@@ -11,7 +11,7 @@ import pytest
 
 from monai_fusion import output_folder
 from monai_fusion.errors import InputError
-from monai_fusion.output_folder import LONGEST_BELOW, claim, make_writable
+from monai_fusion.output_folder import LONGEST_BELOW, lock_folder, make_writable
 from tests.support import another
 
 
@@ -24,12 +24,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_folder_that_another_process_writes_to_is_refused(tmp_path: Path) -> None:
     with another(tmp_path, "train"):
         with pytest.raises(InputError) as caught:
-            claim(tmp_path, "train", "--output_dir")
+            lock_folder(tmp_path, "train", "--output_dir")
         assert str(caught.value) == (
             f"--output_dir: {tmp_path}: another run (train) writes to it now, expected a folder of its own: "
             f"wait for the other to end, or stop it; if there is none, remove {tmp_path.resolve() / '.train.lock'}"
         )
-        claim(tmp_path, "evaluate", "--output_dir")  # is no training
+        lock_folder(tmp_path, "evaluate", "--output_dir")  # is no training
 
 
 @pytest.mark.usefixtures("impatient")
@@ -37,27 +37,27 @@ def test_what_a_killed_process_held_is_free(tmp_path: Path) -> None:
     with another(tmp_path, "train") as process:
         process.kill()
         process.wait()
-        claim(tmp_path, "train", "--output_dir")
-        claim(tmp_path / "." / "x" / "..", "train", "--output_dir")  # the same folder, already this process's
+        lock_folder(tmp_path, "train", "--output_dir")
+        lock_folder(tmp_path / "." / "x" / "..", "train", "--output_dir")  # the same folder, already this process's
 
 
 def test_the_data_loading_processes_of_a_killed_run_are_outlived(tmp_path: Path) -> None:
     with another(tmp_path, "train") as process:
         started = time.monotonic()
         killer = subprocess.Popen([sys.executable, "-c", f"import os, time; time.sleep(1); os.kill({process.pid}, 9)"])
-        claim(tmp_path, "train", "--output_dir")
+        lock_folder(tmp_path, "train", "--output_dir")
         assert time.monotonic() - started < output_folder.PATIENCE_SECONDS
         killer.wait()
 
 
-def test_a_file_system_without_locks_is_said_and_no_obstacle(
+def test_a_file_system_without_locks_is_reported_and_no_obstacle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def no_locks(self: filelock.FileLock) -> None:
         raise OSError(95, os.strerror(95))
 
     monkeypatch.setattr(filelock.FileLock, "acquire", no_locks)
-    claim(tmp_path, "train", "--output_dir")
+    lock_folder(tmp_path, "train", "--output_dir")
     assert f"{tmp_path} cannot be locked" in caplog.text and "no other run (train)" in caplog.text
 
 

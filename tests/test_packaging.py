@@ -1,4 +1,4 @@
-"""The hand-written package list, the wheel and the folders say the same."""
+"""The hand-written package list, the wheel and the folders agree."""
 
 import configparser
 import shutil
@@ -113,6 +113,6 @@ def test_a_copy_of_the_bundle_is_the_shipped_one_and_replaces_nothing(tmp_path: 
         assert path.read_bytes() == (shipped_bundle() / path.relative_to(tmp_path / "mine")).read_bytes()
     train = tmp_path / "mine" / "configs" / "train.yaml"
     train.write_text("mine")
-    with pytest.raises(InputError, match="is there already: choose another --out"):
+    with pytest.raises(InputError, match="already exists: choose another --out"):
         copy_bundle(tmp_path / "mine")
     assert train.read_text() == "mine"

@@ -1,4 +1,4 @@
-"""What PyPI shows of the package: README with links that lead somewhere, and what the classifiers say."""
+"""What PyPI shows of the package: README with links that lead somewhere, and the classifiers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_with_an_address_every_link_leads_to_a_file_of_the_repository(tmp_path: 
             assert (ROOT / before.partition("#")[0]).exists(), before
 
 
-def test_pypi_is_told_licence_systems_and_gpu(tmp_path: Path) -> None:
+def test_pypi_shows_licence_systems_and_gpu(tmp_path: Path) -> None:
     found = metadata(tmp_path, None)
     assert found["License-Expression"] == "Apache-2.0" and found["License"] is None
     wanted = {"Environment :: GPU :: NVIDIA CUDA", "Operating System :: Microsoft :: Windows"}

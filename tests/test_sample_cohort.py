@@ -82,9 +82,9 @@ def test_the_description_says_synthetic_and_holds_options_scores_and_optimum(tin
 
 def test_the_best_balanced_accuracy_is_what_the_optimal_rule_reaches():
     options = SampleCohortOptions(participants=5_000, eeg_effect=1.2, mri_effect=1.6, fewer_females=0.5)
-    people = [describe(index, options) for index in range(options.participants)]
-    female = np.array([p.gender == "F" for p in people])
-    eeg, mri = (np.array([getattr(p, name) for p in people]) for name in ("eeg_score", "mri_score"))
+    participants = [describe(index, options) for index in range(options.participants)]
+    female = np.array([p.gender == "F" for p in participants])
+    eeg, mri = (np.array([getattr(p, name) for p in participants]) for name in ("eeg_score", "mri_score"))
     for name, score in (("eeg", eeg), ("mri", mri), ("both", 1.2 * eeg + 1.6 * mri)):
         reached = ((score[female] > 0).mean() + (score[~female] <= 0).mean()) / 2
         assert reached == pytest.approx(options.best_balanced_accuracy[name], abs=0.02), name
@@ -141,12 +141,12 @@ def test_some_participants_have_one_modality(tmp_path):
 
 def test_mixed_orientations_store_the_same_head_in_three_ways():
     mixed = SampleCohortOptions(participants=30, mixed_orientations=True)
-    people = [describe(index, mixed) for index in range(30)]
-    assert Counter(p.orientation for p in people).keys() == {"RAS", "LAS", "LPI"}
-    volume = render_mri(people[0], mixed)
-    expected = as_nifti(volume, replace(people[0], orientation="RAS"), mixed)
+    participants = [describe(index, mixed) for index in range(30)]
+    assert Counter(p.orientation for p in participants).keys() == {"RAS", "LAS", "LPI"}
+    volume = render_mri(participants[0], mixed)
+    expected = as_nifti(volume, replace(participants[0], orientation="RAS"), mixed)
     for orientation in ("LAS", "LPI"):
-        stored = as_nifti(volume, replace(people[0], orientation=orientation), mixed)
+        stored = as_nifti(volume, replace(participants[0], orientation=orientation), mixed)
         assert "".join(nib.aff2axcodes(stored.affine)) == orientation
         assert not np.array_equal(stored.get_fdata(), expected.get_fdata())
         back = nib.as_closest_canonical(stored)

@@ -18,6 +18,7 @@ from monai_fusion.cli import bundle_runs, datalist_check  # noqa: F401 -- regist
 from monai_fusion.cli.bundle import bundle
 from monai_fusion.cli.cohort import sample_cohort
 from monai_fusion.cli.command_list import CommandList
+from monai_fusion.cli.command_words import as_meant, with_hyphens
 from monai_fusion.cli.compare import CompareCommand, compare
 from monai_fusion.cli.completion import completion, enable_completion
 from monai_fusion.cli.datalist import datalist_app
@@ -28,13 +29,12 @@ from monai_fusion.cli.report import ReportCommand, report
 from monai_fusion.cli.rerun import rerun
 from monai_fusion.cli.sections import SectionedCommand
 from monai_fusion.cli.store import cache_app
-from monai_fusion.cli.words import as_meant
 from monai_fusion.errors import InputError, RunFailed
-from monai_fusion.messages import answer, be_quiet, let_all_signs_through, say
+from monai_fusion.messages import answer, be_quiet, let_all_characters_through, say
 from monai_fusion.stopping import StopAsked, listening
 
 PROGRAM = "monai-fusion"
-# As people meet them: from a look at it, over the cohort and the runs, to what is seldom needed.
+# In the order of use: from a look at it, over the cohort and the runs, to what is seldom needed.
 _ORDER = (
     *("sample-cohort", "datalist", "train", "evaluate", "predict", "compare", "report", "rerun"),
     *("preprocess", "cache", "bundle", "doctor", "completion"),
@@ -48,10 +48,10 @@ class _AllCommands(CommandList):
 
 app = typer.Typer(
     cls=_AllCommands,
-    help="Classify people from an EEG scalogram and a T1 MRI: from two folders of recordings to a report.",
+    help="Classify participants from an EEG scalogram and a T1 MRI: from two folders of recordings to a report.",
     add_completion=False,  # typer's installer changes the execution policy of PowerShell; `completion` only prints
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": with_hyphens},
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -81,7 +81,7 @@ def _options_of_all_commands(
     ] = False,
     quiet: Annotated[
         bool,
-        typer.Option("--quiet", "-q", callback=be_quiet, help="Only warnings and errors; also behind COMMAND."),
+        typer.Option("--quiet", "-q", callback=be_quiet, help="Only warnings and errors; also after COMMAND."),
     ] = False,
 ) -> None:
     pass
@@ -91,12 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; the entry point of ``monai-fusion``.
 
     Args:
-        arguments: What stands after the command's name; ``None`` takes it from ``sys.argv``.
+        arguments: The words after the command's name; ``None`` takes it from ``sys.argv``.
 
     Raises:
         SystemExit: Always; code 0 if done, 2 if the input or the command line is wrong.
     """
-    let_all_signs_through()  # a Windows console may lack a letter of someone's file name
+    let_all_characters_through()  # a Windows console may have no character for a letter of a file name
     command = typer.main.get_command(app)
     add_quiet(command)
     enable_completion()
@@ -110,9 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say_stop(str(stop))
         sys.exit(stop.exit_code)
     except SystemExit as end:
-        # What typer makes of Ctrl-C says nothing; a command that says it itself ends otherwise.
+        # Typer ends silently after Ctrl-C; a command with its own message ends otherwise.
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
-            _say_stop("interrupted: what was finished before stays")
+            _say_stop("interrupted: finished work is kept")
         raise
 
 

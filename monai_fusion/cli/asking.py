@@ -1,4 +1,4 @@
-"""Asks a person before something of theirs is lost; programs are not asked."""
+"""Asks before a file of the user is lost; programs are not asked."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Yes = Annotated[bool, typer.Option("--yes", help="With --force: do not ask.", ri
 
 
 def before_it_is_lost(yes: bool) -> Callable[[str], None] | None:
-    """What asks with a text that ends in a question; ``None`` where nobody shall or can be asked.
+    """The function that asks, with a text that ends in a question; ``None`` where nothing should or can be asked.
 
     The question ends the command with exit code 1 unless the answer is yes.
 
     Args:
-        yes: Whether the person said beforehand not to be asked.
+        yes: Whether the user answered in advance, with --yes.
     """
     return None if yes or not _at_a_terminal() else _ask
 
@@ -35,7 +35,7 @@ def _ask(question: str) -> None:
 
 
 def confirmed(question: str) -> bool:
-    """The person's answer; no answer (no terminal, Ctrl+D) is no."""
+    """The user's answer; no answer (no terminal, Ctrl+D) is no."""
     try:
         return typer.confirm(visible(question, keep="\n"), err=True)
     except typer.Abort:

@@ -17,8 +17,8 @@ def bundle(
 ) -> None:
     """Print the folder of the MONAI bundle that is installed, or write a copy of it to edit.
 
-    Its configs are run with `python -m monai.bundle run --config_file FOLDER/configs/train.yaml`. Exit code 0 if done,
-    2 if a file of the copy is there already.
+    Run its configs with `python -m monai.bundle run --config_file FOLDER/configs/train.yaml`. Exit code 0 if done,
+    2 if a file of the copy already exists.
 
     \b
     monai-fusion bundle

@@ -18,9 +18,9 @@ from monai_fusion.cli.several_values import one_flag_a_value
 from monai_fusion.messages import answer, pasteable, say
 
 if TYPE_CHECKING:
-    from monai_fusion.cli.new_people import NewPeople
+    from monai_fusion.cli.new_participants import NewParticipants
     from monai_fusion.datalist.trained_model import TrainedModel
-    from monai_fusion.options.knobs import Knob
+    from monai_fusion.options.knob_list import Knob
 
 _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
 _WIDTH = 26
@@ -48,7 +48,7 @@ class BundleRunCommand(TyperCommand):
         return super().shell_complete(ctx, incomplete)
 
     def _knobs(self) -> Iterator[Knob]:
-        from monai_fusion.options.knobs import knobs_of_all
+        from monai_fusion.options.knob_list import knobs_of_all
         from monai_fusion.shipped_bundle import config_files
 
         return iter(knobs_of_all(config_files(str(self.name))))
@@ -107,15 +107,15 @@ def predict(
     words: _Words = None,
     eeg_dir: Annotated[
         Path | None,
-        typer.Option("--eeg-dir", "--eeg_dir", help="Without DATALIST: folder of EEG scalograms (.npy) of new people."),
+        typer.Option("--eeg-dir", help="Without DATALIST: folder of EEG scalograms (.npy) of new participants."),
     ] = None,
     mri_dir: Annotated[
         Path | None,
-        typer.Option("--mri-dir", "--mri_dir", help="Without DATALIST: folder of their T1 MRIs (.nii, .nii.gz)."),
+        typer.Option("--mri-dir", help="Without DATALIST: folder of their T1 MRIs (.nii, .nii.gz)."),
     ] = None,
     bids: Annotated[Path | None, typer.Option(help="A BIDS dataset instead of --mri-dir.")] = None,
     participants: Annotated[
-        Path | None, typer.Option(help="A table, or list of ids: only these people of the folders.")
+        Path | None, typer.Option(help="A table, or list of ids: only these participants of the folders.")
     ] = None,
     eeg: Annotated[list[Path] | None, typer.Option(help="One participant: the EEG scalograms.")] = None,
     mri: Annotated[Path | None, typer.Option(help="One participant: the MRI.")] = None,
@@ -134,28 +134,28 @@ def predict(
     Exit code 0 if done, 2 for wrong input.
 
     \b
-    monai-fusion predict new_people.json --model_dir runs/first --output_dir runs/first/new
+    monai-fusion predict new_participants.json --model_dir runs/first --output_dir runs/first/new
     monai-fusion predict --eeg-dir new/eeg --mri-dir new/mri --model_dir runs/first --output_dir runs/new
     monai-fusion predict --eeg new/sub-07_*.npy --mri new/sub-07_T1w.nii.gz --model_dir runs/first
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.cli.new_people import NewPeople, files_of
+    from monai_fusion.cli.new_participants import NewParticipants, files_of
 
-    people = NewPeople(eeg_dir, mri_dir, bids, participants, files_of(eeg or ()), mri, participant_id)
-    if people.given:
-        _predict_new(people, words or (), dry_run)
+    new = NewParticipants(eeg_dir, mri_dir, bids, participants, files_of(eeg or ()), mri, participant_id)
+    if new.given:
+        _predict_new(new, words or (), dry_run)
     else:
         _run("predict", words, dry_run, require_labels=False)
 
 
-def _predict_new(people: NewPeople, words: Sequence[str], dry_run: bool) -> None:
-    from monai_fusion.cli.new_people import plan_new_people, tell, write_list
+def _predict_new(new: NewParticipants, words: Sequence[str], dry_run: bool) -> None:
+    from monai_fusion.cli.new_participants import plan_new_participants, print_plan, write_list
     from monai_fusion.shipped_bundle import config_files
 
-    plan = plan_new_people(people, [_relative(path) for path in config_files("predict")], words)
+    plan = plan_new_participants(new, [_relative(path) for path in config_files("predict")], words)
     _refuse_results_of_others(plan.run.knobs)
     if not dry_run:
         write_list(plan.planned)
-    tell(plan, written=not dry_run)
+    print_plan(plan, written=not dry_run)
     _print_and_start(plan.run.words, dry_run)
 
 
@@ -167,7 +167,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_labels: bool) -> None:
-    from monai_fusion.cli.new_people import OPTIONS
+    from monai_fusion.cli.new_participants import OPTIONS
     from monai_fusion.options.front import plan_run
     from monai_fusion.shipped_bundle import config_files
 
@@ -189,7 +189,7 @@ def _print_and_start(words: Sequence[str], dry_run: bool) -> None:
 
 
 def _refuse_results_of_others(knobs: dict[str, Any]) -> None:
-    """Predictions of new people are not written over those of a training's evaluation.
+    """Predictions of new participants are not written over those of a training's evaluation.
 
     Raises:
         InputError: The output folder holds a training or an evaluation.
@@ -216,8 +216,8 @@ def _check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> N
     Raises:
         InputError: There is no datalist, it is wrong, or a model or file of weights is not there.
     """
-    from monai_fusion.datalist.json_text import read_json
-    from monai_fusion.datalist.reading import Requirements, examine
+    from monai_fusion.datalist.examination import Requirements, examine
+    from monai_fusion.datalist.json_text import read_json_file
     from monai_fusion.datalist.reporting import DatalistError
     from monai_fusion.datalist.trained_model import refuse_other_classes
     from monai_fusion.errors import InputError, Problem
@@ -232,7 +232,7 @@ def _check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> N
         modalities = "both" if model is None else model.modalities
     path = Path(str(knobs["datalist"])).expanduser()
     asked = Requirements(sections, labels=require_labels, modalities=modalities)
-    examination = examine(read_json(path), path, asked)
+    examination = examine(read_json_file(path), path, asked)
     if examination.problems:
         raise DatalistError(examination.problems, heading=str(path))
     if model is not None:

@@ -1,7 +1,7 @@
-"""What ``monai-fusion doctor`` says of a machine: whether a training would run on it, and with what.
+"""What ``monai-fusion doctor`` reports about a machine: whether a training would run on it, and with what.
 
 Every finding is made by doing the thing itself (import, multiply, write, lock) as far as that takes a moment. Imports
-stand in the functions: a library that cannot be imported is a finding as well.
+are in the functions: a library that cannot be imported is a finding as well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SET_BY_USERS = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HF_HOME", "TORCH_HO
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckupLine:
     """One line of the answer.
 
     Attributes:
@@ -39,7 +39,7 @@ class Finding:
     trouble: str = ""
 
 
-def examine(output_dir: Path, cache_dir: Path) -> Iterator[Finding]:
+def examine_machine(output_dir: Path, cache_dir: Path) -> Iterator[CheckupLine]:
     """Look at this machine.
 
     Args:
@@ -66,39 +66,43 @@ def examine(output_dir: Path, cache_dir: Path) -> Iterator[Finding]:
     yield _guarded("terminal", _terminal)
 
 
-def _guarded(name: str, look: Callable[[], Finding]) -> Finding:
-    """A finding also where looking itself fails: whoever calls the doctor has a machine on which something does."""
+def _guarded(name: str, look: Callable[[], CheckupLine]) -> CheckupLine:
+    """A finding also where the look-up itself fails: on the machines that need the doctor, something does."""
     try:
         return look()
     except Exception as error:  # anything: it is what the user came to find out
-        return Finding(name, "not known", f"looking at it failed: {type(error).__name__}: {_first_line(error)}")
+        return CheckupLine(name, "not known", f"the check failed: {type(error).__name__}: {_first_line(error)}")
 
 
-def _program() -> Finding:
+def _program() -> CheckupLine:
     import monai_fusion
 
     place = Path(monai_fusion.__file__).parents[1]
-    return Finding("monai-fusion", f"{monai_fusion.__version__} in {_short(place)}, Python {platform.python_version()}")
+    return CheckupLine(
+        "monai-fusion", f"{monai_fusion.__version__} in {_short(place)}, Python {platform.python_version()}"
+    )
 
 
-def _import(name: str) -> Finding | None:
+def _import(name: str) -> CheckupLine | None:
     try:
         importlib.import_module(name)
     except Exception as error:  # OSError of a missing DLL, RuntimeError of two builds that do not fit, ImportError
-        return Finding(name, "cannot be imported", f"{type(error).__name__}: {_first_line(error)}; install it again")
+        return CheckupLine(
+            name, "cannot be imported", f"{type(error).__name__}: {_first_line(error)}; install it again"
+        )
     return None
 
 
-def _libraries() -> Finding:
+def _libraries() -> CheckupLine:
     from monai_fusion.runs.environment import LIBRARIES, git_revision, versions
 
     found = versions()
     commit = git_revision()
     at = f"; commit {commit['revision'][:10]}{', modified' if commit['modified'] else ''}" if commit else ""
-    return Finding("libraries", ", ".join(f"{name} {found[name]}" for name in LIBRARIES) + at)
+    return CheckupLine("libraries", ", ".join(f"{name} {found[name]}" for name in LIBRARIES) + at)
 
 
-def _processor() -> Finding:
+def _processor() -> CheckupLine:
     import torch
 
     from monai_fusion.cores import usable_cores
@@ -108,22 +112,24 @@ def _processor() -> Finding:
     _compute("cpu")
     bfloat16 = "multiplies bfloat16" if cpu_multiplies_bfloat16() else "no bfloat16: computes in float32"
     cores = f"{usable_cores()} of {os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    return Finding("processor", f"{cpu_name()}, {cores}, {bfloat16}")
+    return CheckupLine("processor", f"{cpu_name()}, {cores}, {bfloat16}")
 
 
-def _gpu() -> Finding:
+def _gpu() -> CheckupLine:
     import torch
 
     if not torch.cuda.is_available():
         built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
         if shutil.which("nvidia-smi") is None:
-            return Finding("GPU", f"none; torch is {built}: runs compute on the processor")
+            return CheckupLine("GPU", f"none; torch is {built}: runs compute on the processor")
         advice = (
             "install the build of torch that pytorch.org names for your driver"
             if torch.version.cuda is None
             else ("is the driver too old for it? pytorch.org names builds for older ones")
         )
-        return Finding("GPU", "none that torch can use", f"a driver of NVIDIA is there, but torch is {built}: {advice}")
+        return CheckupLine(
+            "GPU", "none that torch can use", f"there is an NVIDIA driver, but torch is {built}: {advice}"
+        )
     shown = []
     for number in range(torch.cuda.device_count()):
         found = torch.cuda.get_device_properties(number)
@@ -131,7 +137,7 @@ def _gpu() -> Finding:
         _compute(f"cuda:{number}")
         shown.append(f"cuda:{number} {found.name}, {free / _GB:.0f} of {total / _GB:.0f} GB free")
     bfloat16 = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
-    return Finding("GPU", f"{'; '.join(shown)}; CUDA {torch.version.cuda}, {bfloat16}")
+    return CheckupLine("GPU", f"{'; '.join(shown)}; CUDA {torch.version.cuda}, {bfloat16}")
 
 
 def _compute(device: str) -> None:
@@ -144,37 +150,36 @@ def _compute(device: str) -> None:
         raise ArithmeticError(f"a convolution on {device} gives wrong numbers")
 
 
-def _weights(option: str) -> Finding:
+def _weights(option: str) -> CheckupLine:
     from monai_fusion.networks.weights import downloaded_before
 
     place = downloaded_before()[option]
     name = f"weights of the {option[:3].upper()} encoder"
     if place is not None:
-        return Finding(name, f"found: {_short(place)}")
-    return Finding(
-        name, f"not here: a training downloads them; without a network give it --{option} FILE or --pretrained false"
-    )
+        return CheckupLine(name, f"found: {_short(place)}")
+    offline = f"--{option} FILE or --pretrained false"
+    return CheckupLine(name, f"not on this machine: training downloads them; without a network, give it {offline}")
 
 
-def _memory() -> Finding:
+def _memory() -> CheckupLine:
     import psutil
 
     found = psutil.virtual_memory()
     low = "close other programs, or take a smaller --batch_size" if found.available < 4 * _GB else ""
-    return Finding("memory", f"{found.available / _GB:.1f} of {found.total / _GB:.1f} GB free", low)
+    return CheckupLine("memory", f"{found.available / _GB:.1f} of {found.total / _GB:.1f} GB free", low)
 
 
-def _shared_memory() -> Finding:
+def _shared_memory() -> CheckupLine:
     from monai_fusion.workflow.shared_memory import SHARED_MEMORY, shared_memory_free
 
     if not sys.platform.startswith("linux") or not SHARED_MEMORY.is_dir():
-        return Finding("shared memory", "of the system, without a limit of its own")
+        return CheckupLine("shared memory", "of the system, without a limit of its own")
     free = shared_memory_free()
     low = "give a training --num_workers 0, or start the container with --shm-size 4g" if free < _GB else ""
-    return Finding("shared memory", f"{free / _GB:.1f} GB free in {SHARED_MEMORY}", low)
+    return CheckupLine("shared memory", f"{free / _GB:.1f} GB free in {SHARED_MEMORY}", low)
 
 
-def _folder(name: str, folder: Path, option: str) -> Finding:
+def _folder(name: str, folder: Path, option: str) -> CheckupLine:
     """Write to a folder, or to the nearest one above it that exists, lock a file there, and leave nothing."""
     from filelock import FileLock, Timeout
 
@@ -183,12 +188,14 @@ def _folder(name: str, folder: Path, option: str) -> Finding:
     place = folder.expanduser().absolute()
     while not place.exists():
         place = place.parent
-    shown = _short(folder.expanduser()) + ("" if place == folder.expanduser().absolute() else " (not made yet)")
+    shown = _short(folder.expanduser()) + ("" if place == folder.expanduser().absolute() else " (does not exist yet)")
     limit, length = longest_path(), len(str(folder.expanduser().absolute()))
     if limit is not None and length > limit - LONGEST_BELOW:
-        return Finding(name, shown, f"a path of {length} characters is too long for Windows: choose another {option}")
+        return CheckupLine(
+            name, shown, f"a path of {length} characters is too long for Windows: choose another {option}"
+        )
     if not place.is_dir():
-        return Finding(name, shown, f"{_short(place)} is a file: choose another {option}")
+        return CheckupLine(name, shown, f"{_short(place)} is a file: choose another {option}")
     try:
         with tempfile.TemporaryDirectory(prefix=".doctor-", dir=place) as scratch:
             (Path(scratch) / "written").write_bytes(b"0" * 4096)
@@ -198,17 +205,17 @@ def _folder(name: str, folder: Path, option: str) -> Finding:
             except (OSError, NotImplementedError, Timeout):
                 locks = ", no locks: do not start two runs in one folder"
     except OSError as error:
-        return Finding(name, shown, f"cannot be written to ({error.strerror or error}): choose another {option}")
+        return CheckupLine(name, shown, f"cannot be written to ({error.strerror or error}): choose another {option}")
     free = shutil.disk_usage(place).free
     low = f"free some disk, or choose another {option}" if free < _FAR_TOO_LITTLE else ""
-    return Finding(name, f"{shown}: can be written to, {free / _GB:.0f} GB free{locks}", low)
+    return CheckupLine(name, f"{shown}: can be written to, {free / _GB:.0f} GB free{locks}", low)
 
 
-def _terminal() -> Finding:
+def _terminal() -> CheckupLine:
     given = {name: os.environ[name] for name in _SET_BY_USERS if name in os.environ}
     encoding = (sys.stdout.encoding or locale.getpreferredencoding(False)).lower()
     variables = ", ".join(f"{name}={_short(Path(value)) if '/' in value else value}" for name, value in given.items())
-    return Finding("terminal", f"{platform.platform()}, {encoding}" + (f", {variables}" if variables else ""))
+    return CheckupLine("terminal", f"{platform.platform()}, {encoding}" + (f", {variables}" if variables else ""))
 
 
 def _short(path: Path) -> str:

@@ -18,10 +18,10 @@ def sample_cohort(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write into.", show_default=False)],
     options: Annotated[SampleCohortOptions, Group("Participants")],
 ) -> None:
-    """Write a synthetic cohort of real files, to try everything out without data of your own.
+    """Write a synthetic cohort of real files, to try everything without data of your own.
 
-    People are made up: MRIs are variations of the MNI152 template, EEGs are simulated. The best possible accuracy is
-    known and stands in OUT/cohort.json.
+    All participants are synthetic: MRIs are variations of the MNI152 template, EEGs are simulated. OUT/cohort.json
+    has the best accuracy that is possible.
 
     \b
     monai-fusion sample-cohort runs/sample --participants 60 --size small --seed 1337

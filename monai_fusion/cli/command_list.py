@@ -1,4 +1,4 @@
-"""How the commands list themselves, and what they say of a command that they do not have."""
+"""The list of commands in the help, and the message for an unknown command."""
 
 from __future__ import annotations
 

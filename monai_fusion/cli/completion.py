@@ -34,12 +34,12 @@ _TO_KEEP = {
 
 
 def completion(
-    shell: Annotated[Shell, typer.Argument(help="The shell that you type in.", show_default=False)],
+    shell: Annotated[Shell, typer.Argument(help="Your shell.", show_default=False)],
 ) -> None:
     """Print the script that lets your shell complete commands, options and knobs.
 
-    Nothing is changed on your machine: put the script where your shell reads it at its start, by the line that stands
-    at its top (as a comment), and open a new terminal.
+    This changes nothing on your machine. To install the script, run the command in its first line (a comment), and open
+    a new terminal.
 
     \b
     monai-fusion completion bash

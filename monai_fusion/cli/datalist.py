@@ -1,4 +1,4 @@
-"""``monai-fusion datalist``: build and split the one file that people edit by hand."""
+"""``monai-fusion datalist``: build and split the one file that you edit by hand."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 datalist_app = typer.Typer(
     cls=CommandList,
-    help="The datalist: one JSON file that says who is in the cohort, their class, files and split.",
+    help="The datalist: one JSON file with the participants, their classes, files and split.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
 class _SplitCommand(SeveralValuesCommand):
-    """FILE may also stand last, where it would be taken for one more value of ``--stratify-by age site``."""
+    """FILE may also come last, where it would be read as one more value of ``--stratify-by age site``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Puts a FILE that stands last in front."""
+        """Moves a FILE that comes last to the front."""
         takes_a_file = len(args) > 1 and args[-2] in ("--out", "--extend")
         if len(args) > 1 and args[-1].endswith(".json") and args[0].startswith("-") and not takes_a_file:
             args = [args[-1], *args[:-1]]
@@ -49,8 +49,8 @@ def build(
         bool,
         typer.Option(
             "--unlabelled",
-            help="A list of people to be predicted: no table and no labels are needed, everybody is in the part test. "
-            "A table (or list of ids) that is given says who is meant.",
+            help="A list of participants to predict: needs no table and no labels; all participants are in the part "
+            "test. A table (or list of ids) selects participants.",
             rich_help_panel="Classes",
         ),
     ] = False,
@@ -59,12 +59,12 @@ def build(
     """Build a datalist from two folders of recordings, or a BIDS dataset, and a participants table.
 
     Participants with both recordings and a label (with --allow-missing also those with one) are split into training,
-    validation and test; nobody is in two of them. Everyone left out is named, and nothing is written if anything is
-    wrong.
+    validation and test; each is in exactly one of them. The program lists all participants that it leaves out, and
+    writes nothing if it finds a problem.
 
     \b
-    monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri --participants people.csv --out gender.json
-    monai-fusion datalist build --unlabelled --eeg-dir new/eeg --mri-dir new/mri --out new_people.json
+    monai-fusion datalist build --eeg-dir LEMON/eeg --mri-dir LEMON/mri --participants table.csv --out gender.json
+    monai-fusion datalist build --unlabelled --eeg-dir new/eeg --mri-dir new/mri --out new_participants.json
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.datalist.building.new_datalist import build_datalist
 
@@ -83,10 +83,10 @@ def split(
     output: Annotated[ResplitOutput, Group("Output")],
     yes: Yes = False,
 ) -> None:
-    """Split the participants of a datalist anew; everything else in it stays as it is.
+    """Split the participants of a datalist again; everything else in it stays as it is.
 
-    The recordings need not be at hand. Excluded participants, and without --allow-missing those with one recording,
-    stay where they stand.
+    The recordings need not be on this machine. Excluded participants stay where they are; without --allow-missing,
+    so do those with one recording.
 
     \b
     monai-fusion datalist split gender.json --method kfold --folds 5 --stratify-by age --all-folds
@@ -108,8 +108,8 @@ def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:
     from monai_fusion.datalist.building.unlabelled import (
         NEED_LABELS,
         build_unlabelled,
+        list_summary,
         refuse_what_needs_labels,
-        told_of_list,
     )
     from monai_fusion.messages import pasteable
 
@@ -117,8 +117,8 @@ def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:
     sources = {name: ctx.get_parameter_source(name) for name in NEED_LABELS}
     refuse_what_needs_labels([name for name, source in sources.items() if source and source.name == "COMMANDLINE"])
     result = build_unlabelled(options)
-    _print_paths((result.path,), result.people, "to be predicted")
-    for line in told_of_list(result):
+    _print_paths((result.path,), result.participants, "to predict")
+    for line in list_summary(result):
         say(line)
     for note in result.notes:
         say(f"note: {note}", err=True)

@@ -1,4 +1,4 @@
-"""``monai-fusion datalist check`` and ``schema``: say what is wrong with a datalist, and describe the format."""
+"""``monai-fusion datalist check`` and ``schema``: report the problems of a datalist, and describe the format."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import answer, answer_json, hide_bars, say
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.contents.checking import Opener
-    from monai_fusion.datalist.reading import Examination, Requirements
+    from monai_fusion.datalist.contents.checking import RecordingOpener
+    from monai_fusion.datalist.examination import Examination, Requirements
     from monai_fusion.datalist.reporting import Finding
 
 _LEFT_OUT_SHOWN = 10
@@ -63,12 +63,12 @@ def check(
     yes: Annotated[bool, typer.Option("--yes", help="With --fix: do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")] = False,
 ) -> None:
-    """Check a datalist, and say everything that is wrong with it at once.
+    """Check a datalist, and report all its problems at once.
 
-    The fields, labels and splits are checked, and that every file exists. Exit code 0: there are no problems, though
-    there may be warnings; 2: there are.
+    Checks the fields, labels and splits, and that every file exists. Exit code 0: no problems (there may be
+    warnings); 2: problems.
     """
-    from monai_fusion.datalist.reading import Requirements, examine_datalist
+    from monai_fusion.datalist.examination import Requirements, examine_datalist
     from monai_fusion.datalist.reporting import DatalistError
 
     opener = _opener(eeg_shape, assume_orientation, percentiles_over) if deep else None
@@ -105,7 +105,7 @@ def check(
 def _print_summary(examination: Examination, warnings: int) -> None:
     from monai_fusion.wording import a_few, counted
 
-    found = f"no problems, {counted(warnings, 'warning')}" if warnings else "nothing is wrong"
+    found = f"no problems, {counted(warnings, 'warning')}" if warnings else "no problems"
     say(f"{examination.path}: {found}")
     to_predict = bool(examination.participants) and all(
         found.row.entry.label is None for found in examination.participants
@@ -124,7 +124,8 @@ def _print_summary(examination: Examination, warnings: int) -> None:
         say(f"  left out: {len(examination.left_out)} ({a_few(reasons, _LEFT_OUT_SHOWN)})")
     if to_predict:
         model = "" if examination.head.classes else "; the classes are those of the model"
-        say(f"Nobody has a label: this list is for monai-fusion predict, not for a training or an evaluation{model}")
+        use = "this list is for monai-fusion predict, not for training or evaluation"
+        say(f"No participant has a label: {use}{model}")
     eeg, mri = (sum(counts["recordings"][what] for counts in _counts(examination).values()) for what in ("eeg", "mri"))
     if eeg or mri:
         have = "participant has" if eeg + mri == 1 else "participants have"
@@ -146,7 +147,7 @@ def _print_warnings(warnings: Sequence[Finding]) -> None:
 
 def _print_hollow(notes: Sequence[Finding]) -> None:
     if notes:
-        say("Files that are there but hold no recording; a run refuses them (--deep looks into all files):", err=True)
+        say("Files that exist but hold no recording; a run refuses them (--deep looks into all files):", err=True)
         for note in notes:
             say(f"  {note}", err=True)
 
@@ -186,7 +187,7 @@ def _counts(examination: Examination) -> dict[str, dict[str, Any]]:
 
 
 def _fixed(file: Path, asked: Requirements, *, ask: bool, quiet: bool) -> Examination:
-    """Repair the file if there is something to repair and the person wants it; return how it is then."""
+    """Repair the file if there is something to repair and the user agrees; return its state afterwards."""
     from monai_fusion.datalist.repair.fixing import plan_repair
     from monai_fusion.wording import counted
 
@@ -209,10 +210,10 @@ def _fixed(file: Path, asked: Requirements, *, ask: bool, quiet: bool) -> Examin
     return repair.after
 
 
-def _opener(eeg_shape: str, assume_orientation: str | None, percentiles_over: str) -> Opener:
+def _opener(eeg_shape: str, assume_orientation: str | None, percentiles_over: str) -> RecordingOpener:
     """What opens the files with ``--deep``, its options checked before anything is read."""
     from monai_fusion.contrast import OVER
-    from monai_fusion.datalist.contents.checking import Opener
+    from monai_fusion.datalist.contents.checking import RecordingOpener
     from monai_fusion.file_formats.nifti import check_axis_codes
 
     if assume_orientation is not None:
@@ -220,25 +221,25 @@ def _opener(eeg_shape: str, assume_orientation: str | None, percentiles_over: st
     if percentiles_over not in OVER:
         raise InputError(Problem("--percentiles-over", seen=repr(percentiles_over), wanted=" or ".join(OVER)))
     frequency, time, electrode = three_lengths(eeg_shape, "--eeg-shape")
-    return Opener((frequency, time, electrode), assume_orientation, percentiles_over)
+    return RecordingOpener((frequency, time, electrode), assume_orientation, percentiles_over)
 
 
 def _placeholders(examination: Examination) -> list[Finding]:
     """Warnings about files that are there but hold no recording, without opening any that may."""
     from monai_fusion.datalist.contents.placeholders import placeholders
-    from monai_fusion.datalist.contents.recording_files import recordings_of, with_lines
+    from monai_fusion.datalist.contents.recording_files import recordings_to_open, with_lines
 
-    return with_lines(placeholders(recordings_of(examination)), examination)
+    return with_lines(placeholders(recordings_to_open(examination)), examination)
 
 
-def _look_into_files(examination: Examination, opener: Opener, workers: int | None) -> list[Finding]:
+def _look_into_files(examination: Examination, opener: RecordingOpener, workers: int | None) -> list[Finding]:
     from tqdm import tqdm
 
     from monai_fusion.cores import usable_cores
     from monai_fusion.datalist.contents.checking import check_contents
-    from monai_fusion.datalist.contents.recording_files import recordings_of
+    from monai_fusion.datalist.contents.recording_files import recordings_to_open
 
-    recordings = recordings_of(examination)
+    recordings = recordings_to_open(examination)
     hidden = hide_bars(not sys.stderr.isatty())
     with tqdm(total=len(recordings), desc="Opening files", unit="file", leave=False, disable=hidden) as bar:
         return check_contents(
@@ -248,11 +249,14 @@ def _look_into_files(examination: Examination, opener: Opener, workers: int | No
 
 @datalist_app.command("schema")
 def schema(
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write it; else it is printed.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The file to write; without it, the command prints the schema.")
+    ] = None,
 ) -> None:
     """Print or write the JSON Schema of datalists.
 
-    With it beside your datalist, an editor such as VS Code completes field names and underlines mistakes.
+    With the schema in the folder of your datalist, an editor such as VS Code completes field names and underlines
+    mistakes.
     """
     from monai_fusion.datalist.saving.writing import schema_text, write_schema
 

@@ -56,7 +56,7 @@ def _options(kind: Any, group: Group) -> Iterator[inspect.Parameter]:
         if isinstance(marked, Group):
             yield from _options(type_, marked)
             continue
-        told = typer.Option(
+        option = typer.Option(
             marked.flag or f"--{field.name.replace('_', '-')}",  # named: typer would add --no-... to a flag
             help=marked.help,
             metavar=marked.metavar or None,
@@ -65,7 +65,7 @@ def _options(kind: Any, group: Group) -> Iterator[inspect.Parameter]:
         )
         several = get_origin(type_) is tuple
         default = None if several else _EMPTY if field.default is MISSING else field.default
-        yield _keyword(field.name, Annotated[_typed(type_), told], default)
+        yield _keyword(field.name, Annotated[_typed(type_), option], default)
 
 
 def _typed(type_: Any) -> Any:
@@ -89,7 +89,7 @@ def _filled(kind: Any, group: Group, given: dict[str, Any]) -> Any:
 
 
 def _marked(hint: Any, kind: type[Any]) -> Any:
-    """What of this kind an ``Annotated`` says of its type, if anything."""
+    """The metadata of this kind in an ``Annotated``, if there is any."""
     return next((each for each in getattr(hint, "__metadata__", ()) if isinstance(each, kind)), None)
 
 

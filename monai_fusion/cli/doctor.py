@@ -15,26 +15,24 @@ _WIDEST = 120
 
 
 def doctor(
-    output_dir: Annotated[
-        Path, typer.Option("--output-dir", "--output_dir", help="Where you would write results.")
-    ] = Path("runs"),
-    cache_dir: Annotated[
-        Path, typer.Option("--cache-dir", "--cache_dir", help="Where you would keep the preprocessed store.")
-    ] = Path("runs/preprocessed"),
+    output_dir: Annotated[Path, typer.Option("--output-dir", help="Folder for results.")] = Path("runs"),
+    cache_dir: Annotated[Path, typer.Option("--cache-dir", help="Folder for the preprocessed store.")] = Path(
+        "runs/preprocessed"
+    ),
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")] = False,
 ) -> None:
-    """Say whether a training would run on this machine: versions, GPU, memory, weights, folders.
+    """Check whether training would run on this machine: versions, GPU, memory, weights, folders.
 
-    Put its answer into a bug report: it is one screen, and holds no names of participants. Nothing is changed or
-    downloaded. Exit code 0 if nothing stands in the way, 1 if something does.
+    Copy its answer into a bug report: one screen, without participant names. It changes and downloads
+    nothing. Exit code 0 if training would run, 1 if not.
 
     \b
     monai-fusion doctor
     monai-fusion doctor --output-dir /data/runs --json
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.cli.checkup import examine
+    from monai_fusion.cli.checkup import examine_machine
 
-    found = list(examine(output_dir, cache_dir))
+    found = list(examine_machine(output_dir, cache_dir))
     troubles = [finding for finding in found if finding.trouble]
     if as_json:
         findings = [{"name": each.name, "text": each.text, "trouble": each.trouble or None} for each in found]
@@ -44,9 +42,9 @@ def doctor(
         for each in found:
             answer(_wrapped(f"{each.name}: {each.text}", width))
         for each in troubles:
-            answer(_wrapped(f"to mend: {each.name}: {each.trouble}", width))
+            answer(_wrapped(f"to fix: {each.name}: {each.trouble}", width))
         if not troubles:
-            answer("Nothing stands in the way of a training.")
+            answer("This machine is ready for training.")
     if troubles:
         raise typer.Exit(1)
 

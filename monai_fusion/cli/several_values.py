@@ -1,4 +1,4 @@
-"""Options that take several values after one flag, as people type them: ``--classes M F``."""
+"""Options that take several values after one flag, as you type them: ``--classes M F``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from monai_fusion.cli.command_words import refuse_old_names, with_hyphens
 from monai_fusion.cli.sections import SectionedCommand
 
 _NEGATIVE_NUMBER = re.compile(r"-[0-9.]+")
@@ -14,11 +15,16 @@ _NEGATIVE_NUMBER = re.compile(r"-[0-9.]+")
 class SeveralValuesCommand(SectionedCommand):
     """A command whose repeatable options take several values after one flag as well: ``--classes M F``.
 
-    For commands without positional arguments: a value after the last one could not be told from such an argument.
+    For commands without positional arguments: a value after the last one would look like such an argument.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeats the flag before each of its values, which is how typer reads several."""
+        """Repeats the flag before each of its values, which is how typer reads several.
+
+        Raises:
+            InputError: An option has another name now.
+        """
+        refuse_old_names(args, {name for option in self.params for name in option.opts})
         flags = {flag for option in self.params if getattr(option, "multiple", False) for flag in option.opts}
         return super().parse_args(ctx, list(one_flag_a_value(args, flags)))
 
@@ -34,9 +40,9 @@ def one_flag_a_value(args: Iterable[str], flags: Collection[str]) -> Iterator[st
         if lacks_value:
             yield flag
         name, equals, _ = argument.partition("=")
-        flag = name if name in flags else ""
+        flag = name if with_hyphens(name) in flags else ""
         lacks_value = flag != "" and not equals
         if not lacks_value:
             yield argument
     if lacks_value:
-        yield flag  # typer then says that it needs a value
+        yield flag  # typer then reports the missing value

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 cache_app = typer.Typer(
     cls=CommandList,
-    help="The preprocessed store: what is in it, whether it is sound, making room.",
+    help="The preprocessed store: show its content, verify it, make room.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -33,9 +33,7 @@ def _folder(path: Path) -> Path:
 
 CacheDir = Annotated[
     Path,
-    typer.Option(
-        "--cache-dir", "--cache_dir", help="Folder of the store, as the bundle's --cache_dir.", callback=_folder
-    ),
+    typer.Option("--cache-dir", help="Folder of the store, as the bundle's --cache_dir.", callback=_folder),
 ]
 DEFAULT_CACHE_DIR = Path("runs/preprocessed")  # where the bundle's configs put it for an output_dir in runs/
 
@@ -45,7 +43,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, f
 
 @cache_app.command("status")
 def status(cache_dir: CacheDir = DEFAULT_CACHE_DIR, as_json: _Json = False) -> None:
-    """Say what the store holds: chains, entries, bytes, and how much the last run could reuse."""
+    """Show what the store holds: chains, entries, bytes, and how much the last run could reuse."""
     from monai_fusion.store.maintenance import status_of
 
     found = status_of(cache_dir)
@@ -73,14 +71,14 @@ def status(cache_dir: CacheDir = DEFAULT_CACHE_DIR, as_json: _Json = False) -> N
 def verify(
     cache_dir: CacheDir = DEFAULT_CACHE_DIR,
     datalist: Annotated[
-        Path | None, typer.Option(help="Hash the recordings of this datalist again, too.", show_default=False)
+        Path | None, typer.Option(help="Also hash the recordings of this datalist again.", show_default=False)
     ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Check every entry's checksum and whose it is and, with --datalist, that no recording was replaced unnoticed.
+    """Check every entry's checksum and key and, with --datalist, that no recording was replaced unnoticed.
 
-    Damaged entries are removed, replaced recordings noted: both are prepared again when they are needed. Exit code 1
-    if anything was wrong.
+    The command removes damaged entries and notes replaced recordings: runs prepare both again when they need
+    them. Exit code 1 if it found any.
     """
     from monai_fusion.store.maintenance import verify as verify_store
 
@@ -108,10 +106,10 @@ def _print_verification(found: Verification, hashed: bool) -> None:
         say(f"replaced by another file of the same size and times: {path}", err=is_quiet())
     for path in found.unreadable:
         say(f"cannot be read: {path}", err=is_quiet())
-    told = f"{found.checked} entries checked, {len(found.damaged)} damaged"
+    summary = f"{found.checked} entries checked, {len(found.damaged)} damaged"
     if hashed:
-        told += f"; {found.sources} recordings hashed, {len(found.replaced)} replaced unnoticed"
-    say(told)
+        summary += f"; {found.sources} recordings hashed, {len(found.replaced)} replaced unnoticed"
+    say(summary)
 
 
 def _as_json(found: Verification) -> dict[str, Any]:
@@ -128,13 +126,15 @@ def _as_json(found: Verification) -> dict[str, Any]:
 @cache_app.command("prune")
 def prune(
     cache_dir: CacheDir = DEFAULT_CACHE_DIR,
-    older_than: Annotated[str | None, typer.Option(metavar="30d", help="Not used for so long: m, h, d or w.")] = None,
+    older_than: Annotated[str | None, typer.Option(metavar="30d", help="Not used for this long: m, h, d or w.")] = None,
     max_size: Annotated[
-        str | None, typer.Option(metavar="50GB", help="Remove the least recently used ones beyond this size.")
+        str | None, typer.Option(metavar="50GB", help="Remove the least recently used entries beyond this size.")
     ] = None,
-    delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only counted.")] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove them; without it, the command only counts them.")
+    ] = False,
 ) -> None:
-    """Make room: say which entries would go and, with --delete, remove them. Other files are never touched.
+    """Make room: list the entries to remove and, with --delete, remove them. The command never touches other files.
 
     \b
     monai-fusion cache prune --older-than 30d --max-size 50GB
@@ -156,7 +156,7 @@ def prune(
         in_use = f"; {len(chosen) - removed} are in use and stay" if removed < len(chosen) else ""
         say(f"removed {of_all}{in_use}")
     else:
-        say(f"would remove {of_all}; nothing was removed: give --delete to do it")
+        say(f"would remove {of_all}; nothing was removed: add --delete to remove them")
 
 
 def human(size: int) -> str:

@@ -58,7 +58,7 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     """
     import torch
 
-    from monai_fusion.datalist import RecordingUse, read_datalist
+    from monai_fusion.datalist import ModalityPolicy, read_datalist
     from monai_fusion.evaluation.model_loader import read_model, refuse_another
     from monai_fusion.networks.ensemble_net import joined_states
     from monai_fusion.runs.training_overlap import TRAINED_ON, digests_of
@@ -73,8 +73,8 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     write_atomically(folder / MODEL_FILE, lambda stream: torch.save(joined_states(states), stream))
     write_atomically(folder / CALIBRATION_FILE, _calibration(records).encode("utf-8"))
     cohort = read_datalist(plan.options.output_dir / "folds" / "fold0.json")
-    use = RecordingUse(recipe.get("modalities", "both"), allow_missing=bool(recipe.get("allow_missing", False)))
-    people, _ = use.choose(record for section in cohort.sections for record in cohort.records(section))
+    use = ModalityPolicy(recipe.get("modalities", "both"), allow_missing=bool(recipe.get("allow_missing", False)))
+    people, _ = use.select(record for section in cohort.sections for record in cohort.records(section))
     digests = digests_of(people, plan.cache_dir).values()
     recipe |= {
         "members": len(records),

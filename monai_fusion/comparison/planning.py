@@ -287,7 +287,7 @@ def _parsed(command: Sequence[str]) -> CommandLine:
 
 def _options(values: Mapping[str, Any]) -> Iterator[str]:
     """Options of a bundle run, each spelt so that it arrives as it is."""
-    from monai_fusion.options.words import NOTHING, as_word
+    from monai_fusion.options.knob_values import NOTHING, as_word
 
     for name, value in values.items():
         yield f"--{name}"

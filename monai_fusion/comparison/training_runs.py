@@ -13,7 +13,7 @@ from monai_fusion.comparison.planning import Plan
 from monai_fusion.comparison.run_records import LOG_FILE, RunRecord, changed_recordings, unlike
 from monai_fusion.datalist.saving.writing import write_text
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.output_folder import claim, make_writable, remove_all
+from monai_fusion.output_folder import lock_folder, make_writable, remove_all
 
 Say = Callable[[str], None]
 # Of a run at the shipped sizes, in GB: the weights; two checkpoints with AdamW's moments of all that was ever trained.
@@ -54,7 +54,7 @@ def execute(plan: Plan, say: Say) -> list[RunRecord]:
         ChildFailed: A run failed.
     """
     make_writable(plan.options.output_dir, "--output-dir")
-    claim(plan.options.output_dir, "compare", "--output-dir")  # before looking: another one may be changing it
+    lock_folder(plan.options.output_dir, "compare", "--output-dir")  # before looking: another one may be changing it
     records = check_folder(plan)
     if plan.options.overwrite:
         _forget_changed(plan, records)

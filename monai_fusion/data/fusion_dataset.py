@@ -16,7 +16,7 @@ from monai_fusion.data.preprocessing import Preprocessing
 from monai_fusion.data.recordings import EEGDataset, MRIDataset
 from monai_fusion.data.sampling import Draw
 from monai_fusion.datalist import ParticipantRecord
-from monai_fusion.datalist.availability import BOTH, RecordingUse
+from monai_fusion.datalist.availability import BOTH_REQUIRED, ModalityPolicy
 from monai_fusion.keys import EEG, LABEL, MRI, PARTICIPANT_ID, PRESENT
 
 
@@ -56,12 +56,12 @@ class FusionDataset(Dataset[dict[str, Any]]):
         channels: int = 1,
         num_workers: int | None = None,
         progress: bool = True,
-        use: RecordingUse = BOTH,
+        use: ModalityPolicy = BOTH_REQUIRED,
     ) -> None:
         if segments not in ("random", "all"):
             raise ValueError(f'segments must be "random" or "all", got {segments!r}')
         self.use = use
-        self.records, self.left_out = use.choose(data)
+        self.records, self.left_out = use.select(data)
         self.segments = segments
         self.max_segments = max_segments
         self.seed = seed

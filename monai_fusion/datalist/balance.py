@@ -7,15 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from monai_fusion.datalist.availability import Pattern
+from monai_fusion.datalist.availability import AvailableModalities
 from monai_fusion.datalist.schema import SECTIONS
-from monai_fusion.datalist.strata import BOTH, NOT_KNOWN, ONLY_EEG, ONLY_MRI, categories, in_order
+from monai_fusion.datalist.strata import BOTH, NOT_KNOWN, ONLY_EEG, ONLY_MRI, categories, categories_in_order
 
 CRAMERS_V_WARNED_OF = 0.1
 P_WARNED_OF = 0.05
 
 RECORDINGS = "recordings"
-"""The column of what people have, where some lack a recording."""
+"""The column of available recordings, if some participants lack one."""
 
 _NAMES = {BOTH: "both", ONLY_EEG: "EEG only", ONLY_MRI: "MRI only"}
 
@@ -39,7 +39,7 @@ class Member:
     fold: int | None
     label: int
     values: Mapping[str, str]
-    recordings: Pattern = BOTH
+    recordings: AvailableModalities = BOTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class BalanceRow:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A column that tells something of the class.
+    """A column that is associated with the class.
 
     Attributes:
         column: Its name.
-        cramers_v: Cramer's V of column and class: 0 independent, 1 one tells the other.
+        cramers_v: Cramer's V of column and class: 0 independent, 1 each determines the other.
         p: Of Pearson's chi-squared test of independence.
         category: The category whose share differs most between two classes.
         shares: Its share in each class.
@@ -77,7 +77,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The balance table and what to be warned of.
+    """The balance table and the columns to warn about.
 
     Attributes:
         classes: Class names.
@@ -100,7 +100,7 @@ class Balance:
 def balance_of(
     members: Sequence[Member], classes: Sequence[str], columns: Iterable[str], stratified: Iterable[str] = ()
 ) -> Balance:
-    """The balance table of a split; what people have is a column more if some lack a recording.
+    """The balance table of a split; the available recordings are one more column if some are missing.
 
     Args:
         members: Everyone in it.
@@ -124,7 +124,7 @@ def balance_of(
         if 1 < number <= max(_SHOWN_CATEGORIES, len(members) // 5):
             link = link_of(column, [(found[str(i)], member.label) for i, member in enumerate(members)], len(classes))
             links += [link] if link.p < P_WARNED_OF and link.cramers_v >= CRAMERS_V_WARNED_OF else []
-    strata = tuple((column, name) for column, found in shown for name in in_order(set(found.values())))
+    strata = tuple((column, name) for column, found in shown for name in categories_in_order(set(found.values())))
 
     def row(name: str, chosen: Sequence[int]) -> BalanceRow:
         within = Counter((column, found[str(i)], members[i].label) for column, found in shown for i in chosen)
@@ -147,7 +147,7 @@ def balance_of(
 
 
 def link_of(column: str, pairs: Sequence[tuple[str, int]], classes: int) -> Link:
-    """How strongly a column is linked to the class; people of whom it is not known are left out."""
+    """How strongly a column is associated with the class; participants without a value are left out."""
     known = [pair for pair in pairs if pair[0] != NOT_KNOWN]
     cells, by_category = Counter(known), Counter(name for name, _ in known)
     by_class = Counter(label for _, label in known)
@@ -174,7 +174,7 @@ def link_of(column: str, pairs: Sequence[tuple[str, int]], classes: int) -> Link
 
 
 def warning_of(link: Link, classes: Sequence[str]) -> str:
-    """What to tell a user of a column that is confounded with the class."""
+    """The warning about a column that is confounded with the class."""
     shares = ", ".join(f"{100 * share:.0f} % of {name}" for share, name in zip(link.shares, classes, strict=True))
     measured = f"Cramer's V {link.cramers_v:.2f}, chi-squared p {link.p:.2g}"
     return (

@@ -35,14 +35,14 @@ class Choice:
     """Which of the files found are meant.
 
     Of sessions (``ses-`` left out) and of patterns for the MRI's name or path the first is preferred. Files of no
-    session are always meant; the session ``all`` takes the EEG of every one. A condition stands between two ``_`` of
+    session are always meant; the session ``all`` takes the EEG of every one. A condition is between two ``_`` of
     the name of an EEG file, alone or as ``task-EO``.
     """
 
     sessions: Annotated[
         tuple[str, ...],
         Option(
-            "Which session (ses-01) to take; of several, the first that someone has.",
+            "Session (ses-01) to take; of several, the first that a participant has.",
             flag="--session",
             metavar="01 02",
             section="EEG and MRI",
@@ -51,7 +51,7 @@ class Choice:
     t1w_patterns: Annotated[
         tuple[str, ...],
         Option(
-            'Which MRIs to take: "*acq-mp2rage*"; of several patterns, the first that someone has: '
+            'MRIs to take: "*acq-mp2rage*"; of several patterns, the first that a participant has: '
             '"*acq-mp2rage*" "*".',
             flag="--t1w-pattern",
             metavar="PATTERN",
@@ -59,18 +59,19 @@ class Choice:
         ),
     ] = ()
     eeg_condition: Annotated[
-        str | None, Option("Only EEG files named so: sub-010002_EO_seg0.npy.", metavar="EO", section="EEG")
+        str | None,
+        Option("Only EEG files with this word in their name: sub-010002_EO_seg0.npy.", metavar="EO", section="EEG"),
     ] = None
 
 
 def session_of(path: Path) -> str | None:
-    """The session that a file's name, or else a folder above it, says: ``01`` of ``ses-01``."""
+    """The session in a file's name, or else in that of a folder above it: ``01`` of ``ses-01``."""
     match = _SESSION.search(path.name) or _SESSION_FOLDER.search(path.as_posix())
     return match[1] if match else None
 
 
 def t1_weighted(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
-    """The MRIs whose name does not say that they are something else; and of the others, what they are.
+    """The MRIs whose name does not show that they are something else; and of the others, what they are.
 
     Raises:
         InputError: All of them are something else.
@@ -115,8 +116,8 @@ def chosen(
     return of_sessions(eeg, choice.sessions, every_session_if_all=True), preferred
 
 
-def seen_from(folder: Path, path: Path) -> Path:
-    """The path below a folder; as it is where it lies elsewhere, as on another drive than the first folder's."""
+def path_below(folder: Path, path: Path) -> Path:
+    """The path below a folder; the path as it is if it is elsewhere, as on another drive."""
     return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
@@ -126,7 +127,7 @@ def refuse_patterns_without_match(paths: Sequence[Path], patterns: Sequence[str]
     Raises:
         InputError: A pattern matches none.
     """
-    there = f"the MRIs are {a_few((seen_from(folder, path).as_posix() for path in paths), at_most=2)}"
+    there = f"the MRIs are {a_few((path_below(folder, path).as_posix() for path in paths), at_most=2)}"
     for pattern in patterns:
         if not _matching(paths, [pattern], folder):
             raise InputError(Problem("--t1w-pattern", quoted(pattern), "no MRI's name or path matches", advice=there))
@@ -138,7 +139,7 @@ def _matching(paths: Iterable[Path], patterns: Sequence[str], folder: Path) -> l
     return [
         path
         for path in paths
-        for texts in [(path.name, seen_from(folder, path).as_posix())]
+        for texts in [(path.name, path_below(folder, path).as_posix())]
         if any(fnmatch.fnmatchcase(text, pattern) for pattern in patterns for text in texts)
     ]
 
@@ -156,14 +157,16 @@ def of_condition(paths: Sequence[Path], condition: str | None) -> list[Path]:
     if not chosen:
         words = Counter(word for path in paths for word in condition_words(path))
         common = [word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0]))[:6]]
-        there = f"the names hold {', '.join(map(quoted, common))}" if common else "the names say no condition"
+        there = f"the names have {', '.join(map(quoted, common))}" if common else "the names have no condition"
         advice = f"{did_you_mean(condition, common)} {there}".strip()
-        raise InputError(Problem("--eeg-condition", quoted(condition), "no EEG file is named so", advice=advice))
+        raise InputError(
+            Problem("--eeg-condition", quoted(condition), "no EEG file has this word in its name", advice=advice)
+        )
     return chosen
 
 
 def condition_words(path: Path) -> list[str]:
-    """The words of a name that may say its condition: not the id, and no segment's number."""
+    """The words of a name that may be its condition: not the id, and no segment's number."""
     return [word for word in stem(path).split("_")[1:] if not _SEGMENT.fullmatch(word)]
 
 

@@ -1,4 +1,4 @@
-"""Reads JSON that people edit by hand: says on which line it breaks and why, and refuses what JSON readers let pass.
+"""Reads JSON that is edited by hand: reports the line where it breaks and why, and refuses what JSON readers let pass.
 
 Python's reader keeps the last of two fields of one name without a word: a second ``"test"`` section would hide the
 first.
@@ -27,22 +27,22 @@ from monai_fusion.wording import quoted
 
 _SHOWN_BEFORE, _SHOWN_AFTER = 60, 40
 _PARTICIPANT = re.compile(r'"participant_id"\s*:\s*"([^",\\\n\r]{1,80})"(?=\s*[,}])')
-_ROW_AT_MOST = 4_096  # signs
+_ROW_AT_MOST = 4_096  # characters
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
 @dataclass(frozen=True, slots=True)
 class JsonFile:
-    """A JSON file after reading, right or wrong.
+    """A JSON file after reading, valid or not.
 
     Attributes:
-        value: What it says; ``None`` if that cannot be told.
-        readable: Whether it could be told, be it past faults that do not hide what was meant.
-        text: The file's text as it stands, without byte order mark.
+        value: Its value; ``None`` if that is unclear.
+        readable: Whether the value is clear, if need be past faults that do not hide what was meant.
+        text: The file's text as it is, without byte order mark.
         encoding: The codec that the text was read with.
         faults: Where the text is not JSON.
-        places: Lines of what stands in it.
+        places: The lines of its parts.
         findings: What is wrong, with lines.
         content: The bytes of the file.
     """
@@ -57,7 +57,7 @@ class JsonFile:
     content: bytes = b""
 
 
-def read_json(path: Path) -> JsonFile:
+def read_json_file(path: Path) -> JsonFile:
     """Read a file; one that cannot be opened or parsed is a finding, not an exception."""
     try:
         if os.path.isdir(path):  # noqa: PTH112 - is_dir raises for a name too long
@@ -73,7 +73,7 @@ def read_json(path: Path) -> JsonFile:
 
 
 def parse_bytes(content: bytes) -> JsonFile:
-    """Like `read_json`, for what stands in the file."""
+    """Like `read_json_file`, for the content of a file."""
     if (kind := binary_kind(content)) is not None:
         return _unreadable(kind)
     text, encoding, findings = _decoded(content)
@@ -86,7 +86,7 @@ def parse_bytes(content: bytes) -> JsonFile:
 
 
 def parse_json(text: str) -> JsonFile:
-    """Like `read_json`, for text."""
+    """Like `read_json_file`, for text."""
     value, repeated, error = _loaded(text)
     faults: tuple[Fault, ...] = ()
     right = text
@@ -96,9 +96,9 @@ def parse_json(text: str) -> JsonFile:
             right = mended(text, faults)
             value, repeated, error = _loaded(right)
     places = Places(text if error else right)
-    findings = [*_faults_told(text, faults)]
+    findings = [*_fault_findings(text, faults)]
     if repeated and not error:
-        findings += _repeated_told(value, repeated, places)
+        findings += _repetition_findings(value, repeated, places)
     return JsonFile(value, not error, text, "utf-8", faults, places, tuple(findings))
 
 
@@ -132,7 +132,7 @@ def _decoded(content: bytes) -> tuple[str, str, list[Finding]]:
         return text, "cp1252", [_pointing(found, text, Places(text), error.start)]
     if letters == content:
         return text, "utf-8", []
-    seen = "the file begins with a byte order mark (BOM), over which other programs stumble"
+    seen = "the file begins with a byte order mark (BOM), which confuses other programs"
     advice = "save it as UTF-8 without BOM, or let check --fix delete the mark"
     return text, "utf-8-sig", [Finding("", seen=seen, advice=advice, group="json", warning=True, line=1)]
 
@@ -165,17 +165,17 @@ def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def _faults_told(text: str, faults: tuple[Fault, ...]) -> Iterator[Finding]:
-    """Each fault with its line and a caret; what stands twice in one line is told once."""
-    told: set[tuple[int, str]] = set()
+def _fault_findings(text: str, faults: tuple[Fault, ...]) -> Iterator[Finding]:
+    """Each fault with its line and a caret; the same cause is reported once a line."""
+    reported: set[tuple[int, str]] = set()
     places = Places(text)
     for fault in faults:
         line = places.line_at(fault.at)
-        if (line, fault.cause) not in told:
-            told.add((line, fault.cause))
+        if (line, fault.cause) not in reported:
+            reported.add((line, fault.cause))
             start, end = places.line_span(fault.at)
             names = _PARTICIPANT.findall(text, start, min(end, start + _ROW_AT_MOST))
-            who = names[0] if len(names) == 1 else None  # not if several rows stand in one line
+            who = names[0] if len(names) == 1 else None  # not if several rows are in one line
             finding = Finding(who or "", advice=fault.cause, group="json", participant_id=who)
             pointing = _pointing(finding, text, places, fault.at)
             yield pointing if fault.in_line else replace(pointing, column=None)
@@ -188,7 +188,7 @@ def _pointing(finding: Finding, text: str, places: Places, at: int) -> Finding:
     before = ("... " if left > start else "") + _visible(text[left:at])
     after = _visible(text[at:right]) + (" ..." if right < end else "")
     indent = len(before) - len(before.lstrip())
-    caret = " " * sum(_columns(sign) for sign in before[indent:]) + "^"
+    caret = " " * sum(_columns(character) for character in before[indent:]) + "^"
     shown = f"{before[indent:]}{after}".rstrip()
     return replace(
         finding, line=places.line_at(at), column=at - start + 1, excerpt=f"{shown}\n{caret}" if shown else ""
@@ -198,29 +198,30 @@ def _pointing(finding: Finding, text: str, places: Places, at: int) -> Finding:
 def _visible(text: str) -> str:
     """Text for a terminal: a tab is one space, and nothing in it can move the cursor."""
     return "".join(
-        sign if sign.isprintable() else " " if sign.isspace() else "\N{REPLACEMENT CHARACTER}" for sign in text
+        character if character.isprintable() else " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"
+        for character in text
     )
 
 
-def _columns(sign: str) -> int:
-    """How many columns a terminal gives the sign."""
-    if unicodedata.combining(sign):
+def _columns(character: str) -> int:
+    """How many columns a terminal gives the character."""
+    if unicodedata.combining(character):
         return 0
-    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _repeated_told(value: Any, repeated: Counter[str], places: Places) -> Iterator[Finding]:
+def _repetition_findings(value: Any, repeated: Counter[str], places: Places) -> Iterator[Finding]:
     advice = "the last would hide the others: delete or merge them"
     found = list(places.repeated_fields())
     for place, times, at in found:
         row = value[place[0]][place[1]] if len(place) > 1 else {}
         name = row.get("participant_id")
         who = name if isinstance(name, str) and name else None
-        told = Finding(
+        finding = Finding(
             who or ("" if len(place) > 1 else WHOLE_FILE), str(place[-1]), f"written {times} times", "once", advice,
             group="fields", place=place, participant_id=who,
         )  # fmt: skip
-        yield told.at_line(places.line_at(at))
+        yield finding.at_line(places.line_at(at))
     if not found:  # inside a further field of a row
         name, times = next(iter(repeated.items()))
         yield Finding(WHOLE_FILE, seen=f"a field {quoted(name)} is written {times} times", wanted="once", advice=advice)

@@ -1,7 +1,7 @@
-"""On which line of a datalist something stands, whatever the layout of the file.
+"""Finds the line of each part of a datalist, for any layout of the file.
 
 Python's JSON reader is fast, but forgets positions. So a right file is read by it alone; only where there is something
-to tell, the text is walked once more: it decodes one row after the other, and notes where each begins. Within a row,
+to report, the text is walked once more: it decodes one row after the other, and notes where each begins. Within a row,
 its fields are walked in the same way when they are asked for.
 """
 
@@ -23,7 +23,7 @@ _decode = JSONDecoder(strict=True).raw_decode
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class JsonField:
     """One field of an object in the text: its name, and where its name and its value begin."""
 
     name: str
@@ -36,7 +36,7 @@ class Places:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        # By where a list or an object begins: thousands of problems may stand in one, and each asks for its line.
+        # By where a list or an object begins: one may have thousands of problems, and each needs its line.
         self._elements_of: dict[int, list[int]] = {}
         self._fields_of: dict[int, dict[str, int]] = {}
 
@@ -79,7 +79,7 @@ class Places:
         return start, start + len(self._text[start:end].rstrip("\r\n"))
 
     def repeated_fields(self) -> Iterator[tuple[Place, int, int]]:
-        """Fields that an object has more than once: place, how many times, and where the last one stands."""
+        """Fields that an object has more than once: place, how many times, and where the last one is."""
         yield from _repeated((), self._head)
         for section in SECTIONS:
             for number, at in enumerate(self._rows.get(section, [])):
@@ -122,7 +122,7 @@ class Places:
         return [0, *(match.end() for match in _LINE_END.finditer(self._text))]
 
     @cached_property
-    def _head(self) -> list[Member]:
+    def _head(self) -> list[JsonField]:
         start = _skip(self._text, 0)
         return list(_members(self._text, start)) if self._text[start : start + 1] == "{" else []
 
@@ -139,7 +139,7 @@ class Places:
         }
 
 
-def _repeated(place: Place, members: Iterator[Member] | list[Member]) -> Iterator[tuple[Place, int, int]]:
+def _repeated(place: Place, members: Iterator[JsonField] | list[JsonField]) -> Iterator[tuple[Place, int, int]]:
     times: dict[str, list[int]] = {}
     for member in members:
         times.setdefault(member.name, []).append(member.at)
@@ -148,13 +148,13 @@ def _repeated(place: Place, members: Iterator[Member] | list[Member]) -> Iterato
             yield (*place, name), len(found), found[-1]
 
 
-def _members(text: str, start: int) -> Iterator[Member]:
+def _members(text: str, start: int) -> Iterator[JsonField]:
     """The fields of the object that begins at ``start``."""
     at = _skip(text, start + 1)
     while text[at] != "}":
         name, end = _decode(text, at)
         value_at = _skip(text, _skip(text, end) + 1)
-        yield Member(name, at, value_at)
+        yield JsonField(name, at, value_at)
         _, end = _decode(text, value_at)
         at = _next(text, end)
 

@@ -1,4 +1,4 @@
-"""Who was probably meant by an id that nobody else has: named together with the option that would join the two."""
+"""Which participant an unmatched id probably belongs to, and the option that would join the two ids."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class NearMiss:
     """Two ids that are probably one participant's.
 
     Attributes:
@@ -34,32 +34,32 @@ class Near:
     advice: str
 
 
-def near_misses(names: Iterable[str], others: Iterable[str], sources: Iterable[Collection[str]]) -> dict[str, Near]:
+def near_misses(names: Iterable[str], others: Iterable[str], sources: Iterable[Collection[str]]) -> dict[str, NearMiss]:
     """For each of the names, if there is just one, the one of the others that is nearest to it.
 
     Args:
         names: Ids that lack something.
-        others: Ids that nobody has a use for.
+        others: Ids without a use.
         sources: All ids of each source: ``--loose-ids`` is not advised if it would make one of two of them.
     """
     ours, theirs = sorted(set(names), key=natural_key), sorted(set(others), key=natural_key)
     ambiguous = {key for source in sources for key, number in Counter(map(loose_key, source)).items() if number > 1}
-    found: dict[str, Near] = {}
+    found: dict[str, NearMiss] = {}
     for key_of, advice in ((loose_key, LOOSE), (_wide_key, MAP)):
         wanted, there = (_by_key(each, key_of) for each in (ours, theirs))
         for key, names_here in wanted.items():
             if key and len(names_here) == len(there.get(key, ())) == 1 and names_here[0] not in found:
                 name, other = names_here[0], there[key][0]
                 # Anyone's two ids keep --loose-ids from running at all.
-                found[name] = Near(name, other, MAP if ambiguous else advice)
+                found[name] = NearMiss(name, other, MAP if ambiguous else advice)
     return {name: near for name, near in found.items() if near.name != near.other}
 
 
-def near_somebody(leftovers: Iterable[str], others: Iterable[str]) -> dict[str, str]:
+def leftovers_near(leftovers: Iterable[str], others: Iterable[str]) -> dict[str, str]:
     """For each leftover the one of the others that it probably is, which several may be of one, as of ``sub-02``.
 
     Args:
-        leftovers: Ids that nobody has a use for, such as ``SUB-02``.
+        leftovers: Ids without a use, such as ``SUB-02``.
         others: Ids that lack nothing.
     """
     found: dict[str, str] = {}
@@ -74,7 +74,7 @@ def near_somebody(leftovers: Iterable[str], others: Iterable[str]) -> dict[str, 
 
 
 def rows_near(names: Iterable[str], rows: Iterable[str]) -> dict[str, list[str]]:
-    """For each of the names all rows' ids that are near it, whether or not somebody has use for them.
+    """For each of the names all rows' ids that are near it, in use or not.
 
     Args:
         names: Ids without a row.
@@ -90,15 +90,17 @@ def rows_near(names: Iterable[str], rows: Iterable[str]) -> dict[str, list[str]]
     return found
 
 
-def told_of_somebody(notes: Iterable[str]) -> Iterator[str]:
-    """The first of many notes on `near_somebody`, and how many more there are."""
+def first_notes(notes: Iterable[str]) -> Iterator[str]:
+    """The first of many notes on `leftovers_near`, and how many more there are."""
     every = list(notes)
     yield from every[:_SHOWN_AT_MOST]
     if len(every) > _SHOWN_AT_MOST:
-        yield f"and so are {counted(len(every) - _SHOWN_AT_MOST, 'more id')} like those of other people"
+        yield f"and so are {counted(len(every) - _SHOWN_AT_MOST, 'more id')} like those of other participants"
 
 
-def told(pairs: Collection[Near], kinds: tuple[str, str], lines: Mapping[str, int] | None = None) -> Iterator[str]:
+def notes_on_pairs(
+    pairs: Collection[NearMiss], kinds: tuple[str, str], lines: Mapping[str, int] | None = None
+) -> Iterator[str]:
     """A note for each pair: ``sub-06 (EEG) and SUB-06 (MRI) are probably one participant: add --loose-ids``.
 
     Args:
@@ -125,7 +127,9 @@ def _numbers(name: str) -> list[str]:
 
 
 def _wide_key(name: str) -> str:
-    """What is left of an id without accents, signs between words, and zeros in front of any of its numbers."""
+    """What is left of an id without accents, characters between words, and zeros in front of any of its numbers."""
     letters = unicodedata.normalize("NFKD", cleaned(name).casefold())
-    words = "".join(sign if sign.isalnum() else " " for sign in letters if not unicodedata.combining(sign))
+    words = "".join(
+        character if character.isalnum() else " " for character in letters if not unicodedata.combining(character)
+    )
     return "".join(_ZEROS.sub("", words).split())

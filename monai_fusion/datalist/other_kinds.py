@@ -1,7 +1,7 @@
-"""Files of other kinds that are given as a datalist: told as what they are, with what to do.
+"""Files of other kinds that are given as a datalist: reported as what they are, with what to do.
 
 The content counts, not the name: a workbook saved as ``cohort.json`` is a workbook. Only the kind and the names of
-fields are told, never what stands in the file.
+fields are reported, never the file's content.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile
-from monai_fusion.datalist.whole_files import WEB_PAGE, give_itself, kind_of, unpack_first
+from monai_fusion.datalist.whole_files import WEB_PAGE, advise_the_file_itself, advise_to_unpack, binary_content_kind
 from monai_fusion.wording import a_few, counted, misspelt, quoted
 
 _WANTED = "a datalist file (.json)"
@@ -23,7 +23,7 @@ _FROM_A_TABLE = f"make a datalist of it: {_BUILD}"
 _FROM_ANOTHER = f"make a datalist of a table of the participants: {_BUILD}"
 _FROM_BIDS = "make a datalist of that dataset: monai-fusion datalist build --bids FOLDER --out LIST.json"
 _AS_TEXT = "copy the list into a text editor (Notepad, VS Code), and save it as plain text in UTF-8"
-_GIVE_IT = give_itself("datalist")
+_GIVE_IT = advise_the_file_itself("datalist")
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 
 # Of packed documents, what the names of their parts begin with.
@@ -52,8 +52,8 @@ _JSON_KINDS: tuple[tuple[frozenset[str], str, str], ...] = (
     (frozenset({"BIDSVersion"}), "a dataset_description.json of BIDS", _FROM_BIDS),
     (frozenset({"dependencies"}), "a package.json of Node.js", _GIVE_IT),
     (frozenset({"devDependencies"}), "a package.json of Node.js", _GIVE_IT),
-    (frozenset({"RepetitionTime"}), "a sidecar of BIDS beside a recording", _GIVE_IT),
-    (frozenset({"SamplingFrequency"}), "a sidecar of BIDS beside a recording", _GIVE_IT),
+    (frozenset({"RepetitionTime"}), "a sidecar file of a recording in BIDS", _GIVE_IT),
+    (frozenset({"SamplingFrequency"}), "a sidecar file of a recording in BIDS", _GIVE_IT),
 )
 _KNOWN = frozenset(field.alias or name for name, field in DatalistFile.model_fields.items())
 
@@ -69,7 +69,7 @@ def binary_kind(content: bytes) -> Finding | None:
     if content.startswith(_OLD_OFFICE):
         advice = f"of a table: save it as .xlsx or CSV, then {_FROM_A_TABLE}; of a text: {_AS_TEXT}"
         return _finding("an old Word or Excel file, or one with a password", advice)
-    kind = kind_of(content, "datalist")
+    kind = binary_content_kind(content, "datalist")
     return None if kind is None else _finding(kind.seen, kind.advice)
 
 
@@ -93,7 +93,7 @@ def text_kind(text: str) -> Finding | None:
 
 
 def json_kind(document: Any) -> Finding | None:
-    """What a right JSON file is that is no datalist, or ``None`` if it may be one with mistakes."""
+    """What a valid JSON file is that is no datalist, or ``None`` if it may be one with mistakes."""
     if isinstance(document, list) and document:
         return _a_list(document)
     if not isinstance(document, Mapping):
@@ -142,17 +142,17 @@ def _packed(content: bytes) -> tuple[str, str]:
         return "a file of PyTorch, such as a model", _GIVE_IT
     if not names:
         return "a Word or Excel file, or another ZIP archive, that is damaged", "copy or download it again"
-    return "a ZIP archive", unpack_first("datalist")
+    return "a ZIP archive", advise_to_unpack("datalist")
 
 
 def _separated(lines: Sequence[str]) -> str:
     """By what the values of a table's lines are separated; empty if this is no table."""
     if (first := lines[0].strip()).casefold().startswith("sep=") and len(first) == 5:
         return _DELIMITERS.get(first[4], quoted(first[4]))
-    for sign, name in _DELIMITERS.items():
-        number = lines[0].count(sign)
-        cells = lines[0].split(sign)
-        alike = sum(line.count(sign) >= number for line in lines) > len(lines) // 2
+    for character, name in _DELIMITERS.items():
+        number = lines[0].count(character)
+        cells = lines[0].split(character)
+        alike = sum(line.count(character) >= number for line in lines) > len(lines) // 2
         if number and alike and all(cell.strip() for cell in cells[:-1]) and cells[-1].strip():
             return name
     return ""

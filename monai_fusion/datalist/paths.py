@@ -1,8 +1,8 @@
 """From the paths and patterns in a datalist to the files they mean.
 
 Each folder is listed once, however many participants have files in it, and a pattern looks only at the names that
-begin as it does. Upper and lower case are told apart on every platform: a datalist that works on Windows works on a
-cluster as well. What a person probably meant is offered where only they differ. Composed and decomposed letters are
+begin as it does. Upper and lower case are different on every platform: a datalist that works on Windows works on a
+cluster as well. What was probably meant is offered where only they differ. Composed and decomposed letters are
 equal (`spelling.nfc`), and what is returned is the name as the disk has it.
 """
 
@@ -37,7 +37,7 @@ def natural_key(text: str) -> tuple[list[str | int], str]:
 
 
 def is_pattern(path: str) -> bool:
-    """Whether ``path`` holds one of the signs ``*``, ``?`` and ``[`` of a pattern."""
+    """Whether ``path`` holds one of the characters ``*``, ``?`` and ``[`` of a pattern."""
     return _MAGIC.search(path) is not None
 
 
@@ -56,7 +56,7 @@ def below_root(text: str, root: Path | None = None) -> tuple[str, str]:
         name = _CONTROL_NAMES.get(control[0])
         if name is None:
             return "", f"it holds {'a NUL' if control[0] == chr(0) else 'a control character'}: write the path again"
-        return "", f"it holds {name}: in JSON a single backslash begins a special sign, write / instead"
+        return "", f"it holds {name}: in JSON a single backslash begins a special character, write / instead"
     path = text.replace("\\", "/")
     if root is not None and is_on_another_drive(path, root):
         drive = drive_of(path)
@@ -123,7 +123,7 @@ class _Listing:
         return [written for name in self.names[start:end] for written in self.written(name)]
 
     def matching(self, pattern: str) -> Iterator[str]:
-        """The names that match a shell pattern, upper and lower case told apart."""
+        """The names that match a shell pattern, upper and lower case are different."""
         pattern = nfc(pattern)
         beginning = pattern[: match.start()] if (match := _MAGIC.search(pattern)) else pattern
         end = pattern[len(beginning) + 1 :]
@@ -206,8 +206,8 @@ class FilesBelow:
     def similar(self, path: str, participant_id: str, participants: Container[str]) -> str | None:
         """A file, or a pattern that finds some, that was probably meant by a path or pattern that finds nothing.
 
-        It lies in the same folder, and its name differs in upper and lower case, leading zeros, signs between words,
-        signs that cannot be seen or the ending ``.gz`` only, or it begins with the participant's id.
+        It is in the same folder, and its name differs in upper and lower case, leading zeros, characters between words,
+        invisible characters or the ending ``.gz`` only, or it begins with the participant's id.
 
         Args:
             path: The path or pattern.
@@ -226,7 +226,7 @@ class FilesBelow:
             named_after = "" if meant is None else nfc(ID_END.split(meant, maxsplit=1)[0])
             if meant is not None and (named_after == nfc(participant_id) or named_after not in participants):
                 return _join(right_folder, meant)
-        own = [file for sign in "_." for file in listing.beginning(participant_id + sign)]
+        own = [file for character in "_." for file in listing.beginning(participant_id + character)]
         own = [file for file in own if self.is_file(_join(right_folder, file))]
         if not own:
             return None
@@ -292,7 +292,7 @@ def _is_folder(entry: os.DirEntry[str] | None) -> bool:
 
 
 def _reduced(name: str) -> str:
-    """What is left of a file's name without what people get wrong: case, zeros, signs between words, ``.gz``."""
+    """What is left of a file's name without what is easily mistyped: case, zeros, characters between words, ``.gz``."""
     return _BETWEEN_WORDS.sub("", _LEADING_ZEROS.sub("", cleaned(name).casefold().removesuffix(".gz")))
 
 

@@ -17,7 +17,7 @@ class ParticipantRecord:
         eeg: The EEG scalograms in natural order (``seg2`` before ``seg10``); empty for a participant without EEG.
         mri: The T1 MRI; ``None`` for a participant without.
         section: ``training``, ``validation`` or ``test``.
-        extra: The row's further fields (age, site, fold ...), as they stand in the file.
+        extra: The row's further fields (age, site, fold ...), as they are in the file.
     """
 
     participant_id: str
@@ -35,16 +35,16 @@ class ParticipantRecord:
 
 @dataclass(frozen=True, slots=True)
 class Datalist:
-    """A datalist that was read and found right; participants with an ``exclude`` reason are not in it.
+    """A datalist that was read and found valid; participants with an ``exclude`` reason are not in it.
 
     Attributes:
         path: The file it was read from.
-        name: What the cohort is called; the file's name if it does not say.
+        name: The cohort's name; the file's name if it has none.
         target: What is classified, e.g. ``gender``.
         classes: Class names: ``classes[record.label]``.
         data_root: The folder that the file's paths start from, absolute.
         by_section: The records of every section that was read, in the file's order.
-        content: The bytes that were read: whoever needs more of the file than these sections takes it from here, so
+        content: The bytes that were read: code that needs more of the file than these sections takes it from here, so
             that a run never sees two states of it.
     """
 

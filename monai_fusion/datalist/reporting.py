@@ -1,4 +1,4 @@
-"""What the check of a datalist finds, each finding with its line, and how all of them are told: grouped by kind."""
+"""What the check of a datalist finds, each finding with its line, and how they are printed: grouped by kind."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from monai_fusion.messages import visible
 from monai_fusion.wording import counted
 
 Place = tuple[str | int, ...]
-"""Where something stands in the document: ``("training", 0, "label")``, rows counted from 0."""
+"""A place in the document: ``("training", 0, "label")``, rows counted from 0."""
 
-# The kinds of findings in the order in which they are told, and how each is headed.
+# The kinds of findings in the order of the report, and their headings.
 GROUPS = {
     "json": "JSON",
     "fields": "Fields",
@@ -33,7 +33,7 @@ _OF_THIS_ONE = re.compile(r'"(?:[^"\\]|\\.)*"(?: \.\.\.)?|\([^)]*\)|[0-9]+')
 
 @dataclass(frozen=True)
 class Finding(Problem):
-    """A `Problem` that knows where in the file it stands.
+    """A `Problem` that knows its place in the file.
 
     Attributes:
         group: A key of `GROUPS`.
@@ -62,7 +62,7 @@ class Finding(Problem):
         return f"{place}, {text}" if self.where or self.field else f"{place}: {text}"
 
     def at_line(self, line: int) -> Finding:
-        """The same with its line, which says better than the word ``datalist`` where it is."""
+        """The same with its line, which is more useful than the word ``datalist``."""
         return replace(self, line=line, where="" if self.where == WHOLE_FILE else self.where)
 
     def as_json(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Finding(Problem):
 
 
 class DatalistError(InputError):
-    """A datalist is wrong: its problems under the heading of their kind; of many that are alike, the first 20.
+    """A datalist has problems: they are listed under the heading of their kind; of many alike ones, the first 20.
 
     ``datalist check`` and a bundle run print the same text; ``datalist check --json`` lists all problems.
     """
@@ -135,8 +135,8 @@ def _kind(problem: Problem) -> tuple[str, str]:
     """
     if problem.seen == NO_SUCH_FIELD:
         return "", f"{NO_SUCH_FIELD}\n{problem.advice.partition('?')[0]}"
-    said = f"{problem.seen}\n{problem.wanted}\n{problem.advice}"
-    return problem.field.partition(" ")[0], _OF_THIS_ONE.sub("", said)
+    text = f"{problem.seen}\n{problem.wanted}\n{problem.advice}"
+    return problem.field.partition(" ")[0], _OF_THIS_ONE.sub("", text)
 
 
 def _place_of(problem: Problem) -> str:
@@ -144,7 +144,7 @@ def _place_of(problem: Problem) -> str:
     return visible(problem.where) if line is None else f"line {line}"
 
 
-def in_order(findings: Iterable[Finding]) -> list[Finding]:
+def findings_in_order(findings: Iterable[Finding]) -> list[Finding]:
     """By group, then by line: the order in which a reader goes through the file."""
     order = list(GROUPS)
     return sorted(findings, key=lambda found: (order.index(found.group), found.line or 0, found.column or 0))

@@ -1,7 +1,7 @@
 """Several folders of recordings, as of several sites: the one folder that paths start from, and who is in two of them.
 
 A datalist has one data_root. It is the deepest folder that holds all of them, and all paths are relative to it. Windows
-has one tree for each drive: what lies on another drive than data_root is written with its drive, ``E:/site2/eeg/...``.
+has one tree for each drive: a file on another drive than data_root is written with its drive, ``E:/site2/eeg/...``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def absolute(path: Path) -> Path:
 
 
 def outermost(folders: Sequence[Path]) -> tuple[Path, ...]:
-    """The folders, each once, without those that lie in others of them: subfolders are searched anyway."""
+    """The folders, each once, without those within others of them: subfolders are searched anyway."""
     written = {absolute(folder): folder for folder in reversed(folders)}
     every = dict.fromkeys(map(absolute, folders))
     return tuple(
@@ -39,7 +39,7 @@ def common_folder(folders: Sequence[Path]) -> Path:
 
 
 def in_two_folders(files: Mapping[str, Sequence[Path]], folders: Sequence[Path], field: str) -> Iterator[Problem]:
-    """Participants with files in two of the folders: which are meant, or whether they are two people, is a question.
+    """Participants with files in two of the folders: the user must choose, or rename one.
 
     Args:
         files: Absolute paths by participant.
@@ -55,7 +55,7 @@ def in_two_folders(files: Mapping[str, Sequence[Path]], folders: Sequence[Path],
             first.setdefault(next((place for place in places if path.is_relative_to(place)), None), path)
         if len(first) > 1:
             seen = f"{counted(len(first), 'folder')} have files: {' and '.join(map(str, first.values()))}"
-            advice = f"which are meant? Leave out one --{field}-dir, or rename those of another person"
+            advice = f"which are meant? Leave out one --{field}-dir, or rename those of another participant"
             yield Problem(name, field, seen, "files in one", advice)
 
 

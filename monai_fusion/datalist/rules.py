@@ -1,4 +1,4 @@
-"""What must hold across the rows of a datalist: one row per participant, labels that are classes, nobody missing."""
+"""What must hold across the rows of a datalist: one row per participant, labels that are classes, no class missing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LineOf = Callable[[Row], int | None]
 
 
 def repeated_participants(rows: Iterable[Row], line_of: LineOf) -> Iterator[Finding]:
-    """A participant in two sections would be learned from and judged by; in one section twice, counted twice."""
+    """A participant in two sections would be both trained and tested on; in one section twice, counted twice."""
     places: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         places[row.participant_id].append(row)
@@ -34,7 +34,7 @@ def repeated_participants(rows: Iterable[Row], line_of: LineOf) -> Iterator[Find
 
 
 def similar_participants(rows: Iterable[Row], line_of: LineOf) -> Iterator[Finding]:
-    """Ids that differ in nothing that counts, or that one sees, are most likely one person."""
+    """Ids that look the same are most likely one participant."""
     spellings: dict[str, dict[str, Row]] = defaultdict(dict)
     for row in rows:
         spellings[lookalike(row.participant_id)].setdefault(row.participant_id, row)
@@ -42,7 +42,7 @@ def similar_participants(rows: Iterable[Row], line_of: LineOf) -> Iterator[Findi
         first, *others = found.values()
         for other in others:
             seen = _difference(other.participant_id, first.participant_id, f"(line {line_of(first)})")
-            yield other.finding(seen=seen, advice="if this is one person, keep one line", group="splits")
+            yield other.finding(seen=seen, advice="if they are one participant, keep one line", group="splits")
 
 
 def _difference(one: str, other: str, where: str) -> str:
@@ -50,19 +50,19 @@ def _difference(one: str, other: str, where: str) -> str:
         return f"is {other} {where}, in other letters: {spelled_out(one)} and {spelled_out(other)}"
     if nfc(one).casefold() == nfc(other).casefold():
         return f"differs from {other} {where} only in upper and lower case"
-    return f"differs from {other} {where} only in signs that cannot be seen, or dashes"
+    return f"differs from {other} {where} only in invisible characters, or dashes"
 
 
 def repeated_classes(classes: Sequence[str]) -> bool:
-    """Whether one class stands there twice, in whatever letters."""
+    """Whether a class is listed twice, in any spelling of its letters."""
     return len({nfc(name) for name in classes}) < len(classes)
 
 
 def wrong_labels(rows: Iterable[Row], classes: Sequence[str], required: bool) -> Iterator[Finding]:
-    """A label is one of the classes, written so; it is never guessed, only asked for."""
+    """A label is one of the classes, in exactly its spelling; the program never guesses it."""
     rows = list(rows)
     if required and rows and all(row.entry.label is None for row in rows):
-        yield nobody_labelled(rows, f"{one_of(classes)} for each")
+        yield no_labels(rows, f"{one_of(classes)} for each")
         return
     for row in rows:
         label = row.entry.label
@@ -75,23 +75,23 @@ def wrong_labels(rows: Iterable[Row], classes: Sequence[str], required: bool) ->
             yield row.finding("label", seen, one_of(classes), did_you_mean(label, classes), group="labels")
 
 
-def nobody_labelled(rows: Sequence[Row], wanted: str) -> Finding:
-    """What to say once of a list of people to be predicted, where labels are needed."""
+def no_labels(rows: Sequence[Row], wanted: str) -> Finding:
+    """The one problem of a list of participants to predict, where labels are needed."""
     seen = f"none of the {counted(len(rows), 'participant')} has one"
     if len(rows) == 1:
-        seen = f"{rows[0].participant_id} has none, and nobody else is there"
-    advice = "people to be predicted need none: monai-fusion predict, and datalist check --unlabelled"
+        seen = f"{rows[0].participant_id} has none and is the only participant"
+    advice = "participants to predict need none: monai-fusion predict, and datalist check --unlabelled"
     place = (rows[0].section,)
     return Finding(WHOLE_FILE, "label", seen, wanted, advice, group="labels", place=place)
 
 
 def labels_without_classes(rows: Iterable[Row]) -> Iterator[Finding]:
-    """Labels that mean nothing, because the file does not say which classes there are."""
+    """Labels that mean nothing, because the file names no classes."""
     labels = dict.fromkeys(row.entry.label for row in rows if row.entry.label is not None)
     if labels:
         seen = f"missing, while the labels are {a_few(map(quoted, labels))}"
         wanted = 'the class names, such as ["M", "F"]'
-        yield Finding(WHOLE_FILE, "classes", seen, wanted, "or null for every label, of people to be predicted")
+        yield Finding(WHOLE_FILE, "classes", seen, wanted, "or null for every label, for participants to predict")
 
 
 def without_recordings(rows: Iterable[Row]) -> Iterator[Finding]:
@@ -101,8 +101,8 @@ def without_recordings(rows: Iterable[Row]) -> Iterator[Finding]:
             yield row.finding(seen="neither eeg nor mri", wanted="at least one of them", group="files")
 
 
-def nobody_at_all(rows: Sequence[Row]) -> Iterator[Finding]:
-    """A datalist is of somebody."""
+def no_participants(rows: Sequence[Row]) -> Iterator[Finding]:
+    """A datalist must list participants."""
     if not rows:
         seen = "no participant in training, validation or test"
         yield Finding(WHOLE_FILE, seen=seen, wanted="at least one", group="splits")
@@ -111,20 +111,21 @@ def nobody_at_all(rows: Sequence[Row]) -> Iterator[Finding]:
 def empty_sections(
     rows: Iterable[Row], sections: Sequence[str], excluded: Collection[str] = (), others: Sequence[str] = ()
 ) -> Iterator[Finding]:
-    """Sections in which nobody is left to work with.
+    """Sections in which no participant is left to work with.
 
     Args:
         rows: Everybody who is looked at.
         sections: The sections that are needed.
         excluded: The sections of rows that are left out.
-        others: The sections of everybody in use; where one section alone is needed, they tell which one may be meant.
+        others: The sections of all participants in use; if the run needs one section only, they show which one may be
+            meant.
     """
     used = {row.section for row in rows}
     where = sorted(set(others) - set(sections), key=lambda name: (-others.count(name), name))
     advice = ""
     if where and len(sections) == 1:
-        people = counted(others.count(where[0]), "participant")
-        advice = f'{people} in "{where[0]}": give --section {where[0]}, or move them to "{sections[0]}"'
+        participants = counted(others.count(where[0]), "participant")
+        advice = f'{participants} in "{where[0]}": give --section {where[0]}, or move them to "{sections[0]}"'
     for section in sections:
         if section not in used:
             number = sum(name == section for name in excluded)
@@ -133,7 +134,7 @@ def empty_sections(
 
 
 def missing_classes(rows: Iterable[Row], classes: Sequence[str], sections: Iterable[str]) -> Iterator[Finding]:
-    """Every class is learned from someone, and judged by someone; a section that is empty is not asked."""
+    """Training and validation each need a participant of every class; empty sections are not checked here."""
     labels: dict[str, set[str | None]] = defaultdict(set)
     for row in rows:
         labels[row.section].add(row.entry.label)

@@ -1,7 +1,7 @@
 """The datalist file as pydantic models, and the JSON Schema made from them that an editor completes and underlines by.
 
-The models say what a field may hold. What concerns several rows (one participant in two sections, labels and files)
-is said in `rules` and `files`, the messages for people in `validation`.
+The models define what a field may hold. What concerns several rows (one participant in two sections, labels and
+files) is checked in `rules` and `file_finder`; `validation` words the messages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema
 SECTIONS = ("training", "validation", "test")
 SCHEMA_FILE = "datalist.schema.json"
 
-# Control characters, and the signs by which a text turns the direction of what is printed behind it.
+# Control characters, and the characters by which a text turns the direction of what is printed behind it.
 _TURNING = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNPRINTABLE = rf"\x00-\x1f\x7f-\x9f\u2028\u2029{_TURNING}"
 # A participant's id names rows in tables and reports. It is never used as a path, and may not look like one either.
@@ -55,7 +55,7 @@ class Entry(BaseModel):
     ] = None
     fold: Annotated[
         int | None,
-        Field(ge=0, description="Which part of a k-fold split this participant is in, from 0; as Auto3DSeg has it."),
+        Field(ge=0, description="Which part of a k-fold split this participant is in, from 0; as in Auto3DSeg."),
     ] = None
     exclude: Annotated[
         str | None,
@@ -74,7 +74,7 @@ class DatalistFile(BaseModel):
     schema_reference: Annotated[
         str | None, Field(alias="$schema", description="Where an editor finds this JSON Schema.")
     ] = None
-    name: Annotated[str, Field(description="What the cohort is called, e.g. LEMON gender.")] = ""
+    name: Annotated[str, Field(description="The name of the cohort, e.g. LEMON gender.")] = ""
     target: Annotated[str, Field(description="What is classified, e.g. gender.")] = ""
     classes: Annotated[
         list[ClassName],
@@ -85,15 +85,15 @@ class DatalistFile(BaseModel):
         ),
     ] = []
     data_root: Annotated[
-        str, Field(description="The folder that all paths start from, itself relative to the folder of this file.")
+        str, Field(description="The folder that all paths are relative to, itself relative to the folder of this file.")
     ] = "."
-    training: Annotated[list[Entry], Field(description="Participants the network learns from.")] = []
+    training: Annotated[list[Entry], Field(description="Participants the network is trained on.")] = []
     validation: Annotated[list[Entry], Field(description="Participants that choose the best epoch.")] = []
-    test: Annotated[list[Entry], Field(description="Participants the finished network is judged by.")] = []
+    test: Annotated[list[Entry], Field(description="Participants the trained network is tested on.")] = []
 
 
 class SchemaOfFiles(GenerateJsonSchema):
-    """Leaves out the titles that pydantic derives from field names: they say nothing that the name does not."""
+    """Leaves out the titles that pydantic derives from field names: they only repeat the name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Never."""
@@ -111,13 +111,13 @@ def is_participant_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def unprintable_sign(*texts: object) -> str:
-    """What to do about the first sign in a text that a terminal or a page obeys; empty if there is none."""
+def unprintable_character(*texts: object) -> str:
+    """What to do about the first character in a text that a terminal or a page obeys; empty if there is none."""
     found = re.search(f"[{_UNPRINTABLE}]", "".join(text for text in texts if isinstance(text, str)))
     if found is None:
         return ""
     does = "which turns the direction of writing" if re.match(f"[{_TURNING}]", found[0]) else "a control character"
-    return f"it holds {found[0]}, {does}: delete that sign"
+    return f"it holds {found[0]}, {does}: delete that character"
 
 
 def why_no_classes(names: object) -> str:
@@ -125,7 +125,7 @@ def why_no_classes(names: object) -> str:
     for name in names if isinstance(names, list) else ():
         if not isinstance(name, str):
             return "each is text: write it in double quotes"
-        if reason := unprintable_sign(name):
+        if reason := unprintable_character(name):
             return reason
         if name != name.strip() or not name:
             return "one of them is empty, or has a space at an end: delete it"

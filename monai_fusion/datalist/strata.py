@@ -1,4 +1,4 @@
-"""People as a split sees them: class, strata to balance, group to keep together."""
+"""Participants as a split sees them: class, strata to balance, group to keep together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from monai_fusion.datalist.availability import PATTERNS, Pattern
+from monai_fusion.datalist.availability import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.wording import a_few, quoted
 
@@ -17,8 +17,8 @@ RANGES = 4
 
 NOT_KNOWN = "not known"
 
-BOTH, ONLY_EEG, ONLY_MRI = PATTERNS
-"""Which recordings someone has."""
+BOTH, ONLY_EEG, ONLY_MRI = AVAILABLE_MODALITIES
+"""Which recordings a participant has."""
 
 _MANY_NUMBERS = 8
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
@@ -26,14 +26,14 @@ _RANGE = re.compile(r"(\d+(?:[.,]\d+)?)\s*[-\u2010-\u2015]\s*(\d+(?:[.,]\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class SplitParticipant:
     """One participant to be split.
 
     Attributes:
         participant_id: The id.
         label: Class index.
-        strata: The category in each column that is balanced beside the class.
-        group: People of one group stay together; ``None`` for someone without one.
+        strata: The category in each column that is balanced besides the class.
+        group: Participants of one group stay together; ``None`` without a group.
         recordings: `BOTH`, `ONLY_EEG` or `ONLY_MRI`.
     """
 
@@ -41,7 +41,7 @@ class Person:
     label: int
     strata: tuple[str, ...] = ()
     group: str | None = None
-    recordings: Pattern = BOTH
+    recordings: AvailableModalities = BOTH
 
 
 def lowest(text: str) -> Fraction | None:
@@ -60,7 +60,7 @@ def bounds(text: str) -> tuple[Fraction, Fraction] | None:
     return None if low is None else (low, low)
 
 
-def in_order(categories: Iterable[str]) -> list[str]:
+def categories_in_order(categories: Iterable[str]) -> list[str]:
     """Categories by their numbers if they have any, then by name; `NOT_KNOWN` comes last."""
 
     def key(category: str) -> tuple[bool, bool, Fraction, str]:
@@ -71,10 +71,10 @@ def in_order(categories: Iterable[str]) -> list[str]:
 
 
 def categories(values: Mapping[str, str], more_than: int = _MANY_NUMBERS, ranges: bool = False) -> dict[str, str]:
-    """The category of everyone in one column.
+    """The category of each participant in one column.
 
     A column of more than ``more_than`` different numbers (age in years) is cut into `RANGES` ranges that hold about
-    equally many people; equal numbers are never cut apart.
+    equally many participants; equal numbers are never cut apart.
 
     Args:
         values: The column's text by participant id.
@@ -108,30 +108,32 @@ def _range_name(values: Sequence[str]) -> str:
     return f"{values[0]} to {values[-1]}"
 
 
-def strata_of(columns: Mapping[str, Mapping[str, str]], participants: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The categories of everyone in the columns to balance.
+def strata_by_participant(
+    columns: Mapping[str, Mapping[str, str]], participants: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """The categories of each participant in the columns to balance.
 
     Raises:
-        InputError: A column says something else of nearly everyone: such a column cannot be balanced.
+        InputError: A column has a different value for nearly every participant: it cannot be balanced.
     """
     problems = []
     found = []
     for name, values in columns.items():
-        by_person = categories({person: values[person] for person in participants})
-        different = len(set(by_person.values()))
+        by_participant = categories({participant: values[participant] for participant in participants})
+        different = len(set(by_participant.values()))
         if different > max(2, len(participants) // 2):
             seen = f"{different} different values among {len(participants)} participants"
             problems.append(Problem("--stratify-by", quoted(name), seen, "a column that many share"))
-        found.append(by_person)
+        found.append(by_participant)
     if problems:
         raise InputError(problems)
-    return {person: tuple(by_person[person] for by_person in found) for person in participants}
+    return {participant: tuple(by_participant[participant] for by_participant in found) for participant in participants}
 
 
 def groups_of(columns: Mapping[str, Mapping[str, str]], participants: Iterable[str]) -> dict[str, str | None]:
-    """A name for everyone's group: people who agree in any of the columns are in one, also by way of others.
+    """A name for each participant's group: those who agree in a column are in one, directly or through others.
 
-    An empty cell joins nobody. The name is the smallest id in the group.
+    An empty cell joins no participants. The name is the smallest id in the group.
     """
     leader: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -142,16 +144,19 @@ def groups_of(columns: Mapping[str, Mapping[str, str]], participants: Iterable[s
             node = leader[node]
         return node
 
-    people = sorted(participants)
-    for person in people:
+    participants = sorted(participants)
+    for participant in participants:
         for column, values in columns.items():
-            if values[person].strip():
-                one, other = find(("", person)), find((column, values[person].strip()))
+            if values[participant].strip():
+                one, other = find(("", participant)), find((column, values[participant].strip()))
                 leader[max(one, other)] = min(one, other)
-    # A person's node begins with "", a column's with its name: the smallest of a group is its smallest id.
-    return {person: find(("", person))[1] if ("", person) in leader else None for person in people}
+    # A participant's node begins with "", a column's with its name: the smallest of a group is its smallest id.
+    return {
+        participant: find(("", participant))[1] if ("", participant) in leader else None for participant in participants
+    }
 
 
-def described_group(people: Iterable[Person], group: str) -> str:
+def described_group(participants: Iterable[SplitParticipant], group: str) -> str:
     """The group by its members: ``the group of sub-01, sub-02 and 3 more``."""
-    return f"the group of {a_few(sorted(person.participant_id for person in people if person.group == group))}"
+    ids = sorted(each.participant_id for each in participants if each.group == group)
+    return f"the group of {a_few(ids)}"

@@ -1,4 +1,4 @@
-"""What a trained model says of itself in ``recipe.json``, read without torch: classes, recordings."""
+"""What ``recipe.json`` records of a trained model, read without torch: classes, recordings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.availability import PATTERNS, Pattern
+from monai_fusion.datalist.availability import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE
@@ -24,7 +24,7 @@ class TrainedModel:
     Attributes:
         folder: The run folder.
         classes: The class names, in the order of the model's outputs.
-        target: What is classified; empty if the recipe does not say.
+        target: What is classified; empty if the recipe does not state it.
         modalities: Which recordings it uses.
         learned_absence: Whether it has learned to do without a recording.
     """
@@ -32,7 +32,7 @@ class TrainedModel:
     folder: Path
     classes: tuple[str, ...]
     target: str = ""
-    modalities: Pattern = "both"
+    modalities: AvailableModalities = "both"
     learned_absence: bool = False
 
 
@@ -42,7 +42,7 @@ def read_trained_model(folder: Path, option: str = "--model_dir", need_classes: 
     Args:
         folder: The run folder.
         option: What names it, for messages.
-        need_classes: False for a look at what the recipe says, before a run that reads all of it: ``classes`` are empty
+        need_classes: False for a first look at the recipe, before a run that reads all of it: ``classes`` are empty
             if it names none.
 
     Raises:
@@ -62,32 +62,34 @@ def read_trained_model(folder: Path, option: str = "--model_dir", need_classes: 
         raise InputError(Problem(str(path), seen=reason_of(error), advice="copy the run folder again")) from None
     if not isinstance(recipe, dict) or not _are_names(recipe.get("classes")):
         if not need_classes:
-            return _told_by({**(recipe if isinstance(recipe, dict) else {}), "classes": ()}, folder)
+            return _from_recipe({**(recipe if isinstance(recipe, dict) else {}), "classes": ()}, folder)
         raise InputError(Problem(str(path), seen="not a recipe of monai-fusion", advice=advice))
-    return _told_by(recipe, folder)
+    return _from_recipe(recipe, folder)
 
 
-def refuse_other_classes(model: TrainedModel, said: Sequence[str], where: str, field: str = "") -> None:
+def refuse_other_classes(model: TrainedModel, given: Sequence[str], where: str, field: str = "") -> None:
     """See that classes are the model's, in its order: its outputs have no names of their own.
 
     Args:
         model: The model.
-        said: The class names that somebody gave; none are no contradiction.
+        given: The class names that the user gave; none are no contradiction.
         where: The option or file that gives them, for messages.
         field: The field of it.
 
     Raises:
         InputError: They are others.
     """
-    if said and model.classes and tuple(said) != model.classes:
-        seen, wanted = (" ".join(map(quoted, names)) for names in (said, model.classes))
+    if given and model.classes and tuple(given) != model.classes:
+        seen, wanted = (" ".join(map(quoted, names)) for names in (given, model.classes))
         advice = f"the classes of {model.folder}, in their order"
         raise InputError(Problem(where, field, seen, wanted, advice))
 
 
-def _told_by(recipe: Mapping[str, Any], folder: Path) -> TrainedModel:
+def _from_recipe(recipe: Mapping[str, Any], folder: Path) -> TrainedModel:
     target = recipe.get("target")
-    modalities: Pattern = next((known for known in PATTERNS if known == recipe.get("modalities")), "both")
+    modalities: AvailableModalities = next(
+        (known for known in AVAILABLE_MODALITIES if known == recipe.get("modalities")), "both"
+    )
     return TrainedModel(
         folder,
         tuple(recipe["classes"]),

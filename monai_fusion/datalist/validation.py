@@ -1,4 +1,4 @@
-"""From parsed JSON to the models of `schema`, with what does not fit said in the words of whoever edits the file.
+"""From parsed JSON to the models of `schema`; what does not fit is reported in the words of the file's users.
 
 Every row is validated by itself, so that one wrong row does not hide what is wrong with the others.
 """
@@ -14,12 +14,12 @@ from pydantic import BaseModel, ValidationError
 
 from monai_fusion.datalist.other_kinds import json_kind
 from monai_fusion.datalist.reporting import NO_SUCH_FIELD, WHOLE_FILE, Finding, Place
-from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry, unprintable_sign, why_no_classes
+from monai_fusion.datalist.schema import SECTIONS, DatalistFile, Entry, unprintable_character, why_no_classes
 from monai_fusion.spelling import by_nfc
 from monai_fusion.wording import did_you_mean, misspelt, quoted
 
 Model = TypeVar("Model", bound=BaseModel)
-# Half of a sign of UTF-16, which JSON can write and which is no text.
+# Half of a character of UTF-16, which JSON can write and which is no text.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 ENTRY_FIELDS = tuple(Entry.model_fields)
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def place(self) -> Place:
-        """Where the row stands in the document."""
+        """The place of the row in the document."""
         return self.section, self.number - 1
 
     def finding(self, field: str = "", seen: str = "", wanted: str = "", advice: str = "", *, group: str) -> Finding:
@@ -126,7 +126,7 @@ def _head(fields: dict[str, Any]) -> tuple[DatalistFile, list[Finding]]:
 def _repeated_classes(classes: list[str]) -> Iterator[Finding]:
     for spellings in by_nfc(classes).values():
         if len(spellings) > 1:
-            seen = f"{quoted(spellings[0])} stands there {len(spellings)} times"
+            seen = f"{quoted(spellings[0])} is listed {len(spellings)} times"
             advice = "write the name of another class in place of one, or delete it"
             yield _about_head("classes", seen, "each class once", advice)
 
@@ -149,9 +149,11 @@ def _entry(raw: Any, place: Place) -> tuple[Entry | None, list[Finding]]:
         findings.append(about(written, NO_SUCH_FIELD, advice=f"did you mean {quoted(meant)}?{or_keep}"))
     for name in wrong:
         if name in raw and name not in _WANTED_IN_ENTRY:
-            findings.append(about(name, "half a sign in its name", advice="delete the field, or write its name again"))
+            findings.append(
+                about(name, "half a character in its name", advice="delete the field, or write its name again")
+            )
         elif name in raw:
-            advice = unprintable_sign(raw[name]) if name == "participant_id" else ""
+            advice = unprintable_character(raw[name]) if name == "participant_id" else ""
             findings.append(about(name, _described(raw[name]), _WANTED_IN_ENTRY[name], advice))
         elif name not in misspellings.values():
             findings.append(about(name, "missing", _WANTED_IN_ENTRY[name]))
@@ -167,7 +169,7 @@ def _misspelt_fields(raw: Mapping[str, Any]) -> dict[str, str]:
 
 def _fitted(model: type[Model], fields: Mapping[str, Any]) -> tuple[Model | None, list[str]]:
     """The model, or ``None`` and the names of the fields that do not fit, each once, in pydantic's order."""
-    no_text = [name for name in fields if _SURROGATE.search(name)]  # pydantic would not say which
+    no_text = [name for name in fields if _SURROGATE.search(name)]  # pydantic would not name it
     try:
         fitted = model.model_validate({name: value for name, value in fields.items() if name not in no_text})
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Walks through a folder of recordings: hidden names apart, and what is linked is there, as to a person who looks."""
+"""Walks through a folder of recordings: hidden names apart, and what is linked is there, as in a file browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monai_fusion.wording import a_few, counted, quoted
 class Walk:
     """The files below a folder, those in linked folders included; hidden files and folders are left aside.
 
-    Every folder is entered once: first all that lie there themselves, then the linked ones, so that a file has the path
+    Every folder is entered once: first the folders themselves, then the linked ones, so that a file has the path
     without a link if there is one. A link to a folder that holds it, or that holds the folder of the search, leads in a
     circle and is not entered. Paths stay as they are written; links in them are not replaced.
 
@@ -67,7 +67,7 @@ class Walk:
                     else:
                         known.add(_identity(path))
                         here.append(path)
-                elif entry.is_symlink() and not path.suffix and _leads_nowhere(path):
+                elif entry.is_symlink() and not path.suffix and _is_dangling(path):
                     self._nowhere.append(path)
                 else:
                     yield path
@@ -118,8 +118,8 @@ def is_annexed(link: Path) -> bool:
         return False
 
 
-def _leads_nowhere(link: Path) -> bool:
-    """Whether a link's target is not there; those of git-annex are files, and told of elsewhere."""
+def _is_dangling(link: Path) -> bool:
+    """Whether a link's target is not there; those of git-annex are files, and reported elsewhere."""
     return not link.exists() and not is_annexed(link)
 
 

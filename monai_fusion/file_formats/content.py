@@ -66,7 +66,7 @@ class FileContent(str):
         return self.content[:most].tobytes()
 
     def bytes(self, most: int | None = None) -> npt.NDArray[np.uint8]:
-        """All bytes, or so many of them: [n] uint8, a view."""
+        """All bytes, or this number of them: [n] uint8, a view."""
         return self.content[:most]
 
 
@@ -97,7 +97,7 @@ class FileOnDisk:
             return stream.read(most)
 
     def bytes(self, most: int | None = None) -> npt.NDArray[np.uint8]:
-        """All bytes, or so many of them: [n] uint8."""
+        """All bytes, or this number of them: [n] uint8."""
         return np.fromfile(self.path, dtype=np.uint8, count=-1 if most is None else most)
 
 

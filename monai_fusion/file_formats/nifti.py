@@ -31,7 +31,7 @@ from monai_fusion.file_formats.wrong_kinds import LOOKED_AT, looks_compressed, w
 from monai_fusion.keys import MRI
 
 _DAMAGED = (EOFError, OSError, zlib.error, cast(type[Exception], igzip_lib.IsalError))
-_LARGEST_DEFLATE_RATIO = 1032  # a header that claims more than a file can hold is damaged, and shall not allocate it
+_LARGEST_DEFLATE_RATIO = 1032  # a header that claims more than a file can hold is damaged, and must not allocate it
 _COMPRESSED_BEGINNING = 1 << 16
 _SPARE = 1 << 12
 _SHORTEST = 348  # bytes of the shorter header
@@ -45,7 +45,7 @@ class StoredVolume:
     """A volume as its file holds it.
 
     Attributes:
-        header: What the file says about it.
+        header: What the file states about it.
         content: The uncompressed file up to the last voxel at least, bytes or [n] uint8.
         reorient: nibabel's orientation array, from the stored axes to those asked for.
         behind: Bytes that follow the last voxel.
@@ -97,9 +97,9 @@ def load_volume(
 
     Axes are only permuted and flipped, as by ``nibabel.as_closest_canonical``; nothing is resampled.
 
-    A file whose qform_code and sform_code are both 0 does not say how it lies in the scanner. nibabel would then take
-    it for LAS, as SPM once did; a wrong guess would put another axis than left-right first and cut the slab from the
-    wrong direction, in silence. So such a file is refused unless ``assume_orientation`` states what its axes are.
+    A file whose qform_code and sform_code are both 0 does not state its orientation in the scanner. nibabel would then
+    take it for LAS, as SPM once did; a wrong guess would put another axis than left-right first and cut the slab from
+    the wrong direction, in silence. So such a file is refused unless ``assume_orientation`` states what its axes are.
 
     Args:
         path: A .nii or .nii.gz file of a single real-valued volume, or its content; further axes of length 1 are
@@ -142,7 +142,7 @@ def open_volume(path: str | os.PathLike[str], orientation: str, assume_orientati
         raise UnusableFileError(seen, WHOLE_FILE, CONVERT).of(file, MRI) from error
     except OSError as error:
         raise UnusableFileError(f"cannot be read ({error.strerror})", "a readable file").of(file, MRI) from error
-    except Exception as error:  # a header that nobody has thought of; its text may hold what the header holds
+    except Exception as error:  # an unforeseen header; the exception's text may hold what the header holds
         seen = f"a header that cannot be understood ({type(error).__name__})"
         raise UnusableFileError(seen, WHOLE_FILE, CONVERT).of(file, MRI) from error
 
@@ -215,7 +215,7 @@ def _refuse_absurd(header: VolumeHeader, most: int, size: int) -> None:
         _refuse_far_offset(header, most)
         if header.needed > _ABSURD * most:
             seen = f"shape {header.shape} in its header, which a file of {size:,} bytes cannot hold"
-            raise UnusableFileError(seen, WHOLE_FILE, "copy it again; if that is how it is, " + CONVERT)
+            raise UnusableFileError(seen, WHOLE_FILE, "copy it again; if that does not help, " + CONVERT)
         raise UnusableFileError(*_TRUNCATED)
 
 
@@ -224,7 +224,7 @@ def _refuse_far_offset(header: VolumeHeader, most: int) -> None:
     if header.offset > max(most, ENOUGH):
         offset = f"{header.offset:,}" if header.offset < _PRINTED_BELOW else f"{header.offset:g}"
         seen = f"vox_offset is {offset} in its header: the voxels would begin behind the end of the file"
-        raise UnusableFileError(seen, WHOLE_FILE, "copy it again; if that is how it is, " + CONVERT)
+        raise UnusableFileError(seen, WHOLE_FILE, "copy it again; if that does not help, " + CONVERT)
 
 
 def _inflated_beginning(beginning: bytes) -> bytes:

@@ -1,7 +1,8 @@
-"""The header of a NIfTI file: what it says about one volume, or why that cannot be used.
+"""The header of a NIfTI file: what it states about one volume, or why that cannot be used.
 
 nibabel reads it, and repairs what it may; before that, what it would report in the same words as a damaged file, or
-let pass, is told apart here. Only numbers are taken from a header, never text: it may hold a name or a date of birth.
+let pass, is distinguished here. Only numbers are taken from a header, never text: it may hold a name or a date of
+birth.
 """
 
 # nibabel's functions carry no types.
@@ -60,7 +61,7 @@ class OrientationCodes(NamedTuple):
 
 @dataclass(frozen=True)
 class VolumeHeader:
-    """What a header says about its volume.
+    """What a header states about its volume.
 
     Attributes:
         shape: Voxels along the three stored axes, of which the first is the fastest.
@@ -118,7 +119,7 @@ def read_header(beginning: bytes, assume_orientation: str | None) -> VolumeHeade
         assume_orientation: Axes of a file that states none.
 
     Raises:
-        UnusableFileError: It is not the header of one 3-D volume of real numbers that says where its axes point.
+        UnusableFileError: It is not the header of one 3-D volume of real numbers with known axis directions.
     """
     length = _size_of_header(beginning)
     if length is None or len(beginning) < length:
@@ -202,7 +203,7 @@ def _check_magic(header: Any, length: int) -> None:
 def _shape_of(header: Any, beginning: bytes) -> tuple[int, ...]:
     dim = [int(length) for length in header["dim"]]
     if not 1 <= dim[0] <= 7:
-        # nibabel tries the other byte order then, and reads 8 as 2048: the header's size says which one is right.
+        # nibabel tries the other byte order then, and reads 8 as 2048: the header's size shows which one is right.
         little, big = (int.from_bytes(beginning[:4], order) in _MAGIC_AT for order in ("little", "big"))
         if little != big:
             dim[0] = int(header.__class__(header.binaryblock, "<" if little else ">", check=False)["dim"][0])
@@ -238,7 +239,7 @@ def _offset_of(header: Any, length: int) -> int:
     offset, least = float(header["vox_offset"]), length + 4
     if not (math.isfinite(offset) and offset >= least):
         seen = f"vox_offset is {offset:g} in its header: the voxels would begin within the header"
-        advice = f"write {least} there if nothing stands between header and voxels, or {CONVERT}"
+        advice = f"write {least} there if there is nothing between header and voxels, or {CONVERT}"
         raise UnusableFileError(seen, f"{least} or more", advice)
     if offset != int(offset):
         raise UnusableFileError(f"vox_offset is {offset:g} in its header", "a whole number of bytes", CONVERT)
@@ -273,7 +274,7 @@ def _orientation_of(
     if int(header["sform_code"]) == 0 and not quaternion_excess(header) <= 3 * np.finfo(np.float32).eps:
         values = ", ".join(f"{float(header[f'quatern_{letter}']):.8g}" for letter in "bcd")
         reason = "squares add up to more than 1" if math.isfinite(quaternion_excess(header)) else "not all are numbers"
-        seen = f"its qform is no rotation (quatern_b, c, d = {values}: {reason})"
+        seen = f"its qform is not a rotation (quatern_b, c, d = {values}: {reason})"
         raise UnusableFileError(seen, "a known orientation", f"it has no sform to use instead: {CONVERT}")
     with np.errstate(all="ignore"):
         try:

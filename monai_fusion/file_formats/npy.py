@@ -53,7 +53,7 @@ def load_scalogram(path: str | os.PathLike[str], shape: Sequence[int] = (224, 22
 
 
 def open_scalogram(path: str | os.PathLike[str], shape: Sequence[int] = (224, 224, 17)) -> StoredScalogram:
-    """Do what :func:`load_scalogram` does, and say what follows the array in the file."""
+    """Do what :func:`load_scalogram` does, and report what follows the array in the file."""
     file = path.path if isinstance(path, FileContent) else require_file(path, EEG)
     expected = tuple(int(length) for length in shape)
     try:

@@ -1,6 +1,6 @@
 """What kind of wrong file it is, by its first bytes: a pointer, a web page, an archive, another format.
 
-Only the kind is told, never a byte of the file: it may hold a name.
+Only the kind is reported, never a byte of the file: it may hold a name.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ class WrongKind(NamedTuple):
 
     seen: str
     advice: str
-    placeholder: bool = False  # it stands for a file that is not there
+    placeholder: bool = False  # it is in place of a missing file
 
 
-_DOWNLOAD_AGAIN = "download it again: what came was the server's message, not the file (signed in? still there?)"
+_DOWNLOAD_AGAIN = "download it again: the server sent a message, not the file (signed in? still there?)"
 _UNPACK = "unpack it, and give the file that is in it"
 _CONVERT = "convert it to NIfTI"
 
@@ -48,7 +48,7 @@ _WEB = (b"<!doctype", b"<html", b"<head", b"<body", b"<?xml", b"<error", b"<!--"
 
 
 def wrong_kind(beginning: bytes, size: int) -> WrongKind | None:
-    """Say what a file is that is not what its name says, or None if its first bytes do not tell.
+    """Return what a file is that is not what its name promises, or None if its first bytes do not show it.
 
     Args:
         beginning: Its first bytes, `LOOKED_AT` or all that there are.
@@ -58,7 +58,7 @@ def wrong_kind(beginning: bytes, size: int) -> WrongKind | None:
         return WrongKind("an empty file", "copy or download it again", placeholder=True)
     beginning = beginning[:LOOKED_AT]
     if not beginning.strip(b"\0"):
-        advice = "copy or download it again: this is what a broken-off transfer leaves"
+        advice = "copy or download it again: an interrupted transfer leaves such a file"
         return WrongKind("nothing but zero bytes", advice, placeholder=True)
     if pointer := _pointer(beginning, size):
         return pointer

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_fusion.datalist import Pattern
+from monai_fusion.datalist import AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.scores import Floats, Labels, Outcome
@@ -49,7 +49,7 @@ class Prediction:
     without_mri: tuple[float, ...] | None = None
     by_condition: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
     fields: Mapping[str, object] = field(default_factory=dict, hash=False)
-    recordings: Pattern = "both"
+    recordings: AvailableModalities = "both"
 
     @property
     def predicted(self) -> int:

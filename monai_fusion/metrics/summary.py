@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from monai_fusion import __version__
-from monai_fusion.datalist import PATTERNS
-from monai_fusion.datalist.strata import in_order
+from monai_fusion.datalist import AVAILABLE_MODALITIES
+from monai_fusion.datalist.strata import categories_in_order
 from monai_fusion.metrics import metrics_file as schema
 from monai_fusion.metrics import scores
 from monai_fusion.metrics.calibration import Calibration
@@ -189,7 +189,7 @@ def _strata(
 ) -> list[schema.StratumScores]:
     found = []
     for field, categories in strata.items():
-        for category in in_order({categories[row.participant_id] for row in predictions}):
+        for category in categories_in_order({categories[row.participant_id] for row in predictions}):
             members = [row for row in predictions if categories[row.participant_id] == category]
             found.append(schema.StratumScores(field=field, category=category, **_group(members, classes, settings)))
     return found
@@ -199,7 +199,7 @@ def _patterns(
     predictions: Sequence[Prediction], classes: Sequence[str], settings: Settings
 ) -> list[schema.PatternScores]:
     found = []
-    for pattern in PATTERNS:
+    for pattern in AVAILABLE_MODALITIES:
         members = [row for row in predictions if row.recordings == pattern]
         if members:
             found.append(schema.PatternScores(recordings=pattern, **_group(members, classes, settings)))

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What the command line says of a field of a dataclass.
+    """What the command line needs to know about a field of a dataclass.
 
     Attributes:
         help: What it is for, in one or two sentences.
         flag: The option's name, dashes included, if it is not the field's.
-        metavar: What stands for the value in the help; empty for the name of its type.
+        metavar: The placeholder of the value in the help; empty for the name of its type.
         shown_default: The default in words, where the field's own default means "not given".
         section: The heading in the help, if it is not that of the field's group.
     """

@@ -1,4 +1,4 @@
-"""The bundle run that ``monai-fusion train``, ``evaluate`` or ``predict`` stands for."""
+"""The bundle run behind ``monai-fusion train``, ``evaluate`` or ``predict``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.options.command_line import CommandLine, read_options
 from monai_fusion.options.configs import load_configs
+from monai_fusion.options.knob_values import NOTHING, TEXT_KNOBS, as_word
 from monai_fusion.options.overrides import check_overrides
-from monai_fusion.options.words import NOTHING, TEXT_KNOBS, as_word
 from monai_fusion.wording import nearest
 
 # What `CommandLine.parse` knows a bundle run by.
@@ -23,7 +23,7 @@ class BundleRun:
     """A bundle run, checked as far as that goes without MONAI.
 
     Attributes:
-        words: What stands behind ``python -m monai.bundle``.
+        words: The words after ``python -m monai.bundle``.
         knobs: The value of each knob that the command line or a config gives, as written; expressions are texts.
     """
 
@@ -46,7 +46,7 @@ def plan_run(configs: Sequence[Path], words: Sequence[str], own: Sequence[str] =
     rest = list(words)
     datalist = [rest.pop(0)] if rest and not rest[0].startswith("-") else []
     rest, overlays = _take_overlays(rest)
-    # The name alone is enough for an overlay that lies beside the shipped config.
+    # The name alone is enough for an overlay in the folder of the shipped config.
     shipped = configs[0].parent
     overlays = [path if path.is_file() or path.name != str(path) else shipped / path.name for path in overlays]
     files = [*configs, *overlays]
@@ -109,7 +109,7 @@ def _take_overlays(words: Sequence[str]) -> tuple[list[str], list[Path]]:
         elif given or left:
             overlays.append(Path(value if given else left.pop(0)))
         else:
-            raise InputError(Problem("--config_file", seen="no value stands behind it", wanted="an overlay's path"))
+            raise InputError(Problem("--config_file", seen="no value follows it", wanted="an overlay's path"))
     return rest, overlays
 
 

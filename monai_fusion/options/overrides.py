@@ -16,15 +16,15 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import PRECISIONS
 from monai_fusion.options.command_line import RUN_OPTIONS, CommandLine
 from monai_fusion.options.configs import load_configs
-from monai_fusion.options.words import NEEDED_KNOBS, TEXT_KNOBS, check_text
+from monai_fusion.options.knob_values import NEEDED_KNOBS, TEXT_KNOBS, check_text
 from monai_fusion.wording import did_you_mean, misspelt
 
 # What MONAI understands in any component besides the component's arguments.
 _COMPONENT_KEYS = ("_disabled_", "_requires_", "_mode_", "_desc_")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
-_LATEST = "latest"  # what --resume may say as well
+_LATEST = "latest"  # a further value of --resume
 _MISSING = object()
-# The sensible values of knobs for which torch's own message would be a traceback, or which nobody else looks at: a
+# The sensible values of knobs for which torch's own message would be a traceback, or which no other code checks: a
 # negative learning rate unlearns, and MONAI's transforms take a chance of 2 for 1.
 _AT_LEAST = {"batch_size": 1, "segments_at_once": 1, "val_interval": 1, "eval_segments": 1, "num_workers": 0}
 _AT_LEAST |= {"accumulate": 1, "early_stopping": 1, "seed": 0}
@@ -76,7 +76,7 @@ def check_overrides(command: CommandLine, arguments_of: Callable[[str], Sequence
 
 
 def check_values(config: Mapping[str, Any]) -> list[Problem]:
-    """Check the config of a run that was started from Python, whose options nobody typed.
+    """Check the config of a run that was started from Python, not by a command.
 
     Args:
         config: The config files merged, with all overrides, as data.
@@ -86,7 +86,9 @@ def check_values(config: Mapping[str, Any]) -> list[Problem]:
         misspelt knob: MONAI adds an unknown ``batchsize=3`` to the config, and trains with the default.
     """
     if missing := _undefined(config):
-        advice = "evaluate.yaml lies over inference.yaml, demo.yaml over train.yaml: config_file takes a list of both"
+        advice = (
+            "evaluate.yaml is an overlay on inference.yaml, demo.yaml on train.yaml: config_file takes a list of both"
+        )
         return [Problem("config_file", seen=f"refers to @{missing}, which no config file has", advice=advice)]
     used = {name for text in _texts(config) if text[:1] in ("$", "@") for name in _REFERENCE.findall(text)}
     problems = [
@@ -100,7 +102,7 @@ def check_values(config: Mapping[str, Any]) -> list[Problem]:
 
 
 def _knobs_of_the_training(files: Sequence[str], unknown: Set[str]) -> Set[str]:
-    """The knobs of the train.yaml beside a config that is another: an evaluation takes them from the model."""
+    """The knobs of the train.yaml in the folder of another config: an evaluation takes them from the model."""
     training = Path(files[0]).with_name("train.yaml") if files else Path()
     if not unknown or training.name in {Path(file).name for file in files} or not training.is_file():
         return set()
@@ -108,7 +110,7 @@ def _knobs_of_the_training(files: Sequence[str], unknown: Set[str]) -> Set[str]:
 
 
 def _of_the_training(name: str) -> Problem:
-    advice = "leave it out: it is the training's, and the model brings its own value"
+    advice = "leave it out: it belongs to the training, and the model has its own value"
     return Problem(f"--{name}", seen=f"there is no {name!r} in the config", advice=advice)
 
 
@@ -133,14 +135,14 @@ def _texts(value: Any) -> Iterator[str]:
 def _no_base(files: Sequence[str], missing: str) -> Problem:
     last = Path(files[-1])
     base = last.with_name(_BASE_OF.get(last.name, ""))
-    advice = "give the config that it lies over, too, or correct the name"
+    advice = "give the config that it overlays, too, or correct the name"
     if len(files) == 1 and base != last and base.is_file():
         advice = f"it is an overlay on {base.name}: --config_file \"['{base}','{last}']\""
     return Problem("--config_file", seen=f"{last.name} refers to @{missing}, which no config file has", advice=advice)
 
 
 def flag(value: object, name: str = "option") -> bool:
-    """Read a switch as people type it: on the command line ``--pretrained false`` arrives as the text ``false``.
+    """Read a switch as it is typed: on the command line ``--pretrained false`` arrives as the text ``false``.
 
     Raises:
         InputError: It is neither true nor false.
@@ -197,7 +199,7 @@ def _check(
         and not isinstance(place, bool | None)
         and not _is_expression(place)
     ):
-        return Problem(f"--{name}", seen="no value stands behind it", wanted=f"one, such as {place!r}")
+        return Problem(f"--{name}", seen="no value follows it", wanted=f"one, such as {place!r}")
     if len(keys) == 1 and (name in TEXT_KNOBS or (_is_text(place) and not _is_expression(value))):
         word = typed.get(name, value)
         return check_text(name, word if word is None or isinstance(word, str) else str(word), value)
@@ -213,7 +215,7 @@ def _step(place: Any, key: str) -> Any:
 
 
 def _known_names(place: Any, arguments_of: Callable[[str], Sequence[str]] | None) -> list[str]:
-    """The names that may stand at a place: the config's own and the arguments of the component there."""
+    """The names that a place may have: the config's own and the arguments of the component there."""
     if not isinstance(place, Mapping):
         return []
     names = [str(key) for key in place if not str(key).startswith("_")]
@@ -255,7 +257,7 @@ def _wrong_type(name: str, default: Any, value: Any, *, is_knob: bool) -> Proble
 
 
 def _out_of_range(name: str, value: Any) -> Problem | None:
-    """Also of knobs that are null by default, whose type the config does not tell."""
+    """Also for knobs that are null by default, whose type the config does not show."""
     if value is None or _is_expression(value):
         return None
     numbers = value if isinstance(value, list | tuple) else [value]
@@ -277,7 +279,7 @@ def _out_of_range(name: str, value: Any) -> Problem | None:
 
 
 def _unlike_the_stages(knobs: Mapping[str, Any]) -> Problem | None:
-    """Epochs must be given for each stage; what else the stages need, the training says when it plans them."""
+    """Epochs must be given for each stage; what else the stages need, the training checks when it plans them."""
     epochs, blocks = knobs.get("num_epochs"), knobs.get("stage_blocks")
     if not (isinstance(epochs, list | tuple) and isinstance(blocks, list | tuple)):
         return None

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from monai_fusion.datalist.balance import Member, balance_of, warning_of
-from monai_fusion.datalist.json_text import parse_bytes, read_json
-from monai_fusion.datalist.reading import Requirements, examine
+from monai_fusion.datalist.examination import Requirements, examine
+from monai_fusion.datalist.json_text import parse_bytes, read_json_file
 from monai_fusion.datalist.records import Datalist
 from monai_fusion.files import latest, write_atomically
 from monai_fusion.reading import read_bytes, read_json_object, read_model
@@ -125,7 +125,7 @@ def describe_cohort(datalist: Datalist | str | os.PathLike[str], section: str) -
     if isinstance(datalist, Datalist):
         path, file = datalist.path, parse_bytes(datalist.content)
     else:
-        path, file = Path(datalist), read_json(Path(datalist))
+        path, file = Path(datalist), read_json_file(Path(datalist))
     examined = examine(file, path, Requirements(labels=False, files=False))
     if examined.problems:  # perhaps of a part that the evaluation never looked at
         examined = examine(file, path, Requirements([section], labels=False, files=False))

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from monai_fusion import __version__
-from monai_fusion.datalist import Pattern
+from monai_fusion.datalist import AvailableModalities
 from monai_fusion.datalist.availability import TITLES
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
@@ -111,7 +111,7 @@ def render(results: Results) -> str:
     )
 
 
-def recordings_of(results: Results) -> Pattern:
+def recordings_of(results: Results) -> AvailableModalities:
     """What the predictions were made from: what the model takes, and the participants have."""
     if results.modalities != "both":
         return results.modalities

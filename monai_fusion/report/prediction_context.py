@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from monai_fusion import __version__
-from monai_fusion.datalist import Datalist, Pattern, RecordingUse
-from monai_fusion.datalist.availability import pattern_of
+from monai_fusion.datalist import AvailableModalities, Datalist, ModalityPolicy
+from monai_fusion.datalist.availability import modalities_of
 from monai_fusion.files import latest, write_atomically
 from monai_fusion.metrics.calibration import Calibration
 from monai_fusion.metrics.metrics_file import Metrics, Score
@@ -58,7 +58,7 @@ class ModelFacts(_Part):
     trained: str = ""
     cohort: str = ""
     participants: int | None = None
-    modalities: Pattern = "both"
+    modalities: AvailableModalities = "both"
     takes_missing: bool = False
     own_test: OwnTest | None = None
 
@@ -93,14 +93,14 @@ class PredictionContext(_Part):
     target: str = ""
     model: ModelFacts | None = None
     decision: Decision | None = None
-    left_out: dict[str, Pattern] = {}
+    left_out: dict[str, AvailableModalities] = {}
 
 
 def write_prediction_context(
     folder: str | os.PathLike[str],
     cohort: Datalist,
     section: str,
-    use: RecordingUse,
+    use: ModalityPolicy,
     model_dir: str | os.PathLike[str],
     recipe: Mapping[str, Any],
     calibration: Calibration | None,
@@ -118,8 +118,8 @@ def write_prediction_context(
     """
     left_out = {
         record.participant_id: pattern
-        for record in use.choose(cohort.records(section))[1]
-        if (pattern := pattern_of(record)) is not None
+        for record in use.select(cohort.records(section))[1]
+        if (pattern := modalities_of(record)) is not None
     }
     target = cohort.target or recipe.get("target")
     content = PredictionContext(
@@ -139,7 +139,7 @@ def read_prediction_context(folder: Path) -> PredictionContext:
     return read_model(folder / PREDICTIONS_CONTEXT_FILE, PredictionContext) or PredictionContext()
 
 
-def _facts(folder: Path, use: RecordingUse) -> ModelFacts:
+def _facts(folder: Path, use: ModalityPolicy) -> ModelFacts:
     manifest = read_json_object(folder / MANIFEST_FILE) or {}
     ended, name = _inside(manifest, "times", "ended"), _inside(manifest, "datalist", "name")
     number = _inside(manifest, "data", "training", "participants")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion import __version__
-from monai_fusion.datalist.availability import TITLES, Pattern
+from monai_fusion.datalist.availability import TITLES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.calibration import FEWEST_TO_FIT
@@ -39,7 +39,7 @@ MOST_PICTURES = 500
 
 _FEW_TESTED = 30
 _CLASS_LIST = 6
-_HAS: dict[Pattern, str] = {**TITLES, "both": "EEG and MRI"}
+_HAS: dict[AvailableModalities, str] = {**TITLES, "both": "EEG and MRI"}
 
 
 def write_pages(folder: str | os.PathLike[str]) -> list[Path]:

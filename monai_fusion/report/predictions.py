@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from monai_fusion.datalist import PATTERNS, Pattern
+from monai_fusion.datalist import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest
 from monai_fusion.opening import NotReadableError
@@ -49,7 +49,7 @@ class Participant:
     gate: float
     segments: str
     network: tuple[float, ...] = ()
-    recordings: Pattern = "both"
+    recordings: AvailableModalities = "both"
 
     @property
     def wrong(self) -> bool:
@@ -157,7 +157,9 @@ def _participant(
     gate = number("gate", missing=math.nan)
     if predicted is None:
         return None
-    recordings: Pattern = next((known for known in PATTERNS if known == row.get("recordings")), "both")
+    recordings: AvailableModalities = next(
+        (known for known in AVAILABLE_MODALITIES if known == row.get("recordings")), "both"
+    )
     return Participant(name, label, predicted, probabilities, gate, row.get("segments") or "", network, recordings)
 
 

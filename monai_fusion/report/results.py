@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from monai_fusion.datalist import PATTERNS, Pattern
+from monai_fusion.datalist import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.files import latest
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.reading import read_json_object
@@ -68,12 +68,12 @@ class Results:
     recipe: Mapping[str, Any] | None = None
 
     @property
-    def modalities(self) -> Pattern:
+    def modalities(self) -> AvailableModalities:
         """Which recordings the model takes: ``both``, ``eeg`` or ``mri``; ``both`` where no file says."""
         identity = (self.manifest or {}).get("identity")
         places = (identity if isinstance(identity, Mapping) else None, self.recipe)
         known = (place.get("modalities") for place in places if place is not None)
-        return next((one for name in known for one in PATTERNS if one == name), "both")
+        return next((one for name in known for one in AVAILABLE_MODALITIES if one == name), "both")
 
     @property
     def one_recording_each(self) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.options.configs import load_configs
-from monai_fusion.options.knobs import read_knobs
-from monai_fusion.options.words import TEXT_KNOBS
+from monai_fusion.options.knob_list import read_knobs
+from monai_fusion.options.knob_values import TEXT_KNOBS
 from monai_fusion.report.numbers import participants
 from monai_fusion.report.results import Results
 from monai_fusion.shipped_bundle import shipped_bundle

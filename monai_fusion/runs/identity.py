@@ -12,7 +12,7 @@ from torch import nn
 
 from monai_fusion.data import Preprocessing
 from monai_fusion.datalist import Datalist
-from monai_fusion.datalist.availability import BOTH, RecordingUse
+from monai_fusion.datalist.availability import BOTH_REQUIRED, ModalityPolicy
 from monai_fusion.fingerprint import content_hash, describe_chain, digest_of
 from monai_fusion.runs.differing import COMPONENTS, FILES, PARTICIPANTS
 from monai_fusion.store.file_index import contents_of
@@ -62,7 +62,7 @@ def training_identity(
     settings: Mapping[str, Any],
     components: Mapping[str, object],
     files: Mapping[str, str | os.PathLike[str] | None],
-    use: RecordingUse = BOTH,
+    use: ModalityPolicy = BOTH_REQUIRED,
 ) -> dict[str, Any]:
     """Describe a training by everything that its numbers depend on.
 
@@ -123,11 +123,11 @@ def _condensed(value: Any, longest: int = 200) -> Any:
 
 
 def _participants(
-    cohort: Datalist, cache_dir: str | os.PathLike[str] | None, use: RecordingUse
+    cohort: Datalist, cache_dir: str | os.PathLike[str] | None, use: ModalityPolicy
 ) -> dict[str, dict[str, Any]]:
     """The people who take part; those of the test part have no part in the training."""
     records = [
-        record for section in cohort.sections if section != "test" for record in use.choose(cohort.records(section))[0]
+        record for section in cohort.sections if section != "test" for record in use.select(cohort.records(section))[0]
     ]
     contents = contents_of((path for record in records for path in record.files), cache_dir)
     people: dict[str, dict[str, Any]] = {}

@@ -18,8 +18,8 @@ from torch import nn
 
 from monai_fusion import __version__, ranks
 from monai_fusion.data import Preprocessing
-from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
-from monai_fusion.datalist.availability import BOTH, unseen_absence
+from monai_fusion.datalist import Datalist, ModalityPolicy, ParticipantRecord
+from monai_fusion.datalist.availability import BOTH_REQUIRED, modalities_never_missing
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import beside_of, write_atomically
 from monai_fusion.fingerprint import describe_chain, digest_of
@@ -70,7 +70,7 @@ def write_recipe(
     run_config: RunConfig,
     identity: Mapping[str, Any],
     preprocessing: Preprocessing,
-    use: RecordingUse = BOTH,
+    use: ModalityPolicy = BOTH_REQUIRED,
 ) -> None:
     """Write the recipe of a training into its run folder.
 
@@ -109,15 +109,15 @@ def write_recipe(
     write_atomically(Path(folder) / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
 
 
-def absence_settings(use: RecordingUse, records: Iterable[ParticipantRecord]) -> dict[str, Any]:
+def absence_settings(use: ModalityPolicy, records: Iterable[ParticipantRecord]) -> dict[str, Any]:
     """What an evaluation must know of recordings that were absent in the training.
 
     ``absence``: whether the network has learned embeddings for them; ``unseen_absence``: which recordings were never
     absent all the same.
     """
     return {
-        "absence": use.may_lack,
-        "unseen_absence": unseen_absence(use, records),
+        "absence": use.allows_missing,
+        "unseen_absence": modalities_never_missing(use, records),
         "allow_missing": use.allow_missing,
         "modalities": use.modalities,
     }

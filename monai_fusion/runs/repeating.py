@@ -17,7 +17,7 @@ from typing import Any
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable
-from monai_fusion.options.words import as_word, without_expression
+from monai_fusion.options.knob_values import as_word, without_expression
 from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import MANIFEST_FILE
 from monai_fusion.runs.manifest import FORMAT, config_digest

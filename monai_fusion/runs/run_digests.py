@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from monai_fusion.datalist import Datalist
-from monai_fusion.datalist.availability import keep
+from monai_fusion.datalist.availability import restricted_to
 from monai_fusion.fingerprint import digest_of
 from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.saved_tensors import load_state
@@ -31,7 +31,8 @@ def data_digests(
         ``{"training": {"participants": 28, "files": 112, "digest": "..."}, ...}``.
     """
     by_section = {
-        section: [keep(record, modalities) for record in cohort.records(section)] for section in cohort.sections
+        section: [restricted_to(record, modalities) for record in cohort.records(section)]
+        for section in cohort.sections
     }
     every = itertools.chain.from_iterable(by_section.values())
     contents = contents_of((path for record in every for path in record.files), cache_dir)

@@ -22,7 +22,7 @@ class SampleCohortOptions:
     the first 20 of a cohort of 60 and a third segment leaves the first two as they were.
     """
 
-    participants: Annotated[int, Option("How many people, those with one recording included.")] = 60
+    participants: Annotated[int, Option("Number of participants, including those with one recording.")] = 60
     size: Annotated[
         Literal["small", "full"],
         Option("MRIs of 70 x 96 x 102 at 2.5 mm, or 176 x 240 x 256 at 1 mm.", metavar="small|full", section="MRI"),
@@ -30,28 +30,30 @@ class SampleCohortOptions:
     seed: Annotated[int, Option("Equal options and seed give equal recordings.")] = 1337
     eeg_effect: Annotated[
         float,
-        Option("How far apart the classes are in the EEG, in standard deviations (0 to 4).", section="EEG"),
+        Option("Distance of the classes in the EEG, in standard deviations (0 to 4).", section="EEG"),
     ] = 2.5
     mri_effect: Annotated[
-        float, Option("How far apart the classes are in the MRI, in standard deviations (0 to 4).", section="MRI")
+        float, Option("Distance of the classes in the MRI, in standard deviations (0 to 4).", section="MRI")
     ] = 3.0
-    segments_per_condition: Annotated[int, Option("EEG segments of 10 s per person and condition.", section="EEG")] = 2
+    segments_per_condition: Annotated[
+        int, Option("EEG segments of 10 s per participant and condition.", section="EEG")
+    ] = 2
     conditions: Annotated[
         tuple[str, ...],
         Option("Only eyes open (EO) or eyes closed (EC).", metavar="EO|EC", shown_default="both", section="EEG"),
     ] = CONDITIONS
-    only_eeg: Annotated[int, Option("How many people have no MRI.")] = 0
-    only_mri: Annotated[int, Option("How many people have no EEG.")] = 0
+    only_eeg: Annotated[int, Option("Number of participants without an MRI.")] = 0
+    only_mri: Annotated[int, Option("Number of participants without an EEG.")] = 0
     mixed_orientations: Annotated[
         bool, Option("Store MRIs as RAS, LAS or LPI at random, not all as RAS.", section="MRI")
     ] = False
     dtype: Annotated[
         Literal["int16", "float32", "mixed"],
-        Option("How the MRIs' values are stored.", metavar="int16|float32|mixed", section="MRI"),
+        Option("Data type of the MRIs' values.", metavar="int16|float32|mixed", section="MRI"),
     ] = "int16"
     fewer_females: Annotated[float, Option("0.25: a quarter fewer females than males.")] = 0.0
     overwrite: Annotated[
-        bool, Option("Replace a sample cohort in OUT; other files are never touched.", section="Output")
+        bool, Option("Replace a sample cohort in OUT; never touches other files.", section="Output")
     ] = False
 
     def __post_init__(self) -> None:

@@ -34,7 +34,7 @@ def generator(seed: int, index: int, stream: Stream, *more: int) -> np.random.Ge
 
 
 @dataclass(frozen=True)
-class Participant:
+class SyntheticParticipant:
     """One synthetic participant.
 
     Attributes:
@@ -73,7 +73,7 @@ def gender(index: int, options: SampleCohortOptions) -> str:
     return FEMALE if is_female(index ^ 1 if swapped else index) else MALE
 
 
-def describe(index: int, options: SampleCohortOptions) -> Participant:
+def describe(index: int, options: SampleCohortOptions) -> SyntheticParticipant:
     """Participant ``index`` of the cohort, whatever its size.
 
     The first ``only_eeg`` have no MRI, the next ``only_mri`` no EEG.
@@ -88,7 +88,7 @@ def describe(index: int, options: SampleCohortOptions) -> Participant:
     has_mri = index >= options.only_eeg
     has_eeg = not options.only_eeg <= index < options.only_eeg + options.only_mri
     segments = [(condition, k) for condition in options.conditions for k in range(options.segments_per_condition)]
-    return Participant(
+    return SyntheticParticipant(
         index=index,
         participant_id=participant_id,
         gender=its_gender,

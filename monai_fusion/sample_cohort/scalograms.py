@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from monai_fusion.recordings.montage import ELECTRODES_1020_17, POSITIONS_1020_17
 from monai_fusion.recordings.scalogram import SAMPLING_HZ, scalogram
 from monai_fusion.sample_cohort.options import CONDITIONS, SampleCohortOptions
-from monai_fusion.sample_cohort.participant import Participant, Stream, generator
+from monai_fusion.sample_cohort.participant import Stream, SyntheticParticipant, generator
 
 SECONDS = 10
 SAMPLES = int(SECONDS * SAMPLING_HZ)
@@ -48,7 +48,7 @@ def _spread(width: float) -> NDArray[np.float64]:
 
 
 def simulate_eeg(
-    participant: Participant, options: SampleCohortOptions, condition: str, segment: int
+    participant: SyntheticParticipant, options: SampleCohortOptions, condition: str, segment: int
 ) -> NDArray[np.float64]:
     """One segment of simulated EEG.
 
@@ -77,7 +77,7 @@ def simulate_eeg(
 
 
 def render_scalogram(
-    participant: Participant, options: SampleCohortOptions, condition: str, segment: int
+    participant: SyntheticParticipant, options: SampleCohortOptions, condition: str, segment: int
 ) -> NDArray[np.float32]:
     """The scalogram of :func:`simulate_eeg`: ``[224, 224, 17]`` float32, (frequency, time, electrode), microvolts."""
     return scalogram(simulate_eeg(participant, options, condition, segment))

@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from torch.nn.functional import avg_pool3d, grid_sample, interpolate
 
 from monai_fusion.sample_cohort.options import SampleCohortOptions
-from monai_fusion.sample_cohort.participant import Participant, Stream, generator
+from monai_fusion.sample_cohort.participant import Stream, SyntheticParticipant, generator
 
 SHAPES = {"small": (70, 96, 102), "full": (176, 240, 256)}
 VOXEL_MM: dict[str, float] = {"small": 2.5, "full": 1.0}
@@ -91,7 +91,7 @@ def _box(half_mm: NDArray[np.float64], shift: NDArray[np.float64], size: str) ->
     return x, y, z
 
 
-def render_mri(participant: Participant, options: SampleCohortOptions) -> NDArray[np.float32]:
+def render_mri(participant: SyntheticParticipant, options: SampleCohortOptions) -> NDArray[np.float32]:
     """The participant's head in the fixed field of view of the cohort's size.
 
     Returns:
@@ -132,7 +132,9 @@ def render_mri(participant: Participant, options: SampleCohortOptions) -> NDArra
     return volume
 
 
-def as_nifti(volume: NDArray[np.float32], participant: Participant, options: SampleCohortOptions) -> nib.Nifti1Image:
+def as_nifti(
+    volume: NDArray[np.float32], participant: SyntheticParticipant, options: SampleCohortOptions
+) -> nib.Nifti1Image:
     """The volume as a NIfTI image in the participant's orientation and dtype; the head's place is the same in all."""
     array = np.rint(volume).astype(np.int16) if participant.dtype == "int16" else volume
     size_mm = VOXEL_MM[options.size]

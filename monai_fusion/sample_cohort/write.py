@@ -20,7 +20,7 @@ from monai_fusion.messages import hide_bars
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
 from monai_fusion.sample_cohort.options import SampleCohortOptions
-from monai_fusion.sample_cohort.participant import Participant, describe
+from monai_fusion.sample_cohort.participant import SyntheticParticipant, describe
 
 COHORT_FILE = "cohort.json"
 TABLE_FILE = "participants.csv"
@@ -76,7 +76,7 @@ def write_sample_cohort(
     return cohort
 
 
-def _files(participant: Participant) -> list[str]:
+def _files(participant: SyntheticParticipant) -> list[str]:
     """The participant's files relative to the cohort's folder, with forward slashes."""
     mri = [str(participant.mri_file)] if participant.mri_file else []
     return [*map(str, participant.eeg_files.values()), *mri]
@@ -111,7 +111,7 @@ def _own_files(path: Path) -> list[str] | None:
 
 
 def _refuse_foreign(out: Path, files: Iterable[str]) -> None:
-    """InputError if a file that is to be written is there already and no earlier sample cohort wrote it."""
+    """InputError if a file that is to be written already exists and no earlier sample cohort wrote it."""
     foreign = [file for file in sorted(files) if (out / file).exists()]
     if foreign:
         advice = "no sample cohort wrote it: move it away or name another folder"
@@ -134,7 +134,7 @@ def _unwritable(out: Path, error: OSError) -> InputError:
     return InputError(Problem(str(out), seen=seen, wanted="a writable folder", advice="name another folder"))
 
 
-def _refuse_full_disk(out: Path, participants: Sequence[Participant], options: SampleCohortOptions) -> None:
+def _refuse_full_disk(out: Path, participants: Sequence[SyntheticParticipant], options: SampleCohortOptions) -> None:
     """InputError if the files will not fit (what is overwritten counts as free)."""
     scalograms = [file for participant in participants for file in participant.eeg_files.values()]
     needed = len(scalograms) * _EEG_BYTES + sum(p.mri_file is not None for p in participants) * _MRI_BYTES[options.size]
@@ -147,7 +147,11 @@ def _refuse_full_disk(out: Path, participants: Sequence[Participant], options: S
 
 
 def _render(
-    out: Path, participants: Sequence[Participant], options: SampleCohortOptions, progress: bool, workers: int | None
+    out: Path,
+    participants: Sequence[SyntheticParticipant],
+    options: SampleCohortOptions,
+    progress: bool,
+    workers: int | None,
 ) -> None:
     """Writes every participant's files, several participants at a time.
 
@@ -161,7 +165,7 @@ def _render(
     from monai_fusion.sample_cohort.scalograms import render_scalogram
     from monai_fusion.sample_cohort.volumes import as_nifti, render_mri, template
 
-    def write(participant: Participant) -> None:
+    def write(participant: SyntheticParticipant) -> None:
         for (condition, segment), file in participant.eeg_files.items():
             np.save(out / file, render_scalogram(participant, options, condition, segment), allow_pickle=False)
         if participant.mri_file is not None:
@@ -186,7 +190,7 @@ def _render(
         torch.set_num_threads(threads_before)
 
 
-def _write_table(path: Path, participants: Sequence[Participant]) -> None:
+def _write_table(path: Path, participants: Sequence[SyntheticParticipant]) -> None:
     """``participants.csv``, with every participant, whatever files there are."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream, lineterminator="\n")
@@ -195,13 +199,13 @@ def _write_table(path: Path, participants: Sequence[Participant]) -> None:
 
 
 def _description(
-    participants: Sequence[Participant], options: SampleCohortOptions, files: Sequence[str]
+    participants: Sequence[SyntheticParticipant], options: SampleCohortOptions, files: Sequence[str]
 ) -> dict[str, Any]:
-    """What ``cohort.json`` says."""
+    """The content of ``cohort.json``."""
     return {
         "kind": KIND,
         "synthetic": True,
-        "note": "Synthetic data: no file shows a real person. Age is independent of both modalities.",
+        "note": "Synthetic data: no file shows a real participant. Age is independent of both modalities.",
         "options": options.to_json(),
         "best_balanced_accuracy": options.best_balanced_accuracy,
         "counts": {code: sum(p.gender == code for p in participants) for code in ("M", "F")},

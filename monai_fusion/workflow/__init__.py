@@ -1,8 +1,8 @@
 """What a bundle run does around its engines: check the input, prepare the files, hand settings on to later runs."""
 
 from monai_fusion.options.command_line import CommandLine
+from monai_fusion.options.knob_values import expand_home
 from monai_fusion.options.overrides import check_overrides, flag, resumes
-from monai_fusion.options.words import expand_home
 from monai_fusion.workflow.absence import recordings_for, warn_of_unseen_absence
 from monai_fusion.workflow.end_message import announce_training
 from monai_fusion.workflow.engine import run_engine

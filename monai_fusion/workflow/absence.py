@@ -6,15 +6,15 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from monai_fusion.datalist import ParticipantRecord, RecordingUse
-from monai_fusion.datalist.availability import count_patterns
+from monai_fusion.datalist import ModalityPolicy, ParticipantRecord
+from monai_fusion.datalist.availability import count_by_modalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.options.overrides import flag
 
 logger = logging.getLogger(__name__)
 
 
-def recordings_for(recipe: Mapping[str, Any], allow_missing: object = None) -> RecordingUse:
+def recordings_for(recipe: Mapping[str, Any], allow_missing: object = None) -> ModalityPolicy:
     """Decide which recordings an evaluation uses, and of whom.
 
     Args:
@@ -27,16 +27,18 @@ def recordings_for(recipe: Mapping[str, Any], allow_missing: object = None) -> R
     """
     can, modalities = bool(recipe.get("absence", False)), recipe.get("modalities", "both")
     if allow_missing is None:
-        return RecordingUse(modalities, allow_missing=can if modalities == "both" else bool(recipe["allow_missing"]))
+        return ModalityPolicy(modalities, allow_missing=can if modalities == "both" else bool(recipe["allow_missing"]))
     wanted = flag(allow_missing, "--allow_missing")
     if wanted and not can:
         advice = "train it with --modality_dropout 0.2, or with --allow_missing true and such participants"
         seen = "this model knows only people with both recordings"
         raise InputError(Problem("--allow_missing", seen=seen, advice=advice))
-    return RecordingUse(modalities, allow_missing=wanted)
+    return ModalityPolicy(modalities, allow_missing=wanted)
 
 
-def warn_of_unseen_absence(recipe: Mapping[str, Any], use: RecordingUse, records: Iterable[ParticipantRecord]) -> None:
+def warn_of_unseen_absence(
+    recipe: Mapping[str, Any], use: ModalityPolicy, records: Iterable[ParticipantRecord]
+) -> None:
     """Warn if people lack a recording that nobody lacked in the training.
 
     Args:
@@ -44,7 +46,7 @@ def warn_of_unseen_absence(recipe: Mapping[str, Any], use: RecordingUse, records
         use: From `recordings_for`.
         records: Who is predicted.
     """
-    counts = count_patterns(use.choose(records)[0])
+    counts = count_by_modalities(use.select(records)[0])
     for name, lacking in (("eeg", counts["mri"]), ("mri", counts["eeg"])):
         if lacking and name in recipe.get("unseen_absence", ()):
             logger.warning(

@@ -21,10 +21,10 @@ from monai_fusion.datalist import Datalist, read_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
 from monai_fusion.evaluation.model_loader import check_model, read_model, refuse_another
-from monai_fusion.messages import is_quiet, let_all_signs_through, make_visible, visible
+from monai_fusion.messages import is_quiet, let_all_characters_through, make_visible, visible
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import check_overrides, check_values
-from monai_fusion.output_folder import claim, make_writable
+from monai_fusion.output_folder import lock_folder, make_writable
 from monai_fusion.run_folder import MODEL_FILE, RESULTS
 from monai_fusion.runs.recipe import read_recipe
 from monai_fusion.runs.resolved import building_parser
@@ -140,7 +140,7 @@ def report_input_errors() -> None:
     There is no traceback then, and the engines do not repeat it. What nobody expected keeps its traceback. Either goes
     to the log file as well.
     """
-    let_all_signs_through()
+    let_all_characters_through()
     sys.excepthook = _report
     threading.excepthook = _report_thread
     for handler in logging.getLogger().handlers:
@@ -161,7 +161,7 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
     with suppress(OSError, ValueError):  # nobody reads it any more
         sys.stdout.flush()
     if isinstance(error, KeyboardInterrupt):
-        _report_stop("interrupted: what was finished before stays", 128 + signal.SIGINT)
+        _report_stop("interrupted: finished work is kept", 128 + signal.SIGINT)
     if isinstance(error, stopping.StopAsked):
         _report_stop(str(error), error.exit_code)
     cause = next((each for each in causes_of(error) if isinstance(each, InputError | RunFailed)), None)
@@ -267,7 +267,7 @@ def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> 
         refuse_another(folder, read_model(folder), ("finished", "stopped", "failed"))
     make_writable(folder, "--output_dir")
     if ranks.is_main():
-        claim(folder, Path(log_name).stem, "--output_dir")  # before the log of the run that holds it is replaced
+        lock_folder(folder, Path(log_name).stem, "--output_dir")  # before the log of the run that holds it is replaced
     log = logging.FileHandler(folder / log_name, mode="a" if resume else "w", encoding="utf-8")
     log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     log.addFilter(_is_no_echo)

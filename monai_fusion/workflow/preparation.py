@@ -14,7 +14,14 @@ from monai.bundle import ConfigParser
 from monai_fusion import ranks
 from monai_fusion.data import Preprocessing
 from monai_fusion.datalist import Datalist, ParticipantRecord
-from monai_fusion.datalist.availability import BOTH, PATTERNS, TITLES, RecordingUse, count_patterns, pattern_of
+from monai_fusion.datalist.availability import (
+    AVAILABLE_MODALITIES,
+    BOTH_REQUIRED,
+    TITLES,
+    ModalityPolicy,
+    count_by_modalities,
+    modalities_of,
+)
 from monai_fusion.datalist.balance import CRAMERS_V_WARNED_OF, P_WARNED_OF, link_of
 from monai_fusion.errors import InputError, Problem, input_error_behind
 from monai_fusion.keys import EEG, MRI
@@ -29,7 +36,7 @@ logger = logging.getLogger(__name__)
 _WANTED = {
     (allow_missing, modalities): wanted
     for allow_missing, modalities, wanted in (
-        *((False, each, "participants who have both an EEG and an MRI") for each in PATTERNS),
+        *((False, each, "participants who have both an EEG and an MRI") for each in AVAILABLE_MODALITIES),
         (True, "both", "participants who have an EEG or an MRI"),
         (True, "eeg", "participants who have an EEG"),
         (True, "mri", "participants who have an MRI"),
@@ -41,7 +48,7 @@ def prepare(
     cohort: Datalist,
     sections: Sequence[str],
     preprocessing: Preprocessing,
-    use: RecordingUse = BOTH,
+    use: ModalityPolicy = BOTH_REQUIRED,
 ) -> None:
     """Fill the preprocessed store with every file of the sections and say who takes part.
 
@@ -62,7 +69,7 @@ def prepare(
         raise InputError(Problem("--cache_dir", seen=f"{store} is a file", wanted="a folder, there or not yet"))
     everybody: list[ParticipantRecord] = []
     for section in sections:
-        used, left_out = use.choose(cohort.records(section))
+        used, left_out = use.select(cohort.records(section))
         _announce(section, used, left_out, cohort.classes, use)
         if not used:
             raise InputError(Problem(str(cohort.path), section, "none", _WANTED[use.allow_missing, use.modalities]))
@@ -146,7 +153,7 @@ def _announce(
     used: Sequence[ParticipantRecord],
     left_out: Sequence[ParticipantRecord],
     classes: Sequence[str],
-    use: RecordingUse,
+    use: ModalityPolicy,
 ) -> None:
     counts = Counter(record.label for record in used)
     named = [f"{counts[index]} {name}" for index, name in enumerate(classes)]
@@ -156,7 +163,9 @@ def _announce(
     logger.info("%s: %s (%s), %s", section, people, ", ".join(named), counted(segments, "EEG segment"))
     if use.modalities != "both":
         logger.info("%s: --modalities %s: the other recording is not used", section, use.modalities)
-    elif len(shown := [f"{count} with {TITLES[name]}" for name, count in count_patterns(used).items() if count]) > 1:
+    elif (
+        len(shown := [f"{count} with {TITLES[name]}" for name, count in count_by_modalities(used).items() if count]) > 1
+    ):
         logger.info("%s: %s", section, ", ".join(shown))
         _warn_of_confounding(section, used, classes)
     if left_out:
@@ -167,7 +176,7 @@ def _announce(
 
 def _warn_of_confounding(section: str, used: Sequence[ParticipantRecord], classes: Sequence[str]) -> None:
     """Warn if a network could tell the class from what is absent."""
-    found = [(pattern_of(record), record.label) for record in used]
+    found = [(modalities_of(record), record.label) for record in used]
     pairs = [(TITLES[pattern], label) for pattern, label in found if pattern is not None and label is not None]
     link = link_of("which recordings are there", pairs, len(classes))
     if link.p < P_WARNED_OF and link.cramers_v >= CRAMERS_V_WARNED_OF:

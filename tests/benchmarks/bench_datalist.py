@@ -47,7 +47,7 @@ def make_cohort(root: Path, number: int) -> BuildOptions:
     (root / "participants.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return BuildOptions(
         folders=FolderOptions((root / "eeg",), (root / "mri",)),
-        table=TableOptions(root / "participants.tsv", keep=("age", "site", "family")),
+        table=TableOptions(root / "participants.tsv", columns=("age", "site", "family")),
         output=OutputOptions(root / "list.json", force=True),
     )
 

@@ -83,9 +83,9 @@ def bench_check(participants: int, repetitions: int) -> float:
 
 def bench_deep(participants: int) -> None:
     """Print how long opening full-size files takes with threads and with processes; the files are in the cache."""
-    from monai_fusion.datalist.contents.checking import Opener, check_contents
-    from monai_fusion.datalist.contents.recording_files import recordings_of
-    from monai_fusion.datalist.reading import examine_datalist
+    from monai_fusion.datalist.contents.checking import RecordingOpener, check_contents
+    from monai_fusion.datalist.contents.recording_files import recordings_to_open
+    from monai_fusion.datalist.examination import examine_datalist
     from monai_fusion.sample_cohort import SampleCohortOptions
     from monai_fusion.sample_cohort.write import write_sample_cohort
 
@@ -99,8 +99,8 @@ def bench_deep(participants: int) -> None:
         ]
         (folder / "list.json").write_text(json.dumps({"classes": ["M", "F"], "training": rows}), encoding="utf-8")
         examination = examine_datalist(folder / "list.json")
-        recordings = [recording for recording in recordings_of(examination) if recording.path.is_file()]
-        opener = Opener()
+        recordings = [recording for recording in recordings_to_open(examination) if recording.path.is_file()]
+        opener = RecordingOpener()
         for recording in recordings:
             recording.path.read_bytes()
         for workers in (1, 2, 4):

@@ -132,7 +132,7 @@ def test_a_training_that_prepares(number: signal.Signals, group: bool, cohort: C
     assert len(stopped.said) == 1, stopped.err
     (message,) = stopped.said
     how = f"stopped by {number.name}"
-    assert message == f"{how}: what was finished before stays; the same command (a training with --resume true) goes on"
+    assert message == f"{how}: finished work is kept; the same command (a training with --resume true) goes on"
     assert how in (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
     assert stopped.seconds < 10 and not stopped.left_over() and not half_written(tmp_path)
     assert not (tmp_path / "run" / "model.pt").exists()
@@ -149,7 +149,7 @@ def test_preprocess(number: signal.Signals, group: bool, backend: str, cohort: C
     stopped = Stopped(preprocess(cohort, tmp_path, backend), tmp_path / "begun", number, group=group)
     assert stopped.code == 128 + number, stopped.err
     how = "interrupted" if number == signal.SIGINT else f"stopped by {number.name}"
-    assert stopped.said == [f"{how}: what was finished before stays"]
+    assert stopped.said == [f"{how}: finished work is kept"]
     assert stopped.seconds < 10 and not stopped.left_over()
     if backend == "threads":
         assert not half_written(tmp_path)

@@ -111,7 +111,7 @@ def test_a_damaged_member_is_refused_by_its_file(made: tuple[Plan, list[RunRecor
         place = content.index(archive.read(part))
     content[place] ^= 1
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"model.pt: damaged: what it holds does not fit its checksums"):
+    with pytest.raises(InputError, match=r"model.pt: damaged: its content does not match its checksums"):
         write_ensemble(plan, members)
     assert not (plan.options.output_dir / "ensemble" / RECIPE_FILE).exists()
 

@@ -20,8 +20,8 @@ from monai_fusion.data import (
     collate_available,
     collate_participant,
 )
-from monai_fusion.datalist import ParticipantRecord, RecordingUse, check_datalist, read_datalist
-from monai_fusion.datalist.availability import count_patterns, unseen_absence
+from monai_fusion.datalist import ModalityPolicy, ParticipantRecord, check_datalist, read_datalist
+from monai_fusion.datalist.availability import count_by_modalities, modalities_never_missing
 from monai_fusion.errors import InputError
 from monai_fusion.transforms import (
     LoadScalogramd,
@@ -36,7 +36,7 @@ from tests.support import EEG_SHAPE, write_datalist
 Records = tuple[ParticipantRecord, ...]
 
 
-def dataset(records: Sequence[ParticipantRecord], store: Path, use: RecordingUse, **options: Any) -> FusionDataset:
+def dataset(records: Sequence[ParticipantRecord], store: Path, use: ModalityPolicy, **options: Any) -> FusionDataset:
     eeg = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()]
     mri = [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)]
     drawn = {"eeg": [RandSpecAugmentd(fraction=0.3)], "mri": [RandInPlaneRotated(prob=0.9)]}
@@ -53,8 +53,8 @@ def some_lack(tiny_records: Records) -> Records:
 def test_each_item_holds_the_recordings_of_its_participant_and_nothing_for_the_others(
     tiny_records: Records, some_lack: Records, tmp_path: Path
 ) -> None:
-    whole = dataset(tiny_records, tmp_path / "store", RecordingUse())
-    found = dataset(some_lack, tmp_path / "store", RecordingUse(allow_missing=True))
+    whole = dataset(tiny_records, tmp_path / "store", ModalityPolicy())
+    found = dataset(some_lack, tmp_path / "store", ModalityPolicy(allow_missing=True))
     assert (len(found.eeg), len(found.mri)) == (1 + 2 + 4, 3) and found.labels == [0, 1, 0, 1]
     for place, record in enumerate(some_lack):
         for draw in (Draw(place, epoch, position=3) for epoch in (1, 2)):
@@ -68,8 +68,8 @@ def test_each_item_holds_the_recordings_of_its_participant_and_nothing_for_the_o
 
 
 def test_nothing_is_drawn_otherwise_where_recordings_may_be_hidden(tiny_records: Records, tmp_path: Path) -> None:
-    whole = dataset(tiny_records, tmp_path / "store", RecordingUse())
-    hiding = dataset(tiny_records, tmp_path / "store", RecordingUse(dropout=0.5))
+    whole = dataset(tiny_records, tmp_path / "store", ModalityPolicy())
+    hiding = dataset(tiny_records, tmp_path / "store", ModalityPolicy(dropout=0.5))
     patterns = Counter()
     for epoch in range(1, 60):
         for place in range(4):
@@ -84,7 +84,7 @@ def test_nothing_is_drawn_otherwise_where_recordings_may_be_hidden(tiny_records:
 
 
 def test_a_hidden_recording_is_not_even_read(tiny_records: Records, tmp_path: Path) -> None:
-    hiding = dataset(tiny_records, tmp_path / "store", RecordingUse(dropout=0.9))
+    hiding = dataset(tiny_records, tmp_path / "store", ModalityPolicy(dropout=0.9))
     drawn = [Draw(1, epoch, 0) for epoch in range(1, 30)]
     hidden = next(draw for draw in drawn if "mri" not in hiding[draw])
     shown = next(draw for draw in drawn if "mri" in hiding[draw])
@@ -98,13 +98,13 @@ def test_a_hidden_recording_is_not_even_read(tiny_records: Records, tmp_path: Pa
 
 
 def test_validation_hides_nothing(tiny_records: Records, tmp_path: Path) -> None:
-    hiding = dataset(tiny_records, tmp_path / "store", RecordingUse(dropout=0.9), segments="all")
+    hiding = dataset(tiny_records, tmp_path / "store", ModalityPolicy(dropout=0.9), segments="all")
     assert all({"eeg", "mri"} <= hiding[place].keys() for place in range(4))
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_batch_holds_what_is_there_and_says_whose_it_is(some_lack: Records, tmp_path: Path, workers: int) -> None:
-    found = dataset(some_lack, tmp_path / "store", RecordingUse(allow_missing=True))
+    found = dataset(some_lack, tmp_path / "store", ModalityPolicy(allow_missing=True))
     sampler = ParticipantSampler(found.labels, balanced=False)
     loader = DataLoader(
         found,
@@ -128,7 +128,7 @@ def test_a_batch_holds_what_is_there_and_says_whose_it_is(some_lack: Records, tm
 
 
 def test_a_batch_may_have_no_eeg_or_no_mri_at_all(some_lack: Records, tmp_path: Path) -> None:
-    found = dataset(some_lack, tmp_path / "store", RecordingUse(allow_missing=True))
+    found = dataset(some_lack, tmp_path / "store", ModalityPolicy(allow_missing=True))
     collate = pickle.loads(pickle.dumps(collate_available))
     eeg, _, (mri,), further = FusionPrepareBatch()(collate([found[0], found[0]]), "cpu")
     assert eeg is not None and mri is None and further["present"].tolist() == [[True, False]] * 2
@@ -137,7 +137,7 @@ def test_a_batch_may_have_no_eeg_or_no_mri_at_all(some_lack: Records, tmp_path: 
 
 
 def test_an_evaluation_batch_lacks_what_its_participant_lacks(some_lack: Records, tmp_path: Path) -> None:
-    found = dataset(some_lack, tmp_path / "store", RecordingUse(allow_missing=True), segments="all")
+    found = dataset(some_lack, tmp_path / "store", ModalityPolicy(allow_missing=True), segments="all")
     batches = [collate_participant([found[place]]) for place in range(4)]
     there = [("eeg" in batch, "mri" in batch) for batch in batches]
     assert there == [(True, False), (True, True), (False, True), (True, True)]
@@ -148,11 +148,11 @@ def test_an_evaluation_batch_lacks_what_its_participant_lacks(some_lack: Records
 def test_one_modality_alone_is_used_of_the_same_people(
     some_lack: Records, tmp_path: Path, modalities: Any, other: str
 ) -> None:
-    comparable = dataset(some_lack, tmp_path / "store", RecordingUse(modalities))
+    comparable = dataset(some_lack, tmp_path / "store", ModalityPolicy(modalities))
     assert [record.participant_id for record in comparable.records] == ["sub-01", "sub-03"]
     assert all(modalities in comparable[place] and other not in comparable[place] for place in range(2))
     assert len(getattr(comparable, other)) == 0 and getattr(comparable, other).prepared == 0
-    everybody = dataset(some_lack, tmp_path / "store", RecordingUse(modalities, allow_missing=True))
+    everybody = dataset(some_lack, tmp_path / "store", ModalityPolicy(modalities, allow_missing=True))
     left_out = {"eeg": "sub-02", "mri": "sub-00"}[modalities]
     assert [record.participant_id for record in everybody.left_out] == [left_out]
 
@@ -170,7 +170,7 @@ def test_files_of_a_recording_that_is_not_used_need_not_be_there(tmp_path: Path,
     assert not check_datalist(path, modalities=modalities, require_labels=False)
     assert len(check_datalist(path, require_labels=False)) == 1
     records = read_datalist(path, modalities=modalities, require_labels=False).records("training")
-    assert len(RecordingUse(modalities).choose(records)[0]) == 1  # type: ignore[arg-type] # of the parameters
+    assert len(ModalityPolicy(modalities).select(records)[0]) == 1  # type: ignore[arg-type] # of the parameters
 
 
 @pytest.mark.parametrize(
@@ -185,14 +185,14 @@ def test_files_of_a_recording_that_is_not_used_need_not_be_there(tmp_path: Path,
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
-        RecordingUse(**options)
+        ModalityPolicy(**options)
     assert message in str(caught.value)
 
 
 def test_what_a_training_never_met_is_known(some_lack: Records) -> None:
-    assert count_patterns(some_lack) == {"both": 2, "eeg": 1, "mri": 1}
-    assert unseen_absence(RecordingUse(), some_lack) == ["eeg", "mri"]
-    assert unseen_absence(RecordingUse(dropout=0.1), some_lack) == []
-    assert unseen_absence(RecordingUse(allow_missing=True), some_lack) == []
-    assert unseen_absence(RecordingUse(allow_missing=True), some_lack[:2]) == ["eeg"]
-    assert unseen_absence(RecordingUse("mri", dropout=0.5), some_lack) == ["mri"]
+    assert count_by_modalities(some_lack) == {"both": 2, "eeg": 1, "mri": 1}
+    assert modalities_never_missing(ModalityPolicy(), some_lack) == ["eeg", "mri"]
+    assert modalities_never_missing(ModalityPolicy(dropout=0.1), some_lack) == []
+    assert modalities_never_missing(ModalityPolicy(allow_missing=True), some_lack) == []
+    assert modalities_never_missing(ModalityPolicy(allow_missing=True), some_lack[:2]) == ["eeg"]
+    assert modalities_never_missing(ModalityPolicy("mri", dropout=0.5), some_lack) == ["mri"]

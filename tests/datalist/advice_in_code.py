@@ -1,7 +1,7 @@
 """Finds every piece of advice that the code of the datalist can print: what `test_every_advice` has to follow.
 
-A piece is a text of the code that tells somebody to do something: an option (``--loose-ids``), ``rename``, ``delete``,
-``did you mean``, ``is missing after this`` ... Of an f-string, what is filled in stands as ``{}``. Documentation, help
+A piece is a text of the code that tells the user to do something: an option (``--loose-ids``), ``rename``, ``delete``,
+``did you mean``, ``is missing after this`` ... In an f-string, ``{}`` is what is filled in. Documentation, help
 and patterns are none. A call of ``did_you_mean`` is a piece for itself, as each has its own candidates.
 """
 
@@ -19,13 +19,14 @@ SOURCES = (
     PACKAGE / "wording.py",
     PACKAGE / "cli/datalist.py",
     PACKAGE / "cli/datalist_check.py",
-    PACKAGE / "cli/new_people.py",
+    PACKAGE / "cli/new_participants.py",
     *sorted((PACKAGE / "file_formats").glob("*.py")),  # of `check --deep`
     PACKAGE / "contrast.py",
 )
 _TELLS_TO_DO = re.compile(
-    r"(?<![\w-])--[a-z]|did you mean|(?:is|are) missing|no closing|must be written|writes|too many|too early|"
-    r"stands? (?:here|between)|expected here|cannot stand|"
+    r"(?<![\w-])--[a-z]|did you mean|(?:is|are) missing|no closing|must be written|writes|no condition|"
+    r"too (?:many|early)|"
+    r"trailing comma|extra (?:comma|closing)|JSON needs|needs? double quotes|expected here|not allowed here|"
     r"\b(?:rename|delete|write|save|choose|prefer|add|move|leave|convert|keep|correct|name (?:it|one|their)|give|"
     r"ask for|use|say|set|put|fetch|download|copy|unpack|close|insert|replace|merge|find out|make|let|look|check|open|"
     r"format|crop|pad|separate|remove|select|point)\b",
@@ -35,7 +36,7 @@ _NOT_SHOWN = ("help", "metavar", "show_default", "description", "title", "patter
 
 
 def pieces() -> dict[str, str]:
-    """Every piece of advice with the place where it stands."""
+    """Every piece of advice with its place."""
     found: dict[str, str] = {}
     for path in SOURCES:
         tree = ast.parse(path.read_text(encoding="utf-8"))

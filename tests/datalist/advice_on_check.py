@@ -1,4 +1,4 @@
-"""Mistakes in what a datalist says, and what somebody does who reads what ``datalist check`` says of them."""
+"""Mistakes in the content of a datalist, and what a user does who reads the report of ``datalist check``."""
 
 import json
 import unicodedata
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monai_fusion.datalist import read_datalist
-from monai_fusion.datalist.availability import RecordingUse
+from monai_fusion.datalist.availability import ModalityPolicy
 from monai_fusion.datalist.repair.fixing import plan_repair
 from tests.datalist.advice_on_json import CHECK, correcting, mistake
 from tests.datalist.tried import (
@@ -103,7 +103,7 @@ CASES = {
     "write the path, or null if there is no file": mistake(
         '"mri/sub-01_T1w.nii.gz"', '""', correcting('"mri": ""', '"mri": null')
     ),
-    "it holds {}: in JSON a single backslash begins a special sign, write / instead": mistake(
+    "it holds {}: in JSON a single backslash begins a special character, write / instead": mistake(
         "mri/sub-01", "mri\\tsub-01", correcting("mri\\tsub-01", "mri/sub-01")
     ),
     "it holds {}: write the path again": mistake(
@@ -144,7 +144,7 @@ CASES = {
     "delete all but one of these lines": Case(
         CHECK, document_with(twice({})), doing(lambda: changed(one_of_two, "spoilt.json"))
     ),
-    "if this is one person, keep one line": Case(
+    "if they are one participant, keep one line": Case(
         CHECK,
         document_with(twice({"participant_id": "SUB-01"})),
         doing(lambda: changed(one_of_two, "spoilt.json")),
@@ -155,15 +155,15 @@ CASES = {
     "write / (also on Windows), or let check --fix do it: other programs need it": mistake(
         "mri/sub-01", "mri\\\\sub-01", lambda command, _: f"{command} --fix --yes"
     ),
-    "did_you_mean in datalist/reading._unknown_sections": Case(
+    "did_you_mean in datalist/examination._unknown_sections": Case(
         lambda: read_datalist("right.json", ["traning"]),
         nothing,
         as_printed(NAME, lambda _, name: lambda: read_datalist("right.json", [name])),
     ),
     "did_you_mean in datalist/availability.check_modalities": Case(
-        lambda: RecordingUse("eg"),  # type: ignore[arg-type]
+        lambda: ModalityPolicy("eg"),  # type: ignore[arg-type]
         nothing,
-        as_printed("did you mean '(.+?)'", lambda _, name: lambda: RecordingUse(name)),
+        as_printed("did you mean '(.+?)'", lambda _, name: lambda: ModalityPolicy(name)),
     ),
     "write the name of another class in place of one, or delete it": mistake(
         '"M",\n"F"', '"M",\n"M"', correcting('"M",\n"M"', '"M",\n"F"')
@@ -172,7 +172,7 @@ CASES = {
     "one of them is empty, or has a space at an end: delete it": mistake(
         '"M",\n"F"', '"M",\n" F"', correcting('" F"', '"F"')
     ),
-    "it holds {}, {}: delete that sign": mistake('"sub-01"', '"sub-\\u202e01"', correcting("\\u202e", "")),
+    "it holds {}, {}: delete that character": mistake('"sub-01"', '"sub-\\u202e01"', correcting("\\u202e", "")),
     ' (If not, add "{}": null; "{}" is then kept.)': mistake(
         '"mri":', '"mra":', correcting('"mra":', '"mri": null,\n"mra":')
     ),
@@ -181,7 +181,7 @@ CASES = {
         LABEL, f'{LABEL}\n"age\\ud800": 1,', correcting('"age\\ud800": 1,', '"age": 1,')
     ),
     "did_you_mean in datalist/validation._head": mistake('"target"', '"targett"', as_printed(NAME, put("targett"))),
-    "Files that are there but hold no recording; a run refuses them (--deep looks into all files):": Case(
+    "Files that exist but hold no recording; a run refuses them (--deep looks into all files):": Case(
         "check right.json", nothing, typing("--deep")
     ),
     "together with --fix": Case("check right.json --json --fix", nothing, typing("--yes")),

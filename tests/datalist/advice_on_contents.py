@@ -1,4 +1,4 @@
-"""Recordings that ``check --deep`` refuses or doubts, and what somebody does who reads why."""
+"""Recordings that ``check --deep`` refuses or doubts, and what a user does who reads why."""
 
 import gzip
 import io
@@ -12,9 +12,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from monai_fusion.datalist.contents.checking import Opener
+from monai_fusion.datalist.contents.checking import RecordingOpener
 from monai_fusion.datalist.contents.recording_files import Recording
-from tests.datalist.tried import PEOPLE, Case, Follow, doing, move, typing
+from tests.datalist.tried import PARTICIPANTS, Case, Follow, doing, move, typing
 
 DEEP = "check deep.json --deep --eeg-shape 6,5,3"
 SHAPE = (6, 5, 3)
@@ -40,10 +40,10 @@ def volume(values: np.ndarray, spacing: float = 17.0) -> bytes:
     return bytes(image.to_bytes())
 
 
-def write_recordings(people: int = 6) -> None:
-    """People with one right EEG and MRI each, and a datalist of them."""
+def write_recordings(participants: int = 6) -> None:
+    """Participants with one right EEG and MRI each, and a datalist of them."""
     rows = []
-    for number, name in enumerate(PEOPLE[:people]):
+    for number, name in enumerate(PARTICIPANTS[:participants]):
         eeg, mri = Path(f"eeg/{name}_EO_seg0.npy"), Path(f"mri/{name}_T1w.nii")
         for path, content in zip((eeg, mri), recordings(number), strict=True):
             path.write_bytes(content)
@@ -182,8 +182,8 @@ def twice() -> None:
 
 
 def other_field_of_view() -> None:
-    write_recordings(len(PEOPLE))
-    for name in PEOPLE[1::2]:
+    write_recordings(len(PARTICIPANTS))
+    for name in PARTICIPANTS[1::2]:
         path = Path(f"mri/{name}_T1w.nii")
         path.write_bytes(larger(path.read_bytes()))
 
@@ -200,7 +200,7 @@ def larger(content: bytes) -> bytes:
 
 
 def stripped(side: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Tissue of so many voxels along each edge in a cube of zeros."""
+    """Tissue of this number of voxels along each edge in a cube of zeros."""
 
     def change(_: np.ndarray) -> np.ndarray:
         found = np.zeros((40, 40, 40), np.float32)
@@ -224,15 +224,15 @@ def a_fault_that_nobody_has_thought_of() -> object:
     """Opens a recording with a reader that breaks."""
     write_recordings()
 
-    class Breaking(Opener):
+    class Breaking(RecordingOpener):
         def _open_eeg(self, recording: Recording) -> object:  # type: ignore[override]
             raise ZeroDivisionError
 
-    from monai_fusion.datalist.contents.recording_files import recordings_of
-    from monai_fusion.datalist.reading import examine_datalist
+    from monai_fusion.datalist.contents.recording_files import recordings_to_open
+    from monai_fusion.datalist.examination import examine_datalist
     from monai_fusion.datalist.reporting import DatalistError
 
-    opened = Breaking(SHAPE)(recordings_of(examine_datalist("deep.json"))[0])
+    opened = Breaking(SHAPE)(recordings_to_open(examine_datalist("deep.json"))[0])
     raise DatalistError(opened.findings)
 
 
@@ -272,9 +272,9 @@ CASES = {
         DEEP, copied("mri/sub-02_T1w.nii", MRI.as_posix()), the_right_one(MRI)
     ),
     "resizing to one cube then changes the size of heads with it: crop or pad all MRIs to one field of view": Case(
-        DEEP, other_field_of_view, doing(lambda: write_recordings(len(PEOPLE)))
+        DEEP, other_field_of_view, doing(lambda: write_recordings(len(PARTICIPANTS)))
     ),
-    "the first is used: look at it in a viewer, or convert it from the original again": again(
+    "the first is used: check it in a viewer, or convert it from the original again": again(
         MRI, header(280, "12f", 0, 17, 0, 0, 17, 0, 0, 0, 0, 0, 17, 0)
     ),
     "the sform is used; programs that prefer the qform will differ": wrong(
@@ -311,9 +311,9 @@ CASES = {
     'rename it to "{}.gz", or unpack it with gunzip': wrong(
         MRI, to_gz, doing(renamed(MRI.as_posix(), f"{MRI.as_posix()}.gz"))
     ),
-    "copy it again; if that is how it is, ": again(MRI, header(40, "4h", 3, 30000, 30000, 100)),
+    "copy it again; if that does not help, ": again(MRI, header(40, "4h", 3, 30000, 30000, 100)),
     "is it the right file? Else convert it from the original again": again(MRI, lambda content: b"\x01" * 2000),
-    "write {} there if nothing stands between header and voxels, or {}": wrong(
+    "write {} there if there is nothing between header and voxels, or {}": wrong(
         MRI, header(108, "f", 348.0), rewritten(MRI, header(108, "f", 352.0))
     ),
     "it holds several volumes: pick one and save it as a file of its own": wrong(
@@ -361,6 +361,8 @@ CASES = {
         array(lambda found: np.concatenate([found, found[..., :1]], axis=-1)),
         rewritten(EEG, array(lambda x: x[..., :3])),
     ),
+    "flat electrode, set to zeros: check the connection": again(EEG, array(lambda x: x * np.float32([0, 1, 1]))),
+    "flat electrodes, set to zeros: check the connections": again(EEG, array(lambda x: x * np.float32([0, 0, 1]))),
     "write the scalogram again": again(
         EEG, array(lambda found: np.where(found > 0.9, np.inf, found).astype(np.float32))
     ),
@@ -371,7 +373,7 @@ CASES = {
     "format 1.0, 2.0 or 3.0": again(EEG, old_version),
     "write it again with numpy.save": again(EEG, old_version),
     "save the array by itself: numpy.save(path, numpy.load(file)[name])": wrong(EEG, npz, rewritten(EEG, out_of_npz)),
-    "download it again: what came was the server's message, not the file (signed in? still there?)": again(
+    "download it again: the server sent a message, not the file (signed in? still there?)": again(
         EEG, lambda _: b"<!DOCTYPE html><html>404</html>"
     ),
     "unpack it, and give the file that is in it": again(EEG, lambda _: b"BZh" + b"\0\x01" * 60),
@@ -379,7 +381,7 @@ CASES = {
     "convert it to NIfTI: mri_convert": again(MRI, lambda _: b"\0\0\0\x01\0\0" + b"\0\x01" * 300),
     "give the recording itself": again(MRI, lambda _: b"%PDF-1.4" + b"\0\x01" * 300),
     "let the Mac download the file itself": again(EEG, lambda _: b"bplist00" + b"\0\x01" * 60),
-    "copy or download it again: this is what a broken-off transfer leaves": again(
+    "copy or download it again: an interrupted transfer leaves such a file": again(
         EEG, lambda content: bytes(len(content))
     ),
     "fetch the file itself: datalad get, or git annex get": again(MRI, lambda _: b"/annex/objects/MD5-s1--x"),

@@ -1,4 +1,4 @@
-"""Folders and ids from which ``datalist build`` cannot build, and what somebody does who reads why."""
+"""Folders and ids from which ``datalist build`` cannot build, and what a user does who reads why."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from monai_fusion.datalist.saving.writing import write_schema
 from tests.datalist.tried import (
     BIDS,
     BUILD,
-    PEOPLE,
+    PARTICIPANTS,
     Case,
     as_printed,
     doing,
@@ -70,8 +70,8 @@ def ids_of_adni() -> None:
         path.rename(path.with_name(path.name.replace("_", "-", 3)))
 
 
-def folders_of_people() -> None:
-    for name in PEOPLE:
+def folders_of_participants() -> None:
+    for name in PARTICIPANTS:
         move(f"mri/{name}_T1w.nii.gz", f"mri/{name}/T1w.nii.gz")
 
 
@@ -81,11 +81,11 @@ def begin_with_the_folder() -> None:
 
 
 def other_format(ending: str, folder: str = "mri") -> Case:
-    """Five people whose recordings are of another format, and who convert them."""
+    """Five participants whose recordings are of another format, and who convert them."""
     right = ".npy" if folder == "eeg" else ".nii.gz"
 
     def spoil() -> None:
-        for name in PEOPLE[:5]:
+        for name in PARTICIPANTS[:5]:
             for path in Path(folder).glob(f"{name}_*"):
                 path.rename(str(path).replace(right, ending))
 
@@ -97,7 +97,7 @@ def other_format(ending: str, folder: str = "mri") -> Case:
 
 
 def outside_anat() -> None:
-    for name in PEOPLE[:2]:
+    for name in PARTICIPANTS[:2]:
         move(f"bids/{name}/anat/{name}_T1w.nii.gz", f"bids/{name}/{name}_T1w.nii.gz")
 
 
@@ -163,7 +163,7 @@ def one_spelling_of_eeg() -> None:
 
 def other_ids(pattern: str, where: str = "table") -> Callable[[], None]:
     def change() -> None:
-        for number, name in enumerate(PEOPLE, start=1):
+        for number, name in enumerate(PARTICIPANTS, start=1):
             if where == "table":
                 edit(TABLE, name, pattern.format(number))
             else:
@@ -199,7 +199,7 @@ def text_for_a_name() -> None:
 
 def no_permission() -> None:
     if os.name == "nt" or os.geteuid() == 0:
-        pytest.skip("whoever tests may read everything")
+        pytest.skip("this user may read everything")
     Path("mri/locked").mkdir(mode=0)
 
 
@@ -209,7 +209,7 @@ def schema_beside() -> None:
 
 DEEPER = "convert them with dcm2niix -z y"
 EXTEND = f"{BUILD} --extend older.json"
-SPELLINGS = "they differ only in how letters with accents are stored: if this is one person, rename the files"
+SPELLINGS = "they differ only in how letters with accents are stored: if they are one participant, rename the files"
 WITH_EEG = "{} ({}) is probably {}, who has an EEG and an MRI already: rename the files, or remove them"
 
 
@@ -228,7 +228,7 @@ def all_at_once(*steps: Callable[[], object]) -> Callable[[], None]:
 CASES = {
     "{}: rename the files so that no id holds a _{}": Case(BUILD, adni, doing(ids_of_adni)),
     "rename the files so that each begins with the id of its participant{}": Case(
-        BUILD, folders_of_people, doing(begin_with_the_folder)
+        BUILD, folders_of_participants, doing(begin_with_the_folder)
     ),
     "choose with {}": Case(BUILD, twin, choosing_as_printed),
     "a --t1w-pattern such as {}": Case(BUILD, twin, choosing_as_printed),
@@ -248,7 +248,7 @@ CASES = {
     "convert them with 3dAFNItoNIFTI": other_format(".HEAD"),
     "convert them to .nii.gz, e.g. with 3D Slicer": other_format(".nrrd"),
     "download them again": other_format(".nii.gz.part"),
-    "rename those that are meant": other_format(".nii.gz.bak"),
+    "rename those that you want to use": other_format(".nii.gz.bak"),
     "which --session or --eeg-condition leaves out": Case(
         f"{BUILD} --eeg-condition EO",
         lambda: Path("eeg/sub-01_EO_seg0.npy").unlink(),
@@ -269,8 +269,10 @@ CASES = {
     "near {} {}: write {} in the row that is meant": Case(
         BUILD, contradicting_rows, doing(lambda: edit(TABLE, "SUB-02", "sub-02"))
     ),
-    "if this is one person, remove the files of {}": Case(BUILD, second_id("sub-001"), doing(without_files("sub-001"))),
-    "if this is one person, keep the files of one id": Case(
+    "if they are one participant, remove the files of {}": Case(
+        BUILD, second_id("sub-001"), doing(without_files("sub-001"))
+    ),
+    "if they are one participant, keep the files of one id": Case(
         EXTEND,
         all_at_once(older, second_id("SUB-01"), lambda: edit(TABLE, "sub-14,", "SUB-01,x\nsub-14,", 0)),
         doing(without_files("SUB-01")),
@@ -287,13 +289,13 @@ CASES = {
         "build --participants participants.csv --out list.json", nothing, typing("--eeg-dir eeg", "--mri-dir mri")
     ),
     "it, or a BIDS dataset with --bids": Case(BUILD.replace("--mri-dir mri ", ""), nothing, typing("--mri-dir mri")),
-    "--bids says where the MRIs are: leave out one of the two": Case(
+    "--bids has the MRIs already: leave out one of the two": Case(
         f"{BIDS} --mri-dir mri", nothing, leaving_out("--mri-dir")
     ),
-    "they differ only in how letters with accents are stored: if this is one person, rename the files": Case(
+    "they differ only in how letters with accents are stored: if they are one participant, rename the files": Case(
         BUILD, spellings_of_eeg, doing(one_spelling_of_eeg)
     ),
-    "if a table has both ids of everyone in two columns, add --id-map TABLE": Case(
+    "if a table has both ids of each participant in two columns, add --id-map TABLE": Case(
         BUILD,
         other_ids("P-x{:02d}y"),
         doing_then(map_of_ids("sub-{:02d}", "P-x{:02d}y"), f"{BUILD} --id-map map.csv"),
@@ -301,7 +303,7 @@ CASES = {
     "if {} are one participant, and so with {} of them, add --loose-ids": Case(
         BUILD, other_ids("{}"), typing("--loose-ids")
     ),
-    "LEMON gives everyone two ids: add --id-map name_match.csv, its table with the columns {}": Case(
+    "LEMON gives each participant two ids: add --id-map name_match.csv, {}": Case(
         BUILD,
         ids_of_lemon,
         doing_then(
@@ -337,7 +339,7 @@ CASES = {
     "For completion in your editor: monai-fusion datalist schema --out {}": Case(
         BUILD, nothing, doing_then(schema_beside, f"{BUILD} --force")
     ),
-    "the names say no condition": Case(
+    "the names have no condition": Case(
         f"{BUILD} --eeg-condition EO",
         lambda: each("eeg", lambda name: name.replace("_EO", "").replace("_EC_seg0", "_seg1")),
         leaving_out("--eeg-condition"),

@@ -1,4 +1,4 @@
-"""Mistakes in the text of a datalist, and what somebody does who reads the message: at its line and column."""
+"""Mistakes in the text of a datalist, and what a user does who reads the message: at its line and column."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def save(text: str, encoding: str = "utf-8") -> None:
 
 
 def at_place(change: Callable[[str, int], str]) -> Follow:
-    """Changes the text at the line and column that the message says."""
+    """Changes the text at the line and column in the message."""
 
     def follow(_: str, line: str) -> None:
         place = re.search(r"line (\d+), column (\d+)", line)
@@ -35,7 +35,7 @@ def delete(number: int = 1) -> Follow:
 
 
 def put(new: str, number: int = 1) -> Follow:
-    """Writes ``new`` in place of so many signs, from the one that the caret points to."""
+    """Writes ``new`` in place of this number of characters, from the one that the caret points to."""
     return at_place(lambda text, at: text[:at] + new + text[at + number :])
 
 
@@ -65,7 +65,7 @@ def in_code_page() -> None:
 
 ROW = '"label": "M",'
 CASES = {
-    "there is a comma too many before {}": mistake('"F"\n]', '"F",\n]', delete()),
+    "trailing comma before {}": mistake('"F"\n]', '"F",\n]', delete()),
     'JSON has no comments: delete it (to leave a participant out, write "exclude": "the reason" in the row)': mistake(
         '"target"', '// x\n"target"', delete(len("// x"))
     ),
@@ -73,41 +73,41 @@ CASES = {
         '"mri/sub-01_T1w.nii.gz"', '"mri\\sub-01_T1w.nii.gz"', put("/")
     ),
     "a single \\ before the closing quote hides it: write / (also on Windows)": mistake('"."', '".\\"', put("/")),
-    "names and text stand between double quotes: \" instead of '": mistake('"M"', "'M'", put('"M"', 3)),
+    "names and text need double quotes: \" instead of '": mistake('"M"', "'M'", put('"M"', 3)),
     'this is not the plain double quote " (word processors and web pages curl it): write "': mistake(
         '"M"', "\u201cM\u201d", put('"M"', 3)
     ),
     'the text that begins here has no closing double quote (")': mistake(
         ROW, '"label": "M,', at_place(lambda text, at: text[:at] + text[at:].replace('"M', '"M"', 1))
     ),
-    'a double quote (") is missing, or there is one too many, or a comma is missing before this': mistake(
+    'a double quote (") is missing, or there is an extra one, or a comma is missing before this': mistake(
         '"sub-01",\n"label"', '"sub-01, "label"', correcting('"sub-01, "', '"sub-01", "')
     ),
     "a comma (,) is missing after this": mistake('"M",\n"F"', '"M"\n"F"', behind(",")),
     "a colon (:) is missing between the field's name and its value": mistake('"target":', '"target"', before(": ")),
-    "a field's name stands between double quotes: {}": mistake('"target"', "target", put('"target"', 6)),
+    "a field's name needs double quotes: {}": mistake('"target"', "target", put('"target"', 6)),
     "the {} of line {} is still open": Case(CHECK, text_with(lambda text: text.rstrip()[:-1]), behind("}")),
     "the file ends too early: {} is missing ({})": Case(CHECK, text_with(lambda text: text.rstrip()[:-1]), behind("}")),
-    "there is a comma too many": mistake("],\n", "],,\n", delete()),
+    "extra comma": mistake("],\n", "],,\n", delete()),
     "{} is missing before this {} ({})": mistake('gz"\n},', 'gz"\n],', before("}")),
     "{} is missing before this ({})": mistake('"F"\n],\n', '"F",\n', before("], ")),
     "a closing bracket {} is missing after this": mistake(
         'gz"\n},', 'gz",', at_place(lambda t, at: t[:at] + "}" + t[at:])
     ),
-    "there is a comma too many at the end": Case(CHECK, text_with(lambda text: f"{text},"), delete()),
+    "trailing comma at the end": Case(CHECK, text_with(lambda text: f"{text},"), delete()),
     "{} inside a text: delete it, or write it as {}": mistake('"gender"', '"gen\tder"', delete()),
-    "{} cannot stand here": mistake('"gender"', '= "gender"', delete()),
+    "{} is not allowed here": mistake('"gender"', '= "gender"', delete()),
     "{} is missing before this": mistake('[\n{\n"participant_id"', '[\n"participant_id"', before("{")),
-    "a colon (:) stands here in JSON": mistake('"target":', '"target"=', put(":")),
-    "a comma (,) stands here in JSON": mistake('"M",', '"M";', put(",")),
-    "there is a closing bracket too many, or an opening one is missing before it": Case(
+    "JSON needs a colon (:) here": mistake('"target":', '"target"=', put(":")),
+    "JSON needs a comma (,) here": mistake('"M",', '"M";', put(",")),
+    "extra closing bracket, or an opening one is missing before it": Case(
         CHECK, text_with(lambda text: f"{text}}}"), delete()
     ),
     "{} is not JSON: write null where there is no value": mistake(ROW, '"label": NaN,', put("null", 3)),
     "a field's name in double quotes is expected here": mistake(ROW, f"{ROW}\nnote,", put('"note": "x"', 4)),
-    "a value is missing before {} (null stands for no value)": mistake(ROW, '"label": ,', before("null")),
+    "a value is missing before {} (write null for no value)": mistake(ROW, '"label": ,', before("null")),
     "JSON writes true, false and null": mistake(ROW, f'{ROW}\n"x": None,', put("null", 4)),
-    "text stands between double quotes": mistake(ROW, '"label": M,', put('"M"')),
+    "text needs double quotes": mistake(ROW, '"label": M,', put('"M"')),
     "a space that is not the plain one (often copied from a web page): write a plain space": mistake(
         '"target": ', '"target":\u00a0', put(" ")
     ),

@@ -1,4 +1,4 @@
-"""Files that are no datalist or no recording, or are there already, and what somebody does who reads so."""
+"""Files that are no datalist or no recording, or are there already, and what a user does who reads that."""
 
 import gzip
 import json
@@ -22,7 +22,7 @@ def there(name: str, content: bytes | str) -> Callable[[], None]:
 
 
 def as_told(filled: Mapping[str, str]) -> Follow:
-    """Types the command that the message names, with the person's own files in it, and nothing else."""
+    """Types the command that the message names, with the participant's own files in it, and nothing else."""
 
     def type_it(_: str, command: str) -> str:
         for gap, mine in filled.items():
@@ -40,7 +40,7 @@ def build_from(table: str) -> Follow:
 
 
 def saved_as_xlsx(_: str, line: str) -> str:
-    """Opens it in a spreadsheet program, saves it as .xlsx, and types the rest of what the message says."""
+    """Opens it in a spreadsheet program, saves it as .xlsx, and types the rest of the message."""
     workbook()()
     command = build_from("participants.xlsx")("", line)
     assert isinstance(command, str)
@@ -183,16 +183,16 @@ CASES = {
     ),
     # ---- no recordings
     "a file of the format {}": Case(CHECK, one_as_mgz, doing(converted)),
-    "it is no recording: write the recording's file, or a narrower pattern": Case(
+    "it is not a recording: write the recording's file, or a narrower pattern": Case(
         CHECK, sidecars_beside, doing(narrower)
     ),
-    "the code is taken for 0, as nibabel does, so {} is used: look at where left is": wrong(
+    "the code counts as 0, as in nibabel, so {} is used: check where left is": wrong(
         MRI, header(252, "h", 9), rewritten(MRI, header(252, "h", 0))
     ),
     "copy it again": named("mri/sub-01.nii.gz", lambda content: gzip.compress(content)[:60], whole_gz),
     # ---- files that are there already
-    "To keep everything in it and add new people: {}. {}.": Case(
-        BUILD, built_and_edited, as_printed(r"add new people: (.+?)\. --force", kept)
+    "To keep everything in it and add new participants: {}. {}.": Case(
+        BUILD, built_and_edited, as_printed(r"add new participants: (.+?)\. --force", kept)
     ),
     "--force {} and keeps the old file as {}": Case(BUILD, built_and_edited, typing("--force")),
     "To write another file, choose another --out. {}.": Case(SPLIT, built_and_edited, typing("--out other.json")),

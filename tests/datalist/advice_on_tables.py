@@ -1,4 +1,4 @@
-"""Participants tables, labels and splits that cannot be, and what somebody does who reads why."""
+"""Participants tables, labels and splits that cannot be, and what a user does who reads why."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from tests.datalist.advice_on_check import changed
 from tests.datalist.tried import (
     BUILD,
-    PEOPLE,
+    PARTICIPANTS,
     Case,
     as_printed,
     doing,
@@ -58,7 +58,7 @@ def workbook(change: Callable[[Any], object] = lambda _: None, first: str = "") 
         sheet = book.active
         if first:
             sheet.append([first])
-            sheet = book.create_sheet("people")
+            sheet = book.create_sheet("participants")
         for line in lines():
             sheet.append(line.split(","))
         change(sheet)
@@ -95,7 +95,7 @@ def fetched() -> None:
 
 
 def two_women() -> None:
-    save([lines()[0], *(f"{name},{'F' if name in PEOPLE[:2] else 'M'},20,f" for name in PEOPLE)])
+    save([lines()[0], *(f"{name},{'F' if name in PARTICIPANTS[:2] else 'M'},20,f" for name in PARTICIPANTS)])
 
 
 def old_excel() -> None:
@@ -139,7 +139,7 @@ def document_as(name: str, change: Callable[[dict[str, Any]], object]) -> Callab
 
 
 def rowless(number: int) -> str:
-    return PEOPLE[number]
+    return PARTICIPANTS[number]
 
 
 def wider_header() -> None:
@@ -147,28 +147,30 @@ def wider_header() -> None:
 
 
 CASES = {
-    "say what it means with --map VALUE=CLASS": Case(BUILD, edited(",M,", ",male,"), typing("--map male=M")),
-    "give it to a --class": Case(
-        f"{STRATIFIED} --label-column age --class a=20-26 --class b=27-31",
+    "give its class with --label-map VALUE=CLASS": Case(BUILD, edited(",M,", ",male,"), typing("--label-map male=M")),
+    "add it to a --bin": Case(
+        f"{STRATIFIED} --label-column age --bin a=20-26 --bin b=27-31",
         nothing,
-        lambda *_: f"{STRATIFIED} --label-column age --class a=20-26 --class b=27-33",
+        lambda *_: f"{STRATIFIED} --label-column age --bin a=20-26 --bin b=27-33",
     ),
     "the datalist has a field of that name itself: rename the column": Case(
-        f"{BUILD} --keep eeg", edited("age", "eeg"), doing_then(edited("eeg", "volt"), f"{BUILD} --keep volt")
+        f"{BUILD} --columns eeg", edited("age", "eeg"), doing_then(edited("eeg", "volt"), f"{BUILD} --columns volt")
     ),
     "correct the one that is wrong": Case(
         f"{STRATIFIED} --extend right.json", edited("sub-01,M", "sub-01,F"), doing(edited("sub-01,F", "sub-01,M"))
     ),
-    "it says the classes and their values itself: leave out --classes and --map": Case(
-        f"{STRATIFIED} --label-column age --class a=20-26 --class b=27-40 --classes a b",
+    "it names the classes and their values itself: leave out --classes and --label-map": Case(
+        f"{STRATIFIED} --label-column age --bin a=20-26 --bin b=27-40 --classes a b",
         nothing,
         leaving_out("--classes"),
     ),
     "name it with --classes {} {}": Case(
-        f"{BUILD} --map 1=D", nothing, as_printed(r"name it with (--classes [\w ]+)", options)
+        f"{BUILD} --label-map 1=D", nothing, as_printed(r"name it with (--classes [\w ]+)", options)
     ),
     "did_you_mean in datalist/building/labels._maps": Case(
-        f"{BUILD} --map 1=m", nothing, as_printed(NAME, lambda command, name: options(command, f"--map 1={name}"))
+        f"{BUILD} --label-map 1=m",
+        nothing,
+        as_printed(NAME, lambda command, name: options(command, f"--label-map 1={name}")),
     ),
     "did_you_mean in datalist/building/labels.class_of": Case(
         BUILD,
@@ -190,10 +192,10 @@ CASES = {
         table_with(lambda rows: [*rows, "sub-J\u00f6,M,20,f", "sub-Jo\u0308,M,20,f"]),
         doing(edited("sub-Jo\u0308,M,20,f\n", "")),
     ),
-    "is line {} the header ({})? Then delete what stands above it": Case(
+    "is line {} the header ({})? Then delete the lines above it": Case(
         BUILD, table_with(lambda rows: ["A study", *rows]), doing(edited("A study\n", ""))
     ),
-    "line {} has {}: is that the header? Then delete what stands above it": Case(
+    "line {} has {}: is that the header? Then delete the lines above it": Case(
         BUILD, table_with(lambda rows: ["A,study,of,us", *rows]), doing(edited("A,study,of,us\n", ""))
     ),
     "is there a decimal comma (write a point), or row numbers without a column name (give them one)?": Case(
@@ -212,18 +214,18 @@ CASES = {
         table_with(lambda rows: [row.replace(",", " ") for row in [*rows, "sub-77,M"]]),
         doing(table_with(lambda rows: [row.replace(" ", ",") for row in rows])),
     ),
-    "the whole line stands in quotation marks: delete them": Case(
+    "the whole line is in quotation marks: delete them": Case(
         BUILD, edited("sub-01,M,20,f0", '"sub-01,M,20,f0"'), doing(edited('"sub-01,M,20,f0"', "sub-01,M,20,f0"))
     ),
-    "the whole line {} stands in quotation marks: delete them, in all lines alike": Case(
+    "the whole line {} is in quotation marks: delete them, in all lines alike": Case(
         BUILD,
         table_with(lambda rows: [f'"{row}"' for row in [*rows, "sub-77,M"]]),
         doing(edited('"', "")),
     ),
-    "the whole header stands in quotation marks: delete them": Case(
+    "the whole header is in quotation marks: delete them": Case(
         BUILD, table_with(lambda rows: [f'"{rows[0]}"', *rows[1:]]), doing(edited('"', ""))
     ),
-    "is the header separated by another sign ({}) than the lines below? Then write it as these": Case(
+    "is the header separated by another character ({}) than the lines below? Then write it as these": Case(
         BUILD, table_with(lambda rows: [rows[0].replace(",", "|"), *rows[1:]]), doing(edited("|", ","))
     ),
     "they look alike: rename one": Case(
@@ -282,13 +284,13 @@ CASES = {
             )
         ),
     ),
-    "ask for fewer folds: --folds {}": Case(
+    "use fewer folds: --folds {}": Case(
         f"{BUILD} --method kfold --folds 9", nothing, as_printed(r"fewer folds: (--folds \d+)", options)
     ),
-    "every class needs three or more: one to test, one to choose the epoch, one to learn from": Case(
+    "every class needs three or more: one to test, one to choose the epoch, one to train on": Case(
         f"{BUILD} --method kfold --folds 3", two_women, doing(edited("sub-03,M", "sub-03,F"))
     ),
-    "the test set is in no fold: say --validation-fold": Case(
+    "the test set is in no fold: use --validation-fold": Case(
         "split right.json --out o.json --method kfold --test-fold 0 --extend folds.json",
         document_as("folds.json", folds_beside_a_test),
         lambda command, _: options(command.replace("--test-fold 0 ", ""), "--validation-fold 0"),
@@ -307,12 +309,12 @@ CASES = {
     "with --all-folds the validation part is drawn from the folds not tested": Case(
         f"split right.json {KFOLD} --all-folds --validation-fold 1", nothing, leaving_out("--validation-fold")
     ),
-    "{} is new, {} not here any more: if this is one participant, write the ids alike": Case(
+    "{} is new, {} no longer here: if they are one participant, write the ids alike": Case(
         "split spoilt.json --out o.json --method stratified --force --extend right.json",
         lambda: changed(other_id),
         doing(lambda: edit("spoilt.json", "SUB-01", "sub-01")),
     ),
-    "is for --method kfold": Case(f"{BUILD} --folds 3", nothing, typing("--method kfold")),
+    "only with --method kfold": Case(f"{BUILD} --folds 3", nothing, typing("--method kfold")),
     "a file to write, such as {}": Case(
         f"{BUILD} --out eeg",
         nothing,
@@ -322,7 +324,7 @@ CASES = {
     "the label is always balanced: leave it out": Case(
         f"split right.json {KFOLD} --stratify-by label", nothing, leaving_out("--stratify-by")
     ),
-    "did_you_mean in datalist/split/resplitting._people": Case(
+    "did_you_mean in datalist/split/resplitting._participants": Case(
         f"split families.json {KFOLD} --group-by famly",
         document_as("families.json", families),
         as_printed(NAME, lambda command, name: options(command, f"--group-by {name}")),
@@ -330,25 +332,25 @@ CASES = {
     "two, because the test set is drawn 2 : 1": Case(
         f"{BUILD} --classes M F D",
         edited("sub-03,M", "sub-03,D"),
-        typing("--method stratified", "--classes M F", "--map D=M"),
+        typing("--method stratified", "--classes M F", "--label-map D=M"),
     ),
     "use --method stratified": Case(
         f"{BUILD} --classes M F D",
         edited("sub-03,M", "sub-03,D"),
         typing("--method stratified"),
     ),
-    "ask for a smaller test or validation fraction": Case(
+    "use a smaller test or validation fraction": Case(
         f"{BUILD} --validation-fraction 0.95", nothing, typing("--validation-fraction 0.2")
     ),
     "whole groups cannot make exactly 2 : 1: use --method stratified or kfold": Case(
         f"{BUILD} --group-by family", nothing, typing("--method stratified")
     ),
-    "with --keep-test no fold is tested: say --validation-fold": Case(
+    "with --keep-test no fold is tested: use --validation-fold": Case(
         f"split right.json {KFOLD} --keep-test --test-fold 1",
         nothing,
         lambda command, _: options(command.replace(" --test-fold 1", ""), "--validation-fold 1"),
     ),
-    "the folds stay, so many as there are: leave out --folds": Case(
+    "the folds stay, and their number with them: leave out --folds": Case(
         f"split folds.json {KFOLD} --keep-folds", document_as("folds.json", folds_beside_a_test), leaving_out("--folds")
     ),
     "with folds, a fold is the test set: --folds 5 tests a fifth": Case(
@@ -356,7 +358,7 @@ CASES = {
         nothing,
         lambda command, _: options(command.replace(" --test-fraction 0.2", ""), "--folds 5"),
     ),
-    "another than --test-fold": Case(
+    "a fold other than --test-fold": Case(
         f"split right.json {KFOLD} --test-fold 1 --validation-fold 1", nothing, typing("--validation-fold 2")
     ),
 }

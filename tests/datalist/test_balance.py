@@ -28,11 +28,11 @@ def test_cramers_v_and_p_are_scipys() -> None:
 def lemon() -> list[Member]:
     """Sex by age as LEMON has it: 108 M and 45 F under 55, 37 M and 37 F above."""
     numbers = {("20-25", 0): 108, ("20-25", 1): 45, ("60-65", 0): 37, ("60-65", 1): 37}
-    people = [(age, label) for (age, label), number in numbers.items() for _ in range(number)]
+    participants = [(age, label) for (age, label), number in numbers.items() for _ in range(number)]
     sections = ("training", "training", "validation", "test")
     return [
         Member(sections[i % 4], i % 4, label, {"age": age, "site": "AB"[i % 2], "initials": f"x{i}"})
-        for i, (age, label) in enumerate(people)
+        for i, (age, label) in enumerate(participants)
     ]
 
 

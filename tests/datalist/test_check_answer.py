@@ -10,6 +10,7 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.datalist import check_datalist, read_datalist
 from monai_fusion.errors import InputError
+from tests.datalist.lines import Like
 
 Document = dict[str, Any]
 Save = Callable[[Any], Path]
@@ -30,24 +31,23 @@ def problems(path: Path) -> list[str]:
     return list(map(str, check_datalist(path)))
 
 
-def test_an_eeg_and_an_mri_that_are_swapped_are_told_by_their_endings(document: Document, save: Save) -> None:
+def test_an_eeg_and_an_mri_that_are_swapped_are_reported_by_their_endings(document: Document, save: Save) -> None:
     swap(document["training"][0], 1)
     path = save(document)
-    assert problems(path) == ["line 8, sub-01 eeg: a NIfTI file, expected .npy: are eeg and mri swapped?"]
+    assert problems(path) == [Like("line 8, sub-01 eeg: a NIfTI file, expected .npy: … eeg … swapped?")]
     with pytest.raises(InputError, match="are eeg and mri swapped"):  # a run stops too
         read_datalist(path)
     assert check_datalist(path, require_files=False) == []
 
 
-def test_columns_swapped_for_everybody_are_one_message(document: Document, save: Save) -> None:
+def test_columns_swapped_throughout_are_one_message(document: Document, save: Save) -> None:
     number = 0
     for section in ("training", "validation", "test"):
         for row in document[section]:
             number += 1
             swap(row, number)
     assert problems(save(document)) == [
-        "datalist: a NIfTI file as eeg and a .npy file as mri in all 8 rows, expected the other way round: "
-        "are eeg and mri swapped?"
+        Like("datalist: a NIfTI file … eeg … .npy file … mri … 8 rows … round: are eeg and mri swapped?")
     ]
     swap(document["training"][0], 1)
     document["training"][0].update(eeg="eeg/sub-01_EO_seg2.npy", mri="mri/sub-01_T1w.nii.gz")
@@ -55,7 +55,7 @@ def test_columns_swapped_for_everybody_are_one_message(document: Document, save:
 
 
 @pytest.mark.parametrize(
-    ("field", "name", "said"),
+    ("field", "name", "printed"),
     [
         ("eeg", "mri/sub-01_T1w.nii.gz", "a NIfTI file, expected .npy: an MRI belongs in the field mri"),
         ("mri", "eeg/sub-01_EO_seg2.npy", "a .npy file, expected .nii or .nii.gz: an EEG belongs in the field eeg"),
@@ -65,19 +65,19 @@ def test_columns_swapped_for_everybody_are_one_message(document: Document, save:
         ("mri", "x/sub-01", "a file with another ending, expected .nii or .nii.gz"),
         ("eeg", "x/sub-01.vhdr", "a file of the format .vhdr, expected .npy: make scalograms (.npy) of them"),
         ("eeg", "x/sub-01.mat", "a file of the format .mat, expected .npy: save each array with numpy.save"),
-        ("eeg", "x/sub-01.json", "a .json file, expected .npy: it is no recording"),
-        ("eeg", "x/sub-01_physio.tsv.gz", "a .tsv.gz file, expected .npy: it is no recording"),
-        ("eeg", "x/sub-01*", "a .json file, expected .npy: it is no recording"),
+        ("eeg", "x/sub-01.json", "a .json file, expected .npy: it is not a recording"),
+        ("eeg", "x/sub-01_physio.tsv.gz", "a .tsv.gz file, expected .npy: it is not a recording"),
+        ("eeg", "x/sub-01*", "a .json file, expected .npy: it is not a recording"),
     ],
 )
-def test_other_kinds_of_files_are_told_by_their_endings(
-    field: str, name: str, said: str, document: Document, save: Save, tmp_path: Path
+def test_other_kinds_of_files_are_reported_by_their_endings(
+    field: str, name: str, printed: str, document: Document, save: Save, tmp_path: Path
 ) -> None:
     (tmp_path / "data/x").mkdir()
     (tmp_path / "data" / name.replace("*", ".json")).touch()
     document["training"][0][field] = name
     (found,) = problems(save(document))
-    assert found.startswith(f"line 8, sub-01 {field}: {said}")
+    assert found.startswith(f"line 8, sub-01 {field}: {printed}")
 
 
 def test_of_a_list_of_files_the_line_of_the_wrong_one_is_named(document: Document, save: Save) -> None:
@@ -97,11 +97,11 @@ def test_endings_in_capitals_and_unknown_ones_of_an_eeg_are_left_to_the_reader(
     assert problems(save(document)) == []
 
 
-def test_nothing_is_wrong_never_stands_above_warnings(
+def test_no_problems_is_never_printed_above_warnings(
     document: Document, save: Save, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = save(document)
-    assert check(capsys, path)[1].startswith(f"{path}: nothing is wrong\n")
+    assert check(capsys, path)[1].startswith(f"{path}: no problems\n")
     first, second = document["training"][:2]
     first["eeg"], second["eeg"] = second["eeg"], first["eeg"]
     path = save(document)

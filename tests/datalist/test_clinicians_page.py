@@ -1,4 +1,4 @@
-"""Every message on the page for clinicians is what the program says, and each example ends as the page says."""
+"""Every message on the page for clinicians is what the program prints, and each example ends as the page shows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def inserted(after: int, new: str) -> Edit:
     return lambda lines: [*lines[:after], new, *lines[after:]]
 
 
-# The page's table, in its order: what is done to example.json, and what is then said.
+# The page's table, in its order: a change to example.json, and the message that follows.
 MESSAGES: list[tuple[Edit, str, str]] = [
     (
         line(8, "},", "}"),
@@ -50,7 +50,7 @@ MESSAGES: list[tuple[Edit, str, str]] = [
     ),
     (
         line(20, "}", "},"),
-        'line 20, column 134, sub-900009: there is a comma too many before "]"',
+        'line 20, column 134, sub-900009: trailing comma before "]"',
         "the last participant of a part has no comma: delete it",
     ),
     (
@@ -65,19 +65,19 @@ MESSAGES: list[tuple[Edit, str, str]] = [
     ),
     (
         line(3, "Example", 'Example"'),
-        'line 3, column 21: a double quote (") is missing, or there is one too many, or a comma is missing before this',
+        'line 3, column 21: a double quote (") is missing, or there is an extra one, or a comma is missing before this',
         "look at the quotes in this line: they come in pairs",
     ),
     (
         line(8, '"sub-900001"', '"sub-900001'),
-        'line 8, column 38: a double quote (") is missing, or there is one too many, or a comma is missing before this',
+        'line 8, column 38: a double quote (") is missing, or there is an extra one, or a comma is missing before this',
         "the same: here, the one after the id is missing",
     ),
     (
         line(8, "    {", "    // {"),
         "line 8, column 5, sub-900001: JSON has no comments: delete it "
         '(to leave a participant out, write "exclude": "the reason" in the row)',
-        'see "Leave someone out"',
+        'see "Leave a participant out"',
     ),
     (
         line(21, "  ]", ""),
@@ -99,7 +99,7 @@ MESSAGES: list[tuple[Edit, str, str]] = [
         line(9, '"sub-900002"', "900002"),
         "line 9, participant_id: 900002 (a number), expected text in double quotes, without / and \\, "
         "control characters, or spaces at its ends",
-        "ids stand in double quotes, digits too",
+        "ids need double quotes, digits too",
     ),
     (
         line(9, '"F"', '"female"'),
@@ -120,13 +120,13 @@ MESSAGES: list[tuple[Edit, str, str]] = [
     (
         line(9, "sub-900002", "SUB-900001"),
         "line 9, SUB-900001: differs from sub-900001 (line 8) only in upper and lower case: "
-        "if this is one person, keep one line",
+        "if they are one participant, keep one line",
         "write every id in one way",
     ),
     (
         line(20, '"F"', '"M"'),
         'line 17, test: no participant of class "F", expected at least one',
-        "a part lacks one of the classes: move somebody of that class there",
+        "a part lacks one of the classes: move a participant of that class there",
     ),
     (
         line(9, "eeg/sub-900002", "eeg/sub-99"),
@@ -169,7 +169,7 @@ MESSAGES: list[tuple[Edit, str, str]] = [
             '"eeg": "mri/sub-900002_T1w.nii.gz", "mri": "eeg/sub-900002_EO_seg0.npy"',
         ),
         "line 9, sub-900002 eeg: a NIfTI file, expected .npy: are eeg and mri swapped?",
-        "the MRI stands in the field `eeg`, the EEG in `mri`: exchange the two",
+        "the MRI is in the field `eeg`, the EEG in `mri`: exchange the two",
     ),
     (
         line(9, "eeg/sub-900002_*", "eeg/sub-90000[12]_*"),
@@ -195,14 +195,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def check(capsys: pytest.CaptureFixture[str], lines: list[str], *options: str) -> tuple[int, str]:
-    """What a person sees, without the paths of the test's own folders."""
+    """What a participant sees, without the paths of the test's own folders."""
     Path("cohort.json").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(SystemExit) as ended:
         cli.main(["datalist", "check", "cohort.json", *options])
     captured = capsys.readouterr()
-    said = (captured.out + captured.err).replace(str(Path.cwd().parent / "LEMON"), "{root}")
-    said = said.replace(str(Path.cwd().parent.parent), "{above}").replace("{root}\\", "{root}/")
-    return int(ended.value.code or 0), said.replace("{above}\\", "{above}/")
+    printed = (captured.out + captured.err).replace(str(Path.cwd().parent / "LEMON"), "{root}")
+    printed = printed.replace(str(Path.cwd().parent.parent), "{above}").replace("{root}\\", "{root}/")
+    return int(ended.value.code or 0), printed.replace("{above}\\", "{above}/")
 
 
 def example() -> list[str]:
@@ -210,12 +210,12 @@ def example() -> list[str]:
 
 
 @pytest.mark.parametrize(("edit", "message", "advice"), MESSAGES)
-def test_each_message_of_the_page_is_said_to_the_mistake(
+def test_each_message_of_the_page_is_that_of_the_mistake(
     edit: Edit, message: str, advice: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check(capsys, example())[0] == 0
-    _, said = check(capsys, edit(example()))
-    assert message in [told.strip() for told in said.splitlines()]
+    _, printed = check(capsys, edit(example()))
+    assert message in [reported.strip() for reported in printed.splitlines()]
 
 
 def table() -> str:
@@ -234,28 +234,28 @@ def test_the_page_explains_these_messages() -> None:
 
 
 def outputs(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """What the check says in the page's three examples, by the name of the place."""
-    said = {}
+    """What the check prints in the page's three examples, by the name of the place."""
+    printed = {}
     first = inserted(20, example()[8])(example())
-    said["1"] = check(capsys, first)[1]
+    printed["1"] = check(capsys, first)[1]
     assert check(capsys, [*first[:8], *first[9:]], "--fix", "--yes")[0] == 0
     second = line(9, "},", "}")(line(9, '"F"', '"male"')(example()))
-    said["2"] = check(capsys, second)[1]
+    printed["2"] = check(capsys, second)[1]
     assert check(capsys, line(9, '"F"', '"M"')(example()))[0] == 0
     third = inserted(8, NEW)(example())
-    said["3"] = check(capsys, third)[1]
-    said["3fix"] = check(capsys, third, "--fix", "--yes")[1]
+    printed["3"] = check(capsys, third)[1]
+    printed["3fix"] = check(capsys, third, "--fix", "--yes")[1]
     right = Path("cohort.json").read_text(encoding="utf-8").replace("_t1w", "_T1w").splitlines()
     assert check(capsys, right)[0] == 0
-    return said
+    return printed
 
 
 def test_the_examples_of_the_page_are_what_the_program_prints(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert NEW in PAGE
-    said = outputs(capsys)
+    printed = outputs(capsys)
     blocks = re.findall(r"```text\n(.*?)\n```", PAGE, flags=re.DOTALL)
-    assert blocks[:-1] == [said[name].rstrip() for name in ("1", "2", "3")]
-    assert blocks[-1] in said["3fix"]
+    assert blocks[:-1] == [printed[name].rstrip() for name in ("1", "2", "3")]
+    assert blocks[-1] in printed["3fix"]
 
 
 def test_rows_on_the_page_are_json() -> None:

@@ -1,4 +1,4 @@
-"""``datalist build`` and ``datalist split`` as people type them: every option arrives, table and warning appear."""
+"""``datalist build`` and ``datalist split`` as you type them: every option arrives, table and warning appear."""
 
 import json
 from pathlib import Path
@@ -40,8 +40,8 @@ def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         "datalist build --out o.json --eeg-dir e --eeg-dir e2 --mri-dir m n --participants p.csv --sheet S --bids b "
         "--preset lemon "
         "--session 01 02 --t1w-pattern *x* * --eeg-condition EO --id-map n.csv --loose-ids --id-column ID "
-        "--label-column age --classes a b c --map 1=a 2=b --class x=1 --class y=2,3 --keep age site --drop-unlabelled "
-        f"--model run --name N --data-root r {SPLIT}"
+        "--label-column age --classes a b c --label-map 1=a 2=b --bin x=1 --bin y=2,3 "
+        f"--columns age site --drop-unlabelled --model run --name N --data-root r {SPLIT}"
     )
     with pytest.raises(_ArrivedError) as arrived:
         cli.main(command.split())
@@ -64,9 +64,7 @@ def test_without_options_build_has_the_librarys_defaults(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("file_last", [False, True])
-def test_every_option_of_split_arrives_wherever_the_file_stands(
-    file_last: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_option_of_split_arrives_wherever_the_file_is(file_last: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monai_fusion.datalist.split.resplitting.split_datalist", _stop)
     options = f"{SPLIT} --keep-test --keep-folds --out o.json --group-by family"
     with pytest.raises(_ArrivedError) as arrived:
@@ -85,7 +83,7 @@ def test_every_option_of_split_arrives_wherever_the_file_stands(
 def test_splitting_without_options_needs_a_place_to_write(datalist: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, "datalist", "split", datalist)
     assert (code, out) == (2, "")
-    assert err.startswith(f"error: {datalist} is there already, with a split of its own (")
+    assert err.startswith(f"error: {datalist} already exists, with a split of its own (")
     assert err.endswith(
         "To write another file, choose another --out. "
         f"--force replaces it and keeps the old file as {datalist}.1.bak.\n"
@@ -94,7 +92,7 @@ def test_splitting_without_options_needs_a_place_to_write(datalist: Path, capsys
 
 @pytest.fixture
 def datalist(tmp_path: Path) -> Path:
-    """Eighty people; nearly all of the F are old."""
+    """Eighty participants; nearly all of the F are old."""
     rows = [
         {
             "participant_id": f"sub-{n:02d}",

@@ -1,4 +1,4 @@
-"""What is committed in data_manifests/ is what the models say."""
+"""The files in data_manifests/ agree with the models."""
 
 import json
 import re

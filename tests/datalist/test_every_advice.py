@@ -1,6 +1,6 @@
 """Every piece of advice in the code is followed, and the message that comes next gives it no more.
 
-A new piece without a case fails here: add the mistake that leads to it, and what somebody does who follows it.
+A new piece without a case fails here: add the mistake that leads to it, and what a user does who follows it.
 """
 
 import shlex
@@ -15,7 +15,7 @@ from tests.datalist import (
     advice_on_contents,
     advice_on_folders,
     advice_on_json,
-    advice_on_new_people,
+    advice_on_new_participants,
     advice_on_other_files,
     advice_on_tables,
 )
@@ -28,7 +28,7 @@ _OF = (
     advice_on_folders,
     advice_on_tables,
     advice_on_contents,
-    advice_on_new_people,
+    advice_on_new_participants,
     advice_on_other_files,
 )
 CASES = {piece: case for module in _OF for piece, case in module.CASES.items()}
@@ -38,7 +38,7 @@ PIECES = pieces()
 
 
 @pytest.mark.parametrize("piece", [piece for piece in PIECES if piece not in NO_ADVICE])
-def test_whoever_follows_a_piece_of_advice_is_not_given_it_again(
+def test_a_piece_of_advice_that_is_followed_is_not_given_again(
     piece: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if piece not in CASES:

@@ -11,10 +11,11 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.datalist.building.ambiguity import Ambiguity
 from monai_fusion.datalist.choosing import Choice, chosen
+from tests.datalist.lines import Like
 from tests.datalist.tried import (
     BIDS,
     BUILD,
-    PEOPLE,
+    PARTICIPANTS,
     Spoil,
     each,
     edit,
@@ -65,7 +66,7 @@ def keep_one(command: str, names: str) -> str:
     return command
 
 
-# What messages advise, and how a person follows it: the command that they type next, after what they do to files.
+# What messages advise, and how a participant follows it: the command that they type next, after what they do to files.
 WAYS: list[tuple[str, Callable[..., str]]] = [
     (
         r"choose with (--session [\w ]+?)(?: and a (--t1w-pattern) such as (\".+\"))?(?:$|, )",
@@ -80,20 +81,20 @@ WAYS: list[tuple[str, Callable[..., str]]] = [
     (r"add (--loose-ids)", options),
     (r"or leave them out with (--drop-unlabelled)", options),
     (r": (--allow-missing) would keep", options),
-    (r"add new people: (--extend \S+ --out \S+)\. ", options),
+    (r"add new participants: (--extend \S+ --out \S+)\. ", options),
     (r"(--force) (?:starts again|replaces it)", options),
-    (r"(?:use|for) (--method \w+)", options),
+    (r"(?:use|only with) (--method \w+)", options),
     (r"choose another --out", lambda command: options(command, "--out other.json")),
     (r"fewer folds: (--folds \d+)", options),
     (r"(--folds 5) tests a fifth", lambda command, rule: options(re.sub(r" --test-fraction \S+", "", command), rule)),
     (r"leave out (--\w[\w-]*)(?: and (--\w[\w-]*))?$", lambda command, *names: without(command, names)),
-    (r"where the MRIs are: leave out one of the two", lambda command: without(command, ["--mri-dir"])),
+    (r"has the MRIs already: leave out one of the two", lambda command: without(command, ["--mri-dir"])),
     (r"always balanced: leave it out", lambda command: without(command, ["--stratify-by"])),
     (r"\"(\S+?)\".{0,60}?: did you mean \"(.+?)\"\?", misspelt),
     (r"(\w+): there is no such field: did you mean \"(.+?)\"\?", misspelt),
-    (r"the names hold \"(\w+)\"", lambda command, name: options(command, f"--eeg-condition {name}")),
+    (r"the names have \"(\w+)\"", lambda command, name: options(command, f"--eeg-condition {name}")),
     (r"(?:the MRIs are) (\S+?),", lambda command, name: options(command, f"--t1w-pattern {name}")),
-    (r"say what it means with --map VALUE=CLASS", lambda command: options(command, "--map male=M")),
+    (r"give its class with --label-map VALUE=CLASS", lambda command: options(command, "--label-map male=M")),
     (r"name it with (--classes [\w ]+)", lambda command, rule: options(command, rule)),
     (r"rename the files so that no id holds a _, such as (\S+)", rename_ids),
     (r"have (\.\w+) files, which are not read .*: convert them", convert),
@@ -104,7 +105,7 @@ WAYS: list[tuple[str, Callable[..., str]]] = [
     (r"this is a folder: write which files? in it, such as \"(.+?)\"", lambda command, name: whole_path(command, name)),
     (r"write it relative to data_root: \"(.+?)\"", lambda command, name: whole_path(command, name)),
     (r"or let check (--fix) do it", lambda command, flag: f"{command} {flag} --yes"),
-    (r"ask for a smaller test or validation fraction", lambda command: options(command, "--validation-fraction 0.2")),
+    (r"use a smaller test or validation fraction", lambda command: options(command, "--validation-fraction 0.2")),
 ]
 
 
@@ -144,8 +145,8 @@ def eeg_sessions() -> None:
     touch("eeg/sub-01_ses-02_seg0.npy")
 
 
-def older_format(ending: str, people: list[str]) -> None:
-    for name in people:
+def older_format(ending: str, participants: list[str]) -> None:
+    for name in participants:
         move(f"mri/{name}_T1w.nii.gz", f"mri/{name}_T1w{ending}")
 
 
@@ -165,26 +166,26 @@ SPOILT: dict[str, tuple[str, Spoil, int]] = {
     "two sessions": (BUILD, sessions, 1),
     "two sessions with two runs": (BUILD, sessions_and_runs, 1),
     "EEG of two sessions": (BUILD, eeg_sessions, 3),
-    "a session that nobody has": (f"{BUILD} --session 09", sessions, 1),
+    "a session that no participant has": (f"{BUILD} --session 09", sessions, 1),
     "a pattern that matches nothing": (f"{BUILD} --t1w-pattern *FLAIR*", lambda: None, 1),
     "a condition misspelt": (f"{BUILD} --eeg-condition E0", lambda: None, 1),
-    "some .mgz": (BUILD, lambda: older_format(".mgz", PEOPLE[:5]), 2),
-    "nothing but .mnc": (BUILD, lambda: older_format(".mnc", PEOPLE), 1),
+    "some .mgz": (BUILD, lambda: older_format(".mgz", PARTICIPANTS[:5]), 2),
+    "nothing but .mnc": (BUILD, lambda: older_format(".mnc", PARTICIPANTS), 1),
     "T1w images outside anat": (
         BIDS,
-        lambda: [move(f"bids/{n}/anat/{n}_T1w.nii.gz", f"bids/{n}/{n}_T1w.nii.gz") for n in PEOPLE[:2]],
+        lambda: [move(f"bids/{n}/anat/{n}_T1w.nii.gz", f"bids/{n}/{n}_T1w.nii.gz") for n in PARTICIPANTS[:2]],
         2,
     ),
     "two derivatives": (BIDS, lambda: touch("bids/derivatives/other/sub-01_seg0.npy"), 1),
     "--bids and --mri-dir": (f"{BIDS} --mri-dir mri", lambda: None, 1),
     "numbers as ids": (BUILD, lambda: edit("participants.csv", "sub-", ""), 1),
-    "one person under two ids": (
+    "one participant under two ids": (
         f"{BUILD} --allow-missing",
         lambda: move("mri/sub-05_T1w.nii.gz", "mri/SUB-05_T1w.nii.gz"),
         1,
     ),
     "other words for classes": (BUILD, lambda: edit("participants.csv", ",M,", ",male,"), 3),
-    "a class that is not named": (f"{BUILD} --map 1=D", lambda: None, 1),
+    "a class that is not named": (f"{BUILD} --label-map 1=D", lambda: None, 1),
     "a column misspelt": (f"{BUILD} --label-column Gender", lambda: None, 1),
     "a preset misspelt": (f"{BUILD} --preset lemmon", lambda: None, 1),
     "the datalist is there": (f"{BUILD} --out right.json", lambda: None, 2),
@@ -195,7 +196,7 @@ SPOILT: dict[str, tuple[str, Spoil, int]] = {
     "all folds without kfold": (f"{BUILD} --all-folds", lambda: None, 1),
     "a test fraction with folds": (f"{BUILD} --method kfold --test-fraction 0.3", lambda: None, 1),
     "a large validation fraction": (f"{BUILD} --validation-fraction 0.95", lambda: None, 1),
-    "bins and classes": (f"{BUILD} --label-column age --class a=20-26 --class b=27-40 --classes a b", lambda: None, 1),
+    "bins and classes": (f"{BUILD} --label-column age --bin a=20-26 --bin b=27-40 --classes a b", lambda: None, 1),
     "split: label": ("split right.json --out o.json --method kfold --stratify-by label", lambda: None, 1),
     "split: kept and counted folds": (
         "split right.json --out o.json --method kfold --keep-folds --folds 3",
@@ -263,7 +264,7 @@ ENDINGS = ((".nii.gz",), (".nii.gz", ".nii"), (".nii", ".NII.GZ"))
 
 
 @pytest.mark.parametrize("seed", range(120))
-def test_an_example_leaves_one_mri_to_its_participant_and_takes_nobodys_away(seed: int) -> None:
+def test_an_example_leaves_one_mri_to_its_participant_and_takes_none_from_others(seed: int) -> None:
     draw = random.Random(seed)
     ids = [(f"sub-{i:02d}" if seed % 3 else f"p{i}") for i in range(draw.randint(2, 15))]
     entities, folders = draw.sample(ENTITIES, draw.randint(1, 4)), draw.sample(FOLDERS, draw.randint(1, 3))
@@ -297,15 +298,13 @@ def test_of_several_the_example_is_one_named_t1w() -> None:
     assert problem.advice == 'choose with a --t1w-pattern such as "*_T1w.*" "*"'
 
 
-def test_files_named_alike_in_folders_of_people_are_to_be_renamed_and_nobody_is_left_out() -> None:
-    people = [f"sub-{number:02d}" for number in range(1, 15)]
-    mri = {name: [Path(f"/mri/{name}/{name}_T1w.nii.gz")] for name in people[3:]}
-    mri["T1w"] = [Path(f"/mri/{name}/T1w.nii.gz") for name in people[:3]]
-    eeg = {name: [Path(f"/eeg/{name}.npy")] for name in people}
+def test_files_named_alike_in_folders_of_participants_are_to_be_renamed_and_none_is_left_out() -> None:
+    participants = [f"sub-{number:02d}" for number in range(1, 15)]
+    mri = {name: [Path(f"/mri/{name}/{name}_T1w.nii.gz")] for name in participants[3:]}
+    mri["T1w"] = [Path(f"/mri/{name}/T1w.nii.gz") for name in participants[:3]]
+    eeg = {name: [Path(f"/eeg/{name}.npy")] for name in participants}
     (problem,) = Ambiguity(eeg, mri, Choice(), Path("/mri")).problems()
-    assert problem.advice == (
-        "rename the files so that each begins with the id of its participant, such as sub-01_T1w.nii.gz"
-    )
+    assert problem.advice == (Like("rename … files … begins … sub-01_T1w.nii.gz"))
 
 
 @pytest.mark.parametrize(
@@ -317,15 +316,14 @@ def test_files_named_alike_in_folders_of_people_are_to_be_renamed_and_nobody_is_
         ([f"{i}_20252_2_0/T1/T1.nii.gz" for i in (1001, 1002, 1003)], "1001-20252-2-0_T1.nii.gz"),
     ],
 )
-def test_an_id_that_has_most_of_the_files_is_said_to_be_none(names: list[str], example: str) -> None:
+def test_an_id_that_has_most_of_the_files_is_reported_as_none(names: list[str], example: str) -> None:
     owner = names[0].rpartition("/")[2].split("_")[0].removesuffix(".nii.gz")
     mri = {owner: [Path("/mri") / name for name in names], "sub-77": [Path("/mri/sub-77_T1w.nii")]}
     eeg = {name: [Path(f"/eeg/{name}.npy")] for name in mri}
     (problem,) = Ambiguity(eeg, mri, Choice(), Path("/mri")).problems()
     rule = "each begins with the id of its participant" if "/" in names[0] else "no id holds a _"
     assert problem.advice == (
-        f'"{owner}" is taken for one participant, as an id is a file\'s name up to its first _: '
-        f"rename the files so that {rule}, such as {example}"
+        Like(f'"{owner}" … taken … one … file\'s name … first _: rename the files so that {rule}, such as {example}')
     )
 
 
@@ -365,11 +363,11 @@ def test_no_advice_is_given_where_none_would_help(
     assert printed("check spoilt.json").splitlines()[-1].endswith("this is a folder: write which file in it")
     spoilt("mri/sub-01_T1w.nii.gz", "other/sub-01_T1w.nii.gz")
     assert "did you mean" not in printed("check spoilt.json")  # a text is no MRI
-    rows = [f"{name},{'F' if name in PEOPLE[:2] else 'M'}" for name in PEOPLE]
+    rows = [f"{name},{'F' if name in PARTICIPANTS[:2] else 'M'}" for name in PARTICIPANTS]
     Path("participants.csv").write_text("\n".join(["participant_id,gender", *rows]), encoding="utf-8")
     text = printed(f"{BUILD} --method kfold")
     assert "every class needs three or more" in text
     assert "fewer folds" not in text
-    rows = [f"{name}," for name in PEOPLE]
+    rows = [f"{name}," for name in PARTICIPANTS]
     Path("participants.csv").write_text("\n".join(["participant_id,gender", *rows]), encoding="utf-8")
-    assert "--map" not in printed(BUILD)  # what is empty means nothing
+    assert "--label-map" not in printed(BUILD)  # what is empty means nothing

@@ -11,6 +11,7 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.datalist import check_datalist, read_datalist
 from monai_fusion.datalist.saving.document import read_document
+from tests.datalist.lines import Like
 
 Document = dict[str, Any]
 Save = Callable[[Any], Path]
@@ -87,9 +88,11 @@ def test_two_files_that_only_letters_tell_apart_are_refused_and_not_merged(
     for form in (nfc, nfd):
         (tmp_path / "data/eeg" / form("sub-01_ö.npy")).touch()
     assert [str(problem) for problem in check_datalist(save(document))] == [
-        "line 8, sub-01 eeg: "
-        f'"{nfd("eeg/sub-01_ö.npy")}" is there 2 times, as eeg/sub-01_o\\u0308.npy and eeg/sub-01_{nfc("ö")}.npy, '
-        "expected one file: the names differ only in how letters with accents are stored: keep one of the files"
+        Like(
+            "line 8, sub-01 eeg: "
+            f'"{nfd("eeg/sub-01_ö.npy")}" is there 2 times, as eeg/sub-01_o\\u0308.npy and eeg/sub-01_{nfc("ö")}.npy, '
+            "expected one file: … letters … accents …: keep one of the files"
+        )
     ]
 
 
@@ -99,9 +102,7 @@ def test_one_file_under_two_participants_is_found_in_either_letters(
     (tmp_path / "data/mri" / nfd("Jörg.nii")).touch()
     document["training"][0]["mri"] = nfc("mri/Jörg.nii")
     document["training"][1]["mri"] = nfd("mri/Jörg.nii")
-    assert [problem.advice for problem in check_datalist(save(document))] == [
-        "correct the path, or the pattern that is too wide, of one of them"
-    ]
+    assert [problem.advice for problem in check_datalist(save(document))] == [Like("correct … path … pattern … them")]
 
 
 def test_two_ids_that_only_letters_or_signs_without_width_tell_apart_are_refused(
@@ -112,10 +113,11 @@ def test_two_ids_that_only_letters_or_signs_without_width_tell_apart_are_refused
     document["test"][1]["participant_id"] = "sub-02\u200b"
     found = [str(problem) for problem in check_datalist(save(document))]
     assert found == [
-        f"line 17, {nfd('sub-Jörg')}: is {nfc('sub-Jörg')} (line 8), in other letters: sub-Jo\\u0308rg and "
-        f"{nfc('sub-Jörg')}: if this is one person, keep one line",
-        "line 18, sub-02\\u200b: differs from sub-02 (line 9) only in signs that cannot be seen, or dashes: "
-        "if this is one person, keep one line",
+        Like(
+            f"line 17, {nfd('sub-Jörg')}: is {nfc('sub-Jörg')} (line 8), in other letters: sub-Jo\\u0308rg and "
+            f"{nfc('sub-Jörg')}: … one … keep … line"
+        ),
+        Like("line 18, sub-02\\u200b: differs from sub-02 (line 9) … invisible characters …: if … one … keep … line"),
     ]
 
 
@@ -143,9 +145,8 @@ def test_a_label_is_its_class_in_either_letters_and_stays_as_it_is_written(
     assert read.rows[0].fields["label"] == label("männlich")
 
 
-def test_a_class_may_not_stand_there_in_two_spellings(document: Document, save: Save) -> None:
+def test_a_class_may_not_be_listed_in_two_spellings(document: Document, save: Save) -> None:
     document["classes"] = [nfc("männlich"), nfd("männlich"), "M", "F"]
     assert [str(problem) for problem in check_datalist(save(document))] == [
-        f'line 5, classes: "{nfc("männlich")}" stands there 2 times, expected each class once'
-        ": write the name of another class in place of one, or delete it"
+        Like(f'line 5, classes: "{nfc("männlich")}" is listed 2 times … class …: write … delete it')
     ]

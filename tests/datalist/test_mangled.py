@@ -1,4 +1,4 @@
-"""Tables and datalists mangled at random: each is read rightly, or refused in a short message that says where."""
+"""Tables and datalists mangled at random: each is read correctly, or refused in a short message with the place."""
 
 import json
 import random
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from monai_fusion.datalist.building.participants_table import read_participants_table
+from monai_fusion.datalist.examination import Requirements, examine
 from monai_fusion.datalist.json_text import parse_bytes
-from monai_fusion.datalist.reading import Requirements, examine
 from monai_fusion.datalist.repair.fixing import plan_repair
 from monai_fusion.errors import InputError
 
@@ -69,8 +69,8 @@ def mangled_table(draw: random.Random) -> tuple[bytes, set[str]]:
         rows[line][place] = draw.choice(CELLS)(rows[line][place], draw)
     for _ in range(draw.choice([0, 0, 1])):
         rows = draw.choice(LINES)(rows, draw)
-    sign = draw.choice([",", ";", "\t", "|", ":", " ", "   ", ", "])
-    text = "".join(f"{sign.join(row)}\n" for row in rows)
+    character = draw.choice([",", ";", "\t", "|", ":", " ", "   ", ", "])
+    text = "".join(f"{character.join(row)}\n" for row in rows)
     if draw.random() < 0.3:
         text = draw.choice(TEXTS)(text)
     return damaged(text.encode(draw.choice(ENCODINGS), "replace"), draw), touched
@@ -95,8 +95,8 @@ def test_a_mangled_table_is_read_rightly_or_refused_shortly(seed: int, tmp_path:
             assert str(path) in str(error)
             continue
         read += 1
-        said = {name: row.values["gender"] for name, row in rows.items() if name in LABELS and name not in touched}
-        assert [name for name, label in said.items() if label in ("M", "F") and label != LABELS[name]] == [], each
+        printed = {name: row.values["gender"] for name, row in rows.items() if name in LABELS and name not in touched}
+        assert [name for name, label in printed.items() if label in ("M", "F") and label != LABELS[name]] == [], each
     assert read
 
 

@@ -1,4 +1,4 @@
-"""What else people give as a datalist: told as what it is, with what to do; mistakes in one stay mistakes."""
+"""Other files given as a datalist: reported as what they are, with what to do; mistakes in one stay mistakes."""
 
 import gzip
 import io
@@ -15,6 +15,7 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.datalist import check_datalist
 from monai_fusion.datalist.saving.writing import schema_text
+from tests.datalist.lines import Like
 
 ROOT = Path(__file__).parents[2]
 OTHER_TABLE = "make a datalist of a table of the participants: monai-fusion datalist build --participants TABLE"
@@ -98,7 +99,7 @@ KINDS: dict[str, tuple[bytes | str, str, str]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_of_another_kind_is_told_as_such_in_one_line(
+def test_a_file_of_another_kind_is_reported_as_such_in_one_line(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content, seen, advice = KINDS[kind]
@@ -115,17 +116,17 @@ def test_a_file_of_another_kind_is_told_as_such_in_one_line(
     assert path.read_bytes() == (content if isinstance(content, bytes) else content.encode())
 
 
-def test_a_list_of_rows_is_told_where_it_belongs(tmp_path: Path) -> None:
+def test_a_list_of_rows_is_reported_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     path.write_text(json.dumps(LIST), encoding="utf-8")
     assert [str(found) for found in check_datalist(path)] == [
-        "datalist: a list of 2 participants, expected an object: { ... }: put it into a part: "
-        '{"classes": ["M", "F"], "data_root": "...", "training": [...], "test": [...]}'
+        Like(
+            "datalist: a list of 2 participants, expected an object: { ... }: … into … part: "
+            '{"classes": ["M", "F"], "data_root": "...", "training": [...], "test": [...]}'
+        )
     ]
     path.write_text("[1, 2]", encoding="utf-8")
-    assert [str(found) for found in check_datalist(path)] == [
-        f"datalist: a list, expected an object: {{ ... }}: {HERE}"
-    ]
+    assert [str(found) for found in check_datalist(path)] == [Like(f"datalist: … list … object: {{ ... }}: {HERE}")]
 
 
 @pytest.mark.parametrize(

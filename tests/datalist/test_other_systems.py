@@ -1,4 +1,4 @@
-"""What Windows and macOS cannot have, and what turns the direction of writing, is told of before it does harm."""
+"""What Windows and macOS cannot have, and what turns the direction of writing, is reported before it does harm."""
 
 import json
 import re
@@ -11,9 +11,10 @@ import pytest
 from monai_fusion.datalist import check_datalist
 from monai_fusion.datalist.building.labels import label_rule
 from monai_fusion.datalist.building.scanning import scan_folders
-from monai_fusion.datalist.reading import examine_datalist
+from monai_fusion.datalist.examination import examine_datalist
 from monai_fusion.errors import InputError
 from monai_fusion.report.page import page_environment
+from tests.datalist.lines import Like
 
 Document = dict[str, Any]
 Save = Callable[[Any], Path]
@@ -42,8 +43,7 @@ def warnings_of(document: Document, save: Save) -> list[str]:
 def test_a_file_that_windows_cannot_have_is_a_warning(path: str, reason: str, document: Document, save: Save) -> None:
     document["training"][0]["mri"] = path
     assert warnings_of(document, save) == [
-        f'line 8, sub-01 mri: "{path}" cannot be a file on Windows: {reason}: '
-        "rename it if the datalist is to be used there"
+        Like(f'line 8, sub-01 mri: "{path}" cannot … file … Windows: {reason}: rename … datalist … used there')
     ]
 
 
@@ -64,26 +64,28 @@ def test_two_files_that_differ_in_case_only_are_a_warning(document: Document, sa
     document["training"][0]["mri"] = "mri/X_T1w.nii.gz"
     document["training"][1]["mri"] = "mri/x_T1w.nii.gz"
     assert warnings_of(document, save) == [
-        'line 9, sub-02 mri: "mri/x_T1w.nii.gz" and "mri/X_T1w.nii.gz" are one file on Windows and macOS: '
-        "rename one of them if the datalist is to be used there"
+        Like(
+            'line 9, sub-02 mri: "mri/x_T1w.nii.gz" and "mri/X_T1w.nii.gz" are one file on Windows and macOS: '
+            "rename … datalist … used there"
+        )
     ]
 
 
-@pytest.mark.parametrize("sign", TURNING)
+@pytest.mark.parametrize("character", TURNING)
 def test_an_id_or_class_that_turns_the_direction_of_writing_is_refused_with_its_reason(
-    sign: str, document: Document, save: Save
+    character: str, document: Document, save: Save
 ) -> None:
-    reason = f"it holds \\u{ord(sign):04x}, which turns the direction of writing: delete that sign"
-    document["training"][0]["participant_id"] = f"sub-{sign}01"
+    reason = f"it holds \\u{ord(character):04x}, which turns the direction of writing: delete that character"
+    document["training"][0]["participant_id"] = f"sub-{character}01"
     (problem,) = check_datalist(save(document))
     assert str(problem).endswith(reason)
     document["training"][0]["participant_id"] = "sub-01"
-    document["classes"] = ["M", f"F{sign}"]
+    document["classes"] = ["M", f"F{character}"]
     problems = [str(problem) for problem in check_datalist(save(document))]
     assert problems[0].startswith("line 5, classes")
     assert problems[0].endswith(reason)
     with pytest.raises(InputError, match="two or more different names"):
-        label_rule(("M", f"F{sign}"), (), ())
+        label_rule(("M", f"F{character}"), (), ())
 
 
 def test_a_file_named_so_gives_no_participant(tmp_path: Path) -> None:
@@ -99,27 +101,26 @@ def test_a_page_writes_out_what_turns_its_direction_and_keeps_its_own_markup() -
     assert page.render(id="sub-\u202e10 <Müller>", number=3) == r"sub-\u202e10 &lt;Müller&gt; <b> 3"
 
 
-def test_a_class_that_stands_there_twice_is_the_only_problem(document: Document, save: Save) -> None:
+def test_a_class_that_is_listed_twice_is_the_only_problem(document: Document, save: Save) -> None:
     document["classes"] = ["M", "M"]
     assert [str(problem) for problem in check_datalist(save(document))] == [
-        'line 5, classes: "M" stands there 2 times, expected each class once: '
-        "write the name of another class in place of one, or delete it"
+        Like('line 5, classes: "M" is listed 2 times … class …: write … class … delete it')
     ]
 
 
 @pytest.mark.parametrize(
-    ("sign", "reason"),
+    ("character", "reason"),
     [
         ("\0", "it holds a NUL: write the path again"),
         ("\x1b", "it holds a control character: write the path again"),
-        ("\t", "it holds a tab: in JSON a single backslash begins a special sign, write / instead"),
-        ("\b", "it holds a backspace: in JSON a single backslash begins a special sign, write / instead"),
+        ("\t", "it holds a tab: in JSON a single backslash begins a special character, write / instead"),
+        ("\b", "it holds a backspace: in JSON a single backslash begins a special character, write / instead"),
     ],
 )
 def test_a_control_character_in_a_path_is_called_by_its_name(
-    sign: str, reason: str, document: Document, save: Save
+    character: str, reason: str, document: Document, save: Save
 ) -> None:
-    document["training"][0]["mri"] = f"mri{sign}x.nii"
+    document["training"][0]["mri"] = f"mri{character}x.nii"
     (problem,) = check_datalist(save(document))
     assert problem.advice == reason
     assert json.dumps(problem.seen).isascii()
@@ -128,7 +129,7 @@ def test_a_control_character_in_a_path_is_called_by_its_name(
 @pytest.mark.parametrize(
     ("classes", "reason"),
     [
-        (["M", "F\x1b[2J"], r"it holds \u001b, a control character: delete that sign"),
+        (["M", "F\x1b[2J"], r"it holds \u001b, a control character: delete that character"),
         (["M", " F"], "one of them is empty, or has a space at an end: delete it"),
         (["M", ""], "one of them is empty, or has a space at an end: delete it"),
         (["M", 1], "each is text: write it in double quotes"),

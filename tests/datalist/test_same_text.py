@@ -13,7 +13,7 @@ from monai_fusion.errors import SHOWN_AT_MOST
 from monai_fusion.workflow.preflight import preflight
 
 
-def test_a_run_and_the_check_say_the_same_of_a_wrong_datalist(
+def test_a_run_and_the_check_report_the_same_for_a_wrong_datalist(
     document: dict[str, Any],
     save: Callable[[Any], Path],
     tmp_path: Path,
@@ -36,13 +36,13 @@ def test_a_run_and_the_check_say_the_same_of_a_wrong_datalist(
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"error: {raised.value}\n"
     assert len(raised.value.problems) == 62 > SHOWN_AT_MOST
-    assert "line 3, column 3: names and text stand" in str(raised.value)
+    assert "line 3, column 3: names and text need" in str(raised.value)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("section", ["training", "validation", "test"])
 @pytest.mark.parametrize("how", ["empty", "all excluded", "one class", "not written"])
-def test_a_part_that_is_written_must_hold_somebody_of_each_class(
+def test_a_part_that_is_written_must_hold_a_participant_of_each_class(
     section: str, how: str, document: dict[str, Any], save: Callable[[Any], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     if how == "empty":

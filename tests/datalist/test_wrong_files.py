@@ -32,7 +32,7 @@ READERS = pytest.mark.parametrize("message", [of_datalist, of_table])
 
 @READERS
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "printed"),
     [
         (LFS, "a pointer of Git LFS, not the file"),
         (b"/annex/objects/MD5-s3--1", "a pointer of git-annex, not the file"),
@@ -48,11 +48,11 @@ READERS = pytest.mark.parametrize("message", [of_datalist, of_table])
     ids=["LFS", "annex", "web page", "gzip", "PDF", "zeros", "GIF", "npy", "NIfTI", "SQLite"],
 )
 def test_another_kind_of_file_is_called_by_its_name(
-    content: bytes, said: str, message: Callable[[Path], str], tmp_path: Path
+    content: bytes, printed: str, message: Callable[[Path], str], tmp_path: Path
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
-    assert said in message(path)
+    assert printed in message(path)
     assert "give the recording" not in message(path)
 
 
@@ -84,7 +84,7 @@ def test_a_link_to_what_was_not_fetched_is_called_that(message: Callable[[Path],
 
 @READERS
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
-def test_a_pipe_that_nobody_writes_to_and_a_file_of_gigabytes_are_refused_at_once(
+def test_a_pipe_without_a_writer_and_a_file_of_gigabytes_are_refused_at_once(
     message: Callable[[Path], str], tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / "pipe")

@@ -1,4 +1,4 @@
-"""A cohort to spoil, commands to type, and how a person follows what a message advises."""
+"""A cohort to spoil, commands to type, and how a participant follows what a message advises."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-PEOPLE = [f"sub-{number:02d}" for number in range(1, 15)]
+PARTICIPANTS = [f"sub-{number:02d}" for number in range(1, 15)]
 BUILD = "build --eeg-dir eeg --mri-dir mri --participants participants.csv --out list.json"
 BIDS = "build --bids bids --out list.json"
 Spoil = Callable[[], object]
@@ -30,20 +30,20 @@ def edit(name: str, old: str, new: str, count: int = -1) -> None:
 
 
 def write_cohort() -> None:
-    """Fourteen people, in two folders and as a BIDS dataset, and a right datalist of them."""
-    for number, name in enumerate(PEOPLE):
+    """Fourteen participants, in two folders and as a BIDS dataset, and a right datalist of them."""
+    for number, name in enumerate(PARTICIPANTS):
         for path in (f"eeg/{name}_EO_seg0.npy", f"eeg/{name}_EC_seg0.npy", f"mri/{name}_T1w.nii.gz"):
             touch(path)
         touch(f"bids/{name}/anat/{name}_T1w.nii.gz")
         touch(f"bids/derivatives/morlet/{name}_seg0.npy")
-        for table, sign in (("participants.csv", ","), ("bids/participants.tsv", "\t")):
+        for table, character in (("participants.csv", ","), ("bids/participants.tsv", "\t")):
             with Path(table).open("a", encoding="utf-8") as stream:
                 row = (name, "MF"[number % 2], f"{20 + number}", f"f{number // 2}")
-                stream.write("" if number else sign.join(("participant_id", "gender", "age", "family")) + "\n")
-                stream.write(sign.join(row) + "\n")
+                stream.write("" if number else character.join(("participant_id", "gender", "age", "family")) + "\n")
+                stream.write(character.join(row) + "\n")
     rows = [
         {"participant_id": name, "label": "MF"[number % 2], "eeg": f"eeg/{name}_*.npy", "mri": f"mri/{name}_T1w.nii.gz"}
-        for number, name in enumerate(PEOPLE)
+        for number, name in enumerate(PARTICIPANTS)
     ]
     parts = {"training": rows[:6], "validation": rows[6:10], "test": rows[10:]}
     document = {"target": "gender", "classes": ["M", "F"], "data_root": ".", **parts}
@@ -90,7 +90,7 @@ Follow = Callable[[str, str], Typed | None]
 
 @dataclass(frozen=True)
 class Case:
-    """A mistake that makes a message give a piece of advice, and what somebody does who follows it.
+    """A mistake that makes a message give a piece of advice, and what a user does who follows it.
 
     Attributes:
         typed: What is typed.

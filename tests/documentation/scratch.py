@@ -18,7 +18,7 @@ from tests.documentation.pages import ROOT
 from tests.support import write_volume
 
 AGES = ("20-25", "25-30", "60-65", "65-70")
-PEOPLE = 24
+PARTICIPANTS = 24
 _CONFIGS = ROOT / "bundles/brain_eeg_mri_classification/configs"
 
 
@@ -26,7 +26,7 @@ def write_cohorts(folder: Path) -> None:
     """``LEMON``, ``site2``, the BIDS datasets ``my_study`` and ``ds000221``, and tables beside them."""
     tables = []
     for number, name in enumerate(("LEMON", "site2", "site_b")):
-        ids = [f"sub-{number + 1}{index:05d}" for index in range(PEOPLE)]
+        ids = [f"sub-{number + 1}{index:05d}" for index in range(PARTICIPANTS)]
         rows = [f"{one},{'MF'[index % 2]},{AGES[index // 2 % 4]}" for index, one in enumerate(ids)]
         tables.append(rows)
         for kind in ("eeg", "mri"):
@@ -37,14 +37,14 @@ def write_cohorts(folder: Path) -> None:
         _table(folder / name / "participants.csv", rows)
     _table(folder / "both.csv", [row for rows in tables[:2] for row in rows])
     for kind in ("eeg", "mri"):
-        shutil.copytree(folder / "site_b" / kind, folder / "new_people" / kind)
+        shutil.copytree(folder / "site_b" / kind, folder / "new_participants" / kind)
     for segment in range(2):
         _scalogram(folder / f"new/sub-07_EO_seg{segment}.npy", 900 + segment)
     write_volume(folder / "new/sub-07_T1w.nii.gz", 900, (24, 26, 28))
     _bids(folder / "my_study", folder / "my_study/derivatives/scalograms", "gender", "")
     _bids(folder / "ds000221", folder / "scalograms", "age (5-year bins)", "sub-0323")
     (folder / "data_manifests").mkdir()
-    pairs = [f"sub-0323{index:02d},sub-{index:02d}" for index in range(PEOPLE)]
+    pairs = [f"sub-0323{index:02d},sub-{index:02d}" for index in range(PARTICIPANTS)]
     (folder / "name_match.csv").write_text("\n".join(["INDI_ID,Initial_ID", *pairs]) + "\n", encoding="utf-8")
 
 
@@ -55,7 +55,7 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
             "participant_id": f"sub-1{index:05d}", "label": "MF"[index % 2], "eeg": f"eeg/sub-1{index:05d}_*.npy",
             "mri": f"mri/sub-1{index:05d}_T1w.nii.gz", "age": AGES[index // 2 % 4],
         }
-        for index in range(PEOPLE)
+        for index in range(PARTICIPANTS)
     ]  # fmt: skip
     head = {"name": "cohort", "target": "gender", "classes": ["M", "F"]}
     parts = {"training": rows[8:], "validation": rows[4:8], "test": rows[:4]}
@@ -63,7 +63,7 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
     for name in ("gender.json", "my_cohort.json", "my.json", "cohort.json", "moved/gender.json"):
         if name not in made:
             _datalist(folder / name, head, parts)
-    for name in ("new.json", "new_people.json"):
+    for name in ("new.json", "new_participants.json"):
         if name not in made:
             _datalist(folder / name, head, new)
     if "data_manifests/gender.json" not in made:
@@ -97,7 +97,7 @@ def _table(path: Path, rows: list[str]) -> None:
 
 def _bids(root: Path, scalograms: Path, further: str, eeg_id: str) -> None:
     lines = ["participant_id\tgender" + ("" if further == "gender" else f"\t{further}")]
-    for index in range(PEOPLE):
+    for index in range(PARTICIPANTS):
         name = f"sub-{index:02d}"
         (root / name / "anat").mkdir(parents=True)
         write_volume(root / name / f"anat/{name}_T1w.nii.gz", 500 + index)

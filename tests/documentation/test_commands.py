@@ -134,7 +134,7 @@ TINY = {
 @pytest.mark.parametrize("page", ["README.md"])
 def test_the_commands_that_train_do_so_too_at_the_smallest_sizes(page: str, scratch: Path) -> None:
     """The real thing, from build to rerun; only knobs of size are added to what the page says."""
-    folders = ("LEMON", "data_manifests", "new_people")
+    folders = ("LEMON", "data_manifests", "new_participants")
     for entry in scratch.iterdir():
         if entry.name not in folders:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
@@ -143,7 +143,7 @@ def test_the_commands_that_train_do_so_too_at_the_smallest_sizes(page: str, scra
         if reason_not_to_run(command) is not None or program != "monai-fusion" or "--help" in words:
             continue
         if words[0] == "predict":
-            new_people(scratch / "gender.json", scratch / "new_people.json")
+            new_participants(scratch / "gender.json", scratch / "new_participants.json")
         if words[:3] == ["datalist", "check", "my.json"]:
             shutil.copy(scratch / "gender.json", scratch / "my.json")
         knobs = [word for name, value in TINY.items() for word in (f"--{name}", value)]
@@ -162,7 +162,7 @@ def test_the_commands_that_train_do_so_too_at_the_smallest_sizes(page: str, scra
     assert (scratch / "runs/compare/comparison.html").is_file()
 
 
-def new_people(datalist: Path, out: Path) -> None:
+def new_participants(datalist: Path, out: Path) -> None:
     document = json.loads(datalist.read_text(encoding="utf-8"))
     head = {name: document[name] for name in ("classes", "data_root")}
     rows = [{**row, "label": None} for row in document["test"]]

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from monai_fusion.data import FusionDataset, FusionPrepareBatch, Preprocessing, collate_participant
-from monai_fusion.datalist import ParticipantRecord, RecordingUse
+from monai_fusion.datalist import ModalityPolicy, ParticipantRecord
 from monai_fusion.evaluation import (
     EmbeddingWriter,
     ParticipantInferer,
@@ -64,7 +64,7 @@ def some_lack(tiny_records: Records, tmp_path: Path) -> Records:
 def evaluate(records: Records, network: FusionNet, folder: Path) -> list[Prediction]:
     eeg = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()]
     preprocessing = Preprocessing(eeg, [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)], folder / "store")
-    use = RecordingUse(allow_missing=True)
+    use = ModalityPolicy(allow_missing=True)
     dataset = FusionDataset(records, preprocessing, segments="all", progress=False, use=use)
     writer = ResultWriter(folder / "out", ["M", "F"], None, "cohort", "test")
     collector = PredictionCollector([writer], records, network)

@@ -1,4 +1,4 @@
-"""What is said of a file that is not what its name says, by its first bytes."""
+"""The message about a file that is not what its name promises, by its first bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\
 
 KINDS = {
     "empty": (b"", "an empty file", "copy or download it again"),
-    "zeros": (bytes(2000), "nothing but zero bytes", "broken-off transfer"),
+    "zeros": (bytes(2000), "nothing but zero bytes", "interrupted transfer"),
     "annex, unlocked": (b"/annex/objects/MD5E-s1--2.nii.gz\n", "a pointer of git-annex", "datalad get"),
     "annex, a link as text": (b"../.git/annex/objects/a/b/SHA256E-s1--2/x", "a pointer of git-annex", "git annex get"),
     "annex, on Windows": (b"..\\.git\\annex\\objects\\a\\b\\SHA256E-s1--2", "a pointer of git-annex", "datalad get"),
@@ -106,7 +106,7 @@ def test_recordings_themselves_are_no_wrong_kind() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",  # gzip's bytes hold the time
 )
-def test_a_wrong_name_or_a_wrong_way_of_saving_is_told(
+def test_a_wrong_name_or_a_wrong_way_of_saving_is_reported(
     tmp_path: Path, name: str, content: bytes, seen: str, advice: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
@@ -160,7 +160,7 @@ def test_a_code_of_orientation_that_nifti_does_not_know_counts_as_0(tmp_path: Pa
     assert refusal(path).seen == seen
 
 
-def test_a_file_that_is_cut_off_early_is_said_to_be(tmp_path: Path) -> None:
+def test_a_file_that_is_cut_off_early_is_reported(tmp_path: Path) -> None:
     whole = gzip.compress(scan())
     for length in (2, 10, 11, 15, 30):
         (tmp_path / "a.nii.gz").write_bytes(whole[:length])
@@ -189,7 +189,7 @@ def test_a_header_of_python_2_is_read_without_a_warning_in_any_thread(tmp_path: 
         assert refusal(tmp_path / "b.npy").seen == "a .npy file whose header is damaged"
 
 
-def test_an_archive_of_arrays_is_told_from_other_archives(tmp_path: Path) -> None:
+def test_an_archive_of_arrays_is_distinguished_from_other_archives(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", np.zeros(SHAPE))
     (tmp_path / "a.npz").rename(tmp_path / "a.npy")
     assert refusal(tmp_path / "a.npy").seen == "an .npz archive of arrays"

@@ -261,7 +261,7 @@ def test_what_a_config_or_a_component_defines_is_accepted(words: list[str]) -> N
         (["--batch_size", "four"], "--batch_size: 'four', expected a whole number"),
         (["--batch_size", "4.5"], "--batch_size: 4.5, expected a whole number"),
         (["--batch_size", "True"], "--batch_size: True, expected a whole number"),
-        (["--batch_size"], "--batch_size: no value stands behind it, expected one, such as 4"),
+        (["--batch_size"], "--batch_size: no value follows it, expected one, such as 4"),
         (["--head_lr", "fast"], "--head_lr: 'fast', expected a number"),
         (["--resume", "newest"], "--resume: 'newest', expected true, false or latest"),
         (["--early_stopping", "0"], "--early_stopping: 0, expected a whole number, at least 1"),
@@ -303,7 +303,7 @@ def test_a_value_of_the_wrong_type_is_refused(words: list[str], message: str) ->
     assert problems(*words) == [message]
 
 
-def test_all_that_is_wrong_is_said_at_once_in_the_order_given() -> None:
+def test_all_that_is_wrong_is_reported_at_once_in_the_order_given() -> None:
     found = problems("--num_epoch", "1", "--batch_size", "four", "--seed", "1")
     assert [message.partition(":")[0] for message in found] == ["--num_epoch", "--batch_size"]
 

@@ -13,9 +13,9 @@ import yaml
 from monai_fusion.errors import InputError
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.front import plan_run
-from monai_fusion.options.knobs import read_knobs
+from monai_fusion.options.knob_list import read_knobs
 from monai_fusion.shipped_bundle import config_files
-from tests.options.test_words import ENTRY, arrives
+from tests.options.test_knob_values import ENTRY, arrives
 from tests.support import BUNDLE_CONFIGS
 
 TRAIN = BUNDLE_CONFIGS / "train.yaml"
@@ -70,7 +70,7 @@ def test_a_shipped_overlay_is_found_by_its_name() -> None:
         (["a.json", "--head_lr", "-1"], "--head_lr: -1, expected a number above 0"),
         (["a.json", "--output_dir", "my", "run"], "run: a word that belongs to no option, after --output_dir: the da"),
         (["a.json", "b.json"], "b.json: a word that belongs to no option, after --datalist: the datalist comes first"),
-        (["a.json", "--output_dir"], "--output_dir: no value stands behind it, expected one, such as 'runs/latest'"),
+        (["a.json", "--output_dir"], "--output_dir: no value follows it, expected one, such as 'runs/latest'"),
         (
             ["a.json", "--config_file", "nothere.yaml"],
             f"--config_file: {TRAIN.with_name('nothere.yaml')}: no such file",
@@ -82,7 +82,7 @@ def test_a_shipped_overlay_is_found_by_its_name() -> None:
         (["a.json", "--logging_file", "nope.conf"], "--logging_file: nope.conf: no such file"),
         (["a.json", "--num_epochs", "[0, 0]"], "--num_epochs: [0, 0], expected whole numbers, not all 0"),
         (["a.json", "--=3"], "--=3: a word that belongs to no option, after --datalist"),
-        (["a.json", "--config_file"], "--config_file: no value stands behind it, expected an overlay's path"),
+        (["a.json", "--config_file"], "--config_file: no value follows it, expected an overlay's path"),
     ],
 )
 def test_what_is_wrong_is_refused(words: list[str], message: str) -> None:
@@ -136,7 +136,7 @@ def test_the_help_lists_the_knobs_of_the_config_with_their_comments() -> None:
         (["predict", "list.json", "--model-dir", "nothere"], "error: nothere: no recipe.json, expected a trained mod"),
     ],
 )
-def test_what_is_wrong_is_said_before_torch_is_imported(words: list[str], message: str) -> None:
+def test_what_is_wrong_is_reported_before_torch_is_imported(words: list[str], message: str) -> None:
     code = (
         "import sys; from monai_fusion.cli import main\n"
         "try: main(sys.argv[1:])\n"
@@ -146,8 +146,8 @@ def test_what_is_wrong_is_said_before_torch_is_imported(words: list[str], messag
     assert message in done.stderr and done.stdout == "2 set()\n"
 
 
-def test_an_option_of_the_training_is_told_as_such_by_an_evaluation() -> None:
+def test_an_option_of_the_training_is_reported_as_such_by_an_evaluation() -> None:
     with pytest.raises(InputError) as caught:
         plan_run(config_files("evaluate"), ["list.json", "--mri_size", "[48, 48, 48]"])
-    advice = "leave it out: it is the training's, and the model brings its own value"
+    advice = "leave it out: it belongs to the training, and the model has its own value"
     assert str(caught.value) == f"--mri_size: there is no 'mri_size' in the config: {advice}"

@@ -10,7 +10,7 @@ import pytest
 from openpyxl import load_workbook
 
 from monai_fusion import cli
-from monai_fusion.datalist import RecordingUse, read_datalist
+from monai_fusion.datalist import ModalityPolicy, read_datalist
 from monai_fusion.metrics import Calibration
 from monai_fusion.report import write_pages, write_prediction_context, write_predictions_page
 from monai_fusion.report.prediction_context import read_prediction_context
@@ -116,7 +116,7 @@ def test_the_page_says_which_model_and_how_well_it_did(tmp_path: Path, evaluatio
     folder = write_rows(tmp_path / "new", [row("sub-01", 0.9)])
     calibration = Calibration((0.5, 0.5), (0.65, 0.35), 1.2, 0.4, "youden", "validation", 40)
     recipe = {"target": "gender"}
-    write_prediction_context(folder, cohort, "test", RecordingUse(), model, recipe, calibration)
+    write_prediction_context(folder, cohort, "test", ModalityPolicy(), model, recipe, calibration)
     page = Page(write_predictions_page(folder)[0])
     text = page.root.text
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
@@ -132,7 +132,7 @@ def test_the_page_says_which_model_and_how_well_it_did(tmp_path: Path, evaluatio
     assert "1 participant predicted: 0 M, 1 F; 1 not predicted." in text
     assert str(tmp_path) not in page.source, "no path of this machine is passed on"
     (model / "metrics.json").unlink()
-    write_prediction_context(folder, cohort, "test", RecordingUse(), model, recipe, None)
+    write_prediction_context(folder, cohort, "test", ModalityPolicy(), model, recipe, None)
     text = Page(write_predictions_page(folder)[0]).root.text
     assert "How well it does is not known here" in text and "network's own" in text
 

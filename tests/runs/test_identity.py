@@ -13,7 +13,7 @@ from monai.transforms import RandFlipd
 from torch import nn
 
 from monai_fusion.data import Preprocessing
-from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
+from monai_fusion.datalist import Datalist, ModalityPolicy, ParticipantRecord
 from monai_fusion.losses import AlignedCrossEntropy
 from monai_fusion.runs import deciding, training_identity
 from monai_fusion.runs.differing import differences
@@ -54,7 +54,7 @@ class Case:
         self.betas = (0.9, 0.999)
         self.weights: str | None = None
         self.cache_dir: Path | None = None
-        self.use = RecordingUse()
+        self.use = ModalityPolicy()
 
     @property
     def cohort(self) -> Datalist:
@@ -343,7 +343,7 @@ def test_what_the_store_has_seen_is_not_read_again(case: Case, tmp_path: Path, m
 def test_who_has_one_recording_counts_where_they_take_part(case: Case) -> None:
     case.records[0], case.records[1] = replace(case.records[0], mri=None), replace(case.records[1], eeg=())
     assert list(case.identity()["participants"]) == ["sub-02", "sub-03"]
-    case.use = RecordingUse(allow_missing=True)
+    case.use = ModalityPolicy(allow_missing=True)
     people = case.identity()["participants"]
     assert list(people) == ["sub-00", "sub-01", "sub-02", "sub-03"]
     assert (people["sub-00"]["segments"], people["sub-00"]["mri"]) == (1, None) and people["sub-01"]["segments"] == 0
@@ -355,7 +355,7 @@ def test_who_has_one_recording_counts_where_they_take_part(case: Case) -> None:
 
 
 def test_a_recording_that_is_there_no_more_is_named(case: Case) -> None:
-    case.use = RecordingUse(allow_missing=True)
+    case.use = ModalityPolicy(allow_missing=True)
     saved = case.identity()
     case.records[0] = replace(case.records[0], mri=None)
     assert [str(each) for each in differences(saved, case.identity())] == [
@@ -364,7 +364,7 @@ def test_a_recording_that_is_there_no_more_is_named(case: Case) -> None:
 
 
 def test_files_of_a_recording_that_is_not_used_do_not_count(case: Case) -> None:
-    case.use = RecordingUse("eeg")
+    case.use = ModalityPolicy("eeg")
     before = case.identity()
     for record in case.records:
         assert record.mri is not None

@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser
 
 from monai_fusion import __version__
 from monai_fusion.data import Preprocessing
-from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
+from monai_fusion.datalist import Datalist, ModalityPolicy, ParticipantRecord
 from monai_fusion.errors import InputError
 from monai_fusion.fingerprint import describe_chain
 from monai_fusion.run_folder import MODEL_FILE
@@ -42,7 +42,7 @@ CONFIG: dict[str, Any] = {
     ],
     "network_def": {"_target_": "torch.nn.Linear", "in_features": "$@depth * 2", "out_features": 2},
 }
-USES = RecordingUse(allow_missing=True)
+USES = ModalityPolicy(allow_missing=True)
 
 
 def write(folder: Path, config: Mapping[str, Any] = CONFIG, records: Sequence[ParticipantRecord] = ()) -> None:

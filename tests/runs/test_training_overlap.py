@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from monai_fusion.datalist import ParticipantRecord, RecordingUse
-from monai_fusion.datalist.availability import Pattern
+from monai_fusion.datalist import ModalityPolicy, ParticipantRecord
+from monai_fusion.datalist.availability import AvailableModalities
 from monai_fusion.runs import warnings_of_known
 from monai_fusion.runs.training_overlap import TRAINED_ON, digests_of
 
@@ -29,13 +29,13 @@ def test_people_are_known_by_their_recordings_whatever_they_are_called(tmp_path:
 
 
 @pytest.mark.parametrize("modality", ["eeg", "mri"])
-def test_a_model_of_one_modality_needs_no_file_of_the_other(modality: Pattern, tmp_path: Path) -> None:
+def test_a_model_of_one_modality_needs_no_file_of_the_other(modality: AvailableModalities, tmp_path: Path) -> None:
     ann = record(tmp_path, "sub-ann", "1")
     recipe = {TRAINED_ON: sorted(digests_of([ann], None)["sub-ann"])}
     other = ann.mri if modality == "eeg" else ann.eeg[0]
     assert other is not None
     other.unlink()
-    (warning,) = warnings_of_known(recipe, RecordingUse(modality).choose([ann])[0], None)
+    (warning,) = warnings_of_known(recipe, ModalityPolicy(modality).select([ann])[0], None)
     assert warning.startswith("this ensemble has learned from 1 of these 1 participants")
 
 

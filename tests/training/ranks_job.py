@@ -36,7 +36,7 @@ from monai_fusion.data import (
     collate_available,
     collate_participant,
 )
-from monai_fusion.datalist import ParticipantRecord, RecordingUse
+from monai_fusion.datalist import ModalityPolicy, ParticipantRecord
 from monai_fusion.errors import RunFailed
 from monai_fusion.evaluation import ParticipantInferer, ParticipantMetric, PredictionCollector
 from monai_fusion.losses import AlignedCrossEntropy
@@ -93,7 +93,7 @@ class Job:
     mri_size: tuple[int, int, int] = (6, 6, 6)
     num_epochs: tuple[int, int] = (2, 2)
     blocks: Any = field(default_factory=lambda: BLOCKS)
-    use: RecordingUse = field(default_factory=RecordingUse)
+    use: ModalityPolicy = field(default_factory=ModalityPolicy)
     without_mri: tuple[int, ...] = ()
     without_eeg: tuple[int, ...] = ()
     resume: bool = False
@@ -175,7 +175,7 @@ class Job:
                 dataset,
                 sampler=share,
                 batch_size=4 // ranks.count(),
-                collate_fn=collate_available if self.use.may_lack else None,
+                collate_fn=collate_available if self.use.allows_missing else None,
             ),
             network=net,
             optimizer=optimizer,
@@ -191,7 +191,7 @@ class Job:
                 EpochLog(plan, evaluator, self.folder, ["cross_entropy", "accuracy"]),
                 *([self.checkpoints(net, optimizer, schedule, evaluator)] if self.saves else []),
                 GracefulStop(),
-                self.devices(share, self.use.may_lack),
+                self.devices(share, self.use.allows_missing),
             ],
             optim_set_to_none=True,
             decollate=False,
@@ -318,7 +318,7 @@ def refused(out: Path) -> dict[str, Any]:
 
 # Every other participant lacks something, and of the others recordings are hidden.
 SOME_LACK = {
-    "use": RecordingUse(allow_missing=True, dropout=0.3),
+    "use": ModalityPolicy(allow_missing=True, dropout=0.3),
     "without_mri": (0, 1, 4),
     "without_eeg": (2, 5),
 }

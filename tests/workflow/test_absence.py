@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
+from monai_fusion.datalist import Datalist, ModalityPolicy, ParticipantRecord
 from monai_fusion.errors import InputError
 from monai_fusion.runs.recipe import absence_settings
 from monai_fusion.runs.run_digests import data_digests
@@ -26,26 +26,26 @@ def some_lack(tiny_records: Records) -> Records:
 @pytest.mark.parametrize(
     ("use", "default"),
     [
-        (RecordingUse(), RecordingUse()),
-        (RecordingUse(dropout=0.2), RecordingUse(allow_missing=True)),
-        (RecordingUse(allow_missing=True), RecordingUse(allow_missing=True)),
-        (RecordingUse("eeg"), RecordingUse("eeg")),
-        (RecordingUse("mri", allow_missing=True), RecordingUse("mri", allow_missing=True)),
+        (ModalityPolicy(), ModalityPolicy()),
+        (ModalityPolicy(dropout=0.2), ModalityPolicy(allow_missing=True)),
+        (ModalityPolicy(allow_missing=True), ModalityPolicy(allow_missing=True)),
+        (ModalityPolicy("eeg"), ModalityPolicy("eeg")),
+        (ModalityPolicy("mri", allow_missing=True), ModalityPolicy("mri", allow_missing=True)),
     ],
 )
 def test_by_default_people_with_one_recording_are_predicted_if_the_model_can(
-    use: RecordingUse, default: RecordingUse, some_lack: Records
+    use: ModalityPolicy, default: ModalityPolicy, some_lack: Records
 ) -> None:
     recipe = absence_settings(use, some_lack)
     assert recordings_for(recipe) == default
-    assert recordings_for(recipe, "false") == RecordingUse(default.modalities)
-    if use.may_lack:
-        assert recordings_for(recipe, True) == RecordingUse(default.modalities, allow_missing=True)
+    assert recordings_for(recipe, "false") == ModalityPolicy(default.modalities)
+    if use.allows_missing:
+        assert recordings_for(recipe, True) == ModalityPolicy(default.modalities, allow_missing=True)
 
 
 @pytest.mark.parametrize("recipe", [{}, {"absence": False, "modalities": "both"}])
 def test_a_model_that_never_learned_absence_refuses_it_and_says_how_to_train_for_it(recipe: dict[str, Any]) -> None:
-    assert recordings_for(recipe) == RecordingUse()  # also a model from before there was the knob
+    assert recordings_for(recipe) == ModalityPolicy()  # also a model from before there was the knob
     with pytest.raises(InputError) as caught:
         recordings_for(recipe, "true")
     assert str(caught.value) == (
@@ -59,9 +59,9 @@ def test_a_model_that_never_learned_absence_refuses_it_and_says_how_to_train_for
 def test_people_who_lack_what_nobody_lacked_in_the_training_are_warned_of(
     some_lack: Records, caplog: pytest.LogCaptureFixture
 ) -> None:
-    only_eeg = absence_settings(RecordingUse(allow_missing=True), some_lack[:2])
+    only_eeg = absence_settings(ModalityPolicy(allow_missing=True), some_lack[:2])
     assert only_eeg["unseen_absence"] == ["eeg"]
-    for recipe in (only_eeg, absence_settings(RecordingUse(dropout=0.1), some_lack)):
+    for recipe in (only_eeg, absence_settings(ModalityPolicy(dropout=0.1), some_lack)):
         with caplog.at_level(logging.WARNING):
             warn_of_unseen_absence(recipe, recordings_for(recipe), some_lack)
     (warning,) = (record.getMessage() for record in caplog.records)

@@ -11,7 +11,7 @@ import pytest
 from ignite.engine import Engine
 
 from monai_fusion.data import Preprocessing
-from monai_fusion.datalist import Datalist, ParticipantRecord, RecordingUse
+from monai_fusion.datalist import Datalist, ModalityPolicy, ParticipantRecord
 from monai_fusion.errors import InputError
 from monai_fusion.messages import pasteable
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
@@ -120,7 +120,7 @@ def test_who_has_one_recording_takes_part_where_that_is_allowed_and_is_counted(
         assert path is not None
         path.unlink()
     with caplog.at_level(logging.INFO, logger="monai_fusion"):
-        use = RecordingUse(allow_missing=True)
+        use = ModalityPolicy(allow_missing=True)
         prepare(cohort, ["training"], over(tmp_path / "store"), use)
         assert infos(caplog)[:2] == [
             "training: 4 participants (2 M, 2 F), 7 EEG segments",
@@ -128,7 +128,7 @@ def test_who_has_one_recording_takes_part_where_that_is_allowed_and_is_counted(
         ]
         assert infos(caplog)[-1].startswith("prepared 10, reused 0, ")
         caplog.clear()
-        prepare(cohort, ["training"], over(tmp_path / "eegs"), RecordingUse("eeg", True))
+        prepare(cohort, ["training"], over(tmp_path / "eegs"), ModalityPolicy("eeg", True))
         assert infos(caplog)[:3] == [
             "training: 3 participants (1 M, 2 F), 7 EEG segments",
             "training: --modalities eeg: the other recording is not used",
@@ -136,7 +136,7 @@ def test_who_has_one_recording_takes_part_where_that_is_allowed_and_is_counted(
         ]
         assert infos(caplog)[-1].startswith("prepared 7, reused 0, ")
     with pytest.raises(InputError, match="test: none, expected participants who have an MRI"):
-        prepare(cohort_of(tmp_path, test=some_lack[:1]), ["test"], over(None), RecordingUse("mri", True))
+        prepare(cohort_of(tmp_path, test=some_lack[:1]), ["test"], over(None), ModalityPolicy("mri", True))
 
 
 def test_recordings_that_go_with_the_class_are_warned_of(
@@ -145,7 +145,7 @@ def test_recordings_that_go_with_the_class_are_warned_of(
     people = [replace(tiny_records[n % 4], participant_id=f"sub-{n:02d}", label=int(n >= 10)) for n in range(20)]
     mixed = [replace(record, mri=None) if n % 2 else record for n, record in enumerate(people)]
     telling = [replace(record, mri=None) if record.label else record for record in people]
-    use = RecordingUse(allow_missing=True)
+    use = ModalityPolicy(allow_missing=True)
     prepare(cohort_of(tmp_path, training=mixed), ["training"], over(None), use)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     prepare(cohort_of(tmp_path, training=telling), ["training"], over(None), use)

@@ -1,6 +1,6 @@
-"""Where two recordings are left for one participant: what to add to the command, tried before it is said.
+"""Two recordings left for one participant: what to add to the command, tried out before it is advised.
 
-An example is given only if, applied, it leaves one MRI to the participant and takes nobody's recordings away.
+A message gives an example only if it leaves the participant one MRI and takes no recordings from other participants.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from monai_fusion.datalist.choosing import ANY_SESSION, Choice, by_session, chosen, seen_from, stem
+from monai_fusion.datalist.choosing import ANY_SESSION, Choice, by_session, chosen, path_below, stem
 from monai_fusion.errors import SHOWN_AT_MOST, Problem
 from monai_fusion.spelling import loose_key
 from monai_fusion.wording import a_few, quoted
@@ -42,7 +42,7 @@ class Ambiguity:
     folder: Path
 
     def problems(self) -> Iterator[Problem]:
-        """Participants with EEG of two sessions while nobody said whether to take both, and with two MRIs."""
+        """Participants with EEG of two sessions and no option for whether to take both, and with two MRIs."""
         eeg, mri = self._left
         for name, paths in sorted(eeg.items()) if not self.choice.sessions else ():
             found = _sessions(paths)
@@ -77,24 +77,24 @@ class Ambiguity:
 
     def _several_mris(self, name: str, paths: Sequence[Path]) -> Problem:
         alike = len({path.name for path in paths}) < len(paths)
-        names = a_few((seen_from(self.folder, path).as_posix() if alike else path.name for path in paths), at_most=4)
+        names = a_few((path_below(self.folder, path).as_posix() if alike else path.name for path in paths), at_most=4)
         total = sum(map(len, self.mri.values()))
         if advice := about_the_id(name, self.mri[name], total):
             return Problem(name, "mri", f"{len(self.mri[name])} of {total} MRIs: {names}", "one", advice)
-        if self._is_several_people(name):
+        if self._is_several_participants(name):
             return Problem(name, "mri", f"{len(paths)} MRIs: {names}", "one", begin_with_the_id(self.mri[name]))
         return Problem(name, "mri", f"{len(paths)} MRIs: {names}", "one", self._about_mris(name, paths))
 
-    def _is_several_people(self, name: str) -> bool:
-        """Whether the MRIs of what is taken for an id lie in folders of people, as ``sub-01/T1w.nii.gz`` does."""
+    def _is_several_participants(self, name: str) -> bool:
+        """Whether the MRIs of a supposed id are in folders of participants, as ``sub-01/T1w.nii.gz`` is."""
         if name in self.eeg:
             return False
-        steps = zip(*(seen_from(self.folder, path).parts[:-1] for path in self.mri[name]), strict=False)
-        people = {loose_key(each) for each in self.eeg}
-        return any(len({loose_key(each) for each in folders} & people) > 1 for folders in steps)
+        steps = zip(*(path_below(self.folder, path).parts[:-1] for path in self.mri[name]), strict=False)
+        participants = {loose_key(each) for each in self.eeg}
+        return any(len({loose_key(each) for each in folders} & participants) > 1 for folders in steps)
 
     def _about_mris(self, name: str, paths: Sequence[Path]) -> str:
-        """A rule that leaves one of the MRIs: the plainest, and of these one that settles it for the most people."""
+        """A rule that leaves one of the MRIs: the simplest, and of these one that decides for most participants."""
         best = self._best_of(list(self._with_session(paths)), name, paths)
         if best is None or _likeness(self._outcome(best)[name]) < max(map(_likeness, paths)):
             best = self._best_of([*self._with_session(paths), *self._with_pattern(paths)], name, paths)
@@ -140,7 +140,7 @@ class Ambiguity:
                 yield replace(self.choice, sessions=session, t1w_patterns=(pattern, "*"))
 
     def _patterns(self, paths: Sequence[Path]) -> Iterator[str]:
-        """Patterns that may tell the files apart, those of files that are called T1w first."""
+        """Patterns that may distinguish the files, those of files that are called T1w first."""
         start, length = self._ids
         for path in sorted(paths, key=lambda path: (not stem(path).endswith(_T1W), len(path.name))):
             name, _, rest = path.name.partition("_")
@@ -154,14 +154,14 @@ class Ambiguity:
             yield f"*_{rest}"
             if length == len(name):
                 yield f"{start}{'?' * (len(name) - len(start))}_{'_'.join(words)}.*"
-            folders = [step.replace(name, "*") for step in seen_from(self.folder, path).parts[:-1]]
+            folders = [step.replace(name, "*") for step in path_below(self.folder, path).parts[:-1]]
             for index, step in enumerate(folders):
                 if step != "*":
                     yield f"*/{step}/*" if index else f"{step}/*"
-            yield glob.escape(seen_from(self.folder, path).as_posix())
+            yield glob.escape(path_below(self.folder, path).as_posix())
 
     def _outcome(self, choice: Choice) -> Mapping[str, Path]:
-        """The MRI of everyone who has one with this choice; of nobody if it takes somebody's recordings away."""
+        """The MRI of each participant who has one with this choice; none if it takes recordings from a participant."""
         key = choice.sessions, choice.t1w_patterns
         if key not in self._outcomes:
             eeg, mri = chosen(self.eeg, self.mri, choice, self.folder)
@@ -192,7 +192,7 @@ class Ambiguity:
 
 
 def about_the_id(participant_id: str, paths: Sequence[Path], total: int) -> str:
-    """What to say of an id that is none: it has most of the files, as ``ADNI`` of ``ADNI_002_S_0413_MPR.nii``.
+    """The advice on something that is no id: it has most of the files, as ``ADNI`` of ``ADNI_002_S_0413_MPR.nii``.
 
     Args:
         participant_id: The id.
@@ -202,7 +202,7 @@ def about_the_id(participant_id: str, paths: Sequence[Path], total: int) -> str:
     words = [stem(path).split("_") for path in paths]
     numbers = {each[1] for each in words if len(each) > 1 and _OF_AN_ID.fullmatch(each[1])}
     most = len(paths) > 2 and 2 * len(paths) > total
-    no_number = not any(sign.isdigit() for sign in participant_id) and len(numbers) > 1
+    no_number = not any(character.isdigit() for character in participant_id) and len(numbers) > 1
     what = f"{quoted(participant_id)} is taken for one participant, as an id is a file's name up to its first _"
     apart_by = _folders_apart(paths)
     if most and len({path.name for path in paths}) == 1 and apart_by and all(map(_HAS_DIGIT.search, apart_by)):
@@ -216,14 +216,14 @@ def about_the_id(participant_id: str, paths: Sequence[Path], total: int) -> str:
 
 
 def begin_with_the_id(paths: Sequence[Path]) -> str:
-    """The advice where ids stand in the names of folders, and not in those of the files."""
+    """The advice if ids are in the names of folders, and not in those of the files."""
     apart = next(iter(_folders_apart(paths)), None)
     example = "" if apart is None else f", such as {apart.replace('_', '-')}_{paths[0].name}"
     return f"rename the files so that each begins with the id of its participant{example}"
 
 
 def _folders_apart(paths: Sequence[Path]) -> tuple[str, ...]:
-    """The names of the outermost folders that tell all the files apart; none if no folder does."""
+    """The names of the outermost folders that distinguish all files; none if no folder does."""
     steps = zip(*(path.parts[:-1] for path in paths), strict=False)
     return next((each for each in steps if len(set(each)) == len(paths) > 1), ())
 
@@ -233,7 +233,7 @@ def _sessions(paths: Iterable[Path]) -> list[str]:
 
 
 def _likeness(path: Path | None) -> int:
-    """How much a name is that of a T1w image: it ends so, says so, or does not; of no file, less than that."""
+    """How much a name looks like a T1w image's: it ends so, contains it, or does not; no file is less than that."""
     if path is None:
         return -1
     name = stem(path)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.building.scanning import EEG_ENDINGS, Recordings
-from monai_fusion.datalist.choosing import seen_from
+from monai_fusion.datalist.choosing import path_below
+from monai_fusion.datalist.examination import folder_of
 from monai_fusion.datalist.paths import FilesBelow
-from monai_fusion.datalist.reading import folder_of
 from monai_fusion.datalist.roots import absolute, common_folder, drive_of
 from monai_fusion.datalist.saving.document import Document, DocumentRow
 from monai_fusion.errors import InputError, Problem
@@ -22,7 +22,7 @@ from monai_fusion.errors import InputError, Problem
 def root_for(folders: Sequence[Path], wanted: Path | None, older: Document | None) -> Path:
     """The data_root: the wanted one, or the deepest folder that holds all the folders and that of the older datalist.
 
-    On Windows, what lies on another drive than the first of them need not be below it.
+    On Windows, files on another drive than the first folder's need not be below it.
 
     Raises:
         InputError: The wanted one does not hold them all.
@@ -64,7 +64,7 @@ def root_of(document: Document) -> Path:
 
 def below(root: Path, path: Path) -> str:
     """A file's path as a datalist has it: with its drive if that is another one."""
-    return seen_from(root, path).as_posix()
+    return path_below(root, path).as_posix()
 
 
 def from_folder(folder: Path, root: Path) -> str:
@@ -78,7 +78,7 @@ def from_folder(folder: Path, root: Path) -> str:
 def row_of(
     participant_id: str, label: str | None, recordings: Recordings, files: FilesBelow, further: Mapping[str, object]
 ) -> dict[str, Any]:
-    """The fields of somebody's row, with paths below the folder of ``files``."""
+    """The fields of a participant's row, with paths below the folder of ``files``."""
     eeg = [below(files.root, path) for path in recordings.eeg.get(participant_id, ())]
     mri = [below(files.root, path) for path in recordings.mri.get(participant_id, ())]
     return {

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from monai_fusion.datalist.beside import NO_T1W, Aside, Kind, other_formats
 from monai_fusion.datalist.building.bids_ignore import names_of
 from monai_fusion.datalist.building.scanning import (
     EEG_ENDINGS,
@@ -16,9 +15,10 @@ from monai_fusion.datalist.building.scanning import (
     Recordings,
     only_present,
     participant_id_of,
-    recordings_of,
+    recordings_from,
 )
 from monai_fusion.datalist.choosing import Choice, kinds_of, stem
+from monai_fusion.datalist.other_files import NO_T1W, OtherFile, OtherFileKind, other_formats
 from monai_fusion.datalist.paths import natural_key
 from monai_fusion.datalist.roots import absolute
 from monai_fusion.datalist.walking import Walk
@@ -32,7 +32,7 @@ _SUBJECT = "sub-"
 _ENTITY = re.compile(r"[A-Za-z0-9]+-.*")
 _T1W = "t1w"
 _NO_SUFFIX = "without _ in the name"
-_OUTSIDE = Kind(
+_OUTSIDE = OtherFileKind(
     "T1w images outside an anat folder",
     "which are not used",
     "move them to sub-.../anat or sub-.../ses-.../anat, or give --mri-dir in place of --bids",
@@ -52,7 +52,7 @@ def scan_bids(root: Path, eeg_dirs: Sequence[Path], choice: Choice) -> Recording
         choice: Which of several files of a participant are meant.
 
     Raises:
-        InputError: This is no BIDS dataset, or as `scanning.scan_folders` says.
+        InputError: This is no BIDS dataset, or as in `scanning.scan_folders`.
     """
     root = absolute(root)
     if not root.is_dir():
@@ -61,7 +61,7 @@ def scan_bids(root: Path, eeg_dirs: Sequence[Path], choice: Choice) -> Recording
         advice = "give the folder of the dataset itself"
         raise InputError(Problem("--bids", seen=f"no folder sub-... in {root}", wanted="a BIDS dataset", advice=advice))
     mris, raw_eeg = _t1w_images(root)
-    found = recordings_of(eeg_dirs or [scalograms_of(root)], mris, [root], choice)
+    found = recordings_from(eeg_dirs or [scalograms_of(root)], mris, [root], choice)
     return replace(found, aside={**found.aside, "eeg": (*found.aside["eeg"], *raw_eeg)})
 
 
@@ -90,13 +90,13 @@ def _scalograms(paths: Iterable[Path]) -> Iterator[Path]:
     return (path for path in paths if path.name.lower().endswith(EEG_ENDINGS))
 
 
-def _t1w_images(root: Path) -> tuple[Found, list[Aside]]:
+def _t1w_images(root: Path) -> tuple[Found, list[OtherFile]]:
     """The T1w images with what else is in the anat folders, and recordings of the EEG that are no scalograms."""
     walk = Walk(root, _SUBJECT)
     images: list[Path] = []
     other_images: dict[Path, str] = {}
-    aside: list[Aside] = []
-    raw_eeg: list[Aside] = []
+    aside: list[OtherFile] = []
+    raw_eeg: list[OtherFile] = []
     for path in sorted(walk.files()):
         suffix = _suffix(path)
         is_image, is_t1w = path.name.lower().endswith(MRI_ENDINGS), suffix.lower() == _T1W
@@ -108,11 +108,11 @@ def _t1w_images(root: Path) -> tuple[Found, list[Aside]]:
             else:
                 other_images[path] = suffix
         elif is_image and is_t1w:
-            aside.append(Aside(path, root, _OUTSIDE))
+            aside.append(OtherFile(path, root, _OUTSIDE))
         elif path.parent.name.lower() == "eeg":
             raw_eeg += other_formats([path], root, "eeg")
-    if images:  # else a note of them says it all
-        aside += (Aside(path, root, NO_T1W) for path in other_images)
+    if images:  # else a note covers them
+        aside += (OtherFile(path, root, NO_T1W) for path in other_images)
     others = f"{counted(len(other_images), 'image')} in anat folders not used: {kinds_of(other_images)}"
     notes = [*walk.notes, *_about_ignored(root, images), *([others] if other_images else ())]
     found = only_present(images, f"no sub-*/anat/*_T1w.nii.gz in {root}", "--bids", notes, tuple(aside))
@@ -120,13 +120,13 @@ def _t1w_images(root: Path) -> tuple[Found, list[Aside]]:
 
 
 def _in_anat(path: Path, root: Path) -> bool:
-    """Whether it lies in ``sub-*/anat`` or ``sub-*/ses-*/anat``."""
+    """Whether it is in ``sub-*/anat`` or ``sub-*/ses-*/anat``."""
     folders = [step.lower() for step in path.relative_to(root).parts[1:-1]]
     return folders == ["anat"] or (len(folders) == 2 and folders[0].startswith("ses-") and folders[1] == "anat")
 
 
 def _suffix(path: Path) -> str:
-    """What the name says after its entities: ``T1w`` of ``sub-01_rec-norm_T1w.nii.gz``, ``inv-1_MP2RAGE``."""
+    """The suffix of a name, after its entities: ``T1w`` of ``sub-01_rec-norm_T1w.nii.gz``, ``inv-1_MP2RAGE``."""
     _, *words = stem(path).split("_")
     if not words:
         return _NO_SUFFIX
@@ -135,12 +135,12 @@ def _suffix(path: Path) -> str:
 
 
 def _about_ignored(root: Path, images: Sequence[Path]) -> Iterator[str]:
-    """``.bidsignore`` is for the validator; what it names takes part all the same, and a person may not expect that."""
+    """``.bidsignore`` is for the validator; the images it names take part nevertheless, which you may not expect."""
     is_ignored = names_of(root / IGNORED)
     ignored = [path for path in images if is_ignored(path.relative_to(root).as_posix())]
     if ignored:
         ids = sorted({participant_id_of(path.name, MRI_ENDINGS) for path in ignored}, key=natural_key)
         yield (
-            f"{IGNORED} names {counted(len(ignored), 'T1w image')} that {'are' if len(ignored) > 1 else 'is'} used all "
-            f"the same, of {a_few(ids)}"
+            f"{IGNORED} names {counted(len(ignored), 'T1w image')} that {'are' if len(ignored) > 1 else 'is'} used "
+            f"nevertheless, of {a_few(ids)}"
         )

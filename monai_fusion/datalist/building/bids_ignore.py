@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def names_of(file: Path) -> Callable[[str], bool]:
-    """Tells whether a ``.bidsignore`` names a file, or a folder that it lies in.
+    """Finds whether a ``.bidsignore`` names a file, or a folder above it.
 
     Args:
         file: The ``.bidsignore``; one that is not there, or cannot be read, names nothing.
@@ -20,7 +20,7 @@ def names_of(file: Path) -> Callable[[str], bool]:
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
     except OSError:
         lines = []
-    patterns = [(_compiled(line.removeprefix("!")), not line.startswith("!")) for line in lines if _says_any(line)]
+    patterns = [(_compiled(line.removeprefix("!")), not line.startswith("!")) for line in lines if _matches_any(line)]
 
     def names(path: str) -> bool:
         return next((wanted for pattern, wanted in reversed(patterns) if pattern.match(path)), False)
@@ -28,7 +28,7 @@ def names_of(file: Path) -> Callable[[str], bool]:
     return names
 
 
-def _says_any(line: str) -> bool:
+def _matches_any(line: str) -> bool:
     return bool(line.strip("!/ ")) and not line.startswith("#")
 
 
@@ -52,9 +52,9 @@ def _signs(pattern: str) -> list[str]:
             found.append("[^/]*")
         elif part == "?":
             found.append("[^/]")
-        elif len(part) > 1:  # a set of signs
-            signs = part[1:-1].lstrip("!^").replace("\\", "")
-            found.append(f"[{'^' if part[1] in '!^' else ''}{signs.replace('[', chr(92) + '[')}]")
+        elif len(part) > 1:  # a set of characters
+            characters = part[1:-1].lstrip("!^").replace("\\", "")
+            found.append(f"[{'^' if part[1] in '!^' else ''}{characters.replace('[', chr(92) + '[')}]")
         else:
             found.append(re.escape(part))
     return found

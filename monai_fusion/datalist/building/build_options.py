@@ -20,12 +20,12 @@ from monai_fusion.wording import misspelt, quoted
 
 @dataclass(frozen=True, slots=True)
 class FolderOptions:
-    """Where the recordings are. A BIDS dataset says it of the MRIs, and of the EEG unless ``eeg_dir`` does."""
+    """Where the recordings are. A BIDS dataset has the MRIs, and the EEG unless ``eeg_dir`` is given."""
 
     eeg_dir: Annotated[
         tuple[Path, ...],
         Option(
-            "Folder of EEG scalograms (.npy), with its subfolders; once more for another site's.",
+            "Folder of EEG scalograms (.npy), with its subfolders; repeat it for another site.",
             metavar="FOLDER",
             section="EEG",
         ),
@@ -33,7 +33,7 @@ class FolderOptions:
     mri_dir: Annotated[
         tuple[Path, ...],
         Option(
-            "Folder of T1 MRIs (.nii, .nii.gz), with its subfolders; once more for another site's.",
+            "Folder of T1 MRIs (.nii, .nii.gz), with its subfolders; repeat it for another site.",
             metavar="FOLDER",
             section="MRI",
         ),
@@ -48,12 +48,12 @@ class FolderOptions:
 
     @property
     def eeg(self) -> tuple[Path, ...]:
-        """The folders of scalograms; none of them lies in another."""
+        """The folders of scalograms; none of them is within another."""
         return outermost(self.eeg_dir)
 
     @property
     def mri(self) -> tuple[Path, ...]:
-        """The folders of MRIs; none of them lies in another."""
+        """The folders of MRIs; none of them is within another."""
         return outermost(self.mri_dir)
 
 
@@ -64,64 +64,62 @@ class TableOptions:
     participants: Annotated[
         Path | None, Option("Participants table (CSV, TSV, or the first sheet of an .xlsx) with a header line.")
     ] = None
-    sheet: Annotated[str | None, Option("Another sheet of the .xlsx than its first.")] = None
-    preset: Annotated[
-        str | None, Option("A cohort whose tables are known: no columns need be named.", metavar="lemon")
-    ] = None
-    keep: Annotated[
-        tuple[str, ...], Option("Further columns to carry over into the datalist.", metavar="age site")
-    ] = ()
+    sheet: Annotated[str | None, Option("Sheet of the .xlsx, if not the first.")] = None
+    preset: Annotated[str | None, Option("A known cohort: you need not name its columns.", metavar="lemon")] = None
+    columns: Annotated[tuple[str, ...], Option("Further columns to copy into the datalist.", metavar="age site")] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LabelOptions:
     """What is to be classified, and whose label means which class. ``model_option`` names ``model`` in messages."""
 
-    label_column: Annotated[str, Option("Column of what is to be classified.")] = "gender"
+    label_column: Annotated[str, Option("Column with the labels.")] = "gender"
     classes: Annotated[
         tuple[str, ...],
         Option("The class names, exactly as in the column; the first is class 0.", metavar="M F", shown_default="M F"),
     ] = ()
-    maps: Annotated[
+    label_map: Annotated[
         tuple[str, ...],
-        Option("What other values of the column mean; case does not count.", flag="--map", metavar="1=F 2=M"),
+        Option("Classes of other values in the column; upper and lower case are equal.", metavar="1=F 2=M"),
     ] = ()
-    bins: Annotated[
+    bin: Annotated[
         tuple[str, ...],
         Option(
-            "A class by its values or ranges, instead of --classes and --map; once for each class.",
-            flag="--class",
+            "A class by its values or ranges, instead of --classes and --label-map; repeat it for each class.",
             metavar="young=20-25,25-30",
         ),
     ] = ()
-    drop_unlabelled: Annotated[bool, Option("Leave out, and list, participants whose label is no class.")] = False
+    drop_unlabelled: Annotated[bool, Option("Leave out participants whose label is not a class, and list them.")] = (
+        False
+    )
     model: Annotated[
         Path | None,
         Option(
-            "Take the classes, in their order, from this trained model: with --unlabelled or --method test.",
+            "Use the classes of this trained model, in its order; with --unlabelled or --method test.",
             metavar="RUN_DIR",
         ),
     ] = None
     model_option: str = "--model"
 
     @property
-    def classes_said(self) -> tuple[str, ...]:
+    def named_classes(self) -> tuple[str, ...]:
         """The classes that the options name; none if they name none."""
-        return label_rule(self.classes, (), self.bins).classes if self.classes or self.bins else ()
+        return label_rule(self.classes, (), self.bin).classes if self.classes or self.bin else ()
 
 
 @dataclass(frozen=True, slots=True)
 class IdOptions:
-    """How the files and the table say whose they are."""
+    """How files and table rows are assigned to participants."""
 
     id_column: Annotated[str, Option("Column of participant ids; a file's id is its name up to the first _.")] = (
         "participant_id"
     )
     id_map: Annotated[
-        Path | None, Option("Table with two ids of everyone, where EEG and MRI carry different ones: name_match.csv.")
+        Path | None,
+        Option("Table with two ids of each participant, if EEG and MRI have different ones: name_match.csv."),
     ] = None
     loose_ids: Annotated[
-        bool, Option("Take 10002, 010002, sub-010002, SUB-010002 and 10002.0 for one participant.")
+        bool, Option("Treat 10002, 010002, sub-010002, SUB-010002 and 10002.0 as one participant.")
     ] = False
 
 
@@ -134,10 +132,10 @@ class OutputOptions:
     """
 
     out: Annotated[Path, Option("The datalist to write, e.g. data_manifests/gender.json.")]
-    name: Annotated[str | None, Option("What the cohort is called.", shown_default="name of OUT")] = None
+    name: Annotated[str | None, Option("Name of the cohort.", shown_default="name of OUT")] = None
     data_root: Annotated[
         Path | None,
-        Option("Folder that the paths start from.", shown_default="the one that holds all folders"),
+        Option("Folder that the paths are relative to.", shown_default="the folder above all of them"),
     ] = None
     extend: Extend = None
     all_folds: AllFolds = False
@@ -146,7 +144,7 @@ class OutputOptions:
 
     @property
     def title(self) -> str:
-        """What the cohort is called."""
+        """Name of the cohort."""
         return self.name if self.name is not None else self.out.stem
 
     @property
@@ -171,15 +169,15 @@ class BuildOptions:
     output: Annotated[OutputOptions, Group("Output")]
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def carried_columns(self) -> tuple[str, ...]:
         """The columns carried over: those to keep, and those the split goes by."""
-        return tuple(dict.fromkeys((*self.table.keep, *self.split.stratify_by, *self.split.group_by)))
+        return tuple(dict.fromkeys((*self.table.columns, *self.split.stratify_by, *self.split.group_by)))
 
     def contradictions(self, columns: Iterable[str]) -> Iterator[Problem]:
         """What cannot be, whatever the list is for; ``columns`` are those to carry over."""
         if self.folders.bids is not None and self.folders.mri_dir:
-            yield Problem("--mri-dir", advice="--bids says where the MRIs are: leave out one of the two")
+            yield Problem("--mri-dir", advice="--bids has the MRIs already: leave out one of the two")
         for column in columns:
             if column in ENTRY_FIELDS or misspelt(column, ("exclude",)):
                 advice = "the datalist has a field of that name itself: rename the column"
-                yield Problem("--keep", seen=quoted(column), advice=advice)
+                yield Problem("--columns", seen=quoted(column), advice=advice)

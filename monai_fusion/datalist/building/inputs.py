@@ -1,4 +1,4 @@
-"""Brings recordings and table together: whose is what, under one id for everyone."""
+"""Brings recordings and table together, under one id for each participant."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monai_fusion.datalist.beside import Modality, about_those_who_lack
 from monai_fusion.datalist.building.ambiguity import about_the_id, begin_with_the_id
-from monai_fusion.datalist.building.participant_ids import loosely, nobody_agrees, one_spelling, read_id_map, translated
+from monai_fusion.datalist.building.participant_ids import loosely, no_id_agrees, one_spelling, read_id_map, translated
 from monai_fusion.datalist.building.participants_table import ParticipantsTable, TableRow, read_participants_table
 from monai_fusion.datalist.building.presets import preset, with_our_columns
 from monai_fusion.datalist.building.scanning import Recordings, scan_alone, scan_folders
-from monai_fusion.datalist.near_misses import near_misses, told
+from monai_fusion.datalist.near_misses import near_misses, notes_on_pairs
+from monai_fusion.datalist.other_files import Modality, notes_on_incomplete
 from monai_fusion.datalist.roots import absolute
 from monai_fusion.errors import InputError, Problem, noted
 from monai_fusion.wording import a_few, counted
@@ -36,9 +36,9 @@ class Sources:
         table: The table.
         folders: Where the recordings are.
         keep: Columns that the preset carries over.
-        code_of: ``VALUE=CLASS`` by column, for columns whose name says what their codes mean.
+        code_of: ``VALUE=CLASS`` by column, for columns whose name states what their codes mean.
         notes: What was left aside, or is odd.
-        missed: Ids that the notes say the map of ids has probably in another spelling.
+        missed: Ids that the map of ids probably has in another spelling, as the notes report.
     """
 
     recordings: Recordings
@@ -51,23 +51,23 @@ class Sources:
     missed: frozenset[str] = frozenset()
 
     def codes(self, labels: LabelOptions) -> tuple[str, ...]:
-        """What the label column's codes mean by its own name, where the classes are those and nothing else is said."""
+        """What the label column's codes mean by its own name, if the classes are those and no option differs."""
         codes = self.code_of.get(labels.label_column, ())
         classes = set(labels.classes) or {"M", "F"}
         fits = {code.rpartition("=")[2] for code in codes} <= classes
-        return codes if fits and not labels.maps and not labels.bins else ()
+        return codes if fits and not labels.label_map and not labels.bin else ()
 
 
 def read_sources(options: BuildOptions, columns: Sequence[str], known: Collection[str] = ()) -> Sources:
-    """Find the recordings and read the table, and give everyone one id.
+    """Find the recordings and read the table, and give each participant one id.
 
     Args:
         options: What a datalist is built from.
-        columns: The table's columns that are needed beside id and label.
+        columns: The table's columns that are needed besides id and label.
         known: The ids of an older datalist: theirs are the spellings to keep.
 
     Raises:
-        InputError: Something is not there or ambiguous, or two of EEG, MRI and table have nobody in common.
+        InputError: Something is missing or ambiguous, or two of EEG, MRI and table have no participant in common.
     """
     recordings, folders = find_recordings(options.folders, options.choice)
     ids, labels = options.ids.id_column, options.labels.label_column
@@ -82,12 +82,12 @@ def read_sources(options: BuildOptions, columns: Sequence[str], known: Collectio
             keep = tuple(name for name in preset_of.keep if name in table.columns and name != labels)
         table = table.with_columns((ids, labels, *columns))
         named_by = {ids: "--id-column", labels: "--label-column"}
-        advice = "people to be predicted need no labels: --unlabelled"
+        advice = "participants to predict need no labels: --unlabelled"
         with noted(table.notes):  # also those on columns
             rows = table.by_participant(ids, (labels, *columns, *keep), named_by, {labels: advice})
         recordings, rows, map_notes, missed = under_one_id(options.ids, recordings, rows, known)
         with noted(map_notes):
-            notes = (*table.notes, *recordings.notes, *map_notes, *_refuse_strangers(recordings, rows, table))
+            notes = (*table.notes, *recordings.notes, *map_notes, *_refuse_unknown_ids(recordings, rows, table))
     return Sources(recordings, rows, path, folders, keep, code_of, notes, missed)
 
 
@@ -95,7 +95,7 @@ def find_recordings(where: FolderOptions, choice: Choice) -> tuple[Recordings, t
     """The recordings, and the folders that they are below; of one kind alone where only folders of one are given.
 
     Raises:
-        InputError: A folder is not there, or its files do not tell whose they are.
+        InputError: A folder does not exist, or its files' names have no ids.
     """
     eeg, mri = where.eeg, where.mri
     if where.bids is not None:
@@ -115,7 +115,7 @@ def under_one_id(
     """Everything under the ids that will be used, notes on the map of ids, and the ids that these name.
 
     Raises:
-        InputError: Two ids of one participant have a row or an MRI each, or the map has nobody's.
+        InputError: Two ids of one participant have a row or an MRI each, or the map has none of the ids.
     """
     id_map = None if ids.id_map is None else read_id_map(ids.id_map)
     spelled = one_spelling((known, rows), {"EEG": recordings.eeg, "MRIs": recordings.mri})
@@ -131,9 +131,9 @@ def under_one_id(
     missed: frozenset[str] = frozenset()
     if id_map is not None:
         here = {steps[-1](spelled(name)) for name in (*recordings.eeg, *recordings.mri, *rows)}
-        names = replace(id_map, pairs=pairs).translation(*_spelled_so(steps, recordings.mri, rows, recordings.eeg))
+        names = replace(id_map, pairs=pairs).translation(*_in_one_spelling(steps, recordings.mri, rows, recordings.eeg))
         near = near_misses(here - names.keys(), names.keys() - here, [here, names.keys()])
-        notes = tuple(told(near.values(), ("files or table", id_map.path.name)))
+        notes = tuple(notes_on_pairs(near.values(), ("files or table", id_map.path.name)))
         if not names.keys() & here:
             seen = f"{a_few(sorted(names))}; files and table have {a_few(sorted(here))}"
             wanted = "ids that the files or the table have"
@@ -162,21 +162,23 @@ def under_one_id(
     if problems:
         raise InputError(problems)
     recordings = replace(recordings, eeg=translated(recordings.eeg, translate), mri=mri)
-    return _with_those_who_lack(recordings, {*recordings.everyone, *merged}, translate), merged, notes, missed
+    return _with_notes_on_incomplete(recordings, {*recordings.everyone, *merged}, translate), merged, notes, missed
 
 
-def _with_those_who_lack(recordings: Recordings, known: Collection[str], translate: Callable[[str], str]) -> Recordings:
-    """The recordings with notes on what else lies there for people who lack one."""
+def _with_notes_on_incomplete(
+    recordings: Recordings, known: Collection[str], translate: Callable[[str], str]
+) -> Recordings:
+    """The recordings with notes on other files of participants without one."""
     sides: tuple[tuple[Modality, Collection[str]], ...] = (("eeg", recordings.eeg), ("mri", recordings.mri))
     lacking = tuple(
         str(problem)
         for modality, have in sides
-        for problem in about_those_who_lack(recordings.aside.get(modality, ()), modality, have, known, translate)
+        for problem in notes_on_incomplete(recordings.aside.get(modality, ()), modality, have, known, translate)
     )
     return replace(recordings, notes=(*recordings.notes, *lacking), lacking=lacking)
 
 
-def _spelled_so(steps: Sequence[Callable[[str], str]], *sources: Collection[str]) -> list[set[str]]:
+def _in_one_spelling(steps: Sequence[Callable[[str], str]], *sources: Collection[str]) -> list[set[str]]:
     """The ids of each source after these steps."""
     found = []
     for ids in sources:
@@ -187,40 +189,40 @@ def _spelled_so(steps: Sequence[Callable[[str], str]], *sources: Collection[str]
     return found
 
 
-def _refuse_strangers(
+def _refuse_unknown_ids(
     recordings: Recordings, rows: Mapping[str, TableRow], table: ParticipantsTable
 ) -> tuple[str, ...]:
-    """Two sources that have nobody in common use other ids: guessing which are whose is not for a program.
+    """Two sources with no participant in common use different ids: a program must not guess which belong together.
 
-    What else lies there for those who lack a recording is told with it.
+    The problem also reports what else is in the folders for participants without a recording.
     """
     eeg, mri = ("EEG", recordings.eeg.keys()), ("MRIs", recordings.mri.keys())
-    problems = [] if recordings.complete else [_with_other_advice(nobody_agrees(eeg, mri), recordings)]
+    problems = [] if recordings.complete else [_with_other_advice(no_id_agrees(eeg, mri), recordings)]
     problems += not_in_the_table(recordings, recordings.complete or recordings.everyone, rows, table)
     if problems:
         raise InputError([*problems, *(Problem(each) for each in recordings.lacking)])
     return few_complete(recordings)
 
 
-def refuse_nobody_complete(recordings: Recordings) -> None:
+def refuse_none_complete(recordings: Recordings) -> None:
     """The same of EEG and MRIs alone.
 
     Raises:
         InputError: Nobody has both.
     """
     if not recordings.complete:
-        problem = nobody_agrees(("EEG", recordings.eeg.keys()), ("MRIs", recordings.mri.keys()))
+        problem = no_id_agrees(("EEG", recordings.eeg.keys()), ("MRIs", recordings.mri.keys()))
         problems = [_with_other_advice(problem, recordings), *(Problem(each) for each in recordings.lacking)]
         raise InputError(problems)
 
 
 def not_in_the_table(
-    recordings: Recordings, people: Collection[str], rows: Mapping[str, TableRow], table: ParticipantsTable
+    recordings: Recordings, participants: Collection[str], rows: Mapping[str, TableRow], table: ParticipantsTable
 ) -> list[Problem]:
-    """The problem that the table has none of these people, if so."""
-    if rows.keys() & set(people):
+    """The problem that the table has none of these participants, if so."""
+    if rows.keys() & set(participants):
         return []
-    problem = nobody_agrees(("files", people), (f"rows in {table.path.name}", rows.keys()))
+    problem = no_id_agrees(("files", participants), (f"rows in {table.path.name}", rows.keys()))
     return [_with_other_advice(problem, recordings)]
 
 
@@ -229,14 +231,14 @@ def few_complete(recordings: Recordings) -> tuple[str, ...]:
     fewer = min(len(recordings.eeg), len(recordings.mri))
     if 2 * len(recordings.complete) < fewer:
         eeg, mri = ("EEG", recordings.eeg.keys()), ("MRIs", recordings.mri.keys())
-        problem = nobody_agrees((eeg[0], eeg[1] - mri[1]), (mri[0], mri[1] - eeg[1]))
+        problem = no_id_agrees((eeg[0], eeg[1] - mri[1]), (mri[0], mri[1] - eeg[1]))
         common = counted(len(recordings.complete), "participant")
         return (f"only {common} with both, of {fewer} there could be: {problem.seen}: {problem.advice}",)
     return ()
 
 
 def _with_other_advice(problem: Problem, recordings: Recordings) -> Problem:
-    """Where an id has most of the files and is none, or ids stand in the names of folders, that is why."""
+    """The reason, if an id that is none has most of the files, or ids are in the names of folders."""
     for files, others in ((recordings.eeg, recordings.mri), (recordings.mri, recordings.eeg)):
         total = sum(map(len, files.values()))
         for name, paths in files.items():

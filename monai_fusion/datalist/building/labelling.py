@@ -1,4 +1,4 @@
-"""Gives everybody with recordings the class that their row says, and tells whose row says none."""
+"""Gives each participant with recordings the class in the table row, and reports rows without one."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.wording import a_few
 
 HINT = "--unlabelled"
-"""The option of ``datalist build`` for people whose class is not known."""
+"""The option of ``datalist build`` for participants whose class is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unlabelled:
-    """Somebody whose label means no class.
+    """A participant whose label means no class.
 
     Attributes:
         participant_id: Who.
@@ -40,8 +40,8 @@ def candidates(recordings: Recordings, allow_missing: bool) -> list[str]:
     """Who may be in a datalist, by their recordings.
 
     Raises:
-        InputError: Someone with an EEG only and someone with an MRI only seem to be one participant under two ids: they
-            would be learned from and judged by.
+        InputError: One with an EEG only and one with an MRI only seem to be one participant under two ids: they
+            would be both trained and tested on.
     """
     if not allow_missing:
         return recordings.complete
@@ -61,17 +61,17 @@ def candidates(recordings: Recordings, allow_missing: bool) -> list[str]:
 
 
 def labels_of(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple[dict[str, str], list[Unlabelled]]:
-    """The class of everyone whose label means exactly one, and what is wrong with everyone else's."""
+    """The class of each participant whose label means exactly one, and what is wrong with the other labels."""
     labels, unlabelled, column = {}, [], options.labels.label_column
     recordings = sources.recordings
-    people = candidates(recordings, options.split.allow_missing)
+    participants = candidates(recordings, options.split.allow_missing)
     near = near_misses(
-        set(people) - sources.rows.keys(),
+        set(participants) - sources.rows.keys(),
         sources.rows.keys() - set(recordings.everyone),
         [recordings.eeg, recordings.mri, sources.rows],
     )
-    alike = rows_near(set(people) - sources.rows.keys() - near.keys(), sources.rows)
-    for participant_id in people:
+    alike = rows_near(set(participants) - sources.rows.keys() - near.keys(), sources.rows)
+    for participant_id in participants:
         row = sources.rows.get(participant_id)
         if row is None:
             near_to = alike.get(participant_id, ())
@@ -88,12 +88,12 @@ def labels_of(sources: Sources, rule: LabelRule, options: BuildOptions) -> tuple
 
 
 def refuse_another_column(sources: Sources, labels: LabelOptions) -> None:
-    """Where nobody has a label, the column is another one than the classes are for, or holds ranges or numbers.
+    """If no participant has a label, the column does not fit the classes, or holds ranges or numbers.
 
     Raises:
-        InputError: It can be said which.
+        InputError: It is known which of these it is.
     """
-    if not labels.bins and not labels.maps:
+    if not labels.bin and not labels.label_map:
         values = (row.values[labels.label_column] for row in sources.rows.values())
         problem = about_other_column(labels.label_column, values, labels.classes)
         if problem is not None:
@@ -101,15 +101,17 @@ def refuse_another_column(sources: Sources, labels: LabelOptions) -> None:
 
 
 def unlabelled_error(unlabelled: Sequence[Unlabelled], sources: Sources, options: BuildOptions) -> InputError:
-    """What to say of them all: each kind of value once, and what can be done."""
+    """The problems of all of them: each kind of value once, and what to do."""
     problems = list(by_value(unlabelled))
-    nobody = len(unlabelled) == len(candidates(sources.recordings, options.split.allow_missing))
-    if len(unlabelled) > 1 or nobody:
-        way = "give it to a --class" if options.labels.bins else "say what it means with --map VALUE=CLASS"
+    none_labelled = len(unlabelled) == len(candidates(sources.recordings, options.split.allow_missing))
+    if len(unlabelled) > 1 or none_labelled:
+        way = "add it to a --bin" if options.labels.bin else "give its class with --label-map VALUE=CLASS"
         has_a_value = any(each.problem.seen.startswith('"') for each in unlabelled)  # what is empty means nothing
         way = f", {way}" if has_a_value else ""
         others = (
-            f"; if these people are to be predicted: {HINT}" if nobody else ", or leave them out with --drop-unlabelled"
+            f"; to predict these participants instead: {HINT}"
+            if none_labelled
+            else ", or leave them out with --drop-unlabelled"
         )
         problems.append(Problem("all of them", advice=f"correct the table{way}{others}"))
     return InputError(problems, heading=str(sources.table))
@@ -124,6 +126,6 @@ def by_value(unlabelled: Sequence[Unlabelled], at_most: int = 3) -> tuple[Proble
     for problem, members in groups.items():
         lines = [str(each.line) for each in members if each.line is not None]
         where = f" in line{'s' * (len(lines) > 1)} {a_few(lines, 5)}" if lines else ""
-        people = a_few((each.participant_id for each in members), at_most)
-        found.append(Problem(people, members[0].column, f"{problem.seen}{where}", problem.wanted, problem.advice))
+        participants = a_few((each.participant_id for each in members), at_most)
+        found.append(Problem(participants, members[0].column, f"{problem.seen}{where}", problem.wanted, problem.advice))
     return tuple(found)

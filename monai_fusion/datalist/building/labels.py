@@ -1,4 +1,4 @@
-"""From what stands in the participants table to a class: as it is, by a map of values, or by ranges."""
+"""From a value of the participants table to a class: as it is, by a map of values, or by ranges."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from monai_fusion.datalist.schema import is_class_name
 from monai_fusion.datalist.strata import bounds
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.spelling import nfc, the_equal
+from monai_fusion.spelling import equal_in_nfc, nfc
 from monai_fusion.wording import did_you_mean, one_of, quoted
 
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)[.,]0+")
@@ -34,7 +34,7 @@ class LabelRule:
         """The class that ``value`` means, or what is wrong with it (``where`` and ``field`` are left empty)."""
         if not value:
             return Problem("", seen="empty", wanted=self._wanted)
-        if self.names_are_values and (name := the_equal(value, self.classes)) is not None:
+        if self.names_are_values and (name := equal_in_nfc(value, self.classes)) is not None:
             return name
         listed = {name for name, values in self.values if _same(value) in map(_same, values)}
         meant = listed or {name for name, values in self.values if any(_holds(each, value) for each in values)}
@@ -42,7 +42,7 @@ class LabelRule:
             return meant.pop()
         if meant:
             advice = (
-                f"it is in {' and in '.join(sorted(meant, key=self.classes.index))}: the ranges must not meet there"
+                f"it is in {' and in '.join(sorted(meant, key=self.classes.index))}: the ranges must not overlap there"
             )
             return Problem("", seen=quoted(value), wanted="a value of one class", advice=advice)
         advice = did_you_mean(value, self.classes) if self.names_are_values else ""
@@ -56,7 +56,7 @@ class LabelRule:
 
 
 def label_rule(classes: Sequence[str], maps: Sequence[str], bins: Sequence[str]) -> LabelRule:
-    """The rule that ``--classes M F --map 1=F --map 2=M``, or ``--class young=20-25,25-30 --class old=60-75``, says.
+    """The rule of ``--classes M F --label-map 1=F 2=M``, or of ``--bin young=20-25,25-30 --bin old=60-75``.
 
     Args:
         classes: Class names; empty for ``M`` and ``F``, or for those that ``bins`` name.
@@ -67,15 +67,15 @@ def label_rule(classes: Sequence[str], maps: Sequence[str], bins: Sequence[str])
         InputError: Something cannot be read so, a class is named twice, or a value is given to two classes.
     """
     if bins and (classes or maps):
-        advice = "it says the classes and their values itself: leave out --classes and --map"
-        raise InputError(Problem("--class", advice=advice))
+        advice = "it names the classes and their values itself: leave out --classes and --label-map"
+        raise InputError(Problem("--bin", advice=advice))
     values = _bins(bins) if bins else {}
     names = tuple(values) if bins else tuple(classes) or ("M", "F")
     if len({nfc(name) for name in names}) < len(names) or not all(map(is_class_name, names)) or len(names) < 2:
         seen = " ".join(map(quoted, names))
-        raise InputError(Problem("--class" if bins else "--classes", seen=seen, wanted="two or more different names"))
+        raise InputError(Problem("--bin" if bins else "--classes", seen=seen, wanted="two or more different names"))
     values = values or _maps(maps, names)
-    _refuse_contradictions(values, names, "--class" if bins else "--map")
+    _refuse_contradictions(values, names, "--bin" if bins else "--label-map")
     return LabelRule(names, tuple((name, tuple(each)) for name, each in values.items()), names_are_values=not bins)
 
 
@@ -85,10 +85,10 @@ def _maps(maps: Sequence[str], classes: Sequence[str]) -> dict[str, list[str]]:
     for text in maps:
         value, equals, name = (part.strip() for part in text.rpartition("="))
         if not equals or not value or not name:
-            problems.append(Problem("--map", seen=quoted(text), wanted="VALUE=CLASS, such as 1=F"))
-        elif (known := the_equal(name, classes)) is None:
+            problems.append(Problem("--label-map", seen=quoted(text), wanted="VALUE=CLASS, such as 1=F"))
+        elif (known := equal_in_nfc(name, classes)) is None:
             advice = did_you_mean(name, classes) or f"name it with --classes {' '.join(classes)} {name}"
-            problems.append(Problem("--map", quoted(text), f"class {quoted(name)}", one_of(classes), advice))
+            problems.append(Problem("--label-map", quoted(text), f"class {quoted(name)}", one_of(classes), advice))
         else:
             values.setdefault(known, []).append(value)
     if problems:
@@ -104,9 +104,9 @@ def _bins(bins: Sequence[str]) -> dict[str, list[str]]:
         found = [value.strip() for value in listed.split(",") if value.strip()]
         if not equals or not name or not found:
             wanted = "CLASS=VALUE,VALUE, such as young=20-25,25-30"
-            problems.append(Problem("--class", seen=quoted(text), wanted=wanted))
+            problems.append(Problem("--bin", seen=quoted(text), wanted=wanted))
         problems += [
-            Problem("--class", quoted(name), quoted(value), "the smaller number first")
+            Problem("--bin", quoted(name), quoted(value), "the smaller number first")
             for value in found
             if (ends := bounds(value)) is not None and ends[0] > ends[1]
         ]
@@ -117,7 +117,7 @@ def _bins(bins: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _refuse_contradictions(values: dict[str, list[str]], classes: Sequence[str], option: str) -> None:
-    owner = {_same(name): name for name in classes} if option == "--map" else {}
+    owner = {_same(name): name for name in classes} if option == "--label-map" else {}
     problems = []
     for name, listed in values.items():
         for value in listed:

@@ -1,16 +1,16 @@
-"""Notes on those who are left out of a datalist, and are probably one with somebody else."""
+"""Notes on participants left out of a datalist who are probably the same as another participant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from monai_fusion.datalist.building.inputs import Sources
-from monai_fusion.datalist.near_misses import Near, near_misses, near_somebody, told, told_of_somebody
+from monai_fusion.datalist.near_misses import NearMiss, first_notes, leftovers_near, near_misses, notes_on_pairs
 from monai_fusion.wording import quoted
 
 
 def probably_one(sources: Sources, label_column: str) -> Iterator[str]:
-    """Who is probably one with somebody else of those who lack a recording or a row.
+    """Participants without a recording or a row who are probably the same as another one.
 
     Args:
         sources: What the datalist is built from.
@@ -18,26 +18,26 @@ def probably_one(sources: Sources, label_column: str) -> Iterator[str]:
     """
     eeg, mri, rows = sources.recordings.eeg.keys(), sources.recordings.mri.keys(), sources.rows.keys()
     apart = near_misses(eeg - mri - sources.missed, mri - eeg - sources.missed, [eeg, mri])
-    yield from told(apart.values(), ("EEG", "MRI"))
+    yield from notes_on_pairs(apart.values(), ("EEG", "MRI"))
     lines = {name: row.line for name, row in sources.rows.items()}
     with_one = near_misses((eeg ^ mri) - rows, rows - eeg - mri, [eeg, mri, rows])
-    yield from told(with_one.values(), ("files", sources.table.name), lines)
+    yield from notes_on_pairs(with_one.values(), ("files", sources.table.name), lines)
     named = {name for near in (*apart.values(), *with_one.values()) for name in (near.name, near.other)}
     named |= sources.missed
     complete = set(sources.recordings.complete)
-    yield from told_of_somebody(_second_rows(sources, label_column, rows - eeg - mri - named, rows & complete))
+    yield from first_notes(_second_rows(sources, label_column, rows - eeg - mri - named, rows & complete))
     for kind, files in (("EEG", eeg - mri), ("MRI", mri - eeg)):
-        near = near_somebody(files - named, complete)
-        yield from told_of_somebody(
+        near = leftovers_near(files - named, complete)
+        yield from first_notes(
             f"{name} ({kind}) is probably {other}, who has an EEG and an MRI already: rename the files, or remove them"
             for name, other in near.items()
         )
 
 
 def about_near(
-    participant_id: str, near: Near | None, alike: Sequence[str], sources: Sources, label_column: str
+    participant_id: str, near: NearMiss | None, alike: Sequence[str], sources: Sources, label_column: str
 ) -> str:
-    """Which row is probably the one of somebody who has none; of several that are near, the first with their labels.
+    """Which row probably belongs to a participant without one; of several near ones, the first with their labels.
 
     Args:
         participant_id: Who has none.
@@ -54,14 +54,14 @@ def about_near(
     those = [f"{name} in line {row.line} ({quoted(row.values[label_column])})" for name, row in rows]
     are = "is" if len(those) == 1 else "are"
     if set(alike) <= set(sources.recordings.everyone):
-        advice = f"if this is one person, remove the files of {participant_id}"
+        advice = f"if they are one participant, remove the files of {participant_id}"
         return f"near {are} {' and '.join(those)}, with files of that name: {advice}"
     return f"near {are} {' and '.join(those)}: write {participant_id} in the row that is meant"
 
 
 def _second_rows(sources: Sources, label_column: str, leftovers: set[str], complete: set[str]) -> Iterator[str]:
-    """Rows of people without files under ids that are nearly those of people with files and a row."""
-    for name, other in near_somebody(leftovers, complete).items():
+    """Rows of participants without files under ids that are nearly those of participants with files and a row."""
+    for name, other in leftovers_near(leftovers, complete).items():
         second, first = sources.rows[name], sources.rows[other]
         one, two = first.values[label_column], second.values[label_column]
         differs = f" ({quoted(one)}, not {quoted(two)})" if one != two else ""

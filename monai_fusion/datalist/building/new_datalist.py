@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.availability import Pattern
+from monai_fusion.datalist.availability import AvailableModalities
 from monai_fusion.datalist.balance import Balance
 from monai_fusion.datalist.building.assembling import from_folder, root_for, row_of, rows_from
 from monai_fusion.datalist.building.build_options import BuildOptions
@@ -47,7 +47,7 @@ class BuildResult:
 
     paths: tuple[Path, ...]
     balance: Balance
-    kept: Mapping[Pattern, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    kept: Mapping[AvailableModalities, tuple[str, ...]] = field(default_factory=dict, hash=False)
     only_eeg: tuple[str, ...] = ()
     only_mri: tuple[str, ...] = ()
     without_files: tuple[str, ...] = ()
@@ -74,12 +74,12 @@ def build_datalist(options: BuildOptions) -> BuildResult:
 
     Raises:
         InputError: Files or labels are missing or ambiguous, the split would leave a class or section empty, or the
-            datalist is there already and ``force`` is not given.
+            datalist already exists and ``force`` is not given.
     """
     options = _with_classes_of_the_model(options)
     _refuse_wrong_options(options)
     older = None if options.output.extend is None else read_document(options.output.extend, require_files=True)
-    sources = read_sources(options, options.columns, () if older is None else older.by_id)
+    sources = read_sources(options, options.carried_columns, () if older is None else older.by_id)
     with noted(sources.notes):
         return _built(options, sources, older)
 
@@ -88,7 +88,7 @@ def _with_classes_of_the_model(options: BuildOptions) -> BuildOptions:
     """The options with the classes of ``model``, in its order.
 
     Raises:
-        InputError: There is no such model, or ``classes`` or ``bins`` are given and others.
+        InputError: There is no such model, or ``classes`` or ``bin`` are given and others.
     """
     labels = options.labels
     if labels.model is None:
@@ -96,26 +96,26 @@ def _with_classes_of_the_model(options: BuildOptions) -> BuildOptions:
     if options.split.method != "test":
         advice = "the classes of a cohort to train on are its own: give --classes"
         raise InputError(
-            Problem("--model", seen="given", wanted="--unlabelled or --method test beside it", advice=advice)
+            Problem("--model", seen="given", wanted="--unlabelled or --method test with it", advice=advice)
         )
     model = read_trained_model(labels.model, labels.model_option)
-    refuse_other_classes(model, labels.classes_said, "--class" if labels.bins else "--classes")
-    return options if labels.bins else replace(options, labels=replace(labels, classes=model.classes))
+    refuse_other_classes(model, labels.named_classes, "--bin" if labels.bin else "--classes")
+    return options if labels.bin else replace(options, labels=replace(labels, classes=model.classes))
 
 
 def _built(options: BuildOptions, sources: Sources, older: Document | None) -> BuildResult:
     if older is not None:
         _refuse_known_under_another_id(older, sources)
-    keep = tuple(dict.fromkeys((*options.columns, *sources.keep)))
-    said, output = options.labels, options.output
-    rule = label_rule(said.classes, (*said.maps, *sources.codes(said)), said.bins)
+    keep = tuple(dict.fromkeys((*options.carried_columns, *sources.keep)))
+    of_user, output = options.labels, options.output
+    rule = label_rule(of_user.classes, (*of_user.label_map, *sources.codes(of_user)), of_user.bin)
     labels, unlabelled = labels_of(sources, rule, options)
     if unlabelled and not labels:
-        refuse_another_column(sources, said)
+        refuse_another_column(sources, of_user)
     if older is not None:  # it has a label of theirs
         unlabelled = [each for each in unlabelled if each.participant_id not in older.by_id]
-    nobody = not labels and older is None
-    if unlabelled and (nobody or not said.drop_unlabelled):
+    none_labelled = not labels and older is None
+    if unlabelled and (none_labelled or not of_user.drop_unlabelled):
         raise unlabelled_error(unlabelled, sources, options)
     head, rows = _rows(options, sources, labels, rule, keep, older)
     DatalistFile.model_validate({**head, "training": [dict(row.fields) for row in rows]})
@@ -138,17 +138,17 @@ def _built(options: BuildOptions, sources: Sources, older: Document | None) -> B
             *sources.notes,
             *written.notes,
             *_now_complete(kept, older, sources),
-            *probably_one(sources, said.label_column),
+            *probably_one(sources, of_user.label_column),
         ),
         replaced=written.replaced,
     )
 
 
 def _refuse_known_under_another_id(older: Document, sources: Sources) -> None:
-    """Somebody new who is probably in the older datalist under another id would stand in two parts.
+    """A new participant who is probably in the older datalist under another id would be in two parts.
 
     Raises:
-        InputError: There is somebody like that.
+        InputError: There is such a participant.
     """
     here = set(sources.recordings.everyone)
     new = here - older.by_id.keys()
@@ -162,7 +162,7 @@ def _refuse_known_under_another_id(older: Document, sources: Sources) -> None:
         Problem(
             name,
             seen=f"new, and looks like {looks[lookalike(name)]} of {older.path}",
-            advice="if this is one person, keep the files of one id",
+            advice="if they are one participant, keep the files of one id",
         )
         for name in sorted(new - gone.keys())
         if lookalike(name) in looks
@@ -171,8 +171,10 @@ def _refuse_known_under_another_id(older: Document, sources: Sources) -> None:
         raise InputError(problems)
 
 
-def _now_complete(kept: Mapping[Pattern, Sequence[str]], older: Document | None, sources: Sources) -> Iterator[str]:
-    """People of the older datalist who have got their other recording since."""
+def _now_complete(
+    kept: Mapping[AvailableModalities, Sequence[str]], older: Document | None, sources: Sources
+) -> Iterator[str]:
+    """Participants of the older datalist who have got their other recording since."""
     if older is None:
         return
     now = older.by_id.keys() & set(sources.recordings.complete)
@@ -183,17 +185,17 @@ def _now_complete(kept: Mapping[Pattern, Sequence[str]], older: Document | None,
 
 
 def _refuse_wrong_options(options: BuildOptions) -> None:
-    """Says what is wrong before a large folder is searched."""
+    """Refuse wrong options before a large folder is searched."""
     options.split.refuse_what_does_not_go_together()
-    label_rule(options.labels.classes, options.labels.maps, options.labels.bins)
+    label_rule(options.labels.classes, options.labels.label_map, options.labels.bin)
     if options.table.preset is not None:
         preset(options.table.preset)
-    problems = list(options.contradictions(options.columns))
+    problems = list(options.contradictions(options.carried_columns))
     folders = options.folders
     needed = {"--eeg-dir": folders.eeg_dir, "--mri-dir": folders.mri_dir, "--participants": options.table.participants}
     if missing := [name for name, given in needed.items() if not given and folders.bids is None]:
         wanted = "them, or a BIDS dataset with --bids" if len(missing) > 1 else "it, or a BIDS dataset with --bids"
-        advice = f"people to be predicted need no table of labels: {HINT}" if missing == ["--participants"] else ""
+        advice = f"participants to predict need no table of labels: {HINT}" if missing == ["--participants"] else ""
         problems.append(Problem(", ".join(missing), seen="missing", wanted=wanted, advice=advice))
     if problems:
         raise InputError(problems)
@@ -245,7 +247,7 @@ def _with_new_columns(row: DocumentRow, sources: Sources, keep: Sequence[str]) -
 
 
 def _refuse_another_target(older: Document, rule: LabelRule, labels: Mapping[str, str], allow_missing: bool) -> None:
-    """An older datalist is extended only by people labelled as its own are."""
+    """An older datalist is extended only by participants labelled as its own are."""
     problems = []
     if tuple(map(nfc, older.classes)) != tuple(map(nfc, rule.classes)):
         seen, wanted = (" ".join(map(quoted, names)) for names in (rule.classes, older.classes))

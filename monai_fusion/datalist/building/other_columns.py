@@ -1,7 +1,7 @@
-"""A label column none of whose values is a class: ranges, numbers, or other names; and the options that make classes.
+"""A label column without a value that is a class: ranges, numbers, or other names; and the options that make classes.
 
 The default classes are M and F, and ``--label-column age`` holds neither. The example in the message is tried before it
-is said: with it, every value of the column means exactly one class. What stands for no value (``n/a``) makes no class.
+is shown: with it, every value of the column means exactly one class. A word for a missing value (``n/a``) is no class.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable
 from monai_fusion.wording import a_few, quoted
 
-_CODES_AT_MOST = 3  # different numbers that are rather codes, to be told with --map, than measured values
+_CODES_AT_MOST = 3  # different numbers that are rather codes, for --label-map, than measured values
 _NAMES_AT_MOST = 8
 _A_NAME = "none"  # no id, but maybe a diagnosis
 _REGRESSION = "regression is not possible"
@@ -27,7 +27,7 @@ _Bounds = tuple[Fraction, Fraction]
 
 
 def about_other_column(column: str, values: Iterable[str], classes: Sequence[str]) -> Problem | None:
-    """What a column holds instead of the classes, and how to make classes of it; ``None`` if that is not clear.
+    """What a column holds instead of the classes, and how to make classes of it; ``None`` if unclear.
 
     Args:
         column: Its name.
@@ -47,7 +47,7 @@ def _about_names(column: str, different: Sequence[str]) -> Problem:
     can_be_typed = all(is_class_name(value) and not value.startswith("-") for value in different)
     if len(different) > _NAMES_AT_MOST or not can_be_typed:
         seen = f"holds {len(different)} different values ({a_few(map(quoted, different))})"
-        advice = "name the column of labels with --label-column, or give --class CLASS=VALUE,VALUE once for each class"
+        advice = "name the column of labels with --label-column, or give --bin CLASS=VALUE,VALUE once for each class"
         return Problem(column, seen=seen, wanted=f"{quoted('M')} or {quoted('F')}", advice=advice)
     seen = f"holds {a_few(map(quoted, different), _NAMES_AT_MOST)}, expected {quoted('M')} or {quoted('F')}"
     method = " --method stratified" if len(different) > 2 else ""
@@ -62,7 +62,7 @@ def _together(different: Sequence[str]) -> str:
     if len(different) < 3 or not _means(bins, [("one", one), *(("other", value) for value in others)]):
         return ""
     first, second = (pasteable([each]) for each in bins)
-    return f"; several values in one class: --class {first} --class {second}"
+    return f"; several values in one class: --bin {first} --bin {second}"
 
 
 def _about_numbers(column: str, found: Sequence[tuple[str, _Bounds]], classes: Sequence[str]) -> Problem | None:
@@ -75,8 +75,8 @@ def _about_numbers(column: str, found: Sequence[tuple[str, _Bounds]], classes: S
     else:
         seen = f"holds numbers (from {ordered[0][0]} to {ordered[-1][0]})"
     names = tuple(classes) or (("young", "old") if "age" in column.casefold() else ("low", "high"))
-    example = " ".join(f"--class {each}" for each in _example(ordered, names))
-    way = f"make classes of them with {example or '--class NAME=FROM-TO, once for each class'}"
+    example = " ".join(f"--bin {each}" for each in _example(ordered, names))
+    way = f"make classes of them with {example or '--bin NAME=FROM-TO, once for each class'}"
     return Problem(column, seen=seen, wanted="classes", advice=f"{way}; {_REGRESSION}")
 
 
@@ -94,7 +94,7 @@ def _example(ordered: Sequence[tuple[str, _Bounds]], names: Sequence[str]) -> li
 
 
 def _means(bins: Sequence[str], wanted: Iterable[tuple[str, str]]) -> bool:
-    """Whether ``--class`` with these gives each value the class beside it."""
+    """Whether ``--bin`` with these gives each value its class."""
     try:
         rule = label_rule((), (), bins)
     except InputError:

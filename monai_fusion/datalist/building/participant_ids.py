@@ -1,4 +1,4 @@
-"""Makes ids of one participant the same where EEG, MRI and table write them differently: only when told how."""
+"""Makes ids of one participant the same where EEG, MRI and table differ: only as an option allows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class IdMap:
     notes: tuple[str, ...] = ()
 
     def translation(self, *sources: Collection[str]) -> dict[str, str]:
-        """The id to use for every id: that of the column which the first source that tells them apart uses more."""
+        """The id to use for every id: that of the column which the first source that has more of one uses more."""
         to = 1
         for ids in sources:
             first, second = (sum(pair[column] in ids for pair in self.pairs) for column in (0, 1))
@@ -46,7 +46,7 @@ class IdMap:
 
 
 def read_id_map(path: Path) -> IdMap:
-    """Read a table with two columns of ids (LEMON's ``INDI_ID`` and ``Initial_ID`` may stand among others).
+    """Read a table with two columns of ids (LEMON's ``INDI_ID`` and ``Initial_ID`` may be among others).
 
     Raises:
         InputError: The table cannot be read, has not two columns, or gives one id to two participants.
@@ -67,7 +67,7 @@ def read_id_map(path: Path) -> IdMap:
             for value in filter(None, (one, other)):
                 if is_no_id(value):
                     without[value].append(row.line)
-            continue  # someone who has only one of the ids needs no translation
+            continue  # a participant with only one of the ids needs no translation
         pairs.append((one, other))
         for this, that in ((one, other), (other, one)):
             if nfc(partner.setdefault(nfc(this), that)) != nfc(that):
@@ -76,7 +76,7 @@ def read_id_map(path: Path) -> IdMap:
     if problems:
         raise InputError(problems, heading=str(path))
     notes = (
-        f"{path}, line{'s' * (len(lines) > 1)} {a_few(map(str, lines), 5)}: {quoted(value)} is taken for no id"
+        f"{path}, line{'s' * (len(lines) > 1)} {a_few(map(str, lines), 5)}: {quoted(value)} is not read as an id"
         for value, lines in without.items()
     )
     return IdMap(path, (names[0], names[1]), tuple(dict.fromkeys(pairs)), (*table.notes, *notes))
@@ -90,9 +90,9 @@ def one_spelling(preferred: Iterable[Collection[str]], files: Mapping[str, Colle
         files: The ids by what has them, ``EEG`` or ``MRIs``; the last one's spellings come before the others'.
 
     Raises:
-        InputError: Files of one kind have an id in two spellings: it is not known whether they are one person's.
+        InputError: Files of one kind have an id in two spellings: it is not known whether they are one participant's.
     """
-    advice = "they differ only in how letters with accents are stored: if this is one person, rename the files"
+    advice = "they differ only in how letters with accents are stored: if they are one participant, rename the files"
     problems = [
         Problem(what, seen=" and ".join(map(spelled_out, sorted(found))), wanted="one spelling", advice=advice)
         for what, names in files.items()
@@ -134,8 +134,8 @@ def loosely(ids: Iterable[Collection[str]], preferred: Collection[str] = ()) -> 
     return lambda name: chosen.get(loose_key(name), name)
 
 
-def why_nobody_agrees(ones: Collection[str], others: Collection[str]) -> str:
-    """What to do when two sources have not one id in common."""
+def why_no_id_agrees(ones: Collection[str], others: Collection[str]) -> str:
+    """What to do when two sources have no id in common."""
     ours, theirs = ({loose_key(name): name for name in sorted(ids, reverse=True)} for ids in (ones, others))
     same = sorted(ours.keys() & theirs.keys(), key=lambda key: ours[key])
     each_is_one = len(ours) == len(ones) and len(theirs) == len(others)  # else --loose-ids would not run
@@ -145,17 +145,16 @@ def why_nobody_agrees(ones: Collection[str], others: Collection[str]) -> str:
     for first, second in (_LEMON_IDS, _LEMON_IDS[::-1]):
         if any(map(first.fullmatch, ones)) and any(map(second.fullmatch, others)):
             names = " and ".join(LEMON_ID_MAP)
-            return f"LEMON gives everyone two ids: add --id-map name_match.csv, its table with the columns {names}"
-    return "if a table has both ids of everyone in two columns, add --id-map TABLE"
+            table = f"its table with the columns {names}"
+            return f"LEMON gives each participant two ids: add --id-map name_match.csv, {table}"
+    return "if a table has both ids of each participant in two columns, add --id-map TABLE"
 
 
-def nobody_agrees(what: tuple[str, Collection[str]], other: tuple[str, Collection[str]]) -> Problem:
-    """The problem that two sources have not one participant in common, with three ids of each."""
-    ids, others = (a_few(sorted(names, key=natural_key)) or "nobody" for _, names in (what, other))
+def no_id_agrees(what: tuple[str, Collection[str]], other: tuple[str, Collection[str]]) -> Problem:
+    """The problem that two sources have no participant in common, with three ids of each."""
+    ids, others = (a_few(sorted(names, key=natural_key)) or "no participant" for _, names in (what, other))
     seen = f"{what[0]} of {ids}; {other[0]} of {others}"
-    return Problem(
-        "participants", seen=seen, wanted="the same ids in both", advice=why_nobody_agrees(what[1], other[1])
-    )
+    return Problem("participants", seen=seen, wanted="the same ids in both", advice=why_no_id_agrees(what[1], other[1]))
 
 
 def translated(by_id: Mapping[str, list[Path]], translate: Callable[[str], str]) -> dict[str, list[Path]]:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from monai_fusion.datalist.building.spreadsheet import is_spreadsheet, sheet_rows
 from monai_fusion.datalist.building.table_text import DELIMITERS, RARE_DELIMITERS, shape, text_rows
-from monai_fusion.datalist.whole_files import WEB_PAGE, content_of, kind_of, not_there
+from monai_fusion.datalist.whole_files import WEB_PAGE, binary_content_kind, content_of, not_there
 from monai_fusion.errors import InputError, Problem, noted
-from monai_fusion.spelling import as_seen, named_alike, nfc, spelled_out, the_equal, written_twice
+from monai_fusion.spelling import as_seen, equal_in_nfc, named_alike, nfc, spelled_out, written_twice
 from monai_fusion.wording import a_few, counted, did_you_mean, quoted
 
 _TWO_SPELLINGS = "they differ only in how letters with accents are stored: write one of them in all rows"
 _LOOKED_AT = 5  # lines below one that may be the header
 _FROM_THE_WEB = "if a spreadsheet program opens it, save it as CSV; else download it again"
-_HEADER_BY = 10  # lines, in which a header may stand below others
+_HEADER_BY = 10  # lines, in which a header may follow others
 _SEPARATORS = {**DELIMITERS, **RARE_DELIMITERS}  # of a header that is written by hand
 _NO_ID = frozenset(("n/a", "#n/a", "#nv", "na", "nan", "null", "none", "-", "--", "?", "."))
 
@@ -42,7 +42,7 @@ class ParticipantsTable:
         columns: The column names, in order.
         rows: The rows that hold anything.
         notes: What the reader of the table should know, e.g. that the file is not UTF-8.
-        beginning: The first lines as they stand, the header included.
+        beginning: The first lines as they are, the header included.
         also_called: Further names of columns, where a preset knows them.
     """
 
@@ -100,18 +100,18 @@ class ParticipantsTable:
     def with_columns(self, names: Iterable[str]) -> ParticipantsTable:
         """The same with those of the columns renamed that are one of ``names`` in other letters.
 
-        That is: equal in NFC, or, with a note, but for signs that cannot be seen.
+        That is: equal in NFC, or, with a note, but for invisible characters.
         """
         renamed: dict[str, str] = {}
         notes = list(self.notes)
         for name in names:
             if name in self.columns:
                 continue
-            column = the_equal(name, self.columns)
+            column = equal_in_nfc(name, self.columns)
             alike = named_alike(name, self.columns) if column is None else []
             if len(alike) == 1:
                 (column,) = alike
-                what = "which differs in signs that cannot be seen, or quotes"
+                what = "which differs in invisible characters, or quotes"
                 notes.append(f"{self.path}: the column {quoted(column)}, {what}, is taken for {quoted(name)}")
             if column is not None:
                 renamed[column] = name
@@ -139,7 +139,7 @@ class ParticipantsTable:
             raise InputError(whole or problems, heading=str(self.path))
 
     def _without(self, name: str, named_by: str | None, else_advice: str | None) -> Problem:
-        """A column that is not there, with what may be meant."""
+        """The problem of a missing column, with the one that may be meant."""
         if alike := named_alike(name, self.columns):
             seen = f"there {len(alike)} times, as {' and '.join(map(quoted, alike))}"
             return Problem("column", quoted(name), seen, "once", "they look alike: rename one")
@@ -155,8 +155,8 @@ class ParticipantsTable:
         several = next(
             (cell for _, cells in self.beginning for cell in cells if _holds_several(cell, names, len(cells))), ""
         )
-        if any(sign in several for sign in DELIMITERS):
-            advice = f"the whole line {quoted(several)} stands in quotation marks: delete them, in all lines alike"
+        if any(character in several for character in DELIMITERS):
+            advice = f"the whole line {quoted(several)} is in quotation marks: delete them, in all lines alike"
         elif several:
             what = f"{quoted(several)} is read as one column"
             advice = f"{what}: separate its cells by commas, semicolons or tabs, in all lines alike"
@@ -168,7 +168,7 @@ class ParticipantsTable:
         return Problem(named, seen="not there", advice=advice)
 
     def _header_below(self, names: Sequence[str]) -> Problem | None:
-        """The one problem of a table whose header stands below other lines as wide as it; None if it does not."""
+        """The one problem of a table whose header is below other lines as wide as it; None if it is not."""
         called = {_seen_key(other): name for name in names for other in (name, *self.also_called.get(name, ()))}
         for number, cells in self.beginning[1:]:
             found = {called[key]: cell for cell in cells if (key := _seen_key(cell)) in called}
@@ -176,19 +176,19 @@ class ParticipantsTable:
                 first = ", ".join(map(quoted, self.columns))
                 which = " and ".join(map(quoted, found.values()))
                 wanted = f"the names of the columns, with {' and '.join(map(quoted, found))}"
-                advice = f"line {number} has {which}: is that the header? Then delete what stands above it"
+                advice = f"line {number} has {which}: is that the header? Then delete the lines above it"
                 return Problem(f"line {self.beginning[0][0]}", seen=first, wanted=wanted, advice=advice)
         return None
 
 
 def _holds_several(cell: str, names: Sequence[str], of: int) -> bool:
-    """Whether a cell, of so many in its line, holds the name of a column beside others."""
+    """Whether a cell, of a line with this number of cells, holds the name of a column among others."""
     words = re.split(r"[|:;,\t]\s*" if of > 1 else r"[|:;,\t\s]\s*", as_seen(cell).casefold())
     return sum(map(bool, words)) > 1 and any(as_seen(name).casefold() in words for name in names)
 
 
 def is_no_id(text: str) -> bool:
-    """Whether a cell holds no id: nothing, or what programs and people write where there is no value."""
+    """Whether a cell holds no id: nothing, or a word for a missing value."""
     return not text or text.casefold() in _NO_ID
 
 
@@ -197,7 +197,7 @@ def _seen_key(text: str) -> str:
 
 
 def read_participants_table(path: Path, sheet: str | None = None) -> ParticipantsTable:
-    """Read a table with a header line: a sheet of an .xlsx, or text whose header tells comma, semicolon or tab.
+    """Read a table with a header line: a sheet of an .xlsx, or text whose header shows comma, semicolon or tab.
 
     Of a workbook it is the first sheet unless another is named.
 
@@ -210,11 +210,11 @@ def read_participants_table(path: Path, sheet: str | None = None) -> Participant
     if is_spreadsheet(content):
         rows, notes = sheet_rows(path, content, sheet)
         how = ""
-    elif (kind := kind_of(content, "table")) is not None:
+    elif (kind := binary_content_kind(content, "table")) is not None:
         advice = _FROM_THE_WEB if kind is WEB_PAGE else kind.advice
         raise InputError(Problem(str(path), "", kind.seen, "a participants table (CSV, TSV or .xlsx)", advice))
     elif sheet is not None:
-        raise InputError(Problem("--sheet", seen=f"{path} is no workbook", advice="leave it out"))
+        raise InputError(Problem("--sheet", seen=f"{path} is not a workbook", advice="leave it out"))
     else:
         rows, separated, notes = text_rows(path, content)
         how = f", separated by {separated}"
@@ -238,8 +238,8 @@ def _table(path: Path, lines: Sequence[Line], how: str, notes: tuple[str, ...]) 
             continue
         wanted = f"{len(columns)}: {', '.join(columns)}"
         seen = f"{counted(len(values), 'value')}{how}"
-        in_quotes = len(values) == 1 and any(sign in values[0] for sign in DELIMITERS)
-        advice = "the whole line stands in quotation marks: delete them" if in_quotes else ""
+        in_quotes = len(values) == 1 and any(character in values[0] for character in DELIMITERS)
+        advice = "the whole line is in quotation marks: delete them" if in_quotes else ""
         problems.append(Problem(f"line {number}", seen=seen, wanted=wanted, advice=advice))
     if problems:
         raise InputError(_title_above(first, columns, others, how) or problems, heading=str(path))
@@ -256,12 +256,14 @@ def _title_above(first: int, columns: Sequence[str], others: Sequence[Line], how
         return None
     number, names = header
     title = ", ".join(map(quoted, columns))
-    if len(columns) == 1 and any(how.endswith(name) and sign in columns[0] for sign, name in DELIMITERS.items()):
-        advice = "the whole header stands in quotation marks: delete them"
-    elif _is_a_row(header, others):  # deleting what stands above it would make a header of somebody's row
+    if len(columns) == 1 and any(
+        how.endswith(name) and character in columns[0] for character, name in DELIMITERS.items()
+    ):
+        advice = "the whole header is in quotation marks: delete them"
+    elif _is_a_row(header, others):  # deleting the lines above it would make a participant's row the header
         advice = _why_rows_are_wider(columns, widest)
     else:
-        advice = f"is line {number} the header ({a_few(names, 4)})? Then delete what stands above it"
+        advice = f"is line {number} the header ({a_few(names, 4)})? Then delete the lines above it"
     seen = f"{counted(len(columns), 'value')} ({title}), while the lines from {number} on have up to {widest}"
     return Problem(f"line {first}", seen=seen, wanted="the names of the columns", advice=advice)
 
@@ -271,7 +273,7 @@ def _is_a_row(line: Line, others: Sequence[Line]) -> bool:
     number, values = line
     below = [cells for other, cells in others if other > number][:_LOOKED_AT]
     return any(
-        any(sign.isdigit() for sign in value)
+        any(character.isdigit() for character in value)
         and (not below or any(shape(cells[place]) == shape(value) for cells in below if place < len(cells)))
         for place, value in enumerate(values)
     )
@@ -279,9 +281,9 @@ def _is_a_row(line: Line, others: Sequence[Line]) -> bool:
 
 def _why_rows_are_wider(columns: Sequence[str], width: int) -> str:
     """What to do where the lines below a header have more values than it."""
-    for sign, name in _SEPARATORS.items():
-        if width == 1 + sum(column.count(sign) for column in columns):
-            return f"is the header separated by another sign ({name}) than the lines below? Then write it as these"
+    for character, name in _SEPARATORS.items():
+        if width == 1 + sum(column.count(character) for column in columns):
+            return f"is the header separated by another character ({name}) than the lines below? Then write it as these"
     return "is there a decimal comma (write a point), or row numbers without a column name (give them one)?"
 
 
@@ -293,7 +295,7 @@ def _without_empty_end(values: list[str], at_least: int) -> list[str]:
 
 
 def _content(path: Path) -> bytes:
-    if path.is_dir():  # Windows says "Permission denied" of a folder
+    if path.is_dir():  # Windows reports "Permission denied" for a folder
         raise InputError(Problem(str(path), seen="a folder", wanted="a participants table (CSV, TSV or .xlsx)"))
     try:
         return content_of(path)

@@ -29,7 +29,7 @@ class Preset:
 
     Attributes:
         columns: For each of our column names, the names it has in the cohort's tables (case and spaces do not count).
-        codes: ``VALUE=CLASS`` for columns of theirs whose very name says what the codes mean.
+        codes: ``VALUE=CLASS`` for columns whose name states what the codes mean.
         keep: Columns that are carried into the datalist, if they are not the label.
     """
 

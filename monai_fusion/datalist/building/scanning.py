@@ -1,4 +1,4 @@
-"""Finds the recordings in a folder of EEG scalograms and a folder of MRIs; the file names tell whose they are."""
+"""Finds the recordings in a folder of EEG scalograms and a folder of MRIs; the file names have the ids."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from monai_fusion.datalist.beside import NO_T1W, NOT_CHOSEN, Aside, Kind, Modality, instead, other_formats
 from monai_fusion.datalist.building.ambiguity import Ambiguity
 from monai_fusion.datalist.choosing import (
     Choice,
@@ -19,6 +18,15 @@ from monai_fusion.datalist.choosing import (
     of_condition,
     refuse_patterns_without_match,
     t1_weighted,
+)
+from monai_fusion.datalist.other_files import (
+    NO_T1W,
+    NOT_CHOSEN,
+    Modality,
+    OtherFile,
+    OtherFileKind,
+    instead,
+    other_formats,
 )
 from monai_fusion.datalist.paths import natural_key
 from monai_fusion.datalist.roots import absolute, common_folder, in_two_folders
@@ -40,13 +48,13 @@ class Recordings:
         mri: MRIs, one each.
         notes: What was left aside.
         aside: Files that are not used, and may be the recordings of those who seem to have none.
-        lacking: Those of the notes that say so.
+        lacking: Those of the notes that report missing recordings.
     """
 
     eeg: dict[str, list[Path]]
     mri: dict[str, list[Path]]
     notes: tuple[str, ...] = ()
-    aside: Mapping[Modality, tuple[Aside, ...]] = field(default_factory=dict, hash=False)
+    aside: Mapping[Modality, tuple[OtherFile, ...]] = field(default_factory=dict, hash=False)
     lacking: tuple[str, ...] = ()
 
     @property
@@ -74,7 +82,7 @@ class Found:
     files: list[Path]
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
-    aside: tuple[Aside, ...] = ()
+    aside: tuple[OtherFile, ...] = ()
 
 
 def scan_folders(eeg_dirs: Sequence[Path], mri_dirs: Sequence[Path], choice: Choice | None = None) -> Recordings:
@@ -82,22 +90,22 @@ def scan_folders(eeg_dirs: Sequence[Path], mri_dirs: Sequence[Path], choice: Cho
 
     Linked folders are entered as others are, each once.
 
-    MRIs whose name says that they are no T1-weighted image (``_T1map``, ``_FLAIR``, ``inv-1`` ...) are left aside.
+    MRIs whose name shows that they are no T1-weighted image (``_T1map``, ``_FLAIR``, ``inv-1`` ...) are left aside.
 
     Raises:
         InputError: A folder is not there or holds no such file, a file's name gives no participant id, or a participant
-            has two MRIs, or EEG of two sessions, and ``choice`` does not say which, or files of one kind in two of the
+            has two MRIs, or EEG of two sessions, and ``choice`` does not decide, or files of one kind in two of the
             folders.
     """
     mris = files_below_all(mri_dirs, MRI_ENDINGS, "MRI folder")
-    return recordings_of(eeg_dirs, mris, mri_dirs, choice or Choice())
+    return recordings_from(eeg_dirs, mris, mri_dirs, choice or Choice())
 
 
-def recordings_of(eeg_dirs: Sequence[Path], mris: Found, mri_dirs: Sequence[Path], choice: Choice) -> Recordings:
+def recordings_from(eeg_dirs: Sequence[Path], mris: Found, mri_dirs: Sequence[Path], choice: Choice) -> Recordings:
     """The EEG below some folders and MRIs that were found before, of both those that are meant, by participant.
 
     Raises:
-        InputError: As `scan_folders` says.
+        InputError: As in `scan_folders`.
     """
     mri_dir = common_folder(mri_dirs)
     eegs = files_below_all(eeg_dirs, EEG_ENDINGS, "EEG folder")
@@ -117,12 +125,12 @@ def recordings_of(eeg_dirs: Sequence[Path], mris: Found, mri_dirs: Sequence[Path
         raise InputError(problems)
     if problems := list(Ambiguity(eeg, mri, choice, mri_dir).problems()):
         raise InputError(problems)
-    left = f"{counted(len(others), 'MRI')} not T1-weighted by the name left aside: {kinds_of(others)}"
-    aside: dict[Modality, tuple[Aside, ...]] = {
+    left = f"{counted(len(others), 'MRI')} skipped, not T1-weighted by name: {kinds_of(others)}"
+    aside: dict[Modality, tuple[OtherFile, ...]] = {
         "eeg": (*eegs.aside, *_not_chosen(eegs.files, chosen_eeg, common_folder(eeg_dirs), NOT_CHOSEN["eeg"])),
         "mri": (
             *mris.aside,
-            *(Aside(path, mri_dir, NO_T1W) for path in others),
+            *(OtherFile(path, mri_dir, NO_T1W) for path in others),
             *_not_chosen(t1w, chosen_mri, mri_dir, NOT_CHOSEN["mri"]),
         ),
     }
@@ -130,10 +138,10 @@ def recordings_of(eeg_dirs: Sequence[Path], mris: Found, mri_dirs: Sequence[Path
 
 
 def scan_alone(folders: Sequence[Path], modality: Modality, choice: Choice | None = None) -> Recordings:
-    """Find the recordings of one kind alone: ``eeg`` or ``mri``, for people of whom the other is not used.
+    """Find the recordings of one kind alone: ``eeg`` or ``mri``, for participants of whom the other is not used.
 
     Raises:
-        InputError: As `scan_folders` says.
+        InputError: As in `scan_folders`.
     """
     choice = choice or Choice()
     endings, what = (EEG_ENDINGS, "EEG folder") if modality == "eeg" else (MRI_ENDINGS, "MRI folder")
@@ -159,7 +167,7 @@ def scan_alone(folders: Sequence[Path], modality: Modality, choice: Choice | Non
         *Ambiguity(eeg, mri, choice, place).problems(),
     ]:
         raise InputError(problems)
-    left = f"{counted(len(others), 'MRI')} not T1-weighted by the name left aside: {kinds_of(others)}"
+    left = f"{counted(len(others), 'MRI')} skipped, not T1-weighted by name: {kinds_of(others)}"
     return Recordings(chosen_eeg, chosen_mri, (*found.notes, *([left] if others else ())))
 
 
@@ -196,13 +204,13 @@ def files_below(folder: Path, endings: tuple[str, ...], what: str) -> Found:
 
 
 def only_present(
-    paths: Sequence[Path], none: str, what: str, notes: Sequence[str] = (), aside: tuple[Aside, ...] = ()
+    paths: Sequence[Path], none: str, what: str, notes: Sequence[str] = (), aside: tuple[OtherFile, ...] = ()
 ) -> Found:
     """Those of the files that are there: a link of git-annex may lead to what was not downloaded.
 
     Args:
         paths: Files or links, absolute.
-        none: What is said if there is no path at all.
+        none: What the problem reports if there is no path at all.
         what: Where they were looked for.
         notes: What else could not be looked at.
         aside: Files that are not used.
@@ -262,9 +270,11 @@ def _each_once(paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if path in kept]
 
 
-def _not_chosen(paths: Sequence[Path], files: Mapping[str, list[Path]], folder: Path, kind: Kind) -> Iterator[Aside]:
+def _not_chosen(
+    paths: Sequence[Path], files: Mapping[str, list[Path]], folder: Path, kind: OtherFileKind
+) -> Iterator[OtherFile]:
     used = {path for each in files.values() for path in each}
-    return (Aside(path, folder, kind) for path in paths if path not in used)
+    return (OtherFile(path, folder, kind) for path in paths if path not in used)
 
 
 def _no_such_session(

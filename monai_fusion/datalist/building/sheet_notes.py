@@ -1,4 +1,4 @@
-"""What whoever reads the values of an Excel sheet does not see: rows that a filter hides, formulas without a value."""
+"""What the values of an Excel sheet do not show: rows that a filter hides, formulas without a value."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 from monai_fusion.datalist.building.sheet_notes import notes_on_sheet
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable
-from monai_fusion.spelling import the_equal
+from monai_fusion.spelling import equal_in_nfc
 from monai_fusion.wording import a_few, did_you_mean, quoted
 
 _ZIP = b"PK\x03\x04"
@@ -21,7 +21,7 @@ _SAVE_AS = "save it as .xlsx without a password, or as CSV"
 
 
 def is_spreadsheet(content: bytes) -> bool:
-    """Whether a file is a workbook rather than text, whatever its name says."""
+    """Whether a file is a workbook rather than text, whatever its name is."""
     return content.startswith((_ZIP, _OLD_OFFICE))
 
 
@@ -34,7 +34,7 @@ def sheet_rows(
 
     Args:
         path: The file.
-        content: What stands in it.
+        content: Its bytes.
         name: Which sheet; ``None`` is the first.
 
     Raises:
@@ -70,7 +70,7 @@ def sheet_rows(
 
 def _named(path: Path, book: Any, name: str) -> Any:
     titles = [sheet.title for sheet in book.worksheets]
-    if (title := the_equal(name, titles)) is None:
+    if (title := equal_in_nfc(name, titles)) is None:
         advice = f"{did_you_mean(name, titles)} the sheets are {a_few(map(quoted, titles), 8)}".strip()
         raise InputError(Problem("--sheet", quoted(name), f"not in {path}", advice=advice))
     return book.worksheets[titles.index(title)]

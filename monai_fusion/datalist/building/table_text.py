@@ -18,8 +18,8 @@ from monai_fusion.wording import quoted
 DELIMITERS = {"\t": "tab", ";": "semicolon", ",": "comma"}  # the first decides where two split equally well
 RARE_DELIMITERS = {"|": '"|"', ":": '":"', " ": "space"}  # read only where all lines agree and nothing else is there
 _SEP = re.compile(r'"?sep=(\\t|[^"\r\n])"?[\t;,]*', re.IGNORECASE)  # Excel's own first line; it is no part of the table
-_LONGEST = 2**31 - 1  # characters that the csv module can be told on any system
-_NULS_OF_UTF16 = 20  # at least one in so many bytes: separators, digits and line ends have one each
+_LONGEST = 2**31 - 1  # characters: the most that the csv module accepts on any system
+_NULS_OF_UTF16 = 20  # at least one in this many bytes: separators, digits and line ends have one each
 _LOOKED_AT = 50  # lines, to find out how the table is separated
 _MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
           (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
@@ -39,7 +39,8 @@ class Cells:
 def text_rows(path: Path, content: bytes) -> tuple[list[tuple[int, list[str]]], str, tuple[str, ...]]:
     """The cells of each line with its number, what separates them in words, and notes.
 
-    Text is UTF-8 or UTF-16, with or without byte order mark; anything else is read as Windows-1252, and a note says so.
+    Text is UTF-8 or UTF-16, with or without byte order mark; anything else is read as Windows-1252, and a note reports
+    it.
 
     Raises:
         InputError: It is no text, or a quotation mark takes whole lines into one cell.
@@ -62,7 +63,7 @@ def text_rows(path: Path, content: bytes) -> tuple[list[tuple[int, list[str]]], 
             delimiter = _delimiter(unquoted)
             records = list(_records(path, unquoted, delimiter))
             _refuse_swallowed(path, records, delimiter)
-            notes = (*notes, f"{path}: every line stands in quotation marks as a whole: it was read without them")
+            notes = (*notes, f"{path}: every whole line is in quotation marks: it was read without them")
     if not sep and delimiter in RARE_DELIMITERS:
         notes = (*notes, f"{path}: read as separated by {RARE_DELIMITERS[delimiter]}")
     how = DELIMITERS.get(delimiter) or RARE_DELIMITERS.get(delimiter, quoted(delimiter))
@@ -87,7 +88,7 @@ def _decoded(path: Path, content: bytes) -> tuple[str, tuple[str, ...]]:
         encoding = _utf16_without_mark(content)
         if not encoding:
             line = content.count(b"\n", 0, content.index(b"\0")) + 1
-            seen = "a NUL byte: this is no text, or a damaged one"
+            seen = "a NUL byte: this is not text, or it is damaged"
             raise InputError(Problem(str(path), f"line {line}", seen, "a table in UTF-8", "save it as CSV UTF-8 again"))
         notes = (f"{path}: read as UTF-16, although it does not begin with the mark of that",)
     try:
@@ -116,21 +117,21 @@ def _utf16_without_mark(content: bytes) -> str:
         text = content.decode(codec)
     except UnicodeDecodeError:
         return ""
-    return codec if "\0" not in text and any(sign in text for sign in "\t;,\r\n") else ""
+    return codec if "\0" not in text and any(character in text for character in "\t;,\r\n") else ""
 
 
 def _delimiter(text: str) -> str:
-    """What separates the cells: told by the header, or by the other lines if these agree and the header does not."""
+    """What separates the cells: by the header, or by the other lines if these agree and the header does not."""
     lines = [line for line in text.splitlines() if line.strip()][:_LOOKED_AT]
     if not lines:
         return ","
-    widths = {sign: [_width(line, sign) for line in lines] for sign in DELIMITERS}
-    by_header = max(DELIMITERS, key=lambda sign: widths[sign][0])
+    widths = {character: [_width(line, character) for line in lines] for character in DELIMITERS}
+    by_header = max(DELIMITERS, key=lambda character: widths[character][0])
     agree = widths[by_header].count(widths[by_header][0])
     if len(lines) < 3 or (widths[by_header][0] > 1 and agree == len(lines)):
         return by_header
-    common = {sign: Counter(found[1:]).most_common(1)[0] for sign, found in widths.items()}
-    best = max(DELIMITERS, key=lambda sign: (common[sign][0] > 1, common[sign][1], common[sign][0]))
+    common = {character: Counter(found[1:]).most_common(1)[0] for character, found in widths.items()}
+    best = max(DELIMITERS, key=lambda character: (common[character][0] > 1, common[character][1], common[character][0]))
     width, number = common[best]
     if width <= 1 or number * 5 < 4 * (len(lines) - 1):
         return by_header
@@ -139,20 +140,20 @@ def _delimiter(text: str) -> str:
 
 
 def _rare_delimiter(text: str) -> str:
-    """A sign that separates cells where none of the usual ones does, if it makes the same columns of every line."""
+    """A character that separates cells if no usual one does, and makes the same columns of every line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    usual = any(2 * sum(sign in line for line in lines) >= len(lines) for sign in DELIMITERS)
-    if len(lines) < 2 or usual or any(sign in lines[0] for sign in (*DELIMITERS, '"')):
+    usual = any(2 * sum(character in line for line in lines) >= len(lines) for character in DELIMITERS)
+    if len(lines) < 2 or usual or any(character in lines[0] for character in (*DELIMITERS, '"')):
         return ""
-    for sign in RARE_DELIMITERS:
-        header = _cells(lines[0], sign)
-        if 1 < len(header) == len(set(header)) and all(_width(line, sign) == len(header) for line in lines):
-            return sign
+    for character in RARE_DELIMITERS:
+        header = _cells(lines[0], character)
+        if 1 < len(header) == len(set(header)) and all(_width(line, character) == len(header) for line in lines):
+            return character
     return ""
 
 
 def _unquoted(records: Sequence[Cells]) -> str | None:
-    """The text of a table each of whose lines stands in quotation marks as a whole; None if it is none such."""
+    """The text of a table each of whose lines is in quotation marks as a whole; None if it is none such."""
     filled = [record for record in records if any(record.values)]
     if len(filled) < 2 or any(len(record.values) != 1 or record.line != record.last for record in filled):
         return None
@@ -160,8 +161,8 @@ def _unquoted(records: Sequence[Cells]) -> str | None:
     for record in filled:
         lines[record.line - 1] = record.values[0]
     text = "\n".join(lines)
-    sign = _delimiter(text)
-    widths = {_width(record.values[0], sign) for record in filled}
+    character = _delimiter(text)
+    widths = {_width(record.values[0], character) for record in filled}
     return text if len(widths) == 1 and widths != {1} else None
 
 
@@ -174,7 +175,7 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 
 def _records(path: Path, text: str, delimiter: str) -> Iterator[Cells]:
-    if delimiter == " ":  # several of them may stand between two cells, and around a line
+    if delimiter == " ":  # several of them may be between two cells, and around a line
         text = "\n".join(map(str.strip, text.splitlines()))
     stream = io.StringIO(text, newline="")
     reader = csv.reader(stream, delimiter=delimiter, strict=True, skipinitialspace=delimiter == " ")
@@ -195,7 +196,7 @@ def _refuse_swallowed(path: Path, records: Sequence[Cells], delimiter: str) -> N
     """A text of several lines may be a comment; it is none in a TSV, nor if one of its lines is a row of the table.
 
     Raises:
-        InputError: Rows of people stand inside such a text.
+        InputError: Rows of participants are inside such a text.
     """
     shapes = {shape(record.values[0]) for record in records if record.values and record.line == record.last} - {""}
     width = next((len(record.values) for record in records if any(record.values)), 0)

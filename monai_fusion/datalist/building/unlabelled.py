@@ -1,4 +1,4 @@
-"""A datalist of people to be predicted: their classes are not known, and everybody is in the part ``test``."""
+"""A datalist of participants to predict: their classes are not known, and all are in the part ``test``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from monai_fusion.datalist.building.inputs import (
     few_complete,
     find_recordings,
     not_in_the_table,
-    refuse_nobody_complete,
+    refuse_none_complete,
     under_one_id,
 )
 from monai_fusion.datalist.building.labelling import candidates
 from monai_fusion.datalist.building.participants_table import ParticipantsTable, TableRow, read_participants_table
 from monai_fusion.datalist.building.presets import preset, with_our_columns
 from monai_fusion.datalist.building.scanning import EEG_ENDINGS, MRI_ENDINGS, Recordings, participant_id_of
-from monai_fusion.datalist.near_misses import near_misses, told
+from monai_fusion.datalist.near_misses import near_misses, notes_on_pairs
 from monai_fusion.datalist.paths import FilesBelow
 from monai_fusion.datalist.roots import absolute
 from monai_fusion.datalist.saving.replacing import write_datalists
@@ -36,12 +36,12 @@ from monai_fusion.wording import a_few, quoted
 SECTION = "test"
 
 NEED_LABELS = {
-    **dict.fromkeys(("label_column", "maps", "drop_unlabelled"), "is about labels, which are not read"),
+    **dict.fromkeys(("label_column", "label_map", "drop_unlabelled"), "is about labels, which are not read"),
     **dict.fromkeys(
         ("method", "test_fraction", "validation_fraction", "seed", "stratify_by", "group_by", "folds", "test_fold"),
-        "is about a split, and everybody is in the part test",
+        "is about a split, but all participants are in the part test",
     ),
-    **dict.fromkeys(("validation_fold", "all_folds"), "is about a split, and everybody is in the part test"),
+    **dict.fromkeys(("validation_fold", "all_folds"), "is about a split, but all participants are in the part test"),
     "extend": "is about a split: build the whole list again",
 }
 """Parameters of ``datalist build`` that mean nothing without labels, and why."""
@@ -49,13 +49,13 @@ NEED_LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class UnlabelledList:
-    """A datalist of people to be predicted, before or after it is written.
+    """A datalist of participants to predict, before or after it is written.
 
     Attributes:
-        path: Where it stands, or shall stand.
-        content: What stands in it, in JSON's types.
-        classes: The class names; empty if nobody said: those of the model that predicts are then meant.
-        people: How many participants are in it.
+        path: Where it is, or will be.
+        content: Its content, in JSON's types.
+        classes: The class names; empty if not given: the model that predicts has its own.
+        participants: How many participants are in it.
         lacking: Ids in it who lack a recording, by the one that they have.
         only_eeg: Ids without MRI, left out for that.
         only_mri: Ids without EEG, left out for that.
@@ -67,7 +67,7 @@ class UnlabelledList:
     path: Path
     content: Mapping[str, Any] = field(hash=False)
     classes: tuple[str, ...]
-    people: int
+    participants: int
     lacking: Mapping[str, tuple[str, ...]]
     only_eeg: tuple[str, ...] = ()
     only_mri: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class UnlabelledList:
 
 
 def refuse_what_needs_labels(given: Collection[str]) -> None:
-    """Say which options of ``datalist build`` do not go with ``--unlabelled``.
+    """Refuse options of ``datalist build`` that do not go with ``--unlabelled``.
 
     Args:
         given: The names of the parameters that the command line gives.
@@ -90,9 +90,8 @@ def refuse_what_needs_labels(given: Collection[str]) -> None:
     Raises:
         InputError: One of them is about labels or a split.
     """
-    flags = {"maps": "--map"}
     if problems := [
-        Problem(flags.get(name, f"--{name.replace('_', '-')}"), seen="together with --unlabelled", advice=why)
+        Problem(f"--{name.replace('_', '-')}", seen="together with --unlabelled", advice=why)
         for name, why in NEED_LABELS.items()
         if name in given
     ]:
@@ -102,10 +101,10 @@ def refuse_what_needs_labels(given: Collection[str]) -> None:
 def build_unlabelled(options: BuildOptions) -> UnlabelledList:
     """Find the recordings and write a datalist of those whom they belong to.
 
-    A table is not needed. One that is given (``options.table.participants``) says who of them is meant.
+    A table is not needed. If one is given (``options.table.participants``), it selects participants.
 
     Raises:
-        InputError: As `plan_unlabelled` says, or ``options.output.out`` is there and ``force`` is not given.
+        InputError: As in `plan_unlabelled`, or ``options.output.out`` exists and ``force`` is not given.
     """
     how = replace(options.output.files.replacing, extendable=False)
     refuse_to_replace(SplitFiles(options.output.out, how), options.split)
@@ -114,15 +113,16 @@ def build_unlabelled(options: BuildOptions) -> UnlabelledList:
     return replace(planned, notes=(*planned.notes, *replaced))
 
 
-def plan_unlabelled(options: BuildOptions, everybody: bool = False) -> UnlabelledList:
+def plan_unlabelled(options: BuildOptions, with_incomplete: bool = False) -> UnlabelledList:
     """Make such a datalist without writing it.
 
     Args:
         options: What it is made from.
-        everybody: Also those who lack a recording that the model needs: its predictions then tell who was left out.
+        with_incomplete: Also participants without a recording that the model needs: the predictions list them as left
+            out.
 
     Raises:
-        InputError: Recordings are missing or ambiguous, the model is none, or nobody is left.
+        InputError: Recordings are missing or ambiguous, the model is none, or no participant is left.
     """
     model = _model(options.labels)
     _refuse_wrong_options(options, model)
@@ -132,18 +132,20 @@ def plan_unlabelled(options: BuildOptions, everybody: bool = False) -> Unlabelle
     recordings, rows, map_notes, _ = under_one_id(options.ids, found, {} if read is None else read.rows, ())
     notes = (*recordings.notes, *map_notes, *(() if read is None else read.table.notes))
     with noted(notes):
-        people = _people(options, recordings, model)
-        if everybody:
-            people = candidates(recordings, allow_missing=True)
+        participants = _participants(options, recordings, model)
+        if with_incomplete:
+            participants = candidates(recordings, allow_missing=True)
         if read is None or not read.chooses:
-            gathered = _Gathered(recordings, rows, people, people, notes=notes, keep=() if read is None else read.keep)
+            gathered = _Gathered(
+                recordings, rows, participants, participants, notes=notes, keep=() if read is None else read.keep
+            )
         else:
-            if problems := not_in_the_table(recordings, people, rows, read.table):
+            if problems := not_in_the_table(recordings, participants, rows, read.table):
                 raise InputError(problems)
             notes = (*notes, *_near_the_table(recordings, rows, read.table))
-            chosen = [name for name in people if name in rows]
+            chosen = [name for name in participants if name in rows]
             absent = tuple(sorted(rows.keys() - set(recordings.everyone)))
-            gathered = _Gathered(recordings, rows, people, chosen, absent, notes, read.keep)
+            gathered = _Gathered(recordings, rows, participants, chosen, absent, notes, read.keep)
         root = root_for(folders, options.output.data_root, None)
     return _planned(options, gathered, classes, "" if model is None else model.target, root)
 
@@ -154,7 +156,7 @@ class _Gathered:
 
     recordings: Recordings
     rows: Mapping[str, TableRow]
-    people: list[str]
+    participants: list[str]
     chosen: list[str]
     absent: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -167,7 +169,7 @@ def plan_one(
     """Make a datalist of one participant from the files themselves.
 
     Args:
-        options: Where the list shall stand, and the model.
+        options: Where the list will be, and the model.
         eeg: EEG scalograms.
         mri: The MRI.
         participant_id: Whose they are; None takes it from the names, which must agree.
@@ -181,7 +183,8 @@ def plan_one(
     ids |= set() if mri is None else {participant_id_of(mri.name, MRI_ENDINGS)}
     if participant_id is None and len(ids) > 1:
         seen = f"files of {' and '.join(sorted(ids))}, by what their names begin with up to the first _"
-        raise InputError(Problem("--eeg, --mri", seen=seen, wanted="one participant", advice="say who it is with --id"))
+        advice = "name the participant with --id"
+        raise InputError(Problem("--eeg, --mri", seen=seen, wanted="one participant", advice=advice))
     name = participant_id or ids.pop()
     if not is_participant_id(name):
         raise InputError(Problem("--id", seen=quoted(name), wanted="a participant's id, such as sub-010002"))
@@ -216,24 +219,24 @@ def _refuse_absent(eeg: Sequence[Path], mri: Path | None, model: TrainedModel | 
 def _refuse_wrong_options(options: BuildOptions, model: TrainedModel | None) -> None:
     if options.table.preset is not None:
         preset(options.table.preset)
-    problems = list(options.contradictions(options.table.keep))
+    problems = list(options.contradictions(options.table.columns))
     folders, table = options.folders, options.table
     needed = {"eeg": ("--eeg-dir", folders.eeg_dir), "mri": ("--mri-dir", folders.mri_dir)}
     if folders.bids is None:
         of_model = ("eeg", "mri") if model is None or model.modalities == "both" else (model.modalities,)
         missing = [needed[name][0] for name in of_model if not needed[name][1]]
-        may_lack = options.split.allow_missing if model is None else model.learned_absence
-        one_will_do = may_lack and len(missing) == 1 < len(of_model)
+        one_allowed = options.split.allow_missing if model is None else model.learned_absence
+        one_will_do = one_allowed and len(missing) == 1 < len(of_model)
         if missing and not one_will_do:
             wanted = f"{'it' if len(missing) == 1 else 'them'}, or a BIDS dataset with --bids"
-            advice = "--allow-missing makes a list of people without it" if len(missing) == 1 else ""
+            advice = "--allow-missing makes a list of participants without it" if len(missing) == 1 else ""
             advice = advice if model is None else f"{model.folder} needs {' and '.join(of_model).upper()}"
             problems.append(Problem(", ".join(missing), seen="missing", wanted=wanted, advice=advice))
     if model is not None and options.split.allow_missing and not model.learned_absence:
-        seen = f"{model.folder} knows only people with both recordings"
+        seen = f"{model.folder} knows only participants with both recordings"
         problems.append(Problem("--allow-missing", seen=seen, advice="leave it out"))
-    if table.keep and table.participants is None and folders.bids is None and table.preset is None:
-        problems.append(Problem("--keep", advice="the columns are those of a table: give it with --participants"))
+    if table.columns and table.participants is None and folders.bids is None and table.preset is None:
+        problems.append(Problem("--columns", advice="the columns are those of a table: give it with --participants"))
     if problems:
         raise InputError(problems)
 
@@ -243,17 +246,17 @@ def _model(labels: LabelOptions) -> TrainedModel | None:
 
 
 def _classes(labels: LabelOptions, model: TrainedModel | None) -> tuple[str, ...]:
-    """The class names that are said; none if nobody says them: they are not made up."""
-    said = labels.classes_said
+    """The class names that the user gives; none if not given: the program does not invent them."""
+    named = labels.named_classes
     if model is None:
-        return said
-    refuse_other_classes(model, said, "--class" if labels.bins else "--classes")
+        return named
+    refuse_other_classes(model, named, "--bin" if labels.bin else "--classes")
     return model.classes
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table, its rows by participant, the columns to carry over, and whether it says who is meant."""
+    """A table, its rows by participant, the columns to carry over, and whether it selects participants."""
 
     table: ParticipantsTable
     rows: Mapping[str, TableRow]
@@ -263,7 +266,7 @@ class _Table:
 
 def _read_table(asked: TableOptions, bids: Path | None, id_column: str, recordings: Recordings) -> _Table | None:
     """The table that was given; of a BIDS dataset its own, if columns of it are to be carried over."""
-    path, keep = asked.participants, asked.keep
+    path, keep = asked.participants, asked.columns
     if path is None and bids is not None and (keep or asked.preset is not None):
         own = absolute(bids) / PARTICIPANTS
         path = own if own.is_file() or keep else None
@@ -277,7 +280,7 @@ def _read_table(asked: TableOptions, bids: Path | None, id_column: str, recordin
     with noted(table.notes):
         table, id_column = _with_ids(table, id_column, recordings)
         table = table.with_columns((id_column, *keep))
-        rows = table.by_participant(id_column, keep, {id_column: "--id-column", **dict.fromkeys(keep, "--keep")})
+        rows = table.by_participant(id_column, keep, {id_column: "--id-column", **dict.fromkeys(keep, "--columns")})
     return _Table(table, rows, keep, asked.participants is not None)
 
 
@@ -293,13 +296,13 @@ def _with_ids(table: ParticipantsTable, id_column: str, recordings: Recordings) 
     return replace(table, columns=(id_column,), rows=rows), id_column
 
 
-def _people(options: BuildOptions, recordings: Recordings, model: TrainedModel | None) -> list[str]:
+def _participants(options: BuildOptions, recordings: Recordings, model: TrainedModel | None) -> list[str]:
     """Who can be predicted, by their recordings."""
     if model is not None and model.modalities != "both":
         return sorted(recordings.eeg if model.modalities == "eeg" else recordings.mri)
     if options.split.allow_missing or (model is not None and model.learned_absence):
         return candidates(recordings, allow_missing=True)
-    refuse_nobody_complete(recordings)
+    refuse_none_complete(recordings)
     return recordings.complete
 
 
@@ -307,7 +310,7 @@ def _near_the_table(recordings: Recordings, rows: Mapping[str, TableRow], table:
     """Files whose id the table has probably in another spelling."""
     everyone = set(recordings.everyone)
     near = near_misses(everyone - rows.keys(), rows.keys() - everyone, [recordings.eeg, recordings.mri, rows])
-    yield from told(near.values(), ("files", table.path.name), {name: row.line for name, row in rows.items()})
+    yield from notes_on_pairs(near.values(), ("files", table.path.name), {name: row.line for name, row in rows.items()})
 
 
 def _planned(
@@ -323,14 +326,14 @@ def _planned(
         SECTION: [_row(name, gathered, files) for name in gathered.chosen],
     }
     eeg, mri = gathered.recordings.eeg.keys(), gathered.recordings.mri.keys()
-    used, both_kinds = set(gathered.people), bool(eeg and mri)
+    used, both_kinds = set(gathered.participants), bool(eeg and mri)
     apart = near_misses(eeg - mri, mri - eeg, [eeg, mri]) if both_kinds else {}
     few = few_complete(gathered.recordings) if both_kinds else ()
     return UnlabelledList(
         path=options.output.out,
         content=document,
         classes=classes,
-        people=len(gathered.chosen),
+        participants=len(gathered.chosen),
         lacking={
             "eeg": tuple(name for name in gathered.chosen if name not in mri),
             "mri": tuple(name for name in gathered.chosen if name not in eeg),
@@ -339,7 +342,7 @@ def _planned(
         only_mri=tuple(sorted(mri - eeg - used)),
         not_listed=tuple(sorted(used - set(gathered.chosen))),
         without_files=gathered.absent,
-        notes=(*gathered.notes, *few, *told(apart.values(), ("EEG", "MRI"))),
+        notes=(*gathered.notes, *few, *notes_on_pairs(apart.values(), ("EEG", "MRI"))),
     )
 
 
@@ -349,8 +352,8 @@ def _row(name: str, gathered: _Gathered, files: FilesBelow) -> dict[str, Any]:
     return row_of(name, None, gathered.recordings, files, further)
 
 
-def told_of_list(result: UnlabelledList) -> Iterator[str]:
-    """What to say of such a list beside how many are in it, a line each."""
+def list_summary(result: UnlabelledList) -> Iterator[str]:
+    """The summary of such a list, apart from the number of participants, a line each."""
     for ids, what in (
         (result.lacking["eeg"], "with an EEG but no MRI in it"),
         (result.lacking["mri"], "with an MRI but no EEG in it"),

@@ -1,8 +1,8 @@
-"""Opens every file of a datalist: what `reading` cannot see without it (shape, NaN, a file cut short, one file twice).
+"""Opens every file of a datalist: what `examination` cannot see (shape, NaN, a file cut short, one file twice).
 
 The files are opened by several threads: unpacking, reading and hashing happen in compiled code that lets other threads
-run. Two threads open MRIs twice as fast as one, as two processes do; but each process first imports the libraries anew,
-for 6 to 12 seconds (measured by tests/benchmarks/bench_datalist_check.py).
+run. Two threads open MRIs twice as fast as one, as two processes do; but each process first imports the libraries
+itself, for 6 to 12 seconds (measured by tests/benchmarks/bench_datalist_check.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from monai_fusion.datalist.contents.field_of_view import varying_fields_of_view
 from monai_fusion.datalist.contents.geometry import Geometry, geometry_of
 from monai_fusion.datalist.contents.recording_files import Recording, with_lines
 from monai_fusion.datalist.contents.volume_doubts import doubts_about, error_in
-from monai_fusion.datalist.reading import Examination
+from monai_fusion.datalist.examination import Examination
 from monai_fusion.datalist.reporting import Finding
 from monai_fusion.errors import InputError
 from monai_fusion.file_formats.content import UnusableFileError
@@ -30,7 +30,7 @@ from monai_fusion.fingerprint import content_hash
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedRecording:
     """What was seen in a file: what it is compared by (None if it cannot be used), and of an MRI its geometry."""
 
     recording: Recording
@@ -40,7 +40,7 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Opener:
+class RecordingOpener:
     """Opens one recording after the other, with the readers that prepare them for a training.
 
     Attributes:
@@ -53,7 +53,7 @@ class Opener:
     assume_orientation: str | None = None
     percentiles_over: str = "all"
 
-    def __call__(self, recording: Recording) -> Opened:
+    def __call__(self, recording: Recording) -> OpenedRecording:
         """Open a file once for its bytes and once for its numbers (the second time it is in the system's cache).
 
         Whatever happens is a finding about this file: no file keeps the others from being looked at.
@@ -61,54 +61,56 @@ class Opener:
         try:
             return (self._open_eeg if recording.field == "eeg" else self._open_mri)(recording)
         except InputError as error:
-            return Opened(recording, tuple(_refusals(recording, error)))
+            return OpenedRecording(recording, tuple(_refusals(recording, error)))
         except OSError as error:
             seen = f"cannot be read ({error.strerror or 'damaged'})"
-            return Opened(recording, (recording.finding(seen),))
+            return OpenedRecording(recording, (recording.finding(seen),))
         except Exception as error:  # no text of it: it may quote the header
             seen = f"cannot be examined ({type(error).__name__})"
-            return Opened(recording, (recording.finding(seen, advice="write or convert the file again"),))
+            return OpenedRecording(recording, (recording.finding(seen, advice="write or convert the file again"),))
 
-    def _open_eeg(self, recording: Recording) -> Opened:
+    def _open_eeg(self, recording: Recording) -> OpenedRecording:
         scalogram = open_scalogram(recording.path, self.eeg_shape)
         flat = flat_electrodes(scalogram.values)
         if flat.all():
             problem = all_constant("", len(flat))
-            return Opened(recording, (recording.finding(problem.seen, problem.wanted),))
+            return OpenedRecording(recording, (recording.finding(problem.seen, problem.wanted),))
         findings = list(_flat_electrodes(recording, flat))
         if scalogram.behind:
             seen = f"{scalogram.behind:,} bytes behind the array" + (", another one" if scalogram.second_array else "")
             advice = "only the first is used: save each array in a file of its own"
             findings.append(recording.finding(seen, advice=advice, warning=True))
         digests = Digests(content_hash(recording.path), values_digest(scalogram.values.transpose(0, 2, 1)))
-        return Opened(recording, tuple(findings), digests)
+        return OpenedRecording(recording, tuple(findings), digests)
 
-    def _open_mri(self, recording: Recording) -> Opened:
+    def _open_mri(self, recording: Recording) -> OpenedRecording:
         volume = open_volume(recording.path, "RAS", self.assume_orientation)
         try:
             values = volume.values()
         except UnusableFileError as error:
             raise error.of(recording.path, "mri") from error
         if problem := error_in(values, self.percentiles_over):
-            return Opened(recording, (recording.finding(problem.seen, problem.wanted, problem.advice),))
+            return OpenedRecording(recording, (recording.finding(problem.seen, problem.wanted, problem.advice),))
         geometry = geometry_of(volume.header)
         doubts = [*geometry.doubts(), *doubts_about(volume, values, self.percentiles_over)]
         findings = tuple(recording.finding(*doubt, warning=True) for doubt in doubts)
-        return Opened(recording, findings, Digests(content_hash(recording.path), values_digest(values)), geometry)
+        return OpenedRecording(
+            recording, findings, Digests(content_hash(recording.path), values_digest(values)), geometry
+        )
 
 
 def check_contents(
     examination: Examination,
     recordings: Sequence[Recording],
-    opener: Opener,
+    opener: RecordingOpener,
     workers: int,
     opened_one: Callable[[], Any],
 ) -> list[Finding]:
-    """Open the files and say what is wrong with each, and with all of them together.
+    """Open the files and report what is wrong with each, and with all of them together.
 
     Args:
         examination: Of the datalist, for the lines.
-        recordings: From `recordings_of`.
+        recordings: From `recordings_to_open`.
         opener: Opens one.
         workers: How many are opened at a time.
         opened_one: Called after each, for a progress bar.
@@ -116,14 +118,14 @@ def check_contents(
     Returns:
         Errors and warnings, each with its line.
     """
-    opened: list[Opened] = []
+    opened: list[OpenedRecording] = []
     executor = ThreadPoolExecutor(workers)
     try:
         for one in executor.map(opener, recordings):
             opened.append(one)
             opened_one()
     finally:
-        executor.shutdown(cancel_futures=True)  # whoever presses Ctrl+C does not wait for the rest
+        executor.shutdown(cancel_futures=True)  # after Ctrl+C, no waiting for the rest
     findings = [finding for one in opened for finding in one.findings]
     findings += equal_recordings((one.recording, one.digests) for one in opened)
     geometries = [(one.recording.row, one.geometry) for one in opened if one.geometry is not None]
@@ -146,6 +148,8 @@ def _flat_electrodes(recording: Recording, flat: np.ndarray) -> Iterator[Finding
         noun = "electrode" if len(constant) == 1 else "electrodes"
         seen = f"{noun} {numbers} of {len(flat)} constant over all frequencies and times"
         advice = (
-            "it becomes zeros: was it connected?" if len(constant) == 1 else "they become zeros: were they connected?"
+            "flat electrode, set to zeros: check the connection"
+            if len(constant) == 1
+            else "flat electrodes, set to zeros: check the connections"
         )
         yield recording.finding(seen, advice=advice, warning=True)

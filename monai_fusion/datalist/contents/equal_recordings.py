@@ -42,7 +42,7 @@ def values_digest(values: np.ndarray) -> str:
 
 
 def equal_recordings(examined: Iterable[tuple[Recording, Digests | None]]) -> Iterator[Finding]:
-    """One recording under two participants is learned from and judged by, whatever its file is called.
+    """One recording under two participants is both trained and tested on, whatever its file is called.
 
     Args:
         examined: Every recording; files that cannot be used, which are not compared, with None.

@@ -1,7 +1,7 @@
 """Whether the field of view of the MRIs goes with the label or the site.
 
 Every MRI is resized to one cube. Where the field of view differs, the same head comes out larger or smaller; if it
-differs between the classes, a network can tell them by that alone.
+differs between the classes, a network can distinguish them by that alone.
 
 How it is decided: for the three axes, the share of the variance of the field of view that the groups explain (eta
 squared) is computed; the largest of the three is compared with those of 999 random assignments of the participants to
@@ -70,10 +70,10 @@ def describe_difference(lengths: np.ndarray, groups: Sequence[str | None], field
     p = (reached + 1) / (PERMUTATIONS + 1)
     if p > SIGNIFICANT:
         return ""
-    told = [
+    ranges = [
         f"{means[code]:.0f} mm for {name} ({counted(sizes[name], 'participant')})" for code, name in enumerate(names)
     ]
-    return f"the MRIs' field of view differs with {field}: {AXES[axis]} {a_few(told, 4)}, p = {p:.3f}"
+    return f"the MRIs' field of view differs with {field}: {AXES[axis]} {a_few(ranges, 4)}, p = {p:.3f}"
 
 
 def _explained(lengths: np.ndarray, codes: np.ndarray, groups: int) -> np.ndarray:

@@ -27,13 +27,13 @@ _ROUNDING = 1e-3  # of a quaternion, squared
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Of one volume.
+    """The geometry of one volume.
 
     Attributes:
         field_of_view: Dimension times spacing along `AXES`, in mm.
         contradicting_forms: Whether its two statements of orientation (sform, qform) point the axes elsewhere.
         contradicting_spacing: Whether its two statements of voxel spacing differ, as a tuple of both in mm, else None.
-        unusable_qform: Whether its qform is no rotation, and the sform is used.
+        unusable_qform: Whether its qform is not a rotation, and the sform is used.
     """
 
     field_of_view: tuple[float, float, float]
@@ -42,16 +42,16 @@ class Geometry:
     unusable_qform: bool = False
 
     def doubts(self) -> Iterator[tuple[str, str, str]]:
-        """What a person should look at: seen, wanted, advice."""
+        """What you should check: seen, wanted, advice."""
         low, high = PLAUSIBLE_MM
         if not all(low <= length <= high for length in self.field_of_view):
             seen = f"a field of view of {by(self.field_of_view)} mm"
             yield seen, f"{low:.0f} to {high:.0f} mm along each axis", "is the spacing in the header in mm?"
         if self.contradicting_forms:
             seen = "its header states two orientations that differ (sform and qform)"
-            yield seen, "", "the first is used: look at it in a viewer, or convert it from the original again"
+            yield seen, "", "the first is used: check it in a viewer, or convert it from the original again"
         if self.unusable_qform:
-            yield "its qform is no rotation", "", "the sform is used; programs that prefer the qform will differ"
+            yield "its qform is not a rotation", "", "the sform is used; programs that prefer the qform will differ"
         if self.contradicting_spacing:
             first, second = self.contradicting_spacing
             seen = f"its header states two voxel sizes, {by(first)} and {by(second)} mm"
@@ -65,7 +65,7 @@ def by(lengths: tuple[float, ...]) -> str:
 
 @np.errstate(all="ignore")  # damaged numbers overflow; they are reported, not warned of
 def geometry_of(header: VolumeHeader) -> Geometry:
-    """What the header of a volume that can be used says about its size, and where it contradicts itself."""
+    """What the header of a usable volume states about its size, and where it contradicts itself."""
     stated_by = header.header
     spacing = np.asarray(stated_by.get_zooms()[:3], dtype=float)
     lengths = np.zeros(3)

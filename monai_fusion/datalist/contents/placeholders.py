@@ -1,4 +1,4 @@
-"""Files that only stand for a recording: empty ones, pointers of git-annex and Git LFS, pages that a server sent.
+"""Files in place of a recording: empty ones, pointers of git-annex and Git LFS, pages that a server sent.
 
 They are too small for a recording, so that even a check that opens no file can afford to look at them.
 """
@@ -19,7 +19,7 @@ def placeholders(recordings: Iterable[Recording]) -> Iterator[Finding]:
     """A warning for each kind of placeholder, at the first of its files.
 
     Args:
-        recordings: From `recordings_of`.
+        recordings: From `recordings_to_open`.
     """
     found: dict[WrongKind, list[Recording]] = {}
     for recording in recordings:
@@ -38,5 +38,5 @@ def _placeholder(recording: Recording) -> WrongKind | None:
             return None
         kind = wrong_kind(recording.path.read_bytes(), size)
     except OSError:
-        return None  # `--deep` and the training say what is wrong with it
+        return None  # `--deep` and the training report what is wrong with it
     return kind if kind is not None and kind.placeholder else None

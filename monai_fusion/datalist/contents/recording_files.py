@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from monai_fusion.datalist.examination import Examination
 from monai_fusion.datalist.paths import natural_key
-from monai_fusion.datalist.reading import Examination
-from monai_fusion.datalist.reporting import Finding, in_order
+from monai_fusion.datalist.reporting import Finding, findings_in_order
 from monai_fusion.datalist.validation import Row
 
 
@@ -23,12 +23,12 @@ class Recording:
     path: Path
 
     def finding(self, seen: str, wanted: str = "", advice: str = "", *, warning: bool = False) -> Finding:
-        """Something about this file."""
+        """A finding about this file."""
         found = self.row.finding(f"{self.field} {self.name}", seen, wanted, advice, group="contents")
         return replace(found, warning=warning)
 
 
-def recordings_of(examination: Examination) -> list[Recording]:
+def recordings_to_open(examination: Examination) -> list[Recording]:
     """Every file of the participants that the examination found, in the datalist's order."""
     recordings = [
         Recording(found.row, field, name, examination.data_root / name)
@@ -44,4 +44,4 @@ def with_lines(findings: Iterable[Finding], examination: Examination) -> list[Fi
     """Findings with their lines in the datalist, in the order in which a reader goes through it."""
     places = examination.json.places
     found = [(finding, places.line(finding.place) if finding.place else None) for finding in findings]
-    return in_order(finding if line is None else finding.at_line(line) for finding, line in found)
+    return findings_in_order(finding if line is None else finding.at_line(line) for finding, line in found)

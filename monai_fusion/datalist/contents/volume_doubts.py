@@ -1,4 +1,4 @@
-"""What the values of an MRI give away: background that decides about its contrast, and images that are no MRI."""
+"""What the values of an MRI show: background that determines its contrast, and images that are no MRIs."""
 
 # nibabel's tables carry no types.
 # mypy: allow-untyped-calls
@@ -26,7 +26,7 @@ Doubt = tuple[str, str, str]
 
 
 def error_in(values: np.ndarray, over: str) -> Problem | None:
-    """Why preparing a volume would make nothing of it; None if it would not.
+    """Why preparing a volume would leave no contrast; None if it would not.
 
     Args:
         values: ``[X, Y, Z]``, finite.
@@ -42,12 +42,12 @@ def error_in(values: np.ndarray, over: str) -> Problem | None:
 
 
 def doubts_about(volume: StoredVolume, values: np.ndarray, over: str) -> Iterator[Doubt]:
-    """What a person should look at, though a training would go on."""
+    """What you should check, though training would accept it."""
     if volume.behind:
         yield f"{volume.behind:,} bytes behind the voxels", "", "only the volume is used: was something appended?"
     if volume.header.codes.unknown:
         used = "assume_orientation" if volume.header.states_no_orientation else "the other orientation"
-        advice = f"the code is taken for 0, as nibabel does, so {used} is used: look at where left is"
+        advice = f"the code counts as 0, as in nibabel, so {used} is used: check where left is"
         yield f"{volume.header.codes} in its header", "0 to 5", advice
     if volume.header.intent:
         meaning = intent_codes.label.get(volume.header.intent, "one that NIfTI does not know")
@@ -85,7 +85,7 @@ def clipped_tissue(values: np.ndarray, over: str) -> float:
 def few_whole_values(values: np.ndarray, width: int) -> int:
     """How many different values a volume has if they are few and whole, as those of a label image; else 0.
 
-    MRIs that were reduced to 8 bits have as few: they are told apart by their neighbours, which are mostly equal in
+    MRIs that were reduced to 8 bits have as few: they are recognised by their neighbours, which are mostly equal in
     labels and seldom in grey values.
 
     Args:

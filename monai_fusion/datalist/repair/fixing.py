@@ -1,4 +1,4 @@
-"""Repairs of a datalist that change nothing of what it says: commas, quotes, slashes, the byte order mark.
+"""Repairs of a datalist that do not change its content: commas, quotes, slashes, the byte order mark.
 
 They are edits of the text, not a new file: order, layout, further fields, letters and line ends stay as they are.
 """
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.json_text import JsonFile, parse_bytes, parse_json, read_json
+from monai_fusion.datalist.examination import Examination, Requirements, examine
+from monai_fusion.datalist.json_text import JsonFile, parse_bytes, parse_json, read_json_file
 from monai_fusion.datalist.locating import Places
-from monai_fusion.datalist.reading import Examination, Requirements, examine
 from monai_fusion.datalist.repair.json_faults import mended
 from monai_fusion.datalist.repair.text_edits import PATH_FIELDS, Edit, path_edits, with_edits
 from monai_fusion.datalist.reporting import Place
@@ -87,7 +87,7 @@ class Repair:
             Where the old one is: ``cohort.json.1.bak``.
 
         Raises:
-            InputError: It was changed by somebody else since it was read, or it or the old one cannot be written.
+            InputError: The file has changed since it was read, or it or the old one cannot be written.
         """
         path = behind_link(self.before.path)
         backup = None
@@ -116,14 +116,14 @@ def plan_repair(path: Path, asked: Requirements | None = None) -> Repair:
         asked: What is asked of it, as for a check.
     """
     asked = asked or Requirements()
-    file = read_json(path)
+    file = read_json_file(path)
     before = examine(file, path, asked)
     text = _repaired(file)
     return Repair(before, examine(parse_bytes(text.encode()), path, asked) if file.content else before, text)
 
 
 def _repaired(file: JsonFile) -> str:
-    if file.encoding == "cp1252":  # only a guess, which might spoil somebody's name
+    if file.encoding == "cp1252":  # only a guess, which might damage a name
         return file.text
     text = mended(file.text, file.faults, only_safe=True)
     parsed = parse_json(text)

@@ -1,4 +1,4 @@
-"""A place in a text that is almost JSON, what was found on the way there, and the steps from one sign to the next."""
+"""A place in a text that is almost JSON, the faults before it, and the steps from one character to the next."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Fault:
     """One place where the text is not JSON.
 
     Attributes:
-        at: Index of the sign that a caret points to.
+        at: Index of the character that a caret points to.
         cause: What it probably is, and what to do, in words.
         edits: What makes JSON of it; none where the reader could not go on.
-        safe: Whether the edits change nothing of what the file says, so that a program may make them.
-        in_line: Whether the column says more than the line.
+        safe: Whether the edits leave the content as it is, so that a program may make them.
+        in_line: Whether the column is more useful than the line.
     """
 
     at: int
@@ -36,17 +36,17 @@ class Fault:
 
 
 class Stop(Exception):  # noqa: N818 - it ends the reading, it is no error of the program
-    """It cannot be told what was meant: the last fault is without edits."""
+    """It is unclear what was meant: the last fault is without edits."""
 
 
 @dataclass(slots=True)
 class Level:
-    """A list or an object that is open: its bracket, and where that stands."""
+    """A list or an object that is open: its bracket, and where that is."""
 
     bracket: str
     at: int
     name: str = ""  # of the field whose value is being read; lists inherit it
-    colon: int = -1  # where the colon before the value that was read last stands
+    colon: int = -1  # where the colon before the last value is
     before: str = ""  # the name of the field before that one
 
 
@@ -58,7 +58,7 @@ class Cursor:
 
     Attributes:
         text: The same.
-        at: Index of the next sign.
+        at: Index of the next character.
         faults: What was found so far.
     """
 
@@ -72,16 +72,16 @@ class Cursor:
         self._bare = False  # whether what was read last is a word without quotes
 
     def _skip_space(self) -> bool:
-        """Go on to the next sign that counts; ``False`` at the end of the file."""
+        """Go on to the next character that counts; ``False`` at the end of the file."""
         while self.at < len(self.text):
-            sign = self.text[self.at]
-            if sign in JSON_SPACE:
+            character = self.text[self.at]
+            if character in JSON_SPACE:
                 self.at += 1
-            elif comment := (_COMMENT.match(self.text, self.at) if sign in "/#" else None):
+            elif comment := (_COMMENT.match(self.text, self.at) if character in "/#" else None):
                 kept = re.sub(r"[^\n\r]", "", comment.group())
                 self._fault(self.at, COMMENT, Edit(self.at, comment.end(), kept), safe=False)
                 self.at = comment.end()
-            elif space := (_ODD_SPACE.match(self.text, self.at) if sign > "~" or sign < " " else None):
+            elif space := (_ODD_SPACE.match(self.text, self.at) if character > "~" or character < " " else None):
                 cause = "a space that is not the plain one (often copied from a web page): write a plain space"
                 self._fault(self.at, cause, Edit(self.at, space.end(), " "))
                 self.at = space.end()

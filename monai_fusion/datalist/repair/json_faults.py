@@ -1,8 +1,8 @@
-"""Reads text that is almost JSON, and says of every fault where it is, what it probably is, and what would mend it.
+"""Reads text that is almost JSON, and reports for every fault where it is, what it probably is, and what repairs it.
 
 Python's reader stops at the first fault with a message for programmers. This one (`json_structure`, `json_words`) knows
-the mistakes of people who edit a file by hand, goes on behind each as if it were not there, and stops only where it
-cannot tell what was meant. It is used only on files that ``json.loads`` refuses.
+the mistakes of editing by hand, goes on behind each as if it were not there, and stops only where it
+cannot know what was meant. It is used only on files that ``json.loads`` refuses.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from monai_fusion.datalist.repair.text_edits import with_edits
 
 
 def find_faults(text: str) -> list[Fault]:
-    """Every fault of a text, up to the first at which it cannot be told what was meant; empty if it is JSON."""
+    """Every fault of a text, up to the first at which it is unclear what was meant; empty if it is JSON."""
     return JsonReader(text).read()
 
 

@@ -1,4 +1,4 @@
-"""Reads the lists and objects of a text that is almost JSON, sign by sign, past every mistake that leaves no doubt."""
+"""Reads the lists and objects of a text that is almost JSON, character by character, past clear mistakes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.wording import quoted
 
 _FIELDS_OF_ROWS = ("participant_id", "label", "eeg", "mri", "fold", "exclude")
-_TRIED_AT_ONCE = 4_096  # signs of a row
+_TRIED_AT_ONCE = 4_096  # characters of a row
 _NESTED_AT_MOST = 200
 _REST_OF_A_LIST = re.compile(r'(?:\s*,\s*"[^"\\\n\r]*")*\s*\]')
 _PAIRS = {"{": "}", "[": "]"}
 
-TRAILING_COMMA = "there is a comma too many before {}"
+TRAILING_COMMA = "trailing comma before {}"
 NO_COMMA = "a comma (,) is missing after this"
 NO_COLON = "a colon (:) is missing between the field's name and its value"
 
@@ -31,14 +31,14 @@ _decode_strictly = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
 
 
 class JsonReader(WordReader):
-    """Goes through the text sign by sign; each ``_read_...`` deals with what may stand at one kind of place."""
+    """Goes through the text character by character; each ``_read_...`` handles one kind of place."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._read = self._read_value
 
     def read(self) -> list[Fault]:
-        """Every fault up to the first at which it cannot be told what was meant."""
+        """Every fault up to the first at which it is unclear what was meant."""
         try:
             while self._skip_space():
                 self._read()
@@ -50,17 +50,17 @@ class JsonReader(WordReader):
     # ---- what may come
 
     def _read_value(self) -> None:
-        sign = self.text[self.at]
+        character = self.text[self.at]
         level = self._levels[-1] if self._levels else None
-        if self._lacks_its_list(sign):
+        if self._lacks_its_list(character):
             self._open_a_list(self._levels[-1].name, self._levels[-1].colon)
-        elif sign in _PAIRS:
-            self._read_whole(sign)
-        elif level is not None and level.bracket == "[" and sign in ",]}":
-            self._read_no_element(sign)
-        elif sign in ",:]}":
-            self._stop(self.at, f"a value is missing before {quoted(sign)} (null stands for no value)")
-        elif sign in "\"'" or sign in CURLY:
+        elif character in _PAIRS:
+            self._read_whole(character)
+        elif level is not None and level.bracket == "[" and character in ",]}":
+            self._read_no_element(character)
+        elif character in ",:]}":
+            self._stop(self.at, f"a value is missing before {quoted(character)} (write null for no value)")
+        elif character in "\"'" or character in CURLY:
             if level is not None and level.bracket == "[":
                 self._expect_no_name()
             self._read_string()
@@ -69,9 +69,9 @@ class JsonReader(WordReader):
             self._read_bare_value()
             self._after_value()
 
-    def _lacks_its_list(self, sign: str) -> bool:
+    def _lacks_its_list(self, character: str) -> bool:
         """Whether rows, or the end of a list, follow a part's name at once: its opening bracket was deleted."""
-        return len(self._levels) == 1 and self._levels[0].name in SECTIONS and sign in "{]"
+        return len(self._levels) == 1 and self._levels[0].name in SECTIONS and character in "{]"
 
     def _open_a_list(self, name: str, colon: int) -> None:
         cause = f"{quoted('[')} is missing after {quoted(name)}:"
@@ -79,14 +79,14 @@ class JsonReader(WordReader):
         self._levels.append(Level("[", colon, name))
         self._read = self._read_value
 
-    def _read_no_element(self, sign: str) -> None:
-        if sign == ",":
-            self._too_many(self.at, sign)
-        elif sign == "]":
-            self._drop_comma_before(sign)
+    def _read_no_element(self, character: str) -> None:
+        if character == ",":
+            self._too_many(self.at, character)
+        elif character == "]":
+            self._drop_comma_before(character)
             self._close()
         else:
-            self._wrong_bracket(sign)
+            self._wrong_bracket(character)
 
     def _expect_no_name(self) -> None:
         """A field in a list: the list should have ended before, or the object of the field should have begun."""
@@ -97,19 +97,19 @@ class JsonReader(WordReader):
             self._stop(self.at, f"{quoted(']')} is missing before this ({self._open()})")
 
     def _read_name(self) -> None:
-        sign = self.text[self.at]
-        if sign == "}":
-            self._drop_comma_before(sign)
+        character = self.text[self.at]
+        if character == "}":
+            self._drop_comma_before(character)
             self._close()
-        elif sign == ",":
-            self._too_many(self.at, sign)
-        elif sign == "]":
-            self._wrong_bracket(sign)
-        elif sign in "{[":
+        elif character == ",":
+            self._too_many(self.at, character)
+        elif character == "]":
+            self._wrong_bracket(character)
+        elif character in "{[":
             self._stop(self._end - 1, f"a closing bracket {quoted('}')} is missing after this")
-        elif sign == ":":
+        elif character == ":":
             self._stop(self.at, "the name of the field is missing before the colon")
-        elif sign in "\"'" or sign in CURLY:
+        elif character in "\"'" or character in CURLY:
             start = self.at
             self._levels[-1].before, self._levels[-1].name = self._levels[-1].name, ""
             self._read_string()
@@ -120,20 +120,20 @@ class JsonReader(WordReader):
             self._read = self._read_colon
 
     def _read_colon(self) -> None:
-        sign = self.text[self.at]
+        character = self.text[self.at]
         level = self._levels[-1]
-        if sign == ":":
+        if character == ":":
             level.colon = self.at
             self._take(1)
-        elif sign in ",]" and level.before and _REST_OF_A_LIST.match(self.text, self.at):
+        elif character in ",]" and level.before and _REST_OF_A_LIST.match(self.text, self.at):
             cause = f"{quoted('[')} is missing after {quoted(level.before)}:"
             self.faults.append(Fault(level.colon, cause, in_line=False))
             raise Stop
-        elif sign == "=":
+        elif character == "=":
             level.colon = self.at
-            self._fault(self.at, "a colon (:) stands here in JSON", Edit(self.at, self.at + 1, ":"))
+            self._fault(self.at, "JSON needs a colon (:) here", Edit(self.at, self.at + 1, ":"))
             self._take(1)
-        elif sign in ",]}":
+        elif character in ",]}":
             self._stop(self._end - 1, "a colon (:) and a value are missing after this")
         elif self.at == self._end:
             self._stop(self.at, QUOTE_TROUBLE)
@@ -143,31 +143,31 @@ class JsonReader(WordReader):
         self._read = self._read_value
 
     def _read_comma(self) -> None:
-        sign = self.text[self.at]
-        quote_within = self.at == self._end and self.text[self._end - 1] == '"' and sign not in "{["
-        if sign in ",;":
-            if sign == ";":
-                self._fault(self.at, "a comma (,) stands here in JSON", Edit(self.at, self.at + 1, ","))
+        character = self.text[self.at]
+        quote_within = self.at == self._end and self.text[self._end - 1] == '"' and character not in "{["
+        if character in ",;":
+            if character == ";":
+                self._fault(self.at, "JSON needs a comma (,) here", Edit(self.at, self.at + 1, ","))
             self._comma = self.at
             self._take(1)
             self._read = self._read_name if self._levels[-1].bracket == "{" else self._read_value
-        elif sign in "]}":
-            if sign != _PAIRS[self._levels[-1].bracket]:
-                self._wrong_bracket(sign)
+        elif character in "]}":
+            if character != _PAIRS[self._levels[-1].bracket]:
+                self._wrong_bracket(character)
             self._close()
-        elif sign in ":=" or self._bare or quote_within:
+        elif character in ":=" or self._bare or quote_within:
             self._stop(self.at, QUOTE_TROUBLE)
         else:
-            self._read_without_comma(sign)
+            self._read_without_comma(character)
 
-    def _read_without_comma(self, sign: str) -> None:
+    def _read_without_comma(self, character: str) -> None:
         in_list = self._levels[-1].bracket == "["
         string = STRING.match(self.text, self.at)
-        if not in_list and sign == "{":
+        if not in_list and character == "{":
             self._stop(self._end - 1, f"a closing bracket {quoted('}')} is missing after this")
         if in_list:
             self._expect_no_name()
-            next_begins = sign in "{[" or string is not None or BARE.match(self.text, self.at) is not None
+            next_begins = character in "{[" or string is not None or BARE.match(self.text, self.at) is not None
         else:
             next_begins = string is not None and COLON.match(self.text, string.end()) is not None
         if not next_begins:
@@ -176,13 +176,13 @@ class JsonReader(WordReader):
         self._read = self._read_value if in_list else self._read_name
 
     def _read_after_end(self) -> None:
-        sign = self.text[self.at]
+        character = self.text[self.at]
         rest = self.text[self.at :].strip(JSON_SPACE + ",")
-        if sign == "," and not rest:
-            self._fault(self.at, "there is a comma too many at the end", Edit(self.at, self.at + 1, ""))
+        if character == "," and not rest:
+            self._fault(self.at, "trailing comma at the end", Edit(self.at, self.at + 1, ""))
             self._take(1)
-        elif sign in "]}":
-            self._stop(self.at, "there is a closing bracket too many, or an opening one is missing before it")
+        elif character in "]}":
+            self._stop(self.at, "extra closing bracket, or an opening one is missing before it")
         else:
             self._stop(self.at, "there is text after the end of the datalist")
 
@@ -196,18 +196,20 @@ class JsonReader(WordReader):
 
     # ---- lists and objects
 
-    def _read_whole(self, sign: str) -> None:
+    def _read_whole(self, character: str) -> None:
         """A list or an object: at one go if it is right and ends in this line, as rows do, else step by step."""
         end = self._line_end(at_most=self.at + _TRIED_AT_ONCE)
         try:
             # Of a slice, because an error of the decoder counts the lines from the beginning of what it was given.
             _, length = _decode_strictly(self.text[self.at : end])
         except (ValueError, RecursionError):
-            self._levels.append(Level(sign, self.at, self._levels[-1].name if self._levels and sign == "[" else ""))
+            self._levels.append(
+                Level(character, self.at, self._levels[-1].name if self._levels and character == "[" else "")
+            )
             if len(self._levels) > _NESTED_AT_MOST:
-                self._stop(self._levels[0].at, "lists or objects are nested hundreds deep here: this is no datalist")
+                self._stop(self._levels[0].at, "lists or objects are nested hundreds deep here: this is not a datalist")
             self._take(1)
-            self._read = self._read_name if sign == "{" else self._read_value
+            self._read = self._read_name if character == "{" else self._read_value
         else:
             self._take(length)
             self._after_value()
@@ -220,19 +222,19 @@ class JsonReader(WordReader):
         self._take(1)
         self._after_value()
 
-    def _drop_comma_before(self, sign: str) -> None:
+    def _drop_comma_before(self, character: str) -> None:
         if self._comma >= 0:
-            self._fault(self._comma, TRAILING_COMMA.format(quoted(sign)), Edit(self._comma, self._comma + 1, ""))
+            self._fault(self._comma, TRAILING_COMMA.format(quoted(character)), Edit(self._comma, self._comma + 1, ""))
 
-    def _too_many(self, at: int, sign: str) -> None:
-        self._fault(at, "there is a comma too many", Edit(at, at + 1, ""))
+    def _too_many(self, at: int, character: str) -> None:
+        self._fault(at, "extra comma", Edit(at, at + 1, ""))
         before = self._comma
         self._take(1)
         self._comma = before
 
-    def _wrong_bracket(self, sign: str) -> NoReturn:
+    def _wrong_bracket(self, character: str) -> NoReturn:
         closing = quoted(_PAIRS[self._levels[-1].bracket])
-        self._stop(self.at, f"{closing} is missing before this {quoted(sign)} ({self._open()})")
+        self._stop(self.at, f"{closing} is missing before this {quoted(character)} ({self._open()})")
 
     def _open(self) -> str:
         level = self._levels[-1]

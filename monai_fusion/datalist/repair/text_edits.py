@@ -1,4 +1,4 @@
-"""Changes to the text of a datalist that leave all the rest of it as it stands."""
+"""Changes to the text of a datalist that leave the rest of it as it is."""
 
 from __future__ import annotations
 

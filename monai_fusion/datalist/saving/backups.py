@@ -26,7 +26,7 @@ def next_backup(path: Path) -> Path:
 
 
 def write_backup(path: Path, content: bytes) -> Path:
-    """Write what stands in a file into a new backup of it, with the file's permissions and times.
+    """Write the content of a file into a new backup of it, with the file's permissions and times.
 
     Args:
         path: The file.
@@ -43,7 +43,7 @@ def write_backup(path: Path, content: bytes) -> Path:
     while True:
         try:
             descriptor = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-        except FileExistsError:  # somebody else was faster, or the folder could not be listed
+        except FileExistsError:  # another program was faster, or the folder could not be listed
             number += 1
             backup = path.with_name(f"{path.name}.{number}.bak")
             continue

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.availability import Pattern
-from monai_fusion.datalist.reading import check_datalist
+from monai_fusion.datalist.availability import AvailableModalities
+from monai_fusion.datalist.examination import check_datalist
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.strata import BOTH, ONLY_EEG, ONLY_MRI
 from monai_fusion.errors import InputError
@@ -18,7 +18,7 @@ from monai_fusion.spelling import field_of, nfc
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
-    """One participant's row: the section it stands in, and its fields in their order."""
+    """One participant's row: its section, and its fields in their order."""
 
     section: str
     fields: Mapping[str, Any]
@@ -34,7 +34,7 @@ class DocumentRow:
         return self.fields.get("exclude") is not None
 
     @property
-    def recordings(self) -> Pattern:
+    def recordings(self) -> AvailableModalities:
         """``both``, ``eeg`` or ``mri``; a row that was checked has at least one."""
         return ONLY_EEG if not self.fields.get("mri") else ONLY_MRI if not self.fields.get("eeg") else BOTH
 
@@ -73,7 +73,7 @@ class Document:
 
     @property
     def by_id(self) -> dict[str, DocumentRow]:
-        """The rows by participant; of someone excluded and standing elsewhere too, the row in use."""
+        """The rows by participant; of a participant excluded here and listed elsewhere, the row in use."""
         ordered = sorted(self.rows, key=lambda row: not row.excluded)
         return {row.participant_id: row for row in ordered}
 
@@ -113,7 +113,7 @@ def read_document(path: Path, *, require_files: bool) -> Document:
 
 
 def with_fold(fields: Mapping[str, Any], fold: int | None) -> dict[str, Any]:
-    """A row's fields with another fold, where it stands or else behind the MRI; without the field if there is none."""
+    """A row's fields with another fold, in its place or else after the MRI; without the field if there is none."""
     changed = {name: value for name, value in fields.items() if name != "fold" or fold is not None}
     if fold is None or "fold" in changed:
         return {**changed, "fold": fold} if fold is not None else changed

@@ -1,6 +1,6 @@
-"""Writes datalists where older ones may stand: nobody's work is overwritten without being named and kept.
+"""Writes datalists where older ones may be: no work is overwritten without being reported and kept.
 
-What stands there already is compared with what shall be written. Without ``--force`` it stays, and the message says
+The existing file is compared with the new one. Without ``--force`` it stays, and the message lists
 what would be lost and how to keep it; with it, the older file is kept beside the new one under a number.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_fusion.datalist.reading import check_datalist
+from monai_fusion.datalist.examination import check_datalist
 from monai_fusion.datalist.saving.backups import behind_link, next_backup, write_backup
 from monai_fusion.datalist.saving.what_is_lost import losses
 from monai_fusion.datalist.saving.writing import document_text, write_text
@@ -24,11 +24,11 @@ from monai_fusion.wording import a_few, counted, shortened
 
 @dataclass(frozen=True, slots=True)
 class Replacing:
-    """What may be done to a file that is there already.
+    """What may be done to an existing file.
 
     Attributes:
         force: Whether it may be replaced.
-        ask: Called before anything is lost, with what would be; it raises if the answer is no. ``None`` asks nobody.
+        ask: Called before anything is lost, with what would be; it raises if the answer is no. ``None`` does not ask.
         source: Where the new labels come from, for messages.
         extendable: Whether ``--extend`` is a way to keep what is there, which a message then names.
     """
@@ -41,7 +41,7 @@ class Replacing:
 
 @dataclass(frozen=True, slots=True)
 class _Older:
-    """A file that is there already: where it lies behind links, its content, who may read it, what would be lost."""
+    """An existing file: its place behind links, its content, who may read it, what would be lost."""
 
     path: Path
     real: Path
@@ -54,7 +54,7 @@ class _Older:
 
 
 def refuse_what_is_no_datalist(paths: Sequence[Path]) -> None:
-    """What cannot be a file, or is one of another kind, or one that its owner is at work on, is never replaced.
+    """Refuse to replace a folder, a file of another kind, or a datalist that its owner is still correcting.
 
     Raises:
         InputError: There is such a file or folder.
@@ -71,7 +71,7 @@ def refuse_what_is_no_datalist(paths: Sequence[Path]) -> None:
             example = path / "datalist.json"
             problems.append(Problem(str(path), seen="a folder", wanted=f"a file to write, such as {example}"))
         elif is_there and (found := check_datalist(path, require_labels=False, require_files=False)):
-            seen = f"is there already, and is no right datalist ({counted(len(found), 'problem')})"
+            seen = f"already exists, and is not a valid datalist ({counted(len(found), 'problem')})"
             advice = "it is not replaced: correct it, move it away, or choose another --out"
             problems.append(Problem(str(path), seen=seen, advice=advice))
     if problems:
@@ -99,13 +99,13 @@ def write_datalists(documents: Mapping[Path, Mapping[str, Any]], how: Replacing)
     losing = [each for each in older if each.lost]
     if losing and how.ask is not None:
         kept = a_few(next_backup(each.real).name for each in losing)
-        told = "\n".join(f"{each.path} is there already, with {each}." for each in losing)
-        how.ask(f"{told}\nReplace it? The old {'file is' if len(losing) == 1 else 'files are'} kept as {kept}.")
+        question = "\n".join(f"{each.path} already exists, with {each}." for each in losing)
+        how.ask(f"{question}\nReplace it? The old {'file is' if len(losing) == 1 else 'files are'} kept as {kept}.")
     return _written(texts, {each.path: each for each in older})
 
 
 def _written(texts: Mapping[Path, str], older: Mapping[Path, _Older]) -> tuple[str, ...]:
-    """All older files are kept before the first is replaced; of what is not replaced, no copy stays behind."""
+    """Keep all older files before the first is replaced; leave no copy of a file that is not replaced."""
     backups: dict[Path, Path] = {}
     replaced = []
     try:
@@ -147,7 +147,7 @@ def _older(path: Path, document: Mapping[str, Any], text: str, how: Replacing) -
     except FileNotFoundError:
         return None
     except OSError as error:
-        seen = f"is there already, and cannot be read ({error.strerror or error})"
+        seen = f"already exists, and cannot be read ({error.strerror or error})"
         raise InputError(Problem(str(path), seen=seen, advice="choose another --out")) from None
     old = json.loads(content.decode("utf-8-sig"))
     return _Older(path, real, content, private, tuple(losses(old, json.loads(text), how.source)))
@@ -162,7 +162,7 @@ def _refused(older: Sequence[_Older], how: Replacing) -> list[Problem]:
 
 
 def _there(older: _Older) -> str:
-    return f"{older.path} is there already" + (f", with {older}" if older.lost else "")
+    return f"{older.path} already exists" + (f", with {older}" if older.lost else "")
 
 
 def _advice(older: _Older, how: Replacing) -> str:
@@ -171,11 +171,11 @@ def _advice(older: _Older, how: Replacing) -> str:
     if not how.extendable:
         return f"To write another file, choose another --out. {forced}."
     words = pasteable(["--extend", older.path, "--out", _free(older.path)])
-    return f"To keep everything in it and add new people: {words}. {forced}."
+    return f"To keep everything in it and add new participants: {words}. {forced}."
 
 
 def _free(path: Path) -> Path:
-    """A name beside the file that nothing has yet."""
+    """A new name in the folder of the file."""
     number = 1
     while (other := path.with_name("new.json" if number == 1 else f"new_{number}.json")).exists():
         number += 1

@@ -1,4 +1,4 @@
-"""What of a datalist would be gone if another took its place: the work of whoever edited it, in words."""
+"""What a datalist would lose if another one replaced it: a list, in words, of what its users edited."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _List:
 
 
 def losses(old: Mapping[str, Any], new: Mapping[str, Any], source: str) -> list[str]:
-    """What stands in a datalist and not in the one that takes its place.
+    """What a datalist has and the one that replaces it has not.
 
     Args:
         old: The content of the one, as parsed JSON; it was checked.
@@ -74,7 +74,7 @@ def _labels(before: _List, after: _List, both: list[str], source: str) -> Iterat
 def _gone(before: _List, after: _List) -> Iterator[str]:
     gone = [name for name in before.rows if name not in after.rows and name not in after.left_out]
     if gone:
-        yield f"{counted(len(gone), 'participant')} who would not be in it any more ({a_few(gone)})"
+        yield f"{counted(len(gone), 'participant')} who would be gone from it ({a_few(gone)})"
 
 
 def _split(before: _List, after: _List, both: list[str]) -> Iterator[str]:

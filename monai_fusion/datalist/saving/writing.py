@@ -41,7 +41,7 @@ def write_schema(path: Path) -> None:
         InputError: The file cannot be written there, or is there already and something else.
     """
     if path.is_file() and not _is_schema(path):
-        seen = "is there already, and is no JSON Schema"
+        seen = "already exists, and is not a JSON Schema"
         raise InputError(Problem(str(path), seen=seen, advice="choose another --out"))
     write_text(schema_text(), path)
 

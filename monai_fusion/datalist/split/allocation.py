@@ -1,4 +1,4 @@
-"""Puts people into parts of given size such that every part has its share of every stratum.
+"""Puts participants into parts of given size such that every part has its share of every stratum.
 
 All is computed in whole numbers, from sorted ids and a hash of seed and id: the result is the same on every platform,
 with every version of Python, and in every order of rows.
@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from monai_fusion.datalist.strata import Person, described_group
+from monai_fusion.datalist.strata import SplitParticipant, described_group
 from monai_fusion.errors import InputError, Problem
 
 Quotas = Sequence[Sequence[int]]
@@ -26,7 +26,7 @@ _EXCHANGES_AT_MOST = 120_000  # looked at in one pass: about a second
 
 @dataclass(slots=True)
 class _Unit:
-    """People who are moved as one.
+    """Participants who are moved as one.
 
     Attributes:
         members: Who they are.
@@ -34,53 +34,57 @@ class _Unit:
         content: How many of each category they are.
     """
 
-    members: tuple[Person, ...]
+    members: tuple[SplitParticipant, ...]
     kind: _Kind
     content: Mapping[Hashable, int]
 
 
-def fill(people: Sequence[Person], quotas: Quotas, fixed: Mapping[str, int], seed: str) -> dict[str, int]:
-    """The part of everyone.
+def allocate(
+    participants: Sequence[SplitParticipant], quotas: Quotas, fixed: Mapping[str, int], seed: str
+) -> dict[str, int]:
+    """The part of each participant.
 
     Without groups every part has exactly its quota of every class, and within that the strata are balanced. With groups
     the sizes are as near as whole groups allow.
 
-    The parts are filled one unit (a person or a group) after the other, the largest and rarest first, each into the
-    part that lacks it most: the one where ``sum over its categories of u (2 x + u) / t`` is smallest, for ``u`` of the
+    The units (participants or groups) are placed one after the other, the largest and rarest first, each into the
+    part that needs it most: the one where ``sum over its categories of u (2 x + u) / t`` is smallest, for ``u`` of the
     unit, ``x`` in the part and a target of ``t``. That is the growth of the chi-squared distance between parts and
     targets; for one category it is the method of Sainte-Lague, which rounds shares to the nearest. The categories are
     the class (with groups), each column, class with each column, and class with all columns. Then units change places
     as long as that lowers the distance.
 
     Args:
-        people: Everyone, also those whose part is known.
-        quotas: The size of each part by class, people with a known part included; the sums are the classes' sizes.
-        fixed: The part of people who stay where they are.
-        seed: Draws who goes where among people alike.
+        participants: All, also those whose part is known.
+        quotas: The size of each part by class, with participants whose part is known; the sums are the class sizes.
+        fixed: The part of participants who stay where they are.
+        seed: Draws who goes where among participants alike.
 
     Raises:
-        InputError: People of one group are fixed in two parts.
+        InputError: Participants of one group are fixed in two parts.
     """
-    everyone = sorted(people, key=lambda person: person.participant_id)
+    everyone = sorted(participants, key=lambda participant: participant.participant_id)
     placed = {
-        person.participant_id: fixed[person.participant_id] for person in everyone if person.participant_id in fixed
+        participant.participant_id: fixed[participant.participant_id]
+        for participant in everyone
+        if participant.participant_id in fixed
     }
-    grouped = any(person.group is not None for person in everyone)
+    grouped = any(participant.group is not None for participant in everyone)
     if grouped:
         placed = with_their_group(everyone, placed)
-    waiting = [person for person in everyone if person.participant_id not in placed]
-    if not grouped and not any(person.strata for person in everyone):
+    waiting = [participant for participant in everyone if participant.participant_id not in placed]
+    if not grouped and not any(participant.strata for participant in everyone):
         return {**placed, **_cut(waiting, _open(quotas, everyone, placed), seed)}
     board = _Board(everyone, quotas, grouped)
-    for person in everyone:
-        if person.participant_id in placed:
-            board.add(board.unit([person]), placed[person.participant_id], 1)
+    for participant in everyone:
+        if participant.participant_id in placed:
+            board.add(board.unit([participant]), placed[participant.participant_id], 1)
     units = _in_order(waiting, board, seed)
     if grouped:
         parts = [board.place(unit, None) for unit in units]
     else:
         room = _open(quotas, everyone, placed)
-        # What every part gets of a kind in any case needs no comparing: with 100,000 people that is nearly everyone.
+        # No comparing for what every part gets of a kind in any case: of 100,000 participants, that is nearly all.
         certain = {} if placed else _certain(units, quotas)
         for number, part in certain.items():
             room[units[number].members[0].label][part] -= 1  # kept free for them
@@ -89,26 +93,28 @@ def fill(people: Sequence[Person], quotas: Quotas, fixed: Mapping[str, int], see
     return {**placed, **{m.participant_id: part for unit, part in zip(units, parts, strict=True) for m in unit.members}}
 
 
-def drawn(people: Iterable[Person], seed: str) -> list[Person]:
-    """People in an order that depends on seed and ids only; someone more leaves the order of the others as it is."""
+def drawn(participants: Iterable[SplitParticipant], seed: str) -> list[SplitParticipant]:
+    """Participants in an order that depends on seed and ids only; one more does not change the order of the others."""
 
-    def key(person: Person) -> tuple[bytes, str]:
-        text = f"{seed}/{person.participant_id}"
-        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), person.participant_id
+    def key(participant: SplitParticipant) -> tuple[bytes, str]:
+        text = f"{seed}/{participant.participant_id}"
+        return hashlib.blake2b(
+            text.encode("utf-8", "surrogatepass"), digest_size=8
+        ).digest(), participant.participant_id
 
-    return sorted(people, key=key)
+    return sorted(participants, key=key)
 
 
-def with_their_group(everyone: Sequence[Person], placed: Mapping[str, int]) -> dict[str, int]:
-    """The part of people who are placed, and of those whose group is in it already.
+def with_their_group(everyone: Sequence[SplitParticipant], placed: Mapping[str, int]) -> dict[str, int]:
+    """The part of participants who are placed, and of those whose group is in it already.
 
     Raises:
-        InputError: People of one group are placed in two parts.
+        InputError: Participants of one group are placed in two parts.
     """
     part_of: dict[str, set[int]] = defaultdict(set)
-    for person in everyone:
-        if person.group is not None and person.participant_id in placed:
-            part_of[person.group].add(placed[person.participant_id])
+    for participant in everyone:
+        if participant.group is not None and participant.participant_id in placed:
+            part_of[participant.group].add(placed[participant.participant_id])
     torn = sorted(group for group, parts in part_of.items() if len(parts) > 1)
     if torn:
         kept_by = "--extend, --keep-test, --keep-folds"
@@ -120,25 +126,25 @@ def with_their_group(everyone: Sequence[Person], placed: Mapping[str, int]) -> d
             ]
         )
     joined = {
-        person.participant_id: next(iter(part_of[person.group]))
-        for person in everyone
-        if person.group is not None and person.group in part_of
+        participant.participant_id: next(iter(part_of[participant.group]))
+        for participant in everyone
+        if participant.group is not None and participant.group in part_of
     }
     return {**placed, **joined}
 
 
-def _open(quotas: Quotas, everyone: Iterable[Person], placed: Mapping[str, int]) -> list[list[int]]:
+def _open(quotas: Quotas, everyone: Iterable[SplitParticipant], placed: Mapping[str, int]) -> list[list[int]]:
     """How many of each class each part still takes, so that all who wait are taken.
 
     Where a part holds more than its quota already, the others take the fewer: the part with most room gives first.
     """
     room = [list(parts) for parts in quotas]
     waiting = [0] * len(quotas)
-    for person in everyone:
-        if person.participant_id in placed:
-            room[person.label][placed[person.participant_id]] -= 1
+    for participant in everyone:
+        if participant.participant_id in placed:
+            room[participant.label][placed[participant.participant_id]] -= 1
         else:
-            waiting[person.label] += 1
+            waiting[participant.label] += 1
     for parts, number in zip(room, waiting, strict=True):
         parts[:] = [max(0, left) for left in parts]
         while sum(parts) > number:
@@ -146,10 +152,10 @@ def _open(quotas: Quotas, everyone: Iterable[Person], placed: Mapping[str, int])
     return room
 
 
-def _cut(waiting: Iterable[Person], room: Sequence[Sequence[int]], seed: str) -> dict[str, int]:
+def _cut(waiting: Iterable[SplitParticipant], room: Sequence[Sequence[int]], seed: str) -> dict[str, int]:
     queues = [[part for part, number in enumerate(parts) for _ in range(number)] for parts in room]
     positions = [iter(queue) for queue in queues]
-    return {person.participant_id: next(positions[person.label]) for person in drawn(waiting, seed)}
+    return {participant.participant_id: next(positions[participant.label]) for participant in drawn(waiting, seed)}
 
 
 def _certain(units: Sequence[_Unit], quotas: Quotas) -> dict[int, int]:
@@ -165,19 +171,19 @@ def _certain(units: Sequence[_Unit], quotas: Quotas) -> dict[int, int]:
     return certain
 
 
-def _in_order(waiting: Sequence[Person], board: _Board, seed: str) -> list[_Unit]:
-    """Units from the hardest to place to the easiest: large groups, then rare kinds of people."""
-    by_group: dict[str, list[Person]] = defaultdict(list)
+def _in_order(waiting: Sequence[SplitParticipant], board: _Board, seed: str) -> list[_Unit]:
+    """Units from the hardest to place to the easiest: large groups, then rare kinds of participants."""
+    by_group: dict[str, list[SplitParticipant]] = defaultdict(list)
     alone = []
     shuffled = drawn(waiting, seed)
-    for person in shuffled:
-        if person.group is None:
-            alone.append([person])
+    for participant in shuffled:
+        if participant.group is None:
+            alone.append([participant])
         else:
-            by_group[person.group].append(person)
+            by_group[participant.group].append(participant)
     units = [board.unit(members) for members in [*by_group.values(), *alone]]
-    kinds = Counter((person.label, person.strata) for person in waiting)
-    place = {person.participant_id: number for number, person in enumerate(shuffled)}
+    kinds = Counter((participant.label, participant.strata) for participant in waiting)
+    place = {participant.participant_id: number for number, participant in enumerate(shuffled)}
 
     def key(unit: _Unit) -> tuple[int, int, tuple[int, tuple[str, ...]], int]:
         rarest = min((kinds[kind], kind) for kind in unit.kind)
@@ -189,27 +195,29 @@ def _in_order(waiting: Sequence[Person], board: _Board, seed: str) -> list[_Unit
 class _Board:
     """The parts while they are filled: how many of every category are in each, and how many should be."""
 
-    def __init__(self, everyone: Sequence[Person], quotas: Quotas, grouped: bool) -> None:
+    def __init__(self, everyone: Sequence[SplitParticipant], quotas: Quotas, grouped: bool) -> None:
         self._parts = range(len(quotas[0]))
         self._grouped = grouped
         self._contents: dict[_Kind, Mapping[Hashable, int]] = {}
-        sizes: dict[Hashable, Counter[int]] = defaultdict(Counter)  # category -> people by class
-        for (label, strata), number in Counter((person.label, person.strata) for person in everyone).items():
+        sizes: dict[Hashable, Counter[int]] = defaultdict(Counter)  # category -> participants by class
+        for (label, strata), number in Counter(
+            (participant.label, participant.strata) for participant in everyone
+        ).items():
             for category in self._categories(label, strata):
                 sizes[category][label] += number
         totals = [sum(parts) for parts in quotas]
         self._reciprocals: dict[Hashable, list[int]] = {}  # of the targets
         for category, by_label in sizes.items():
             self._reciprocals[category] = [
-                # 1 / t for t = sum over classes of their people in this category times their share of this part.
+                # 1 / t for t = sum over classes of their participants in this category times their share of this part.
                 _UNIT * product // max(1, sum(n * quotas[c][part] * product // totals[c] for c, n in by_label.items()))
                 for product in [_product(totals[c] for c in by_label)]
                 for part in self._parts
             ]
         self._counts: dict[Hashable, list[int]] = {category: [0] * len(self._parts) for category in sizes}
 
-    def unit(self, members: Sequence[Person]) -> _Unit:
-        kind = tuple(sorted((person.label, person.strata) for person in members))
+    def unit(self, members: Sequence[SplitParticipant]) -> _Unit:
+        kind = tuple(sorted((participant.label, participant.strata) for participant in members))
         if kind not in self._contents:
             self._contents[kind] = Counter(category for each in kind for category in self._categories(*each))
         return _Unit(tuple(members), kind, self._contents[kind])

@@ -1,4 +1,4 @@
-"""k folds: everyone is tested once, in k runs; the field ``fold`` says when."""
+"""k folds: each participant is tested once, in k runs; the field ``fold`` holds when."""
 
 from __future__ import annotations
 
@@ -6,63 +6,83 @@ from collections.abc import Mapping, Sequence
 
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split.allocation import Quotas
-from monai_fusion.datalist.split.one_recording import fill_in_turn, shares, with_both, with_one
-from monai_fusion.datalist.split.parts import as_split, numbers_of, refuse_missing_classes, with_validation
+from monai_fusion.datalist.split.one_recording import allocate_in_turn, shares, with_both_recordings, with_one_recording
+from monai_fusion.datalist.split.part_sizes import as_split, numbers_of, refuse_missing_classes, with_validation
 from monai_fusion.datalist.split.ratio import Split
-from monai_fusion.datalist.split.split_options import FOLDS, SplitOptions, Standing
-from monai_fusion.datalist.strata import Person, described_group
+from monai_fusion.datalist.split.split_options import FOLDS, KeptSplit, SplitOptions
+from monai_fusion.datalist.strata import SplitParticipant, described_group
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.wording import a_few, counted, quoted
 
 _TRAINING, _VALIDATION, _TEST = range(len(SECTIONS))
 
 
-def kfold_split(people: Sequence[Person], classes: Sequence[str], options: SplitOptions, standing: Standing) -> Split:
-    """Give everyone a fold, and fill the sections for the run that tests one of them.
+def kfold_split(
+    participants: Sequence[SplitParticipant], classes: Sequence[str], options: SplitOptions, kept_split: KeptSplit
+) -> Split:
+    """Give each participant a fold, and fill the sections for the run that tests one of them.
 
-    With ``options.keep_test``, or if ``standing`` has people in ``test`` who are in no fold, these are the test set of
-    all runs, as in Auto3DSeg; a fold then validates.
+    With ``options.keep_test``, or if ``kept_split`` has participants in ``test`` who are in no fold, these are the
+    test set of all runs, as in Auto3DSeg; a fold then validates.
 
     Raises:
-        InputError: A class has fewer people than there are folds, a fold that is asked for is not there, or folds that
-            are to be kept are missing.
+        InputError: A class has fewer participants than there are folds, a requested fold does not exist, or folds to
+            keep are missing.
     """
-    tested = {person.participant_id for person in people if standing.sections.get(person.participant_id) == "test"}
-    outside = tested if options.keep_test else tested - standing.folds.keys() if standing.folds else set()
+    tested = {
+        participant.participant_id
+        for participant in participants
+        if kept_split.sections.get(participant.participant_id) == "test"
+    }
+    outside = tested if options.keep_test else tested - kept_split.folds.keys() if kept_split.folds else set()
     if options.keep_test and not outside:
-        raise InputError(Problem("--keep-test", seen="nobody is in test", wanted="a test set to keep"))
-    outside = _with_relatives(people, outside, standing, options)
-    inside = [person for person in people if person.participant_id not in outside]
-    folds = _folds(inside, classes, options, standing)
+        raise InputError(Problem("--keep-test", seen="no participant is in test", wanted="a test set to keep"))
+    outside = _with_relatives(participants, outside, kept_split, options)
+    inside = [participant for participant in participants if participant.participant_id not in outside]
+    folds = _folds(inside, classes, options, kept_split)
     number = 1 + max(folds.values())
     for name, fold in (("--test-fold", options.test_fold), ("--validation-fold", options.validation_fold)):
         if fold is not None and not 0 <= fold < number:
             raise InputError(Problem(name, seen=str(fold), wanted=f"0 to {number - 1}: there are {number} folds"))
     if outside:
         if options.test_fold is not None:
-            advice = "the test set is in no fold: say --validation-fold"
+            advice = "the test set is in no fold: use --validation-fold"
             raise InputError(Problem("--test-fold", seen=str(options.test_fold), advice=advice))
         validated = options.validation_fold or 0
         sections = {name: _VALIDATION if fold == validated else _TRAINING for name, fold in folds.items()}
         return as_split(sections | dict.fromkeys(outside, _TEST), folds)
-    return _testing_a_fold(inside, folds, classes, options, standing)
+    return _testing_a_fold(inside, folds, classes, options, kept_split)
 
 
-def _with_relatives(people: Sequence[Person], outside: set[str], standing: Standing, options: SplitOptions) -> set[str]:
-    """A test set outside the folds, and those new people whose group is in it.
+def _with_relatives(
+    participants: Sequence[SplitParticipant], outside: set[str], kept_split: KeptSplit, options: SplitOptions
+) -> set[str]:
+    """A test set outside the folds, and those new participants whose group is in it.
 
     Raises:
         InputError: Someone of such a group is in a fold already, or the test set is to be kept as it is.
     """
-    groups = {person.group for person in people if person.participant_id in outside} - {None}
-    relatives = {person.participant_id for person in people if person.group in groups} - outside
-    placed = relatives if options.keep_test else relatives & standing.folds.keys()
+    groups = {participant.group for participant in participants if participant.participant_id in outside} - {None}
+    relatives = {participant.participant_id for participant in participants if participant.group in groups} - outside
+    placed = relatives if options.keep_test else relatives & kept_split.folds.keys()
     if placed:
-        torn = sorted({person.group for person in people if person.participant_id in placed and person.group})
+        torn = sorted(
+            {
+                participant.group
+                for participant in participants
+                if participant.participant_id in placed and participant.group
+            }
+        )
         advice = "put the whole group into test, or all of it elsewhere"
         raise InputError(
             [
-                Problem("--group-by", described_group(people, group), "in part in test", "all in test, or none", advice)
+                Problem(
+                    "--group-by",
+                    described_group(participants, group),
+                    "partly in test",
+                    "all in test, or none",
+                    advice,
+                )
                 for group in torn
             ]
         )
@@ -70,37 +90,37 @@ def _with_relatives(people: Sequence[Person], outside: set[str], standing: Stand
 
 
 def _folds(
-    people: Sequence[Person], classes: Sequence[str], options: SplitOptions, standing: Standing
+    participants: Sequence[SplitParticipant], classes: Sequence[str], options: SplitOptions, kept_split: KeptSplit
 ) -> dict[str, int]:
-    """The fold of everyone; those who have one keep it."""
+    """The fold of each participant; those who have one keep it."""
     fixed = {
-        person.participant_id: standing.folds[person.participant_id]
-        for person in people
-        if person.participant_id in standing.folds
+        participant.participant_id: kept_split.folds[participant.participant_id]
+        for participant in participants
+        if participant.participant_id in kept_split.folds
     }
     there = 1 + max(fixed.values(), default=-1)
-    if options.keep_folds and len(fixed) < len(people):
-        without = sorted({person.participant_id for person in people} - fixed.keys())
-        seen = f"no fold: {a_few(without)}" if fixed else "nobody has a fold"
+    if options.keep_folds and len(fixed) < len(participants):
+        without = sorted({participant.participant_id for participant in participants} - fixed.keys())
+        seen = f"no fold: {a_few(without)}" if fixed else "no participant has a fold"
         raise InputError(Problem("--keep-folds", seen=seen, wanted='"fold": 0, 1 ... in every row'))
     if there and options.folds is not None and options.folds != there:
         raise InputError(Problem("--folds", seen=str(options.folds), wanted=f"{there}, as there are already"))
     number = there or options.folds or FOLDS
-    complete, others = with_both(people), with_one(people)
+    complete, others = with_both_recordings(participants), with_one_recording(participants)
     quotas = _fold_quotas(complete, number, classes)
-    of_others = _dealt(numbers_of(others, classes), number, first=len(complete) % number)
-    folds = fill_in_turn(people, quotas, of_others, fixed, f"{options.seed}/folds")
+    of_others = _distributed(numbers_of(others, classes), number, first=len(complete) % number)
+    folds = allocate_in_turn(participants, quotas, of_others, fixed, f"{options.seed}/folds")
     refuse_missing_classes(complete, folds, [f"fold {fold}" for fold in range(number)], classes)
     return folds
 
 
-def _fold_quotas(people: Sequence[Person], number: int, classes: Sequence[str]) -> Quotas:
+def _fold_quotas(participants: Sequence[SplitParticipant], number: int, classes: Sequence[str]) -> Quotas:
     """How many of each class every fold gets.
 
     Raises:
-        InputError: A class has fewer people than there are folds.
+        InputError: A class has fewer participants than there are folds.
     """
-    totals = numbers_of(people, classes)
+    totals = numbers_of(participants, classes)
     problems = [
         Problem(
             "split", f"class {quoted(name)}", counted(total, "participant"), f"at least {number}, one for each fold"
@@ -110,14 +130,14 @@ def _fold_quotas(people: Sequence[Person], number: int, classes: Sequence[str]) 
     ]
     if problems:
         fewest = min(totals)
-        fewer = f"ask for fewer folds: --folds {fewest}"
-        too_few = "every class needs three or more: one to test, one to choose the epoch, one to learn from"
+        fewer = f"use fewer folds: --folds {fewest}"
+        too_few = "every class needs three or more: one to test, one to choose the epoch, one to train on"
         raise InputError([*problems, Problem("split", advice=fewer if fewest > 2 else too_few)])
-    return _dealt(totals, number)
+    return _distributed(totals, number)
 
 
-def _dealt(totals: Sequence[int], number: int, first: int = 0) -> Quotas:
-    """Of each class an equal number to every fold; what is left over is dealt on, so that the folds differ by one."""
+def _distributed(totals: Sequence[int], number: int, first: int = 0) -> Quotas:
+    """An equal number of each class for every fold; the rest is distributed so that folds differ by at most one."""
     quotas = []
     for total in totals:
         each, left_over = divmod(total, number)
@@ -127,45 +147,49 @@ def _dealt(totals: Sequence[int], number: int, first: int = 0) -> Quotas:
 
 
 def _testing_a_fold(
-    people: Sequence[Person],
+    participants: Sequence[SplitParticipant],
     folds: Mapping[str, int],
     classes: Sequence[str],
     options: SplitOptions,
-    standing: Standing,
+    kept_split: KeptSplit,
 ) -> Split:
-    tested_before = {folds[name] for name, section in standing.sections.items() if section == "test" and name in folds}
+    tested_before = {
+        folds[name] for name, section in kept_split.sections.items() if section == "test" and name in folds
+    }
     test_fold = options.test_fold
     if test_fold is None:
         test_fold = min(tested_before, default=0)
     sections = {name: _TEST for name, fold in folds.items() if fold == test_fold}
-    rest = [person for person in people if person.participant_id not in sections]
+    rest = [participant for participant in participants if participant.participant_id not in sections]
     if options.validation_fold is not None:
         if options.validation_fold == test_fold:
-            raise InputError(Problem("--validation-fold", seen=str(test_fold), wanted="another than the tested fold"))
-        for person in rest:
-            validates = folds[person.participant_id] == options.validation_fold
-            sections[person.participant_id] = _VALIDATION if validates else _TRAINING
+            raise InputError(
+                Problem("--validation-fold", seen=str(test_fold), wanted="a fold other than the tested one")
+            )
+        for participant in rest:
+            validates = folds[participant.participant_id] == options.validation_fold
+            sections[participant.participant_id] = _VALIDATION if validates else _TRAINING
     else:
         # Whoever trained or validated goes on doing so, as long as it is the same fold that is tested.
-        stay = standing.sections if tested_before == {test_fold} else {}
+        stay = kept_split.sections if tested_before == {test_fold} else {}
         fixed = {
-            person.participant_id: SECTIONS.index(stay[person.participant_id])
-            for person in rest
-            if stay.get(person.participant_id, "test") != "test"
+            participant.participant_id: SECTIONS.index(stay[participant.participant_id])
+            for participant in rest
+            if stay.get(participant.participant_id, "test") != "test"
         }
-        numbers, tested = _numbers_and_tested(with_both(people), sections, classes)
+        numbers, tested = _numbers_and_tested(with_both_recordings(participants), sections, classes)
         sizes = with_validation(numbers, tested, options.validation_fraction, classes, at_least=[3] * len(classes))
-        _, tested = _numbers_and_tested(with_one(people), sections, classes)
-        of_others = shares(with_one(people), classes, tested, options.validation_fraction)
+        _, tested = _numbers_and_tested(with_one_recording(participants), sections, classes)
+        of_others = shares(with_one_recording(participants), classes, tested, options.validation_fraction)
         quotas, others = ([parts[:_TEST] for parts in each] for each in (sizes, of_others))
-        sections |= fill_in_turn(rest, quotas, others, fixed, f"{options.seed}/validation of fold {test_fold}")
-    refuse_missing_classes(with_both(people), sections, SECTIONS, classes)
+        sections |= allocate_in_turn(rest, quotas, others, fixed, f"{options.seed}/validation of fold {test_fold}")
+    refuse_missing_classes(with_both_recordings(participants), sections, SECTIONS, classes)
     return as_split(sections, folds)
 
 
 def _numbers_and_tested(
-    people: Sequence[Person], sections: Mapping[str, int], classes: Sequence[str]
+    participants: Sequence[SplitParticipant], sections: Mapping[str, int], classes: Sequence[str]
 ) -> tuple[list[int], list[int]]:
     """How many of each class there are, and how many of them have the section test."""
-    tested = [person for person in people if sections.get(person.participant_id) == _TEST]
-    return numbers_of(people, classes), numbers_of(tested, classes)
+    tested = [participant for participant in participants if sections.get(participant.participant_id) == _TEST]
+    return numbers_of(participants, classes), numbers_of(tested, classes)

@@ -1,7 +1,7 @@
-"""People with one recording in a split: those with both are placed first, as if they were alone, then the others.
+"""Participants with one recording in a split: those with both are placed first, as if they were alone, then the others.
 
-Whether the others are kept thus changes nothing for those with both: a run that uses only these learns from, and is
-judged by, the same people.
+So keeping the others or not changes nothing for those with both: a run that uses only these trains and tests on the
+same participants.
 """
 
 from __future__ import annotations
@@ -9,23 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from monai_fusion.datalist.split.allocation import Quotas, fill, with_their_group
-from monai_fusion.datalist.split.parts import numbers_of
+from monai_fusion.datalist.split.allocation import Quotas, allocate, with_their_group
+from monai_fusion.datalist.split.part_sizes import numbers_of
 from monai_fusion.datalist.split.ratio import rounded
-from monai_fusion.datalist.strata import BOTH, Person
+from monai_fusion.datalist.strata import BOTH, SplitParticipant
 
 
-def with_both(people: Sequence[Person]) -> list[Person]:
-    """The people who have both recordings."""
-    return [person for person in people if person.recordings == BOTH]
+def with_both_recordings(participants: Sequence[SplitParticipant]) -> list[SplitParticipant]:
+    """The participants who have both recordings."""
+    return [participant for participant in participants if participant.recordings == BOTH]
 
 
-def with_one(people: Sequence[Person]) -> list[Person]:
-    """The people who lack a recording."""
-    return [person for person in people if person.recordings != BOTH]
+def with_one_recording(participants: Sequence[SplitParticipant]) -> list[SplitParticipant]:
+    """The participants who lack a recording."""
+    return [participant for participant in participants if participant.recordings != BOTH]
 
 
-def shares(others: Sequence[Person], classes: Sequence[str], tested: Sequence[int], validation: float) -> Quotas:
+def shares(
+    others: Sequence[SplitParticipant], classes: Sequence[str], tested: Sequence[int], validation: float
+) -> Quotas:
     """The sizes of training, validation and test by class among those with one recording; any may be 0 of a few."""
     validated = [rounded(validation, n - test) for n, test in zip(numbers_of(others, classes), tested, strict=True)]
     return [
@@ -34,33 +36,39 @@ def shares(others: Sequence[Person], classes: Sequence[str], tested: Sequence[in
     ]
 
 
-def fill_in_turn(
-    people: Sequence[Person], quotas: Quotas, of_others: Quotas, fixed: Mapping[str, int], seed: str
+def allocate_in_turn(
+    participants: Sequence[SplitParticipant], quotas: Quotas, of_others: Quotas, fixed: Mapping[str, int], seed: str
 ) -> dict[str, int]:
-    """`filling.fill` for those with both recordings, and then for the others around them.
+    """`allocation.allocate` for those with both recordings, and then for the others around them.
 
     The others are balanced by what they have as by a column more: within each class, every part has its share of those
     with an EEG only and of those with an MRI only, as far as their numbers allow.
 
     Args:
-        people: Everyone, also those whose part is known.
-        quotas: As for `filling.fill`, of those with both recordings.
+        participants: Everyone, also those whose part is known.
+        quotas: As for `allocation.allocate`, of those with both recordings.
         of_others: The same of those with one; the sums are their classes' sizes.
-        fixed: The part of people who stay where they are.
-        seed: As for `filling.fill`.
+        fixed: The part of participants who stay where they are.
+        seed: As for `allocation.allocate`.
 
     Raises:
-        InputError: People of one group are fixed in two parts.
+        InputError: Participants of one group are fixed in two parts.
     """
-    if not with_one(people):
-        return fill(people, quotas, fixed, seed)
+    if not with_one_recording(participants):
+        return allocate(participants, quotas, fixed, seed)
     fixed = with_their_group(
-        people,
-        {person.participant_id: fixed[person.participant_id] for person in people if person.participant_id in fixed},
+        participants,
+        {
+            participant.participant_id: fixed[participant.participant_id]
+            for participant in participants
+            if participant.participant_id in fixed
+        },
     )
-    complete = fill(with_both(people), quotas, fixed, seed)
+    complete = allocate(with_both_recordings(participants), quotas, fixed, seed)
     held = [list(parts) for parts in of_others]
-    for person in with_both(people):
-        held[person.label][complete[person.participant_id]] += 1
-    everyone = [replace(person, strata=(person.recordings, *person.strata)) for person in people]
-    return fill(everyone, held, {**fixed, **complete}, f"{seed}/one recording")
+    for participant in with_both_recordings(participants):
+        held[participant.label][complete[participant.participant_id]] += 1
+    everyone = [
+        replace(participant, strata=(participant.recordings, *participant.strata)) for participant in participants
+    ]
+    return allocate(everyone, held, {**fixed, **complete}, f"{seed}/one recording")

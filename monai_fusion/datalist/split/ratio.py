@@ -24,10 +24,10 @@ class Split:
     """Participant ids by section, each in ascending order; no id is in two of them.
 
     Attributes:
-        training: Who is learned from.
-        validation: Who chooses the best epoch.
-        test: Who the finished network is judged by.
-        folds: With k folds, the fold of everyone who is in one.
+        training: Participants the network is trained on.
+        validation: Participants that choose the best epoch.
+        test: Participants the trained network is tested on.
+        folds: With k folds, the fold of each participant who is in one.
     """
 
     training: tuple[str, ...]
@@ -40,23 +40,21 @@ class Split:
         return {"training": self.training, "validation": self.validation, "test": self.test}[name]
 
 
-def test_counts(
-    n_males: int, n_females: int, test_fraction: float = TEST_FRACTION, at_least: int = 1
-) -> tuple[int, int]:
-    """How many of the first and of the second class are tested: exactly 2 : 1, or ``(0, 0)`` where that cannot be.
+def test_set_sizes(first: int, second: int, test_fraction: float = TEST_FRACTION, at_least: int = 1) -> tuple[int, int]:
+    """How many of the first and of the second class are tested: exactly 2 : 1, or ``(0, 0)`` if that is impossible.
 
-    Of N participants about ``T0 = max(1, round(0.20 N))`` are tested, as k females and 2k males with
-    ``k = min(T0 // 3, M // 2, F)``, at least 1 if there are two males and one female.
+    Of N participants about ``T0 = max(1, round(0.20 N))`` are tested, as 2k of the first and k of the second class
+    with ``k = min(T0 // 3, first // 2, second)``, at least 1 if there are two of the first and one of the second.
 
     Args:
-        n_males: Participants of the first class (LEMON: M).
-        n_females: Participants of the second class.
-        test_fraction: Which part of all participants is to be tested, about.
-        at_least: The smallest k if there are two males and one female.
+        first: Participants of the first class (LEMON: M).
+        second: Participants of the second class.
+        test_fraction: Approximate fraction of all participants to test.
+        at_least: The smallest k if there are two of the first class and one of the second.
     """
-    about = max(1, rounded(test_fraction, n_males + n_females))
-    k = min(about // 3, n_males // 2, n_females)
-    if n_males >= 2 and n_females >= 1:
+    about = max(1, rounded(test_fraction, first + second))
+    k = min(about // 3, first // 2, second)
+    if first >= 2 and second >= 1:
         k = max(k, at_least)
     return 2 * k, k
 
@@ -65,8 +63,8 @@ def rounded(fraction: float, of: int) -> int:
     """``fraction * of``, a half rounded up, computed exactly from the fraction as it is written.
 
     Python's ``round`` takes a half to the even number (0.15 * 30 = 4.5 gives 4, 0.15 * 10 = 1.5 gives 2), and binary
-    0.15 is a little less than 0.15; someone who checks the counts on paper expects neither. For the test set's 0.20 the
-    two agree, because a fifth of a whole number is never a half.
+    0.15 is a little less than 0.15; a reader who checks the counts on paper expects neither. For the test set's 0.20
+    the two agree, because a fifth of a whole number is never a half.
     """
     return int(Fraction(str(fraction)) * of + Fraction(1, 2))
 
@@ -83,9 +81,9 @@ def ratio_split(
 
     Args:
         labels: Class index, 0 or 1, of every participant with both recordings.
-        seed: Another seed draws other participants, never other numbers of them.
-        test_fraction: The test set's part of all participants, about (`test_counts`).
-        validation_fraction: The validation part of each class's participants who are not tested (`rounded`; at least
+        seed: Random seed: it changes who is drawn, never the numbers.
+        test_fraction: Approximate fraction of all participants in the test set (`test_set_sizes`).
+        validation_fraction: Fraction of each class's participants that are not tested (`rounded`; at least
             one of each class).
         classes: The two classes' names, for messages.
 
@@ -96,7 +94,7 @@ def ratio_split(
     refuse_what_ratio_cannot(labels.values(), classes, test_fraction, validation_fraction)
     by_class = [sorted(name for name, label in labels.items() if label == index) for index in (0, 1)]
     numbers = [len(members) for members in by_class]
-    tested = test_counts(numbers[0], numbers[1], test_fraction)
+    tested = test_set_sizes(numbers[0], numbers[1], test_fraction)
     validated = [max(1, rounded(validation_fraction, n - t)) for n, t in zip(numbers, tested, strict=True)]
     refuse_empty_parts(numbers, tested, validated, classes)
 
@@ -115,7 +113,7 @@ def ratio_split(
 def _shuffled(sorted_ids: Sequence[str], seed: str) -> list[str]:
     """A seeded shuffle: the ids in the order of one random number each.
 
-    Of Python's generators only ``random()`` is promised to stay the same over versions; ``shuffle`` may change.
+    Python promises only for ``random()`` that it stays the same over versions; ``shuffle`` may change.
     """
     generator = random.Random(seed)
     numbers = {name: generator.random() for name in sorted_ids}
@@ -125,7 +123,7 @@ def _shuffled(sorted_ids: Sequence[str], seed: str) -> list[str]:
 def refuse_what_ratio_cannot(
     labels: Iterable[int], classes: Sequence[str], test_fraction: float, validation_fraction: float
 ) -> None:
-    """Says what a test set of 2 : 1 cannot be drawn from.
+    """Refuse what a test set of 2 : 1 cannot be drawn from.
 
     Raises:
         InputError: There are not two classes, or a fraction is not between 0 and 1.
@@ -155,7 +153,7 @@ def refuse_empty_parts(
     classes: Sequence[str],
     at_least: Sequence[int] = (4, 3),
 ) -> None:
-    """Every class must be in every section: says of each class that is not how far its participants go.
+    """Every class must be in every section: reports how many participants a class has that is not.
 
     Raises:
         InputError: A class would be missing from a section.
@@ -176,5 +174,5 @@ def refuse_empty_parts(
             seen = " and ".join(map(str, numbers))
             problems.append(Problem("split", seen=seen, wanted=f"at least {wanted}"))
         else:
-            problems.append(Problem("split", advice="ask for a smaller test or validation fraction"))
+            problems.append(Problem("split", advice="use a smaller test or validation fraction"))
         raise InputError(problems, heading="the participants cannot be split")

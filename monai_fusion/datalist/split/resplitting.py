@@ -1,4 +1,4 @@
-"""Splits a datalist anew, or extends an older one, and writes it: one file, or one for each fold that is tested."""
+"""Splits a datalist again, or extends an older one, and writes it: one file, or one for each fold that is tested."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from monai_fusion.datalist.saving.replacing import refuse_what_is_no_datalist, w
 from monai_fusion.datalist.saving.writing import document_text
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split.ratio import Split
-from monai_fusion.datalist.split.split_options import FOLDS, SplitFiles, SplitOptions, Standing
-from monai_fusion.datalist.split.ways import make_split
-from monai_fusion.datalist.strata import Person, groups_of, strata_of
+from monai_fusion.datalist.split.split_methods import make_split
+from monai_fusion.datalist.split.split_options import FOLDS, KeptSplit, SplitFiles, SplitOptions
+from monai_fusion.datalist.strata import SplitParticipant, groups_of, strata_by_participant
 from monai_fusion.datalist.validation import ENTRY_FIELDS
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable
@@ -42,16 +42,16 @@ class SplitResult:
 
 
 def split_datalist(file: Path, files: SplitFiles, options: SplitOptions, extend: Path | None = None) -> SplitResult:
-    """Split the participants of a datalist anew; all else in it stays as it is.
+    """Split the participants of a datalist again; everything else in it stays as it is.
 
     Excluded participants, and without ``options.allow_missing`` those with one recording only, stay in their sections
     and are not counted.
 
     Args:
-        file: The datalist; its recordings need not be at hand.
+        file: The datalist; its recordings need not be on this machine.
         files: What to write.
         options: How to split.
-        extend: An older datalist: everyone in it goes where they are there, and only the others are distributed.
+        extend: An older datalist: its participants go where they are there, and only the others are distributed.
 
     Raises:
         InputError: A datalist is wrong or cannot be split so, or ``files.out`` is there already and may not be
@@ -71,15 +71,15 @@ def split_and_write(
     """Split the rows of a datalist and write it; ``columns`` are those to look at in the balance table."""
     rows = [row for row in document.rows if row.in_use(options.allow_missing)]
     ids = [row.participant_id for row in rows]
-    people = _people(document, rows, options)
-    standing = _standing(document, older, ids, options)
+    participants = _participants(document, rows, options)
+    kept_split = _kept_split(document, older, ids, options)
     try:
-        split = make_split(people, document.classes, options, standing)
+        split = make_split(participants, document.classes, options, kept_split)
     except InputError as error:
         if error.heading and options.method != "test":  # what cannot be split may be meant for a model that is there
             error.add_note("to test all of them with a model that is trained already: --method test")
         raise
-    splits = list(_for_all_folds(people, document, options, standing, split)) if files.all_folds else [split]
+    splits = list(_for_all_folds(participants, document, options, kept_split, split)) if files.all_folds else [split]
     paths = files.paths(len(splits))
     contents = [_content(document, each, older, options) for each in splits]
     replaced = write_datalists(dict(zip(paths, contents, strict=True)), files.replacing)
@@ -102,7 +102,7 @@ def split_and_write(
 
 
 def _content(document: Document, split: Split, older: Document | None, options: SplitOptions) -> dict[str, Any]:
-    """The file's content; where all are tested also those who are left out stand there, and there is no other part."""
+    """The file's content; if all are tested, excluded participants are in the test part too, the only one."""
     rows = _placed(document.rows, split, older)
     if options.method != "test":
         return document.with_rows(rows)
@@ -114,17 +114,17 @@ def fold_texts(document: Document, options: SplitOptions) -> tuple[str, ...]:
     """Return the text of a datalist for each fold that is tested; nothing is written.
 
     Args:
-        document: The datalist; everyone in use needs a label.
+        document: The datalist; all participants in use need a label.
         options: How to split: by ``kfold``.
 
     Raises:
         InputError: It cannot be split so.
     """
     rows = [row for row in document.rows if row.in_use(options.allow_missing)]
-    people = _people(document, rows, options)
-    standing = _standing(document, None, [row.participant_id for row in rows], options)
-    first = make_split(people, document.classes, options, standing)
-    splits = _for_all_folds(people, document, options, standing, first)
+    participants = _participants(document, rows, options)
+    kept_split = _kept_split(document, None, [row.participant_id for row in rows], options)
+    first = make_split(participants, document.classes, options, kept_split)
+    splits = _for_all_folds(participants, document, options, kept_split, first)
     return tuple(document_text(document.with_rows(_placed(document.rows, each, None))) for each in splits)
 
 
@@ -132,14 +132,14 @@ def refuse_to_replace(files: SplitFiles, options: SplitOptions) -> None:
     """Says before anything is read what can never be replaced; `write_datalists` looks at all else that is there.
 
     Raises:
-        InputError: Where a file shall be written stands a folder, or a file that is no right datalist.
+        InputError: At the path to write is a folder, or a file that is not a valid datalist.
     """
     if files.all_folds and options.method != "kfold":
-        raise InputError(Problem("--all-folds", advice="is for --method kfold"))
+        raise InputError(Problem("--all-folds", advice="only with --method kfold"))
     refuse_what_is_no_datalist(files.paths(options.folds or FOLDS))
 
 
-def _people(document: Document, rows: Sequence[DocumentRow], options: SplitOptions) -> list[Person]:
+def _participants(document: Document, rows: Sequence[DocumentRow], options: SplitOptions) -> list[SplitParticipant]:
     known = dict.fromkeys(name for row in rows for name in row.fields)
     problems = []
     for option, names in (("--stratify-by", options.stratify_by), ("--group-by", options.group_by)):
@@ -152,7 +152,7 @@ def _people(document: Document, rows: Sequence[DocumentRow], options: SplitOptio
                     f"the rows have {', '.join(map(quoted, further))}" if further else "the rows have no further fields"
                 )
                 meant = did_you_mean(name, further)
-                again = "" if meant else f"; if the table has it, build again with {pasteable(['--keep', name])}"
+                again = "" if meant else f"; if the table has it, build again with {pasteable(['--columns', name])}"
                 advice = f"{meant} {there}{again}".strip()
                 problems.append(Problem(option, quoted(name), "no participant has this field", advice=advice))
     if problems:
@@ -162,34 +162,40 @@ def _people(document: Document, rows: Sequence[DocumentRow], options: SplitOptio
     def column(name: str) -> Mapping[str, str]:
         return {row.participant_id: row.text(name) for row in rows}
 
-    strata = strata_of({name: column(name) for name in options.stratify_by}, ids)
+    strata = strata_by_participant({name: column(name) for name in options.stratify_by}, ids)
     groups = groups_of({name: column(name) for name in options.group_by}, ids) if options.group_by else {}
     return [
-        Person(name, document.class_index(row), strata[name], groups.get(name), row.recordings)
+        SplitParticipant(name, document.class_index(row), strata[name], groups.get(name), row.recordings)
         for row, name in zip(rows, ids, strict=True)
     ]
 
 
-def _standing(document: Document, older: Document | None, ids: Sequence[str], options: SplitOptions) -> Standing:
-    """Who stays where: everyone of the older datalist; of this one the folds or the test set, if told to keep them."""
+def _kept_split(document: Document, older: Document | None, ids: Sequence[str], options: SplitOptions) -> KeptSplit:
+    """Who stays where: all of the older datalist; of this one the folds or the test set, if they are to be kept."""
     here = set(ids)
     rows = [row for row in (older or document).rows if row.participant_id in here and not row.excluded]
     folds = {row.participant_id: row.fields["fold"] for row in rows if row.fields.get("fold") is not None}
     sections = {row.participant_id: row.section for row in rows}
     if older is not None:
         if options.method == "kfold" and not folds:
-            raise InputError(Problem("--extend", seen=f"nobody in {older.path} has a fold", wanted='"fold": 0, 1 ...'))
-        return Standing(sections, folds if options.method == "kfold" else {})
+            raise InputError(
+                Problem("--extend", seen=f"no participant in {older.path} has a fold", wanted='"fold": 0, 1 ...')
+            )
+        return KeptSplit(sections, folds if options.method == "kfold" else {})
     tested = {name: section for name, section in sections.items() if section == "test" and options.keep_test}
-    return Standing(tested, folds if options.keep_folds else {})
+    return KeptSplit(tested, folds if options.keep_folds else {})
 
 
 def _for_all_folds(
-    people: Sequence[Person], document: Document, options: SplitOptions, standing: Standing, first: Split
+    participants: Sequence[SplitParticipant],
+    document: Document,
+    options: SplitOptions,
+    kept_split: KeptSplit,
+    first: Split,
 ) -> Iterator[Split]:
     """The splits that test each fold in turn (or validate with it, if the test set is outside the folds)."""
     outside = set(first.test) - first.folds.keys()
-    kept = Standing(dict.fromkeys(outside, "test"), first.folds)
+    kept = KeptSplit(dict.fromkeys(outside, "test"), first.folds)
     for fold in range(1 + max(first.folds.values())):
         chosen = replace(options, folds=None, test_fold=None if outside else fold)
         if outside:
@@ -198,7 +204,9 @@ def _for_all_folds(
             advice = "with --all-folds the validation part is drawn from the folds not tested"
             raise InputError(Problem("--validation-fold", advice=advice))
         same = fold in {first.folds.get(name) for name in first.test}
-        yield make_split(people, document.classes, chosen, Standing(standing.sections, first.folds) if same else kept)
+        yield make_split(
+            participants, document.classes, chosen, KeptSplit(kept_split.sections, first.folds) if same else kept
+        )
 
 
 def _placed(rows: Sequence[DocumentRow], split: Split, older: Document | None) -> Iterator[DocumentRow]:
@@ -222,15 +230,15 @@ def _notes(document: Document, older: Document | None, options: SplitOptions) ->
     lacking = [row for row in document.rows if not row.excluded and not row.in_use(options.allow_missing)]
     if lacking and options.method != "test":
         names = a_few(row.participant_id for row in lacking)
-        left = f"{counted(len(lacking), 'participant')} with one recording only, left where they stand: {names}"
+        left = f"{counted(len(lacking), 'participant')} with one recording only, left in their part: {names}"
         yield f"{left} (--allow-missing splits them too)"
     if older is not None:
         here = {row.participant_id for row in document.rows}
         gone = [row.participant_id for row in older.rows if row.participant_id not in here]
         if gone:
-            yield f"{counted(len(gone), 'participant')} of {older.path} not here any more: {a_few(gone)}"
+            yield f"{counted(len(gone), 'participant')} of {older.path} no longer here: {a_few(gone)}"
         new = [row.participant_id for row in document.rows if row.participant_id not in older.by_id]
         for near in near_misses(new, gone, [here, older.by_id]).values():
-            yield f"{near.name} is new, {near.other} not here any more: if this is one participant, write the ids alike"
+            yield f"{near.name} is new, {near.other} no longer here: if they are one participant, write the ids alike"
         names = f": {a_few(new)}" if new else ""
         yield f"{counted(len(here) - len(new), 'participant')} stay where they were, {len(new)} new{names}"

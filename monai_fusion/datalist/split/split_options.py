@@ -16,17 +16,17 @@ from monai_fusion.wording import one_of, quoted
 METHODS = ("ratio", "stratified", "kfold", "test")
 FOLDS = 5
 
-# Options that `datalist build` and `datalist split` have in common beside those of the split itself.
+# Options that `datalist build` and `datalist split` have in common besides those of the split itself.
 Extend = Annotated[
     Path | None,
     Option(
-        "An older datalist: everyone in it stays where they are, only the new are distributed.",
+        "An older datalist: its participants stay where they are; only new ones are distributed.",
         metavar="OLD",
         section="Split",
     ),
 ]
-AllFolds = Annotated[bool, Option("Write one file a fold for kfold: OUT_fold0.json tests fold 0 and so on.")]
-Force = Annotated[bool, Option("Replace the file if it is there already; the old one is kept as FILE.1.bak, .2.bak.")]
+AllFolds = Annotated[bool, Option("Write one file for each fold, for kfold: OUT_fold0.json tests fold 0 and so on.")]
+Force = Annotated[bool, Option("Replace an existing file; the old one is kept as FILE.1.bak, .2.bak.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,48 +37,48 @@ class SplitOptions:
         str,
         Option(
             "ratio: the test set holds two of the first class for one of the second. stratified: every part has its "
-            "share of every class. kfold: everyone is in one of k folds (field fold). test: everyone is tested, with a "
-            "model that is trained already.",
+            "share of every class. kfold: each participant is in one of k folds (field fold). test: all are "
+            "tested, with a model that has been trained already.",
             metavar="|".join(METHODS),
         ),
     ] = "ratio"
     test_fraction: Annotated[
         float | None,
-        Option("About which part of the participants to test on; not with kfold.", shown_default=str(TEST_FRACTION)),
+        Option("Approximate fraction of the participants to test; not with kfold.", shown_default=str(TEST_FRACTION)),
     ] = None
     validation_fraction: Annotated[
-        float, Option("Which part of those not tested chooses the best epoch, in each class.")
+        float, Option("Fraction of the other participants of each class that chooses the best epoch.")
     ] = VALIDATION_FRACTION
-    seed: Annotated[int, Option("Another seed draws another split.")] = SEED
+    seed: Annotated[int, Option("Random seed of the split.")] = SEED
     stratify_by: Annotated[
         tuple[str, ...],
-        Option("Columns to balance beside the class, alone and all together.", metavar="age site"),
+        Option("Columns to balance besides the class, each alone and all together.", metavar="age site"),
     ] = ()
     group_by: Annotated[
         tuple[str, ...],
-        Option("Columns whose people stay together, such as family or site.", metavar="family"),
+        Option("Columns whose groups stay together in one part, such as family or site.", metavar="family"),
     ] = ()
-    folds: Annotated[int | None, Option("How many folds, for kfold.", shown_default=str(FOLDS))] = None
+    folds: Annotated[int | None, Option("Number of folds, for kfold.", shown_default=str(FOLDS))] = None
     test_fold: Annotated[
         int | None, Option("The fold that this file tests, for kfold; the first is 0.", shown_default="0")
     ] = None
     validation_fold: Annotated[
         int | None,
-        Option("The fold that chooses the best epoch, for kfold; else a part of the folds not tested does."),
+        Option("The fold that chooses the best epoch, for kfold; by default, a part of the folds not tested."),
     ] = None
     # The two that keep something need a split that is there: `datalist build` has none.
-    keep_test: Annotated[bool, Option("The test set of FILE stays; the folds are of the others, for kfold.")] = False
-    keep_folds: Annotated[bool, Option("The folds in FILE stay: choose only which is tested, for kfold.")] = False
+    keep_test: Annotated[bool, Option("Keep the test set of FILE and make folds of the others, for kfold.")] = False
+    keep_folds: Annotated[bool, Option("Keep the folds of FILE: choose only which one is tested, for kfold.")] = False
     allow_missing: Annotated[
         bool,
         Option(
-            "Also participants with one recording; every part gets its share of them. A training uses them only with "
+            "Also split participants with one recording; every part gets its share. Training uses them only with "
             "--allow_missing true."
         ),
     ] = False
 
     def refuse_what_does_not_go_together(self) -> None:
-        """Says what cannot be meant, before anything is read.
+        """Refuse options that contradict each other, before anything is read.
 
         Raises:
             InputError: An option does not belong to the method, or contradicts another one.
@@ -107,7 +107,7 @@ class SplitOptions:
         }
         if self.method != "kfold":
             for name in (name for name, is_given in given.items() if is_given):
-                yield Problem(name, advice="is for --method kfold")
+                yield Problem(name, advice="only with --method kfold")
         if self.method == "test":
             others = {
                 "--test-fraction": self.test_fraction is not None,
@@ -116,7 +116,7 @@ class SplitOptions:
                 "--group-by": bool(self.group_by),
             }
             for name in (name for name, is_given in others.items() if is_given):
-                yield Problem(name, advice="with --method test everybody is tested: leave it out")
+                yield Problem(name, advice="--method test tests all participants: leave it out")
         if self.method == "kfold" and self.test_fraction is not None:
             yield Problem("--test-fraction", advice="with folds, a fold is the test set: --folds 5 tests a fifth")
         if self.method == "ratio" and self.group_by:
@@ -125,11 +125,11 @@ class SplitOptions:
 
     def _contradictions(self) -> Iterator[Problem]:
         if self.keep_test and self.test_fold is not None:
-            yield Problem("--test-fold", advice="with --keep-test no fold is tested: say --validation-fold")
+            yield Problem("--test-fold", advice="with --keep-test no fold is tested: use --validation-fold")
         elif self.test_fold is not None and self.test_fold == self.validation_fold:
-            yield Problem("--validation-fold", seen=str(self.validation_fold), wanted="another than --test-fold")
+            yield Problem("--validation-fold", seen=str(self.validation_fold), wanted="a fold other than --test-fold")
         if self.keep_folds and self.folds is not None:
-            yield Problem("--keep-folds", advice="the folds stay, so many as there are: leave out --folds")
+            yield Problem("--keep-folds", advice="the folds stay, and their number with them: leave out --folds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class SplitFiles:
         out: The datalist to write.
         replacing: What may be done to files that are there.
         all_folds: Write a file for each fold that is tested (or validates, if the test set is kept) instead of one:
-            ``gender_fold0.json`` and so on beside ``out``.
+            ``gender_fold0.json`` and so on in the folder of ``out``.
     """
 
     out: Path
@@ -158,7 +158,7 @@ class SplitFiles:
     all_folds: bool = False
 
     def paths(self, folds: int) -> tuple[Path, ...]:
-        """The files, for so many folds."""
+        """The files for this number of folds."""
         return (
             tuple(self.out.with_stem(f"{self.out.stem}_fold{i}") for i in range(folds))
             if self.all_folds
@@ -167,12 +167,12 @@ class SplitFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class KeptSplit:
     """An older split that is kept.
 
     Attributes:
-        sections: The section of people who have one.
-        folds: The fold of people who have one.
+        sections: The section of participants who have one.
+        folds: The fold of participants who have one.
     """
 
     sections: Mapping[str, str] = field(default_factory=dict)

@@ -13,9 +13,10 @@ from monai_fusion.datalist.building.scanning import participant_id_of
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
-from tests.datalist.building.build_options import build_options, changed
+from tests.datalist.building.options_of_build import build_options, changed
+from tests.datalist.lines import Like
 
-PEOPLE = [f"sub-{number:03d}" for number in range(1, 21)]
+PARTICIPANTS = [f"sub-{number:03d}" for number in range(1, 21)]
 Cohort = Callable[..., BuildOptions]
 
 
@@ -26,12 +27,12 @@ def options(tmp_path: Path) -> BuildOptions:
     for folder in ("eeg", "mri"):
         (root / folder).mkdir(parents=True)
     (tmp_path / "lists").mkdir()
-    for name in PEOPLE:
+    for name in PARTICIPANTS:
         for segment in ("EO_seg0", "EO_seg1", "EC_seg0"):
             (root / f"eeg/{name}_{segment}.npy").touch()
         (root / f"mri/{name}_T1w.nii.gz").touch()
     table = ["participant_id,gender,age"]
-    table += [f"{name},{'F' if number % 3 == 0 else 'M'},20-25" for number, name in enumerate(PEOPLE)]
+    table += [f"{name},{'F' if number % 3 == 0 else 'M'},20-25" for number, name in enumerate(PARTICIPANTS)]
     (root / "participants.csv").write_text("\n".join(table) + "\n", encoding="utf-8")
     return build_options(
         out=tmp_path / "lists/gender.json",
@@ -59,14 +60,14 @@ def test_what_is_built_passes_the_check_and_holds_everyone_with_all_files(option
     assert check_datalist(options.output.out) == []
     datalist = read_datalist(options.output.out)
     records = [record for section in datalist.sections for record in datalist.records(section)]
-    assert sorted(record.participant_id for record in records) == PEOPLE
+    assert sorted(record.participant_id for record in records) == PARTICIPANTS
     for record in records:
         assert [path.name for path in record.eeg] == [
             f"{record.participant_id}_{segment}.npy" for segment in ("EC_seg0", "EO_seg0", "EO_seg1")
         ]
         assert record.mri is not None
         assert record.mri.name == f"{record.participant_id}_T1w.nii.gz"
-        assert record.label == (1 if PEOPLE.index(record.participant_id) % 3 == 0 else 0)
+        assert record.label == (1 if PARTICIPANTS.index(record.participant_id) % 3 == 0 else 0)
     # 13 M and 7 F: T0 4, k 1; left 11 and 6, 15 % of them 1.65 and 0.9
     assert result.counts == {
         "training": {"M": 9, "F": 5},
@@ -76,7 +77,7 @@ def test_what_is_built_passes_the_check_and_holds_everyone_with_all_files(option
 
 
 def test_the_file_holds_one_participant_a_line_and_paths_from_data_root(options: BuildOptions) -> None:
-    build_datalist(changed(options, keep=("age",), name="Zwölf Übungen"))
+    build_datalist(changed(options, columns=("age",), name="Zwölf Übungen"))
     content = options.output.out.read_bytes()
     assert b"\r" not in content
     lines = content.decode("utf-8").splitlines()
@@ -172,9 +173,8 @@ def test_labels_that_are_no_class_are_all_listed_and_refused(options: BuildOptio
         '  sub-002 gender: "male" in line 3, expected "M" or "F": did you mean "M"?',
         '  sub-003 gender: empty in line 4, expected "M" or "F"',
         '  sub-004 gender: "f" in line 5, expected "M" or "F": did you mean "F"?',
-        "  sub-006 gender: not in the table, expected a row",
-        "  all of them: correct the table, say what it means with --map VALUE=CLASS, "
-        "or leave them out with --drop-unlabelled",
+        Like("  sub-006 gender: not … table … row"),
+        Like("  all of them: correct … table … --label-map VALUE=CLASS, or leave them out with --drop-unlabelled"),
     ]
 
 
@@ -211,20 +211,26 @@ def test_ids_that_nowhere_agree_are_shown_from_both_sides_with_what_to_do(option
     edit_table(options, "sub-0", "")
     edit_table(options, "\n0", "\n")  # 1 instead of sub-001, as Excel leaves it
     assert message(options) == (
-        "participants: files of sub-001, sub-002, sub-003 and 17 more; "
-        "rows in participants.csv of 1, 2, 3 and 17 more, expected the same ids in both: "
-        "if sub-001 and 1 are one participant, and so with 20 of them, add --loose-ids"
+        Like(
+            "participants: files of sub-001, sub-002, sub-003 and 17 more; "
+            "rows in participants.csv of 1, 2, 3 and 17 more … same …: "
+            "if sub-001 and 1 … one … so … 20 of them, add --loose-ids"
+        )
     )
     assert sum(build_datalist(changed(options, loose_ids=True)).counts["test"].values()) == 3
     options.output.out.unlink()
     for path in options.folders.mri_dir[0].iterdir():
         path.rename(path.with_name(path.name.replace("sub-0", "sub-1")))
     assert message(options).splitlines()[1:] == [
-        "  participants: EEG of sub-001, sub-002, sub-003 and 17 more; MRIs of sub-101, sub-102, sub-103 and 17 more, "
-        "expected the same ids in both: if a table has both ids of everyone in two columns, add --id-map TABLE",
-        "  participants: files of sub-001, sub-002, sub-003 and 37 more; rows in participants.csv of 1, 2, 3 and "
-        "17 more, expected the same ids in both: if sub-001 and 1 are one participant, and so with 20 of them, "
-        "add --loose-ids",
+        Like(
+            "  participants: EEG of sub-001, sub-002, sub-003 and 17 more; MRIs of sub-101, sub-102, sub-103 and 17 "
+            "more, expected … same … both: … table … columns … --id-map TABLE"
+        ),
+        Like(
+            "  participants: files of sub-001, sub-002, sub-003 and 37 more; rows in participants.csv of 1, 2, 3 and "
+            "17 more … same …: if sub-001 and 1 … one … so … 20 of them, "
+            "add --loose-ids"
+        ),
     ]
 
 
@@ -247,7 +253,7 @@ def test_folders_without_recordings_and_names_without_an_id_are_refused(options:
 
 def test_columns_are_asked_for_by_their_exact_name(options: BuildOptions) -> None:
     edit_table(options, "age\n", "age (5-year bins)\n")
-    assert message(changed(options, label_column="Gender", keep=("age",))).splitlines()[1:] == [
+    assert message(changed(options, label_column="Gender", columns=("age",))).splitlines()[1:] == [
         '  column "Gender": not there: did you mean "gender"? '
         'the columns are "participant_id", "gender", "age (5-year bins)"; name one with --label-column',
         '  column "age": not there: did you mean "age (5-year bins)"? '
@@ -257,7 +263,7 @@ def test_columns_are_asked_for_by_their_exact_name(options: BuildOptions) -> Non
 
 def test_an_existing_file_is_replaced_only_by_force(options: BuildOptions) -> None:
     options.output.out.write_text("years of work", encoding="utf-8")
-    with pytest.raises(InputError, match="is there already, and is no right datalist"):
+    with pytest.raises(InputError, match="already exists, and is not a valid datalist"):
         build_datalist(options)
     assert options.output.out.read_text(encoding="utf-8") == "years of work"
     edit_table(options, "sub-002,M", "sub-002,male")
@@ -269,21 +275,21 @@ def test_an_existing_file_is_replaced_only_by_force(options: BuildOptions) -> No
 
 def test_options_that_cannot_be_are_refused_before_anything_is_searched(options: BuildOptions) -> None:
     nowhere = changed(options, eeg_dir=(Path("nowhere"),))
-    assert message(changed(nowhere, classes=("M", "M"))) == '--classes: "M" "M", expected two or more different names'
-    assert "--keep" in message(changed(nowhere, keep=("label",)))
-    assert "--keep" in message(changed(nowhere, keep=("Excluded",)))
+    assert message(changed(nowhere, classes=("M", "M"))) == Like('--classes: "M" "M", expected … different names')
+    assert "--columns" in message(changed(nowhere, columns=("label",)))
+    assert "--columns" in message(changed(nowhere, columns=("Excluded",)))
     assert "3 classes" in message(changed(options, classes=("M", "F", "D")))
 
 
 def test_a_cohort_too_small_to_split_is_refused_with_the_counts(options: BuildOptions) -> None:
-    for name in PEOPLE[5:]:
+    for name in PARTICIPANTS[5:]:
         options.folders.mri_dir[0].joinpath(f"{name}_T1w.nii.gz").unlink()
     assert message(options).splitlines() == [
         "the participants cannot be split: 3 problems",
         '  split class "M": 3 participants, of whom 2 would be tested: none left for training',
         '  split class "F": 2 participants, of whom 1 would be tested: none left for training',
         '  split: 3 and 2, expected at least 4 "M" and 3 "F"',
-        "note: to test all of them with a model that is trained already: --method test",
+        Like("note: … model … trained …: --method test"),
     ]
 
 
@@ -297,7 +303,7 @@ def test_data_root_may_be_chosen_if_it_holds_both_folders(options: BuildOptions,
     assert "--data-root" in message(changed(options, data_root=options.folders.eeg_dir[0]))
 
 
-def test_a_folder_in_the_place_of_a_file_is_said_to_be_one(options: BuildOptions, tmp_path: Path) -> None:
+def test_a_folder_in_the_place_of_a_file_is_reported_as_one(options: BuildOptions, tmp_path: Path) -> None:
     wanted = "expected a participants table (CSV, TSV or .xlsx)"
     assert message(changed(options, participants=tmp_path)) == f"{tmp_path}: a folder, {wanted}"
     for force in (False, True):
@@ -305,12 +311,12 @@ def test_a_folder_in_the_place_of_a_file_is_said_to_be_one(options: BuildOptions
             build_datalist(changed(options, out=tmp_path, force=force))
 
 
-def test_an_output_folder_that_is_not_there_is_said(options: BuildOptions, tmp_path: Path) -> None:
+def test_an_output_folder_that_is_not_there_is_reported(options: BuildOptions, tmp_path: Path) -> None:
     assert f"there is no folder {tmp_path / 'no'}" in message(changed(options, out=tmp_path / "no" / "list.json"))
 
 
 def test_extending_keeps_rows_as_they_were_edited_and_distributes_only_the_new(options: BuildOptions) -> None:
-    later = PEOPLE[14:]
+    later = PARTICIPANTS[14:]
     waiting = {path: path.read_bytes() for name in later for path in options.folders.mri_dir[0].glob(f"{name}_*")}
     for path in waiting:
         path.unlink()
@@ -326,7 +332,7 @@ def test_extending_keeps_rows_as_they_were_edited_and_distributes_only_the_new(o
         path.write_bytes(content)
 
     new = options.output.out.with_name("new.json")
-    result = build_datalist(changed(options, out=new, extend=old, keep=("age",)))
+    result = build_datalist(changed(options, out=new, extend=old, columns=("age",)))
     assert check_datalist(new) == []
     extended = json.loads(new.read_text(encoding="utf-8"))
     assert extended["name"] == "ours"
@@ -334,7 +340,7 @@ def test_extending_keeps_rows_as_they_were_edited_and_distributes_only_the_new(o
         rows = [{**row, "age": "20-25"} for row in document[section]]
         assert [row for row in extended[section] if row["participant_id"] not in later] == rows
     everyone = [row["participant_id"] for section in ("training", "validation", "test") for row in extended[section]]
-    assert sorted(everyone) == PEOPLE
+    assert sorted(everyone) == PARTICIPANTS
     assert result.counts["test"]["M"] == 2 * result.counts["test"]["F"]
     assert f"1 participant excluded, as before: {first['participant_id']}" in result.notes
 
@@ -345,7 +351,7 @@ def test_extending_with_other_classes_or_labels_is_refused(options: BuildOptions
     assert '--extend classes: "F" "M", expected "M" "F", as in' in message(changed(more, classes=("F", "M")))
     edit_table(options, "sub-002,M", "sub-002,F")
     assert message(more) == (
-        'sub-002 label: "F" in the table, "M" in gender.json, expected the same: correct the one that is wrong'
+        Like('sub-002 label: "F" in the table, "M" in gender.json, expected the same: correct … wrong')
     )
 
 
@@ -363,5 +369,5 @@ def test_labels_that_are_codes_are_mapped(options: BuildOptions) -> None:
     options.table.participants.write_text(text.replace(",M,", ",2,").replace(",F,", ",1,"), encoding="utf-8")
     problem = message(options).splitlines()[1]
     assert problem.startswith('  sub-001, sub-004, sub-007 and 4 more gender: "1" in lines 2, 5, 8, 11, 14 and 2 more')
-    result = build_datalist(changed(options, maps=("1=F", "2=M")))
+    result = build_datalist(changed(options, label_map=("1=F", "2=M")))
     assert result.counts["test"] == {"M": 2, "F": 1}

@@ -1,4 +1,4 @@
-"""Tables whose header is not the first line, or whose cells are separated by another sign than usual."""
+"""Tables whose header is not the first line, or whose cells are separated by another character than usual."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +10,7 @@ from monai_fusion.datalist.building.participant_ids import read_id_map
 from monai_fusion.datalist.building.participants_table import ParticipantsTable, read_participants_table
 from monai_fusion.datalist.building.presets import preset, with_our_columns
 from monai_fusion.errors import InputError, Problem
+from tests.datalist.lines import Like
 
 Write = Callable[[str], Path]
 ROWS = [("sub-01", "M", "21"), ("sub-02", "F", "22"), ("sub-03", "M", "23")]
@@ -44,8 +45,10 @@ def test_a_header_below_lines_as_wide_as_it_is_found_and_the_advice_works(above:
     line = above.count("\n") + 1
     first = ", ".join(f'"{name}"' for name in above.splitlines()[0].split(","))
     assert problems_of(read_participants_table(path)) == [
-        f'line 1: {first}, expected the names of the columns, with "participant_id" and "gender": '
-        f'line {line} has "participant_id" and "gender": is that the header? Then delete what stands above it'
+        Like(
+            f'line 1: {first}, expected … names … columns … "participant_id" and "gender": '
+            f'line {line} has "participant_id" and "gender": is that the header? Then delete … lines …'
+        )
     ]
     kept = "".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[line - 1 :])
     assert len(read_participants_table(write(kept)).by_participant("participant_id", ("gender",))) == 3
@@ -58,19 +61,21 @@ def test_a_header_with_the_names_of_a_preset_is_found_below_a_title(write: Write
     assert 'line 2 has "ID" and "gender": is that the header?' in problem
 
 
-def test_a_table_without_a_header_is_said_to_lack_it(write: Write) -> None:
+def test_a_table_without_a_header_is_reported_as_lacking_it(write: Write) -> None:
     rows = separated(",").partition("\n")[2]
     assert problems_of(read_participants_table(write(rows))) == [
-        'columns "participant_id" and "gender": not there: is the first line ("sub-01", "M", "21") a row? '
-        "Then write the names of the columns above it"
+        Like(
+            'columns "participant_id" and "gender": not there: is the first line ("sub-01", "M", "21") a row? '
+            "Then write … columns … it"
+        )
     ]
 
 
 @pytest.mark.parametrize(
-    ("sign", "name"), [("|", '"|"'), (" | ", '"|"'), (":", '":"'), ("   ", "space"), (" ", "space")]
+    ("character", "name"), [("|", '"|"'), (" | ", '"|"'), (":", '":"'), ("   ", "space"), (" ", "space")]
 )
-def test_a_rare_separator_that_all_lines_agree_on_is_read_with_a_note(sign: str, name: str, write: Write) -> None:
-    path = write(separated(sign))
+def test_a_rare_separator_that_all_lines_agree_on_is_read_with_a_note(character: str, name: str, write: Write) -> None:
+    path = write(separated(character))
     table = read_participants_table(path)
     assert [tuple(row.values.values()) for row in table.rows] == ROWS
     assert table.columns == HEADER
@@ -83,8 +88,10 @@ def test_a_rare_separator_that_all_lines_agree_on_is_read_with_a_note(sign: str,
 def test_where_lines_do_not_agree_the_separator_is_not_guessed(text: str, write: Write) -> None:
     header = text.partition("\n")[0]
     assert problems_of(read_participants_table(write(text))) == [
-        f'columns "participant_id" and "gender": not there: "{header}" is read as one column: '
-        "separate its cells by commas, semicolons or tabs, in all lines alike"
+        Like(
+            f'columns "participant_id" and "gender": not there: "{header}" … read … column: '
+            "separate … commas, semicolons … alike"
+        )
     ]
 
 
@@ -93,20 +100,20 @@ def test_one_column_of_words_is_no_table_of_several(write: Write) -> None:
     assert (table.columns, table.notes) == (("first name",), ())
 
 
-def test_lines_that_stand_in_quotation_marks_as_a_whole_are_read_without_them(write: Write) -> None:
+def test_whole_lines_in_quotation_marks_are_read_without_them(write: Write) -> None:
     path = write("".join(f'"{line}"\n' for line in separated(",").splitlines()))
     table = read_participants_table(path)
     assert [(row.line, *row.values.values()) for row in table.rows] == [
         (n, *row) for n, row in enumerate(ROWS, start=2)
     ]
-    assert table.notes == (f"{path}: every line stands in quotation marks as a whole: it was read without them",)
+    assert table.notes == (Like(f"{path}: every … quotation …: it was read without them"),)
 
 
 def test_quotation_marks_around_the_header_alone_or_the_rows_alone_are_named(write: Write) -> None:
     header, *rows = separated(",").splitlines()
-    with pytest.raises(InputError, match="the whole header stands in quotation marks: delete them"):
+    with pytest.raises(InputError, match="the whole header is in quotation marks: delete them"):
         read_participants_table(write("\n".join([f'"{header}"', *rows])))
-    with pytest.raises(InputError, match=r"line 2: 1 value, .*: the whole line stands in quotation marks: delete them"):
+    with pytest.raises(InputError, match=r"line 2: 1 value, .*: the whole line is in quotation marks: delete them"):
         read_participants_table(write("\n".join([header, *(f'"{row}"' for row in rows)])))
 
 
@@ -116,7 +123,7 @@ def test_a_sign_that_cannot_be_seen_in_the_name_of_a_column_is_noted_and_read_pa
     table = read_participants_table(path).with_columns(("participant_id", "gender"))
     assert len(table.by_participant("participant_id", ("gender",))) == 3
     (note,) = table.notes
-    assert note.endswith('which differs in signs that cannot be seen, or quotes, is taken for "participant_id"')
+    assert note.endswith('which differs in invisible characters, or quotes, is taken for "participant_id"')
 
 
 def test_two_columns_that_look_alike_are_not_chosen_from(write: Write) -> None:
@@ -132,13 +139,13 @@ def test_two_columns_that_look_alike_are_not_chosen_from(write: Write) -> None:
 
 
 @pytest.mark.parametrize("nothing", ["n/a", "NA", "NaN", "-", "#N/A"])
-def test_what_stands_for_no_value_is_no_id(nothing: str, write: Write) -> None:
+def test_a_word_for_a_missing_value_is_no_id(nothing: str, write: Write) -> None:
     table = read_participants_table(write(separated(",").replace("sub-02", nothing)))
     assert problems_of(table) == [f'line 3 participant_id: "{nothing}", expected a participant id']
     path = write(f"one,other\nx1,sub-01\n{nothing},sub-02\nx3,{nothing}\nx4,sub-04\n")
     id_map = read_id_map(path)
     assert id_map.pairs == (("x1", "sub-01"), ("x4", "sub-04"))
-    assert id_map.notes == (f'{path}, lines 3, 4: "{nothing}" is taken for no id',)
+    assert id_map.notes == (Like(f'{path}, lines 3, 4: "{nothing}" … not read …'),)
 
 
 def test_a_title_of_as_many_words_as_the_table_has_columns_makes_no_separator_of_spaces(write: Write) -> None:
@@ -150,7 +157,7 @@ def test_lines_in_quotation_marks_that_do_not_agree_are_called_that(write: Write
     lines = "".join(f'"{line}"\n' for line in (*separated(",").splitlines(), "sub-04,M"))
     (problem,) = problems_of(read_participants_table(write(lines)))
     assert problem.endswith(
-        'the whole line "participant_id,gender,age" stands in quotation marks: delete them, in all lines alike'
+        'the whole line "participant_id,gender,age" is in quotation marks: delete them, in all lines alike'
     )
 
 
@@ -166,7 +173,7 @@ def test_a_header_in_one_cell_below_a_title_is_shown(write: Write) -> None:
 def test_a_nul_byte_here_and_there_makes_no_utf_16_of_a_table(write: Write) -> None:
     path = write("")
     path.write_bytes((separated(",") * 2 + "\0sub-04,M,1\n\0").encode()[: 2 * len(separated(",")) + 12])
-    with pytest.raises(InputError, match="a NUL byte: this is no text, or a damaged one"):
+    with pytest.raises(InputError, match="a NUL byte: this is not text, or it is damaged"):
         read_participants_table(path)
 
 

@@ -1,4 +1,4 @@
-"""Cohorts shaped like LEMON: BIDS with many images a person, two ids of everyone, codes in the column's name."""
+"""Cohorts shaped like LEMON: BIDS with many images a participant, two ids of everyone, codes in the column's name."""
 
 import csv
 import json
@@ -14,7 +14,8 @@ from monai_fusion.datalist.building.new_datalist import build_datalist
 from monai_fusion.datalist.choosing import Choice
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
-from tests.datalist.building.build_options import build_options, changed
+from tests.datalist.building.options_of_build import build_options, changed
+from tests.datalist.lines import Like
 
 IMAGES = (
     "acq-mp2rage_T1w", "acq-mp2rage_T1map", "acq-mp2rage_defacemask", "inv-1_mp2rage", "inv-2_mp2rage", "T2w",
@@ -51,7 +52,7 @@ def touch(path: Path) -> Path:
 
 @pytest.fixture
 def lemon(tmp_path: Path) -> Lemon:
-    """Twenty-four people with seven images and four segments each; every third is F."""
+    """Twenty-four participants with seven images and four segments each; every third is F."""
     ids = tuple((f"sub-{32301 + n:06d}", f"sub-{10002 + 3 * n:06d}") for n in range(24))
     sexes = ["F" if n % 3 == 0 else "M" for n in range(24)]
     bids = tmp_path / "ds000221"
@@ -120,7 +121,7 @@ def test_only_t1_weighted_images_are_picked_from_two_folders_as_well(lemon: Lemo
     result = build_datalist(options)
     assert {str(row["mri"]).rpartition("_")[2] for row in rows_of(options.output.out).values()} == {"T1w.nii.gz"}
     assert result.notes == (
-        "144 MRIs not T1-weighted by the name left aside: 24 FLAIR, 24 T1map, 24 T2w, 24 defacemask, "
+        "144 MRIs skipped, not T1-weighted by name: 24 FLAIR, 24 T1map, 24 T2w, 24 defacemask, "
         "24 inv-1_mp2rage, 24 inv-2_mp2rage",
     )
 
@@ -138,11 +139,13 @@ def test_those_with_one_recording_get_in_under_the_one_id_they_have(lemon: Lemon
     assert rows[lemon.ids[4][1]]["age"] == AGES[0]
 
 
-def test_without_the_map_nobody_agrees_and_the_map_is_suggested(lemon: Lemon) -> None:
+def test_without_the_map_no_id_agrees_and_the_map_is_suggested(lemon: Lemon) -> None:
     assert message(changed(lemon.options, id_map=None)) == (
-        "participants: EEG of sub-032301, sub-032302, sub-032303 and 21 more; MRIs of sub-010002, sub-010005, "
-        "sub-010008 and 21 more, expected the same ids in both: LEMON gives everyone two ids: "
-        "add --id-map name_match.csv, its table with the columns INDI_ID and Initial_ID"
+        Like(
+            "participants: EEG of sub-032301, sub-032302, sub-032303 and 21 more; MRIs of sub-010002, sub-010005, "
+            "sub-010008 and 21 more … same …: LEMON gives each …: "
+            "add --id-map name_match.csv, … table … columns INDI_ID and Initial_ID"
+        )
     )
 
 
@@ -181,7 +184,7 @@ def test_a_map_that_cannot_be_one_is_refused(lemon: Lemon, rows: list[list[objec
 def test_two_sessions_and_two_t1w_ask_for_a_rule_and_the_rule_decides(lemon: Lemon) -> None:
     touch(lemon.image(1, "acq-mp2rage_T1w", "02"))
     touch(lemon.image(2, "acq-mprage_T1w"))
-    for image in IMAGES:  # someone of the second session only
+    for image in IMAGES:  # a participant of the second session only
         lemon.image(3, image).unlink()
         touch(lemon.image(3, image, "02"))
     names = [mri for _, mri in lemon.ids]
@@ -220,7 +223,7 @@ def test_one_condition_is_chosen_and_the_pattern_means_it_alone(lemon: Lemon) ->
     assert rows_of(lemon.options.output.out)[mri]["eeg"] == f"scalograms/{eeg}_EO_*.npy"
     lemon.options.output.out.unlink()
     assert message(changed(lemon.options, choice=Choice(eeg_condition="E0"))) == (
-        '--eeg-condition "E0": no EEG file is named so: the names hold "EC", "EO"'
+        Like('--eeg-condition "E0": no EEG file … this …: the names have "EC", "EO"')
     )
 
 
@@ -236,7 +239,7 @@ def test_scalograms_are_found_below_derivatives(lemon: Lemon, place: str) -> Non
     assert len(rows_of(lemon.options.output.out)) == 24
 
 
-def test_what_is_missing_in_a_bids_dataset_is_said(lemon: Lemon, tmp_path: Path) -> None:
+def test_what_is_missing_in_a_bids_dataset_is_reported(lemon: Lemon, tmp_path: Path) -> None:
     assert lemon.options.folders.bids is not None
     no_eeg = changed(lemon.options, eeg_dir=())
     assert message(no_eeg).endswith("expected EEG scalograms (.npy): name their folder with --eeg-dir")
@@ -272,9 +275,9 @@ def symlink() -> Callable[[Path, Path], None]:
     return make
 
 
-def test_age_groups_by_ranges_leave_out_who_is_in_neither_only_when_told(lemon: Lemon) -> None:
+def test_age_groups_by_ranges_leave_out_who_is_in_neither_only_on_request(lemon: Lemon) -> None:
     bins = ("young=20-25,25-30", "old=60-65")
-    options = changed(lemon.options, label_column="age", bins=bins)
+    options = changed(lemon.options, label_column="age", bin=bins)
     lines = message(options).splitlines()
     assert lines[1] == (
         f'  {lemon.ids[3][1]}, {lemon.ids[7][1]}, {lemon.ids[11][1]} and 3 more age: "65-70" in lines 5, 9, 13, 17, 21 '

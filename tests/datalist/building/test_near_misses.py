@@ -14,10 +14,11 @@ from monai_fusion.datalist.near_misses import LOOSE, MAP, near_misses
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError
 from monai_fusion.spelling import loose_key
-from tests.datalist.building.build_options import build_options, changed
+from tests.datalist.building.options_of_build import build_options, changed
+from tests.datalist.lines import Like
 
-PEOPLE = [f"sub-{number:02d}" for number in range(1, 17)]
-LABELS = dict(zip(PEOPLE, "MFMMFMMFMMFMMFMM", strict=True))
+PARTICIPANTS = [f"sub-{number:02d}" for number in range(1, 17)]
+LABELS = dict(zip(PARTICIPANTS, "MFMMFMMFMMFMMFMM", strict=True))
 
 
 def nfc(text: str) -> str:
@@ -30,10 +31,10 @@ def nfd(text: str) -> str:
 
 @pytest.fixture
 def options(tmp_path: Path) -> BuildOptions:
-    """Sixteen people, sub-01 to sub-16, with an empty EEG and MRI file each, and a table of them."""
+    """Sixteen participants, sub-01 to sub-16, with an empty EEG and MRI file each, and a table of them."""
     for folder in ("eeg", "mri"):
         (tmp_path / folder).mkdir()
-    for name in PEOPLE:
+    for name in PARTICIPANTS:
         (tmp_path / f"eeg/{name}_EO_seg0.npy").touch()
         (tmp_path / f"mri/{name}_T1w.nii.gz").touch()
     built = build_options(
@@ -48,7 +49,7 @@ def options(tmp_path: Path) -> BuildOptions:
 
 def write_table(options: BuildOptions, other_ids: dict[str, str], name: str = "gender") -> None:
     assert options.table.participants is not None
-    rows = [f"{other_ids.get(person, person)},{label}" for person, label in LABELS.items()]
+    rows = [f"{other_ids.get(participant, participant)},{label}" for participant, label in LABELS.items()]
     options.table.participants.write_text("\n".join([f"participant_id,{name}", *rows]), encoding="utf-8")
 
 
@@ -58,19 +59,23 @@ def test_rows_that_contradict_one_another_are_both_named_to_whoever_lacks_a_row(
     rename(options.folders.mri_dir[0], "sub-03", "sub-30")
     first, *_ = [line for line in message(options) if "sub-02" in line]
     assert first == (
-        '  sub-02 gender: not in the table, expected a row: near are SUB-02 in line 3 ("F") and sub-2 in line 4 ("M"): '
-        "write sub-02 in the row that is meant"
+        Like(
+            '  sub-02 gender: not … table …: near are SUB-02 in line 3 ("F") and sub-2 in line 4 ("M"): '
+            "write sub-02 … row … meant"
+        )
     )
 
 
-def test_a_near_row_of_somebody_with_files_of_their_own_is_named(options: BuildOptions) -> None:
+def test_a_near_row_of_a_participant_with_files_is_named(options: BuildOptions) -> None:
     for folder, ending in ((options.folders.eeg_dir[0], "_EO_seg0.npy"), (options.folders.mri_dir[0], "_T1w.nii.gz")):
         assert folder is not None
         (folder / f"sub-003{ending}").touch()
     assert message(options) == [
         f"{options.table.participants}: 1 problem",
-        '  sub-003 gender: not in the table, expected a row: near is sub-03 in line 4 ("M"), with files of that name: '
-        "if this is one person, remove the files of sub-003",
+        Like(
+            '  sub-003 gender: not … table …: near is sub-03 in line 4 ("M"), … files … name: '
+            "if … remove … files … sub-003"
+        ),
     ]
 
 
@@ -96,7 +101,7 @@ def message(options: BuildOptions) -> list[str]:
 @pytest.mark.parametrize("eeg", [nfc, nfd])
 @pytest.mark.parametrize("mri", [nfc, nfd])
 @pytest.mark.parametrize("table", [nfc, nfd])
-def test_one_person_in_composed_and_decomposed_letters_is_one_and_called_as_in_the_table(
+def test_one_participant_in_composed_and_decomposed_letters_is_one_and_called_as_in_the_table(
     eeg: Callable[[str], str], mri: Callable[[str], str], table: Callable[[str], str], options: BuildOptions
 ) -> None:
     rename(options.folders.eeg_dir[0], "sub-03", eeg("sub-Jörg"))
@@ -116,8 +121,10 @@ def test_two_spellings_in_one_place_are_an_error_and_not_merged(options: BuildOp
     rename(options.folders.mri_dir[0], "sub-03", nfd("sub-Jörg"))
     rename(options.folders.mri_dir[0], "sub-04", nfc("sub-Jörg"))
     assert message(options) == [
-        f"MRIs: sub-Jo\\u0308rg and {nfc('sub-Jörg')}, expected one spelling: they differ only in how letters with "
-        "accents are stored: if this is one person, rename the files"
+        Like(
+            f"MRIs: sub-Jo\\u0308rg and {nfc('sub-Jörg')}, expected one spelling: … differ … letters … "
+            "accents are stored: … one … rename … files"
+        )
     ]
     rename(options.folders.mri_dir[0], nfc("sub-Jörg"), "sub-04")
     write_table(options, {"sub-03": nfd("sub-Jörg"), "sub-05": nfc("sub-Jörg")})
@@ -133,12 +140,12 @@ def test_labels_classes_and_columns_are_compared_in_composed_letters(options: Bu
     named = changed(options, label_column=nfc("größe"))
     rows = everyone(build_datalist(changed(named, classes=(nfc("männlich"), "weiblich"))))
     assert rows["sub-01"]["label"] == nfc("männlich")
-    mapped = changed(named, maps=(nfc("männlich=M"), "weiblich=F"), force=True, keep=(nfc("größe"),))
+    mapped = changed(named, label_map=(nfc("männlich=M"), "weiblich=F"), force=True, columns=(nfc("größe"),))
     rows = everyone(build_datalist(mapped))
     assert (rows["sub-01"]["label"], rows["sub-01"][nfc("größe")]) == ("M", nfd("männlich"))
     options.output.out.unlink()
     assert message(changed(named, classes=(nfc("männlich"), nfd("männlich")))) == [
-        f'--classes: "{nfc("männlich")}" "{nfd("männlich")}", expected two or more different names'
+        Like(f'--classes: "{nfc("männlich")}" "{nfd("männlich")}", expected … different names')
     ]
 
 
@@ -155,7 +162,7 @@ ODD_IDS = {
 }
 
 
-def test_everyone_without_a_row_is_told_the_nearest_and_the_option_joins_them(options: BuildOptions) -> None:
+def test_each_participant_without_a_row_gets_the_nearest_and_the_option_joins_them(options: BuildOptions) -> None:
     write_table(options, ODD_IDS)
     shown = {**ODD_IDS, "sub-01": "sub-01\\u200b", "sub-02": "sub\\u201102", "sub-03": "\\ufeffsub-03"}
     assert message(options)[1:-1] == [
@@ -167,7 +174,7 @@ def test_everyone_without_a_row_is_told_the_nearest_and_the_option_joins_them(op
     assert {name: row["label"] for name, row in rows.items()} == LABELS
 
 
-def test_two_recordings_of_ids_that_nearly_agree_are_told_and_the_option_joins_them(options: BuildOptions) -> None:
+def test_two_recordings_of_ids_that_nearly_agree_are_reported_and_the_option_joins_them(options: BuildOptions) -> None:
     rename(options.folders.mri_dir[0], "sub-06", "SUB-06")
     result = build_datalist(options)
     assert result.notes == ("sub-06 (EEG) and SUB-06 (MRI) are probably one participant: add --loose-ids",)
@@ -178,27 +185,27 @@ def test_two_recordings_of_ids_that_nearly_agree_are_told_and_the_option_joins_t
     assert message(allow)[0].endswith("if they are one, add --loose-ids, or rename the files")
 
 
-def test_a_second_row_or_file_of_somebody_under_nearly_their_id_is_told(options: BuildOptions) -> None:
+def test_a_second_row_or_file_of_a_participant_under_nearly_their_id_is_reported(options: BuildOptions) -> None:
     assert options.table.participants is not None
     with options.table.participants.open("a", encoding="utf-8") as table:
         table.write("\nSUB-02,M\nsub-3,M\nsub-2,F\nsub-99,F")
     (options.folders.eeg_dir[0] / "sub-1_EO_seg1.npy").touch()
     result = build_datalist(options)
     assert result.notes == (
-        'SUB-02 in line 18 is probably sub-02, who has a row in line 3 already ("F", not "M"): correct the table',
-        "sub-2 in line 20 is probably sub-02, who has a row in line 3 already: correct the table",
-        "sub-3 in line 19 is probably sub-03, who has a row in line 4 already: correct the table",
-        "sub-1 (EEG) is probably sub-01, who has an EEG and an MRI already: rename the files, or remove them",
+        Like('SUB-02 in line 18 is probably sub-02, who … line 3 already ("F", not "M"): correct the table'),
+        Like("sub-2 in line 20 is probably sub-02, who … line 3 already: correct the table"),
+        Like("sub-3 in line 19 is probably sub-03, who … line 4 already: correct the table"),
+        Like("sub-1 (EEG) is probably sub-01, who has an EEG and an MRI already: rename … remove them"),
     )
     assert len(everyone(result)) == 16
 
 
-def test_a_map_of_ids_with_numbers_that_lost_their_form_is_told_and_the_option_joins_them(
+def test_a_map_of_ids_with_numbers_that_lost_their_form_is_reported_and_the_option_joins_them(
     options: BuildOptions, tmp_path: Path
 ) -> None:
-    for number, name in enumerate(PEOPLE, start=1):
+    for number, name in enumerate(PARTICIPANTS, start=1):
         rename(options.folders.eeg_dir[0], name, f"p{number}")
-    rows = [f"p{n},{name if n < 9 else f'{n}.0'}" for n, name in enumerate(PEOPLE, start=1)]
+    rows = [f"p{n},{name if n < 9 else f'{n}.0'}" for n, name in enumerate(PARTICIPANTS, start=1)]
     id_map = tmp_path / "map.csv"
     id_map.write_text("\n".join(["a,b", *rows]), encoding="utf-8")
     mapped = changed(options, id_map=id_map)
@@ -226,11 +233,11 @@ def test_somebody_of_the_older_datalist_under_nearly_their_id_is_not_taken_for_n
         pytest.skip("this file system does not tell upper and lower case apart")
     write_table(options, {"sub-01": "SUB-16"})
     assert message(changed(options, extend=old)) == [
-        f"SUB-16: new, and looks like sub-16 of {old}: if this is one person, keep the files of one id"
+        Like(f"SUB-16: new, and looks like sub-16 of {old}: … keep … files … id")
     ]
 
 
-def test_an_older_datalist_in_other_letters_keeps_its_people_and_their_ids(options: BuildOptions) -> None:
+def test_an_older_datalist_in_other_letters_keeps_its_participants_and_their_ids(options: BuildOptions) -> None:
     for folder in (options.folders.eeg_dir[0], options.folders.mri_dir[0]):
         rename(folder, "sub-03", nfd("sub-Jörg"))
     write_table(options, {"sub-03": nfd("sub-Jörg")})

@@ -10,6 +10,7 @@ import pytest
 
 from monai_fusion.datalist.building.participants_table import read_participants_table
 from monai_fusion.errors import InputError
+from tests.datalist.lines import Like
 
 
 @pytest.fixture
@@ -51,12 +52,12 @@ def test_columns_that_hold_nothing_at_the_end_are_ignored(table: Callable[[bytes
     ]
 
 
-def test_an_old_windows_table_is_read_and_a_note_says_so(table: Callable[[bytes], Path]) -> None:
+def test_an_old_windows_table_is_read_with_a_note(table: Callable[[bytes], Path]) -> None:
     path = table("id,name\na,Größe\n".encode("cp1252"))
     read = read_participants_table(path)
     assert read.rows[0].values["name"] == "Größe"
     assert read.notes == (
-        f"{path}, line 2: not UTF-8, so the table was read as Windows-1252: check names with special letters",
+        Like(f"{path}, line 2: not UTF-8, … table … read … Windows-1252: check names with special letters"),
     )
 
 
@@ -106,7 +107,7 @@ def test_two_rows_of_a_participant_must_agree_where_it_matters(table: Callable[[
     assert set(read_participants_table(table(b"id,g,v\na,M,1\na,M,2\n")).by_participant("id", ("g",))) == {"a"}
 
 
-def test_a_column_name_that_stands_twice_is_refused_where_it_is_used(table: Callable[[bytes], Path]) -> None:
+def test_a_column_name_that_is_there_twice_is_refused_where_it_is_used(table: Callable[[bytes], Path]) -> None:
     read = read_participants_table(table(b"id,gender,gender\na,M,F\n"))
     with pytest.raises(InputError, match='column "gender": there 2 times, expected once'):
         read.by_participant("id", ("gender",))
@@ -120,7 +121,7 @@ Cell = str | int | float | bool | datetime.datetime | None
 def workbook(tmp_path: Path) -> Callable[..., Path]:
     def write(rows: list[list[Cell]], **more_sheets: list[list[Cell]]) -> Path:
         book = openpyxl.Workbook()
-        for name, content in {"People": rows, **more_sheets}.items():
+        for name, content in {"Participants": rows, **more_sheets}.items():
             sheet = book.create_sheet(name)
             for row in content:
                 sheet.append(row)
@@ -148,12 +149,11 @@ def test_the_first_sheet_of_a_workbook_is_read_as_text(workbook: Callable[..., P
     ]
     assert [row.line for row in table.rows] == [2, 3]
     assert table.notes == (
-        f"{path}: only the first sheet, 'People', was read, not 'Codes': "
-        "if the table is there, name its sheet with --sheet",
+        Like(f"{path}: only the first sheet, 'Participants', was read, not 'Codes': if … table … sheet … --sheet"),
     )
 
 
-def test_a_workbook_is_told_by_its_content_not_its_name(workbook: Callable[..., Path]) -> None:
+def test_a_workbook_is_reported_by_its_content_not_its_name(workbook: Callable[..., Path]) -> None:
     path = workbook([[], ["id", "gender"], [], ["a", "M"]])
     renamed = path.rename(path.with_name("participants.csv"))
     assert [(row.line, row.values) for row in read_participants_table(renamed).rows] == [
@@ -179,7 +179,7 @@ def test_excels_line_that_names_the_separator_is_understood(line: str, table: Ca
     assert [(row.line, row.values["id"]) for row in read.rows] == [(3 + line.count("\n"), "a")]
 
 
-def test_any_sign_that_excel_may_be_told_to_separate_by_is_understood(table: Callable[[bytes], Path]) -> None:
+def test_any_sign_that_excel_may_be_set_to_separate_by_is_understood(table: Callable[[bytes], Path]) -> None:
     assert read_participants_table(table(b"sep=|\nid|gender\na|M\n")).columns == ("id", "gender")
     assert read_participants_table(table(b"sep=\t\nid\tgender\na\tM\n")).columns == ("id", "gender")
 
@@ -195,11 +195,11 @@ def test_a_title_above_the_header_is_one_problem_that_names_the_likely_header(
     (problem,) = raised.value.problems
     assert problem.where == "line 1"
     assert problem.advice == (
-        f"is line {line} the header (participant_id, gender, age)? Then delete what stands above it"
+        f"is line {line} the header (participant_id, gender, age)? Then delete the lines above it"
     )
 
 
-_ANOTHER_SIGN = "is the header separated by another sign ({}) than the lines below? Then write it as these"
+_ANOTHER_SIGN = "is the header separated by another character ({}) than the lines below? Then write it as these"
 _WIDER = "is there a decimal comma (write a point), or row numbers without a column name (give them one)?"
 
 
@@ -215,11 +215,11 @@ _WIDER = "is there a decimal comma (write a point), or row numbers without a col
         ('"participant_id","gender"', '"{}","anna","M"', _WIDER),
     ],
 )
-@pytest.mark.parametrize("people", [3, 12])
-def test_a_row_of_a_person_is_never_said_to_be_the_header(
-    header: str, row: str, advice: str, people: int, table: Callable[[bytes], Path]
+@pytest.mark.parametrize("participants", [3, 12])
+def test_a_row_of_a_participant_is_never_reported_as_the_header(
+    header: str, row: str, advice: str, participants: int, table: Callable[[bytes], Path]
 ) -> None:
-    rows = "".join(row.format(number) + "\n" for number in range(1, 1 + people))
+    rows = "".join(row.format(number) + "\n" for number in range(1, 1 + participants))
     with pytest.raises(InputError) as raised:
         read_participants_table(table(f"{header}\n{rows}".encode()))
     (problem,) = raised.value.problems
@@ -237,8 +237,8 @@ def test_text_in_utf16_is_read_with_and_without_its_mark(encoding: str, table: C
     path = table("id\tgender\nsub-Jörg\tm\u00e4nnlich\n\u65e5\u672c\tM\n".encode(encoding))
     read = read_participants_table(path)
     assert [row.values["id"] for row in read.rows] == ["sub-Jörg", "\u65e5\u672c"]
-    said = f"{path}: read as UTF-16, although it does not begin with the mark of that"
-    assert read.notes == ((said,) if encoding in ("utf-16-le", "utf-16-be") else ())
+    printed = f"{path}: read as UTF-16, although it does not begin with the mark of that"
+    assert read.notes == ((printed,) if encoding in ("utf-16-le", "utf-16-be") else ())
 
 
 def test_a_nul_byte_in_other_text_is_an_error_with_its_line(table: Callable[[bytes], Path]) -> None:
@@ -280,7 +280,7 @@ def test_what_a_sheet_hides_or_never_computed_is_noted(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
-    sheet.title = "People"
+    sheet.title = "Participants"
     sheet.append(["id", "code", "gender"])
     for number in range(1, 7):
         sheet.append([f"sub-{number:02d}", number % 2, f'=IF(B{number + 1}=1,"M","F")'])
@@ -291,13 +291,12 @@ def test_what_a_sheet_hides_or_never_computed_is_noted(tmp_path: Path) -> None:
     table = read_participants_table(path)
     assert [row.values["gender"] for row in table.rows] == [""] * 6
     assert table.notes == (
-        f"{path}: lines 4, 5, 6 are hidden in the sheet, by a filter or by hand, and read like the others",
-        f"{path}: 6 formulas (lines 2, 3, 4, 5, 6, 7) were never computed, so they are empty: "
-        "open the file in a spreadsheet program and save it",
+        Like(f"{path}: lines 4, 5, 6 … hidden … filter … others"),
+        Like(f"{path}: 6 formulas (lines 2, 3, 4, 5, 6, 7) … never computed …: open … spreadsheet program … it"),
     )
 
 
-def test_the_notes_on_a_table_are_told_with_the_error_that_they_explain(tmp_path: Path) -> None:
+def test_the_notes_on_a_table_are_reported_with_the_error_that_they_explain(tmp_path: Path) -> None:
     import openpyxl
 
     book = openpyxl.Workbook()
@@ -305,7 +304,7 @@ def test_the_notes_on_a_table_are_told_with_the_error_that_they_explain(tmp_path
     assert first is not None
     first.title = "read me"
     first.append(["Our cohort of 2019"])
-    book.create_sheet("People").append(["id", "gender"])
+    book.create_sheet("Participants").append(["id", "gender"])
     path = tmp_path / "people.xlsx"
     book.save(path)
     for _ in range(3):
@@ -314,6 +313,7 @@ def test_the_notes_on_a_table_are_told_with_the_error_that_they_explain(tmp_path
     with pytest.raises(InputError) as raised:
         read_participants_table(path)
     assert str(raised.value).splitlines()[-1] == (
-        f"note: {path}: only the first sheet, 'read me', was read, not 'People': "
-        "if the table is there, name its sheet with --sheet"
+        Like(
+            f"note: {path}: only the first sheet, 'read me', was read, not 'Participants': if … table … sheet … --sheet"
+        )
     )

@@ -14,19 +14,20 @@ from monai_fusion.datalist.paths import FilesBelow, below_root
 from monai_fusion.datalist.roots import drive_of, is_on_another_drive, outermost
 from monai_fusion.datalist.saving.document import Document, DocumentRow
 from monai_fusion.errors import InputError
+from tests.datalist.lines import Like
 
 LEIPZIG = [f"lei-{number:02d}" for number in range(1, 21)]
 BERLIN = [f"ber-{number:02d}" for number in range(1, 21)]
 
 
-def site(place: Path, people: list[str]) -> None:
+def site(place: Path, participants: list[str]) -> None:
     for folder in ("eeg", "mri"):
         (place / folder).mkdir(parents=True)
-    for name in people:
+    for name in participants:
         for segment in (0, 1):
             (place / f"eeg/{name}_seg{segment}.npy").touch()
         (place / f"mri/{name}_T1w.nii.gz").touch()
-    table = ["participant_id,gender", *(f"{name},{'MF'[n % 3 == 0]}" for n, name in enumerate(people))]
+    table = ["participant_id,gender", *(f"{name},{'MF'[n % 3 == 0]}" for n, name in enumerate(participants))]
     (place / "people.csv").write_text("\n".join(table) + "\n", encoding="utf-8")
 
 
@@ -66,8 +67,8 @@ def test_two_sites_are_built_at_once_with_paths_from_the_folder_that_holds_both(
 ) -> None:
     options = form.format("data/leipzig/eeg", "data/new/berlin/eeg")
     options += f" {options.replace('eeg', 'mri')}"
-    code, said = call(capsys, f"datalist build {options} --participants both.csv --out all.json")
-    assert code == 0, said
+    code, printed = call(capsys, f"datalist build {options} --participants both.csv --out all.json")
+    assert code == 0, printed
     assert json.loads(Path("all.json").read_text(encoding="utf-8"))["data_root"] == "data"
     assert rows("all.json")["ber-01"]["eeg"] == "new/berlin/eeg/ber-01_*.npy"
     assert rows("all.json")["lei-01"]["mri"] == "leipzig/mri/lei-01_T1w.nii.gz"
@@ -84,8 +85,8 @@ def test_a_site_in_another_folder_is_added_to_an_older_datalist(
     written = '"eeg": ["eeg/lei-02_seg0.npy", "eeg/lei-02_seg1.npy"]'
     Path("old.json").write_text(text.replace('"eeg": "eeg/lei-02_*.npy"', written), encoding="utf-8")
     before = read_datalist("old.json")
-    code, said = call(capsys, f"{SECOND} --extend old.json --out new.json{root}")
-    assert code == 0, said
+    code, printed = call(capsys, f"{SECOND} --extend old.json --out new.json{root}")
+    assert code == 0, printed
     after = read_datalist("new.json")
     files = {
         record.participant_id: (record.section, record.eeg, record.mri)
@@ -110,10 +111,14 @@ def test_who_is_in_folders_of_two_sites_is_a_question_with_both_paths(folder: Pa
     with pytest.raises(InputError) as raised:
         build_datalist(options)
     assert [str(problem) for problem in raised.value.problems] == [
-        f"lei-04 eeg: 2 folders have files: {places[0]}/eeg/lei-04_seg0.npy and {places[1]}/eeg/lei-04_seg7.npy, "
-        "expected files in one: which are meant? Leave out one --eeg-dir, or rename those of another person",
-        f"lei-03 mri: 2 folders have files: {places[0]}/mri/lei-03_T1w.nii.gz and {places[1]}/mri/lei-03_T1w.nii.gz, "
-        "expected files in one: which are meant? Leave out one --mri-dir, or rename those of another person",
+        Like(
+            f"lei-04 eeg: 2 folders have files: {places[0]}/eeg/lei-04_seg0.npy and {places[1]}/eeg/lei-04_seg7.npy, "
+            "expected files in one: which are meant? Leave out one --eeg-dir, … rename … participant"
+        ),
+        Like(
+            f"lei-03 mri: 2 folders have files: {places[0]}/mri/lei-03_T1w.nii.gz and {places[1]}/mri/lei-03_T1w.nii.gz"
+            ", expected files in one: which are meant? Leave out one --mri-dir, … rename … participant"
+        ),
     ]
     assert not options.output.out.exists()
 
@@ -125,15 +130,17 @@ def test_a_folder_given_twice_or_inside_another_counts_once(folder: Path, capsys
     assert rows("all.json")["lei-01"]["eeg"] == "eeg/lei-01_*.npy"
 
 
-def test_one_of_several_folders_that_holds_nothing_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, said = call(capsys, f"{FIRST} --eeg-dir nowhere --out all.json")
-    assert (code, said) == (2, "error: EEG folder: nowhere: there is no such folder, expected a folder\n")
+def test_one_of_several_folders_that_holds_nothing_is_reported(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, printed = call(capsys, f"{FIRST} --eeg-dir nowhere --out all.json")
+    assert (code, printed) == (2, "error: EEG folder: nowhere: there is no such folder, expected a folder\n")
 
 
 def test_a_data_root_that_does_not_hold_both_sites_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call(capsys, f"{FIRST} --out old.json")
-    code, said = call(capsys, f"{SECOND} --extend old.json --out new.json --data-root data/new")
-    assert (code, said) == (
+    code, printed = call(capsys, f"{SECOND} --extend old.json --out new.json --data-root data/new")
+    assert (code, printed) == (
         2, f"error: --data-root: {folder}/data/new, expected a folder that holds {folder}/data\n"
     )  # fmt: skip
 

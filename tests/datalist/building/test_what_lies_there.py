@@ -1,4 +1,4 @@
-"""What lies in a folder is found or told of: linked folders, other formats, BIDS names with any entity."""
+"""What is in a folder is found or reported: linked folders, other formats, BIDS names with any entity."""
 
 import json
 import os
@@ -15,9 +15,10 @@ from monai_fusion.datalist.building.new_datalist import build_datalist
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.datalist.walking import Walk
 from monai_fusion.errors import InputError
-from tests.datalist.building.build_options import build_options, changed
+from tests.datalist.building.options_of_build import build_options, changed
+from tests.datalist.lines import Like
 
-PEOPLE = [f"sub-{number:02d}" for number in range(1, 15)]
+PARTICIPANTS = [f"sub-{number:02d}" for number in range(1, 15)]
 T1W = "_T1w.nii.gz"
 Link = Callable[[Path, Path | str], None]
 
@@ -35,9 +36,9 @@ def link() -> Link:
 
 @pytest.fixture
 def options(tmp_path: Path) -> BuildOptions:
-    """Fourteen people, each with a folder for the MRI."""
+    """Fourteen participants, each with a folder for the MRI."""
     rows = ["participant_id,gender"]
-    for number, name in enumerate(PEOPLE):
+    for number, name in enumerate(PARTICIPANTS):
         touch(tmp_path / f"cohort/eeg/{name}_EO_seg0.npy")
         touch(tmp_path / f"cohort/mri/{name}/{name}{T1W}")
         rows.append(f"{name},{'MF'[number % 2]}")
@@ -49,9 +50,9 @@ def options(tmp_path: Path) -> BuildOptions:
 
 @pytest.fixture
 def bids(tmp_path: Path) -> BuildOptions:
-    """The same people as a BIDS dataset."""
+    """The same participants as a BIDS dataset."""
     rows = ["participant_id\tgender"]
-    for number, name in enumerate(PEOPLE):
+    for number, name in enumerate(PARTICIPANTS):
         touch(tmp_path / f"bids/derivatives/morlet/{name}/{name}_seg0.npy")
         touch(tmp_path / f"bids/{name}/anat/{name}{T1W}")
         rows.append(f"{name}\t{'MF'[number % 2]}")
@@ -78,10 +79,10 @@ def test_spare_copies_and_texts_beside_recordings_are_noted(options: BuildOption
     touch(options.folders.mri_dir[0] / "sub-05/sub-05_T1w.nii.gz.bak")
     notes = [note for note in build_datalist(options).notes if "files" in note or ".csv" in note]
     assert notes == [
-        "1 participant without an EEG has .bak files, which are not used (sub-03): rename those that are meant",
-        "2 .bak files, which are not used, beside EEG files: sub-01, sub-02",
-        "1 .csv file, which are not read, beside EEG files: sub-02",
-        "1 .bak file, which are not used, beside MRI files: sub-05",
+        Like("1 participant without an EEG has .bak files … used (sub-03): rename … want … use"),
+        Like("2 .bak files … beside EEG files: sub-01, sub-02"),
+        Like("1 .csv file … beside EEG files: sub-02"),
+        Like("1 .bak file … beside MRI files: sub-05"),
     ]
 
 
@@ -107,10 +108,10 @@ def message(options: BuildOptions) -> str:
     return str(raised.value)
 
 
-def test_linked_folders_are_entered_and_the_paths_are_those_that_a_person_sees(
+def test_linked_folders_are_entered_and_the_paths_are_those_that_a_user_sees(
     options: BuildOptions, link: Link, tmp_path: Path
 ) -> None:
-    for name in PEOPLE[:5]:
+    for name in PARTICIPANTS[:5]:
         move(options.folders.mri_dir[0] / name, tmp_path / "archive" / name)
         link(options.folders.mri_dir[0] / name, tmp_path / "archive" / name)
     result = build_datalist(options)
@@ -122,7 +123,7 @@ def test_linked_folders_are_entered_and_the_paths_are_those_that_a_person_sees(
 def test_everyone_behind_one_link_is_in_also_with_allow_missing(
     options: BuildOptions, link: Link, tmp_path: Path
 ) -> None:
-    for name in PEOPLE[:6]:
+    for name in PARTICIPANTS[:6]:
         move(options.folders.mri_dir[0] / name, tmp_path / "elsewhere/siteB" / name)
     link(options.folders.mri_dir[0] / "siteB", tmp_path / "elsewhere/siteB")
     result = build_datalist(changed(options, split=SplitOptions(allow_missing=True)))
@@ -141,11 +142,11 @@ def test_links_in_a_circle_end_and_take_nothing_twice(options: BuildOptions, lin
     link(options.folders.mri_dir[0] / "all", tmp_path / "archive")
     link(tmp_path / "archive/back", options.folders.mri_dir[0])
     result = build_datalist(options)
-    assert sorted(mris(options)) == PEOPLE
+    assert sorted(mris(options)) == PARTICIPANTS
     assert mris(options)["sub-03"] == f"mri/sub-03/sub-03{T1W}"  # the path without a link
     assert result.notes == (
-        'MRI folder: 1 link to what is not here (a disk that is not mounted?): "a_link_to_itself"',
-        'MRI folder: 1 link not followed, to a folder that holds this one: "cohort"',
+        Like('MRI folder: 1 link … what … (… disk … mounted?): "a_link_to_itself"'),
+        Like('MRI folder: 1 … followed … folder …: "cohort"'),
     )
 
 
@@ -173,8 +174,8 @@ def test_folders_that_cannot_be_entered_are_noted(
     result = build_datalist(options)
     assert result.only_eeg == ("sub-05", "sub-06")
     assert result.notes == (
-        'MRI folder: 1 folder that cannot be read (ask for the permission): "sub-06"',
-        'MRI folder: 1 link to what is not here (a disk that is not mounted?): "sub-05"',
+        Like('MRI folder: 1 folder … cannot … (ask for the permission): "sub-06"'),
+        Like('MRI folder: 1 link … what … (… disk … mounted?): "sub-05"'),
     )
 
 
@@ -200,10 +201,10 @@ def test_hidden_folders_and_files_stay_aside(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("named_by", ["file", "folder"])
-def test_other_formats_are_told_of_those_who_lack_an_mri(
+def test_other_formats_are_reported_for_those_who_lack_an_mri(
     options: BuildOptions, endings: list[str], what: str, advice: str, named_by: str
 ) -> None:
-    for name in PEOPLE[:5]:
+    for name in PARTICIPANTS[:5]:
         (options.folders.mri_dir[0] / f"{name}/{name}{T1W}").unlink()
         for ending in endings:
             touch(options.folders.mri_dir[0] / f"{name}/{f'{name}_T1w' if named_by == 'file' else 'mri/orig'}{ending}")
@@ -216,8 +217,8 @@ def test_other_formats_are_told_of_those_who_lack_an_mri(
     assert (kept.notes, len(kept.kept["eeg"])) == ((note,), 5)
 
 
-def test_where_nobody_has_an_mri_that_is_read_the_error_says_what_is_there(options: BuildOptions) -> None:
-    for name in PEOPLE:
+def test_where_no_participant_has_an_mri_that_is_read_the_error_says_what_is_there(options: BuildOptions) -> None:
+    for name in PARTICIPANTS:
         move(options.folders.mri_dir[0] / f"{name}/{name}{T1W}", options.folders.mri_dir[0] / f"{name}/{name}_T1w.mgz")
     assert message(options) == (
         f"MRI folder: no .nii or .nii.gz file in {options.folders.mri_dir[0]}, but 14 .mgz files, "
@@ -225,16 +226,16 @@ def test_where_nobody_has_an_mri_that_is_read_the_error_says_what_is_there(optio
     )
 
 
-def test_eeg_that_is_no_scalogram_is_told_of_too(options: BuildOptions) -> None:
+def test_eeg_that_is_no_scalogram_is_reported_too(options: BuildOptions) -> None:
     (options.folders.eeg_dir[0] / "sub-01_EO_seg0.npy").rename(options.folders.eeg_dir[0] / "sub-01_EO_seg0.npz")
     (options.folders.eeg_dir[0] / "sub-02_EO_seg0.npy").rename(options.folders.eeg_dir[0] / "sub-02.set")
     assert build_datalist(options).notes == (
-        "1 participant without an EEG has .npz files, which are not read (sub-01): save each array with numpy.save",
-        "1 participant without an EEG has .set files, which are not read (sub-02): make scalograms (.npy) of them",
+        Like("1 participant without an EEG has .npz files … read (sub-01): save each array with numpy.save"),
+        Like("1 participant without an EEG has .set files … read (sub-02): make scalograms (.npy) of them"),
     )
 
 
-def test_nothing_is_said_of_other_formats_where_nobody_lacks_anything(options: BuildOptions) -> None:
+def test_nothing_is_reported_of_other_formats_where_all_are_complete(options: BuildOptions) -> None:
     touch(options.folders.mri_dir[0] / "sub-01/mri/T1.mgz")
     touch(options.folders.mri_dir[0] / "README")
     assert build_datalist(options).notes == ()
@@ -254,7 +255,7 @@ def test_upper_case_endings_are_read(options: BuildOptions, bids: BuildOptions) 
     ],
 )  # fmt: skip
 def test_a_t1w_image_of_a_bids_dataset_may_have_any_entity(bids: BuildOptions, entity: str) -> None:
-    for name in PEOPLE:
+    for name in PARTICIPANTS:
         folder = bids.folders.bids / f"{name}/anat"
         (folder / f"{name}{T1W}").rename(folder / f"{name}_{entity}{T1W}")
     result = build_datalist(bids)
@@ -270,9 +271,9 @@ def test_two_that_differ_by_an_entity_ask(bids: BuildOptions) -> None:
     )
 
 
-def test_other_images_of_a_bids_dataset_are_counted_and_told_of_those_who_lack_one(bids: BuildOptions) -> None:
+def test_other_images_of_a_bids_dataset_are_counted_and_reported_for_those_who_lack_one(bids: BuildOptions) -> None:
     anat = "{0}/anat/{0}"
-    for name in PEOPLE[:3]:
+    for name in PARTICIPANTS[:3]:
         touch(bids.folders.bids / f"{anat.format(name)}_FLAIR.nii.gz")
     move(bids.folders.bids / f"sub-03/anat/sub-03{T1W}", bids.folders.bids / "sub-03/anat/sub-03_T1w.mgz")
     move(bids.folders.bids / f"sub-04/anat/sub-04{T1W}", bids.folders.bids / f"sub-04/sub-04{T1W}")
@@ -281,12 +282,16 @@ def test_other_images_of_a_bids_dataset_are_counted_and_told_of_those_who_lack_o
     result = build_datalist(bids)
     assert result.only_eeg == ("sub-03", "sub-04", "sub-05")
     assert result.notes == (
-        "4 images in anat folders not used: 3 FLAIR, 1 T2w",
-        "1 participant without an MRI has .mgz files, which are not read (sub-03): convert them with mri_convert, or "
-        "nib-convert IN OUT.nii.gz",
-        "1 participant without an MRI has T1w images outside an anat folder, which are not used (sub-04): move them to "
-        "sub-.../anat or sub-.../ses-.../anat, or give --mri-dir in place of --bids",
-        "2 participants without an MRI have other images, which are not T1-weighted by their names (sub-03, sub-05)",
+        Like("4 images … folders …: 3 FLAIR, 1 T2w"),
+        Like(
+            "1 participant without an MRI has .mgz files … read (sub-03): convert them with mri_convert, or "
+            "nib-convert IN OUT.nii.gz"
+        ),
+        Like(
+            "1 participant without an MRI has T1w images outside … (sub-04): move them to "
+            "sub-.../anat or sub-.../ses-.../anat, or give --mri-dir in place of --bids"
+        ),
+        Like("2 participants without an MRI … images … not T1-weighted by their names (sub-03, sub-05)"),
     )
 
 
@@ -305,7 +310,7 @@ def test_linked_folders_of_a_bids_dataset_and_of_its_derivatives_are_entered(
 
 def test_what_bidsignore_names_is_noted(bids: BuildOptions) -> None:
     (bids.folders.bids / ".bidsignore").write_text("# not usable\n\nsub-03/\n*_T2w*\n", encoding="utf-8")
-    assert build_datalist(bids).notes == (".bidsignore names 1 T1w image that is used all the same, of sub-03",)
+    assert build_datalist(bids).notes == (Like(".bidsignore names 1 T1w image … nevertheless … sub-03"),)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +336,7 @@ def test_patterns_of_bidsignore_are_those_of_git(tmp_path: Path, patterns: str, 
     assert names_of(tmp_path / ".bidsignore")("sub-03/anat/sub-03_T1w.nii.gz") is named
 
 
-def test_who_is_left_without_by_a_choice_is_told(bids: BuildOptions) -> None:
+def test_who_is_left_without_by_a_choice_is_reported(bids: BuildOptions) -> None:
     (bids.folders.bids / f"sub-02/anat/sub-02{T1W}").rename(bids.folders.bids / f"sub-02/anat/sub-02_rec-x{T1W}")
     chosen = changed(bids, choice=replace(bids.choice, t1w_patterns=("sub-??_T1w*",)))
     assert build_datalist(chosen).notes == (
@@ -340,15 +345,17 @@ def test_who_is_left_without_by_a_choice_is_told(bids: BuildOptions) -> None:
 
 
 def test_a_dataset_without_a_t1w_image_says_what_images_it_has(bids: BuildOptions) -> None:
-    for name in PEOPLE:
+    for name in PARTICIPANTS:
         (bids.folders.bids / f"{name}/anat/{name}{T1W}").rename(bids.folders.bids / f"{name}/anat/{name}_UNIT1.nii.gz")
     assert message(bids) == (
-        f"--bids: no sub-*/anat/*_T1w.nii.gz in {bids.folders.bids}, expected at least one: "
-        "14 images in anat folders not used: 14 UNIT1"
+        Like(
+            f"--bids: no sub-*/anat/*_T1w.nii.gz in {bids.folders.bids}, expected at least one: "
+            "14 images … folders …: 14 UNIT1"
+        )
     )
 
 
-def test_what_may_be_anything_is_not_told_of_beside_what_is_known(options: BuildOptions) -> None:
+def test_what_may_be_anything_is_not_reported_beside_what_is_known(options: BuildOptions) -> None:
     (options.folders.mri_dir[0] / f"sub-01/sub-01{T1W}").unlink()
     for name in ("mri/orig.mgz", "surf/lh.white", "surf/lh.pial"):
         touch(options.folders.mri_dir[0] / "sub-01" / name)
@@ -356,8 +363,8 @@ def test_what_may_be_anything_is_not_told_of_beside_what_is_known(options: Build
     assert note.startswith("1 participant without an MRI has .mgz files")
 
 
-def test_ids_that_stand_in_the_names_of_folders_only_are_no_case_for_a_map(options: BuildOptions) -> None:
-    for name in PEOPLE:
+def test_ids_in_the_names_of_folders_only_are_no_case_for_a_map(options: BuildOptions) -> None:
+    for name in PARTICIPANTS:
         move(options.folders.eeg_dir[0] / f"{name}_EO_seg0.npy", options.folders.eeg_dir[0] / f"{name}/seg0.npy")
         touch(options.folders.eeg_dir[0] / f"{name}/seg1.npy")
     assert "rename the files so that each begins with the id of its participant, such as sub-01_seg0.npy" in message(

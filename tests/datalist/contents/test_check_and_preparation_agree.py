@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from monai_fusion.datalist.contents.checking import Opened, Opener
+from monai_fusion.datalist.contents.checking import OpenedRecording, RecordingOpener
 from monai_fusion.datalist.contents.recording_files import Recording
 from monai_fusion.datalist.schema import Entry
 from monai_fusion.datalist.validation import Row
@@ -58,13 +58,13 @@ def scalogram(dtype: str) -> bytes:
     return stream.getvalue()
 
 
-def checked(path: Path, over: str = "all") -> Opened:
+def checked(path: Path, over: str = "all") -> OpenedRecording:
     field = "eeg" if path.suffix == ".npy" else "mri"
-    return Opener(SHAPE, percentiles_over=over)(Recording(ROW, field, path.name, path))
+    return RecordingOpener(SHAPE, percentiles_over=over)(Recording(ROW, field, path.name, path))
 
 
 def prepared(path: Path, over: str = "all") -> tuple[Problem, ...]:
-    """What the preparation of a run says of a file; empty if it takes it."""
+    """What the preparation of a run reports about a file; empty if it accepts the file."""
     field = "eeg" if path.suffix == ".npy" else "mri"
     knobs = {"eeg_shape": SHAPE, "mri_size": [6, 6, 6], "slab_depth": 4, "percentiles_over": over}
     chains = configured_preprocessing(knobs, None).chains
@@ -79,7 +79,7 @@ def prepared(path: Path, over: str = "all") -> tuple[Problem, ...]:
 
 
 def verdict(path: Path, over: str = "all") -> str:
-    """What both say of a file: empty if they take it."""
+    """What both report about a file: empty if they accept it."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # what numpy warns of would be printed without the file's name
         errors = [finding for finding in checked(path, over).findings if not finding.warning]
@@ -266,7 +266,7 @@ ODD = {
     ),
     "a quaternion alone that is none": (
         lambda b: struct.pack_into("<hhff", b, 252, 1, 0, 0.70710695, 0.70710695),
-        "its qform is no rotation (quatern_b, c, d = 0.70710695, 0.70710695, 0: squares add up to more than 1)",
+        "its qform is not a rotation (quatern_b, c, d = 0.70710695, 0.70710695, 0: squares add up to more than 1)",
     ),
     "an Analyze header": (lambda b: b.__setitem__(slice(344, 348), bytes(4)), "a header of Analyze"),
 }
@@ -291,4 +291,4 @@ def test_a_quaternion_a_hair_above_one_beside_a_right_sform_is_taken(tmp_path: P
     assert not any("is no rotation" in line for line in warned)
     path = stored(tmp_path, broken(lambda b: struct.pack_into("<ff", b, 256, 0.9, 0.9)), compressed=True)
     assert verdict(path) == ""
-    assert any("its qform is no rotation: the sform is used" in str(finding) for finding in checked(path).findings)
+    assert any("its qform is not a rotation: the sform is used" in str(finding) for finding in checked(path).findings)

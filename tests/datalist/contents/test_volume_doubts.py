@@ -22,7 +22,7 @@ RNG = np.random.default_rng(0)
 
 
 def stripped(tissue: int, side: int = 60) -> np.ndarray:
-    """A cube of tissue of so many voxels along each edge in a cube of zeros."""
+    """A cube of tissue of this number of voxels along each edge in a cube of zeros."""
     volume = np.zeros((side,) * 3, np.float32)
     volume[5 : 5 + tissue, 6 : 6 + tissue, 7 : 7 + tissue] = RNG.normal(900, 100, (tissue,) * 3)
     return volume
@@ -75,7 +75,7 @@ def labels(number: int) -> np.ndarray:
     ],
     ids=["mask", "labels", "codes", "many labels", "16 bits", "8 bits", "8 in 16 bits", "few greys", "halves", "z"],
 )
-def test_label_images_are_told_from_grey_values(volume: np.ndarray, width: int, expected: int) -> None:
+def test_label_images_are_distinguished_from_grey_values(volume: np.ndarray, width: int, expected: int) -> None:
     found = few_whole_values(volume, width)
     assert found == (len(np.unique(volume)) if expected else 0)
     assert abs(found - expected) <= 3  # chance decides whether each value occurs
@@ -160,13 +160,15 @@ def test_one_scan_under_two_ids_is_found_though_it_was_compressed_or_stored_agai
     scan = gzip.decompress((tmp_path / "sub-01.nii.gz").read_bytes())
     (tmp_path / "sub-02.nii.gz").write_bytes(gzip.compress(scan, 1, mtime=1))
     np.save(tmp_path / "sub-03.npy", np.asfortranarray(np.load(tmp_path / "sub-04.npy").astype(np.float64)))
-    code, said = check(tmp_path, capsys, *DEEP)
+    code, printed = check(tmp_path, capsys, *DEEP)
     assert code == 2
-    assert "sub-02 mri sub-02.nii.gz: the same values, stored in another way, as sub-01.nii.gz of sub-01: find" in said
-    assert "sub-04 eeg sub-04.npy: the same values, stored in another way, as sub-03.npy of sub-03: find" in said
+    assert (
+        "sub-02 mri sub-02.nii.gz: the same values, stored in another way, as sub-01.nii.gz of sub-01: find" in printed
+    )
+    assert "sub-04 eeg sub-04.npy: the same values, stored in another way, as sub-03.npy of sub-03: find" in printed
 
 
-def test_files_that_cannot_be_used_are_not_compared_and_each_is_told(
+def test_files_that_cannot_be_used_are_not_compared_and_each_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cohort(tmp_path)
@@ -178,20 +180,20 @@ def test_files_that_cannot_be_used_are_not_compared_and_each_is_told(
         raise AssertionError("Doe^John")
 
     monkeypatch.setattr("monai_fusion.datalist.contents.checking.geometry_of", stumble)
-    code, said = check(tmp_path, capsys, *DEEP)
-    assert code == 2 and "6 problems" in said and "same file" not in said and "Doe" not in said
-    assert said.count("a pointer of git-annex") == 2 and said.count("all 3 electrodes are constant") == 2
-    assert said.count("cannot be examined (AssertionError)") == 2
+    code, printed = check(tmp_path, capsys, *DEEP)
+    assert code == 2 and "6 problems" in printed and "same file" not in printed and "Doe" not in printed
+    assert printed.count("a pointer of git-annex") == 2 and printed.count("all 3 electrodes are constant") == 2
+    assert printed.count("cannot be examined (AssertionError)") == 2
 
 
 def test_the_check_takes_the_percentiles_as_the_run_will(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cohort(tmp_path)
     nib.save(nib.Nifti1Image(stripped(12), np.diag([4.0, 4, 4, 1])), tmp_path / "sub-02.nii.gz")
-    code, said = check(tmp_path, capsys, *DEEP)
-    assert code == 2 and "sub-02 mri sub-02.nii.gz: percentiles 1 and 99 of the voxels are both 0" in said
+    code, printed = check(tmp_path, capsys, *DEEP)
+    assert code == 2 and "sub-02 mri sub-02.nii.gz: percentiles 1 and 99 of the voxels are both 0" in printed
     assert check(tmp_path, capsys, *DEEP, "--percentiles-over", "nonzero")[0] == 0
-    code, said = check(tmp_path, capsys, *DEEP, "--percentiles-over", "some")
-    assert (code, said.strip()) == (2, "error: --percentiles-over: 'some', expected all or nonzero")
+    code, printed = check(tmp_path, capsys, *DEEP, "--percentiles-over", "some")
+    assert (code, printed.strip()) == (2, "error: --percentiles-over: 'some', expected all or nonzero")
 
 
 def test_warnings_for_what_is_no_structural_mri(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,15 +204,15 @@ def test_warnings_for_what_is_no_structural_mri(tmp_path: Path, capsys: pytest.C
     nib.save(nib.Nifti1Image(labels(30).astype(np.int16), np.diag([4.0, 4, 4, 1])), tmp_path / "sub-02.nii.gz")
     nib.save(nib.Nifti1Image(stripped(15), np.diag([4.0, 4, 4, 1])), tmp_path / "sub-03.nii.gz")
     (tmp_path / "sub-04.npy").write_bytes((tmp_path / "sub-04.npy").read_bytes() * 2)
-    code, said = check(tmp_path, capsys, *DEEP)
-    assert code == 0 and "4 warnings" in said
-    assert "sub-01 mri sub-01.nii.gz: intent code 5 in its header (z score), expected none" in said
-    assert "sub-02 mri sub-02.nii.gz: only 30 different values, all of them whole numbers" in said
-    assert "sub-03 mri sub-03.nii.gz: 64% of the voxels that are not 0 lie at or above percentile 99" in said
-    assert "sub-04 eeg sub-04.npy: 488 bytes behind the array, another one" in said
+    code, printed = check(tmp_path, capsys, *DEEP)
+    assert code == 0 and "4 warnings" in printed
+    assert "sub-01 mri sub-01.nii.gz: intent code 5 in its header (z score), expected none" in printed
+    assert "sub-02 mri sub-02.nii.gz: only 30 different values, all of them whole numbers" in printed
+    assert "sub-03 mri sub-03.nii.gz: 64% of the voxels that are not 0 lie at or above percentile 99" in printed
+    assert "sub-04 eeg sub-04.npy: 488 bytes behind the array, another one" in printed
 
 
-def test_a_code_of_orientation_that_nifti_does_not_know_is_told(
+def test_a_code_of_orientation_that_nifti_does_not_know_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cohort(tmp_path)
@@ -220,10 +222,10 @@ def test_a_code_of_orientation_that_nifti_does_not_know_is_told(
     content = bytearray(nib.Nifti1Image(np.asarray(image.dataobj), image.affine, image.header).to_bytes())
     content[252:254] = (99).to_bytes(2, "little")
     path.write_bytes(gzip.compress(bytes(content)))
-    code, said = check(tmp_path, capsys, *DEEP)
-    assert code == 0 and "1 warning" in said
-    assert "sub-02 mri sub-02.nii.gz: qform_code is 99, which NIfTI does not know, sform_code is 2 in its" in said
-    assert "the code is taken for 0, as nibabel does, so the other orientation is used" in said
+    code, printed = check(tmp_path, capsys, *DEEP)
+    assert code == 0 and "1 warning" in printed
+    assert "sub-02 mri sub-02.nii.gz: qform_code is 99, which NIfTI does not know, sform_code is 2 in its" in printed
+    assert "the code counts as 0, as in nibabel, so the other orientation is used" in printed
 
 
 def test_a_check_that_opens_no_file_names_those_that_hold_no_recording(
@@ -233,9 +235,9 @@ def test_a_check_that_opens_no_file_names_those_that_hold_no_recording(
     for name in ("sub-02", "sub-03"):
         (tmp_path / f"{name}.nii.gz").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     (tmp_path / "sub-04.npy").write_bytes(b"")
-    code, said = check(tmp_path, capsys)
+    code, printed = check(tmp_path, capsys)
     assert code == 0
-    assert "sub-02 mri sub-02.nii.gz: a pointer of Git LFS, not the file (and 1 more)" in said
-    assert "sub-04 eeg sub-04.npy: an empty file, expected a recording: copy or download it again" in said
+    assert "sub-02 mri sub-02.nii.gz: a pointer of Git LFS, not the file (and 1 more)" in printed
+    assert "sub-04 eeg sub-04.npy: an empty file, expected a recording: copy or download it again" in printed
     report = json.loads(check(tmp_path, capsys, "--json")[1])
     assert (report["ok"], report["warnings"], report["findings"][0]["group"]) == (True, 2, "files")

@@ -1,4 +1,4 @@
-"""Text that is not JSON: where that is shown, what is said, and what can be read all the same."""
+"""Text that is not JSON: where the check shows it, the message, and what it still reads."""
 
 import json
 from collections.abc import Callable
@@ -14,42 +14,43 @@ from monai_fusion.datalist.json_text import parse_bytes, parse_json
 from monai_fusion.datalist.locating import Places
 from monai_fusion.datalist.repair.json_faults import find_faults, mended
 from monai_fusion.datalist.reporting import Finding
-from tests.datalist.repair.broken_texts import BROKEN_TEXT, SAID
+from tests.datalist.lines import assert_lines
+from tests.datalist.repair.broken_texts import BROKEN_TEXT, NO_DATALIST
 
 Document = dict[str, Any]
 
 
-@pytest.mark.parametrize(("spoil", "message", "sign"), BROKEN_TEXT)
+@pytest.mark.parametrize(("spoil", "message", "character"), BROKEN_TEXT)
 def test_broken_json_is_shown_where_it_breaks_with_the_likely_cause(
-    spoil: Callable[[str], str], message: str, sign: str, document: Document, save: Callable[[str], Path]
+    spoil: Callable[[str], str], message: str, character: str, document: Document, save: Callable[[str], Path]
 ) -> None:
     path = save(document)
     found = check_datalist(save(spoil(path.read_text(encoding="utf-8"))))[0]
     assert isinstance(found, Finding)
-    assert str(found) == message
-    if sign:
+    assert_lines([found], [message])
+    if character:
         line, caret = found.excerpt.splitlines()
         assert caret.strip() == "^"
-        assert line[caret.index("^")] == sign
+        assert line[caret.index("^")] == character
 
 
-@pytest.mark.parametrize(("spoil", "message"), SAID)
-def test_a_file_that_is_no_datalist_or_not_only_one_is_said_to_be_so(
+@pytest.mark.parametrize(("spoil", "message"), NO_DATALIST)
+def test_a_file_that_is_no_datalist_or_not_only_one_is_reported(
     spoil: Callable[[str], str | bytes], message: str, document: Document, save: Callable[[Any], Path]
 ) -> None:
     path = save(document)
-    assert [str(problem) for problem in check_datalist(save(spoil(path.read_text(encoding="utf-8"))))] == [message]
+    assert_lines(check_datalist(save(spoil(path.read_text(encoding="utf-8")))), [message])
 
 
-def test_every_fault_of_a_file_is_told_and_what_stands_between_them_is_checked_too(
+def test_every_fault_of_a_file_is_reported_and_what_is_between_them_is_checked_too(
     document: Document, save: Callable[[Any], Path]
 ) -> None:
     document["training"][1]["label"] = "female"
     text = save(document).read_text(encoding="utf-8")
     text = text.replace('"name"', "'name'").replace("}\n  ],", "},\n  ],").replace("mri/sub-08", r"mri\sub-08")
     text = text.replace('  "target"', '  // what is classified\n  "target"')
-    told = [(found.group, found.line) for found in check_datalist(save(text)) if isinstance(found, Finding)]
-    assert told == [("json", 3), ("json", 4), ("json", 11), ("json", 15), ("json", 20), ("labels", 10)]
+    reported = [(found.group, found.line) for found in check_datalist(save(text)) if isinstance(found, Finding)]
+    assert reported == [("json", 3), ("json", 4), ("json", 11), ("json", 15), ("json", 20), ("labels", 10)]
 
 
 def test_a_fault_that_hides_what_was_meant_ends_the_reading_there() -> None:
@@ -139,7 +140,7 @@ def test_lines_are_right_in_any_layout(document: Document, indent: int | None, l
     assert places.line(("nothing",)) is None
 
 
-# Signs that people, editors and damaged disks put into files.
+# Signs that users, editors and damaged disks put into files.
 _INSERTED = st.sampled_from(
     [
         *"{}[],:;\"'\\/#=\n\r\t\0 x0-",

@@ -16,6 +16,7 @@ from monai_fusion import cli
 from monai_fusion.datalist import check_datalist
 from monai_fusion.datalist.repair.fixing import plan_repair
 from monai_fusion.errors import InputError
+from tests.datalist.lines import Like
 
 Document = dict[str, Any]
 Save = Callable[[Any], Path]
@@ -88,7 +89,7 @@ def test_the_byte_order_mark_and_other_encodings_become_plain_utf8(codec: str, d
         ('gz"}\n  ],', 'gz"}\n  '),
     ],
 )
-def test_what_only_a_person_can_know_is_left_to_the_person(
+def test_what_only_the_user_can_know_is_left_to_the_user(
     right: str, wrong: str, document: Document, save: Save
 ) -> None:
     text = right_text(document, save)
@@ -122,10 +123,10 @@ def test_the_safe_part_is_repaired_beside_what_is_not(document: Document, save: 
 def test_a_file_that_changed_meanwhile_is_not_overwritten(document: Document, save: Save) -> None:
     path = save(save(document).read_bytes().replace(b"}\n  ]", b"},\n  ]"))
     repair = plan_repair(path)
-    path.write_text("somebody else's", encoding="utf-8")
+    path.write_text("another text", encoding="utf-8")
     with pytest.raises(InputError, match="changed in the meantime"):
         repair.write()
-    assert path.read_text(encoding="utf-8") == "somebody else's"
+    assert path.read_text(encoding="utf-8") == "another text"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
@@ -196,15 +197,15 @@ def test_the_change_is_shown_and_asked_for_before_it_is_made(
         assert ("nothing was changed" in out) == (reply != "y")
         assert ("double quotes" in err) == (reply != "y")
     assert f"{path}: repaired (1 line)" in out
-    assert f"{path}: nothing is wrong" in out
+    assert f"{path}: no problems" in out
 
 
-def test_nothing_to_repair_is_said_and_yes_does_not_ask(
+def test_nothing_to_repair_is_reported_and_yes_does_not_ask(
     document: Document, save: Save, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = save(document)
     code, out, _ = answer(capsys, "datalist", "check", path, "--fix")
-    assert (code, out.splitlines()[0]) == (0, f"{path}: there is nothing that can be repaired safely")
+    assert (code, out.splitlines()[0]) == (0, Like(f"{path}: … nothing … repaired safely"))
     path = save(b"\xef\xbb\xbf" + path.read_bytes())
     code, out, _ = answer(capsys, "datalist", "check", path, "--fix", "--yes")
     assert code == 0

@@ -15,21 +15,22 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.datalist.saving.backups import next_backup, write_backup
 from monai_fusion.datalist.saving.what_is_lost import losses
+from tests.datalist.lines import Like
 
-PEOPLE = [f"sub-{number:02d}" for number in range(1, 21)]
-BUILD = "datalist build --eeg-dir eeg --mri-dir mri --participants people.csv --keep age --out edited.json"
+PARTICIPANTS = [f"sub-{number:02d}" for number in range(1, 21)]
+BUILD = "datalist build --eeg-dir eeg --mri-dir mri --participants people.csv --columns age --out edited.json"
 
 
 @pytest.fixture
 def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
-    """A datalist of twenty people as it was built, and the folder of the command."""
+    """A datalist of twenty participants as it was built, and the folder of the command."""
     monkeypatch.chdir(tmp_path)
     for folder in ("eeg", "mri"):
         Path(folder).mkdir()
-    for name in PEOPLE:
+    for name in PARTICIPANTS:
         Path(f"eeg/{name}_seg0.npy").touch()
         Path(f"mri/{name}_T1w.nii.gz").touch()
-    table = ["participant_id,gender,age", *(f"{name},{'MF'[n % 3 == 0]},20-25" for n, name in enumerate(PEOPLE))]
+    table = ["participant_id,gender,age", *(f"{name},{'MF'[n % 3 == 0]},20-25" for n, name in enumerate(PARTICIPANTS))]
     Path("people.csv").write_text("\n".join(table) + "\n", encoding="utf-8")
     assert call(capsys, BUILD)[0] == 0
     return Path("edited.json")
@@ -67,10 +68,10 @@ def test_the_refusal_says_what_would_be_lost_and_names_the_way_that_keeps_everyt
     code, out, err = call(capsys, BUILD)
     assert (code, out, edited.read_bytes()) == (2, "", before)
     assert err.startswith(
-        "error: edited.json is there already, with 1 participant left out by hand (sub-03: moved during the scan)"
+        "error: edited.json already exists, with 1 participant left out by hand (sub-03: moved during the scan)"
     )
     assert err.endswith(
-        ". To keep everything in it and add new people: --extend edited.json --out new.json. "
+        ". To keep everything in it and add new participants: --extend edited.json --out new.json. "
         "--force starts again and keeps the old file as edited.json.1.bak.\n"
     )
     assert call(capsys, f"{BUILD.removesuffix('edited.json')}new.json --extend edited.json")[0] == 0
@@ -78,7 +79,7 @@ def test_the_refusal_says_what_would_be_lost_and_names_the_way_that_keeps_everyt
     assert "moved during the scan" in json.dumps(kept)
 
 
-def test_labels_moved_people_and_values_edited_by_hand_are_named_as_well(
+def test_labels_moved_participants_and_values_edited_by_hand_are_named_as_well(
     edited: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit(edited, "sub-02", label="F", age="25-30", site="Leipzig")
@@ -89,7 +90,7 @@ def test_labels_moved_people_and_values_edited_by_hand_are_named_as_well(
     edited.write_text(json.dumps(document), encoding="utf-8")
     err = call(capsys, BUILD)[2]
     assert err.startswith(
-        'error: edited.json is there already, with 1 label that differs from the table (sub-02: "F", not "M"), '
+        'error: edited.json already exists, with 1 label that differs from the table (sub-02: "F", not "M"), '
         "a split of its own (1 of 20 participants in another part), "
     )
     for lost in (
@@ -100,8 +101,8 @@ def test_labels_moved_people_and_values_edited_by_hand_are_named_as_well(
         assert lost in err
 
 
-def test_what_nobody_edited_loses_nothing_and_is_not_said_to(edited: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(capsys, BUILD)[2].startswith("error: edited.json is there already. To keep")
+def test_what_was_never_edited_loses_nothing_and_reports_none(edited: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(capsys, BUILD)[2].startswith("error: edited.json already exists. To keep")
     code, _, err = call(capsys, f"{BUILD} --force")
     assert (code, err) == (0, "")
     assert names() == ["edited.json", "people.csv"]  # the same bytes need no backup
@@ -139,7 +140,7 @@ def test_at_a_terminal_force_asks_before_anything_is_lost(
     assert found == code
     assert (edited.read_bytes() == before) == (code == 1)
     assert Path("edited.json.1.bak").exists() == (code == 0)
-    asked = "edited.json is there already, with 1 participant left out by hand (sub-03: moved)" in err
+    asked = "edited.json already exists, with 1 participant left out by hand (sub-03: moved)" in err
     assert asked == (options == "")
     assert ("nothing was changed" in err) == (code == 1)
 
@@ -155,7 +156,7 @@ def test_a_split_in_its_place_keeps_the_old_file_and_all_folds_keep_each(
     assert call(capsys, folds)[0] == 0
     first = [Path(f"cv_fold{n}.json").read_bytes() for n in range(3)]
     code, _, err = call(capsys, f"{folds} --seed 9")
-    assert (code, err.count("is there already"), err.count("--force")) == (2, 3, 1)
+    assert (code, err.count("already exists"), err.count("--force")) == (2, 3, 1)
     assert call(capsys, f"{folds} --seed 9 --force")[0] == 0
     assert [Path(f"cv_fold{n}.json.1.bak").read_bytes() for n in range(3)] == first
 
@@ -165,10 +166,10 @@ def test_a_file_of_another_kind_is_never_replaced(edited: Path, capsys: pytest.C
     for force in ("", " --force"):
         code, _, err = call(capsys, f"{BUILD.removesuffix('edited.json')}people.csv{force}")
         assert (code, Path("people.csv").read_bytes()) == (2, table)
-        assert "is no right datalist" in err
+        assert "is not a valid datalist" in err
     code, _, err = call(capsys, "datalist schema --out edited.json")
     assert (code, err) == (
-        2, "error: edited.json: is there already, and is no JSON Schema: choose another --out\n"
+        2, "error: edited.json: already exists, and is not a JSON Schema: choose another --out\n"
     )  # fmt: skip
     assert json.loads(edited.read_text(encoding="utf-8"))["training"]
     for _ in range(2):
@@ -181,7 +182,7 @@ def no_space(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("where", ["replacing.write_backup", "writing.write_atomically"])
 @pytest.mark.parametrize("command", [f"{BUILD} --force", "datalist split edited.json --seed 5 --force"])
-def test_on_a_full_disk_nothing_is_lost_and_one_message_says_so(
+def test_on_a_full_disk_nothing_is_lost_and_one_message_reports_it(
     where: str, command: str, edited: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit(edited, "sub-03", exclude="moved")
@@ -249,9 +250,7 @@ def test_a_backup_never_takes_a_name_that_is_there(tmp_path: Path) -> None:
 def test_of_many_losses_the_first_are_shown() -> None:
     row = {"label": "M", "eeg": "e", "mri": "m"}
     old = {"training": [{**row, "participant_id": f"s{n}", "exclude": "x"} for n in range(50)]}
-    assert losses(old, {"training": []}, "the table") == [
-        "50 participants left out by hand (s0: x, s1: x, s2: x and 47 more)"
-    ]
+    assert losses(old, {"training": []}, "the table") == [Like("50 … left … hand (s0: x, s1: x, s2: x and 47 more)")]
     assert losses({"test": [{**row, "participant_id": "s1"}]}, {"training": []}, "the table") == [
-        "1 participant who would not be in it any more (s1)"
+        Like("1 … would … gone … (s1)")
     ]

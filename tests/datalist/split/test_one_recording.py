@@ -1,4 +1,4 @@
-"""People with one recording: those with both are split as if alone, and every part gets its share of the others."""
+"""Participants with one recording change no split of those with both; every part gets its share of them."""
 
 import json
 from collections import Counter
@@ -11,11 +11,12 @@ import pytest
 from monai_fusion.datalist import check_datalist, read_datalist
 from monai_fusion.datalist.split.ratio import Split
 from monai_fusion.datalist.split.resplitting import split_datalist
-from monai_fusion.datalist.split.split_options import SplitFiles, SplitOptions, Standing
-from monai_fusion.datalist.split.ways import make_split
-from monai_fusion.datalist.strata import Person
+from monai_fusion.datalist.split.split_methods import make_split
+from monai_fusion.datalist.split.split_options import KeptSplit, SplitFiles, SplitOptions
+from monai_fusion.datalist.strata import SplitParticipant
 from monai_fusion.errors import InputError
 from tests.commands import call
+from tests.datalist.lines import Like
 
 SECTIONS = ("training", "validation", "test")
 CLASSES = ("M", "F")
@@ -28,11 +29,11 @@ METHODS = [
 ]
 
 
-def people(number: int, groups: bool = False) -> list[Person]:
-    """Of ten people six have both recordings, two an EEG and two an MRI; two of five are of the second class."""
+def participants(number: int, groups: bool = False) -> list[SplitParticipant]:
+    """Of ten participants six have both recordings, two an EEG and two an MRI; two of five are of the second class."""
     have = ("both", "both", "eeg", "both", "mri", "both", "both", "eeg", "both", "mri")
     return [
-        Person(
+        SplitParticipant(
             f"sub-{i:03d}",
             int(i // 10 % 5 < 2),
             ("old" if i % 7 < 3 else "young",),
@@ -49,10 +50,10 @@ def places(split: Split) -> dict[str, tuple[str, int | None]]:
 
 @pytest.mark.parametrize("options", METHODS)
 def test_those_with_both_are_where_they_would_be_alone(options: SplitOptions) -> None:
-    everyone = people(150)
-    complete = [person for person in everyone if person.recordings == "both"]
+    everyone = participants(150)
+    complete = [participant for participant in everyone if participant.recordings == "both"]
     found, alone = (places(make_split(each, CLASSES, options)) for each in (everyone, complete))
-    assert found.keys() == {person.participant_id for person in everyone}
+    assert found.keys() == {participant.participant_id for participant in everyone}
     assert {name: place for name, place in found.items() if name in alone} == alone
     assert places(make_split(everyone[::-1], CLASSES, options)) == found
 
@@ -61,71 +62,79 @@ def test_those_with_both_are_where_they_would_be_alone(options: SplitOptions) ->
 def test_each_part_has_its_share_of_each_class_of_those_with_an_eeg_and_of_those_with_an_mri(
     options: SplitOptions,
 ) -> None:
-    everyone = people(250)
+    everyone = participants(250)
     found = places(make_split(everyone, CLASSES, options))
     for what in ("eeg", "mri"):
         for label, of_class in ((0, 30), (1, 20)):
-            them = [person for person in everyone if (person.recordings, person.label) == (what, label)]
+            them = [
+                participant for participant in everyone if (participant.recordings, participant.label) == (what, label)
+            ]
             assert len(them) == of_class
-            sections = Counter(found[person.participant_id][0] for person in them)
+            sections = Counter(found[participant.participant_id][0] for participant in them)
             assert sections["test"] == of_class / 5
             assert abs(sections["validation"] - 0.15 * 0.8 * of_class) < 1
             if options.method == "kfold":
-                folds = Counter(found[person.participant_id][1] for person in them)
+                folds = Counter(found[participant.participant_id][1] for participant in them)
                 assert set(folds.values()) == {of_class // 5}
 
 
 def test_two_of_the_first_class_for_one_of_the_second_are_tested_among_them_too() -> None:
-    everyone = people(150)
+    everyone = participants(150)
     tested = set(make_split(everyone, CLASSES, SplitOptions()).test)
     counts = Counter(
-        (person.recordings != "both", person.label) for person in everyone if person.participant_id in tested
+        (participant.recordings != "both", participant.label)
+        for participant in everyone
+        if participant.participant_id in tested
     )
     assert counts[True, 0] == 2 * counts[True, 1] == 8  # of 60, T0 is 12
     assert counts[False, 0] == 2 * counts[False, 1]
-    assert {person.recordings for person in everyone if person.participant_id in tested} == {"both", "eeg", "mri"}
+    assert {participant.recordings for participant in everyone if participant.participant_id in tested} == {
+        "both",
+        "eeg",
+        "mri",
+    }
 
 
 @pytest.mark.parametrize("options", METHODS)
 def test_a_few_of_them_train_and_keep_nothing_from_being_split(options: SplitOptions) -> None:
-    complete = [person for person in people(80) if person.recordings == "both"]
-    found = places(make_split([*complete, Person("sub-900", 1, ("old",), None, "mri")], CLASSES, options))
+    complete = [participant for participant in participants(80) if participant.recordings == "both"]
+    found = places(make_split([*complete, SplitParticipant("sub-900", 1, ("old",), None, "mri")], CLASSES, options))
     assert len(found) == len(complete) + 1
     if options.method != "kfold":  # where everyone is tested once
         assert found["sub-900"] == ("training", None)
 
 
 @pytest.mark.parametrize("options", [SplitOptions("stratified"), SplitOptions("kfold", folds=4)])
-def test_a_family_stays_together_also_with_someone_who_stands_already(options: SplitOptions) -> None:
-    everyone = people(120, groups=True)
+def test_a_family_stays_together_also_with_a_member_placed_before(options: SplitOptions) -> None:
+    everyone = participants(120, groups=True)
     found = places(make_split(everyone, CLASSES, options))
     # Some who have one recording stand in the test part from before.
-    older = {person.participant_id: "test" for person in everyone[::7] if person.recordings != "both"}
+    older = {participant.participant_id: "test" for participant in everyone[::7] if participant.recordings != "both"}
     assert older
-    standing = Standing(older, dict.fromkeys(older, 3) if options.method == "kfold" else {})
-    again = places(make_split(everyone, CLASSES, options, standing))
+    kept_split = KeptSplit(older, dict.fromkeys(older, 3) if options.method == "kfold" else {})
+    again = places(make_split(everyone, CLASSES, options, kept_split))
     assert {name: again[name][0] for name in older} == older
     for places_of in (found, again):
         by_family: dict[str | None, set[object]] = {}
-        for person in everyone:
-            by_family.setdefault(person.group, set()).add(places_of[person.participant_id])
+        for participant in everyone:
+            by_family.setdefault(participant.group, set()).add(places_of[participant.participant_id])
         assert all(len(each) == 1 for each in by_family.values())
 
 
 @pytest.mark.parametrize("options", [SplitOptions(), SplitOptions("stratified"), SplitOptions("kfold", folds=4)])
-def test_nobody_moves_when_new_people_come(options: SplitOptions) -> None:
-    older = make_split(people(100), CLASSES, options)
+def test_nobody_moves_when_new_participants_come(options: SplitOptions) -> None:
+    older = make_split(participants(100), CLASSES, options)
     before = places(older)
-    standing = Standing({name: section for name, (section, _) in before.items()}, older.folds)
-    after = places(make_split(people(150), CLASSES, options, standing))
+    kept_split = KeptSplit({name: section for name, (section, _) in before.items()}, older.folds)
+    after = places(make_split(participants(150), CLASSES, options, kept_split))
     assert {name: place for name, place in after.items() if name in before} == before
-    new = [person for person in people(150)[100:] if person.recordings != "both"]
-    assert {after[person.participant_id][0] for person in new} == set(SECTIONS)
+    new = [participant for participant in participants(150)[100:] if participant.recordings != "both"]
+    assert {after[participant.participant_id][0] for participant in new} == set(SECTIONS)
 
 
 @pytest.fixture
 def cohort(tmp_path: Path) -> Path:
-    """Sixty people of whom every fifth lacks the MRI and every sixth the EEG."""
+    """Sixty participants of whom every fifth lacks the MRI and every sixth the EEG."""
     for folder in ("eeg", "mri"):
         (tmp_path / folder).mkdir()
     table = ["participant_id,gender,site"]
@@ -171,7 +180,7 @@ def test_with_the_option_they_are_in_the_list_the_report_and_the_check(
 ) -> None:
     out_file = cohort / "all.json"
     assert call(capsys, *build(cohort, "plain.json"))[0] == 0
-    code, out, _ = call(capsys, *build(cohort, "all.json", "--allow-missing", "--keep", "site"))
+    code, out, _ = call(capsys, *build(cohort, "all.json", "--allow-missing", "--columns", "site"))
     assert code == 0
     lines = out.splitlines()
     assert lines[0] == f"{out_file}: 40 participants with both recordings, 18 with one"
@@ -216,7 +225,7 @@ def test_monai_and_the_training_code_read_the_list(cohort: Path, capsys: pytest.
 def test_labels_are_asked_for_as_of_the_others(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = cohort / "participants.csv"
     table.write_text(table.read_text(encoding="utf-8").replace("sub-05,F", "sub-05,?"), encoding="utf-8")
-    assert call(capsys, *build(cohort, "plain.json"))[0] == 0  # of someone who is left out, nothing is asked
+    assert call(capsys, *build(cohort, "plain.json"))[0] == 0  # of a participant who is left out, nothing is needed
     code, _, err = call(capsys, *build(cohort, "all.json", "--allow-missing"))
     assert (code, not (cohort / "all.json").exists()) == (2, True)
     assert 'sub-05 gender: "?" in line 7, expected "M" or "F"' in err
@@ -226,7 +235,7 @@ def test_labels_are_asked_for_as_of_the_others(cohort: Path, capsys: pytest.Capt
     assert "1 participant without a label left out:" in out
 
 
-def test_one_person_under_two_ids_is_not_taken_for_two(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_participant_under_two_ids_is_not_taken_for_two(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (cohort / "mri/SUB-05_T1w.nii.gz").touch()
     code, _, err = call(capsys, *build(cohort, "all.json", "--allow-missing"))
     assert code == 2
@@ -254,14 +263,13 @@ def test_an_older_list_without_them_is_extended_by_them(cohort: Path, capsys: py
     assert list(rows(cohort / "more.json")) == after
 
 
-def test_folds_are_of_everyone_only_when_told_so(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folds_are_of_all_only_on_request(cohort: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, *build(cohort, "all.json", "--allow-missing"))[0] == 0
     lacking = [str(row["participant_id"]) for _, row in rows(cohort / "all.json") if not (row["eeg"] and row["mri"])]
     kfold = SplitOptions("kfold", folds=3)
     without = split_datalist(cohort / "all.json", SplitFiles(cohort / "without.json"), kfold)
     assert without.notes == (
-        f"18 participants with one recording only, left where they stand: {', '.join(lacking[:3])} and 15 more "
-        "(--allow-missing splits them too)",
+        Like(f"18 … recording only …: {', '.join(lacking[:3])} and 15 more (--allow-missing splits them too)"),
     )
     result = split_datalist(
         cohort / "all.json", SplitFiles(cohort / "cv.json", all_folds=True), replace(kfold, allow_missing=True)

@@ -14,6 +14,7 @@ from monai_fusion.datalist.saving.replacing import Replacing
 from monai_fusion.datalist.split.resplitting import SplitResult, split_datalist
 from monai_fusion.datalist.split.split_options import SplitFiles, SplitOptions
 from monai_fusion.errors import InputError
+from tests.datalist.lines import Like
 
 SECTIONS = ("training", "validation", "test")
 KFOLD = SplitOptions("kfold", folds=4)
@@ -35,7 +36,7 @@ def row(number: int) -> dict[str, Any]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Sixty people, all in training; fields in an order of their own, and files that are not there."""
+    """Sixty participants, all in training; fields in an order of their own, and files that are not there."""
     path = tmp_path / "gender.json"
     head = {"classes": ["M", "F"], "target": "gender", "data_root": "D", "training": [], "name": "Zwölf"}
     path.write_text(json.dumps({**head, "training": [row(n) for n in range(60)]}), encoding="utf-8")
@@ -136,8 +137,7 @@ def test_a_family_is_not_torn_between_a_kept_test_set_and_the_folds(file: Path) 
 
     options = replace(KFOLD, keep_test=True, group_by=("family",))
     assert message(lambda: split(edit(file, change), options)) == (
-        "--group-by the group of sub-008, sub-009: in part in test, expected all in test, or none: "
-        "put the whole group into test, or all of it elsewhere"
+        Like("--group-by the group of sub-008, sub-009: partly … test …: put … whole group … elsewhere")
     )
     edit(file, lambda document: document["training"].append(document["test"].pop()))
     split(file, options)
@@ -176,7 +176,7 @@ def test_the_excluded_and_those_with_one_recording_stay_and_are_not_counted(file
     assert sum(row.number for row in result.balance.rows if row.name == "all") == 58
     assert result.notes == (
         "1 participant excluded, as before: sub-000",
-        "1 participant with one recording only, left where they stand: sub-001 (--allow-missing splits them too)",
+        Like("1 … recording only …: sub-001 (--allow-missing splits them too)"),
     )
 
 
@@ -189,7 +189,7 @@ def test_the_excluded_and_those_with_one_recording_stay_and_are_not_counted(file
         replace(KFOLD, group_by=("family",), test_fold=2),
     ],
 )
-def test_extending_an_older_list_moves_nobody(file: Path, options: SplitOptions) -> None:
+def test_extending_an_older_list_moves_no_participant(file: Path, options: SplitOptions) -> None:
     older = file.with_name("older.json")
     older.write_bytes(file.read_bytes())
     edit(older, lambda document: document.update(training=document["training"][:43]))
@@ -200,34 +200,32 @@ def test_extending_an_older_list_moves_nobody(file: Path, options: SplitOptions)
     assert {name: section for name, section in where(new).items() if name in where(old)} == where(old)
     assert {name: fold for name, fold in folds(new).items() if name in folds(old)} == folds(old)
     assert len(where(new)) == 60
-    assert result.notes == ("43 participants stay where they were, 17 new: sub-043, sub-044, sub-045 and 14 more",)
+    assert result.notes == (Like("43 … stay where …, 17 new: sub-043, sub-044, sub-045 and 14 more"),)
 
 
-def test_where_nobody_is_new_a_test_set_made_by_hand_stays_also_with_ratio(file: Path) -> None:
+def test_with_no_new_participant_a_test_set_made_by_hand_stays_also_with_ratio(file: Path) -> None:
     split(file, SplitOptions(), "old.json")
     old = file.with_name("old.json")
     edit(old, lambda document: document["test"].append(document["training"].pop()))
     result = split_datalist(file, SplitFiles(file.with_name("new.json")), SplitOptions(), old)
     assert where(file.with_name("new.json")) == where(old)
-    assert result.notes == ("60 participants stay where they were, 0 new",)
+    assert result.notes == (Like("60 … stay where …, 0 new"),)
 
 
-def test_who_is_gone_from_the_newer_list_is_said(file: Path) -> None:
+def test_who_is_gone_from_the_newer_list_is_reported(file: Path) -> None:
     split(file, SplitOptions(), "old.json")
     edit(file, lambda document: document["training"].pop())
     result = split_datalist(file, SplitFiles(file.with_name("new.json")), SplitOptions(), file.with_name("old.json"))
-    assert result.notes[0] == f"1 participant of {file.with_name('old.json')} not here any more: sub-059"
+    assert result.notes[0] == f"1 participant of {file.with_name('old.json')} no longer here: sub-059"
 
 
 def test_a_file_is_replaced_only_by_force_and_never_one_that_is_wrong(file: Path) -> None:
-    assert f"{file} is there already, with a split of its own" in message(
-        lambda: split(file, SplitOptions(), file.name)
-    )
+    assert f"{file} already exists, with a split of its own" in message(lambda: split(file, SplitOptions(), file.name))
     split(file, SplitOptions(), file.name, replacing=Replacing(force=True))
     assert len(where(file)) == 60
     broken = file.with_name("broken.json")
     broken.write_text('{"classes": ["M", "F"],}', encoding="utf-8")
-    assert "is no right datalist (2 problems): it is not replaced: correct it, move it away" in message(
+    assert "is not a valid datalist (2 problems): it is not replaced: correct it, move it away" in message(
         lambda: split(file, SplitOptions(), broken.name, replacing=Replacing(force=True))
     )
     assert broken.read_text(encoding="utf-8") == '{"classes": ["M", "F"],}'
@@ -245,29 +243,32 @@ def test_a_name_that_no_file_may_have_is_one_line(file: Path) -> None:
     [
         (SplitOptions("kfolds"), '--method: "kfolds", expected "ratio", "stratified", "kfold" or "test"'),
         (SplitOptions(test_fraction=1.2), "--test-fraction: 1.2, expected a number between 0 and 1"),
-        (SplitOptions(folds=3, keep_folds=True), "--folds: is for --method kfold"),
+        (SplitOptions(folds=3, keep_folds=True), "--folds: only with --method kfold"),
         (SplitOptions("kfold", test_fraction=0.2), "--folds 5 tests a fifth"),
         (SplitOptions("kfold", folds=1), "--folds: 1, expected 2 or more"),
         (SplitOptions("ratio", group_by=("family",)), "whole groups cannot make exactly 2 : 1"),
         (SplitOptions("kfold", keep_test=True, test_fold=1), "with --keep-test no fold is tested"),
-        (SplitOptions("kfold", keep_test=True), "--keep-test: nobody is in test"),
+        (SplitOptions("kfold", keep_test=True), "--keep-test: no participant is in test"),
         (
             SplitOptions("kfold", test_fold=1, validation_fold=1),
-            "--validation-fold: 1, expected another than --test-fold",
+            "--validation-fold: 1, expected a fold other than --test-fold",
         ),
-        (SplitOptions("kfold", validation_fold=0), "--validation-fold: 0, expected another than the tested fold"),
+        (SplitOptions("kfold", validation_fold=0), "--validation-fold: 0, expected a fold other than the tested one"),
         (SplitOptions("kfold", test_fold=5), "--test-fold: 5, expected 0 to 4: there are 5 folds"),
         (SplitOptions("kfold", folds=40), 'class "F": 24 participants, expected at least 40, one for each fold'),
-        (SplitOptions("kfold", keep_folds=True), "--keep-folds: nobody has a fold"),
-        (SplitOptions("kfold", keep_folds=True, folds=3), "the folds stay, so many as there are: leave out --folds"),
+        (SplitOptions("kfold", keep_folds=True), "--keep-folds: no participant has a fold"),
+        (
+            SplitOptions("kfold", keep_folds=True, folds=3),
+            "the folds stay, and their number with them: leave out --folds",
+        ),
         (SplitOptions("kfold", stratify_by=("agee",)), 'did you mean "age"? the rows have "age", "family", "note"'),
         (SplitOptions("kfold", stratify_by=("mri",)), '--stratify-by "mri": no participant has this field'),
         (SplitOptions("kfold", stratify_by=("label",)), "the label is always balanced"),
-        (SplitOptions("kfold", group_by=("note",)), "nobody in fold"),
+        (SplitOptions("kfold", group_by=("note",)), "no participant in fold"),
         (SplitOptions("stratified", test_fraction=0.97), "none left for"),
     ],
 )
-def test_what_cannot_be_split_so_is_said(file: Path, options: SplitOptions, text: str) -> None:
+def test_what_cannot_be_split_so_is_reported(file: Path, options: SplitOptions, text: str) -> None:
     assert text in message(lambda: split(file, options))
     assert not file.with_name("out.json").exists()
 

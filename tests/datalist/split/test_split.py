@@ -1,4 +1,4 @@
-"""The ``ratio`` split: two of the first class for one of the second are tested, and nobody is in two sections."""
+"""The ``ratio`` split tests two of the first class for one of the second; each participant is in one section."""
 
 import random
 from fractions import Fraction
@@ -12,7 +12,7 @@ from monai_fusion.datalist.split.ratio import Split, ratio_split, rounded
 from monai_fusion.errors import InputError
 
 
-def people(males: int, females: int) -> dict[str, int]:
+def participants(males: int, females: int) -> dict[str, int]:
     return {f"m{number:03d}": 0 for number in range(males)} | {f"f{number:03d}": 1 for number in range(females)}
 
 
@@ -38,17 +38,17 @@ def counts(result: Split, labels: dict[str, int]) -> list[tuple[int, int]]:
     ],
 )
 def test_the_test_set_is_counted_as_the_specification_says(males: int, females: int, tested: tuple[int, int]) -> None:
-    assert split.test_counts(males, females) == tested
+    assert split.test_set_sizes(males, females) == tested
 
 
 def test_the_rest_is_divided_per_class() -> None:
-    labels = people(100, 60)
+    labels = participants(100, 60)
     # left: 80 and 50; 15 % of them: 12 and 7.5, rounded up
     assert counts(ratio_split(labels), labels) == [(68, 42), (12, 8), (20, 10)]
 
 
 def test_the_smallest_cohort_that_can_be_split_has_four_and_three() -> None:
-    labels = people(4, 3)
+    labels = participants(4, 3)
     assert counts(ratio_split(labels), labels) == [(1, 1), (1, 1), (2, 1)]
 
 
@@ -82,7 +82,7 @@ REFUSED = [
         (100, 3),
         [
             '  split class "F": 3 participants, of whom 3 would be tested: none left for validation and training',
-            "  split: ask for a smaller test or validation fraction",
+            "  split: use a smaller test or validation fraction",
         ],
     ),
 ]
@@ -93,12 +93,12 @@ def test_what_leaves_a_class_out_of_a_section_is_refused_with_the_counts(
     numbers: tuple[int, int], lines: list[str]
 ) -> None:
     with pytest.raises(InputError) as raised:
-        ratio_split(people(*numbers))
+        ratio_split(participants(*numbers))
     assert str(raised.value).splitlines()[1:] == lines
 
 
 def test_a_smaller_test_fraction_is_the_way_out_that_the_message_names() -> None:
-    labels = people(100, 3)
+    labels = participants(100, 3)
     assert counts(ratio_split(labels, test_fraction=0.03), labels) == [(83, 1), (15, 1), (2, 1)]
 
 
@@ -109,7 +109,7 @@ def test_other_than_two_classes_and_impossible_fractions_are_refused() -> None:
         ratio_split({"a": 2})
     for fraction in (0.0, 1.0, -0.1, float("nan")):
         with pytest.raises(InputError, match="validation fraction"):
-            ratio_split(people(10, 10), validation_fraction=fraction)
+            ratio_split(participants(10, 10), validation_fraction=fraction)
 
 
 @given(number=st.integers(0, 10_000), percent=st.integers(1, 99))
@@ -134,11 +134,11 @@ def test_everyone_is_in_exactly_one_section_every_class_in_all_and_the_test_set_
     cohort: tuple[int, int, int, random.Random],
 ) -> None:
     males, females, seed, order = cohort
-    labels = people(males, females)
+    labels = participants(males, females)
     try:
         result = ratio_split(labels, seed=seed)
     except InputError:
-        first, second = split.test_counts(males, females)
+        first, second = split.test_set_sizes(males, females)
         assert min(males - first, females - second) < 2  # one to validate and one to train
         return
     everyone = result.training + result.validation + result.test
@@ -147,7 +147,7 @@ def test_everyone_is_in_exactly_one_section_every_class_in_all_and_the_test_set_
     training, validation, test = counts(result, labels)
     assert min(*training, *validation, *test) >= 1
     assert test[0] == 2 * test[1]
-    assert test == split.test_counts(males, females)
+    assert test == split.test_set_sizes(males, females)
 
     rows = list(labels.items())
     order.shuffle(rows)
@@ -156,25 +156,25 @@ def test_everyone_is_in_exactly_one_section_every_class_in_all_and_the_test_set_
 
 def test_the_draw_is_the_same_on_every_platform_and_python() -> None:
     # Written down from the first implementation: a later one that draws others breaks everyone's test sets.
-    result = ratio_split(people(12, 9))
+    result = ratio_split(participants(12, 9))
     assert result.test == ("f006", "m002", "m011")
     assert result.validation == ("f004", "m000", "m005")
 
 
 def test_another_seed_draws_other_participants_in_equal_numbers() -> None:
-    labels = people(60, 40)
+    labels = participants(60, 40)
     first, second = ratio_split(labels, seed=1), ratio_split(labels, seed=2)
     assert first.test != second.test
     assert counts(first, labels) == counts(second, labels)
 
 
 def test_adding_to_one_class_leaves_the_draw_order_of_the_other_as_it_was() -> None:
-    fewer, more = ratio_split(people(60, 40)), ratio_split(people(61, 40))
+    fewer, more = ratio_split(participants(60, 40)), ratio_split(participants(61, 40))
     assert [name for name in fewer.test if name[0] == "f"] == [name for name in more.test if name[0] == "f"]
 
 
 def test_who_is_drawn_does_not_lean_to_the_beginning_of_the_list() -> None:
-    labels = people(30, 15)
+    labels = participants(30, 15)
     drawn = dict.fromkeys(labels, 0)
     for seed in range(400):
         for name in ratio_split(labels, seed=seed).test:

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split.ratio import Split, refuse_empty_parts, rounded
-from monai_fusion.datalist.strata import Person
+from monai_fusion.datalist.strata import SplitParticipant
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.wording import counted, quoted
 
 
-def numbers_of(people: Sequence[Person], classes: Sequence[str]) -> list[int]:
-    """How many people are of each class."""
+def numbers_of(participants: Sequence[SplitParticipant], classes: Sequence[str]) -> list[int]:
+    """How many participants are of each class."""
     numbers = [0] * len(classes)
-    for person in people:
-        numbers[person.label] += 1
+    for participant in participants:
+        numbers[participant.label] += 1
     return numbers
 
 
@@ -29,9 +29,9 @@ def with_validation(
     """The sizes of training, validation and test by class; at least one of each class validates.
 
     Args:
-        numbers: All people by class.
+        numbers: All participants by class.
         tested: Those of them who are tested.
-        fraction: Which part of the others validates.
+        fraction: Fraction of the others that validates.
         classes: Class names, for messages.
         at_least: How many of each class the method needs, for messages.
 
@@ -47,23 +47,29 @@ def with_validation(
 
 
 def as_split(sections: Mapping[str, int], folds: Mapping[str, int] | None = None) -> Split:
-    """A split from the position of everyone's section in `SECTIONS`."""
+    """A split from the position of each participant's section in `SECTIONS`."""
     ids = [tuple(sorted(name for name, part in sections.items() if part == index)) for index in range(len(SECTIONS))]
     return Split(ids[0], ids[1], ids[2], dict(folds or {}))
 
 
 def refuse_missing_classes(
-    people: Sequence[Person], parts: Mapping[str, int], names: Sequence[str], classes: Sequence[str]
+    participants: Sequence[SplitParticipant], parts: Mapping[str, int], names: Sequence[str], classes: Sequence[str]
 ) -> None:
-    """Every class must be in every part: whole groups, and people who stay where they are, may prevent it.
+    """Every class must be in every part: whole groups, and participants who stay where they are, may prevent it.
 
     Raises:
         InputError: A class is missing from a part.
     """
-    found = {(parts[person.participant_id], person.label) for person in people if person.participant_id in parts}
-    totals = numbers_of(people, classes)
+    found = {
+        (parts[participant.participant_id], participant.label)
+        for participant in participants
+        if participant.participant_id in parts
+    }
+    totals = numbers_of(participants, classes)
     problems = [
-        Problem("split", f"class {quoted(label)}", f"nobody in {name}, of {counted(totals[index], 'participant')}")
+        Problem(
+            "split", f"class {quoted(label)}", f"no participant in {name}, of {counted(totals[index], 'participant')}"
+        )
         for part, name in enumerate(names)
         for index, label in enumerate(classes)
         if (part, index) not in found

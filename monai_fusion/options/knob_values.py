@@ -18,7 +18,7 @@ from fire.parser import DefaultParseValue
 from monai_fusion.errors import Problem
 
 # Knobs that are a path or a free text, whatever their default is. Theirs alone refuse MONAI's expressions on the
-# command line: nobody types a folder `@home` and means a reference.
+# command line: a user who types a folder `@home` does not mean a reference.
 _PATHS = ("datalist", "output_dir", "model_dir", "cache_dir", "eeg_weights", "mri_weights", "bundle_root")
 TEXT_KNOBS = frozenset({*_PATHS, "tracking_uri", "experiment_name", "run_name", "device"})
 NOTHING = "$None"
@@ -51,7 +51,7 @@ def as_word(value: Any) -> str:
 
 
 def without_expression(value: str) -> str:
-    """Return the text that an expression stands for if it is nothing but a literal, as `as_word` writes it.
+    """Return the text of an expression if it is nothing but a literal, as `as_word` writes it.
 
     Any other text is returned as it is; nothing is evaluated.
     """
@@ -74,7 +74,7 @@ def check_text(name: str, typed: str | None, value: Any) -> Problem | None:
 
     Args:
         name: The knob.
-        typed: The word on the command line; None if nothing stands behind the option.
+        typed: The word on the command line; None if nothing follows the option.
         value: What `fire` makes of it.
 
     Returns:
@@ -82,7 +82,7 @@ def check_text(name: str, typed: str | None, value: Any) -> Problem | None:
     """
     option = f"--{name}"
     if typed is None:
-        return Problem(option, seen="no value stands behind it", wanted="text") if isinstance(value, bool) else None
+        return Problem(option, seen="no value follows it", wanted="text") if isinstance(value, bool) else None
     if value == NOTHING:
         return Problem(option, seen=f"{NOTHING}, which is nothing", wanted="text") if name in NEEDED_KNOBS else None
     if not typed.strip() or (isinstance(value, str) and not without_expression(value).strip()):
@@ -94,7 +94,7 @@ def check_text(name: str, typed: str | None, value: Any) -> Problem | None:
         return Problem(option, seen=seen, wanted="text", advice=_advice(name, typed))
     if value[:1] in ("$", "%") or _is_reference(value):
         seen = f"MONAI reads {value} as {_SYNTAX[value[0]]}"
-        advice = "did the shell not replace a variable? For this very text: "
+        advice = "did the shell not replace a variable? For exactly this text: "
         return Problem(option, seen=seen, wanted="text", advice=advice + _advice(name, value))
     if "#" in value:
         seen = f"{value} would become {value.replace('#', '::')}"
@@ -120,7 +120,7 @@ def _shown(value: Any, typed: str) -> str:
 
 
 def _is_quoted(typed: str, value: str) -> bool:
-    """Whether a word is a literal that says plainly which text it means."""
+    """Whether a word is a quoted literal of the text."""
     inner = re.fullmatch(r"""r?(['"])(.*)\1""", typed.strip(), re.DOTALL)
     return inner is not None and (value == inner[2] or (repr(value) == typed.strip() and value.isprintable()))
 
@@ -148,5 +148,7 @@ def _is_literal_expression(word: str) -> bool:
 
 
 def _as_expression(text: str) -> str:
-    signs = [f"\\x{ord(sign):02x}" if sign in _ESCAPED or ord(sign) < 32 else sign for sign in text]
-    return f"$'{''.join(signs)}'"
+    characters = [
+        f"\\x{ord(character):02x}" if character in _ESCAPED or ord(character) < 32 else character for character in text
+    ]
+    return f"$'{''.join(characters)}'"

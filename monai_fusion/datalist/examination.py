@@ -1,4 +1,4 @@
-"""Reads a datalist, and says everything that is wrong with it at once."""
+"""Reads a datalist, and reports all its problems at once."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monai_fusion.datalist import rules
-from monai_fusion.datalist.elsewhere import on_other_systems
-from monai_fusion.datalist.endings import wrong_endings
-from monai_fusion.datalist.finding import FileFinder
-from monai_fusion.datalist.json_text import JsonFile, read_json
+from monai_fusion.datalist.file_endings import wrong_endings
+from monai_fusion.datalist.file_finder import FileFinder
+from monai_fusion.datalist.json_text import JsonFile, read_json_file
+from monai_fusion.datalist.other_systems import on_other_systems
 from monai_fusion.datalist.paths import natural_key, on_disk
 from monai_fusion.datalist.records import Datalist, ParticipantRecord
-from monai_fusion.datalist.reporting import WHOLE_FILE, DatalistError, Finding, in_order
+from monai_fusion.datalist.reporting import WHOLE_FILE, DatalistError, Finding, findings_in_order
 from monai_fusion.datalist.schema import SECTIONS, DatalistFile
 from monai_fusion.datalist.validation import Row, validate
 from monai_fusion.errors import Problem
-from monai_fusion.spelling import the_equal
+from monai_fusion.spelling import equal_in_nfc
 from monai_fusion.wording import counted, did_you_mean, one_of, quoted, shortened
 
 
@@ -38,7 +38,7 @@ class ParticipantFiles:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """A datalist after the check, right or wrong.
+    """A datalist after the check, valid or not.
 
     Attributes:
         path: The file.
@@ -102,9 +102,9 @@ def read_datalist(
     Args:
         path: The JSON file.
         sections: Those that are needed: each must hold a participant, and only their labels and files are looked
-            at. ``None`` reads all three, of which some may be empty. Whatever is asked for, no participant may stand
+            at. ``None`` reads all three, of which some may be empty. In any case, no participant may be
             in two sections.
-        require_labels: Every participant needs a label; ``False`` for inference on people whose class is not known.
+        require_labels: Every participant needs a label; ``False`` for inference, where the class is unknown.
         require_files: Every path must exist and every pattern find a file; with ``False`` a path that does not exist
             is kept, and a pattern that finds nothing gives no file.
         modalities: ``eeg`` or ``mri`` if the files of the other recording need not be there: what the datalist says of
@@ -117,7 +117,7 @@ def read_datalist(
         DatalistError: An `InputError` with all problems found, by kind and line.
     """
     asked = Requirements(sections, require_labels, require_files, modalities=modalities)
-    return examine(read_json(Path(path)), Path(path), asked).datalist()
+    return examine(read_json_file(Path(path)), Path(path), asked).datalist()
 
 
 def check_datalist(
@@ -128,9 +128,9 @@ def check_datalist(
     require_files: bool = True,
     modalities: str = "both",
 ) -> list[Problem]:
-    """All that `read_datalist` would raise, as a list; empty if the datalist is right."""
+    """All problems that `read_datalist` would raise, as a list; empty if the datalist is valid."""
     asked = Requirements(sections, require_labels, require_files, modalities=modalities)
-    return list(examine(read_json(Path(path)), Path(path), asked).problems)
+    return list(examine(read_json_file(Path(path)), Path(path), asked).problems)
 
 
 def examine_datalist(
@@ -152,7 +152,7 @@ def examine_datalist(
             file without a section may be meant for something else. With the field ``fold`` validation may be empty.
     """
     asked = Requirements(sections, require_labels, require_files, complete)
-    return examine(read_json(Path(path)), Path(path), asked)
+    return examine(read_json_file(Path(path)), Path(path), asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +170,8 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
     """Examine a datalist that was read already.
 
     Args:
-        file: From `read_json`.
-        path: Where the file stands, or shall stand: data_root starts there.
+        file: From `read_json_file`.
+        path: Where the file is, or will be: data_root is relative to it.
         asked: What is asked of it.
     """
     wanted = tuple(section for section in SECTIONS if asked.sections is None or section in asked.sections)
@@ -208,7 +208,7 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
     findings += on_other_systems((found.row, *found.eeg, found.mri) for found in participants)
     if file.readable and not misfits:  # a section may be empty only because its rows could not be read
         findings += _about_sections(file.value, head, rows, looked_at, asked)
-    ordered = in_order(_with_lines(findings, file))
+    ordered = findings_in_order(_with_lines(findings, file))
     errors = tuple(finding for finding in ordered if not finding.warning)
     warnings = tuple(finding for finding in ordered if finding.warning)
     left_out = tuple(row for row in rows if row.entry.exclude is not None and row.section in wanted)
@@ -216,7 +216,7 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
 
 
 def folder_of(path: Path, data_root: str) -> Path:
-    """The folder, absolute, that the paths of the datalist at ``path`` start from.
+    """The absolute folder that the paths of the datalist at ``path`` are relative to.
 
     It is made absolute by name only, see `finding.FileFinder`; composed and decomposed letters are equal.
     """
@@ -233,7 +233,7 @@ def _unknown_sections(sections: Sequence[str]) -> Iterator[Finding]:
 def _with_the_class(row: Row, classes: Sequence[str]) -> Row:
     """The row with its label written as the class is, where only composed and decomposed letters differ."""
     label = row.entry.label
-    if label is None or label.isascii() or (name := the_equal(label, classes)) in (None, label):
+    if label is None or label.isascii() or (name := equal_in_nfc(label, classes)) in (None, label):
         return row
     return replace(row, entry=row.entry.model_copy(update={"label": name}))
 
@@ -246,7 +246,7 @@ def _about_labels(
     elif any("classes" in finding.field + finding.advice for finding in misfits):
         return
     elif required and looked_at and all(row.entry.label is None for row in looked_at):
-        yield rules.nobody_labelled(looked_at, "one of the classes")
+        yield rules.no_labels(looked_at, "one of the classes")
     elif not required:
         yield from rules.labels_without_classes(looked_at)
     elif rows:
@@ -264,7 +264,7 @@ def _about_sections(
     if asked.sections is not None:
         needed = [section for section in SECTIONS if section in asked.sections]
     else:
-        yield from rules.nobody_at_all(looked_at)
+        yield from rules.no_participants(looked_at)
         folds = rules.has_folds(rows)
         written = [section for section in SECTIONS if section in document and (section != "validation" or not folds)]
         needed = written if asked.complete and looked_at else []
@@ -277,7 +277,7 @@ def _about_sections(
 
 
 def _backslashes(head: DatalistFile, finder: FileFinder) -> Iterator[Finding]:
-    """Understood here, but not by other programs that read the list on Linux or macOS."""
+    """Backslashes work here, but not in other programs that read the list on Linux or macOS."""
     advice = "write / (also on Windows), or let check --fix do it: other programs need it"
     if finder.backslashes:
         row, field = finder.backslashes[0]

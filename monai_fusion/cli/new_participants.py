@@ -1,4 +1,4 @@
-"""``monai-fusion predict`` of people who are in no datalist: it is made, kept with the results, and predicted."""
+"""``monai-fusion predict`` of participants who are in no datalist: it is made, kept with the results, and predicted."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _DEFAULT_OUTPUT = "$os.path.join(@model_dir, 'inference')"  # of inference.yaml
 
 
 @dataclass(frozen=True, slots=True)
-class NewPeople:
+class NewParticipants:
     """Where the recordings are.
 
     Attributes:
         eeg_dir: Folder of scalograms.
         mri_dir: Folder of MRIs.
         bids: A BIDS dataset instead of ``mri_dir``.
-        participants: A table or list of ids that says who is meant.
+        participants: A table or list of ids: only these participants.
         eeg: The scalograms of one participant.
         mri: The MRI of one participant.
         id: Who that is.
@@ -48,12 +48,12 @@ class NewPeople:
         return [f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name)]
 
 
-OPTIONS = tuple(field.name.replace("_", "-") for field in fields(NewPeople))
+OPTIONS = tuple(field.name.replace("_", "-") for field in fields(NewParticipants))
 """The options of ``predict`` for them, without the dashes in front."""
 
 
 @dataclass(frozen=True, slots=True)
-class PredictionOfNewPeople:
+class PredictionOfNewParticipants:
     """A list that is not written yet, and what is made of it.
 
     Attributes:
@@ -67,11 +67,13 @@ class PredictionOfNewPeople:
     not_predicted: tuple[str, ...]
 
 
-def plan_new_people(people: NewPeople, configs: Sequence[Path], words: Sequence[str]) -> PredictionOfNewPeople:
+def plan_new_participants(
+    new: NewParticipants, configs: Sequence[Path], words: Sequence[str]
+) -> PredictionOfNewParticipants:
     """Make the list and the run that predicts it; nothing is written.
 
     Args:
-        people: Where the recordings are.
+        new: Where the recordings are.
         configs: The shipped config files of inference.
         words: The knobs.
 
@@ -82,28 +84,28 @@ def plan_new_people(people: NewPeople, configs: Sequence[Path], words: Sequence[
     from monai_fusion.datalist.trained_model import read_trained_model
     from monai_fusion.options.front import plan_run
 
-    _refuse_contradictions(people, words)
+    _refuse_contradictions(new, words)
     run = plan_run(configs, words, OPTIONS)
     if run.knobs["datalist"] is not None:
-        raise InputError(_two_sources("--datalist", people))
+        raise InputError(_two_sources("--datalist", new))
     if run.knobs["section"] != "test":
-        advice = "leave it out: everybody of the new list is in the part test"
+        advice = "leave it out: all participants of the new list are in the part test"
         raise InputError(Problem("--section", seen=str(run.knobs["section"]), advice=advice))
-    options = _options(people, run.knobs)
+    options = _options(new, run.knobs)
     assert options.labels.model is not None  # noqa: S101 # it is one of the knobs
-    one = bool(people.eeg or people.mri)
-    planned = plan_one(options, people.eeg, people.mri, people.id) if one else plan_unlabelled(options, everybody=True)
+    one = bool(new.eeg or new.mri)
+    planned = plan_one(options, new.eeg, new.mri, new.id) if one else plan_unlabelled(options, with_incomplete=True)
     model = read_trained_model(options.labels.model)
     _check(planned, model)
     _refuse_another_list(planned, model)
     words = [str(planned.path), *words]
     if run.knobs["allow_missing"] is None and model.modalities != "both" and any(planned.lacking.values()):
         words += ["--allow_missing", "true"]  # a model of one recording has no use for the other
-    return PredictionOfNewPeople(plan_run(configs, words), planned, _not_predicted(planned, model, run.knobs))
+    return PredictionOfNewParticipants(plan_run(configs, words), planned, _not_predicted(planned, model, run.knobs))
 
 
 def files_of(patterns: Sequence[Path]) -> tuple[Path, ...]:
-    """The files that are meant: cmd and PowerShell leave ``sub-07_*.npy`` to the program.
+    """The files: cmd and PowerShell leave patterns such as ``sub-07_*.npy`` to the program.
 
     Raises:
         InputError: A pattern finds nothing.
@@ -115,12 +117,12 @@ def files_of(patterns: Sequence[Path]) -> tuple[Path, ...]:
         elif matches := sorted(path.parent.glob(path.name)):
             found += matches
         else:
-            raise InputError(Problem("--eeg", seen=f"{path}: no file is named so"))
+            raise InputError(Problem("--eeg", seen=f"{path}: no file has this name"))
     return tuple(dict.fromkeys(found))
 
 
 def write_list(planned: UnlabelledList) -> None:
-    """Write the list beside the results to come, and say who is in it.
+    """Write the list to the folder of the results, and report who is in it.
 
     Raises:
         InputError: The folder cannot be made or written to.
@@ -136,15 +138,15 @@ def write_list(planned: UnlabelledList) -> None:
     write_text(planned.text, planned.path)
 
 
-def tell(prediction: PredictionOfNewPeople, *, written: bool) -> None:
-    """Say who is in the list, and who of them is not predicted."""
-    from monai_fusion.datalist.building.unlabelled import told_of_list
+def print_plan(prediction: PredictionOfNewParticipants, *, written: bool) -> None:
+    """Print who is in the list, and who of them is not predicted."""
+    from monai_fusion.datalist.building.unlabelled import list_summary
     from monai_fusion.wording import a_few, counted
 
     planned, lacking = prediction.planned, prediction.not_predicted
     not_written = "" if written else " (not written with --dry-run)"
-    say(f"{planned.path}: {counted(planned.people, 'participant')}{not_written}")
-    for line in told_of_list(planned):
+    say(f"{planned.path}: {counted(planned.participants, 'participant')}{not_written}")
+    for line in list_summary(planned):
         say(line)
     if lacking:
         say(f"{counted(len(lacking), 'participant')} not predicted, the model needs what they lack: {a_few(lacking)}")
@@ -152,28 +154,28 @@ def tell(prediction: PredictionOfNewPeople, *, written: bool) -> None:
         say(f"note: {note}", err=True)
 
 
-def _refuse_contradictions(people: NewPeople, words: Sequence[str]) -> None:
+def _refuse_contradictions(new: NewParticipants, words: Sequence[str]) -> None:
     problems = []
-    folders = [name for name in people.given if name in ("--eeg-dir", "--mri-dir", "--bids", "--participants")]
-    files = [name for name in people.given if name in ("--eeg", "--mri", "--id")]
+    folders = [name for name in new.given if name in ("--eeg-dir", "--mri-dir", "--bids", "--participants")]
+    files = [name for name in new.given if name in ("--eeg", "--mri", "--id")]
     if words and not words[0].startswith("-"):
-        problems.append(_two_sources(words[0], people))
+        problems.append(_two_sources(words[0], new))
     if folders and files:
         advice = "give folders of many participants, or the files of one"
         problems.append(Problem(", ".join(files), seen=f"together with {', '.join(folders)}", advice=advice))
     elif files == ["--id"] or folders == ["--participants"]:
-        lone = people.given[0]
-        wanted = "--eeg and --mri beside it" if lone == "--id" else "--eeg-dir and --mri-dir beside it"
+        lone = new.given[0]
+        wanted = "--eeg or --mri with it" if lone == "--id" else "--eeg-dir or --mri-dir with it"
         problems.append(Problem(lone, seen="alone", wanted=wanted))
     if problems:
         raise InputError(problems)
 
 
-def _two_sources(where: str, people: NewPeople) -> Problem:
-    return Problem(where, seen=f"a datalist, together with {', '.join(people.given)}", wanted="one of the two")
+def _two_sources(where: str, new: NewParticipants) -> Problem:
+    return Problem(where, seen=f"a datalist, together with {', '.join(new.given)}", wanted="one of the two")
 
 
-def _options(people: NewPeople, knobs: dict[str, Any]) -> BuildOptions:
+def _options(new: NewParticipants, knobs: dict[str, Any]) -> BuildOptions:
     from monai_fusion.datalist.building import build_options as options
     from monai_fusion.datalist.split.split_options import SplitOptions
 
@@ -184,10 +186,10 @@ def _options(people: NewPeople, knobs: dict[str, Any]) -> BuildOptions:
         raise InputError(Problem(name, seen="an expression of a config", wanted="a folder on the command line"))
     folder = Path(model).expanduser()
     out = folder / "inference" if output == _DEFAULT_OUTPUT else Path(output).expanduser()
-    eeg_dir, mri_dir = (() if each is None else (each,) for each in (people.eeg_dir, people.mri_dir))
+    eeg_dir, mri_dir = (() if each is None else (each,) for each in (new.eeg_dir, new.mri_dir))
     return options.BuildOptions(
-        folders=options.FolderOptions(eeg_dir, mri_dir, people.bids),
-        table=options.TableOptions(people.participants),
+        folders=options.FolderOptions(eeg_dir, mri_dir, new.bids),
+        table=options.TableOptions(new.participants),
         labels=options.LabelOptions(model=folder, model_option="--model_dir"),
         split=SplitOptions(allow_missing=knobs["allow_missing"] is True),
         output=options.OutputOptions(out / LIST_FILE, name=out.name),
@@ -195,7 +197,7 @@ def _options(people: NewPeople, knobs: dict[str, Any]) -> BuildOptions:
 
 
 def _not_predicted(planned: UnlabelledList, model: TrainedModel, knobs: dict[str, Any]) -> tuple[str, ...]:
-    """Who lacks a recording that the model needs; ``--allow_missing false`` needs both of everybody."""
+    """Participants without a recording that the model needs; ``--allow_missing false`` asks for both."""
     eeg, mri = planned.lacking["eeg"], planned.lacking["mri"]
     if knobs["allow_missing"] is False or (model.modalities == "both" and not model.learned_absence):
         return (*eeg, *mri)
@@ -203,9 +205,9 @@ def _not_predicted(planned: UnlabelledList, model: TrainedModel, knobs: dict[str
 
 
 def _check(planned: UnlabelledList, model: TrainedModel) -> None:
-    """What `datalist check` would say of the list; it is told as of the recordings, because there is no file yet."""
+    """What `datalist check` would report about the list, worded for the recordings: there is no file yet."""
+    from monai_fusion.datalist.examination import Requirements, examine
     from monai_fusion.datalist.json_text import parse_json
-    from monai_fusion.datalist.reading import Requirements, examine
 
     asked = Requirements(["test"], labels=False, modalities=model.modalities)
     found = examine(parse_json(planned.text), planned.path, asked)
@@ -220,7 +222,7 @@ def _refuse_another_list(planned: UnlabelledList, model: TrainedModel) -> None:
     """A list that is there may have been edited by hand: it is not replaced."""
     try:
         there = planned.path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):  # a file in place of the folder is told where that is made
+    except (FileNotFoundError, NotADirectoryError):  # the code that makes the folder reports a file in its place
         return
     except OSError as error:
         raise InputError(Problem(str(planned.path), seen=f"cannot be read ({error.strerror or error})")) from None
@@ -229,4 +231,4 @@ def _refuse_another_list(planned: UnlabelledList, model: TrainedModel) -> None:
         there_too = () if folder == model.folder / "inference" else ("--output_dir", folder)
         command = pasteable(("monai-fusion", "predict", planned.path, "--model_dir", model.folder, *there_too))
         advice = f"predict that list ({command}), or choose another --output_dir"
-        raise InputError(Problem(str(planned.path), seen="is there already, and holds something else", advice=advice))
+        raise InputError(Problem(str(planned.path), seen="already exists, and holds something else", advice=advice))

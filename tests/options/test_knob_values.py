@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from monai.bundle import ConfigParser
 
-from monai_fusion.options.words import as_word, check_text, expand_home, without_expression
+from monai_fusion.options.knob_values import as_word, check_text, expand_home, without_expression
 from monai_fusion.workflow import CommandLine, check_overrides
 from monai_fusion.workflow.components import component_arguments
 from tests.support import BUNDLE_CONFIGS
@@ -125,8 +125,8 @@ def message(*words: str) -> str:
         (["--output_dir", "$''"], "empty, expected text: is a variable of the shell not set?"),
         (["--output_dir", "$None"], "$None, which is nothing, expected text"),
         (["--output_dir", "null"], "'null', expected text"),
-        (["--output_dir", "--device", "cpu"], "no value stands behind it, expected one, such as 'runs/latest'"),
-        (["--datalist", "--device", "cpu"], "no value stands behind it, expected text"),
+        (["--output_dir", "--device", "cpu"], "no value follows it, expected one, such as 'runs/latest'"),
+        (["--datalist", "--device", "cpu"], "no value follows it, expected text"),
         (["--select", "best#1"], """best#1 is read as 'best', expected text: write --select "$'best\\x231'\""""),
     ],
     ids=str,
@@ -147,7 +147,7 @@ def test_a_text_that_would_arrive_as_another_one_is_refused_with_both(words: lis
 @pytest.mark.parametrize("knob", ["datalist", "output_dir", "cache_dir", "eeg_weights", "run_name", "tracking_uri"])
 def test_a_text_that_monai_would_interpret_is_refused(knob: str, text: str, syntax: str, spelling: str) -> None:
     expected = f"--{knob}: MONAI reads {text} as {syntax}, expected text: did the shell not replace a variable? "
-    assert message(f"--{knob}", text) == f'{expected}For this very text: write --{knob} "{spelling}"'
+    assert message(f"--{knob}", text) == f'{expected}For exactly this text: write --{knob} "{spelling}"'
 
 
 def test_letters_that_python_composes_are_refused_and_shown_by_number() -> None:
@@ -182,7 +182,7 @@ def test_a_sign_that_monai_replaces_is_refused_in_an_overlay_too(tmp_path: Path)
     assert [problem.where for problem in check_overrides(command, component_arguments)] == ["--output_dir"]
 
 
-def test_the_home_folder_stands_for_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_home_folder_replaces_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert expand_home("~/res") == f"{tmp_path}/res"

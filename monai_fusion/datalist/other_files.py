@@ -1,7 +1,7 @@
-"""What lies beside the recordings that are read: other formats, and images that are no T1-weighted MRI.
+"""Files next to the recordings that the program reads: other formats, and images other than T1-weighted MRIs.
 
-Whoever lacks a recording may have it in a form that is not read. That is told of, so that nobody is taken for a person
-without MRI because their MRI is an ``.mgz``.
+A participant without a recording may have it in a format that the program does not read. A note reports such files,
+so that a participant does not count as one without an MRI because the MRI is an ``.mgz``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _EITHER: dict[str, tuple[str, str]] = {
     **dict.fromkeys((".part", ".partial", ".crdownload", ".tmp"), ("", "download them again")),
 }
 _EEG_TEXTS = (".csv", ".txt", ".asc", ".tsv", ".dat")
-_ABOUT_EEG = re.compile(  # tables that BIDS has beside an EEG
+_ABOUT_EEG = re.compile(  # tables that BIDS has with an EEG
     r"(?:^participants|_(?:events|channels|electrodes|scans|sessions|coordsystem|headshape|beh|physio|stim|markers))\."
 )
 _SPARE = (".bak", ".backup", ".old", ".orig", ".save", ".copy")
@@ -65,38 +65,38 @@ _ABOUT = frozenset({
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """What some files are that are not used, as a note says it.
+class OtherFileKind:
+    """What some files are that are not used, as a note words it.
 
     Attributes:
         what: ``.mgz files``.
         why: ``which are not read``.
         advice: What to do with them.
-        of_people: Whether only those are spoken of that are named after participants: others may be anything.
+        of_participants: Whether only those are spoken of that are named after participants: others may be anything.
     """
 
     what: str
     why: str
     advice: str = ""
-    of_people: bool = False
+    of_participants: bool = False
 
     @property
     def is_known(self) -> bool:
-        """Whether it is more than an ending that says nothing."""
+        """Whether it is more than an unknown ending."""
         return bool(self.advice) or self.why != _UNREAD
 
 
-NOT_CHOSEN: dict[Modality, Kind] = {
-    "eeg": Kind("EEG files", "which --session or --eeg-condition leaves out"),
-    "mri": Kind("MRIs", "which --session or --t1w-pattern leaves out"),
+NOT_CHOSEN: dict[Modality, OtherFileKind] = {
+    "eeg": OtherFileKind("EEG files", "which --session or --eeg-condition leaves out"),
+    "mri": OtherFileKind("MRIs", "which --session or --t1w-pattern leaves out"),
 }
 
 
-NO_T1W = Kind("other images", "which are not T1-weighted by their names")
+NO_T1W = OtherFileKind("other images", "which are not T1-weighted by their names")
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class OtherFile:
     """A file that is not used.
 
     Attributes:
@@ -107,10 +107,10 @@ class Aside:
 
     path: Path
     folder: Path
-    kind: Kind
+    kind: OtherFileKind
 
     def owner(self, known: Collection[str], translate: Callable[[str], str] = lambda name: name) -> str | None:
-        """Whose it is: by its name as of a recording, else by the folders that it lies in, the innermost first."""
+        """Whose it is: by its name as of a recording, else by the folders above it, the innermost first."""
         steps = self.path.relative_to(self.folder).parts[::-1]
         for step in steps:
             for name in (ID_END.split(step, maxsplit=1)[0], step.partition("_")[0], step):
@@ -119,58 +119,62 @@ class Aside:
         return None
 
 
-def other_formats(paths: Iterable[Path], folder: Path, modality: Modality) -> Iterator[Aside]:
+def other_formats(paths: Iterable[Path], folder: Path, modality: Modality) -> Iterator[OtherFile]:
     """Those files that may be recordings in a format that is not read; texts and tables are none."""
     ours, theirs = (_MRI, _EEG) if modality == "mri" else (_EEG, _MRI)
     for path in paths:
         name = path.name.lower()
-        endings = [name[index:] for index, sign in enumerate(name) if sign == "." and index]
+        endings = [name[index:] for index, character in enumerate(name) if character == "." and index]
         if (kind := _spare_or_text(name, endings, modality)) is not None:
-            yield Aside(path, folder, kind)
+            yield OtherFile(path, folder, kind)
             continue
         if name in _TEXTS or any(each in _ABOUT or each in theirs or each in _READ for each in endings):
             continue
         ending = next((each for each in endings if each in ours or each in _EITHER), None)
         if ending is not None:
             called, advice = ours.get(ending) or _EITHER[ending]
-            yield Aside(path, folder, Kind(f"{called or ending} files", _UNREAD, advice))
+            yield OtherFile(path, folder, OtherFileKind(f"{called or ending} files", _UNREAD, advice))
         elif endings:
-            yield Aside(path, folder, Kind(f"{endings[-1]} files", _UNREAD))
+            yield OtherFile(path, folder, OtherFileKind(f"{endings[-1]} files", _UNREAD))
         elif modality == "mri":
-            yield Aside(path, folder, Kind("files without an ending", _UNREAD, f"if they are DICOM, {_DICOM}"))
+            yield OtherFile(
+                path, folder, OtherFileKind("files without an ending", _UNREAD, f"if they are DICOM, {_DICOM}")
+            )
 
 
-def _spare_or_text(name: str, endings: Sequence[str], modality: Modality) -> Kind | None:
+def _spare_or_text(name: str, endings: Sequence[str], modality: Modality) -> OtherFileKind | None:
     """What a spare copy of a recording is, or an EEG in a text; None if the file is neither."""
     ours = (".npy",) if modality == "eeg" else (".nii", ".nii.gz")
     last = endings[-1] if endings else ""
     if last in _SPARE and (len(endings) == 1 or any(each.removesuffix(last) in ours for each in endings)):
-        return Kind(f"{last} files", "which are not used", "rename those that are meant", of_people=True)
+        return OtherFileKind(
+            f"{last} files", "which are not used", "rename those that you want to use", of_participants=True
+        )
     if modality == "eeg" and last in _EEG_TEXTS and not _ABOUT_EEG.search(name) and name.split(".")[0] not in _TEXTS:
-        return Kind(f"{last} files", _UNREAD, _SCALOGRAM, of_people=True)
+        return OtherFileKind(f"{last} files", _UNREAD, _SCALOGRAM, of_participants=True)
     return None
 
 
 def format_by_ending(name: str, modality: Modality) -> tuple[str, str] | None:
-    """What kind of file a name in lower case says by its ending, if it is known and not read, and what to do with it.
+    """The kind of file by its ending, if that is known and not read, and what to do with it.
 
     Args:
         name: The name of a file, or a path, in lower case.
         modality: As which recording it is named.
     """
     name = name.rpartition("/")[2]
-    endings = [name[index:] for index, sign in enumerate(name) if sign == "."]
+    endings = [name[index:] for index, character in enumerate(name) if character == "."]
     formats = {**_EITHER, **(_MRI if modality == "mri" else _EEG)}
     ending = next((each for each in endings if each in formats or each in _ABOUT), None)
     if ending is None:
         return None
     if ending in _ABOUT:
-        return f"a {ending} file", "it is no recording: write the recording's file, or a narrower pattern"
+        return f"a {ending} file", "it is not a recording: write the recording's file, or a narrower pattern"
     called, advice = formats[ending]
     return f"a file of the format {called or ending}", advice
 
 
-def instead(aside: Sequence[Aside]) -> tuple[str, str]:
+def instead(aside: Sequence[OtherFile]) -> tuple[str, str]:
     """What is there where no recording is: ``, but 14 .mgz files``, and the advice; empty if nothing is."""
     kinds = Counter(each.kind for each in aside).most_common(3)
     if not kinds:
@@ -179,39 +183,39 @@ def instead(aside: Sequence[Aside]) -> tuple[str, str]:
     return f", but {' and '.join(_counted(number, kind.what) for kind, number in kinds)}", advice
 
 
-def about_those_who_lack(
-    aside: Iterable[Aside],
+def notes_on_incomplete(
+    aside: Iterable[OtherFile],
     modality: Modality,
     have: Collection[str],
     known: Collection[str],
     translate: Callable[[str], str],
 ) -> Iterator[Problem]:
-    """What else lies there for people who lack a recording, one line for each kind of file.
+    """The other files of participants without a recording, one line for each kind of file.
 
     Args:
         aside: Files that are not used.
         modality: Which recording they may be.
         have: Who has such a recording.
         known: Everyone who is in the table or has a recording.
-        translate: The id that everyone is known by.
+        translate: The id under which each participant is known.
     """
-    owners: dict[Kind, set[str]] = defaultdict(set)
-    nobodys: Counter[Kind] = Counter()
-    beside: dict[Kind, list[str]] = defaultdict(list)
+    owners: dict[OtherFileKind, set[str]] = defaultdict(set)
+    nobodys: Counter[OtherFileKind] = Counter()
+    beside: dict[OtherFileKind, list[str]] = defaultdict(list)
     for each in aside:
         owner = each.owner(known, translate)
         if owner is None:
-            nobodys[each.kind] += each.kind.why == _UNREAD and not each.kind.of_people
+            nobodys[each.kind] += each.kind.why == _UNREAD and not each.kind.of_participants
         elif owner not in have:
             owners[each.kind].add(owner)
-        elif each.kind.of_people:
+        elif each.kind.of_participants:
             beside[each.kind].append(owner)
     name = "an MRI" if modality == "mri" else "an EEG"
-    told: set[str] = set()
+    reported: set[str] = set()
     for kind, ids in sorted(owners.items(), key=lambda each: (not each[0].is_known, not each[0].advice, -len(each[1]))):
-        if not kind.is_known and ids <= told:  # what is not known may be anything
+        if not kind.is_known and ids <= reported:  # what is not known may be anything
             continue
-        told |= ids
+        reported |= ids
         who = f"{counted(len(ids), 'participant')} without {name} {'has' if len(ids) == 1 else 'have'}"
         yield Problem(f"{who} {kind.what}, {kind.why} ({a_few(sorted(ids, key=natural_key))})", advice=kind.advice)
     for kind, names in beside.items():
@@ -220,7 +224,7 @@ def about_those_who_lack(
     if len(have) < len(known):
         for kind, number in (+nobodys).items():
             there = f"{_counted(number, kind.what)}, {kind.why}"
-            yield Problem(f"{there}, and whose name is no participant's", advice=kind.advice)
+            yield Problem(f"{there}, and whose names match no participant", advice=kind.advice)
 
 
 def _counted(number: int, what: str) -> str:

@@ -20,7 +20,7 @@ class Knob:
         section: The heading above it, e.g. ``training``.
         name: What follows ``--`` on the command line.
         default: As it is written in the config; empty if it goes over several lines.
-        comment: What the config says of it.
+        comment: Its comment in the config.
     """
 
     section: str

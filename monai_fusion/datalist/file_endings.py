@@ -1,11 +1,11 @@
-"""What the endings of a row's files tell without opening any: an MRI in place of the EEG, a format that is not read."""
+"""What the endings of a row's files show without opening any: an MRI in place of the EEG, a format that is not read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from monai_fusion.datalist.beside import format_by_ending
+from monai_fusion.datalist.other_files import format_by_ending
 from monai_fusion.datalist.paths import natural_key
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.validation import Row
@@ -28,11 +28,11 @@ class _Odd:
 def wrong_endings(
     files: Sequence[tuple[Row, Mapping[str, Collection[str]]]], is_there: Callable[[str], bool]
 ) -> Iterator[Finding]:
-    """A finding for each field that names a file of another kind, and one for all where everybody's are swapped.
+    """A finding for each field that names a file of another kind, one for all if EEG and MRI are swapped throughout.
 
     Args:
         files: The rows in use with their files, found or not, of those of ``eeg`` and ``mri`` that are needed.
-        is_there: Whether there is such a file; of one that is not, that is told, and its ending may be a slip.
+        is_there: Whether there is such a file; a missing one is reported as such, and its ending may be a slip.
     """
     odd = [
         (row, {field: found for field in paths if (found := _odd(field, paths[field])) and is_there(found.path)})
@@ -47,7 +47,7 @@ def wrong_endings(
     for row, fields in odd:
         both = len(fields) == 2 and all(each.others for each in fields.values())
         for field, found in fields.items():
-            if not (both and field == "mri"):  # told with the EEG
+            if not (both and field == "mri"):  # reported with the EEG
                 finding = row.finding(field, found.seen, _WANTED[field], _advice(field, found, both), group="files")
                 yield _where_it_stands(finding, row, field, found.path)
 
@@ -59,7 +59,7 @@ def _odd(field: str, paths: Collection[str]) -> _Odd | None:
 
 
 def _about_eeg(path: str) -> _Odd | None:
-    """What is no .npy file by its ending; endings that nobody knows may be anything."""
+    """What is no .npy file by its ending; unknown endings may be anything."""
     name = path.lower()
     if name.endswith(".npy"):
         return None

@@ -1,4 +1,4 @@
-"""Finds the files that the rows of a datalist name, and says which are not there or are named twice."""
+"""Finds the files that the rows of a datalist name, and reports which are missing or named twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FileFinder:
     """Goes through the rows of one datalist; the paths it returns are relative to data_root, with forward slashes.
 
     Paths are joined by name, as ``monai.data.load_decathlon_datalist`` does: links are not followed, so that what a
-    message shows is what the person wrote. A name in composed letters finds a file in decomposed ones and the other way
+    message shows is what you wrote. A name in composed letters finds a file in decomposed ones and the other way
     round; what is returned is the name that the disk has.
 
     Args:
@@ -26,7 +26,7 @@ class FileFinder:
         rows: All rows that will be asked for; the files of others are not offered in place of one that is missing.
         line_of: The line of a row.
         needed: The recordings, ``eeg`` and ``mri``, whose files must be there. Of another one a path or pattern that
-            finds nothing is kept, and nothing is said.
+            finds nothing is kept, and nothing is reported.
 
     Attributes:
         refusals: Paths that may not be used, whether or not there is such a file.
@@ -141,7 +141,7 @@ class FileFinder:
         return f"did you mean {quoted(meant)}?" if meant not in (None, path) and _is_read(meant, field) else ""
 
     def _own(self, row: Row, field: str, path: str, index: tuple[int, ...]) -> None:
-        """One file under two participants is one person learned from and judged by; often a pattern too wide."""
+        """One file under two participants is one participant both trained on and tested; often a pattern too wide."""
         named_after = ID_END.split(path.rpartition("/")[2], maxsplit=1)[0]
         another = nfc(named_after) != nfc(row.participant_id) and nfc(named_after) in self._ids
         if another and row.participant_id not in self._foreign:

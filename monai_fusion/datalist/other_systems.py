@@ -1,4 +1,4 @@
-"""Recordings that a datalist can name here and another system cannot have: told of before somebody copies them."""
+"""Recordings that a datalist can name here and another system cannot have: reported before you copy them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEVICE = re.compile(
     r"(?:^|/)(con|prn|aux|nul|com[0-9\xb9\xb2\xb3]|lpt[0-9\xb9\xb2\xb3])(?:\.[^/]*)?(?:/|$)", re.IGNORECASE
 )
 _CUT_OFF = re.compile(r"[. ](?:/|$)")
-_NO_SIGN = re.compile(r"[<>:\"|?*]")
+_NO_CHARACTER = re.compile(r"[<>:\"|?*]")
 
 
 def on_other_systems(files: Iterable[tuple[Row | str | None, ...]]) -> Iterator[Finding]:
@@ -50,8 +50,8 @@ def _why_not_on_windows(path: str) -> str:
         return f"{device[1]} is a device there"
     if _CUT_OFF.search(path):
         return "a name cannot end in a dot or a space there"
-    if sign := _NO_SIGN.search(path):
-        return f"a name cannot hold {sign[0]} there"
+    if character := _NO_CHARACTER.search(path):
+        return f"a name cannot hold {character[0]} there"
     return ""
 
 

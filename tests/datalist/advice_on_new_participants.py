@@ -1,4 +1,4 @@
-"""People to be predicted, trained models, other columns and sheets: what is wrong, and what somebody does about it."""
+"""Participants to predict, trained models, other columns and sheets: what is wrong, and what the user does about it."""
 
 import json
 import shlex
@@ -8,7 +8,7 @@ from typing import Any
 
 import openpyxl
 
-from monai_fusion.cli.new_people import NewPeople, plan_new_people, write_list
+from monai_fusion.cli.new_participants import NewParticipants, plan_new_participants, write_list
 from monai_fusion.datalist import read_datalist
 from monai_fusion.datalist.building.build_options import FolderOptions
 from monai_fusion.datalist.building.inputs import find_recordings
@@ -52,10 +52,10 @@ def half_copied() -> None:
 
 
 def predicting(*words: str, **whom: Any) -> Callable[[], object]:
-    """``monai-fusion predict`` as far as the list of new people, which is written; by default those of two folders."""
-    people = NewPeople(**(whom or {"eeg_dir": Path("eeg"), "mri_dir": Path("mri")}))
+    """``monai-fusion predict`` up to the list of new participants, which it writes; by default those of two folders."""
+    participants = NewParticipants(**(whom or {"eeg_dir": Path("eeg"), "mri_dir": Path("mri")}))
     inference = config_files("predict")
-    return lambda: write_list(plan_new_people(people, inference, ["--model_dir", "run", *words]).planned)
+    return lambda: write_list(plan_new_participants(participants, inference, ["--model_dir", "run", *words]).planned)
 
 
 def predicting_again(_: str, command: str) -> Callable[[], object]:
@@ -66,7 +66,7 @@ def predicting_again(_: str, command: str) -> Callable[[], object]:
 
 
 def edited_list() -> None:
-    """A list that an earlier prediction wrote, and that somebody has changed."""
+    """A list that an earlier prediction wrote, and that a user has changed."""
     trained()
     predicting()()
     edit("run/inference/datalist.json", '"name": "inference"', '"name": "site B"')
@@ -107,7 +107,7 @@ def sessions_of_eeg() -> None:
 
 def empty_first() -> None:
     book = openpyxl.Workbook()
-    sheet = book.create_sheet("all people")
+    sheet = book.create_sheet("all participants")
     for line in lines():
         sheet.append(line.split(","))
     book.save("participants.xlsx")
@@ -132,32 +132,32 @@ def named_classes(command: str, printed: str) -> str:
 
 
 CASES = {
-    # ---- people to be predicted
+    # ---- participants to predict
     "{}, or a BIDS dataset with --bids": Case("build --unlabelled --out new.json", nothing, typing("--bids bids")),
-    "--allow-missing makes a list of people without it": Case(
+    "--allow-missing makes a list of participants without it": Case(
         without(NEW, ["--mri-dir"]), nothing, typing("--allow-missing")
     ),
     "together with --unlabelled": Case(f"{NEW} --label-column gender", nothing, leaving_out("--label-column")),
     "the columns are those of a table: give it with --participants": Case(
-        f"{NEW} --keep age", nothing, typing("--participants participants.csv")
+        f"{NEW} --columns age", nothing, typing("--participants participants.csv")
     ),
     "--eeg, --mri": Case(
         predicting(eeg=(Path("eeg/sub-01_EO_seg0.npy"),), mri=Path("mri/sub-02_T1w.nii.gz")),
         trained,
         lambda *_: predicting(eeg=(Path("eeg/sub-01_EO_seg0.npy"),), mri=Path("mri/sub-01_T1w.nii.gz")),
     ),
-    "say who it is with --id": Case(
+    "name the participant with --id": Case(
         predicting(eeg=(Path("eeg/sub-01_EO_seg0.npy"),), mri=Path("mri/sub-02_T1w.nii.gz")),
         trained,
         lambda *_: predicting(eeg=(Path("eeg/sub-01_EO_seg0.npy"),), mri=Path("mri/sub-02_T1w.nii.gz"), id="sub-01"),
     ),
-    "people to be predicted need none: monai-fusion predict, and datalist check --unlabelled": Case(
+    "participants to predict need none: monai-fusion predict, and datalist check --unlabelled": Case(
         "check spoilt.json", document_with(without_labels), typing("--unlabelled")
     ),
-    "people to be predicted need no labels: --unlabelled": Case(
+    "participants to predict need no labels: --unlabelled": Case(
         BUILD, edited("gender", "handedness"), typing("--unlabelled")
     ),
-    "an evaluation needs every class; people are predicted without labels: datalist build --unlabelled": Case(
+    "an evaluation needs every class; participants are predicted without labels: datalist build --unlabelled": Case(
         f"{BUILD} --method test", only_men, lambda command, _: f"{without(command, ['--method'])} --unlabelled"
     ),
     "leave it out, or name one that the files have": Case(
@@ -168,12 +168,12 @@ CASES = {
         document_with(nobody_in_test),
         as_printed(r"give --section (\w+)", lambda _, part: lambda: read_datalist("spoilt.json", [part])),
     ),
-    "--eeg and --mri beside it": Case(
+    "--eeg or --mri with it": Case(
         predicting(id="sub-01"),
         trained,
         lambda *_: predicting(eeg=(Path("eeg/sub-01_EO_seg0.npy"),), mri=Path("mri/sub-01_T1w.nii.gz"), id="sub-01"),
     ),
-    "--eeg-dir and --mri-dir beside it": Case(
+    "--eeg-dir or --mri-dir with it": Case(
         predicting(participants=Path("participants.csv")),
         trained,
         lambda *_: predicting(eeg_dir=Path("eeg"), mri_dir=Path("mri"), participants=Path("participants.csv")),
@@ -181,7 +181,7 @@ CASES = {
     "give folders of many participants, or the files of one": Case(
         predicting(eeg_dir=Path("eeg"), mri_dir=Path("mri"), id="sub-01"), trained, lambda *_: predicting()
     ),
-    "leave it out: everybody of the new list is in the part test": Case(
+    "leave it out: all participants of the new list are in the part test": Case(
         predicting("--section", "training"), trained, lambda *_: predicting()
     ),
     "a folder to write to": Case(
@@ -194,7 +194,7 @@ CASES = {
     "the classes of a cohort to train on are its own: give --classes": Case(
         f"{BUILD} --model run", trained, lambda command, _: options(without(command, ["--model"]), "--classes M F")
     ),
-    "--unlabelled or --method test beside it": Case(f"{BUILD} --model run", trained, typing("--method test")),
+    "--unlabelled or --method test with it": Case(f"{BUILD} --model run", trained, typing("--method test")),
     "give the --output_dir of a training as {}": Case(
         f"{BUILD} --method test --model eeg",
         trained,
@@ -204,11 +204,11 @@ CASES = {
     "to test all of them with a model that is trained already: --method test": Case(
         STRATIFIED, two_women, as_printed(r"(--method test)", options)
     ),
-    "with --method test everybody is tested: leave it out": Case(
+    "--method test tests all participants: leave it out": Case(
         f"{BUILD} --method test --test-fraction 0.3", nothing, leaving_out("--test-fraction")
     ),
     # ---- folders and recordings
-    "which are meant? Leave out one --{}-dir, or rename those of another person": Case(
+    "which are meant? Leave out one --{}-dir, or rename those of another participant": Case(
         BUILD.replace("--eeg-dir eeg", "--eeg-dir eeg --eeg-dir other"), second_site, leave_one_out
     ),
     "--eeg-dir, --mri-dir": Case(
@@ -232,38 +232,38 @@ CASES = {
         diagnoses("control", "MDD", "bipolar"),
         as_printed(r"with (--classes [\w ]+ --method stratified)", named_classes),
     ),
-    "; several values in one class: --class {} --class {}": Case(
+    "; several values in one class: --bin {} --bin {}": Case(
         DIAGNOSIS,
         diagnoses("control", "MDD", "bipolar I", "bipolar II"),
-        as_printed(r"in one class: (--class .+?)\)?$", named_classes),
+        as_printed(r"in one class: (--bin .+?)\)?$", named_classes),
     ),
-    "name the column of labels with --label-column, or give --class CLASS=VALUE,VALUE once for each class": Case(
+    "name the column of labels with --label-column, or give --bin CLASS=VALUE,VALUE once for each class": Case(
         DIAGNOSIS, diagnoses(*"abcdefghijk"), typing("--label-column gender")
     ),
-    "make classes of them with {}": Case(AGE, nothing, as_printed(r"with (--class [^;]+)", named_classes)),
-    "--class {}": Case(
+    "make classes of them with {}": Case(AGE, nothing, as_printed(r"with (--bin [^;]+)", named_classes)),
+    "--bin {}": Case(
         f"{AGE} --classes junior senior",
         nothing,
         as_printed(
-            r"with (--class [^;]+)", lambda command, printed: named_classes(without(command, ["--classes"]), printed)
+            r"with (--bin [^;]+)", lambda command, printed: named_classes(without(command, ["--classes"]), printed)
         ),
     ),
-    "--class NAME=FROM-TO, once for each class": Case(
+    "--bin NAME=FROM-TO, once for each class": Case(
         f"{AGE} --classes 'rather young' old",
         nothing,
-        lambda *_: f"{AGE} --class young=20-26 --class old=27-33",
+        lambda *_: f"{AGE} --bin young=20-26 --bin old=27-33",
     ),
     # ---- workbooks
     "{} rows, {}: name it with --sheet": Case(SHEET, empty_first, as_printed(r"with (--sheet .+?)\)?$", named_classes)),
     "not {}: if the table is there, name its sheet with --sheet": Case(
-        SHEET, workbook(first="read me"), typing("--sheet people")
+        SHEET, workbook(first="read me"), typing("--sheet participants")
     ),
     "did_you_mean in datalist/building/spreadsheet._named": Case(
-        f"{SHEET} --sheet peple",
+        f"{SHEET} --sheet particpants",
         workbook(first="read me"),
         as_printed(NAME, lambda command, name: options(command, f"--sheet {name}")),
     ),
 }
 NO_ADVICE = {
-    " (not written with --dry-run)": "says what a try leaves out",
+    " (not written with --dry-run)": "states what a dry run leaves out",
 }
