@@ -34,7 +34,7 @@ class VariantResult(_Part):
     settings: Annotated[dict[str, Any], Field(description="The knobs that it sets.")]
     auroc: Annotated[VariantScore, Field(description="Share of pairs of one fold that are ordered rightly.")]
     balanced_accuracy: Annotated[VariantScore, Field(description="Mean recall over all folds together.")]
-    accuracy: Annotated[VariantScore, Field(description="Share of all participants whose class was said.")]
+    accuracy: Annotated[VariantScore, Field(description="Fraction of all participants classified correctly.")]
     kept_epochs: Annotated[list[int | None], Field(description="The epoch that each run kept, in the order of runs.")]
     minutes: Annotated[float, Field(ge=0, description="Training and evaluation of all its runs.")]
 

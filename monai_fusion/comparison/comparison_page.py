@@ -59,14 +59,14 @@ def draw_scores(found: Comparison, score: Name = "auroc") -> Picture:
     title = SCORE_TITLES[score]
     with drawing():
         figure, axes = new_figure(_height(len(found.variants)), WIDER)
-        said = []
+        values = []
         for place, variant in enumerate(found.variants):
             own = getattr(variant, score)
             folds = [value for value in own.folds if value is not None]
             below = [place + 0.24] * len(folds)  # the axis is upside down
             axes.scatter(folds, below, s=11, color=MUTED, alpha=0.7, linewidths=0, zorder=2)
             _interval(axes, place, own.value, own.interval)
-            said.append(_said(variant.name, own.value, own.interval))
+            values.append(_in_words(variant.name, own.value, own.interval))
         chance = next(
             (one for one in (getattr(each, score).baseline for each in found.variants) if one is not None), 0.5
         )
@@ -75,7 +75,7 @@ def draw_scores(found: Comparison, score: Name = "auroc") -> Picture:
         axes.set_title(f"{title[:1].upper()}{title[1:]} of each variant")
         _names(axes, [variant.name for variant in found.variants])
     name = "scores" if score == "auroc" else f"scores-{score.replace('_', '-')}"
-    return Picture(name, f"{title} of each variant with its interval and its folds", figure, tuple(said))
+    return Picture(name, f"{title} of each variant with its interval and its folds", figure, tuple(values))
 
 
 def draw_differences(found: Comparison, score: Name = "auroc") -> Picture:
@@ -90,12 +90,12 @@ def draw_differences(found: Comparison, score: Name = "auroc") -> Picture:
         axes.set(xlabel="difference, same participants, 95 % interval")
         axes.set_title(f"Difference from {shortened(found.reference, 24)}: {title}")
         _names(axes, [each.variant for each in apart])
-    said = tuple(_said(each.variant, each.value, each.interval) for each in apart)
+    values = tuple(_in_words(each.variant, each.value, each.interval) for each in apart)
     name = "differences" if score == "auroc" else f"differences-{score.replace('_', '-')}"
-    return Picture(name, f"{title} of each other variant minus that of {found.reference}", figure, said)
+    return Picture(name, f"{title} of each other variant minus that of {found.reference}", figure, values)
 
 
-def _said(name: str, value: float | None, interval: Interval | None) -> str:
+def _in_words(name: str, value: float | None, interval: Interval | None) -> str:
     between = "" if interval is None else f", 95 % interval {number(interval[0])} to {number(interval[1])}"
     return f"{name}: {number(value, 3)}{between}."
 

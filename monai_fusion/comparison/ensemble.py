@@ -103,7 +103,7 @@ def _common_recipe(records: Sequence[RunRecord]) -> dict[str, Any]:
 
 
 def _calibration(records: Sequence[RunRecord]) -> str:
-    said: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    predicted: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     labels: dict[str, int] = {}
     files = [read_calibration(record.run.folder) for record in records]
     for record in records:
@@ -112,12 +112,12 @@ def _calibration(records: Sequence[RunRecord]) -> str:
                 seen = "no probabilities of the network"
                 raise InputError(Problem(record.run.title, PREDICTIONS_FILE, seen, advice="evaluate it again"))
             if person.label is not None:
-                said[person.participant_id].append(person.network)
+                predicted[person.participant_id].append(person.network)
                 labels[person.participant_id] = person.label
     classes = files[0].classes
     counts = Counter(labels.values())
     # Of several seeds the mean, as the ensemble says it.
-    means = {name: np.mean(said[name], axis=0).tolist() for name in sorted(said)}
+    means = {name: np.mean(predicted[name], axis=0).tolist() for name in sorted(predicted)}
     rows = [StoredPrediction(label=labels[name], probabilities=mean) for name, mean in means.items()]
     learned = np.mean([file.network_prior for file in files], axis=0)
     content = fitted_file(

@@ -267,7 +267,7 @@ def _table_rows(found: schema.Comparison) -> Iterable[list[Any]]:
 
 def _out_of_fold_rows(classes: Sequence[str], runs: Sequence[Said]) -> Iterable[list[Any]]:
     yield [
-        *("participant_id", "fold", "seed", "variant", "label", "said"),
+        *("participant_id", "fold", "seed", "variant", "label", "predicted"),
         *(f"probability_{name}" for name in classes),
         *(f"network_{name}" for name in classes),
     ]

@@ -75,19 +75,19 @@ def disagreements(found: Comparison) -> list[str]:
             by_interval.append(named)
         elif not outside and p <= SIGNIFICANT:
             by_test.append(named)
-    said = []
+    sentences = []
     if by_interval:
-        said.append(
+        sentences.append(
             f"The interval excludes 0 and the t-test does not, so a difference is not shown: {'; '.join(by_interval)}. "
             "The interval is about other participants for these trained models; the t-test is about other trainings "
             f"too, and the {len(found.folds)} folds differ too much for it."
         )
     if by_test:
-        said.append(
+        sentences.append(
             f"The t-test excludes 0 and the interval does not, so a difference is not shown: {'; '.join(by_test)}. "
             "The folds agree, but with other participants the difference may go away."
         )
-    return said
+    return sentences
 
 
 def _answer(both: str, gain: _Gain) -> Iterator[str]:

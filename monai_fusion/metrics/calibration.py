@@ -6,7 +6,7 @@
 2. What the recordings say, the log-probabilities less log(network's prior), is divided by a temperature (Guo et al.,
    ICML 2017), which makes the probabilities as sure as they are right. The target prior is not divided: recordings
    that say nothing leave everybody at the target prior, not at equal shares.
-3. Of two classes, the second is said above a threshold.
+3. Of two classes, the second is predicted above a threshold.
 
 Temperature and threshold are fitted on participants the network did not learn from, never on the test part.
 """
@@ -43,7 +43,7 @@ class Calibration:
         network_prior: Class shares that the network learned under.
         target_prior: Class shares that the probabilities are corrected to.
         temperature: Divides what the recordings say.
-        threshold: Of two classes, the second is said above this probability of it; None beyond two classes.
+        threshold: Of two classes, the second is predicted above this probability of it; None beyond two classes.
         operating_point: How the threshold was chosen: ``youden``, ``sensitivity 0.9`` or ``fixed``.
         fitted_on: Whose predictions temperature and threshold were fitted on, e.g. ``validation``.
         fitted_participants: How many they are.

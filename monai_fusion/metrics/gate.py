@@ -9,7 +9,7 @@ import numpy as np
 
 from monai_fusion.metrics import scores
 from monai_fusion.metrics.metrics_file import ClassGates, Distribution, GateSection, ModalitiesSection, WithoutModality
-from monai_fusion.metrics.predictions import Prediction, change, said, with_both
+from monai_fusion.metrics.predictions import Prediction, change, decide, with_both
 
 REFERENCES = 16
 """At most so many participants lend their recordings, when what a modality contributes is measured."""
@@ -20,9 +20,12 @@ CHANGES_NOTHING_BELOW = 0.02
 
 
 def gate_section(predictions: Sequence[Prediction], classes: Sequence[str]) -> GateSection | None:
-    """Describe the gates of participants with labels: of all, of each class, and by whether their class was said.
+    """Describe the gates of participants with labels: of all, of each class, of correct and of wrong predictions.
 
-    Only of those who have both recordings: nobody asked the gate of the others. None if there are none.
+    Only participants with both recordings count: the gate decides nothing for the others.
+
+    Returns:
+        None if no participant has both.
     """
     predictions = with_both(predictions)
     if not predictions:
@@ -89,10 +92,12 @@ def _without(predictions: Sequence[Prediction], others: Sequence[tuple[float, ..
     outcome = scores.Outcome(
         np.array(others),
         np.array([row.label for row in predictions], dtype=np.int64),
-        np.array([said(other, row.threshold) for row, other in zip(predictions, others, strict=True)], dtype=np.int64),
+        np.array(
+            [decide(other, row.threshold) for row, other in zip(predictions, others, strict=True)], dtype=np.int64
+        ),
     )
     changes = [change(row.probabilities, other) for row, other in zip(predictions, others, strict=True)]
-    changed = sum(row.predicted != now for row, now in zip(predictions, outcome.said, strict=True))
+    changed = sum(row.predicted != now for row, now in zip(predictions, outcome.predicted, strict=True))
     auroc = float(scores.auroc(outcome, outcome.ones)[0])
     return WithoutModality(
         auroc=None if np.isnan(auroc) else auroc,

@@ -35,7 +35,7 @@ class GroupScores:
     """The scores of some participants.
 
     Args:
-        outcome: What is true of them and what was said.
+        outcome: Their true and predicted classes.
         classes: The names of all classes, in the order of their indices.
         draws: How often the bootstrap draws them anew.
         seed: Keys the draws.
@@ -56,7 +56,7 @@ class GroupScores:
         self.seed = seed
         self.headline_only = headline_only
         self.counts: list[int] = np.bincount(outcome.labels, minlength=len(classes)).tolist()
-        self.said: list[int] = np.bincount(outcome.said, minlength=len(classes)).tolist()
+        self.predicted: list[int] = np.bincount(outcome.predicted, minlength=len(classes)).tolist()
         matrix = scores.confusion(outcome, outcome.ones)[0]
         self.confusion: list[list[int]] = matrix.astype(int).tolist()
         self.right = [self.confusion[index][index] for index in range(len(classes))]
@@ -84,7 +84,7 @@ class GroupScores:
         shares = np.array(self.counts) / self.participants
         most, binary = float(shares.max()), len(self.classes) == 2
         entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
-        occurring = len(np.union1d(self.outcome.labels, self.outcome.said))
+        occurring = len(np.union1d(self.outcome.labels, self.outcome.predicted))
         positive_is_most = float(self.counts[-1] > self.counts[0])
         return Scores(
             auroc=self.auroc(),
@@ -123,17 +123,19 @@ class GroupScores:
         return self._score("auroc", 0.5, self._absence, self._newcombe(1) if len(self.classes) == 2 else None)
 
     def _one_class(self, index: int) -> ClassScores:
-        count, said, right = self.counts[index], self.said[index], self.right[index]
+        count, predicted, right = self.counts[index], self.predicted[index], self.right[index]
         share = count / self.participants
         is_most = index == int(np.argmax(self.counts))
         absence = self._absence if count in (0, self.participants) else ""
         return ClassScores(
             class_name=self.classes[index],
             participants=count,
-            said=said,
+            predicted=predicted,
             recall=self._recall(index, float(is_most)),
-            precision=_proportion(right, said, share if is_most else None, "it was never said"),
-            f1=self._score(("f1", index), 2 * share / (1 + share) if is_most else 0.0, "neither occurs nor was said"),
+            precision=_proportion(right, predicted, share if is_most else None, "the class was never predicted"),
+            f1=self._score(
+                ("f1", index), 2 * share / (1 + share) if is_most else 0.0, "the class neither occurs nor was predicted"
+            ),
             auroc=self._score(("auroc", index), 0.5, absence, self._newcombe(index)),
             auprc=self._score(("auprc", index), share, absence),
         )

@@ -7,12 +7,14 @@ committed beside it as `docs/metrics.schema.json`.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from monai_fusion.datalist.schema import SchemaOfFiles
+from monai_fusion.reading import read_json_object
 
 SCHEMA_FILE = "metrics.schema.json"
 
@@ -67,7 +69,7 @@ class Scores(_Part):
         Score, Field(description="Area under the ROC curve; beyond two classes the mean of each against the rest.")
     ]
     balanced_accuracy: Annotated[Score, Field(description="Mean recall over the classes that occur.")]
-    accuracy: Annotated[Score, Field(description="Share of participants whose class was said.")]
+    accuracy: Annotated[Score, Field(description="Fraction of participants classified correctly.")]
     sensitivity: Annotated[
         Score | None,
         Field(description="Recall of the positive (second) class; null beyond two classes, see per_class."),
@@ -75,7 +77,7 @@ class Scores(_Part):
     specificity: Annotated[
         Score | None, Field(description="Recall of the negative (first) class; null beyond two classes, see per_class.")
     ]
-    macro_f1: Annotated[Score, Field(description="Mean F1 over the classes that occur or are said.")]
+    macro_f1: Annotated[Score, Field(description="Mean F1 over the classes that occur or are predicted.")]
     auprc: Annotated[
         Score,
         Field(
@@ -105,9 +107,9 @@ class ClassScores(_Part):
 
     class_name: Annotated[str, Field(description="The class.")]
     participants: Annotated[Count, Field(description="How many participants are of this class.")]
-    said: Annotated[Count, Field(description="For how many participants this class was said.")]
-    recall: Annotated[Score, Field(description="Share of its participants for whom it was said.")]
-    precision: Annotated[Score, Field(description="Share of those for whom it was said who are of it.")]
+    predicted: Annotated[Count, Field(description="For how many participants this class was predicted.")]
+    recall: Annotated[Score, Field(description="Fraction of its participants for whom it was predicted.")]
+    precision: Annotated[Score, Field(description="Fraction of those for whom it was predicted who belong to it.")]
     f1: Annotated[Score, Field(description="Harmonic mean of precision and recall.")]
     auroc: Annotated[Score, Field(description="Area under the ROC curve of its probability.")]
     auprc: Annotated[Score, Field(description="Average precision of its probability.")]
@@ -128,8 +130,8 @@ class ProbabilityQuality(_Part):
     brier: Annotated[float, Field(description="Brier score, as in scores.")]
     ece: Annotated[float, Field(description="Expected calibration error, as in scores.")]
     cross_entropy: Annotated[float, Field(description="Cross-entropy, as in scores.")]
-    accuracy: Annotated[float, Field(description="Accuracy of the class that is said.")]
-    balanced_accuracy: Annotated[float, Field(description="Balanced accuracy of the class that is said.")]
+    accuracy: Annotated[float, Field(description="Accuracy of the predicted class.")]
+    balanced_accuracy: Annotated[float, Field(description="Balanced accuracy of the predicted class.")]
     reliability: Annotated[list[ReliabilityBin], Field(description="Reliability diagram, by rising confidence.")]
 
 
@@ -149,8 +151,8 @@ class CalibrationSection(_Part):
     threshold: Annotated[
         Probability | None,
         Field(
-            description="The second class is said above this probability of it; null beyond two classes (the most "
-            "probable class is said)."
+            description="The second class is predicted above this probability of it; null beyond two classes (the most "
+            "probable class is predicted)."
         ),
     ]
     operating_point: Annotated[str, Field(description="How the threshold was chosen, e.g. youden.")]
@@ -251,8 +253,10 @@ class GateSection(_Part):
 
     overall: Annotated[Distribution, Field(description="Gates of all participants who have both recordings.")]
     by_class: Annotated[list[ClassGates], Field(description="... of each true class that occurs.")]
-    right: Annotated[Distribution | None, Field(description="... of those whose class was said; null if nobody.")]
-    wrong: Annotated[Distribution | None, Field(description="... of the others; null if nobody.")]
+    right: Annotated[
+        Distribution | None, Field(description="... of those classified correctly; null if there are none.")
+    ]
+    wrong: Annotated[Distribution | None, Field(description="... of the others; null if there are none.")]
     collapsed: Annotated[
         Literal["eeg", "mri"] | None,
         Field(description="The modality that alone passes the gate: eeg if all are above 0.95, mri if below 0.05."),
@@ -267,7 +271,7 @@ class WithoutModality(_Part):
     mean_change: Annotated[
         Probability, Field(description="Mean over participants of the share of probability that moves.")
     ]
-    changed_predictions: Annotated[Count, Field(description="For how many another class is said.")]
+    changed_predictions: Annotated[Count, Field(description="For how many participants the predicted class changes.")]
     changes_nothing: Annotated[
         bool, Field(description="True if nobody's class changes and the mean change is below 0.02.")
     ]
@@ -286,7 +290,7 @@ class Metrics(_Part):
 
     model_config = ConfigDict(title="monai-fusion metrics")
 
-    schema_version: Annotated[Literal[1], Field(description="Version of this layout.")] = 1
+    schema_version: Annotated[Literal[2], Field(description="Version of this layout.")] = 2
     monai_fusion: Annotated[str, Field(description="Version of the program that wrote the file.")]
     datalist: Annotated[str, Field(description="The name of the cohort.")] = ""
     section: Annotated[str, Field(description="The part of the datalist: training, validation or test.")] = ""
@@ -304,7 +308,7 @@ class Metrics(_Part):
     scores: Annotated[Scores, Field(description="Scores of all participants.")]
     per_class: Annotated[list[ClassScores], Field(description="Each class against the rest.")]
     confusion_matrix: Annotated[
-        list[list[Count]], Field(description="Participants by true class (row) and class that was said (column).")
+        list[list[Count]], Field(description="Participants by true class (row) and predicted class (column).")
     ]
     classification_report: Annotated[
         dict[str, Any], Field(description="scikit-learn's classification_report(output_dict=True).")
@@ -329,6 +333,33 @@ class Metrics(_Part):
             "or there is one such participant."
         ),
     ]
+
+
+def read_metrics(path: Path) -> tuple[Metrics | None, str]:
+    """Read ``metrics.json``.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The scores, and an empty text; or None, and a sentence that says why there are none and what to do.
+    """
+    content = read_json_object(path)
+    if content is None:
+        return None, f"There is no {path.name}: the participants have no labels, or the evaluation did not finish."
+    version, wanted = content.get("schema_version"), Metrics.model_fields["schema_version"].default
+    if version != wanted:
+        found = f"version {version}" if type(version) is int else "no version"
+        return (
+            None,
+            f"{path.name} was written by another version of monai-fusion ({found}, not {wanted}): evaluate again.",
+        )
+    try:
+        return Metrics.model_validate_json(json.dumps(content)), ""
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        return None, f"{path.name} does not have the layout of an evaluation ({place}: {first['msg']}): evaluate again."
 
 
 def metrics_json_schema() -> dict[str, Any]:

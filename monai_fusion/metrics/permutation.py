@@ -45,7 +45,7 @@ def permutation_p_values(
     never 0, and P(p <= a) <= a where the predictions say nothing about the labels.
 
     Args:
-        outcome: What is true and what was said.
+        outcome: True and predicted classes.
         cells: [participant] labels are exchanged within a cell only: a fold, or a fold and a stratum.
         draws: m.
         seed: Same seed, same permutations.
@@ -81,6 +81,6 @@ def _aurocs(outcome: Outcome, permuted: Labels) -> Floats:
 def _balanced_accuracies(outcome: Outcome, permuted: Labels) -> Floats:
     """The balanced accuracy under each set of labels: [draw]."""
     present = np.unique(outcome.labels)
-    hits = [((permuted == label) & (outcome.said == label)).sum(axis=1) / (outcome.labels == label).sum()
+    hits = [((permuted == label) & (outcome.predicted == label)).sum(axis=1) / (outcome.labels == label).sum()
             for label in present]  # fmt: skip
     return np.mean(hits, axis=0)

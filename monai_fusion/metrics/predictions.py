@@ -30,7 +30,7 @@ class Prediction:
         gate: Weight of the EEG embedding, 0 to 1, averaged over the EEG segments; 1 without an MRI, 0 without an EEG.
         segments: The number of EEG segments; 0 without an EEG.
         network_probabilities: The network's own, if ``probabilities`` are calibrated ones.
-        threshold: Of two classes, the second is said above this probability of it; None says the most probable class.
+        threshold: Of two classes, the second is predicted above this probability of it; None: the most probable one.
         without_eeg: What ``probabilities`` become if the EEG is that of others; None where that was not computed.
         without_mri: ... if the MRI is that of others.
         by_condition: What they become with the segments of one EEG condition alone.
@@ -53,8 +53,8 @@ class Prediction:
 
     @property
     def predicted(self) -> int:
-        """The index of the class that is said; of equally probable ones the first."""
-        return said(self.probabilities, self.threshold)
+        """The index of the predicted class; of equally probable ones the first."""
+        return decide(self.probabilities, self.threshold)
 
     @property
     def before(self) -> tuple[float, ...]:
@@ -62,8 +62,8 @@ class Prediction:
         return self.probabilities if self.network_probabilities is None else self.network_probabilities
 
 
-def said(probabilities: Sequence[float], threshold: float | None = None) -> int:
-    """Return the index of the class that is said."""
+def decide(probabilities: Sequence[float], threshold: float | None = None) -> int:
+    """Return the index of the predicted class."""
     if threshold is not None and len(probabilities) == 2:
         return int(probabilities[1] > threshold)
     return int(np.argmax(probabilities))
@@ -94,7 +94,7 @@ def labelled(predictions: Sequence[Prediction]) -> list[Prediction]:
 
 
 def outcome_of(predictions: Sequence[Prediction]) -> Outcome:
-    """Return probabilities, labels and what was said of participants with labels as arrays."""
+    """Return probabilities, labels and predicted classes of participants with labels as arrays."""
     labels: Labels = np.array([row.label for row in predictions], dtype=np.int64)
     probabilities: Floats = np.array([row.probabilities for row in predictions], dtype=np.float64)
     return Outcome(probabilities, labels, np.array([row.predicted for row in predictions], dtype=np.int64))
@@ -179,4 +179,4 @@ def write_predictions(
 def _without(row: Prediction, other: tuple[float, ...] | None, classes: Sequence[str]) -> tuple[str, float | str]:
     if other is None:
         return "", ""
-    return classes[said(other, row.threshold)], change(row.probabilities, other)
+    return classes[decide(other, row.threshold)], change(row.probabilities, other)

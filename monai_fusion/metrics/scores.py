@@ -22,22 +22,22 @@ _MOST_BINS = 10
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What is true of some participants and what was said of them.
+    """The true and the predicted classes of some participants.
 
     Attributes:
         probabilities: [participant, class], rows summing to 1.
         labels: [participant] true class indices.
-        said: [participant] the class indices that were said.
+        predicted: [participant] predicted class indices.
     """
 
     probabilities: Floats
     labels: Labels
-    said: Labels
+    predicted: Labels
 
     @classmethod
-    def of(cls, probabilities: Floats, labels: Labels, said: Labels | None = None) -> Outcome:
-        """Without ``said``, the most probable class is said (the first of equals)."""
-        return cls(probabilities, labels, probabilities.argmax(axis=1) if said is None else said)
+    def of(cls, probabilities: Floats, labels: Labels, predicted: Labels | None = None) -> Outcome:
+        """Without ``predicted``, the most probable class is predicted (of equally probable ones the first)."""
+        return cls(probabilities, labels, probabilities.argmax(axis=1) if predicted is None else predicted)
 
     @property
     def classes(self) -> int:
@@ -51,24 +51,24 @@ class Outcome:
 
     def take(self, rows: npt.NDArray[np.bool_]) -> Outcome:
         """The outcome of some of the participants."""
-        return Outcome(self.probabilities[rows], self.labels[rows], self.said[rows])
+        return Outcome(self.probabilities[rows], self.labels[rows], self.predicted[rows])
 
 
 Score = Callable[[Outcome, Floats], Floats]
 
 
 def confusion(outcome: Outcome, weights: Floats) -> Floats:
-    """Count participants by true class and class that was said: [draw, true, said]."""
+    """Count participants by true class and predicted class: [draw, true, predicted]."""
     size = outcome.classes
     cell = np.zeros((len(outcome.labels), size * size))
-    cell[np.arange(len(cell)), outcome.labels * size + outcome.said] = 1
+    cell[np.arange(len(cell)), outcome.labels * size + outcome.predicted] = 1
     counts: Floats = (weights @ cell).reshape(-1, size, size)
     return counts
 
 
 def accuracy(outcome: Outcome, weights: Floats) -> Floats:
-    """Return the share of participants whose class was said, [draw]."""
-    return weights @ (outcome.said == outcome.labels).astype(np.float64) / weights.sum(axis=1)
+    """Return the fraction of participants classified correctly, [draw]."""
+    return weights @ (outcome.predicted == outcome.labels).astype(np.float64) / weights.sum(axis=1)
 
 
 def recalls(outcome: Outcome, weights: Floats) -> Floats:
@@ -86,16 +86,16 @@ def balanced_accuracy(outcome: Outcome, weights: Floats) -> Floats:
 
 
 def f1(outcome: Outcome, weights: Floats) -> Floats:
-    """Return F1 of each class, [draw, class]; 0 for one that is never said, NaN for one that does not occur either."""
+    """Return F1 of each class, [draw, class]; 0 if never predicted, NaN if it does not occur either."""
     counts = confusion(outcome, weights)
     right = np.diagonal(counts, axis1=1, axis2=2)
     return _ratio(2 * right, counts.sum(axis=1) + counts.sum(axis=2), np.nan)
 
 
 def macro_f1(outcome: Outcome, weights: Floats) -> Floats:
-    """Return the mean F1 over the classes that somebody is of or that were said, [draw]."""
-    occurring = np.union1d(outcome.labels, outcome.said)
-    # A class that was only said by mistake may not be said in some draw; its F1 is 0 in all others.
+    """Return the mean F1 over the classes that occur or are predicted, [draw]."""
+    occurring = np.union1d(outcome.labels, outcome.predicted)
+    # A class that is only predicted wrongly may not be predicted in some draw; its F1 is 0 in all others.
     return np.nan_to_num(f1(outcome, weights)[:, occurring], nan=0.0).mean(axis=1)
 
 
@@ -106,9 +106,9 @@ def mcc(outcome: Outcome, weights: Floats) -> Floats:
     """
     counts = confusion(outcome, weights)
     total, right = counts.sum(axis=(1, 2)), np.trace(counts, axis1=1, axis2=2)
-    true, said = counts.sum(axis=2), counts.sum(axis=1)
-    covariance = right * total - (true * said).sum(axis=1)
-    spread = (total**2 - (true**2).sum(axis=1)) * (total**2 - (said**2).sum(axis=1))
+    true, predicted = counts.sum(axis=2), counts.sum(axis=1)
+    covariance = right * total - (true * predicted).sum(axis=1)
+    spread = (total**2 - (true**2).sum(axis=1)) * (total**2 - (predicted**2).sum(axis=1))
     return _ratio(covariance, np.sqrt(spread), 0.0)
 
 

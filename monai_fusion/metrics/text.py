@@ -43,7 +43,7 @@ def sklearn_report(outcome: scores.Outcome, classes: Sequence[str], *, output_di
     """Return scikit-learn's classification report over all classes, as text or as a dictionary."""
     return classification_report(
         outcome.labels,
-        outcome.said,
+        outcome.predicted,
         labels=range(len(classes)),
         target_names=list(classes),
         output_dict=output_dict,

@@ -121,8 +121,8 @@ def _roc_of_copy(hits: Floats, misses: Floats) -> tuple[Floats, Floats]:
 
 
 def _precision_recall_of_copy(hits: Floats, misses: Floats) -> tuple[Floats, Floats]:
-    said = hits + misses > 0  # thresholds above the first who was drawn say nobody
-    hits, misses = hits[said], misses[said]
+    reached = hits + misses > 0  # at a threshold above every participant drawn there is no precision
+    hits, misses = hits[reached], misses[reached]
     return np.append(0, hits / hits[-1]), np.append(1, hits / (hits + misses))
 
 
@@ -145,8 +145,8 @@ def draw_roc(curves: Sequence[tuple[int, str, Curve]], name: str = "roc") -> Pic
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=_CHANCE, label="chance", zorder=1.5)
         axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
         _finish(figure, axes)
-    said = _described(curves, "a true positive rate", "a false positive rate")
-    return Picture(name, f"ROC with a 95 % band: {_names(curves)}", figure, said)
+    values = _described(curves, "a true positive rate", "a false positive rate")
+    return Picture(name, f"ROC with a 95 % band: {_names(curves)}", figure, values)
 
 
 def draw_precision_recall(
@@ -164,22 +164,22 @@ def draw_precision_recall(
             axes.axhline(share, color=MUTED, linewidth=1, linestyle=_CHANCE, label=chance_label, zorder=1.5)
         axes.set(xlabel="recall", ylabel="precision", title="Precision-recall")
         _finish(figure, axes)
-    said = _described(curves, "a precision", "a recall")
+    values = _described(curves, "a precision", "a recall")
     chance = [f"Chance has a precision of {share:.2f}." for share in shares]
-    return Picture(name, f"Precision-recall with a 95 % band: {_names(curves)}", figure, (*said, *chance))
+    return Picture(name, f"Precision-recall with a 95 % band: {_names(curves)}", figure, (*values, *chance))
 
 
 def _described(curves: Sequence[tuple[int, str, Curve]], height: str, along: str) -> tuple[str, ...]:
     """A sentence a curve: where it is at five places."""
-    said = []
+    sentences = []
     for _, name, curve in curves:
         own = at_grid(curve.x, curve.y)
         places = [
             f"{own[place]:.2f} ({curve.low[place]:.2f} to {curve.high[place]:.2f}) at {GRID[place]:.2f}"
             for place in _TOLD
         ]
-        said.append(f"{name}: {height}, with its band, of {', '.join(places)}; the second number is {along}.")
-    return tuple(said)
+        sentences.append(f"{name}: {height}, with its band, of {', '.join(places)}; the second number is {along}.")
+    return tuple(sentences)
 
 
 def _names(curves: Sequence[tuple[int, str, Curve]]) -> str:

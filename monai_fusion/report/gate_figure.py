@@ -36,10 +36,10 @@ def draw_gate(groups: Sequence[tuple[str, int | None, Floats]], name: str, title
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-    return Picture(name, title, figure, tuple(_said(text, gates) for text, _, gates in groups))
+    return Picture(name, title, figure, tuple(_in_words(text, gates) for text, _, gates in groups))
 
 
-def _said(name: str, gates: Floats) -> str:
+def _in_words(name: str, gates: Floats) -> str:
     if not len(gates):
         return f"{name}: no participant."
     first, median, third = np.percentile(gates, [25, 50, 75])

@@ -107,7 +107,7 @@ def _any_number(values: Floats | None) -> bool:
 
 
 def _draw(history: History, names: Mapping[str, str], title: str, unit: str, figure_name: str) -> Picture:
-    values_said = []
+    sentences = []
     with drawing():
         figure, axes = new_figure(2.9)
         for place, (name, text) in enumerate(names.items()):
@@ -122,7 +122,7 @@ def _draw(history: History, names: Mapping[str, str], title: str, unit: str, fig
                 markersize=3,
                 label=text,
             )
-            values_said.append(_said(text, history.epochs[there], values[there]))
+            sentences.append(_in_words(text, history.epochs[there], values[there]))
         if names.keys() <= _SCORES.keys() or "gate" in names:
             axes.set(ylim=(-0.03, 1.03), yticks=(0, 0.25, 0.5, 0.75, 1))
         axes.set(xlabel="epoch", ylabel=unit, title=title)
@@ -132,10 +132,10 @@ def _draw(history: History, names: Mapping[str, str], title: str, unit: str, fig
         _mark(axes, history)
         if len(names) > 1:
             legend_below(figure, axes)
-    return Picture(figure_name, f"{title} by epoch", figure, tuple(values_said))
+    return Picture(figure_name, f"{title} by epoch", figure, tuple(sentences))
 
 
-def _said(name: str, epochs: npt.NDArray[np.int64], values: Floats) -> str:
+def _in_words(name: str, epochs: npt.NDArray[np.int64], values: Floats) -> str:
     return (
         f"{name}: {values[0]:.3g} in epoch {epochs[0]}, {values[-1]:.3g} in epoch {epochs[-1]}; "
         f"between {values.min():.3g} and {values.max():.3g}."

@@ -12,21 +12,21 @@ from monai_fusion.report.verdict import NAMED_CLASSES, WIDE_BELOW
 
 def limits_of(results: Results) -> list[str]:
     """Say what limits the results, the gravest first; each entry is one or two sentences."""
-    said: list[str] = []
+    sentences: list[str] = []
     metrics = results.metrics
     if not results.labelled:
-        said.append("No participant has a label: nothing here says how good the predictions are.")
-    said += _number(results)
+        sentences.append("No participant has a label: nothing here says how good the predictions are.")
+    sentences += _number(results)
     if metrics is not None:
-        said += _chance(metrics)
-        said += [sentence(text) for text in metrics.warnings]
+        sentences += _chance(metrics)
+        sentences += [sentence(text) for text in metrics.warnings]
     if results.cohort is not None:
-        said += results.cohort.warnings
-    said.append(
+        sentences += results.cohort.warnings
+    sentences.append(
         "One split of one cohort: other participants, another scanner or another seed would give other numbers. "
         "A research result, not a medical device: do not decide anything about a patient with it."
     )
-    return said
+    return sentences
 
 
 def _number(results: Results) -> list[str]:
@@ -39,23 +39,23 @@ def _number(results: Results) -> list[str]:
     named = f" ({each})" if len(results.classes) <= NAMED_CLASSES else ""
     part = results.metrics.section if results.metrics and results.metrics.section else ""
     people = participants(number, part)
-    said = []
+    sentences = []
     if number < WIDE_BELOW:
         wide = "the interval is wide" if _interval(results.metrics) else "the scores are uncertain"
-        said.append(f"{people}{named}: {wide}. One more mistake moves the accuracy by {100 / number:.1f} points.")
-    return said
+        sentences.append(f"{people}{named}: {wide}. One more mistake moves the accuracy by {100 / number:.1f} points.")
+    return sentences
 
 
 def _chance(metrics: Metrics) -> list[str]:
     """Whether chance explains the result as well."""
-    said = []
+    sentences = []
     for name, score in (("AUROC", metrics.scores.auroc), ("balanced accuracy", metrics.scores.balanced_accuracy)):
         if score.interval and score.baseline is not None and score.interval[0] <= score.baseline:
-            said.append(
+            sentences.append(
                 f"The interval of the {name} reaches down to {score.interval[0]:.2f}: "
                 f"chance, {score.baseline:.2f}, is not excluded."
             )
-    return said
+    return sentences
 
 
 def _interval(metrics: Metrics | None) -> bool:

@@ -14,7 +14,7 @@ from monai_fusion.datalist import Datalist, Pattern, RecordingUse
 from monai_fusion.datalist.availability import pattern_of
 from monai_fusion.files import latest, write_atomically
 from monai_fusion.metrics.calibration import Calibration
-from monai_fusion.metrics.metrics_file import Metrics, Score
+from monai_fusion.metrics.metrics_file import Score, read_metrics
 from monai_fusion.reading import read_json_object, read_model
 from monai_fusion.run_folder import MANIFEST_FILE, METRICS_FILE, PREDICTIONS_CONTEXT_FILE
 
@@ -52,6 +52,7 @@ class ModelFacts(_Part):
         modalities: Which recordings it uses.
         takes_missing: Whether this run predicted people who lack a recording.
         own_test: Its evaluation, if ``metrics.json`` lies beside it.
+        own_test_note: Why a ``metrics.json`` beside it could not be used; a sentence.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ModelFacts(_Part):
     modalities: Pattern = "both"
     takes_missing: bool = False
     own_test: OwnTest | None = None
+    own_test_note: str = ""
 
 
 class Decision(_Part):
@@ -143,6 +145,7 @@ def _facts(folder: Path, use: RecordingUse) -> ModelFacts:
     manifest = read_json_object(folder / MANIFEST_FILE) or {}
     ended, name = _inside(manifest, "times", "ended"), _inside(manifest, "datalist", "name")
     number = _inside(manifest, "data", "training", "participants")
+    own_test, note = _own_test(folder)
     return ModelFacts(
         name=os.fsencode(folder.resolve().name).decode("utf-8", errors="replace"),
         trained=ended[:10] if isinstance(ended, str) else "",
@@ -150,7 +153,8 @@ def _facts(folder: Path, use: RecordingUse) -> ModelFacts:
         participants=number if type(number) is int else None,
         modalities=use.modalities,
         takes_missing=use.allow_missing,
-        own_test=_own_test(folder),
+        own_test=own_test,
+        own_test_note=note,
     )
 
 
@@ -160,17 +164,19 @@ def _inside(content: Any, *names: str) -> Any:
     return content
 
 
-def _own_test(folder: Path) -> OwnTest | None:
-    metrics = read_model(latest(folder / METRICS_FILE), Metrics)
+def _own_test(folder: Path) -> tuple[OwnTest | None, str]:
+    path = latest(folder / METRICS_FILE)
+    metrics, note = read_metrics(path)
     if metrics is None:
-        return None
-    return OwnTest(
+        return None, note if path.exists() else ""
+    own_test = OwnTest(
         datalist=metrics.datalist,
         section=metrics.section,
         participants=metrics.participants,
         auroc=metrics.scores.auroc,
         balanced_accuracy=metrics.scores.balanced_accuracy,
     )
+    return own_test, ""
 
 
 def _decision(calibration: Calibration | None) -> Decision:

@@ -220,7 +220,9 @@ def _about_model(model: ModelFacts | None) -> Iterator[str]:
     whom = f" with {model.participants} participants" if model.participants is not None else ""
     cohort = f' of "{model.cohort}"' if model.cohort else ""
     yield f'The model is "{model.name}"{when}{whom}{cohort if whom or when else ""}.'
-    if model.own_test is None:
+    if model.own_test is None and model.own_test_note:
+        yield f"How well it does is not known here: {model.own_test_note}"
+    elif model.own_test is None:
         yield (
             "How well it does is not known here: no evaluation (metrics.json) lay beside the model. Run monai-fusion "
             "evaluate on people whose class is known."

@@ -34,7 +34,7 @@ class Participant:
     Attributes:
         participant_id: Whose it is.
         label: Index of the true class; None where it is not known.
-        predicted: Index of the class that was said.
+        predicted: Index of the predicted class.
         probabilities: One a class.
         gate: Weight of the EEG, 0 to 1; NaN where the table does not say.
         segments: How many EEG segments, as text; empty where the table does not say.
@@ -53,12 +53,12 @@ class Participant:
 
     @property
     def wrong(self) -> bool:
-        """Whether the true class is known, and another was said."""
+        """Whether the true class is known, and another one was predicted."""
         return self.label is not None and self.label != self.predicted
 
     @property
     def confidence(self) -> float:
-        """The probability of the class that was said."""
+        """The probability of the predicted class."""
         return self.probabilities[self.predicted]
 
 
@@ -183,18 +183,18 @@ def _contradictions(
         except ValueError:
             yield Problem(person.participant_id, "threshold", repr(text), "a number", _EVALUATE)
             continue
-        wanted = _sayable(person.probabilities, threshold)
+        wanted = _allowed_classes(person.probabilities, threshold)
         if person.predicted not in wanted:
-            said_by = "the likeliest"
+            because = "the likeliest"
             if threshold is not None:
-                said_by = f"as probability_{classes[-1]} and the threshold {threshold:g} say"
-            others[person.participant_id] = (repr(classes[person.predicted]), f"{classes[wanted[0]]!r}, {said_by}")
+                because = f"as probability_{classes[-1]} and the threshold {threshold:g} say"
+            others[person.participant_id] = (repr(classes[person.predicted]), f"{classes[wanted[0]]!r}, {because}")
     if others:
         yield Problem(_named(list(others)), "predicted", *next(iter(others.values())), _EVALUATE)
 
 
-def _sayable(probabilities: Sequence[float], threshold: float | None) -> list[int]:
-    """The classes that may be said of these probabilities, which may have been rounded; the first is the likeliest."""
+def _allowed_classes(probabilities: Sequence[float], threshold: float | None) -> list[int]:
+    """The classes that these probabilities, which may be rounded, allow; the first is the likeliest."""
     spare = _ROUNDED + _NOTHING
     if threshold is not None and len(probabilities) == 2:
         over = probabilities[1] - threshold

@@ -38,10 +38,10 @@ def draw_reliability(curves: Sequence[tuple[str, Sequence[ReliabilityBin]]], cha
         axes.set(xlabel="confidence: probability of the most probable class", ylabel="accuracy")
         axes.set_title("Reliability")
         legend_below(figure, axes)
-    return Picture("reliability", "Reliability diagram", figure, tuple(_said(text, bins) for text, bins in curves))
+    return Picture("reliability", "Reliability diagram", figure, tuple(_in_words(text, bins) for text, bins in curves))
 
 
-def _said(name: str, bins: Sequence[ReliabilityBin]) -> str:
+def _in_words(name: str, bins: Sequence[ReliabilityBin]) -> str:
     points = (
         f"of {found.participants} participants with a mean confidence of {found.confidence:.2f}, {found.accuracy:.2f} "
         f"({found.interval[0]:.2f} to {found.interval[1]:.2f}) are right"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 
 from monai_fusion.datalist import PATTERNS, Pattern
 from monai_fusion.files import latest
-from monai_fusion.metrics.metrics_file import Metrics
+from monai_fusion.metrics.metrics_file import Metrics, read_metrics
 from monai_fusion.reading import read_json_object
 from monai_fusion.report.context import Cohort, read_context, read_history
 from monai_fusion.report.learning import History, to_history
@@ -94,7 +92,7 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
     """
     folder = Path(folder)
     classes, people = read_participants(folder)
-    metrics, note = _read_metrics(latest(folder / METRICS_FILE), classes)
+    metrics, note = _metrics_of(latest(folder / METRICS_FILE), classes)
     context = read_context(folder)
     thumbnails = read_arrays(folder / THUMBNAILS_FILE, ("participant_id", "mri", "eeg"))
     embeddings = read_arrays(folder / EMBEDDINGS_FILE, ("participant_id", "fused", "eeg", "mri"))
@@ -114,21 +112,13 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
     )
 
 
-def _read_metrics(path: Path, classes: tuple[str, ...]) -> tuple[Metrics | None, str]:
-    content = read_json_object(path)
-    if content is None:
-        return None, f"There is no {METRICS_FILE}: the participants have no labels, or the evaluation did not finish."
-    if content.get("schema_version") != Metrics.model_fields["schema_version"].default:
-        return None, f"{METRICS_FILE} was written by another version of monai-fusion: evaluate again to see scores."
-    try:
-        metrics = Metrics.model_validate_json(json.dumps(content))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        return None, f"{METRICS_FILE} is not what an evaluation writes ({place}: {first['msg']}): evaluate again."
+def _metrics_of(path: Path, classes: tuple[str, ...]) -> tuple[Metrics | None, str]:
+    metrics, note = read_metrics(path)
+    if metrics is None:
+        return None, note
     shares = metrics.calibration.target_prior
     if tuple(count.class_name for count in metrics.class_counts) != classes or len(shares or classes) != len(classes):
-        return None, f"{METRICS_FILE} is of other classes than {PREDICTIONS_FILE}: evaluate again."
+        return None, f"{METRICS_FILE} has other classes than {PREDICTIONS_FILE}: evaluate again."
     return metrics, ""
 
 

@@ -97,7 +97,7 @@ def _of_metrics(metrics: Metrics, results: Results) -> Iterator[Table]:
         "classes",
         ["class", "participants", "predicted", *(f"{name}{end}" for name in measured for end in _ENDS)],
         [
-            [row.class_name, row.participants, row.said, *_with_ends(getattr(row, name) for name in measured)]
+            [row.class_name, row.participants, row.predicted, *_with_ends(getattr(row, name) for name in measured)]
             for row in metrics.per_class
         ],
     )

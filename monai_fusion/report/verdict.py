@@ -67,10 +67,10 @@ def verdict_of(results: Results) -> list[str]:
     measure = _measure(metrics)
     if measure is None:
         return [*_undefined(metrics)]
-    said = [_skill(metrics, measure), *_how_sure(metrics, measure)]
+    sentences = [_skill(metrics, measure), *_how_sure(metrics, measure)]
     if measure.shown:
-        said += [*_carried(results, metrics), *_classes_themselves(metrics, measure), *_within_strata(metrics)]
-    return [*said, *_probabilities(metrics.calibration)]
+        sentences += [*_carried(results, metrics), *_classes_themselves(metrics, measure), *_within_strata(metrics)]
+    return [*sentences, *_probabilities(metrics.calibration)]
 
 
 def threshold_text(calibration: CalibrationSection) -> str:

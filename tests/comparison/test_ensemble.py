@@ -58,12 +58,12 @@ def test_it_is_calibrated_on_what_each_member_says_of_people_it_has_not_seen(
     assert calibration.fitted_on == "out-of-fold" and calibration.training_counts == [12, 8]
     assert calibration.network_prior == [0.5, 0.5] and calibration.target_prior == pytest.approx([0.6, 0.4])
     assert calibration.notes[0].startswith("20 out-of-fold participants to calibrate on, fewer than 30")
-    said: dict[str, list[tuple[float, ...]]] = {}
+    predicted: dict[str, list[tuple[float, ...]]] = {}
     for record in members:
         for person in read_participants(record.run.folder)[1]:
-            said.setdefault(person.participant_id, []).append(person.network)
-    assert len(said) == 20 and {len(each) for each in said.values()} == {2}  # one of each seed
-    expected = [np.mean(said[name], axis=0) for name in sorted(said)]
+            predicted.setdefault(person.participant_id, []).append(person.network)
+    assert len(predicted) == 20 and {len(each) for each in predicted.values()} == {2}  # one of each seed
+    expected = [np.mean(predicted[name], axis=0) for name in sorted(predicted)]
     assert np.allclose([row.probabilities for row in calibration.predictions], expected)
 
 

@@ -49,7 +49,7 @@ def test_the_numbers_are_those_of_the_out_of_fold_table(plan_of: Planner) -> Non
     for variant in found.variants:
         own = [row for row in rows if row["variant"] == variant.name]
         of_seeds = [[row for row in own if row["seed"] == seed] for seed in ("1337", "1338")]
-        hits = [accuracy_score([row["label"] for row in some], [row["said"] for row in some]) for some in of_seeds]
+        hits = [accuracy_score([row["label"] for row in some], [row["predicted"] for row in some]) for some in of_seeds]
         assert variant.accuracy.value == pytest.approx(np.mean(hits))
         for fold in range(4):
             areas = [

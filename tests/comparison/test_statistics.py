@@ -43,25 +43,25 @@ def simulated(folds: int = 3, each: int = 12, seeds: int = 1, seed: int = 0) -> 
 def test_the_auroc_compares_participants_of_one_fold_only() -> None:
     # fold 0: pairs (0.2, 0.9), (0.4, 0.9) are both right; fold 1: of (0.1, 0.05), (0.1, 0.1) one is wrong, one a tie
     labels, folds = [0, 0, 1, 0, 1, 1], np.array([0, 0, 0, 1, 1, 1])
-    said = outcome([0.2, 0.4, 0.9, 0.1, 0.05, 0.1], labels)
-    assert auroc_within_folds(said, folds, said.ones)[0] == pytest.approx((2 + 0.5) / 4)
+    cohort = outcome([0.2, 0.4, 0.9, 0.1, 0.05, 0.1], labels)
+    assert auroc_within_folds(cohort, folds, cohort.ones)[0] == pytest.approx((2 + 0.5) / 4)
     # all pairs of the cohort would be compared over folds, too
-    assert roc_auc_score(labels, said.probabilities[:, 1]) != pytest.approx(2.5 / 4)
+    assert roc_auc_score(labels, cohort.probabilities[:, 1]) != pytest.approx(2.5 / 4)
 
 
 def test_one_fold_is_the_usual_auroc_also_of_three_classes() -> None:
     generator = np.random.default_rng(1)
     probabilities, labels = generator.dirichlet([1, 1, 1], 40), generator.integers(0, 3, 40)
-    said = Outcome.of(probabilities, labels)
+    cohort = Outcome.of(probabilities, labels)
     expected = roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
-    assert auroc_within_folds(said, np.zeros(40, np.int64), said.ones)[0] == pytest.approx(expected)
+    assert auroc_within_folds(cohort, np.zeros(40, np.int64), cohort.ones)[0] == pytest.approx(expected)
 
 
 def test_a_fold_without_a_class_has_no_pairs_and_no_score_of_its_own_that_needs_it() -> None:
     labels, folds = np.array([0, 1, 1, 1, 1]), np.array([0, 0, 0, 1, 1])
     data = OutOfFold(labels, folds, {"one": [outcome([0.1, 0.9, 0.05, 0.3, 0.4], labels.tolist())]})
-    said = data.outcomes["one"][0]
-    assert auroc_within_folds(said, folds, said.ones)[0] == pytest.approx(0.5)
+    cohort = data.outcomes["one"][0]
+    assert auroc_within_folds(cohort, folds, cohort.ones)[0] == pytest.approx(0.5)
     assert fold_values("auroc", data, "one") == [pytest.approx(0.5), None]
     assert fold_values("balanced_accuracy", data, "one") == [pytest.approx(0.75), None]
     assert fold_values("accuracy", data, "one") == [pytest.approx(2 / 3), 0.0]
@@ -74,7 +74,7 @@ def test_values_of_folds_are_scikit_learns_averaged_over_seeds() -> None:
     for fold in range(3):
         rows = data.folds == fold
         areas = [roc_auc_score(data.labels[rows], each.probabilities[rows, 1]) for each in data.outcomes["weak"]]
-        hits = [balanced_accuracy_score(data.labels[rows], each.said[rows]) for each in data.outcomes["weak"]]
+        hits = [balanced_accuracy_score(data.labels[rows], each.predicted[rows]) for each in data.outcomes["weak"]]
         assert fold_values("auroc", data, "weak")[fold] == pytest.approx(np.mean(areas))
         assert fold_values("balanced_accuracy", data, "weak")[fold] == pytest.approx(np.mean(hits))
 
@@ -84,11 +84,11 @@ def test_the_interval_of_a_difference_is_that_of_plain_paired_resampling() -> No
     values, intervals = values_and_intervals(data, "weak", draws=4000, seed=3)
     weak, strong = (data.outcomes[name][0] for name in ("weak", "strong"))
 
-    def pooled(said: Outcome, rows: np.ndarray) -> float:
+    def pooled(cohort: Outcome, rows: np.ndarray) -> float:
         right = pairs = 0.0
         for fold in range(4):
             own = rows[data.folds[rows] == fold]
-            scores, labels = said.probabilities[own, 1], data.labels[own]
+            scores, labels = cohort.probabilities[own, 1], data.labels[own]
             apart = scores[labels == 1][:, None] - scores[labels == 0][None]
             right, pairs = right + (apart > 0).sum() + (apart == 0).sum() / 2, pairs + apart.size
         return right / pairs

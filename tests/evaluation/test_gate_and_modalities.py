@@ -24,8 +24,8 @@ def people(gates: list[float]) -> list[Prediction]:
     rows = []
     for place, gate in enumerate(gates):
         label, right = place % 2, place < 2
-        said = label if right else 1 - label
-        rows.append(Prediction(f"sub-{place}", label, (0.8, 0.2) if said == 0 else (0.2, 0.8), gate, 1))
+        predicted = label if right else 1 - label
+        rows.append(Prediction(f"sub-{place}", label, (0.8, 0.2) if predicted == 0 else (0.2, 0.8), gate, 1))
     return rows
 
 

@@ -188,8 +188,8 @@ def test_with_the_network_at_hand_everybody_is_predicted_without_either_modality
             eeg.append(evaluator.state.output["pred"]["segment_eeg_embeddings"])
             mri.append(evaluator.state.output["pred"]["mri_embedding"])
         with torch.no_grad():
-            said = [counting.fuse(eeg[0], one.expand(len(eeg[0]), -1))["logits"].softmax(dim=1) for one in mri[1:]]
-        assert torch.cat(said).mean(dim=0).tolist() == pytest.approx(row.without_mri, abs=1e-6)
+            borrowed = [counting.fuse(eeg[0], one.expand(len(eeg[0]), -1))["logits"].softmax(dim=1) for one in mri[1:]]
+        assert torch.cat(borrowed).mean(dim=0).tolist() == pytest.approx(row.without_mri, abs=1e-6)
     single = PredictionCollector(network=counting)
     evaluation(tiny_records[:1], tmp_path, counting, single).run()
     assert single.predictions[0].without_eeg is None  # there is nobody to borrow from

@@ -84,11 +84,11 @@ def test_a_network_of_balanced_sampling_is_calibrated_for_the_cohort_it_came_fro
     loss, best = log_loss(truth, found.probabilities(fresh)), log_loss(truth, ideal)
     assert loss == pytest.approx(best, abs=0.003)
     assert log_loss(truth, by_temperature_alone) > best + 0.2
-    said = found.probabilities(fresh)[:, 1]
-    assert said.mean() == pytest.approx(0.1, abs=0.01)
+    predicted = found.probabilities(fresh)[:, 1]
+    assert predicted.mean() == pytest.approx(0.1, abs=0.01)
     for low, high in ((0.0, 0.05), (0.05, 0.2), (0.2, 0.5)):
-        inside = (said > low) & (said <= high)
-        assert truth[inside].mean() == pytest.approx(said[inside].mean(), abs=0.03)
+        inside = (predicted > low) & (predicted <= high)
+        assert truth[inside].mean() == pytest.approx(predicted[inside].mean(), abs=0.03)
 
 
 def test_recordings_that_say_nothing_leave_everybody_at_the_target_prior() -> None:
@@ -113,8 +113,8 @@ def test_the_threshold_of_youden_is_the_best_point_of_scikit_learns_roc_curve() 
     positive = found.probabilities(probabilities)[:, 1]
     false, true, _ = roc_curve(labels, positive)
     assert found.threshold is not None
-    said = positive > found.threshold
-    assert said[labels == 1].mean() - said[labels == 0].mean() == pytest.approx((true - false).max())
+    predicted = positive > found.threshold
+    assert predicted[labels == 1].mean() - predicted[labels == 0].mean() == pytest.approx((true - false).max())
     assert found.operating_point == "youden" and not found.notes
 
 

@@ -71,23 +71,23 @@ def calibration_of(rows: list[Prediction]) -> Any:
 
 def test_the_summary_agrees_with_scikit_learn_and_the_majority() -> None:
     found = summarize(predictions_of(PROBABILITIES, LABELS), ["M", "F"], settings=QUICK)
-    said = PROBABILITIES.argmax(axis=1)
+    predicted = PROBABILITIES.argmax(axis=1)
     assert found.classification_report == classification_report(
-        LABELS, said, target_names=["M", "F"], output_dict=True, zero_division=0.0
+        LABELS, predicted, target_names=["M", "F"], output_dict=True, zero_division=0.0
     )
-    counts = [[int(((true == LABELS) & (said == other)).sum()) for other in (0, 1)] for true in (0, 1)]
+    counts = [[int(((true == LABELS) & (predicted == other)).sum()) for other in (0, 1)] for true in (0, 1)]
     assert found.confusion_matrix == counts
     assert found.participants == 10 and found.majority_class == "M" and found.positive_class == "F"
     scores = found.scores
     assert scores.auroc.value == pytest.approx(roc_auc_score(LABELS, PROBABILITIES[:, 1]))
-    assert scores.accuracy.value == pytest.approx((said == LABELS).mean())
+    assert scores.accuracy.value == pytest.approx((predicted == LABELS).mean())
     assert scores.sensitivity is not None and scores.specificity is not None
     assert scores.sensitivity.value == pytest.approx(counts[1][1] / 3)
     interval = wilson(counts[0][0], 7)
     assert scores.specificity.interval == (interval.low, interval.high) and scores.specificity.method == "wilson"
     women = found.per_class[1]
-    assert (women.participants, women.said) == (3, counts[0][1] + counts[1][1])
-    assert women.precision.value == pytest.approx(counts[1][1] / women.said)
+    assert (women.participants, women.predicted) == (3, counts[0][1] + counts[1][1])
+    assert women.precision.value == pytest.approx(counts[1][1] / women.predicted)
 
 
 def test_baselines_are_what_always_saying_the_majority_scores() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from monai_fusion.evaluation import ResultWriter
 from monai_fusion.metrics import Calibration, Prediction, write_predictions
-from monai_fusion.metrics.predictions import change, said
+from monai_fusion.metrics.predictions import change, decide
 
 CLASSES = ["M", "F, other"]
 IDS = ["sub-01", 'a "quoted", id', "Jörg-Åse", "0042", " spaced "]
@@ -111,9 +111,9 @@ def test_the_predicted_class_is_the_most_probable_and_the_first_of_equals() -> N
 
 
 def test_of_two_classes_the_second_is_said_above_the_threshold() -> None:
-    assert [said((1 - positive, positive), 0.3) for positive in (0.29, 0.3, 0.31)] == [0, 0, 1]
-    assert said((0.5, 0.5), 0.5) == said((0.5, 0.5)) == 0  # 0.5 is the most probable class
-    assert said((0.2, 0.5, 0.3), 0.1) == 1  # means nothing beyond two
+    assert [decide((1 - positive, positive), 0.3) for positive in (0.29, 0.3, 0.31)] == [0, 0, 1]
+    assert decide((0.5, 0.5), 0.5) == decide((0.5, 0.5)) == 0  # 0.5 is the most probable class
+    assert decide((0.2, 0.5, 0.3), 0.1) == 1  # means nothing beyond two
 
 
 def test_the_change_is_the_share_of_probability_that_moves() -> None:

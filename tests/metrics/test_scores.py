@@ -44,17 +44,17 @@ def sklearn_auprc(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 @each_case
 def test_scores_are_scikit_learns(probabilities: np.ndarray, labels: np.ndarray) -> None:
-    outcome, said = Outcome.of(probabilities, labels), probabilities.argmax(axis=1)
+    outcome, predicted = Outcome.of(probabilities, labels), probabilities.argmax(axis=1)
     found = {
         name: value(getattr(scores, name), outcome)
         for name in ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "auprc", "brier")
     }
     assert found == pytest.approx(
         {
-            "accuracy": sklearn_metrics.accuracy_score(labels, said),
-            "balanced_accuracy": sklearn_metrics.balanced_accuracy_score(labels, said),
-            "macro_f1": sklearn_metrics.f1_score(labels, said, average="macro"),
-            "mcc": sklearn_metrics.matthews_corrcoef(labels, said),
+            "accuracy": sklearn_metrics.accuracy_score(labels, predicted),
+            "balanced_accuracy": sklearn_metrics.balanced_accuracy_score(labels, predicted),
+            "macro_f1": sklearn_metrics.f1_score(labels, predicted, average="macro"),
+            "mcc": sklearn_metrics.matthews_corrcoef(labels, predicted),
             "auroc": sklearn_auroc(labels, probabilities),
             "auprc": sklearn_auprc(labels, probabilities),
             "brier": np.mean((probabilities[:, 1] - labels) ** 2)
@@ -65,17 +65,17 @@ def test_scores_are_scikit_learns(probabilities: np.ndarray, labels: np.ndarray)
     )
     classes = range(probabilities.shape[1])
     assert scores.recalls(outcome, outcome.ones)[0] == pytest.approx(
-        sklearn_metrics.recall_score(labels, said, average=None, labels=classes), abs=1e-12
+        sklearn_metrics.recall_score(labels, predicted, average=None, labels=classes), abs=1e-12
     )
     assert scores.f1(outcome, outcome.ones)[0] == pytest.approx(
-        sklearn_metrics.f1_score(labels, said, average=None, labels=classes), abs=1e-12
+        sklearn_metrics.f1_score(labels, predicted, average=None, labels=classes), abs=1e-12
     )
     for label in classes:
         assert scores.class_auroc(outcome, outcome.ones, label)[0] == pytest.approx(
             sklearn_metrics.roc_auc_score(labels == label, probabilities[:, label]), abs=1e-12
         )
     assert scores.confusion(outcome, outcome.ones)[0].tolist() == (
-        sklearn_metrics.confusion_matrix(labels, said, labels=classes).tolist()
+        sklearn_metrics.confusion_matrix(labels, predicted, labels=classes).tolist()
     )
 
 
@@ -99,7 +99,7 @@ def test_cross_entropy_is_scikit_learns(name: str) -> None:
 def test_a_weight_of_three_is_the_same_as_being_there_three_times(
     probabilities: np.ndarray, labels: np.ndarray, score: scores.Score
 ) -> None:
-    """The bootstrap stands on this. (Not macro F1: a class that was said once only may go.)"""
+    """The bootstrap stands on this. (Not macro F1: a class that was predicted only once may vanish.)"""
     generator = np.random.default_rng(5)
     weights = generator.integers(0, 4, (6, len(labels)))
     weights[:, [0, -1]] = 1  # every class stays
@@ -131,10 +131,10 @@ def test_scores_by_hand() -> None:
 
 def test_what_is_said_need_not_be_the_most_probable_class() -> None:
     probabilities = np.array([[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]])
-    outcome = Outcome.of(probabilities, np.array([0, 1, 1]), said=np.array([0, 1, 1]))  # a threshold of 0.35
+    outcome = Outcome.of(probabilities, np.array([0, 1, 1]), predicted=np.array([0, 1, 1]))  # a threshold of 0.35
     assert value(scores.accuracy, outcome) == 1.0
     assert scores.confusion(outcome, outcome.ones)[0].tolist() == [[1, 0], [0, 2]]
-    # Confidence is in the most probable class, whatever is said: one bin, 0.7 + 0.6 + 0.8 against two right.
+    # Confidence is in the most probable class, whatever the prediction: one bin, 0.7 + 0.6 + 0.8 against two right.
     assert value(scores.ece, outcome) == pytest.approx(abs(2.1 - 2) / 3)
 
 
@@ -193,15 +193,15 @@ def test_scores_of_one_class_alone_are_given_without_a_warning() -> None:
 
 
 @pytest.mark.parametrize("score", [scores.macro_f1, scores.mcc], ids=lambda score: score.__name__)
-@pytest.mark.parametrize("said", [[0, 0, 0, 0], [0, 1, 0, 1], [2, 2, 2, 2]])
+@pytest.mark.parametrize("predicted", [[0, 0, 0, 0], [0, 1, 0, 1], [2, 2, 2, 2]])
 def test_a_class_that_is_missing_or_never_said_is_treated_as_scikit_learn_does(
-    score: scores.Score, said: list[int]
+    score: scores.Score, predicted: list[int]
 ) -> None:
     labels = np.array([0, 0, 1, 1])
-    outcome = Outcome(np.full((4, 3), 1 / 3), labels, np.array(said))
+    outcome = Outcome(np.full((4, 3), 1 / 3), labels, np.array(predicted))
     reference: dict[str, Callable[..., float]] = {
-        "macro_f1": lambda: float(sklearn_metrics.f1_score(labels, said, average="macro", zero_division=0.0)),
-        "mcc": lambda: float(sklearn_metrics.matthews_corrcoef(labels, said)),
+        "macro_f1": lambda: float(sklearn_metrics.f1_score(labels, predicted, average="macro", zero_division=0.0)),
+        "mcc": lambda: float(sklearn_metrics.matthews_corrcoef(labels, predicted)),
     }
     assert value(score, outcome) == pytest.approx(reference[score.__name__](), abs=1e-12)
 

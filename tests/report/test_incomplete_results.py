@@ -1,9 +1,10 @@
-"""``report.html`` where files are missing, damaged or of another kind: what is not shown is told."""
+"""``report.html`` where files are missing, damaged or of another kind: the page names what it cannot show."""
 
 import io
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,15 +40,44 @@ def test_predictions_alone_are_enough_and_what_is_not_there_is_said(evaluation: 
         "training": "no history.csv",
         "run": "no manifest.json",
     }
-    for section, said in missing.items():
-        assert said in page.section(section).text
+    for section, reason in missing.items():
+        assert reason in page.section(section).text
 
 
-def test_scores_of_an_older_version_are_not_guessed_at(evaluation: Evaluation) -> None:
-    folder = evaluation("two_classes")
+def as_version_1(folder: Path) -> None:
+    """Turn a folder's metrics.json into the layout that had ``said`` where ``predicted`` stands today."""
+    content = metrics_of(folder)
+    for row in content["per_class"]:
+        row["said"] = row.pop("predicted")
+    (folder / "metrics.json").write_text(json.dumps(content | {"schema_version": 1}), encoding="utf-8")
+
+
+def as_unversioned(folder: Path) -> None:
     (folder / "metrics.json").write_text('{"accuracy": 0.9, "classes": ["M", "F"]}', encoding="utf-8")
+
+
+def as_version_2_with_the_old_field(folder: Path) -> None:
+    as_version_1(folder)
+    (folder / "metrics.json").write_text(json.dumps(metrics_of(folder) | {"schema_version": 2}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("age", "seen"),
+    [
+        (as_version_1, "version 1, not 2"),
+        (as_unversioned, "no version"),
+        (as_version_2_with_the_old_field, "per_class"),
+    ],
+)
+def test_scores_of_an_older_version_are_refused_with_what_to_do(
+    evaluation: Evaluation, age: Callable[[Path], None], seen: str
+) -> None:
+    folder = evaluation("two_classes")
+    age(folder)
+    results = read_results(folder)
+    assert results.metrics is None and seen in results.metrics_note and "evaluate again" in results.metrics_note
     page = report_on(folder)
-    assert "another version of monai-fusion: evaluate again" in page.section("headline").text
+    assert results.metrics_note in page.section("headline").text
     assert not page.root.all("div", class_="card")
 
 

@@ -131,6 +131,10 @@ def test_the_page_says_which_model_and_how_well_it_did(tmp_path: Path, evaluatio
     assert page.root.all("section", id="left-out")[0].all("td")[0].text == "EEG only"
     assert "1 participant predicted: 0 M, 1 F; 1 not predicted." in text
     assert str(tmp_path) not in page.source, "no path of this machine is passed on"
+    (model / "metrics.json").write_text(json.dumps(metrics | {"schema_version": 1}), encoding="utf-8")
+    write_prediction_context(folder, cohort, "test", RecordingUse(), model, recipe, calibration)
+    text = Page(write_predictions_page(folder)[0]).root.text
+    assert "version 1, not 2" in text and "evaluate again" in text
     (model / "metrics.json").unlink()
     write_prediction_context(folder, cohort, "test", RecordingUse(), model, recipe, None)
     text = Page(write_predictions_page(folder)[0]).root.text

@@ -25,7 +25,7 @@ def results_of(change: Changes = lambda metrics: None, example: str = "two_class
     return Results(name="run", classes=tuple(metrics.classes), people=people, metrics=metrics, **more)
 
 
-def said(change: Changes = lambda metrics: None, example: str = "two_classes", **more: Any) -> str:
+def verdict(change: Changes = lambda metrics: None, example: str = "two_classes", **more: Any) -> str:
     return " ".join(verdict_of(results_of(change, example, **more)))
 
 
@@ -57,14 +57,14 @@ def removing(without_eeg: float, without_mri: float) -> Changes:
 
 
 def test_a_result_that_is_shown_is_claimed_with_its_p_value_and_its_interval() -> None:
-    assert said(with_auroc(0.97, (0.6456, 1.0), 0.003998)) == (
+    assert verdict(with_auroc(0.97, (0.6456, 1.0), 0.003998)) == (
         "Tells M from F better than chance (permutation p = 0.004). 12 test participants: the true AUROC may be "
         "anywhere from 0.65 to 1.00 (95 % interval)."
     )
 
 
 def test_of_many_participants_the_score_stands_with_its_interval() -> None:
-    assert said(with_auroc(0.871, (0.84, 0.9), 0.0005, n=500)) == (
+    assert verdict(with_auroc(0.871, (0.84, 0.9), 0.0005, n=500)) == (
         "Tells M from F better than chance (permutation p = 0.0005). 500 test participants: AUROC 0.87 (95 % interval "
         "0.84 to 0.90)."
     )
@@ -81,7 +81,7 @@ def test_of_many_participants_the_score_stands_with_its_interval() -> None:
     ],
 )
 def test_what_is_not_shown_is_not_claimed(interval: tuple[float, float], p: float | None, expected: str) -> None:
-    text = said(with_auroc(0.6, interval, p))
+    text = verdict(with_auroc(0.6, interval, p))
     assert text.startswith(expected) and "Tells" not in text
 
 
@@ -106,8 +106,8 @@ def test_what_is_not_shown_is_not_claimed(interval: tuple[float, float], p: floa
 def test_what_carries_the_result_is_read_from_the_removal_of_each_recording(
     without_eeg: float, without_mri: float, expected: str
 ) -> None:
-    assert expected in said(removing(without_eeg, without_mri))
-    assert "(few participants: a rough difference)" in said(removing(without_eeg, without_mri))
+    assert expected in verdict(removing(without_eeg, without_mri))
+    assert "(few participants: a rough difference)" in verdict(removing(without_eeg, without_mri))
 
 
 def test_a_result_that_is_not_shown_is_carried_by_nothing() -> None:
@@ -115,12 +115,12 @@ def test_a_result_that_is_not_shown_is_carried_by_nothing() -> None:
         removing(1.0, 0.75)(metrics)
         metrics["permutation"]["tests"][0]["auroc"] = 0.3
 
-    assert "carries" not in said(change)
+    assert "carries" not in verdict(change)
 
 
 def test_a_model_of_one_recording_says_nothing_of_the_other() -> None:
-    assert "carries" in said(removing(1.0, 0.75))
-    assert "carries" not in said(removing(1.0, 0.75), recipe={"modalities": "mri"})
+    assert "carries" in verdict(removing(1.0, 0.75))
+    assert "carries" not in verdict(removing(1.0, 0.75), recipe={"modalities": "mri"})
 
 
 def test_where_some_lack_a_recording_those_with_both_are_compared_with_themselves() -> None:
@@ -130,7 +130,7 @@ def test_where_some_lack_a_recording_those_with_both_are_compared_with_themselve
         scores = dict.fromkeys(("accuracy", "balanced_accuracy", "auroc"), score)
         metrics["patterns"] = [{"recordings": "both", "participants": 9, "class_counts": [], **scores}]
 
-    assert "falls from 0.91 to 0.60" in said(change)
+    assert "falls from 0.91 to 0.60" in verdict(change)
 
 
 def test_a_field_that_goes_with_the_class_may_be_what_was_recognised() -> None:
@@ -145,10 +145,10 @@ def test_a_field_that_goes_with_the_class_may_be_what_was_recognised() -> None:
 
     assert (
         "It is not shown that more than age was recognised (labels permuted within age: p = 0.341, "
-        "3 exchangeable participants)." in said(within(0.341))
+        "3 exchangeable participants)." in verdict(within(0.341))
     )
-    assert "no participants of different classes have the same" in said(within(None))
-    assert "age" not in said(within(0.01))
+    assert "no participants of different classes have the same" in verdict(within(None))
+    assert "age" not in verdict(within(0.01))
 
 
 def test_ranks_without_classes_are_told_as_such() -> None:
@@ -156,7 +156,7 @@ def test_ranks_without_classes_are_told_as_such() -> None:
         with_auroc(0.97, (0.65, 1.0), 0.004)(metrics)
         metrics["permutation"]["tests"][0]["balanced_accuracy"] = 0.4
 
-    assert "The predicted classes are not shown to be better than chance (balanced accuracy" in said(change)
+    assert "The predicted classes are not shown to be better than chance (balanced accuracy" in verdict(change)
 
 
 @pytest.mark.parametrize(
@@ -168,21 +168,21 @@ def test_of_participants_who_made_the_model_nothing_is_claimed(section: str, exp
         removing(1.0, 0.75)(metrics)
         metrics["section"] = section
 
-    text = said(change)
+    text = verdict(change)
     assert expected in text and "better than chance" not in text and "carries" not in text
 
 
 def test_three_and_five_classes_are_told_apart() -> None:
     change = with_auroc(0.8, (0.7, 0.9), 0.001, n=18)
-    assert said(change, "three_classes").startswith("Tells young, middle and old apart better than chance")
-    assert said(change, "five_classes").startswith("Tells 5 classes apart better than chance")
+    assert verdict(change, "three_classes").startswith("Tells young, middle and old apart better than chance")
+    assert verdict(change, "five_classes").startswith("Tells 5 classes apart better than chance")
 
 
 def test_one_class_only_cannot_be_told_apart() -> None:
-    text = said(example="one_class")
+    text = verdict(example="one_class")
     assert text.startswith("6 test participants are all M: whether the model tells M from F cannot be told.")
     assert "The right class was predicted for" in text and "chance" not in text
-    assert said(example="one_participant").startswith("1 test participant is M: whether")
+    assert verdict(example="one_participant").startswith("1 test participant is M: whether")
 
 
 def test_of_three_classes_the_two_that_are_there_are_told_apart() -> None:
@@ -191,7 +191,7 @@ def test_of_three_classes_the_two_that_are_there_are_told_apart() -> None:
         metrics["class_counts"][2]["participants"] = 0
         metrics["scores"]["balanced_accuracy"] |= {"value": 0.9, "interval": [0.7, 1.0], "baseline": 0.5}
 
-    text = said(change, "three_classes")
+    text = verdict(change, "three_classes")
     assert text.startswith("Tells young from middle better than chance (permutation p = 0.010). No participant is old.")
     assert "the true balanced accuracy may be anywhere from 0.70 to 1.00" in text
 
@@ -212,9 +212,9 @@ def test_probabilities_that_are_not_calibrated_are_told() -> None:
 
     note = "7 validation participants to calibrate on, fewer than 30: the temperature stays 1 and the threshold 0.5"
     few = change(fitted_participants=7, notes=[note], threshold=0.5, operating_point="youden", fitted_on="validation")
-    assert said(few).endswith("The probabilities are not calibrated (7 validation participants, 30 needed).")
-    assert said(change(applied=False)).endswith("The probabilities are the network's own, not calibrated.")
-    assert "calibrated" not in said(change())
+    assert verdict(few).endswith("The probabilities are not calibrated (7 validation participants, 30 needed).")
+    assert verdict(change(applied=False)).endswith("The probabilities are the network's own, not calibrated.")
+    assert "calibrated" not in verdict(change())
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def metrics_of(folder: Path) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("sub-001,M,", "sub-001,X,", "sub-001 label: 'X', expected one of M, F"),
         ("sub-001,", "sub-000,", "sub-000: occurs twice"),
@@ -31,14 +31,14 @@ def metrics_of(folder: Path) -> dict:
         (",probability_F,", ",q_F,", "fewer than two columns probability_CLASS"),
     ],
 )
-def test_a_table_that_is_not_right_is_refused(evaluation: Evaluation, old: str, new: str, said: str) -> None:
+def test_a_table_that_is_not_right_is_refused(evaluation: Evaluation, old: str, new: str, message: str) -> None:
     path = evaluation("two_classes") / "predictions.csv"
     content = path.read_text(encoding="utf-8")
     assert content.count(old) >= 1
     path.write_text(content.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(InputError) as refused:
         write_report(path.parent)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert not (path.parent / "report.html").exists()
 
 
@@ -71,7 +71,7 @@ def edited(folder: Path, person: str, **cells: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("person", "cells", "said"),
+    ("person", "cells", "message"),
     [
         (
             "sub-000",
@@ -94,14 +94,14 @@ def edited(folder: Path, person: str, **cells: str) -> Path:
     ],
 )
 def test_a_table_whose_cells_contradict_one_another_is_refused_in_one_line(
-    evaluation: Evaluation, person: str, cells: dict[str, str], said: str
+    evaluation: Evaluation, person: str, cells: dict[str, str], message: str
 ) -> None:
     path = edited(evaluation("two_classes"), person, **cells)
     with pytest.raises(InputError) as refused:
         write_report(path.parent)
     lines = str(refused.value).splitlines()
     assert lines[0] == f"{path}: {len(lines) - 1} problem{'' if len(lines) == 2 else 's'}"
-    assert [line for line in lines if line.startswith(f"  {said}")]
+    assert [line for line in lines if line.startswith(f"  {message}")]
     assert not (path.parent / "report.html").exists()
 
 
