@@ -7,7 +7,7 @@ from torch import Tensor
 
 from monai_fusion.evaluation.modalities import without_each_modality
 from monai_fusion.metrics import Prediction
-from monai_fusion.metrics.gate import collapsed, distribution, gate_section, modalities_section
+from monai_fusion.metrics.gate import collapsed_to, distribution, gate_section, modalities_section
 
 
 def test_a_distribution_is_numpys() -> None:
@@ -53,7 +53,7 @@ def test_gates_are_described_by_class_and_by_whether_the_class_was_said() -> Non
     ],
 )
 def test_a_gate_has_collapsed_if_it_is_on_one_side_for_everybody(gates: list[float], modality: str | None) -> None:
-    assert collapsed(gates) == modality
+    assert collapsed_to(gates) == modality
 
 
 class OneSided:

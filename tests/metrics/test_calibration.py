@@ -19,6 +19,7 @@ from monai_fusion.metrics.calibration import (
     read_operating_point,
     read_prior,
 )
+from tests.message_parts import assert_parts
 
 EVEN = (0.5, 0.5)
 
@@ -51,7 +52,7 @@ def test_a_prior_is_corrected_by_bayes_rule() -> None:
     assert same == pytest.approx(two(np.array([0.2, 1.0])))
 
 
-def test_a_class_that_training_had_nobody_of_is_left_as_it_is() -> None:
+def test_a_class_without_training_participants_is_left_as_it_is() -> None:
     found = np.exp(corrected(np.array([[0.5, 0.3, 0.2]]), (0.5, 0.5, 0.0), (0.5, 0.5, 0.0)))
     assert found[0] == pytest.approx([0.5, 0.3, 0.2])
 
@@ -141,35 +142,36 @@ def test_with_fewer_than_30_participants_nothing_is_fitted_and_it_says_so() -> N
     probabilities, labels = cohort(29, sharpen=3.0)
     found = fit_calibration(probabilities, labels, EVEN, (0.6, 0.4))
     assert (found.temperature, found.threshold) == (1.0, 0.5)
-    assert found.notes == (
-        "29 validation participants to calibrate on, fewer than 30: the temperature stays 1 and the threshold 0.5",
-    )
+    (note,) = found.notes
+    assert_parts(note, "29 validation", "fewer than 30", "temperature stays 1", "threshold 0.5")
     # The prior needs no fit.
     assert found.probabilities(two(np.array([0.5])))[0, 1] == pytest.approx(0.4)
     assert fit_calibration(*cohort(30, sharpen=3.0), EVEN, EVEN).temperature != 1.0
 
 
-def test_participants_told_apart_without_a_mistake_leave_the_temperature_alone() -> None:
+def test_participants_who_are_all_classified_correctly_leave_the_temperature_alone() -> None:
     labels = np.repeat([0, 1], 20)
     found = fit_calibration(two(np.where(labels == 1, 0.6, 0.4)), labels, EVEN, EVEN)
     assert found.temperature == 1.0 and found.threshold == pytest.approx(0.5)
-    assert "without a mistake: it stays 1" in found.notes[0]
+    assert_parts(found.notes[0], "correctly", "temperature stays 1")
 
 
 def test_predictions_worse_than_chance_leave_the_temperature_alone() -> None:
     labels = np.repeat([0, 1], 20)
     found = fit_calibration(two(np.where(labels == 1, 0.2, 0.8)), labels, EVEN, EVEN)
-    assert found.temperature == 1.0 and "say nothing of the labels" in found.notes[0]
+    assert found.temperature == 1.0
+    assert_parts(found.notes[0], "no information", "temperature stays 1")
 
 
-def test_a_threshold_from_few_of_a_class_is_called_rough_and_from_one_class_alone_is_not_fitted() -> None:
+def test_a_threshold_from_few_of_a_class_is_called_imprecise_and_from_one_class_alone_is_not_fitted() -> None:
     probabilities, labels = cohort(60, seed=1)
     labels[:] = 0
     labels[:5] = 1
     found = fit_calibration(probabilities, labels, EVEN, EVEN)
-    assert found.notes[-1] == "the threshold rests on 5 participants of one class: it is rough"
+    assert_parts(found.notes[-1], "threshold", "imprecise", "5 participants")
     alone = fit_calibration(probabilities, np.zeros(60, dtype=np.int64), EVEN, EVEN)
-    assert alone.threshold == 0.5 and "one class only" in alone.notes[-1]
+    assert alone.threshold == 0.5
+    assert_parts(alone.notes[-1], "one class", "threshold stays 0.5")
 
 
 def test_a_diverged_network_is_not_calibrated() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from monai_fusion.errors import InputError
 from monai_fusion.report import write_report
-from monai_fusion.report.results import read_results
+from monai_fusion.report.run_results import read_results
 from tests.report.conftest import Evaluation, rows_of
 from tests.report.page_reader import Page
 
@@ -25,7 +25,7 @@ def metrics_of(folder: Path) -> dict:
     return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
-def test_predictions_alone_are_enough_and_what_is_not_there_is_said(evaluation: Evaluation) -> None:
+def test_predictions_alone_are_enough_and_what_is_missing_is_named(evaluation: Evaluation) -> None:
     folder = evaluation("two_classes")
     for path in folder.iterdir():
         if path.name != "predictions.csv":
@@ -33,7 +33,7 @@ def test_predictions_alone_are_enough_and_what_is_not_there_is_said(evaluation: 
     page = report_on(folder)
     assert len(page.section("discrimination").all("svg")) == 3
     missing = {
-        "scores": "There is no metrics.json",
+        "scores": "no metrics.json",
         "embeddings": "embeddings.npz",
         "mistakes": "thumbnails.npz",
         "cohort": "report_data.json",
@@ -147,7 +147,7 @@ def test_what_is_no_such_file_is_as_if_it_were_not_there(evaluation: Evaluation,
             stream.truncate(3 * 2**30)
     else:
         path.write_bytes(b"[" * 100_000 if kind == "deep" else bytes(1000))
-    assert read_results(path.parent).people
+    assert read_results(path.parent).participants
 
 
 def test_an_array_that_claims_gigabytes_is_not_made_room_for(evaluation: Evaluation) -> None:
@@ -197,5 +197,5 @@ def test_pictures_and_embeddings_find_their_participant_by_id(evaluation: Evalua
     found = read_results(folder)
     for name in ("fused", "eeg", "mri"):
         np.testing.assert_array_equal(found.embeddings[name], expected.embeddings[name])
-    for person in expected.people:
+    for person in expected.participants:
         np.testing.assert_array_equal(found.mri[person.participant_id], expected.mri[person.participant_id])

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from monai_fusion.report.results import Results
-from monai_fusion.report.what_was_run import MOST_KNOBS, shown, what_was_run
+from monai_fusion.report.run_results import Results
+from monai_fusion.report.what_was_run import MOST_KNOBS, value_text, what_was_run
 from tests.report.conftest import MANIFEST
 
 
 def results(manifest: Any = None, recipe: Any = None) -> Results:
-    return Results(name="run", classes=("M", "F"), people=[], manifest=manifest, recipe=recipe)
+    return Results(name="run", classes=("M", "F"), participants=[], manifest=manifest, recipe=recipe)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def results(manifest: Any = None, recipe: Any = None) -> Results:
     ],
 )
 def test_a_value_loses_its_folders_and_keeps_what_it_says(value: Any, expected: str) -> None:
-    assert shown(value) == expected
+    assert value_text(value) == expected
 
 
 def test_knobs_that_differ_are_those_that_a_user_set_and_not_folders_or_devices() -> None:
