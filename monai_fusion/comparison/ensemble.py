@@ -109,11 +109,11 @@ def _calibration(records: Sequence[RunRecord]) -> str:
     files = [read_calibration(record.run.folder) for record in records]
     for record in records:
         for participant in read_predictions(record.run.folder)[1]:
-            if len(participant.network) != len(files[0].classes):
+            if len(participant.network_probabilities) != len(files[0].classes):
                 seen = "has no probabilities of the network"
                 raise InputError(Problem(record.run.title, PREDICTIONS_FILE, seen, advice="evaluate it again"))
             if participant.label is not None:
-                predicted[participant.participant_id].append(participant.network)
+                predicted[participant.participant_id].append(participant.network_probabilities)
                 labels[participant.participant_id] = participant.label
     classes = files[0].classes
     counts = Counter(labels.values())

@@ -289,7 +289,7 @@ def _out_of_fold_rows(classes: Sequence[str], runs: Sequence[FoldPredictions]) -
                 label,
                 classes[participant.predicted],
             ]
-            yield [*start, *participant.probabilities, *participant.network]
+            yield [*start, *participant.probabilities, *participant.network_probabilities]
 
 
 def _csv(rows: Iterable[list[Any]]) -> str:

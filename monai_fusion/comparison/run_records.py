@@ -78,7 +78,7 @@ class RunRecord:
         self.settings = self.run.settings
         self._write()
 
-    def add(self, seconds: float, *, evaluated: bool = False) -> None:
+    def add_time(self, seconds: float, *, evaluated: bool = False) -> None:
         """Store that a part of the run is finished."""
         self.seconds += seconds
         self.evaluated = evaluated

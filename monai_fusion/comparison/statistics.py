@@ -81,7 +81,7 @@ def _class_auroc(cohort: ScoredCohort, folds: Labels, weights: Floats, label: in
     right = pairs = np.zeros(len(weights))
     for fold in np.unique(folds):
         rows = folds == fold
-        part, own = cohort.take(rows), weights[:, rows]
+        part, own = cohort.subset(rows), weights[:, rows]
         positive = own @ (part.labels == label)
         number = positive * (own.sum(axis=1) - positive)
         area = scores.class_auroc(part, own, label)
@@ -157,7 +157,7 @@ def fold_values(name: str, data: OutOfFold, variant: str) -> list[float | None]:
         rows = data.folds == fold
         each = []
         for cohort in data.cohorts[variant]:
-            part = cohort.take(rows)
+            part = cohort.subset(rows)
             lacking = name == "balanced_accuracy" and len(np.unique(part.labels)) < cohort.classes
             each.append(math.nan if lacking else float(getattr(scores, name)(part, part.ones)[0]))
         mean = float(np.mean(each))

@@ -108,9 +108,9 @@ def _run(record: RunRecord, plan: Plan) -> None:
             run_child((*record.run.train, *(("--resume", "true") if begun else ("--overwrite", "true"))), log)
         run_child(record.run.evaluate, log)
     except BaseException:
-        record.add(time.monotonic() - started)
+        record.add_time(time.monotonic() - started)
         raise
-    record.add(time.monotonic() - started, evaluated=True)
+    record.add_time(time.monotonic() - started, evaluated=True)
 
 
 def _keeps_model(plan: Plan, record: RunRecord) -> bool:

@@ -61,7 +61,7 @@ class Calibration:
 
     def probabilities(self, values: Floats) -> Floats:
         """Correct probabilities [..., class]."""
-        return np.exp(corrected(values, self.network_prior, self.target_prior, self.temperature))
+        return np.exp(corrected_log_probabilities(values, self.network_prior, self.target_prior, self.temperature))
 
     def apply(self, predictions: Sequence[Prediction]) -> list[Prediction]:
         """Correct all probabilities of the predictions, and set the threshold that decides.
@@ -78,8 +78,8 @@ class Calibration:
         return [
             replace(
                 row,
-                probabilities=tuple(self.probabilities(np.array(row.before)).tolist()),
-                network_probabilities=row.before,
+                probabilities=tuple(self.probabilities(np.array(row.uncalibrated)).tolist()),
+                network_probabilities=row.uncalibrated,
                 threshold=self.threshold,
                 without_eeg=correct(row.without_eeg),
                 without_mri=correct(row.without_mri),
@@ -106,7 +106,7 @@ def network_prior(
     return tuple((shares / shares.sum()).tolist())
 
 
-def corrected(
+def corrected_log_probabilities(
     probabilities: Floats, learned: Sequence[float], wanted: Sequence[float], temperature: float = 1.0
 ) -> Floats:
     """Return log-probabilities [..., class] under another prior, with the evidence divided by a temperature.
@@ -214,7 +214,7 @@ def _fit_temperature(
     weights = np.asarray(wanted)[labels] / shares[labels]
 
     def loss(log_temperature: float) -> float:
-        logs = corrected(probabilities, learned, wanted, np.exp(log_temperature))
+        logs = corrected_log_probabilities(probabilities, learned, wanted, np.exp(log_temperature))
         return float(-(weights * logs[np.arange(len(labels)), labels]).mean())
 
     low, high = np.log(_TEMPERATURES)

@@ -118,7 +118,7 @@ class CalibrationWriter:
     def write(self) -> None:
         """Write the calibration fitted on these predictions."""
         rows = [
-            StoredPrediction(label=row.label, probabilities=list(row.before))
+            StoredPrediction(label=row.label, probabilities=list(row.uncalibrated))
             for row in self._predictions
             if row.label is not None
         ]

@@ -79,7 +79,7 @@ class GroupScorer:
             for name, count in zip(self.classes, self.counts, strict=True)
         ]
 
-    def whole(self) -> Scores:
+    def overall(self) -> Scores:
         """The scores over all classes."""
         shares = np.array(self.counts) / self.participants
         most, binary = float(shares.max()), len(self.classes) == 2

@@ -57,7 +57,7 @@ class Prediction:
         return decide(self.probabilities, self.threshold)
 
     @property
-    def before(self) -> tuple[float, ...]:
+    def uncalibrated(self) -> tuple[float, ...]:
         """The network's own probabilities."""
         return self.probabilities if self.network_probabilities is None else self.network_probabilities
 
@@ -106,7 +106,7 @@ def refuse_nan(predictions: Sequence[Prediction]) -> None:
     Raises:
         InputError: Some are not; it names the participants.
     """
-    bad = [row.participant_id for row in predictions if not np.isfinite(row.before).all()]
+    bad = [row.participant_id for row in predictions if not np.isfinite(row.uncalibrated).all()]
     if bad:
         more = f" and {len(bad) - _NAMED_AT_MOST} more" if len(bad) > _NAMED_AT_MOST else ""
         cause = (
@@ -162,7 +162,7 @@ def write_predictions(
                 classes[row.predicted],
                 "" if row.label is None else str(row.predicted == row.label).lower(),
                 *row.probabilities,
-                *row.before,
+                *row.uncalibrated,
                 "" if row.threshold is None else row.threshold,
                 row.gate,
                 row.segments,

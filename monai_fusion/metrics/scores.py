@@ -49,7 +49,7 @@ class ScoredCohort:
         """The weights with which every participant counts once, [1, participant]."""
         return np.ones((1, len(self.labels)))
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> ScoredCohort:
+    def subset(self, rows: npt.NDArray[np.bool_]) -> ScoredCohort:
         """Some of the participants."""
         return ScoredCohort(self.probabilities[rows], self.labels[rows], self.predicted[rows])
 

@@ -68,7 +68,7 @@ def summarize(
     known = labelled(predictions)
     cohort = scored_cohort(known)
     group = GroupScorer(cohort, classes, settings.draws, settings.seed)
-    found = group.whole()
+    found = group.overall()
     strata, left_out = participant_strata(predictions)  # as in predictions.csv
     patterns = {row.participant_id: row.recordings for row in known}
     several = {PATTERN_FIELD: patterns} if len(set(patterns.values())) > 1 else {}
@@ -131,7 +131,7 @@ def _quality(cohort: ScoredCohort) -> schema.ProbabilityQuality:
 def _calibration(
     predictions: Sequence[Prediction], cohort: ScoredCohort, calibration: Calibration | None
 ) -> schema.CalibrationSection:
-    own = ScoredCohort.of(np.array([row.before for row in predictions]), cohort.labels)
+    own = ScoredCohort.of(np.array([row.uncalibrated for row in predictions]), cohort.labels)
     binary = cohort.classes == 2
     if calibration is None:
         return schema.CalibrationSection(

@@ -134,7 +134,7 @@ def _gates(results: Results) -> list[Picture]:
         for label, name in enumerate(results.classes)
     ]
     by_correctness = [
-        ("right", None, gates([participant for participant in known if not participant.wrong])),
+        ("correct", None, gates([participant for participant in known if not participant.wrong])),
         ("wrong", None, gates([participant for participant in known if participant.wrong])),
     ]
     return [

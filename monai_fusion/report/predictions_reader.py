@@ -38,7 +38,7 @@ class PredictionRow:
         probabilities: One for each class.
         gate: Weight of the EEG, 0 to 1; NaN if the table has none.
         segments: Number of EEG segments, as text; empty if the table has none.
-        network: The network's own probabilities; empty if the table has none.
+        network_probabilities: The network's own probabilities; empty if the table has none.
         recordings: The recordings that the prediction was made from: ``both``, ``eeg`` or ``mri``.
     """
 
@@ -48,7 +48,7 @@ class PredictionRow:
     probabilities: tuple[float, ...]
     gate: float
     segments: str
-    network: tuple[float, ...] = ()
+    network_probabilities: tuple[float, ...] = ()
     recordings: Pattern = "both"
 
     @property
@@ -169,7 +169,10 @@ def _contradictions(
     sums = {
         participant.participant_id: (name, total)
         for participant in participants
-        for name, values in (("probability_...", participant.probabilities), ("network_...", participant.network))
+        for name, values in (
+            ("probability_...", participant.probabilities),
+            ("network_...", participant.network_probabilities),
+        )
         if values and abs((total := math.fsum(values)) - 1) > spare
     }
     if sums:

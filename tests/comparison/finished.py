@@ -36,7 +36,7 @@ def write_folds(plan: Plan) -> None:
 
 
 def predictions_of(run: Run, plan: Plan) -> list[Prediction]:
-    """What a variant says of its fold: noise and an effect, keyed by variant, fold and seed."""
+    """A variant's predictions for its fold: noise and an effect, keyed by variant, fold and seed."""
     generator = np.random.default_rng([run.fold, run.seed, len(run.variant.name)])
     records = read_datalist(plan.options.output_dir / "folds" / f"fold{run.fold}.json").records("test")
     found = []
@@ -84,7 +84,7 @@ def finish(run: Run, plan: Plan) -> RunRecord:
     record.begin()
     write_training(run, plan)
     ResultWriter(run.folder, ["M", "F"])(predictions_of(run, plan))
-    record.add(60.0, evaluated=True)
+    record.add_time(60.0, evaluated=True)
     return RunRecord(run)
 
 

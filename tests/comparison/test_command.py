@@ -1,4 +1,4 @@
-"""``monai-fusion compare`` as people type it."""
+"""``monai-fusion compare`` as users type it."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_a_dry_run_says_every_command_and_writes_nothing(
+def test_a_dry_run_lists_every_command_and_writes_nothing(
     last: bool, datalist: Writer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = ["--folds", 2, "--output-dir", tmp_path / "out", "--bundle-root", BUNDLE_CONFIGS.parent, "--dry-run"]

@@ -61,8 +61,8 @@ def test_it_is_calibrated_on_predictions_of_each_member_for_participants_it_has_
     assert_parts(calibration.notes[0], "20 out-of-fold", "fewer than 30")
     predicted: dict[str, list[tuple[float, ...]]] = {}
     for record in members:
-        for person in read_predictions(record.run.folder)[1]:
-            predicted.setdefault(person.participant_id, []).append(person.network)
+        for participant in read_predictions(record.run.folder)[1]:
+            predicted.setdefault(participant.participant_id, []).append(participant.network_probabilities)
     assert len(predicted) == 20 and {len(each) for each in predicted.values()} == {2}  # one of each seed
     expected = [np.mean(predicted[name], axis=0) for name in sorted(predicted)]
     assert np.allclose([row.probabilities for row in calibration.predictions], expected)

@@ -74,7 +74,7 @@ def test_all_variants_of_a_fold_differ_in_what_they_set_alone(plan_of: Planner) 
     assert plan.runs[2].settings["variant"]["num_epochs"] == [0, 8]
 
 
-def test_folds_hold_everybody_once_and_their_files_resolve_from_the_output_folder(
+def test_folds_hold_every_participant_once_and_their_files_resolve_from_the_output_folder(
     datalist: Writer, tmp_path: Path
 ) -> None:
     folder = tmp_path / "elsewhere" / "folds"

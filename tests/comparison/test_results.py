@@ -121,7 +121,7 @@ def test_every_field_is_documented() -> None:
     assert json.loads(json.dumps(Comparison.model_json_schema()))["title"] == "monai-fusion comparison"
 
 
-def test_the_page_says_the_same_and_needs_no_other_file(plan_of: Planner) -> None:
+def test_the_page_has_the_same_results_and_needs_no_other_file(plan_of: Planner) -> None:
     plan = plan_of(folds=4, variants=("concat", "mean"), config_files=(BUNDLE_CONFIGS / "demo.yaml",))
     runs = read_runs(finished(plan))
     found = compare_runs(plan, runs, draws=300).model_copy(update={"datalist": "<script>alert(1)</script>"})

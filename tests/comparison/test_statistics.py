@@ -93,8 +93,8 @@ def test_the_interval_of_a_difference_is_that_of_plain_paired_resampling() -> No
             right, pairs = right + (apart > 0).sum() + (apart == 0).sum() / 2, pairs + apart.size
         return right / pairs
 
-    everybody = np.arange(len(data.labels))
-    assert values[DIFFERENCE + "auroc", 1] == pytest.approx(pooled(strong, everybody) - pooled(weak, everybody))
+    all_rows = np.arange(len(data.labels))
+    assert values[DIFFERENCE + "auroc", 1] == pytest.approx(pooled(strong, all_rows) - pooled(weak, all_rows))
     assert values[DIFFERENCE + "auroc", 0] == 0.0
     generator = np.random.default_rng(9)
     cells = [np.flatnonzero((data.folds == fold) & (data.labels == label)) for fold in range(4) for label in (0, 1)]

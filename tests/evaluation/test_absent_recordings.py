@@ -50,7 +50,7 @@ def network() -> FusionNet:
 
 @pytest.fixture
 def some_lack(tiny_records: Records, tmp_path: Path) -> Records:
-    """sub-00 lacks the MRI, sub-02 the EEG; the names of all files tell a condition."""
+    """sub-00 lacks the MRI, sub-02 the EEG; all file names give a condition."""
 
     def named(record: ParticipantRecord) -> ParticipantRecord:
         number = int(record.participant_id[-1])

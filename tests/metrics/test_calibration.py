@@ -13,7 +13,7 @@ from monai_fusion.errors import InputError
 from monai_fusion.metrics import Prediction
 from monai_fusion.metrics.calibration import (
     Calibration,
-    corrected,
+    corrected_log_probabilities,
     fit_calibration,
     network_prior,
     read_operating_point,
@@ -45,15 +45,15 @@ def test_the_prior_of_a_training_is_what_it_showed_its_network() -> None:
 
 def test_a_prior_is_corrected_by_bayes_rule() -> None:
     """The posterior under shares of 3:1 from that under 1:1, by the likelihood ratio."""
-    found = np.exp(corrected(two(np.array([0.2, 0.5, 0.9])), EVEN, (0.75, 0.25)))
+    found = np.exp(corrected_log_probabilities(two(np.array([0.2, 0.5, 0.9])), EVEN, (0.75, 0.25)))
     assert found[:, 1] == pytest.approx([0.2 / (0.2 + 3 * 0.8), 0.25, 0.9 / (0.9 + 3 * 0.1)])
     assert found.sum(axis=1) == pytest.approx(1)
-    same = np.exp(corrected(two(np.array([0.2, 1.0])), (0.7, 0.3), (0.7, 0.3)))
+    same = np.exp(corrected_log_probabilities(two(np.array([0.2, 1.0])), (0.7, 0.3), (0.7, 0.3)))
     assert same == pytest.approx(two(np.array([0.2, 1.0])))
 
 
 def test_a_class_without_training_participants_is_left_as_it_is() -> None:
-    found = np.exp(corrected(np.array([[0.5, 0.3, 0.2]]), (0.5, 0.5, 0.0), (0.5, 0.5, 0.0)))
+    found = np.exp(corrected_log_probabilities(np.array([[0.5, 0.3, 0.2]]), (0.5, 0.5, 0.0), (0.5, 0.5, 0.0)))
     assert found[0] == pytest.approx([0.5, 0.3, 0.2])
 
 
@@ -75,7 +75,7 @@ def test_the_temperature_is_the_one_logistic_regression_finds() -> None:
 
 
 def test_a_network_of_balanced_sampling_is_calibrated_for_the_cohort_it_came_from() -> None:
-    """Nine of ten are of the first class; no temperature could repair what balanced sampling says of them."""
+    """Nine of ten are of the first class; no temperature could repair the effect of balanced sampling."""
     probabilities, labels = cohort(20_000, seed=3, share=0.1, sharpen=2.0)
     fresh, truth = cohort(20_000, seed=4, share=0.1, sharpen=2.0)
     ideal = softmax(np.log(cohort(20_000, seed=4, share=0.1)[0]) + np.log([1.8, 0.2]), axis=1)
@@ -92,7 +92,7 @@ def test_a_network_of_balanced_sampling_is_calibrated_for_the_cohort_it_came_fro
         assert truth[inside].mean() == pytest.approx(predicted[inside].mean(), abs=0.03)
 
 
-def test_recordings_that_say_nothing_leave_everybody_at_the_target_prior() -> None:
+def test_recordings_without_evidence_leave_all_participants_at_the_target_prior() -> None:
     found = Calibration(EVEN, (0.9, 0.1), temperature=15.0).probabilities(two(np.array([0.45, 0.5, 0.55])))
     assert found[:, 1] == pytest.approx(0.1, abs=0.002)
 
@@ -138,7 +138,7 @@ def test_a_threshold_that_is_given_is_kept() -> None:
     assert (few.threshold, few.temperature) == (0.3, 1.0)
 
 
-def test_with_fewer_than_30_participants_nothing_is_fitted_and_it_says_so() -> None:
+def test_with_fewer_than_30_participants_nothing_is_fitted_and_a_note_reports_it() -> None:
     probabilities, labels = cohort(29, sharpen=3.0)
     found = fit_calibration(probabilities, labels, EVEN, (0.6, 0.4))
     assert (found.temperature, found.threshold) == (1.0, 0.5)
@@ -201,7 +201,7 @@ def test_predictions_are_corrected_in_all_that_they_say_and_keep_the_networks_ow
 
     assert found.probabilities == by_hand(0.6)
     assert found.without_eeg == by_hand(0.5) and found.by_condition == {"EO": by_hand(0.9)}
-    assert found.without_mri is None and found.before == (0.4, 0.6) and found.threshold == 0.3
+    assert found.without_mri is None and found.uncalibrated == (0.4, 0.6) and found.threshold == 0.3
     assert found.probabilities[1] < 0.3 and found.predicted == 0 and row.predicted == 1
     assert replace(found, threshold=0.2).predicted == 1
     with pytest.raises(ValueError, match="calibrated already"):
@@ -219,7 +219,7 @@ def test_predictions_are_corrected_in_all_that_they_say_and_keep_the_networks_ow
         ("0.4", "fixed", 0.4),
     ],
 )
-def test_an_operating_point_is_read_as_people_type_it(value: object, kind: str, number: float) -> None:
+def test_an_operating_point_is_read_as_users_type_it(value: object, kind: str, number: float) -> None:
     assert read_operating_point(value) == (kind, number)
 
 

@@ -68,7 +68,7 @@ def test_it_reads_back_as_what_was_fitted(folder: Path) -> None:
     assert load_calibration(folder, ["M", "F"]) == fitted()
 
 
-def test_the_file_says_the_result_of_the_default_options(folder: Path) -> None:
+def test_the_file_has_the_result_of_the_default_options(folder: Path) -> None:
     content = json.loads((folder / CALIBRATION_FILE).read_text(encoding="utf-8"))
     expected = load_calibration(folder, ["M", "F"])
     assert expected is not None

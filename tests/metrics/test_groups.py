@@ -1,4 +1,4 @@
-"""Who is compared with whom: fields of the datalist, and EEG conditions in file names."""
+"""Groups of participants: fields of the datalist, and EEG conditions in file names."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -93,10 +93,10 @@ def test_with_draws_of_its_own_scipy_finds_about_the_same() -> None:
 
 def test_an_interval_is_the_same_every_time_and_for_any_number_of_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = outcome_of(5)
-    first = GroupScorer(outcome, ["M", "F"]).whole()
+    first = GroupScorer(outcome, ["M", "F"]).overall()
     monkeypatch.setattr("monai_fusion.metrics.intervals._BLOCK", 999)
-    assert GroupScorer(outcome, ["M", "F"]).whole() == first
-    assert GroupScorer(outcome, ["M", "F"], seed=2).whole() != first
+    assert GroupScorer(outcome, ["M", "F"]).overall() == first
+    assert GroupScorer(outcome, ["M", "F"], seed=2).overall() != first
 
 
 def test_draws_all_on_one_side_of_the_value_give_the_interval_of_the_percentiles() -> None:

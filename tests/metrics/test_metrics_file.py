@@ -1,4 +1,4 @@
-"""``metrics.json``: what it holds, and that it is what its schema and its page say, for odd cohorts too."""
+"""``metrics.json``: its content, and that it fits its schema and its page, for odd cohorts too."""
 
 import json
 import re
@@ -59,7 +59,7 @@ def cohort(number: int = 48, classes: int = 2, seed: int = 0) -> list[Prediction
 
 
 def some_lacking(rows: list[Prediction]) -> list[Prediction]:
-    """The same people, of whom every third lacks the MRI and every third the EEG."""
+    """The same participants; every third lacks the MRI and every third the EEG."""
     others: list[dict[str, Any]] = [{}, {"recordings": "eeg", "gate": 1.0}, {"recordings": "mri", "gate": 0.0}]
     return [replace(row, **others[place % 3]) for place, row in enumerate(rows)]
 
@@ -92,7 +92,7 @@ def test_the_summary_agrees_with_scikit_learn_and_the_majority() -> None:
 
 
 def test_baselines_are_what_always_saying_the_majority_scores() -> None:
-    """Computed once more from predictions that do say it."""
+    """Computed once more from predictions of that class."""
     found = summarize(predictions_of(PROBABILITIES, LABELS), ["M", "F"], settings=QUICK).scores
     always = summarize(predictions_of([[0.7, 0.3]] * 10, LABELS), ["M", "F"], settings=QUICK).scores
     for name in ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1", "mcc", "auroc", "auprc"):
@@ -309,7 +309,7 @@ def written_files(folder: Path) -> Iterator[dict[str, Any]]:
         yield json.loads(text)
 
 
-def test_what_is_written_is_what_the_committed_schema_says(tmp_path: Path) -> None:
+def test_what_is_written_fits_the_committed_schema(tmp_path: Path) -> None:
     schema = json.loads((DOCS / "metrics.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)

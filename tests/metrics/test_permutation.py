@@ -32,7 +32,7 @@ def test_cells_are_the_combinations_of_fold_and_stratum() -> None:
 
 
 def test_the_p_value_is_b_plus_1_over_m_plus_1() -> None:
-    """Four of five are told apart perfectly: 1 arrangement of 6 does as well, the identity among them."""
+    """Four of five are distinguished perfectly: 1 arrangement of 6 scores as high, the identity among them."""
     outcome = outcome_of(np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1]))
     found = permutation_p_values(outcome, np.zeros(4, dtype=int), draws=6000, seed=1)
     assert found["auroc"] == pytest.approx(1 / 6, abs=0.02) and found["balanced_accuracy"] == found["auroc"]
@@ -102,4 +102,4 @@ def test_where_nothing_can_be_exchanged_or_scored_there_is_no_p_value() -> None:
     assert permutation_p_values(apart, np.array([0, 0, 1, 1])) == {"auroc": None, "balanced_accuracy": None}
     three = ScoredCohort.of(np.full((4, 3), 1 / 3), np.array([0, 1, 0, 1]))
     found = permutation_p_values(three, np.zeros(4, dtype=int))
-    assert found["auroc"] is None and found["balanced_accuracy"] == 1.0  # everybody is told the same
+    assert found["auroc"] is None and found["balanced_accuracy"] == 1.0  # all get the same prediction

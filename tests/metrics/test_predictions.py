@@ -110,7 +110,7 @@ def test_the_predicted_class_is_the_most_probable_and_the_first_of_equals() -> N
     assert Prediction("a", None, (0.5, 0.5), 0.5, 1).predicted == 0
 
 
-def test_of_two_classes_the_second_is_said_above_the_threshold() -> None:
+def test_of_two_classes_the_second_is_predicted_above_the_threshold() -> None:
     assert [decide((1 - positive, positive), 0.3) for positive in (0.29, 0.3, 0.31)] == [0, 0, 1]
     assert decide((0.5, 0.5), 0.5) == decide((0.5, 0.5)) == 0  # 0.5 is the most probable class
     assert decide((0.2, 0.5, 0.3), 0.1) == 1  # means nothing beyond two

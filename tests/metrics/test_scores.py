@@ -129,7 +129,7 @@ def test_scores_by_hand() -> None:
     assert value(scores.macro_f1, outcome) == pytest.approx((4 / 5 + 2 / 3) / 2)
 
 
-def test_what_is_said_need_not_be_the_most_probable_class() -> None:
+def test_the_predicted_class_need_not_be_the_most_probable_class() -> None:
     probabilities = np.array([[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]])
     outcome = ScoredCohort.of(probabilities, np.array([0, 1, 1]), predicted=np.array([0, 1, 1]))  # a threshold of 0.35
     assert value(scores.accuracy, outcome) == 1.0
@@ -147,7 +147,7 @@ def draw_calibrated(number: int, sharpen: float) -> ScoredCohort:
     return ScoredCohort.of(np.stack([1 - positive, positive], axis=1), labels)
 
 
-def test_the_calibration_error_tells_a_calibrated_model_from_one_that_is_too_sure_or_not_sure_enough() -> None:
+def test_the_calibration_error_separates_a_calibrated_model_from_over_and_underconfident_ones() -> None:
     calibrated, sure, unsure = (value(scores.ece, draw_calibrated(20_000, by)) for by in (1.0, 4.0, 0.25))
     assert calibrated < 0.012
     assert sure > 0.12 and unsure > 0.12
@@ -194,7 +194,7 @@ def test_scores_of_one_class_alone_are_given_without_a_warning() -> None:
 
 @pytest.mark.parametrize("score", [scores.macro_f1, scores.mcc], ids=lambda score: score.__name__)
 @pytest.mark.parametrize("predicted", [[0, 0, 0, 0], [0, 1, 0, 1], [2, 2, 2, 2]])
-def test_a_class_that_is_missing_or_never_said_is_treated_as_scikit_learn_does(
+def test_a_class_that_is_missing_or_never_predicted_is_treated_as_scikit_learn_does(
     score: scores.Score, predicted: list[int]
 ) -> None:
     labels = np.array([0, 0, 1, 1])

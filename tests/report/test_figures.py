@@ -53,7 +53,7 @@ def test_a_copy_counts_as_scikit_learn_does_with_weights() -> None:
 
 
 @pytest.mark.parametrize("curve", [roc, precision_recall])
-def test_a_band_is_repeatable_holds_its_curve_and_narrows_with_more_people(curve) -> None:  # type: ignore[no-untyped-def]
+def test_a_band_is_repeatable_holds_its_curve_and_narrows_with_more_participants(curve) -> None:  # type: ignore[no-untyped-def]
     few, many = (curve(*people(number, 1.0), draws=300, seed=1) for number in (30, 600))
     again = curve(*people(30, 1.0), draws=300, seed=1)
     np.testing.assert_array_equal((few.low, few.high), (again.low, again.high))
@@ -79,7 +79,7 @@ def test_an_lda_needs_enough_participants_of_each_class() -> None:
     assert lda_of(embeddings, np.zeros_like(labels)) is None
 
 
-def test_an_lda_of_noise_separates_nobody_and_of_classes_does() -> None:
+def test_an_lda_of_noise_separates_no_classes_and_of_signal_does() -> None:
     generator = np.random.default_rng(0)
     labels = np.repeat([0, 1], 40)
     noise = generator.normal(size=(80, 200))
@@ -103,7 +103,7 @@ def test_three_classes_are_mapped_to_a_plane_as_well() -> None:
     assert min(np.linalg.norm(means[a] - means[b]) for a, b in ((0, 1), (0, 2), (1, 2))) > 2 * within
 
 
-def test_a_pca_says_how_much_its_axes_show() -> None:
+def test_a_pca_states_how_much_its_axes_show() -> None:
     values = np.zeros((10, 5))
     values[:, 1], values[:, 3] = np.arange(10) * 3, np.tile([1, -1], 5)
     found = pca_of(values)
@@ -171,7 +171,7 @@ DEFICIENCIES = {
 
 
 @pytest.mark.parametrize("name", DEFICIENCIES)
-def test_the_first_classes_are_told_apart_with_any_colour_vision(name: str) -> None:
+def test_the_first_classes_are_distinguishable_with_any_colour_vision(name: str) -> None:
     def lab(hexadecimal: str) -> np.ndarray:
         encoded = np.array(to_rgb(hexadecimal))
         linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)

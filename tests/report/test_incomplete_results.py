@@ -197,5 +197,5 @@ def test_pictures_and_embeddings_find_their_participant_by_id(evaluation: Evalua
     found = read_results(folder)
     for name in ("fused", "eeg", "mri"):
         np.testing.assert_array_equal(found.embeddings[name], expected.embeddings[name])
-    for person in expected.participants:
-        np.testing.assert_array_equal(found.mri[person.participant_id], expected.mri[person.participant_id])
+    for participant in expected.participants:
+        np.testing.assert_array_equal(found.mri[participant.participant_id], expected.mri[participant.participant_id])

@@ -98,7 +98,7 @@ def test_more_than_two_classes_show_the_predicted_one_and_the_next(tmp_path: Pat
     assert "most probable class is predicted" in page.root.text
 
 
-def test_the_page_says_which_model_and_how_well_it_did(tmp_path: Path, evaluation: Evaluation) -> None:
+def test_the_page_names_the_model_and_how_well_it_did(tmp_path: Path, evaluation: Evaluation) -> None:
     model = evaluation("two_classes")
     manifest = {
         "times": {"ended": "2026-11-27T09:08:59+00:00"},

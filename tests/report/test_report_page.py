@@ -1,4 +1,4 @@
-"""``report.html``: what stands in it, what does not, and what it says of what is missing."""
+"""``report.html``: what is in it, what is not, and how it names what is missing."""
 
 import json
 from pathlib import Path

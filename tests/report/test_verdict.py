@@ -109,7 +109,7 @@ def test_a_result_that_is_not_shown_is_carried_by_nothing() -> None:
     assert "carries" not in verdict(change)
 
 
-def test_a_model_of_one_recording_says_nothing_of_the_other() -> None:
+def test_a_model_of_one_recording_makes_no_claim_about_the_other() -> None:
     assert "carries" in verdict(removing(1.0, 0.75))
     assert "carries" not in verdict(removing(1.0, 0.75), recipe={"modalities": "mri"})
 
@@ -185,8 +185,10 @@ def test_of_three_classes_the_two_that_are_there_are_distinguished() -> None:
 
 
 def test_without_labels_nothing_is_known() -> None:
-    person = PredictionRow("p", None, 0, (0.6, 0.4), 0.5, "4")
-    found = Results(name="run", classes=("M", "F"), participants=[person, replace(person, participant_id="q")])
+    participant = PredictionRow("p", None, 0, (0.6, 0.4), 0.5, "4")
+    found = Results(
+        name="run", classes=("M", "F"), participants=[participant, replace(participant, participant_id="q")]
+    )
     (text,) = verdict_of(found)
     assert_parts(text, "2 participants without a label", "not known")
 
@@ -220,7 +222,7 @@ def test_probabilities_that_are_not_calibrated_are_reported() -> None:
         ),
     ],
 )
-def test_the_threshold_says_where_it_comes_from(calibration: dict[str, Any], expected: str) -> None:
+def test_the_text_names_the_origin_of_the_threshold(calibration: dict[str, Any], expected: str) -> None:
     def change(metrics: dict[str, Any]) -> None:
         metrics["calibration"] |= {"fitted_participants": 32, "operating_point": "youden", "notes": []} | calibration
 
@@ -228,7 +230,7 @@ def test_the_threshold_says_where_it_comes_from(calibration: dict[str, Any], exp
     assert metrics is not None and threshold_text(metrics.calibration) == expected
 
 
-def test_the_temperature_says_whether_it_was_fitted() -> None:
+def test_the_text_states_whether_the_temperature_was_fitted() -> None:
     metrics = results_of().metrics
     assert metrics is not None and temperature_text(metrics.calibration) == "fitted on 32 validation participants"
     few = metrics.calibration.model_copy(update={"fitted_participants": 7})

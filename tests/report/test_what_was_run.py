@@ -34,7 +34,7 @@ def results(manifest: Any = None, recipe: Any = None) -> Results:
         ("x" * 500, "x" * 118 + " …"),
     ],
 )
-def test_a_value_loses_its_folders_and_keeps_what_it_says(value: Any, expected: str) -> None:
+def test_a_value_loses_its_folders_and_keeps_the_rest(value: Any, expected: str) -> None:
     assert value_text(value) == expected
 
 
@@ -60,7 +60,7 @@ def _named(knob: Any, name: str) -> Any:
     return knob
 
 
-def test_without_a_manifest_the_recipe_speaks_and_without_either_nobody() -> None:
+def test_without_a_manifest_the_recipe_is_shown_and_without_either_nothing() -> None:
     run = what_was_run(results(None, {"fusion": "gated", "preprocessing": {"eeg": "e"}, "mri_size": [1, 2, 3]}))
     assert run is not None and run.facts == (("fusion", "gated"), ("mri_size", "[1, 2, 3]"))
     assert what_was_run(results()) is None

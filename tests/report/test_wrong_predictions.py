@@ -54,13 +54,13 @@ def test_a_probability_that_is_none_is_refused(evaluation: Evaluation, cell: str
         write_report(path.parent)
 
 
-def edited(folder: Path, person: str, **cells: str) -> Path:
-    """The table with some cells of a person changed."""
+def edited(folder: Path, participant: str, **cells: str) -> Path:
+    """The table with some cells of a participant changed."""
     path = folder / "predictions.csv"
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     for row in rows:
-        if row["participant_id"] in (person, "" if person else row["participant_id"]):
+        if row["participant_id"] in (participant, "" if participant else row["participant_id"]):
             row |= cells
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -71,7 +71,7 @@ def edited(folder: Path, person: str, **cells: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("person", "cells", "message"),
+    ("participant", "cells", "message"),
     [
         (
             "sub-000",
@@ -94,9 +94,9 @@ def edited(folder: Path, person: str, **cells: str) -> Path:
     ],
 )
 def test_a_table_whose_cells_contradict_one_another_is_refused_in_one_line(
-    evaluation: Evaluation, person: str, cells: dict[str, str], message: str
+    evaluation: Evaluation, participant: str, cells: dict[str, str], message: str
 ) -> None:
-    path = edited(evaluation("two_classes"), person, **cells)
+    path = edited(evaluation("two_classes"), participant, **cells)
     with pytest.raises(InputError) as refused:
         write_report(path.parent)
     lines = str(refused.value).splitlines()
