@@ -1,4 +1,4 @@
-"""What the training minimises: cross-entropy, and the alignment of a participant's two embeddings."""
+"""The training's loss: cross-entropy, and the alignment of a participant's two embeddings."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from monai_fusion.errors import InputError, Problem
 class AlignedCrossEntropy(nn.Module):
     """Cross-entropy + ``lambda_align`` * mean(1 - cos(e, m)), in float32 also under autocast.
 
-    A participant without a recording has nothing to align, and adds 0 to that mean over the batch. So all weigh the
-    same in whatever batch, and slices of a batch (on several devices, or accumulated) add up to the whole one.
+    A participant without one of the recordings has nothing to align, and adds 0 to that mean over the batch. So every
+    participant has the same weight in any batch, and slices of a batch (on several devices, or accumulated) add up to
+    the whole batch.
 
-    It has neither parameters nor buffers: it works on whatever device the predictions are, and has nothing to save.
+    The loss has neither parameters nor buffers: it works on the device of the predictions, and has no state to save.
 
     Args:
         lambda_align: Weight of the alignment, 0 or more.
@@ -51,8 +52,8 @@ class AlignedCrossEntropy(nn.Module):
 
         Args:
             pred: What :class:`monai_fusion.networks.FusionNet` returns: ``logits`` [B, C], ``eeg_embedding`` and
-                ``mri_embedding`` [B, D], of any floating dtype; and ``present`` [B, 2] bool (EEG, MRI), if a
-                participant's recording may be absent.
+                ``mri_embedding`` [B, D], of any floating dtype; and ``present`` [B, 2] bool (EEG, MRI), if recordings
+                may be missing.
             label: Class indices [B], int64.
 
         Returns:

@@ -15,11 +15,11 @@ METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"
 EMBEDDINGS_FILE = "embeddings.npz"
 THUMBNAILS_FILE = "thumbnails.npz"
-CONTEXT_FILE = "report_data.json"
+REPORT_DATA_FILE = "report_data.json"
 REPORT_FILE = "report.html"
 PREDICTIONS_PAGE_FILE = "predictions.html"
 PREDICTIONS_TABLE_FILE = "predictions.xlsx"
-PREDICTIONS_CONTEXT_FILE = "predictions_data.json"
+PREDICTIONS_DATA_FILE = "predictions_data.json"
 COMPARISON_FILE = "comparison.json"
 CHECKPOINTS_FOLDER = "checkpoints"
 
@@ -28,8 +28,8 @@ _CHECKPOINT = re.compile(r"epoch_(\d+)\.pt")
 # What a training, an evaluation of it and an inference leave (their logs, checkpoints and TensorBoard's files aside).
 RESULTS = (
     *(MODEL_FILE, EXPORT_FILE, RECIPE_FILE, MANIFEST_FILE, HISTORY_FILE, CALIBRATION_FILE),
-    *(METRICS_FILE, PREDICTIONS_FILE, EMBEDDINGS_FILE, THUMBNAILS_FILE, CONTEXT_FILE, REPORT_FILE),
-    *(PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, PREDICTIONS_CONTEXT_FILE),
+    *(METRICS_FILE, PREDICTIONS_FILE, EMBEDDINGS_FILE, THUMBNAILS_FILE, REPORT_DATA_FILE, REPORT_FILE),
+    *(PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, PREDICTIONS_DATA_FILE),
 )
 
 

@@ -223,7 +223,7 @@ def test_check_accepts_missing_labels_only_on_request(cohort: Path, capsys: pyte
         (["sample-cohort", "x", "--participants", "many"], 2, "--participants"),
         (["sample-cohort", "x", "--size", "huge"], 2, "error: sample cohort size: 'huge', expected 'small' or 'full'"),
         (["datalist", "check", "no-such-file.json"], 2, "no-such-file.json: there is no such file"),
-        (["report", "no-such-folder"], 2, "error: no-such-folder: there is no such folder\n"),
+        (["report", "no-such-folder"], 2, "error: no-such-folder: no such folder\n"),
     ],
 )
 def test_exit_codes_tell_done_from_wrong_input(
@@ -357,4 +357,4 @@ def test_a_rerun_that_the_bundle_refuses_has_its_exit_code(tmp_path: Path, capfd
         cli.main(["rerun", str(path), "--bundle-root", str(BUNDLE_CONFIGS.parent)])
     error = capfd.readouterr().err
     assert ended.value.code == 2
-    assert "list.json" in error and "exit code 2: nothing to compare" in error and "Traceback" not in error
+    assert "list.json" in error and "exit code 2: there are no numbers" in error and "Traceback" not in error

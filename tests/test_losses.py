@@ -123,7 +123,7 @@ def test_who_lacks_a_recording_adds_nothing_to_the_alignment_and_counts_in_its_m
     present = torch.tensor([[True, True], [True, False], [True, True], [False, True]])
     pred = {"logits": torch.zeros(4, 2), "eeg_embedding": eeg, "mri_embedding": mri, "present": present}
     loss = AlignedCrossEntropy(lambda_align=0.5)
-    # 1 - cos is 1 for the first and 0.4 for the third; the others have one recording.
+    # 1 - cos is 1 for the first and 0.4 for the third; the others have no pair.
     misalignment = loss.misalignment(pred)
     assert misalignment.item() == pytest.approx((1 + 0.4) / 4, abs=1e-6)
     assert loss(pred, torch.tensor([0, 1, 0, 1])).item() == pytest.approx(math.log(2) + 0.5 * 0.35, abs=1e-6)
@@ -134,8 +134,8 @@ def test_who_lacks_a_recording_adds_nothing_to_the_alignment_and_counts_in_its_m
     assert (0.25 * loss.misalignment(halves[0]) + 0.75 * loss.misalignment(halves[1])).item() == pytest.approx(
         misalignment.item(), abs=1e-7
     )
-    none_complete = {**pred, "present": torch.tensor([[True, False]] * 4)}
-    assert loss.misalignment(none_complete).item() == 0
-    all_complete = {**pred, "present": torch.ones(4, 2, dtype=torch.bool)}
+    no_pairs = {**pred, "present": torch.tensor([[True, False]] * 4)}
+    assert loss.misalignment(no_pairs).item() == 0
+    all_pairs = {**pred, "present": torch.ones(4, 2, dtype=torch.bool)}
     without = {name: value for name, value in pred.items() if name != "present"}
-    assert torch.equal(loss.misalignment(all_complete), loss.misalignment(without))
+    assert torch.equal(loss.misalignment(all_pairs), loss.misalignment(without))

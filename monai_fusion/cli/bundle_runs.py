@@ -1,4 +1,4 @@
-"""``monai-fusion train``, ``evaluate`` and ``predict``: short fronts of `python -m monai.bundle run`."""
+"""``monai-fusion train``, ``evaluate`` and ``predict``: short commands for `python -m monai.bundle run`."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _Words = Annotated[
         metavar="DATALIST [--KNOB VALUE]...", help="The cohort's JSON file, then options.", show_default=False
     ),
 ]
-_DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything that can be, and print the bundle run.")]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Check the input, and only print the bundle run.")]
 
 
 class BundleRunCommand(TyperCommand):
-    """A command whose ``--help`` lists the knobs of its config, as the config says them; shells complete them."""
+    """A command whose ``--help`` lists the knobs of its config with their comments; shells complete them."""
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Complete knobs as options of the command."""
@@ -72,8 +72,9 @@ class BundleRunCommand(TyperCommand):
 def train(words: _Words = None, dry_run: _DryRun = False) -> None:
     """Train the fusion network in two stages on a datalist.
 
-    Every knob of train.yaml is an option, with its default below. `--config_file FILE` lays a config of yours over
-    train.yaml (repeatable). The bundle run that is started is printed first. Exit code 0 if done, 2 for wrong input.
+    Every knob of train.yaml is an option; the list below has the defaults. `--config_file FILE` adds your config on top
+    of train.yaml (repeatable). The command first prints the bundle run that it starts. Exit code 0 if done, 2 for wrong
+    input.
 
     \b
     monai-fusion train gender.json --output_dir runs/first
@@ -85,8 +86,8 @@ def train(words: _Words = None, dry_run: _DryRun = False) -> None:
 def evaluate(words: _Words = None, dry_run: _DryRun = False) -> None:
     """Score a trained model on the test part of a datalist, and write report.html.
 
-    Every knob of evaluate.yaml is an option, with its default below. The bundle run that is started is printed first.
-    Exit code 0 if done, 2 for wrong input.
+    Every knob of evaluate.yaml is an option; the list below has the defaults. The command first prints the bundle run
+    that it starts. Exit code 0 if done, 2 for wrong input.
 
     \b
     monai-fusion evaluate gender.json --output_dir runs/first
@@ -96,10 +97,10 @@ def evaluate(words: _Words = None, dry_run: _DryRun = False) -> None:
 
 
 class PredictCommand(BundleRunCommand):
-    """``--eeg`` takes several files after one flag: a shell makes them of a pattern."""
+    """``--eeg`` takes several files after one flag, because a shell expands a pattern to several files."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeats the flag before each file."""
+        """Repeat the flag before each file."""
         return super().parse_args(ctx, list(one_flag_a_value(args, {"--eeg"})))
 
 
@@ -121,17 +122,18 @@ def predict(
     mri: Annotated[Path | None, typer.Option(help="One participant: the MRI.")] = None,
     participant_id: Annotated[
         str | None,
-        typer.Option("--id", help="One participant: the id.", show_default="what the files' names begin with"),
+        typer.Option("--id", help="One participant: the id.", show_default="the start of the files' names"),
     ] = None,
     dry_run: _DryRun = False,
 ) -> None:
     """Predict the participants of a datalist, or of folders, with a trained model; labels are not needed.
 
-    Of folders (--eeg-dir, --mri-dir) or files of one participant (--eeg, --mri) the datalist is made first, and kept
-    in the output folder. predictions.html shows who is predicted as what; predictions.xlsx is the same for Excel and R.
+    From folders (--eeg-dir, --mri-dir) or files of one participant (--eeg, --mri), the command first makes a datalist,
+    and keeps it in the output folder. predictions.html shows the predictions; predictions.xlsx is the same for Excel
+    and R.
 
-    Every knob of inference.yaml is an option, with its default below. The bundle run that is started is printed first.
-    Exit code 0 if done, 2 for wrong input.
+    Every knob of inference.yaml is an option; the list below has the defaults. The command first prints the bundle run
+    that it starts. Exit code 0 if done, 2 for wrong input.
 
     \b
     monai-fusion predict new_participants.json --model_dir runs/first --output_dir runs/first/new
@@ -189,10 +191,10 @@ def _print_and_start(words: Sequence[str], dry_run: bool) -> None:
 
 
 def _refuse_results_of_others(knobs: dict[str, Any]) -> None:
-    """Predictions of new participants are not written over those of a training's evaluation.
+    """Refuse to overwrite the predictions of a training's evaluation with those of new participants.
 
     Raises:
-        InputError: The output folder holds a training or an evaluation.
+        InputError: The output folder contains a training or an evaluation.
     """
     from monai_fusion.errors import InputError, Problem
     from monai_fusion.run_folder import MODEL_FILE, PREDICTIONS_FILE
@@ -205,16 +207,16 @@ def _refuse_results_of_others(knobs: dict[str, Any]) -> None:
 
 
 def _relative(path: Path) -> Path:
-    """A path below the working folder as people write it; any other as it is."""
+    """A path below the working folder as a relative path; any other unchanged."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> None:
-    """Check the files that a run reads as far as that goes without importing torch: the run itself checks all.
+    """Check the files that a run reads as far as possible without importing torch: the run itself checks everything.
 
     Raises:
-        InputError: There is no datalist, it is wrong, or a model or file of weights is not there.
+        InputError: There is no datalist, it is wrong, or a model or file of weights is missing.
     """
     from monai_fusion.datalist.examination import Requirements, examine
     from monai_fusion.datalist.json_text import read_json_file
@@ -249,22 +251,22 @@ def _check_weights(knobs: dict[str, Any]) -> None:
 
 
 def _model_of(knobs: dict[str, Any]) -> TrainedModel | None:
-    """What the recipe of the trained model says; the run itself reads the rest of it. None if only the run knows it.
+    """The part of the trained model's recipe that is needed here. None if only the run knows the folder.
 
     Raises:
-        InputError: There is no trained model, or its recipe is none.
+        InputError: There is no trained model, or its recipe is invalid.
     """
     from monai_fusion.datalist.trained_model import read_trained_model
 
     model = str(knobs["model_dir"])
     folder = Path(str(knobs["output_dir"]) if model == "@output_dir" else model).expanduser()
-    if model.startswith("$") and not folder.exists():  # an expression of somebody's overlay
+    if model.startswith("$") and not folder.exists():  # an expression from an overlay
         return None
     return read_trained_model(folder, need_classes=False)
 
 
 def _quiet(words: Sequence[str]) -> tuple[str, ...]:
-    """MONAI warns that a config may run code; the shipped ones are this program's own, of others it warns."""
+    """Silence MONAI's warning that a config may run code for the shipped configs; for other configs it stays."""
     from monai_fusion.shipped_bundle import shipped_bundle
 
     alone = Path(words[words.index("--config_file") + 1])
@@ -276,7 +278,7 @@ def _quiet(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _start(words: Sequence[str]) -> int:
-    """Run `python -m monai.bundle` in this process's place, or, where there is no such thing, below it."""
+    """Run `python -m monai.bundle` in place of this process or, on systems without exec, as a child process."""
     command = [sys.executable, *_quiet(words), "-m", "monai.bundle", *words]
     if os.name == "posix":
         os.execv(sys.executable, command)  # noqa: S606 # signals and the exit code are the run's own
@@ -284,4 +286,4 @@ def _start(words: Sequence[str]) -> int:
         try:
             return subprocess.run(command, check=False).returncode  # noqa: S603 # checked words, no shell
         except KeyboardInterrupt:
-            continue  # the console told the run as well: it ends in its own way
+            continue  # the console signals the run too: it ends in its own way

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monai_fusion.cli.several_values import SeveralValuesCommand
-from monai_fusion.comparison.variants import DEFAULT, REFERENCE, described
+from monai_fusion.comparison.variants import DEFAULT, REFERENCE, variants_table
 from monai_fusion.datalist.split.ratio import SEED
 from monai_fusion.messages import pasteable, say
 
 if TYPE_CHECKING:
     from monai_fusion.comparison.planning import Plan
 
-_INTERRUPTED = 130  # as a shell says of a program that Ctrl-C ended
+_INTERRUPTED = 130  # the exit code of a shell for a program that Ctrl-C ended
 
 # An option under a heading of the help.
 _variants_option = partial(typer.Option, rich_help_panel="Variants")
@@ -26,10 +26,10 @@ _output_option = partial(typer.Option, rich_help_panel="Output")
 
 
 class CompareCommand(SeveralValuesCommand):
-    """What stands behind ``--`` is for the trainings, and is not looked at here."""
+    """Options after ``--`` are for the trainings; this command does not parse them."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Sets the words for the trainings aside; DATALIST may stand behind ``--variants gated eeg`` as well."""
+        """Set the options for the trainings aside; DATALIST may also follow ``--variants gated eeg``."""
         place = args.index("--") if "--" in args else len(args)
         own, words = args[:place], args[place + 1 :]
         if len(own) > 2 and own[-1].endswith(".json") and own[0].startswith("-") and not own[-2].startswith("--config"):
@@ -40,7 +40,7 @@ class CompareCommand(SeveralValuesCommand):
 
 def _print_variants(wanted: bool) -> None:
     if wanted:
-        say(described())
+        say(variants_table())
         raise typer.Exit
 
 
@@ -50,21 +50,23 @@ def compare(
     variants: Annotated[
         list[str] | None,
         _variants_option(
-            metavar="gated eeg", help="What to compare; all is all of --list.", show_default=" ".join(DEFAULT)
+            metavar="gated eeg",
+            help="The variants to compare; all takes all of --list.",
+            show_default=" ".join(DEFAULT),
         ),
     ] = None,
     reference: Annotated[str, _variants_option(help="The variant that the others are compared with.")] = REFERENCE,
     list_variants: Annotated[
         bool,
-        _variants_option("--list", callback=_print_variants, is_eager=True, help="Say what can be compared."),
+        _variants_option("--list", callback=_print_variants, is_eager=True, help="List the variants."),
     ] = False,
     folds: Annotated[
         int | None,
-        _folds_option(help="How many, if the datalist has none.", show_default="the datalist's, else 5"),
+        _folds_option(help="Number of folds if the datalist has none.", show_default="the datalist's, else 5"),
     ] = None,
     keep_test: Annotated[
         bool,
-        _folds_option("--keep-test", help="Leave the test part out, for a final evaluation."),
+        _folds_option("--keep-test", help="Leave out the test part, for a final evaluation."),
     ] = False,
     seed: Annotated[int, _folds_option(help="Of folds and trainings.")] = SEED,
     seeds: Annotated[
@@ -92,14 +94,14 @@ def compare(
             show_default="preprocessed beside OUTPUT_DIR",
         ),
     ] = None,
-    dry_run: Annotated[bool, _trainings_option("--dry-run", help="Only say what would be run.")] = False,
+    dry_run: Annotated[bool, _trainings_option("--dry-run", help="Only list the runs.")] = False,
     output_dir: Annotated[
         Path,
-        _output_option("--output-dir", "--output_dir", help="Where all is written; goes on with what is there."),
+        _output_option("--output-dir", "--output_dir", help="Output folder; resumes a comparison found there."),
     ] = Path("runs/compare"),
     overwrite: Annotated[
         bool,
-        _output_option("--overwrite", help="Make anew what is there with other settings; the rest stays."),
+        _output_option("--overwrite", help="Repeat the runs whose settings differ; keep the others."),
     ] = False,
     ensemble: Annotated[
         bool,
@@ -107,17 +109,17 @@ def compare(
     ] = False,
     ensemble_of: Annotated[
         str | None,
-        _output_option(metavar="VARIANT", help="The same of another variant.", show_default=False),
+        _output_option(metavar="VARIANT", help="The same for another variant.", show_default=False),
     ] = None,
     keep_models: Annotated[
         bool,
         _output_option("--keep-models", help="Keep the weights of all runs: about 0.5 GB each."),
     ] = False,
 ) -> None:
-    """Train and evaluate variants on the same folds and seeds, and say how they differ and how sure that is.
+    """Train and evaluate variants on the same folds and seeds, and report their differences with intervals.
 
-    By default: gated fusion, EEG only, MRI only, concatenation, ungated mean. What stands behind -- goes to every
-    training. The same command goes on with a comparison that was stopped. Exit code 0 if done, 2 for wrong input.
+    By default: gated fusion, EEG only, MRI only, concatenation, ungated mean. Options after -- go to every training.
+    Run the same command again to resume a stopped comparison. Exit code 0 if done, 2 for wrong input.
 
     \b
     monai-fusion compare gender.json
@@ -167,22 +169,22 @@ def _run(plan: Plan) -> None:
     from monai_fusion.comparison.children import ChildFailed, Stopped
     from monai_fusion.comparison.ensemble import ensemble_is_made, write_ensemble
     from monai_fusion.comparison.results import compare_runs, read_runs, write_results
-    from monai_fusion.comparison.terminal_table import lines_of
-    from monai_fusion.comparison.training_runs import execute
+    from monai_fusion.comparison.terminal_table import table_lines
+    from monai_fusion.comparison.training_runs import run_missing
     from monai_fusion.errors import InputError
 
     try:
-        records = execute(plan, say)
+        records = run_missing(plan, say)
     except (Stopped, KeyboardInterrupt) as stopped:
-        say("stopped; what is done stays. To go on: the same command", err=True)
+        say("stopped; finished runs stay. To resume, run the same command", err=True)
         raise typer.Exit(stopped.code if isinstance(stopped, Stopped) else _INTERRUPTED) from None
     except ChildFailed as failed:
-        say(f"error: {failed.message}\n  in {failed.log}; what was done before stays", err=True)
+        say(f"error: {failed.message}\n  in {failed.log}; finished runs stay", err=True)
         raise typer.Exit(InputError.exit_code if failed.code == InputError.exit_code else 1) from None
     runs = read_runs(records)
     found = compare_runs(plan, runs)
     written = write_results(plan, runs, found)
-    for line in ("", *lines_of(found), ""):
+    for line in ("", *table_lines(found), ""):
         say(line)
     members = [record for record in records if record.run.variant.name == plan.options.ensemble]
     if members:

@@ -1,4 +1,4 @@
-"""``monai-fusion report``: the page about an evaluation or a comparison, made again from what it left."""
+"""``monai-fusion report``: writes the page of an evaluation or a comparison again from its files."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def report(
         typer.Option(metavar="svg pdf", help="Formats of --figures.", show_default=" ".join(_FORMATS)),
     ] = None,
 ) -> None:
-    """Write RUN_DIR/report.html, one file with all figures that opens anywhere, from the files that are there.
+    """Write RUN_DIR/report.html, one self-contained file with all figures, from the files in RUN_DIR.
 
-    Of predictions without labels it is predictions.html, with predictions.xlsx beside it; of a comparison,
-    comparison.html. evaluate, predict and compare write them, too. Neither the recordings nor the model nor a GPU are
-    needed. PNGs have 300 dots an inch; what --figures finds in DIR and did not write itself is not replaced.
+    For predictions without labels it writes predictions.html and predictions.xlsx, for a comparison comparison.html.
+    evaluate, predict and compare write them too. It needs no recordings, no model and no GPU. PNGs have 300 dpi;
+    --figures replaces only files in DIR that it wrote itself.
 
     \b
     monai-fusion report runs/first
@@ -60,12 +60,12 @@ def report(
     if figures is not None and figures.exists() and not figures.is_dir():
         raise InputError(Problem("--figures", seen=f"{figures} is a file", wanted="a folder to write to"))
     if compared:
-        from monai_fusion.comparison import remaking
+        from monai_fusion.comparison import saved_comparison
 
-        found = remaking.read_comparison(run_dir)
-        say(f"wrote {remaking.write_page(found, run_dir)}")
+        found = saved_comparison.read_comparison(run_dir)
+        say(f"wrote {saved_comparison.write_page(found, run_dir)}")
         if figures is not None:
-            _say_written(figures, remaking.write_figures(found, figures, formats))
+            _say_written(figures, saved_comparison.write_comparison_figures(found, figures, formats))
         return
     from monai_fusion.report import write_pages
 
@@ -78,9 +78,9 @@ def report(
 
 
 def _is_comparison(folder: Path) -> bool:
-    """Whether the folder is that of a comparison; what is neither is refused before anything heavy is imported."""
+    """Whether the folder is that of a comparison; other folders are refused before slow imports."""
     if not folder.exists():
-        raise InputError(Problem(str(folder), seen="there is no such folder"))
+        raise InputError(Problem(str(folder), seen="no such folder"))
     if not folder.is_dir():
         wanted = "the --output_dir of an evaluation (evaluate.yaml)"
         raise InputError(Problem(str(folder), seen="a file", wanted=wanted))
@@ -98,7 +98,9 @@ def _formats(figures: Path | None, wanted: list[str] | None) -> tuple[str, ...]:
     if unknown:
         raise InputError(Problem("--figure-formats", seen=f'"{unknown[0]}"', wanted=f"some of {', '.join(_FORMATS)}"))
     if wanted and figures is None:
-        raise InputError(Problem("--figure-formats", seen="no --figures", advice="name a folder with --figures DIR"))
+        raise InputError(
+            Problem("--figure-formats", seen="given without --figures", advice="name a folder with --figures DIR")
+        )
     return chosen
 
 

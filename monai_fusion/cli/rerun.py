@@ -22,7 +22,7 @@ def rerun(
         typer.Option("--output-dir", "--output_dir", help="The new run's folder.", show_default="RUN-rerun"),
     ] = None,
     datalist: Annotated[
-        Path | None, typer.Option(help="Where the datalist is now.", show_default="where it was")
+        Path | None, typer.Option(help="The datalist's path now.", show_default="its path then")
     ] = None,
     bundle_root: Annotated[
         Path | None,
@@ -35,20 +35,20 @@ def rerun(
         typer.Option("--config-file", help="A config of your own that the run used; repeatable.", show_default=False),
     ] = None,
     changed_config: Annotated[
-        bool, typer.Option("--changed-config", help="Run config files although they say something else than then.")
+        bool, typer.Option("--changed-config", help="Allow config files that changed since the original run.")
     ] = False,
     allow_expressions: Annotated[
         bool, typer.Option("--allow-expressions", help="Run overrides that are code ($...); read them first.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what differs from then, and the command.")
+        bool, typer.Option("--dry-run", help="Only print what differs from the original run, and the command.")
     ] = False,
 ) -> None:
-    """Repeat a finished training from its MANIFEST into a new folder and say whether the numbers match.
+    """Repeat a finished training from its MANIFEST in a new folder, and report whether the numbers match.
 
-    Nothing of the manifest is executed: config files are taken from your own bundle and must say what they said then.
-    Exit code 0 if the weights are identical, 1 if not (then: how far the metrics differ and what else differs), 2 for
-    wrong input.
+    The program executes nothing from the manifest: it takes the config files from your own bundle, and they must be
+    unchanged. Exit code 0 if the weights are identical, 1 if not (then it prints how far the metrics differ, and what
+    else differs), 2 for wrong input.
 
     \b
     monai-fusion rerun runs/first/manifest.json
@@ -72,11 +72,11 @@ def rerun(
     say(pasteable(planned.command))
     if dry_run:
         return
-    # A list, no shell; its values were checked to be data, and fire reads them as Python's literals.
+    # A list without a shell; its values were checked to be data, and fire reads them as Python literals.
     environment = {**planned.environment, **os.environ}
     code = subprocess.run(planned.command, check=False, env=environment).returncode  # noqa: S603
     if code:
-        say(f"the rerun ended with exit code {code}: nothing to compare", err=True)
+        say(f"the rerun ended with exit code {code}: there are no numbers to compare", err=True)
         raise typer.Exit(code if code == InputError.exit_code else 1)
     now = read_manifest(planned.output_dir)
     for line in compare(then, now):

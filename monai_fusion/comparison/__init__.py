@@ -1,4 +1,4 @@
-"""Is fusion worth it? Variants of the training on the same folds and seeds, and how sure their differences are.
+"""Is fusion worth it? Variants of the training on the same folds and seeds, and the certainty of their differences.
 
-Nothing is imported here: `monai-fusion compare --help` does not wait for torch.
+This file imports no module, so that `monai-fusion compare --help` does not wait for torch.
 """

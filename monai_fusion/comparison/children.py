@@ -1,4 +1,4 @@
-"""Running one bundle run after the other, so that Ctrl-C ends the one that is running as that run wants to be ended."""
+"""Bundle runs as child processes, one after the other; Ctrl-C lets the current run end in its own way."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _STOPPED = {128 + signal.SIGINT, 128 + signal.SIGTERM, 124}
 _LAST_LINES = 15
 
 
-class Stopped(Exception):  # noqa: N818 # it is what happened, not an error
-    """The user, or a time limit, ended the comparison; ``code`` is the exit code that says so."""
+class Stopped(Exception):  # noqa: N818 # an event, not an error
+    """The user, or a time limit, ended the comparison; ``code`` is its exit code."""
 
     def __init__(self, code: int) -> None:
         self.code = code
@@ -29,8 +29,8 @@ class ChildFailed(Exception):  # noqa: N818 # likewise
 
     Attributes:
         code: Its exit code.
-        message: What it said last.
-        log: Where all that it said is.
+        message: Its last message.
+        log: The file with its whole output.
     """
 
     def __init__(self, code: int, message: str, log: Path) -> None:
@@ -40,7 +40,7 @@ class ChildFailed(Exception):  # noqa: N818 # likewise
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let SIGTERM, and a terminal that is closed, end a comparison as Ctrl-C does; below `nohup` it may close."""
+    """Let SIGTERM, and a closed terminal, end a comparison as Ctrl-C does; under `nohup` the terminal may close."""
     numbers = [getattr(signal, name) for name in (("SIGTERM", "SIGHUP") if _POSIX else ("SIGTERM",))]
     heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, _interrupt) for number in heard}
@@ -56,22 +56,22 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def run_child(command: Sequence[str], log: Path) -> None:
-    """Run a command to its end; all that it prints is added to a file.
+    """Run a command to its end, and append its output to a file.
 
     Raises:
         Stopped: Ctrl-C, SIGTERM or the run's own time limit; the run has ended in its own way.
-        ChildFailed: It failed.
+        ChildFailed: The run failed.
     """
     with log.open("ab") as stream:
         begins = stream.seek(0, os.SEEK_END)
-        # A session of its own: a terminal's Ctrl-C reaches it once, from here, and a second one ends it at once.
-        # The list holds checked options; no shell.
+        # A session of its own: Ctrl-C in the terminal reaches the run once, from here; a second Ctrl-C kills it.
+        # A list of checked options, without a shell.
         process = subprocess.Popen(  # noqa: S603
             command,
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"PYTHONIOENCODING": "utf-8"},  # as the file is read, whatever the console speaks
+            env=os.environ | {"PYTHONIOENCODING": "utf-8"},  # the encoding in which the file is read
             start_new_session=_POSIX,
         )
         try:
@@ -82,14 +82,14 @@ def run_child(command: Sequence[str], log: Path) -> None:
     if code in _STOPPED:
         raise Stopped(code)
     if code:
-        raise ChildFailed(code, _killed(code) + last_words(log, begins), log)
+        raise ChildFailed(code, _killed(code) + last_message(log, begins), log)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask a run to end; on a second Ctrl-C it has no choice."""
+    """Ask a run to end; kill it on a second Ctrl-C."""
     try:
-        if _POSIX:  # a Windows console tells all its processes itself
-            process.terminate()  # not SIGINT, which is ignored below a shell's background job
+        if _POSIX:  # a Windows console signals all its processes itself
+            process.terminate()  # not SIGINT, which a background job of a shell ignores
         process.wait()
     except (KeyboardInterrupt, Stopped):
         if _POSIX:
@@ -100,18 +100,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _killed(code: int) -> str:
-    """What a negative exit code means: nobody told the run to end in its own way."""
+    """Explain a negative exit code: a signal killed the run."""
     if code >= 0:
         return ""
-    return f"killed by signal {-code}; if that was not you, memory may have run out. It said last:\n"
+    return f"killed by signal {-code}; if you did not send it, memory may have run out. Its last output:\n"
 
 
-def last_words(log: Path, begins: int = 0) -> str:
-    """The message that a run ended with, or else the last lines that it printed.
+def last_message(log: Path, begins: int = 0) -> str:
+    """The error message of a run, or else the last lines of its output.
 
     Args:
-        log: What all runs in the folder printed.
-        begins: Where this run's part begins, in bytes.
+        log: The output of all runs in the folder.
+        begins: The start of this run's output, in bytes.
     """
     text = log.read_bytes()[begins:].decode("utf-8", errors="replace")
     lines = [line.rpartition("\r")[2] for line in text.splitlines()]

@@ -11,7 +11,7 @@ from monai_fusion.run_folder import COMPARISON_FILE
 
 FILE = COMPARISON_FILE
 
-Name = Literal["auroc", "balanced_accuracy", "accuracy"]
+ScoreName = Literal["auroc", "balanced_accuracy", "accuracy"]
 
 
 class _Part(BaseModel):
@@ -21,8 +21,8 @@ class _Part(BaseModel):
 class VariantScore(Score):
     """A score of a variant over all folds."""
 
-    folds: Annotated[list[float | None], Field(description="Of each fold alone, mean over the seeds.")]
-    fold_mean: Annotated[float | None, Field(description="Plain mean of the folds.")]
+    folds: Annotated[list[float | None], Field(description="Of each fold alone, averaged over the seeds.")]
+    fold_mean: Annotated[float | None, Field(description="Unweighted mean of the folds.")]
     fold_sd: Annotated[float | None, Field(description="Their standard deviation (n - 1).")]
 
 
@@ -30,12 +30,14 @@ class VariantResult(_Part):
     """One variant."""
 
     name: Annotated[str, Field(description="The variant.")]
-    description: Annotated[str, Field(description="What it is.")]
-    settings: Annotated[dict[str, Any], Field(description="The knobs that it sets.")]
-    auroc: Annotated[VariantScore, Field(description="Share of pairs of one fold that are ordered rightly.")]
+    description: Annotated[str, Field(description="What the variant is.")]
+    settings: Annotated[dict[str, Any], Field(description="The knobs that the variant sets.")]
+    auroc: Annotated[VariantScore, Field(description="Fraction of the pairs within a fold that are ordered correctly.")]
     balanced_accuracy: Annotated[VariantScore, Field(description="Mean recall over all folds together.")]
-    accuracy: Annotated[VariantScore, Field(description="Share of all participants whose class was said.")]
-    kept_epochs: Annotated[list[int | None], Field(description="The epoch that each run kept, in the order of runs.")]
+    accuracy: Annotated[VariantScore, Field(description="Fraction of all participants classified correctly.")]
+    kept_epochs: Annotated[
+        list[int | None], Field(description="The epoch that each run kept, in the order of the runs.")
+    ]
     minutes: Annotated[float, Field(ge=0, description="Training and evaluation of all its runs.")]
 
 
@@ -47,32 +49,32 @@ class TTest(_Part):
     t: Annotated[float, Field(description="t.")]
     degrees_of_freedom: Annotated[Count, Field(description="Folds - 1.")]
     p: Annotated[Probability, Field(description="Two-sided p-value.")]
-    p_holm: Annotated[Probability, Field(description="... adjusted for all variants that are compared (Holm).")]
+    p_holm: Annotated[Probability, Field(description="... adjusted for the number of compared variants (Holm).")]
 
 
 class Difference(_Part):
     """A variant minus the reference, on the same participants."""
 
     variant: Annotated[str, Field(description="The variant.")]
-    score: Annotated[Name, Field(description="Of which score.")]
+    score: Annotated[ScoreName, Field(description="The score.")]
     value: Annotated[float | None, Field(description="Variant - reference.")]
-    interval: Annotated[Interval | None, Field(description="95 %, participants drawn anew within fold and class.")]
+    interval: Annotated[Interval | None, Field(description="95 %, participants resampled within fold and class.")]
     method: Annotated[str | None, Field(description="bca or percentile.")]
-    note: Annotated[str, Field(description="Why something is null; empty if nothing is.")]
-    t_test: Annotated[TTest | None, Field(description="Null where a fold lacks a class or all differences are equal.")]
+    note: Annotated[str, Field(description="Why a value is null; empty if none is.")]
+    t_test: Annotated[TTest | None, Field(description="Null if a fold lacks a class or all differences are equal.")]
 
 
 class Fold(_Part):
-    """A fold as all variants had it."""
+    """A fold, the same for all variants."""
 
     number: Annotated[Count, Field(description="From 0.")]
-    training: Annotated[Count, Field(description="Participants that its models learned from.")]
-    validation: Annotated[Count, Field(description="... that chose the epoch and the calibration.")]
-    tested: Annotated[list[ClassCount], Field(description="... that were tested.")]
+    training: Annotated[Count, Field(description="Participants from whom its models learned.")]
+    validation: Annotated[Count, Field(description="... on whom the epoch and the calibration were chosen.")]
+    tested: Annotated[list[ClassCount], Field(description="... who were tested.")]
 
 
 class Comparison(_Part):
-    """What a comparison found: the content of comparison.json."""
+    """The results of a comparison: the content of comparison.json."""
 
     model_config = ConfigDict(title="monai-fusion comparison")
 
@@ -80,17 +82,17 @@ class Comparison(_Part):
     monai_fusion: Annotated[str, Field(description="Version of the program that wrote the file.")]
     datalist: Annotated[str, Field(description="The name of the cohort.")]
     classes: Annotated[list[str], Field(min_length=2, description="The class names in their order.")]
-    participants: Annotated[Count, Field(description="Everybody, each tested once a variant and seed.")]
+    participants: Annotated[Count, Field(description="All participants, each tested once with each variant and seed.")]
     class_counts: Annotated[list[ClassCount], Field(description="Participants of each class.")]
     folds: Annotated[list[Fold], Field(description="The folds.")]
     seeds: Annotated[list[int], Field(description="Seeds of the trainings.")]
     reference: Annotated[str, Field(description="The variant that the others are compared with.")]
     confidence_level: Annotated[Probability, Field(description="Of all intervals: 0.95.")]
-    bootstrap_draws: Annotated[Count, Field(description="How often participants were drawn anew.")]
-    bootstrap_seed: Annotated[int, Field(description="Keys the draws.")]
+    bootstrap_draws: Annotated[Count, Field(description="The number of bootstrap resamples of the participants.")]
+    bootstrap_seed: Annotated[int, Field(description="Seed of the resamples.")]
     config_files: Annotated[list[str], Field(description="Names of the trainings' configs, the overlays last.")]
     shared_settings: Annotated[dict[str, Any], Field(description="Knobs given for all variants.")]
     variants: Annotated[list[VariantResult], Field(description="The variants, the reference first.")]
     differences: Annotated[list[Difference], Field(description="Each other variant minus the reference, by score.")]
     notes: Annotated[list[str], Field(description="Who takes part.")]
-    warnings: Annotated[list[str], Field(description="What a reader of the numbers must know; as printed.")]
+    warnings: Annotated[list[str], Field(description="Warnings about the results, as printed.")]

@@ -1,4 +1,4 @@
-"""``comparison.html``: a comparison as one page that opens anywhere, in the style of the report."""
+"""``comparison.html``: a comparison as one self-contained page in the style of the report."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from monai_fusion import __version__
-from monai_fusion.comparison.comparison_file import Comparison, Name
-from monai_fusion.comparison.verdict import SCORE_TITLES, disagreements, range_text, verdict_of
+from monai_fusion.comparison.comparison_file import Comparison, ScoreName
+from monai_fusion.comparison.fusion_verdict import SCORE_TITLES, disagreements, fusion_verdict, range_text
 from monai_fusion.metrics.metrics_file import Interval
-from monai_fusion.report.numbers import number
+from monai_fusion.report.number_text import number
 from monai_fusion.report.page import page_environment
-from monai_fusion.report.style import CLASS_COLOURS, INK, MUTED, PAPER, WIDER, Picture, drawing, new_figure, shortened
-from monai_fusion.report.what_was_run import shown
+from monai_fusion.report.style import CLASS_COLOURS, INK, MUTED, PAPER, WIDER, Picture, abbreviated, drawing, new_figure
+from monai_fusion.report.what_was_run import value_text
 
 PAGE_FILE = "comparison.html"
 
 _ACCENT = CLASS_COLOURS[0]
-_DRAWN: tuple[Name, ...] = ("auroc", "balanced_accuracy")
+_DRAWN: tuple[ScoreName, ...] = ("auroc", "balanced_accuracy")
 _CHANCE = (0, (4, 3))  # dashes
-# What a console says of an option; a reader of the page has no command line at hand.
+# Hints about options are for the console, not for the page.
 _OPTION = re.compile(r" \(--[^)]*\)")
 
 
-def render(found: Comparison) -> str:
+def render_comparison(found: Comparison) -> str:
     """Return the page as HTML."""
     by_variant = {
         name: {each.variant: each for each in found.differences if each.score == name}
@@ -35,38 +35,38 @@ def render(found: Comparison) -> str:
     environment = page_environment("monai_fusion.comparison")
     return environment.get_template("comparison.html").render(
         found=found,
-        verdict=verdict_of(found),
+        verdict=fusion_verdict(found),
         limits=[_OPTION.sub("", text) for text in [*found.warnings, *found.notes]],
         disagreements=disagreements(found),
         others=[each for each in found.variants if each.name != found.reference],
         differences=by_variant,
-        figures=figures_of(found),
+        figures=comparison_figures(found),
         settings_text=_settings_text,
         range_text=range_text,
-        shown=shown,
+        value_text=value_text,
         version=__version__,
     )
 
 
-def figures_of(found: Comparison) -> list[Picture]:
+def comparison_figures(found: Comparison) -> list[Picture]:
     """The figures of the page: every variant's scores, and the differences from the reference."""
     apart = [draw_differences(found, score) for score in _DRAWN] if found.differences else []
     return [*(draw_scores(found, score) for score in _DRAWN), *apart]
 
 
-def draw_scores(found: Comparison, score: Name = "auroc") -> Picture:
+def draw_scores(found: Comparison, score: ScoreName = "auroc") -> Picture:
     """Draw a score of every variant with its interval; small dots are the folds."""
     title = SCORE_TITLES[score]
     with drawing():
         figure, axes = new_figure(_height(len(found.variants)), WIDER)
-        said = []
+        values = []
         for place, variant in enumerate(found.variants):
             own = getattr(variant, score)
             folds = [value for value in own.folds if value is not None]
             below = [place + 0.24] * len(folds)  # the axis is upside down
             axes.scatter(folds, below, s=11, color=MUTED, alpha=0.7, linewidths=0, zorder=2)
             _interval(axes, place, own.value, own.interval)
-            said.append(_said(variant.name, own.value, own.interval))
+            values.append(_in_words(variant.name, own.value, own.interval))
         chance = next(
             (one for one in (getattr(each, score).baseline for each in found.variants) if one is not None), 0.5
         )
@@ -75,10 +75,10 @@ def draw_scores(found: Comparison, score: Name = "auroc") -> Picture:
         axes.set_title(f"{title[:1].upper()}{title[1:]} of each variant")
         _names(axes, [variant.name for variant in found.variants])
     name = "scores" if score == "auroc" else f"scores-{score.replace('_', '-')}"
-    return Picture(name, f"{title} of each variant with its interval and its folds", figure, tuple(said))
+    return Picture(name, f"{title} of each variant with its interval and its folds", figure, tuple(values))
 
 
-def draw_differences(found: Comparison, score: Name = "auroc") -> Picture:
+def draw_differences(found: Comparison, score: ScoreName = "auroc") -> Picture:
     """Draw how a score of every other variant differs from the reference's."""
     title = SCORE_TITLES[score]
     with drawing():
@@ -88,20 +88,20 @@ def draw_differences(found: Comparison, score: Name = "auroc") -> Picture:
             _interval(axes, place, each.value, each.interval)
         axes.axvline(0, color=MUTED, linewidth=1, linestyle=_CHANCE)
         axes.set(xlabel="difference, same participants, 95 % interval")
-        axes.set_title(f"Difference from {shortened(found.reference, 24)}: {title}")
+        axes.set_title(f"Difference from {abbreviated(found.reference, 24)}: {title}")
         _names(axes, [each.variant for each in apart])
-    said = tuple(_said(each.variant, each.value, each.interval) for each in apart)
+    values = tuple(_in_words(each.variant, each.value, each.interval) for each in apart)
     name = "differences" if score == "auroc" else f"differences-{score.replace('_', '-')}"
-    return Picture(name, f"{title} of each other variant minus that of {found.reference}", figure, said)
+    return Picture(name, f"{title} of each other variant minus that of {found.reference}", figure, values)
 
 
-def _said(name: str, value: float | None, interval: Interval | None) -> str:
+def _in_words(name: str, value: float | None, interval: Interval | None) -> str:
     between = "" if interval is None else f", 95 % interval {number(interval[0])} to {number(interval[1])}"
     return f"{name}: {number(value, 3)}{between}."
 
 
 def _settings_text(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {shown(value)}" for name, value in settings.items())
+    return ", ".join(f"{name} {value_text(value)}" for name, value in settings.items())
 
 
 def _interval(axes: Axes, place: int, value: float | None, interval: Interval | None) -> None:
@@ -112,7 +112,7 @@ def _interval(axes: Axes, place: int, value: float | None, interval: Interval | 
 
 
 def _names(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), labels=[shortened(name) for name in names])
+    axes.set_yticks(range(len(names)), labels=[abbreviated(name) for name in names])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.set_ylim(len(names) - 0.4, -0.6)  # the first on top
 

@@ -1,4 +1,4 @@
-"""The fold models of a variant as one model folder, which inference.yaml and evaluate.yaml take as ``--model_dir``."""
+"""The fold models of a variant as one model folder, a ``--model_dir`` for inference.yaml and evaluate.yaml."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import numpy as np
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import content_hash, digest_of
-from monai_fusion.metrics.calibration_file import StoredPrediction, fitted_file, read_calibration
+from monai_fusion.metrics.calibration_file import StoredPrediction, fit_calibration_file, read_calibration
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
-from monai_fusion.report.predictions import read_participants
+from monai_fusion.report.predictions_reader import read_predictions
 from monai_fusion.run_folder import CALIBRATION_FILE, MODEL_FILE, PREDICTIONS_FILE, RECIPE_FILE
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from monai_fusion.comparison.run_records import RunRecord
 
 FOLDER = "ensemble"
-# What of the members' recipes is their own.
+# Entries of the recipe that may differ between the members.
 _OWN = ("seed",)
 
 
 def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:
-    """Whether the ensemble's folder holds just these runs' models."""
+    """Whether the ensemble's folder contains exactly the models of these runs."""
     folder = plan.options.output_dir / FOLDER
     recipe = read_json_object(folder / RECIPE_FILE) or {}
     weights = [(record.manifest.get("weights") or {}).get("digest") for record in records]
@@ -44,7 +44,8 @@ def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:
 def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     """Write the ensemble of a variant's fold models: ``model.pt``, ``calibration.json`` and ``recipe.json``.
 
-    Its calibration is fitted on the out-of-fold predictions: what each member says of the people it has not seen.
+    Its calibration is fitted on the out-of-fold predictions: each member's predictions for
+    participants that it has not seen.
 
     Args:
         plan: The comparison.
@@ -54,28 +55,28 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
         The folder.
 
     Raises:
-        InputError: The members were not trained alike, or a file of one is damaged, or another run's.
+        InputError: The members were trained differently, or a member's file is damaged or belongs to another run.
     """
     import torch
 
     from monai_fusion.datalist import ModalityPolicy, read_datalist
-    from monai_fusion.evaluation.model_loader import read_model, refuse_another
+    from monai_fusion.evaluation.model_loader import read_weights, refuse_other_weights
     from monai_fusion.networks.ensemble_net import joined_states
     from monai_fusion.runs.training_overlap import TRAINED_ON, digests_of
 
     folder = plan.options.output_dir / FOLDER
     folder.mkdir(exist_ok=True)
-    remove_all([folder / RECIPE_FILE])  # the last to be written: without it, it is no model
+    remove_all([folder / RECIPE_FILE])  # written last: without it, the folder is not a model
     recipe = _common_recipe(records)
-    states = [read_model(record.run.folder) for record in records]
+    states = [read_weights(record.run.folder) for record in records]
     for record, state in zip(records, states, strict=True):
-        refuse_another(record.run.folder, state)
+        refuse_other_weights(record.run.folder, state)
     write_atomically(folder / MODEL_FILE, lambda stream: torch.save(joined_states(states), stream))
     write_atomically(folder / CALIBRATION_FILE, _calibration(records).encode("utf-8"))
     cohort = read_datalist(plan.options.output_dir / "folds" / "fold0.json")
     use = ModalityPolicy(recipe.get("modalities", "both"), allow_missing=bool(recipe.get("allow_missing", False)))
-    people, _ = use.select(record for section in cohort.sections for record in cohort.records(section))
-    digests = digests_of(people, plan.cache_dir).values()
+    participants, _ = use.select(record for section in cohort.sections for record in cohort.records(section))
+    digests = digests_of(participants, plan.cache_dir).values()
     recipe |= {
         "members": len(records),
         "member_names": [record.run.title for record in records],
@@ -88,7 +89,7 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
 
 
 def _predictions_digest(records: Sequence[RunRecord]) -> str:
-    """What the calibration is made of; their order does not count."""
+    """The digest of the predictions behind the calibration; the order does not matter."""
     return digest_of(sorted(content_hash(record.run.folder / PREDICTIONS_FILE) for record in records))
 
 
@@ -97,30 +98,30 @@ def _common_recipe(records: Sequence[RunRecord]) -> dict[str, Any]:
     shared = [{name: value for name, value in recipe.items() if name not in _OWN} for recipe in recipes]
     other = [record.run.title for record, recipe in zip(records, shared, strict=True) if recipe != shared[0]]
     if other or not shared[0]:
-        seen = "another recipe than the first fold's" if other else "no recipe"
+        seen = "differs from the recipe of the first fold" if other else "no recipe"
         raise InputError(Problem(", ".join(other) or records[0].run.title, RECIPE_FILE, seen))
     return shared[0]
 
 
 def _calibration(records: Sequence[RunRecord]) -> str:
-    said: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    predicted: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     labels: dict[str, int] = {}
     files = [read_calibration(record.run.folder) for record in records]
     for record in records:
-        for person in read_participants(record.run.folder)[1]:
-            if len(person.network) != len(files[0].classes):
-                seen = "no probabilities of the network"
+        for participant in read_predictions(record.run.folder)[1]:
+            if len(participant.network_probabilities) != len(files[0].classes):
+                seen = "has no probabilities of the network"
                 raise InputError(Problem(record.run.title, PREDICTIONS_FILE, seen, advice="evaluate it again"))
-            if person.label is not None:
-                said[person.participant_id].append(person.network)
-                labels[person.participant_id] = person.label
+            if participant.label is not None:
+                predicted[participant.participant_id].append(participant.network_probabilities)
+                labels[participant.participant_id] = participant.label
     classes = files[0].classes
     counts = Counter(labels.values())
-    # Of several seeds the mean, as the ensemble says it.
-    means = {name: np.mean(said[name], axis=0).tolist() for name in sorted(said)}
+    # With several seeds the mean, as in the ensemble.
+    means = {name: np.mean(predicted[name], axis=0).tolist() for name in sorted(predicted)}
     rows = [StoredPrediction(label=labels[name], probabilities=mean) for name, mean in means.items()]
     learned = np.mean([file.network_prior for file in files], axis=0)
-    content = fitted_file(
+    content = fit_calibration_file(
         classes, [counts[index] for index in range(len(classes))], learned.tolist(), rows, "out-of-fold"
     )
     return content.model_dump_json(indent=2)

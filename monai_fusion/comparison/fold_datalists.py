@@ -1,4 +1,4 @@
-"""The folds that all variants share: one datalist for each fold that is tested."""
+"""The folds that all variants share: one datalist for each fold."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Folds:
     """A cohort in folds.
 
     Attributes:
-        name: What the cohort is called.
+        name: The cohort's name.
         classes: The class names.
-        texts: By file name, the datalist that tests each fold in turn.
-        notes: What the user must know of who takes part.
+        texts: By file name, the datalist with each fold as test part.
+        notes: Notes for the user on who takes part.
     """
 
     name: str
@@ -37,20 +37,20 @@ class Folds:
 def make_folds(
     datalist: Path, folder: Path, folds: int | None = None, seed: int | None = None, keep_test: bool = False
 ) -> Folds:
-    """Take the folds of a datalist, or make some; the same ones each time.
+    """Use the folds of a datalist, or make new ones, always the same.
 
-    Everyone with both recordings and a label takes part, in ``test`` or not, unless the folds are already there and
-    leave the test set out, or ``keep_test`` is given.
+    All participants with both recordings and a label take part, including the test part, unless existing folds leave
+    the test part out, or ``keep_test`` is given.
 
     Args:
         datalist: The datalist.
-        folder: Where the files shall stand; nothing is written.
-        folds: How many, if the datalist has none; None for 5.
-        seed: Keys the folds and the validation parts; None for the split's own.
+        folder: The folder for the files; this function writes none.
+        folds: The number of folds if the datalist has none; None for 5.
+        seed: Seed of the folds and the validation parts; None for the split's default.
         keep_test: Whether the test part is left out.
 
     Raises:
-        InputError: The datalist is not right, or cannot be split so.
+        InputError: The datalist is wrong, or cannot be split into these folds.
     """
     document = read_document(datalist, require_files=True)
     rows = [row for row in document.rows if row.in_use(allow_missing=False)]
@@ -64,12 +64,14 @@ def make_folds(
     if there and folds is not None:
         number = 1 + max(row.fields["fold"] for row in inside)
         if folds != number:
-            raise InputError(Problem("--folds", seen=str(folds), wanted=f"{number}, as the datalist has already"))
+            raise InputError(Problem("--folds", seen=str(folds), wanted=f"{number}, as in the datalist"))
         options = replace(options, folds=None)
     if seed is not None:
         options = replace(options, seed=seed)
     options.refuse_what_does_not_go_together()
-    fields = {name: value for name, value in document.fields.items() if name != "$schema"}  # it would lead nowhere
+    fields = {
+        name: value for name, value in document.fields.items() if name != "$schema"
+    }  # its relative path would be wrong
     fields["data_root"] = from_folder(folder, root_of(document))
     texts = fold_texts(Document(datalist, fields, tuple(inside)), options)
     named = {f"fold{number}.json": text for number, text in enumerate(texts)}
@@ -78,20 +80,22 @@ def make_folds(
 
 
 def _outside(rows: Sequence[DocumentRow], keep_test: bool) -> tuple[set[str], bool]:
-    """Who is in no fold, and whether there are folds already."""
+    """The participants without a fold, and whether the datalist has folds."""
     tested = {row.participant_id for row in rows if row.section == "test"}
     without = {row.participant_id for row in rows if row.fields.get("fold") is None}
     there = len(without) < len(rows)
     if keep_test and not tested:
-        raise InputError(Problem("--keep-test", seen="nobody is in test", wanted="a test part to keep"))
+        raise InputError(Problem("--keep-test", seen="no participant is in test", wanted="a test part to keep"))
     if there and without - tested:
-        advice = 'give everybody a "fold", or nobody, or put the others into test'
+        advice = 'give all participants a "fold", or none, or move the others to test'
         names = a_few(sorted(without - tested))
-        raise InputError(Problem(names, "fold", "missing, though others have one", advice=advice))
+        raise InputError(Problem(names, "fold", "missing, but other participants have one", advice=advice))
     if there:
         if keep_test and without != tested:
             seen = f"{counted(len(tested - without), 'participant')} of test in a fold"
-            raise InputError(Problem("--keep-test", seen=seen, advice="take the folds of test away, or leave it out"))
+            raise InputError(
+                Problem("--keep-test", seen=seen, advice="remove the folds of test, or leave out --keep-test")
+            )
         return without, True
     return (tested if keep_test else set()), False
 
@@ -101,23 +105,24 @@ def _notes(document: Document, rows: Sequence[DocumentRow], outside: set[str], t
         yield f"{counted(len(outside), 'participant')} of the test part left out, for a final evaluation"
     elif not there and (tested := [row for row in rows if row.section == "test"]):
         yield (
-            f"the {counted(len(tested), 'participant')} of the test part are in the folds as well: nobody is left to "
-            "test a variant on that is chosen here (--keep-test leaves them out)"
+            f"the {counted(len(tested), 'participant')} of the test part are in the folds too: no participant is left "
+            "to test a variant that you choose here (--keep-test leaves them out)"
         )
     lacking = [row for row in document.rows if not row.excluded and not row.in_use(allow_missing=False)]
     if lacking:
-        yield f"{counted(len(lacking), 'participant')} with one recording only left out: every variant needs the same"
+        left_out = f"{counted(len(lacking), 'participant')} with only one recording left out"
+        yield f"{left_out}: all variants must use the same participants"
     excluded = [row for row in document.rows if row.excluded]
     if excluded:
-        yield f"{counted(len(excluded), 'participant')} excluded, as the datalist says"
+        yield f"{counted(len(excluded), 'participant')} excluded, as in the datalist"
 
 
-def differing(folder: Path, texts: Mapping[str, str]) -> list[str]:
-    """The names of files that are in a folder already and say something else, or are left over."""
+def changed_files(folder: Path, texts: Mapping[str, str]) -> list[str]:
+    """The names of existing files in a folder whose content differs, or that are not needed."""
     found = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("fold*.json"))}
     return [name for name, text in found.items() if texts.get(name) != text]
 
 
 def sections_of(content: Mapping[str, Any]) -> dict[str, int]:
-    """How many participants each part of a fold's datalist has."""
+    """The number of participants in each part of a fold's datalist."""
     return {name: len(content[name]) for name in ("training", "validation", "test")}

@@ -1,4 +1,4 @@
-"""Which trainings a comparison takes, and the commands that run them."""
+"""The trainings of a comparison, and the commands that run them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from monai_fusion import __version__
 from monai_fusion.comparison.fold_datalists import FOLDER, Folds, make_folds
-from monai_fusion.comparison.variants import NETWORK, REFERENCE, Variant, choose
+from monai_fusion.comparison.variants import NETWORK, REFERENCE, Variant, select_variants
 from monai_fusion.datalist.split.ratio import SEED
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.fingerprint import digest_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from monai_fusion.options.command_line import CommandLine
 
 _NOTHING: Mapping[str, Any] = {}
-# What the comparison sets itself, and by which of its own options.
+# Knobs that the comparison sets itself, and the options that set them.
 _OWN = {
     "datalist": "DATALIST",
     "output_dir": "--output-dir",
@@ -34,32 +34,32 @@ _OWN = {
     "overwrite": "--overwrite",
     "resume": "",
 }
-# Words that cannot change a number: with others a comparison may go on.
+# Knobs that cannot change a score: a comparison may resume with other values.
 _HARMLESS = ("num_workers", "start_method", "segments_at_once", "max_minutes")
-# Words for the training that its evaluation needs as well.
+# Knobs of the training that its evaluation needs too.
 _ALSO_EVALUATION = ("device", "segments_at_once")
 
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """What is compared, and where.
+    """The options of a comparison.
 
     Attributes:
         datalist: The cohort.
-        output_dir: Where everything is written.
+        output_dir: The output folder.
         variants: Names of variants; none for the default ones.
         reference: The variant that the others are compared with.
-        folds: How many, if the datalist has none.
-        keep_test: Whether the test part is left out.
+        folds: The number of folds if the datalist has none.
+        keep_test: Whether to leave out the test part.
         seed: Of folds and trainings.
-        seeds: How many trainings with different seeds each variant gets in each fold.
+        seeds: The number of trainings, with different seeds, of each variant in each fold.
         config_files: Overlays on train.yaml.
-        words: Further words for every training, such as ``--num_epochs``, ``[5, 3]``.
+        words: More options for every training, such as ``--num_epochs``, ``[5, 3]``.
         cache_dir: The preprocessed store; None for ``preprocessed`` beside ``output_dir``.
         bundle_root: The bundle; None for the one below this folder, or else the shipped one.
         ensemble: The variant whose models become an ensemble; None for none.
-        keep_models: Whether the weights of every run stay.
-        overwrite: Whether what was made with other settings may be replaced.
+        keep_models: Whether to keep the weights of every run.
+        overwrite: Whether to replace results with other settings.
     """
 
     datalist: Path
@@ -84,11 +84,11 @@ class Run:
     """One training and its evaluation.
 
     Attributes:
-        variant: What is trained.
-        fold: The fold that is tested.
+        variant: The variant.
+        fold: The tested fold.
         seed: Of the training.
         folder: The run folder.
-        settings: All that its numbers depend on but the recordings, in JSON's types.
+        settings: Everything except the recordings that its scores depend on, in JSON types.
         train: The command that trains.
         evaluate: The command that evaluates.
     """
@@ -116,7 +116,7 @@ class Plan:
         folds: The cohort in folds.
         variants: The variants, the reference first.
         shared: Knobs given for all variants.
-        runs: In the order in which they are run: a fold and seed of all variants, then the next.
+        runs: In the order of execution: one fold and seed of all variants, then the next.
         cache_dir: The preprocessed store.
     """
 
@@ -143,10 +143,10 @@ class Plan:
 
 
 def make_plan(options: CompareOptions) -> Plan:
-    """Find all that a comparison takes; nothing is written or run.
+    """Plan a comparison without writing or running.
 
     Raises:
-        InputError: A variant, the datalist, a config or a word for the trainings is wrong.
+        InputError: A variant, the datalist, a config or an option for the trainings is wrong.
     """
     variants = _variants(options)
     _refuse_own_words(options.words)
@@ -181,7 +181,7 @@ def make_plan(options: CompareOptions) -> Plan:
 def _variants(options: CompareOptions) -> tuple[Variant, ...]:
     if options.seeds < 1:
         raise InputError(Problem("--seeds", seen=str(options.seeds), wanted="1 or more"))
-    variants = choose(options.variants, options.reference)
+    variants = select_variants(options.variants, options.reference)
     if options.ensemble is not None and options.ensemble not in {variant.name for variant in variants}:
         wanted = f"one of {', '.join(variant.name for variant in variants)}"
         raise InputError(Problem("--ensemble-of", seen=quoted(options.ensemble), wanted=wanted))
@@ -197,9 +197,9 @@ def _check_members(count: int) -> None:
 
 
 def _refuse_own_words(words: Sequence[str]) -> None:
-    """Words must be options, and none of those that the comparison sets itself."""
+    """Refuse words that are not options, and options that the comparison sets itself."""
     if words and not words[0].startswith("--"):
-        advice = 'options for the trainings stand behind --, as in: -- --num_epochs "[5, 3]"'
+        advice = 'give options for the trainings after --, as in: -- --num_epochs "[5, 3]"'
         raise InputError(Problem(words[0], seen="is neither an option nor the datalist", advice=advice))
     given = [word.lstrip("-").partition("=")[0].replace("-", "_") for word in words if word.startswith("--")]
     problems = [
@@ -208,7 +208,7 @@ def _refuse_own_words(words: Sequence[str]) -> None:
         if name in _OWN
     ]
     problems += [
-        Problem(f"-- --{name}", seen="is what the variants differ in", advice="choose them with --variants")
+        Problem(f"-- --{name}", seen="differs between the variants", advice="choose them with --variants")
         for name in given
         if name in NETWORK
     ]
@@ -217,10 +217,10 @@ def _refuse_own_words(words: Sequence[str]) -> None:
 
 
 class _Configs:
-    """The bundle's configs, and what was given for all trainings."""
+    """The bundle's configs, and the options given for all trainings."""
 
     def __init__(self, options: CompareOptions) -> None:
-        from monai_fusion.runs.manifest import config_digest  # imports torch: not before all else was looked at
+        from monai_fusion.runs.manifest import config_digest  # imports torch: only after all other checks
         from monai_fusion.runs.resolved import merged_config
 
         self.root = options.bundle_root or default_bundle()
@@ -240,13 +240,13 @@ class _Configs:
         self.for_evaluation = list(_options(words))
 
     def knobs_of(self, variant: Variant) -> dict[str, Any]:
-        """Return what a variant sets, given the knobs of all trainings; these may hold expressions.
+        """Return the knobs that a variant sets; the knobs of all trainings may contain expressions.
 
         Raises:
-            InputError: One of them was given for all.
+            InputError: The user gave one of these knobs for all variants.
         """
         problems = [
-            Problem(f"-- --{name}", seen=f"is what {variant.name} sets", advice=f"leave it out, or {variant.name}")
+            Problem(f"-- --{name}", seen=f"is set by {variant.name}", advice=f"leave out the option, or {variant.name}")
             for name in variant.knobs
             if name in self.given
         ]
@@ -257,12 +257,12 @@ class _Configs:
     def command(
         self, files: Sequence[Path], values: Mapping[str, Any], words: Sequence[str], last: Mapping[str, Any] = _NOTHING
     ) -> tuple[str, ...]:
-        """A bundle run; of an option that is given twice, the last one counts."""
+        """The command of a bundle run; if an option is given twice, the last one counts."""
         start = [sys.executable, "-m", "monai.bundle", "run", "--config_file", repr([str(file) for file in files])]
         return (*start, *_options({"bundle_root": self.root, **values}), *words, *_options(last))
 
     def check(self, runs: Sequence[Run]) -> None:
-        """Compare what every variant gives with what the configs define, before anything is written."""
+        """Check the options of every variant against the configs, before any file is written."""
         from monai_fusion.options.overrides import check_overrides
         from monai_fusion.workflow.components import component_arguments
 
@@ -275,7 +275,7 @@ class _Configs:
 
 
 def _parsed(command: Sequence[str]) -> CommandLine:
-    """A bundle run's command as that run reads it."""
+    """The command of a bundle run as the run parses it."""
     from monai_fusion.options.command_line import CommandLine
 
     _python, _module, _bundle, *words = command
@@ -286,7 +286,7 @@ def _parsed(command: Sequence[str]) -> CommandLine:
 
 
 def _options(values: Mapping[str, Any]) -> Iterator[str]:
-    """Options of a bundle run, each spelt so that it arrives as it is."""
+    """Options of a bundle run, quoted so that their values arrive unchanged."""
     from monai_fusion.options.knob_values import NOTHING, as_word
 
     for name, value in values.items():
@@ -295,5 +295,5 @@ def _options(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON gives it back."""
+    """The value after a round trip through JSON."""
     return json.loads(json.dumps(value, default=str))

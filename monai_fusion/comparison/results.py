@@ -13,8 +13,8 @@ import numpy as np
 
 from monai_fusion import __version__
 from monai_fusion.comparison import comparison_file as schema
-from monai_fusion.comparison.caveats import warnings_of
-from monai_fusion.comparison.comparison_page import PAGE_FILE, render
+from monai_fusion.comparison.comparison_page import PAGE_FILE, render_comparison
+from monai_fusion.comparison.comparison_warnings import warnings_of_comparison
 from monai_fusion.comparison.fold_datalists import sections_of
 from monai_fusion.comparison.planning import Plan
 from monai_fusion.comparison.run_records import RunRecord
@@ -22,8 +22,8 @@ from monai_fusion.comparison.statistics import (
     DIFFERENCE,
     SCORES,
     OutOfFold,
-    cautious_interval,
     corrected_t_test,
+    fallback_interval,
     fold_values,
     holm,
     values_and_intervals,
@@ -32,33 +32,35 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.intervals import DRAWS, LEVEL, Interval
 from monai_fusion.metrics.metrics_file import ClassCount
-from monai_fusion.metrics.scores import Outcome
-from monai_fusion.report.predictions import Participant, read_participants
+from monai_fusion.metrics.scores import ScoredCohort
+from monai_fusion.report.predictions_reader import PredictionRow, read_predictions
 
 OUT_OF_FOLD_FILE, TABLE_FILE = "out_of_fold.csv", "comparison.csv"
-_NO_INTERVAL = "no interval: however participants are drawn, it is the same"
-_SINGLE = "no interval: in a fold one class has a single participant"
+_NO_INTERVAL = "no interval: the score is the same in every resample"
+_SINGLE = "no interval: a class has only one participant in a fold"
 
 
 @dataclass(frozen=True)
-class Said:
-    """What one run said of the participants of its fold."""
+class FoldPredictions:
+    """The predictions of one run for the participants of its fold."""
 
     record: RunRecord
-    people: Sequence[Participant]
+    participants: Sequence[PredictionRow]
 
 
-def read_runs(records: Iterable[RunRecord]) -> list[Said]:
+def read_runs(records: Iterable[RunRecord]) -> list[FoldPredictions]:
     """Read the predictions of all runs.
 
     Raises:
-        InputError: One is damaged, or the runs of a fold are not about the same people.
+        InputError: A file is damaged, or the runs of a fold have different participants.
     """
-    found: list[Said] = []
+    found: list[FoldPredictions] = []
     of_fold: dict[int, tuple[str, dict[str, int | None]]] = {}
     for record in records:
-        people = sorted(read_participants(record.run.folder)[1], key=lambda person: person.participant_id)
-        labels = {person.participant_id: person.label for person in people}
+        participants = sorted(
+            read_predictions(record.run.folder)[1], key=lambda participant: participant.participant_id
+        )
+        labels = {participant.participant_id: participant.label for participant in participants}
         title, before = of_fold.setdefault(record.run.fold, (record.run.title, labels))
         if labels != before:
             raise InputError(
@@ -66,42 +68,46 @@ def read_runs(records: Iterable[RunRecord]) -> list[Said]:
             )
         if None in labels.values():
             raise InputError(Problem(record.run.title, "predictions.csv", "participants without a label"))
-        found.append(Said(record, people))
+        found.append(FoldPredictions(record, participants))
     return found
 
 
-def arrays_of(plan: Plan, runs: Sequence[Said]) -> OutOfFold:
+def out_of_fold_arrays(plan: Plan, runs: Sequence[FoldPredictions]) -> OutOfFold:
     """Put all predictions into arrays: participants by fold, then by id."""
-    by_run = {(said.record.run.variant.name, said.record.run.seed, said.record.run.fold): said for said in runs}
+    by_run = {
+        (of_run.record.run.variant.name, of_run.record.run.seed, of_run.record.run.fold): of_run for of_run in runs
+    }
     folds = range(len(plan.folds.texts))
-    first = [by_run[plan.variants[0].name, plan.seeds[0], fold].people for fold in folds]
-    outcomes = {}
+    first = [by_run[plan.variants[0].name, plan.seeds[0], fold].participants for fold in folds]
+    cohorts = {}
     for variant in plan.variants:
         of_seeds = []
         for seed in plan.seeds:
-            people = [person for fold in folds for person in by_run[variant.name, seed, fold].people]
+            participants = [
+                participant for fold in folds for participant in by_run[variant.name, seed, fold].participants
+            ]
             of_seeds.append(
-                Outcome(
-                    np.array([person.probabilities for person in people], dtype=np.float64),
-                    np.array([person.label for person in people], dtype=np.int64),
-                    np.array([person.predicted for person in people], dtype=np.int64),
+                ScoredCohort(
+                    np.array([participant.probabilities for participant in participants], dtype=np.float64),
+                    np.array([participant.label for participant in participants], dtype=np.int64),
+                    np.array([participant.predicted for participant in participants], dtype=np.int64),
                 )
             )
-        outcomes[variant.name] = of_seeds
-    labels = np.array([person.label for people in first for person in people], dtype=np.int64)
-    numbers = np.repeat(np.arange(len(first)), [len(people) for people in first]).astype(np.int64)
-    return OutOfFold(labels, numbers, outcomes)
+        cohorts[variant.name] = of_seeds
+    labels = np.array([participant.label for participants in first for participant in participants], dtype=np.int64)
+    numbers = np.repeat(np.arange(len(first)), [len(participants) for participants in first]).astype(np.int64)
+    return OutOfFold(labels, numbers, cohorts)
 
 
-def compare_runs(plan: Plan, runs: Sequence[Said], draws: int = DRAWS) -> schema.Comparison:
+def compare_runs(plan: Plan, runs: Sequence[FoldPredictions], draws: int = DRAWS) -> schema.Comparison:
     """Score all variants and their differences.
 
     Args:
         plan: The comparison.
-        runs: Of every run of it, from `read_runs`.
-        draws: How often the bootstrap draws everybody anew.
+        runs: The predictions of all its runs, from `read_runs`.
+        draws: The number of bootstrap resamples.
     """
-    data = arrays_of(plan, runs)
+    data = out_of_fold_arrays(plan, runs)
     classes = plan.folds.classes
     values, intervals = values_and_intervals(data, plan.variants[0].name, draws, plan.options.seed)
     note = _SINGLE if np.bincount(data.cells).min() < 2 else _NO_INTERVAL
@@ -109,13 +115,13 @@ def compare_runs(plan: Plan, runs: Sequence[Said], draws: int = DRAWS) -> schema
     variants = [
         schema.VariantResult(
             name=variant.name,
-            description=variant.says,
+            description=variant.description,
             settings=dict(plan.runs_of(variant.name)[0].settings["variant"]),
             **{name: _score(name, data, variant.name, values[name, place], intervals[name, place]) for name in SCORES},
             kept_epochs=[
-                (said.record.manifest.get("best") or {}).get("epoch")
-                for said in runs
-                if said.record.run.variant == variant
+                (of_run.record.manifest.get("best") or {}).get("epoch")
+                for of_run in runs
+                if of_run.record.run.variant == variant
             ],
             minutes=round(sum(s.record.seconds for s in runs if s.record.run.variant == variant) / 60, 2),
         )
@@ -140,14 +146,14 @@ def compare_runs(plan: Plan, runs: Sequence[Said], draws: int = DRAWS) -> schema
         notes=list(plan.folds.notes),
         warnings=[],
     )
-    return found.model_copy(update={"warnings": warnings_of(found)})
+    return found.model_copy(update={"warnings": warnings_of_comparison(found)})
 
 
-def write_results(plan: Plan, runs: Sequence[Said], found: schema.Comparison) -> list[Path]:
-    """Write page, numbers, table and predictions into the output folder; return their paths."""
+def write_results(plan: Plan, runs: Sequence[FoldPredictions], found: schema.Comparison) -> list[Path]:
+    """Write page, results, table and predictions into the output folder; return their paths."""
     folder = plan.options.output_dir
     written = {
-        PAGE_FILE: render(found),
+        PAGE_FILE: render_comparison(found),
         schema.FILE: found.model_dump_json(indent=2),
         TABLE_FILE: _csv(_table_rows(found)),
         OUT_OF_FOLD_FILE: _csv(_out_of_fold_rows(found.classes, runs)),
@@ -156,14 +162,14 @@ def write_results(plan: Plan, runs: Sequence[Said], found: schema.Comparison) ->
 
 
 def _score(
-    name: schema.Name, data: OutOfFold, variant: str, value: float, interval: Interval | None
+    name: schema.ScoreName, data: OutOfFold, variant: str, value: float, interval: Interval | None
 ) -> schema.VariantScore:
     each = fold_values(name, data, variant)
     known = [one for one in each if one is not None]
-    counts = np.bincount(data.labels, minlength=data.outcomes[variant][0].classes)
+    counts = np.bincount(data.labels, minlength=data.cohorts[variant][0].classes)
     no_skill = {"auroc": 0.5, "balanced_accuracy": 1 / int((counts > 0).sum()), "accuracy": counts.max() / counts.sum()}
     undefined = bool(np.isnan(value))
-    interval = interval or cautious_interval(name, data, variant)
+    interval = interval or fallback_interval(name, data, variant)
     return schema.VariantScore(
         value=None if undefined else value,
         interval=None if interval is None else (interval.low, interval.high),
@@ -221,7 +227,7 @@ def _differences(
 
 
 def _test_to_training(plan: Plan) -> float:
-    """Mean over the folds of participants tested / all that the fold's model was made from."""
+    """Mean over the folds of tested participants / training and validation participants."""
     sizes = [sections_of(content) for content in plan.contents]
     return float(np.mean([each["test"] / (each["training"] + each["validation"]) for each in sizes]))
 
@@ -265,18 +271,25 @@ def _table_rows(found: schema.Comparison) -> Iterable[list[Any]]:
         yield [*row, variant.minutes]
 
 
-def _out_of_fold_rows(classes: Sequence[str], runs: Sequence[Said]) -> Iterable[list[Any]]:
+def _out_of_fold_rows(classes: Sequence[str], runs: Sequence[FoldPredictions]) -> Iterable[list[Any]]:
     yield [
-        *("participant_id", "fold", "seed", "variant", "label", "said"),
+        *("participant_id", "fold", "seed", "variant", "label", "predicted"),
         *(f"probability_{name}" for name in classes),
         *(f"network_{name}" for name in classes),
     ]
-    for said in runs:
-        run = said.record.run
-        for person in said.people:
-            label = "" if person.label is None else classes[person.label]
-            start = [person.participant_id, run.fold, run.seed, run.variant.name, label, classes[person.predicted]]
-            yield [*start, *person.probabilities, *person.network]
+    for of_run in runs:
+        run = of_run.record.run
+        for participant in of_run.participants:
+            label = "" if participant.label is None else classes[participant.label]
+            start = [
+                participant.participant_id,
+                run.fold,
+                run.seed,
+                run.variant.name,
+                label,
+                classes[participant.predicted],
+            ]
+            yield [*start, *participant.probabilities, *participant.network_probabilities]
 
 
 def _csv(rows: Iterable[list[Any]]) -> str:

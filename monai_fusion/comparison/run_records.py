@@ -1,4 +1,4 @@
-"""What is known of a run from its folder: whether it is done, and whether it is the run that is wanted."""
+"""The state of a run from its folder: whether it is finished, and whether it has the planned settings."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from monai_fusion.wording import quoted
 
 RECORD_FILE = "comparison_run.json"
 LOG_FILE = "console.log"
-# The entries of a manifest that are looked into.
+# The entries of a manifest that are read here.
 _OBJECTS = ("times", "weights", "identity")
-# What is stored as a digest can only be said to differ.
-_SAID = {
+# Of settings stored as digests, a message can only report that they differ.
+_DIGESTS = {
     "datalist": ("", "other participants or folds than before"),
-    "configs": ("", "the config files say other things"),
+    "configs": ("", "the config files changed"),
 }
 
 
 class RunRecord:
-    """``comparison_run.json``: the settings of a run, how long it took, and whether it is evaluated.
+    """``comparison_run.json``: the settings of a run, its duration, and whether it is evaluated.
 
     Args:
         run: The run.
@@ -44,7 +44,7 @@ class RunRecord:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The training's manifest; empty if there is none. What is asked of it is an object, or not there."""
+        """The training's manifest, empty if there is none; without entries that should be objects and are not."""
         content = read_json_object(self.run.folder / MANIFEST_FILE) or {}
         return {name: value for name, value in content.items() if name not in _OBJECTS or isinstance(value, dict)}
 
@@ -55,13 +55,13 @@ class RunRecord:
 
     @property
     def finished(self) -> bool:
-        """Whether training and evaluation are done and their results are there."""
+        """Whether training and evaluation are finished and their results exist."""
         there = all((self.run.folder / name).is_file() for name in (PREDICTIONS_FILE, METRICS_FILE))
         return self.trained and self.evaluated and there
 
     @property
     def has_model(self) -> bool:
-        """Whether the weights are still there."""
+        """Whether the weights still exist."""
         return (self.run.folder / MODEL_FILE).is_file()
 
     @property
@@ -73,19 +73,19 @@ class RunRecord:
         return float(value) if isinstance(value, int | float) else None
 
     def begin(self) -> None:
-        """Note what the run is, before it starts."""
+        """Store the settings of the run before it starts."""
         self.run.folder.mkdir(parents=True, exist_ok=True)
         self.settings = self.run.settings
         self._write()
 
-    def add(self, seconds: float, *, evaluated: bool = False) -> None:
-        """Note that a part of the run is done."""
+    def add_time(self, seconds: float, *, evaluated: bool = False) -> None:
+        """Store that a part of the run is finished."""
         self.seconds += seconds
         self.evaluated = evaluated
         self._write()
 
     def remove_model(self) -> int:
-        """Remove the weights and checkpoints of a run that is done; return their size in bytes."""
+        """Remove the weights and checkpoints of a finished run; return their size in bytes."""
         files = [self.run.folder / MODEL_FILE, self.run.folder / EXPORT_FILE]
         files += sorted((self.run.folder / "checkpoints").glob("epoch_*.pt"))
         there = [path for path in files if path.is_file()]
@@ -93,21 +93,21 @@ class RunRecord:
         remove_all(there)
         return size
 
-    def forget(self) -> None:
-        """Let the run be made anew; its training replaces what else is in the folder."""
-        self.remove_model()  # a checkpoint of other settings must not be resumed
+    def discard(self) -> None:
+        """Discard the run, so that it is repeated; the new training replaces the other files in the folder."""
+        self.remove_model()  # a run must not resume from a checkpoint with other settings
         remove_all([self.path, self.run.folder / MANIFEST_FILE, self.run.folder / LOG_FILE])
         self.settings, self.seconds, self.evaluated = None, 0.0, False
 
     def differences(self) -> list[Problem]:
-        """Name what the run in the folder was made with that is wanted otherwise now."""
+        """Name the settings of the run in the folder that differ from the planned ones."""
         if self.settings is None:
             there = self.run.folder.is_dir() and any(self.run.folder.iterdir())
-            seen = f"{self.run.folder} holds something else"
-            return [Problem(self.run.title, seen=seen, advice="move it away")] if there else []
+            seen = f"{self.run.folder} contains other files"
+            return [Problem(self.run.title, seen=seen, advice="move the folder")] if there else []
         return [
-            Problem(self.run.title, *_SAID[path[0]])
-            if path[0] in _SAID
+            Problem(self.run.title, *_DIGESTS[path[0]])
+            if path[0] in _DIGESTS
             else Problem(self.run.title, path[-1], _shown(now), f"{_shown(then)} as before")
             for path, then, now in places_that_differ(self.settings, self.run.settings)
         ]
@@ -118,7 +118,7 @@ class RunRecord:
 
 
 def changed_recordings(plan: Plan, records: list[RunRecord]) -> list[Problem]:
-    """Name the finished runs whose participants have other recordings now, as far as the store's index can tell."""
+    """Name the finished runs whose participants have other recordings now, according to the store's index."""
     from monai_fusion.datalist import read_datalist
     from monai_fusion.runs.run_digests import data_digests
 
@@ -130,14 +130,14 @@ def changed_recordings(plan: Plan, records: list[RunRecord]) -> list[Problem]:
             path = plan.options.output_dir / "folds" / f"fold{record.run.fold}.json"
             digests[used] = data_digests(read_datalist(path), plan.cache_dir, used[1])
         if record.manifest.get("data") != digests[used]:
-            problems.append(Problem(record.run.title, "recordings", "others than before"))
+            problems.append(Problem(record.run.title, "recordings", "differ from before"))
     return problems
 
 
-def unlike(records: Sequence[RunRecord]) -> list[Problem]:
-    """Name the finished runs that were computed in another precision, or from other weight files, than the last one.
+def computed_differently(records: Sequence[RunRecord]) -> list[Problem]:
+    """Name the finished runs with another precision, or other weight files, than the last one.
 
-    The commands may be the same: ``precision: auto`` depends on the machine, and a file of weights can be replaced.
+    Their commands may be the same: ``precision: auto`` depends on the machine, and a file of weights can change.
     """
     finished = [(record, record.manifest) for record in records if record.finished]
     if not finished:

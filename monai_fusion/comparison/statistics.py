@@ -1,8 +1,8 @@
-"""How good each variant is over all folds, and how sure the differences are.
+"""The scores of each variant over all folds, and the uncertainty of the differences.
 
-The models of different folds are on different scales, so nobody's probability is compared with that of a participant
-who was tested in another fold: an AUROC is the share of pairs *of one fold* that are ordered rightly. What was said, by
-each fold's own threshold, may be counted over all folds.
+The models of different folds are on different scales, so probabilities are compared only between participants of the
+same fold: an AUROC is the fraction of pairs *within a fold* that are ordered correctly. Predicted classes, by each
+fold's own threshold, can be counted over all folds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import get_args
 import numpy as np
 from scipy.stats import t as student_t
 
-from monai_fusion.comparison.comparison_file import Name
+from monai_fusion.comparison.comparison_file import ScoreName
 from monai_fusion.metrics import scores
 from monai_fusion.metrics.intervals import (
     DRAWS,
@@ -27,61 +27,61 @@ from monai_fusion.metrics.intervals import (
     newcombe_auroc,
     wilson,
 )
-from monai_fusion.metrics.scores import Floats, Labels, Outcome
+from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 
-SCORES: tuple[Name, ...] = get_args(Name)
+SCORES: tuple[ScoreName, ...] = get_args(ScoreName)
 DIFFERENCE = "difference: "
 
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """What every variant said of every participant when the fold of the participant was tested.
+    """The predictions of every variant for every participant, by models that have not seen the participant.
 
     Attributes:
         labels: [participant] class indices.
         folds: [participant] the fold in which each was tested, from 0.
-        outcomes: For each variant an `Outcome` of all participants for each seed.
+        cohorts: For each variant, a `ScoredCohort` of all participants for each seed.
     """
 
     labels: Labels
     folds: Labels
-    outcomes: Mapping[str, Sequence[Outcome]]
+    cohorts: Mapping[str, Sequence[ScoredCohort]]
 
     @property
     def number_of_folds(self) -> int:
-        """How many folds there are."""
+        """The number of folds."""
         return 1 + int(self.folds.max())
 
     @property
     def cells(self) -> Labels:
-        """[participant] fold and class as one number: participants are drawn anew within these."""
+        """[participant] fold and class as one number: participants are resampled within these cells."""
         classes = 1 + int(self.labels.max())
         return np.unique(self.folds * classes + self.labels, return_inverse=True)[1].astype(np.int64)
 
 
-def auroc_within_folds(outcome: Outcome, folds: Labels, weights: Floats) -> Floats:
-    """Return the share of pairs of participants of one fold that are ordered rightly, [draw]; ties count half.
+def auroc_within_folds(cohort: ScoredCohort, folds: Labels, weights: Floats) -> Floats:
+    """Return the fraction of pairs within a fold that are ordered correctly, [draw]; ties count half.
 
     It is the mean of the folds' AUROCs, weighted by their numbers of pairs. Of two classes it is that of the second;
     beyond, the mean over the classes of each against the rest. A fold without a class has no pairs of it.
 
     Args:
-        outcome: All participants.
+        cohort: All participants.
         folds: [participant].
         weights: [draw, participant].
 
     Returns:
-        NaN where no fold has a pair, or a probability is NaN.
+        NaN if no fold has a pair, or a probability is NaN.
     """
-    labels = [1] if outcome.classes == 2 else list(range(outcome.classes))
-    return np.mean([_class_auroc(outcome, folds, weights, label) for label in labels], axis=0)
+    labels = [1] if cohort.classes == 2 else list(range(cohort.classes))
+    return np.mean([_class_auroc(cohort, folds, weights, label) for label in labels], axis=0)
 
 
-def _class_auroc(outcome: Outcome, folds: Labels, weights: Floats, label: int) -> Floats:
+def _class_auroc(cohort: ScoredCohort, folds: Labels, weights: Floats, label: int) -> Floats:
     right = pairs = np.zeros(len(weights))
     for fold in np.unique(folds):
         rows = folds == fold
-        part, own = outcome.take(rows), weights[:, rows]
+        part, own = cohort.subset(rows), weights[:, rows]
         positive = own @ (part.labels == label)
         number = positive * (own.sum(axis=1) - positive)
         area = scores.class_auroc(part, own, label)
@@ -90,38 +90,38 @@ def _class_auroc(outcome: Outcome, folds: Labels, weights: Floats, label: int) -
     return np.divide(right, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
 
 
-def pooled(name: str, outcome: Outcome, folds: Labels, weights: Floats) -> Floats:
+def score_over_folds(name: str, cohort: ScoredCohort, folds: Labels, weights: Floats) -> Floats:
     """Return one of `SCORES` over all folds, [draw]."""
     if name == "auroc":
-        return auroc_within_folds(outcome, folds, weights)
-    score: Floats = getattr(scores, name)(outcome, weights)
+        return auroc_within_folds(cohort, folds, weights)
+    score: Floats = getattr(scores, name)(cohort, weights)
     return score
 
 
 def values_and_intervals(
     data: OutOfFold, reference: str, draws: int = DRAWS, seed: int = 0
 ) -> tuple[dict[Key, float], dict[Key, Interval | None]]:
-    """Score every variant, and every difference from the reference; participants are drawn anew for the intervals.
+    """Score every variant and every difference from the reference, with bootstrap intervals.
 
-    Drawn are participants within fold and class, the same ones for all variants, so that differences are paired. Seeds
-    are averaged. The models stay as they are: the intervals know nothing of how another training would have come out.
+    The bootstrap resamples participants within fold and class, the same for all variants, so that differences are
+    paired. Seeds are averaged. The models stay the same: the intervals do not include the variation between trainings.
 
     Args:
-        data: What was said.
+        data: The predictions.
         reference: The variant that the others are compared with.
-        draws: How often everybody is drawn anew.
-        seed: Keys the draws.
+        draws: The number of resamples.
+        seed: Seed of the resamples.
 
     Returns:
         Values and intervals under (score, number of the variant) and ("difference: " + score, number of the variant).
     """
-    names = list(data.outcomes)
+    names = list(data.cohorts)
 
     def statistics(weights: Floats) -> dict[Key, Floats]:
         found: dict[Key, Floats] = {}
         for score in SCORES:
             for place, name in enumerate(names):
-                each = [pooled(score, outcome, data.folds, weights) for outcome in data.outcomes[name]]
+                each = [score_over_folds(score, cohort, data.folds, weights) for cohort in data.cohorts[name]]
                 found[score, place] = np.mean(each, axis=0)
             base = found[score, names.index(reference)]
             for place in range(len(names)):
@@ -132,33 +132,33 @@ def values_and_intervals(
     return values, bootstrap(statistics, data.cells, draws, seed)
 
 
-def cautious_interval(name: str, data: OutOfFold, variant: str) -> Interval | None:
-    """Return an interval that has a width also where a bootstrap has none: Wilson's, or Newcombe's of two classes.
+def fallback_interval(name: str, data: OutOfFold, variant: str) -> Interval | None:
+    """Return an interval that has a width even if the bootstrap has none: Wilson's, or Newcombe's of two classes.
 
-    They take the participants of all folds as one group. Several seeds count as one, with their mean.
+    It takes the participants of all folds as one group, and the mean of several seeds.
     """
-    outcomes = data.outcomes[variant]
-    counts = np.bincount(data.labels, minlength=outcomes[0].classes)
-    hits = np.mean([np.diagonal(scores.confusion(each, each.ones)[0]) for each in outcomes], axis=0)
+    cohorts = data.cohorts[variant]
+    counts = np.bincount(data.labels, minlength=cohorts[0].classes)
+    hits = np.mean([np.diagonal(scores.confusion(each, each.ones)[0]) for each in cohorts], axis=0)
     if name == "accuracy":
         return wilson(float(hits.sum()), len(data.labels))
     if name == "balanced_accuracy":
         return mean_of_proportions(hits[counts > 0].tolist(), counts[counts > 0].tolist())
-    value = float(np.mean([pooled(name, each, data.folds, each.ones)[0] for each in outcomes]))
+    value = float(np.mean([score_over_folds(name, each, data.folds, each.ones)[0] for each in cohorts]))
     if len(counts) != 2 or math.isnan(value):
         return None
     return newcombe_auroc(value, int(counts[1]), int(counts[0]))
 
 
 def fold_values(name: str, data: OutOfFold, variant: str) -> list[float | None]:
-    """Return a score of each fold, the mean over the seeds; None where a fold lacks a class that it needs."""
+    """Return a score of each fold, the mean over the seeds; None if a fold lacks a class that the score needs."""
     found: list[float | None] = []
     for fold in range(data.number_of_folds):
         rows = data.folds == fold
         each = []
-        for outcome in data.outcomes[variant]:
-            part = outcome.take(rows)
-            lacking = name == "balanced_accuracy" and len(np.unique(part.labels)) < outcome.classes
+        for cohort in data.cohorts[variant]:
+            part = cohort.subset(rows)
+            lacking = name == "balanced_accuracy" and len(np.unique(part.labels)) < cohort.classes
             each.append(math.nan if lacking else float(getattr(scores, name)(part, part.ones)[0]))
         mean = float(np.mean(each))
         found.append(None if math.isnan(mean) else mean)
@@ -190,11 +190,11 @@ def corrected_t_test(
     """Test whether a mean difference over folds is zero (Nadeau & Bengio, Machine Learning 52:239, 2003).
 
     The trainings of different folds share most of their participants, so their results are not independent and the
-    usual t-test finds too much. Here the variance of the mean is (1/J + n_test/n_training) s^2.
+    usual t-test finds too many differences. Here the variance of the mean is (1/J + n_test/n_training) s^2.
 
     Args:
-        differences: One a fold, J of them. Several seeds on the same folds are averaged before: they share training
-            and test participants, and would otherwise count as further folds.
+        differences: One for each of the J folds. Average several seeds on the same folds first: they share training and
+            test participants, and must not count as more folds.
         test_to_training: n_test / n_training.
         level: Of the interval.
 

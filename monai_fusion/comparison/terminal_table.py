@@ -1,15 +1,15 @@
-"""A comparison as it is printed."""
+"""A comparison as text for the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from monai_fusion.comparison.comparison_file import Comparison, Difference, VariantScore
-from monai_fusion.comparison.verdict import disagreements, verdict_of
+from monai_fusion.comparison.fusion_verdict import disagreements, fusion_verdict
 from monai_fusion.wording import counted
 
 
-def lines_of(found: Comparison) -> Iterator[str]:
+def table_lines(found: Comparison) -> Iterator[str]:
     """Yield the lines: scores of every variant, differences from the reference, warnings, then the answer."""
     folds, seeds = len(found.folds), len(found.seeds)
     counts = ", ".join(f"{each.participants} {each.class_name}" for each in found.class_counts)
@@ -42,11 +42,11 @@ def lines_of(found: Comparison) -> Iterator[str]:
     yield ""
     yield from (f"note: {warning}" for warning in found.warnings)
     yield ""
-    yield _plain(" ".join(verdict_of(found)))
+    yield _plain(" ".join(fusion_verdict(found)))
 
 
 def _plain(text: str) -> str:
-    """A sentence of the page with the minus sign of the table above it, which every console has."""
+    """A sentence of the page with an ASCII minus sign, which every console has."""
     return text.replace("\u2212", "-")
 
 

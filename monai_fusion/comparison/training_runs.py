@@ -1,4 +1,4 @@
-"""Running what a comparison still lacks, one run after the other."""
+"""Running the missing runs of a comparison, one after the other."""
 
 from __future__ import annotations
 
@@ -10,67 +10,69 @@ from monai_fusion.comparison import fold_datalists as fold_files
 from monai_fusion.comparison.children import run_child, stoppable
 from monai_fusion.comparison.ensemble import ensemble_is_made
 from monai_fusion.comparison.planning import Plan
-from monai_fusion.comparison.run_records import LOG_FILE, RunRecord, changed_recordings, unlike
+from monai_fusion.comparison.run_records import LOG_FILE, RunRecord, changed_recordings, computed_differently
 from monai_fusion.datalist.saving.writing import write_text
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.output_folder import lock_folder, make_writable, remove_all
 
 Say = Callable[[str], None]
-# Of a run at the shipped sizes, in GB: the weights; two checkpoints with AdamW's moments of all that was ever trained.
+# Of a run at the shipped sizes, in GB: the weights; two checkpoints with AdamW's moments of all trained parameters.
 MODEL_GB, CHECKPOINTS_GB = 0.26, 1.5
-_ANOTHER = "earlier runs cannot be compared with the last one; --overwrite makes them anew"
+_ANOTHER = "earlier runs cannot be compared with the last one; --overwrite repeats them"
 
 
 def check_folder(plan: Plan) -> list[RunRecord]:
-    """Compare what is in the output folder with what is wanted; only files of folds that are gone are written.
+    """Compare the output folder with the plan; write only missing files of folds.
 
     Returns:
         A record for each run of the plan.
 
     Raises:
-        InputError: Something there was made with other settings, recordings or folds, and may not be replaced; or a
-            model that the ensemble needs is gone.
+        InputError: A run there has other settings, recordings or folds, and may not be replaced; or a model that the
+            ensemble needs is missing.
     """
     records = [RunRecord(run) for run in plan.runs]
     if not plan.options.overwrite and (problems := [*_changed(plan, records), *_lost_models(plan, records)]):
-        advice = "choose another --output-dir, or give --overwrite to make anew what differs"
-        raise InputError(problems, heading=f"{plan.options.output_dir} holds another comparison: {advice}")
+        advice = "choose another --output-dir, or give --overwrite to repeat the runs that differ"
+        raise InputError(problems, heading=f"{plan.options.output_dir} contains another comparison: {advice}")
     return records
 
 
-def execute(plan: Plan, say: Say) -> list[RunRecord]:
-    """Run all that is not done yet.
+def run_missing(plan: Plan, say: Say) -> list[RunRecord]:
+    """Run all unfinished runs.
 
     Args:
         plan: All runs.
-        say: Takes a line for the user.
+        say: Prints a line for the user.
 
     Returns:
-        The records of all runs, all of them finished.
+        The records of all runs, all finished.
 
     Raises:
         InputError: See `check_folder`; or another comparison writes to the folder.
-        Stopped: The user ended it; what is done stays.
+        Stopped: The user ended it; finished runs stay.
         ChildFailed: A run failed.
     """
     make_writable(plan.options.output_dir, "--output-dir")
-    lock_folder(plan.options.output_dir, "compare", "--output-dir")  # before looking: another one may be changing it
+    lock_folder(
+        plan.options.output_dir, "compare", "--output-dir"
+    )  # before the check: another comparison may be changing the folder
     records = check_folder(plan)
     if plan.options.overwrite:
-        _forget_changed(plan, records)
+        _discard_changed(plan, records)
     _write_folds(plan)
     missing = missing_runs(records)
     if missing:
         log = plan.options.output_dir / "VARIANT" / "seedS_foldF" / LOG_FILE
         say(f"{len(missing)} of {len(records)} runs to do, one after the other; {space_needed(plan)}")
-        say(f"what each says: {log}")
+        say(f"output of each run: {log}")
     progress = _Progress(len(records), len(records) - len(missing), say)
     with stoppable():
         for record in records:
             if not record.finished:
                 _run(record, plan)
                 progress.step(record)
-                if problems := unlike(records):
+                if problems := computed_differently(records):
                     raise InputError(problems, heading=_ANOTHER)
             if not _keeps_model(plan, record):
                 record.remove_model()
@@ -78,14 +80,16 @@ def execute(plan: Plan, say: Say) -> list[RunRecord]:
 
 
 def space_needed(plan: Plan) -> str:
-    """Say how much of the disk the models take."""
+    """Return how much disk space the models take."""
     whole, members = 2 * MODEL_GB + CHECKPOINTS_GB, 0  # model.pt and the export
     if plan.options.ensemble is not None:
         members = len(plan.runs_of(plan.options.ensemble))
     kept = len(plan.runs) if plan.options.keep_models else members
     most = max(1, kept) * whole + members * MODEL_GB
     stays = (kept if plan.options.keep_models else 0) * whole + members * MODEL_GB
-    return f"at most {most:.0f} GB of disk at the shipped sizes" + (f", {stays:.1f} GB of it to stay" if stays else "")
+    return f"at most {most:.0f} GB of disk at the shipped sizes" + (
+        f", {stays:.1f} GB of it permanently" if stays else ""
+    )
 
 
 def missing_runs(records: Sequence[RunRecord]) -> list[RunRecord]:
@@ -95,7 +99,7 @@ def missing_runs(records: Sequence[RunRecord]) -> list[RunRecord]:
 
 def _run(record: RunRecord, plan: Plan) -> None:
     log = record.run.folder / LOG_FILE
-    # A run that nobody has begun may find remains in its folder: those of one that was given up for this one.
+    # The folder of a run that has not begun may have files of a discarded run.
     begun = record.settings is not None
     record.begin()
     started = time.monotonic()
@@ -104,9 +108,9 @@ def _run(record: RunRecord, plan: Plan) -> None:
             run_child((*record.run.train, *(("--resume", "true") if begun else ("--overwrite", "true"))), log)
         run_child(record.run.evaluate, log)
     except BaseException:
-        record.add(time.monotonic() - started)
+        record.add_time(time.monotonic() - started)
         raise
-    record.add(time.monotonic() - started, evaluated=True)
+    record.add_time(time.monotonic() - started, evaluated=True)
 
 
 def _keeps_model(plan: Plan, record: RunRecord) -> bool:
@@ -116,17 +120,17 @@ def _keeps_model(plan: Plan, record: RunRecord) -> bool:
 def _changed(plan: Plan, records: Sequence[RunRecord]) -> list[Problem]:
     if differences := _together(problem for record in records for problem in record.differences()):
         return differences
-    if other := fold_files.differing(plan.options.output_dir / fold_files.FOLDER, plan.folds.texts):
-        return [Problem(name, seen="holds other participants or folds than the datalist gives now") for name in other]
+    if other := fold_files.changed_files(plan.options.output_dir / fold_files.FOLDER, plan.folds.texts):
+        return [Problem(name, seen="has other participants or folds than the datalist now gives") for name in other]
     finished = [record for record in records if record.finished]
     if not finished:
         return []
-    _write_folds(plan)  # those that are gone
-    return changed_recordings(plan, finished) + unlike(finished)
+    _write_folds(plan)  # the missing ones
+    return changed_recordings(plan, finished) + computed_differently(finished)
 
 
 def _together(problems: Iterable[Problem]) -> list[Problem]:
-    """What is wrong with several runs in the same way as one problem."""
+    """Equal problems of several runs as one problem."""
     found: dict[Problem, list[str]] = {}
     for problem in problems:
         found.setdefault(replace(problem, where=""), []).append(problem.where)
@@ -137,10 +141,10 @@ def _together(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _lost_models(plan: Plan, records: Sequence[RunRecord]) -> list[Problem]:
-    """Runs whose weights are needed, for the ensemble or to be evaluated again, but were removed."""
+    """Runs whose weights are needed, for the ensemble or an evaluation, but were removed."""
     needed = [record for record in records if record.trained and not record.finished and not record.has_model]
     if needed:
-        return [Problem(record.run.title, seen="its results and its model are gone") for record in needed]
+        return [Problem(record.run.title, seen="its results and its model are missing") for record in needed]
     if plan.options.ensemble is None:
         return []
     members = [record for record in records if record.run.variant.name == plan.options.ensemble]
@@ -150,19 +154,19 @@ def _lost_models(plan: Plan, records: Sequence[RunRecord]) -> list[Problem]:
     return [Problem(record.run.title, seen="its model was removed after the evaluation") for record in lost]
 
 
-def _forget_changed(plan: Plan, records: Sequence[RunRecord]) -> None:
+def _discard_changed(plan: Plan, records: Sequence[RunRecord]) -> None:
     for record in records:
         if record.differences():
-            record.forget()
+            record.discard()
     folder = plan.options.output_dir / fold_files.FOLDER
-    remove_all([folder / name for name in fold_files.differing(folder, plan.folds.texts)])
+    remove_all([folder / name for name in fold_files.changed_files(folder, plan.folds.texts)])
     _write_folds(plan)
     finished = [record for record in records if record.finished]
-    problems = [*changed_recordings(plan, finished), *unlike(finished), *_lost_models(plan, records)]
+    problems = [*changed_recordings(plan, finished), *computed_differently(finished), *_lost_models(plan, records)]
     titles = {problem.where for problem in problems}
     for record in records:
         if record.run.title in titles:
-            record.forget()
+            record.discard()
 
 
 def _write_folds(plan: Plan) -> None:
@@ -173,14 +177,14 @@ def _write_folds(plan: Plan) -> None:
 
 
 class _Progress:
-    """A line for each run that is done, with how long the others may take."""
+    """A line for each finished run, with the time that the others may take."""
 
     def __init__(self, total: int, done: int, say: Say) -> None:
         self._total, self._done, self._before, self._say = total, done, done, say
         self._started = self._last = time.monotonic()
 
     def step(self, record: RunRecord) -> None:
-        """Say that a run is done."""
+        """Print that a run is finished."""
         now = time.monotonic()
         self._done += 1
         minutes, left = (now - self._last) / 60, self._total - self._done

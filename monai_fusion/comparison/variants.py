@@ -1,4 +1,4 @@
-"""What can be compared: variants of the training, each a few knobs."""
+"""The variants of the training that can be compared, each a few knobs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Knobs = Mapping[str, Any]
 REFERENCE = "gated"
 DEFAULT = ("gated", "eeg", "mri", "concat", "mean")
 ALL = "all"
-# Every variant says which network it is: no overlay can make it another one.
+# Every variant sets these knobs, so that no overlay can change its network.
 NETWORK = ("modalities", "fusion")
 _AXES = ("depth", "height", "width")
 
@@ -24,14 +24,14 @@ class Variant:
     """One way to train.
 
     Attributes:
-        name: As it is typed.
-        says: What it is, for the user.
-        knobs: What it sets in train.yaml.
-        derived: What it makes of the knobs that hold for all variants.
+        name: As the user types it.
+        description: What it is, for the user.
+        knobs: The knobs of train.yaml that it sets.
+        derived: Computes more knobs from those that all variants share.
     """
 
     name: str
-    says: str
+    description: str
     knobs: Knobs = field(hash=False)
     derived: Callable[[Knobs], Knobs] | None = None
 
@@ -39,10 +39,10 @@ class Variant:
         """Return the knobs that this variant sets.
 
         Args:
-            shared: The values of the knobs that hold for all variants.
+            shared: The values of the knobs that all variants share.
 
         Raises:
-            InputError: The variant cannot be made from them.
+            InputError: The variant cannot be computed from them.
         """
         return {**self.knobs, **({} if self.derived is None else self.derived(shared))}
 
@@ -75,8 +75,8 @@ VARIANTS = {
         Variant("gated", "both recordings, gated fusion", _GATED),
         Variant("eeg", "the EEG only", _GATED | {"modalities": "eeg"}),
         Variant("mri", "the MRI only", _GATED | {"modalities": "mri"}),
-        Variant("concat", "both, the embeddings one behind the other", _GATED | {"fusion": "concat"}),
-        Variant("mean", "both, the mean of the embeddings without a gate", _GATED | {"fusion": "mean"}),
+        Variant("concat", "both, a classifier on the concatenated embeddings", _GATED | {"fusion": "concat"}),
+        Variant("mean", "both, a classifier on the mean of the embeddings", _GATED | {"fusion": "mean"}),
         Variant("no-align", "gated without the alignment loss", _GATED | {"lambda_align": 0.0}),
         Variant("stage-a", "gated, all epochs in stage A", _GATED, _one_stage(0)),
         Variant("stage-b", "gated, all epochs in stage B", _GATED, _one_stage(1)),
@@ -90,11 +90,11 @@ VARIANTS = {
 }
 
 
-def choose(names: Sequence[str], reference: str) -> tuple[Variant, ...]:
+def select_variants(names: Sequence[str], reference: str) -> tuple[Variant, ...]:
     """Find variants by name; the reference comes first, and is always among them.
 
     Args:
-        names: As typed; ``all`` stands for all of them, none for `DEFAULT`.
+        names: As typed; ``all`` for all variants, none for `DEFAULT`.
         reference: The variant that the others are compared with.
 
     Raises:
@@ -112,10 +112,10 @@ def choose(names: Sequence[str], reference: str) -> tuple[Variant, ...]:
     return tuple(VARIANTS[name] for name in dict.fromkeys([reference, *wanted]))
 
 
-def described() -> str:
-    """One line a variant: its name, what it is, and whether it is taken by default."""
+def variants_table() -> str:
+    """One line for each variant: its name, its description, and whether it is a default."""
     width = max(map(len, VARIANTS))
     return "\n".join(
-        f"{name:<{width}}  {variant.says}{' (by default)' if name in DEFAULT else ''}"
+        f"{name:<{width}}  {variant.description}{' (by default)' if name in DEFAULT else ''}"
         for name, variant in VARIANTS.items()
     )

@@ -1,6 +1,6 @@
-"""What an evaluation keeps of its participants beside their predictions: embeddings, and small pictures.
+"""Files that an evaluation writes beside the predictions: embeddings and thumbnails.
 
-Both files hold numbers and ids only (``allow_pickle=False`` reads them), so that a report, or a notebook, can be made
+Both files contain only numbers and ids (``allow_pickle=False`` reads them), so that a report or a notebook can use them
 later without the recordings, the model or a GPU.
 """
 
@@ -25,14 +25,14 @@ from monai_fusion.output_folder import remove_all
 from monai_fusion.run_folder import EMBEDDINGS_FILE, THUMBNAILS_FILE
 
 THUMBNAIL_SIZE = 96
-"""Pixels along either side of a thumbnail."""
+"""Pixels along each side of a thumbnail."""
 
-# A percent of the brightest and of the darkest pixels may be clipped: one bright vessel must not darken a whole slice.
+# The brightest and the darkest 1 % of the pixels are clipped: one bright vessel must not darken a whole slice.
 _CLIPPED_PERCENT = 1.0
 
 
 class _Rows:
-    """Gather rows of arrays from an evaluator, one a participant, and write them to an .npz file when it is done."""
+    """Collect arrays from an evaluator, one row for each participant, and write them to an .npz file at the end."""
 
     file: str
 
@@ -76,12 +76,12 @@ class _Rows:
 class EmbeddingWriter(_Rows):
     """Write ``embeddings.npz``: ``participant_id`` [N] and ``eeg``, ``mri``, ``fused``, each [N, D] float32.
 
-    Each is the mean over a participant's EEG segments; ``fused`` is the mean of g e + (1 - g) m. Rows of absent
+    Each is the mean over a participant's EEG segments; ``fused`` is the mean of g e + (1 - g) m. Rows of missing
     recordings are NaN.
 
     Args:
-        folder: The folder to write to; made if it does not exist.
-        enabled: False writes nothing, and removes the file of an earlier evaluation.
+        folder: The folder to write to; created if it does not exist.
+        enabled: If False, the writer writes no file and removes that of an earlier evaluation.
     """
 
     file = EMBEDDINGS_FILE
@@ -94,14 +94,14 @@ class EmbeddingWriter(_Rows):
 class ThumbnailWriter(_Rows):
     """Write ``thumbnails.npz``: ``participant_id`` [N], ``mri`` [N, 3, 96, 96] and ``eeg`` [N, 96, 96], uint8.
 
-    They show what the network saw, after preprocessing: the middle sagittal, coronal and axial slice of the slab, and
-    the mean scalogram over segments and electrodes. Each picture is scaled to its own 1st to 99th percentile; that of
-    an absent recording is black.
+    They show the network's input, after preprocessing: the middle sagittal, coronal and axial slice of the slab, and
+    the mean scalogram over segments and electrodes. Each picture is scaled to its own 1st to 99th percentile; the
+    picture of a missing recording is black.
 
     Args:
-        folder: The folder to write to; made if it does not exist.
+        folder: The folder to write to; created if it does not exist.
         orientation: Axis codes of the volumes, e.g. ``RAS``.
-        enabled: False writes nothing, and removes the file of an earlier evaluation.
+        enabled: If False, the writer writes no file and removes that of an earlier evaluation.
     """
 
     file = THUMBNAILS_FILE
@@ -129,8 +129,8 @@ def middle_slices(volume: npt.NDArray[np.float32], orientation: str) -> list[npt
         orientation: Its axis codes.
 
     Returns:
-        The sagittal slice (nose to the right), the coronal and the axial one (the person's left on the left), each as
-        rows from the top of the picture.
+        The sagittal slice (nose to the right), the coronal and the axial one (the participant's left on the left),
+        each as rows from the top of the picture.
     """
     # nibabel has no types
     here, ras = (axcodes2ornt(tuple(codes)) for codes in (orientation, "RAS"))  # type: ignore[no-untyped-call]
@@ -140,7 +140,7 @@ def middle_slices(volume: npt.NDArray[np.float32], orientation: str) -> list[npt
 
 
 def _thumbnails(planes: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.uint8]:
-    """[number, 96, 96]: each plane made small by averaging, in the middle of black, its values scaled to 0 to 255."""
+    """[number, 96, 96]: each plane reduced by averaging, centred on black, with values scaled to 0 to 255."""
     scale = THUMBNAIL_SIZE / max(max(plane.shape) for plane in planes)
     pictures = np.zeros((len(planes), THUMBNAIL_SIZE, THUMBNAIL_SIZE), np.uint8)
     for picture, plane in zip(pictures, planes, strict=True):

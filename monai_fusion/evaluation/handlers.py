@@ -1,4 +1,4 @@
-"""What an evaluator does with its participants: score them, print them, write them."""
+"""Handlers of an evaluator: they score the participants, log the results and write the files."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from monai_fusion.keys import (
     SEGMENT_PROBABILITIES,
 )
 from monai_fusion.metrics.calibration import Calibration
-from monai_fusion.metrics.caveats import collapse_text
 from monai_fusion.metrics.conditions import conditions_of, mean_by_condition
-from monai_fusion.metrics.gate import collapsed
-from monai_fusion.metrics.grouping import strata_of
-from monai_fusion.metrics.predictions import Prediction, refuse_nan, with_both, write_predictions
+from monai_fusion.metrics.gate import collapsed_to
+from monai_fusion.metrics.grouping import participant_strata
+from monai_fusion.metrics.predictions import Prediction, from_both_recordings, refuse_nan, write_predictions
+from monai_fusion.metrics.result_warnings import collapse_warning
 from monai_fusion.metrics.scores import SCORES
-from monai_fusion.metrics.summary import Settings, summarize
-from monai_fusion.metrics.text import report_text
+from monai_fusion.metrics.summary import ScoringSettings, summarize
+from monai_fusion.metrics.terminal_text import report_text
 from monai_fusion.run_folder import METRICS_FILE, PREDICTIONS_FILE
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ T = TypeVar("T")
 class ParticipantMetric(Metric):
     """One of :data:`~monai_fusion.metrics.scores.SCORES` over the participants of an evaluation.
 
-    Of several ranks each evaluates a part, and each gets the score over all participants, none counted twice.
+    With several ranks, each rank evaluates a part and gets the score over all participants; none is counted twice.
 
     Args:
         score: The name of the score, e.g. ``cross_entropy``.
@@ -62,7 +62,7 @@ class ParticipantMetric(Metric):
         super().__init__(output_transform=_probabilities_and_labels)
 
     def reset(self) -> None:
-        """Forget the participants of the last evaluation."""
+        """Discard the participants of the last evaluation."""
         self._rows: list[tuple[str, np.ndarray, int]] = []
 
     def iteration_completed(self, engine: Engine) -> None:
@@ -82,16 +82,16 @@ class ParticipantMetric(Metric):
 
 
 class PredictionCollector:
-    """Gather one `Prediction` a participant from an evaluator and hand them on when it has seen all.
+    """Collect one `Prediction` for each participant from an evaluator, and pass them on at the end.
 
-    Of several ranks each evaluates a part; all gather the predictions of all, and rank 0 hands them on.
+    With several ranks, each rank evaluates a part; all ranks gather all predictions, and rank 0 passes them on.
 
     Args:
-        then: What to do with the predictions, in this order, e.g. a `ReportPrinter` and a `ResultWriter`.
-        records: The participants of the datalist, for their further fields and the conditions of their EEG segments;
-            without them predictions have neither.
-        network: The network, to predict everybody who has both recordings without each of them as well; keeps 2 kB a
-            segment. None does not.
+        then: Receivers of the predictions, in this order, e.g. a `ReportPrinter` and a `ResultWriter`.
+        records: The participants of the datalist, for their other fields and the conditions of their EEG segments;
+            without them, the predictions have neither.
+        network: The network. With it, participants who have both recordings are also predicted without each of them,
+            which needs 2 kB of memory for each segment. None skips this.
     """
 
     def __init__(
@@ -143,16 +143,16 @@ class PredictionCollector:
     def _by_condition(self, participant: str, predicted: Mapping[str, torch.Tensor]) -> Mapping[str, tuple[float, ...]]:
         conditions = self.conditions.get(participant, ())
         if not conditions or len(conditions) != len(predicted[SEGMENT_PROBABILITIES]):
-            return {}  # not all segments were predicted: which ones is not known here
+            return {}  # not all segments were predicted, and this handler does not know which
         return mean_by_condition(predicted[SEGMENT_PROBABILITIES].double().cpu().tolist(), conditions)
 
     def _finish(self, engine: Engine) -> None:
         if self.network is not None and len(self._eeg) > 1:
-            with eval_mode(self.network):  # by now the engine may have put it back into training mode, with dropout
+            with eval_mode(self.network):  # the engine may have switched it back to training mode, with dropout
                 without = zip(*without_each_modality(self.network, self._eeg, self._mri), strict=True)
             changed = {
                 row.participant_id: replace(row, without_eeg=eeg, without_mri=mri)
-                for row, (eeg, mri) in zip(with_both(self.predictions), without, strict=True)
+                for row, (eeg, mri) in zip(from_both_recordings(self.predictions), without, strict=True)
             }
             self.predictions = [changed.get(row.participant_id, row) for row in self.predictions]
         self._eeg, self._mri = [], []
@@ -179,15 +179,15 @@ class ReportPrinter:
 
 
 class ResultWriter:
-    """Write ``predictions.csv`` and, where labels are known, ``metrics.json``; log what they say.
+    """Write ``predictions.csv`` and, where labels are known, ``metrics.json``; log the result.
 
     Args:
         folder: The folder to write to; made if it does not exist.
         classes: The class names, in the order of their indices.
-        calibration: What corrects the probabilities and decides; None leaves the network's own.
+        calibration: Corrects the probabilities and sets the threshold; None keeps the network's own probabilities.
         datalist: The name of the cohort.
         section: The part of the datalist that was evaluated.
-        warnings: What a reader must know beside what the numbers themselves show.
+        warnings: Warnings in addition to those that the scores give.
     """
 
     def __init__(
@@ -202,26 +202,29 @@ class ResultWriter:
         self.folder = Path(folder)
         self.classes = list(classes)
         self.calibration = calibration
-        self.settings = Settings(datalist=datalist, section=section, warnings=tuple(warnings))
+        self.settings = ScoringSettings(datalist=datalist, section=section, warnings=tuple(warnings))
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """Write the files of one evaluation.
 
         Raises:
-            InputError: A probability is not a number; nothing is written then.
+            InputError: A probability is not a number; then no file is written.
         """
         refuse_nan(predictions)
         if self.calibration is not None:
             predictions = self.calibration.apply(predictions)
         self.folder.mkdir(parents=True, exist_ok=True)
-        strata = strata_of(predictions)[0]
+        strata = participant_strata(predictions)[0]
         is_labelled = any(row.label is not None for row in predictions)
-        with stopping.held():  # scores never stand beside the predictions of another evaluation
+        with stopping.held():  # scores never lie beside the predictions of another evaluation
             written = [write_predictions(predictions, self.classes, self.folder / PREDICTIONS_FILE, strata)]
             if is_labelled:
                 written.append(self._score(predictions, self.folder / METRICS_FILE))
-        if not is_labelled and (modality := collapsed([row.gate for row in with_both(predictions)])) is not None:
-            logger.warning(collapse_text(modality))
+        if (
+            not is_labelled
+            and (modality := collapsed_to([row.gate for row in from_both_recordings(predictions)])) is not None
+        ):
+            logger.warning(collapse_warning(modality))
         logger.info("wrote %s", " and ".join(map(str, written)))
 
     def _score(self, predictions: Sequence[Prediction], path: Path) -> Path:
@@ -236,7 +239,7 @@ class ResultWriter:
 
 
 def _of_all_ranks(own: list[T], participant_id: Callable[[T], str]) -> list[T]:
-    """What all ranks found, in the dataset's order; of a participant whom an idle rank repeated, once."""
+    """The results of all ranks in the dataset's order; a participant that an idle rank repeated occurs once."""
     if ranks.count() == 1:
         return own
     found = ranks.interleave(ranks.gather(own))

@@ -1,4 +1,4 @@
-"""What the network says of a participant if one modality says nothing: a second look at embeddings that are there."""
+"""Predictions without one modality, computed from embeddings that are already there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROWS_AT_ONCE = 4096
 
 
 class FusingNetwork(Protocol):
-    """What is needed of a network: its head."""
+    """The part of a network that is used here: its head."""
 
     def fuse(self, eeg_embedding: Tensor, mri_embedding: Tensor) -> dict[str, Tensor]:
         """[B, D], [B, D] -> logits [B, K] and more."""
@@ -28,36 +28,36 @@ def without_each_modality(
 ) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]]]:
     """Predict every participant without the EEG, and without the MRI.
 
-    A modality is taken away by giving the participant that of each reference participant in turn and averaging the
-    probabilities: what the network says knowing the other modality alone. The embeddings stay such as the network has
-    learned from, which their mean, or a zero, would not be. The references are the same for everybody, evenly spread
-    over the cohort, so their classes cannot tell anything about a participant.
+    To remove a modality, the function replaces it by that of each reference participant in turn and averages the
+    probabilities: the prediction from the other modality alone. These embeddings are of the kind that the network has
+    learned from; their mean, or zeros, would not be. All participants have the same references, spread evenly over the
+    cohort, so the classes of the references carry no information about a participant.
 
-    Nothing is encoded again. It costs 2 x 16 passes through the head for each segment: 1 to 2 % of encoding it.
+    No recording is encoded again. It costs 2 x 16 passes through the head for each segment: 1 to 2 % of encoding it.
 
     Args:
         network: A `FusionNet` in evaluation mode.
         eeg: The embeddings of each participant's segments, [S, D] each.
         mri: The embedding of each participant's MRI, [1, D] each.
-        references: At most so many participants lend their recordings.
+        references: The maximum number of reference participants.
 
     Returns:
-        Class probabilities of every participant without EEG, and without MRI.
+        Class probabilities of every participant without the EEG, and without the MRI.
     """
-    lenders = spread(0, len(eeg), references)
+    donors = spread(0, len(eeg), references)
     borrowed_eeg, borrowed_mri = (
-        torch.cat([eeg[place] for place in lenders]),
-        torch.cat([mri[place] for place in lenders]),
+        torch.cat([eeg[place] for place in donors]),
+        torch.cat([mri[place] for place in donors]),
     )
-    # Each lender counts once, however many segments it has.
-    shares = torch.cat([torch.full((len(eeg[place]),), 1 / (len(eeg[place]) * len(lenders))) for place in lenders])
+    # Each donor counts once, however many segments it has.
+    shares = torch.cat([torch.full((len(eeg[place]),), 1 / (len(eeg[place]) * len(donors))) for place in donors])
     without_eeg = [_mean(network, borrowed_eeg, own.expand(len(borrowed_eeg), -1), shares) for own in mri]
     without_mri = [
         _mean(
             network,
-            own.repeat_interleave(len(lenders), dim=0),
+            own.repeat_interleave(len(donors), dim=0),
             borrowed_mri.repeat(len(own), 1),
-            torch.full((len(own) * len(lenders),), 1 / (len(own) * len(lenders))),
+            torch.full((len(own) * len(donors),), 1 / (len(own) * len(donors))),
         )
         for own in eeg
     ]

@@ -17,22 +17,22 @@ from monai_fusion.reading import read_json_object
 from monai_fusion.run_folder import MANIFEST_FILE, MODEL_FILE
 from monai_fusion.saved_tensors import DamagedError, load_state
 
-_WANTED = "the weights that a training left"
-_KEPT_SHARE = 0.1  # of the memory that is free: recordings are prepared between the check and the loading
+_WANTED = "the weights that a training wrote"
+_KEPT_SHARE = 0.1  # of the free memory: recordings are prepared between the check and the loading
 _ADVICE = "copy the run folder again, or train again"
 
 
 class ModelLoader:
-    """Load ``model.pt`` when an evaluator starts; a file that is damaged, or another network's, is refused.
+    """Load ``model.pt`` when an evaluator starts; refuse a damaged file, and weights of another network.
 
-    MONAI's `CheckpointLoader` does not see a flipped bit: the checksums in the file are not compared there.
+    MONAI's `CheckpointLoader` does not notice a flipped bit, because it does not compare the checksums in the file.
 
     Args:
-        network: The network; changed entirely or not at all.
+        network: The network. It gets all weights or, if there is an error, none.
         folder: The run folder that holds the file.
 
     Raises:
-        InputError: In the evaluator, when it starts.
+        InputError: When the evaluator starts.
     """
 
     def __init__(self, network: nn.Module, folder: str | os.PathLike[str]) -> None:
@@ -47,19 +47,19 @@ class ModelLoader:
         """Load the weights."""
         state = _take_checked(self.folder)
         if state is None:
-            state = read_model(self.folder)
-            refuse_another(self.folder, state)
+            state = read_weights(self.folder)
+            refuse_other_weights(self.folder, state)
         if difference := differences(self.network, state):
             seen = f"does not fit the network that recipe.json describes: {difference}"
             raise InputError(Problem(str(self.folder / MODEL_FILE), seen=seen, advice=_ADVICE))
         self.network.load_state_dict(state)
 
 
-def read_model(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
+def read_weights(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Read ``model.pt``, onto the CPU.
 
     Raises:
-        InputError: It is missing, damaged, or something else.
+        InputError: It is missing, damaged, or another kind of file.
     """
     path = Path(folder) / MODEL_FILE
     try:
@@ -69,48 +69,48 @@ def read_model(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
 
 
 def check_model(folder: str | os.PathLike[str], members: int | None, member_weights: object = None) -> None:
-    """Make sure that ``model.pt`` is readable, the one that its training left, and of so many networks.
+    """Check that ``model.pt`` is readable, is the file that its training wrote, and holds the right number of networks.
 
-    It needs no network. What the training left is known from ``manifest.json`` of a finished training, of an ensemble's
-    members from its recipe; without, the weights are taken as they are. A `ModelLoader` of the same folder then takes
-    up what was read here, if memory allows to keep it.
+    It needs no network. The digest of the weights comes from ``manifest.json`` of a finished training, and for the
+    members of an ensemble from its recipe; without a digest, the weights are accepted. If there is enough memory, a
+    `ModelLoader` of the same folder then uses the weights that were read here.
 
     Args:
         folder: The run folder.
-        members: What the recipe says; None for a single network.
-        member_weights: The digests of the members' weights, as the recipe says them.
+        members: The number of networks in the recipe; None for a single network.
+        member_weights: The digests of the members' weights in the recipe.
 
     Raises:
-        InputError: It is missing, damaged, something else, another training's, or of another number of networks.
+        InputError: It is missing, damaged, another kind of file, of another training, or of another number of networks.
     """
-    state, path = read_model(folder), Path(folder) / MODEL_FILE
-    refuse_another(folder, state)
+    state, path = read_weights(folder), Path(folder) / MODEL_FILE
+    refuse_other_weights(folder, state)
     found = {name.split(".")[1] for name in state if name.startswith("members.")}
     if len(found) != (members or 0):
         seen = f"holds {len(found)} members" if found else "holds one network"
         wanted = "one network" if members is None else f"{members} members"
-        raise InputError(Problem(str(path), seen=seen, wanted=f"{wanted} as recipe.json says", advice=_ADVICE))
+        raise InputError(Problem(str(path), seen=seen, wanted=f"{wanted} as in recipe.json", advice=_ADVICE))
     if isinstance(member_weights, list) and len(member_weights) == members:
         _refuse_other_members(path, state, member_weights)
     _keep_checked(Path(folder), state)
 
 
-def refuse_another(
+def refuse_other_weights(
     folder: str | os.PathLike[str], state: Mapping[str, Tensor], left_by: Collection[str] = ("finished",)
 ) -> None:
-    """Refuse weights that are not those which the training of a folder left, as its ``manifest.json`` says.
+    """Refuse weights whose digest is not the one in the ``manifest.json`` of the folder.
 
     Args:
         folder: The run folder.
-        state: What its ``model.pt`` holds.
-        left_by: In which states of the training the manifest is believed.
+        state: The content of its ``model.pt``.
+        left_by: The states of a training in which its manifest is trusted.
 
     Raises:
-        InputError: They are others.
+        InputError: The digests differ.
     """
     left = _digest_left(Path(folder), left_by)
     if left is not None and left != tensors_digest(state):
-        seen = f"not the one that this training left ({MANIFEST_FILE})"
+        seen = f"not the file that this training wrote ({MANIFEST_FILE})"
         raise InputError(Problem(str(Path(folder) / MODEL_FILE), seen=seen, advice="copy the run folder again"))
 
 
@@ -119,12 +119,12 @@ def _refuse_other_members(path: Path, state: Mapping[str, Tensor], digests: Sequ
         prefix = f"members.{place}."
         member = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
         if isinstance(digest, str) and digest != tensors_digest(member):
-            seen = f"member {place + 1} is not the one that its training left (recipe.json)"
+            seen = f"member {place + 1} is not the network that its training wrote (recipe.json)"
             raise InputError(Problem(str(path), seen=seen, advice="copy the folder again, or make the ensemble again"))
 
 
 def _digest_left(folder: Path, left_by: Collection[str]) -> str | None:
-    """The digest of the weights that a training left; None where no such manifest can be read."""
+    """The digest of the weights that a training wrote; None if there is no readable manifest."""
     manifest = read_json_object(folder / MANIFEST_FILE) or {}
     status = manifest.get("status")
     weights = manifest.get("weights") if isinstance(status, str) and status in left_by else None
@@ -132,7 +132,7 @@ def _digest_left(folder: Path, left_by: Collection[str]) -> str | None:
     return digest if isinstance(digest, str) else None
 
 
-# What was checked and is yet to be loaded: the run loads the very bytes that were checked, and reads them once.
+# Weights that were checked and not loaded yet: the run loads the bytes that were checked, and reads them once.
 _checked: dict[Path, dict[str, Tensor]] = {}
 
 

@@ -1,4 +1,4 @@
-"""One participant, one prediction: the MRI is encoded once, the EEG segments stream past it."""
+"""One prediction for each participant: the MRI is encoded once and fused with every EEG segment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from monai_fusion.precision import autocast
 
 
 class FusionNetwork(Protocol):
-    """What evaluation needs of a network."""
+    """The methods of a network that an evaluation uses."""
 
     def encode_eeg(self, eeg: Tensor) -> Tensor:
         """[B, 17, F, T] -> [B, D]."""
@@ -40,12 +40,12 @@ class FusionNetwork(Protocol):
 class ParticipantInferer(Inferer):
     """Average the class probabilities over all EEG segments of one participant.
 
-    Somebody without an EEG is one pass with what the network has learned in its place, somebody without an MRI as many
-    as there are segments.
+    A participant without an EEG takes one pass, with the embedding that the network has learned in its place; a
+    participant without an MRI takes one pass for each segment.
 
     Args:
-        segments_at_once: How many segments go through the EEG encoder together; only memory and speed depend on it.
-        precision: ``float32``, ``bfloat16`` or ``float16``, in which the network computes.
+        segments_at_once: The number of segments in one pass of the EEG encoder; it affects only memory and speed.
+        precision: The network's precision: ``float32``, ``bfloat16`` or ``float16``.
 
     Raises:
         InputError: ``segments_at_once`` is less than 1.
@@ -63,7 +63,7 @@ class ParticipantInferer(Inferer):
 
         Args:
             inputs: All EEG segments, [S, 17, F, T]; None if there is no EEG.
-            network: A `FusionNet`, made with ``absence`` if a recording is absent.
+            network: A `FusionNet`; with learned embeddings for missing recordings if one is missing.
             *args: The MRI, [1, C, T, H, W]; None if there is none.
             **kwargs: Not used; part of MONAI's interface.
 
@@ -71,7 +71,7 @@ class ParticipantInferer(Inferer):
             float32 ``probabilities`` [1, K] and ``gate`` [1, 1] (means over the segments), ``logits`` [1, K]
             (logarithm of the mean probabilities), ``eeg_embedding`` and ``fused_embedding`` [1, D] (means over the
             segments), ``mri_embedding`` [1, D]; and of each segment ``segment_probabilities`` [S, K] and
-            ``segment_eeg_embeddings`` [S, D]. The embedding of an absent recording is NaN.
+            ``segment_eeg_embeddings`` [S, D]. The embedding of a missing recording is NaN.
         """
         (mri,) = args
         parts = self._parts(inputs, mri, cast(FusionNetwork, network))
@@ -94,7 +94,7 @@ class ParticipantInferer(Inferer):
         }
 
     def _parts(self, eeg: Tensor | None, mri: Tensor | None, network: FusionNetwork) -> list[dict[str, Tensor]]:
-        """What the network answers to the segments, some at a time."""
+        """The network's outputs for the segments, in groups of ``segments_at_once``."""
         with autocast(self.precision, _device_of(eeg, mri)):
             mri_embedding = None if mri is None else network.encode_mri(mri)
             if eeg is None:

@@ -1,19 +1,19 @@
-"""From predictions of participants to scores with intervals and baselines, with numpy alone.
+"""From predictions to scores with intervals and baselines, without torch.
 
-Nothing here imports torch or MONAI, so that ``monai-fusion report`` and ``compare`` do not wait for them.
+No module here imports torch or MONAI, so that ``monai-fusion report`` and ``compare`` start fast.
 """
 
 from monai_fusion.metrics.calibration import Calibration, fit_calibration
 from monai_fusion.metrics.calibration_file import CalibrationWriter, load_calibration, read_calibration
 from monai_fusion.metrics.predictions import Prediction, write_predictions
-from monai_fusion.metrics.summary import Settings, summarize
-from monai_fusion.metrics.text import report_text
+from monai_fusion.metrics.summary import ScoringSettings, summarize
+from monai_fusion.metrics.terminal_text import report_text
 
 __all__ = [
     "Calibration",
     "CalibrationWriter",
     "Prediction",
-    "Settings",
+    "ScoringSettings",
     "fit_calibration",
     "load_calibration",
     "read_calibration",

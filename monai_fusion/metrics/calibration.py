@@ -1,14 +1,14 @@
-"""From the network's probabilities to ones that can be believed, and to a decision.
+"""From the network's probabilities to calibrated ones, and to a predicted class.
 
-1. The network learned under some class shares (equal ones with balanced sampling). Its log-probabilities are moved to
-   the shares of those whom it shall be used for: + log(target prior) - log(network's prior) (Saerens et al., Neural
-   Computation 14, 2002). No temperature can do this.
-2. What the recordings say, the log-probabilities less log(network's prior), is divided by a temperature (Guo et al.,
-   ICML 2017), which makes the probabilities as sure as they are right. The target prior is not divided: recordings
-   that say nothing leave everybody at the target prior, not at equal shares.
-3. Of two classes, the second is said above a threshold.
+1. The network learned under some class shares (equal ones with balanced sampling). The correction moves its
+   log-probabilities to the class shares of the target population: + log(target prior) - log(network's prior) (Saerens
+   et al., Neural Computation 14, 2002). No temperature can do this.
+2. The evidence of the recordings, the log-probabilities minus log(network's prior), is divided by a temperature (Guo et
+   al., ICML 2017), so that the confidence matches the accuracy. The target prior is not divided: recordings without
+   evidence leave a participant at the target prior, not at equal shares.
+3. Of two classes, the second is predicted above a threshold.
 
-Temperature and threshold are fitted on participants the network did not learn from, never on the test part.
+Temperature and threshold are fitted on participants that the network did not learn from, never on the test part.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from monai_fusion.metrics.predictions import Prediction
 from monai_fusion.metrics.scores import Floats, Labels
 
 FEWEST_TO_FIT = 30
-"""With fewer participants neither temperature nor threshold is fitted."""
+"""With fewer participants, neither temperature nor threshold is fitted."""
 YOUDEN = "youden"
 SENSITIVITY = "sensitivity"
 
@@ -37,16 +37,16 @@ _FEW_PER_CLASS = 10
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How probabilities are corrected and decided by.
+    """How to correct probabilities, and the threshold that decides.
 
     Attributes:
         network_prior: Class shares that the network learned under.
         target_prior: Class shares that the probabilities are corrected to.
-        temperature: Divides what the recordings say.
-        threshold: Of two classes, the second is said above this probability of it; None beyond two classes.
+        temperature: Divides the evidence of the recordings.
+        threshold: Of two classes, the second is predicted above this probability of it; None beyond two classes.
         operating_point: How the threshold was chosen: ``youden``, ``sensitivity 0.9`` or ``fixed``.
-        fitted_on: Whose predictions temperature and threshold were fitted on, e.g. ``validation``.
-        fitted_participants: How many they are.
+        fitted_on: The part on which temperature and threshold were fitted, e.g. ``validation``.
+        fitted_participants: Its number of participants.
         notes: What could not be fitted, and why.
     """
 
@@ -61,13 +61,13 @@ class Calibration:
 
     def probabilities(self, values: Floats) -> Floats:
         """Correct probabilities [..., class]."""
-        return np.exp(corrected(values, self.network_prior, self.target_prior, self.temperature))
+        return np.exp(corrected_log_probabilities(values, self.network_prior, self.target_prior, self.temperature))
 
     def apply(self, predictions: Sequence[Prediction]) -> list[Prediction]:
-        """Correct predictions, in all that they say, and set the threshold that decides.
+        """Correct all probabilities of the predictions, and set the threshold that decides.
 
         Raises:
-            ValueError: A prediction is corrected already.
+            ValueError: A prediction is calibrated already.
         """
         if any(row.network_probabilities is not None for row in predictions):
             raise ValueError("these predictions are calibrated already")
@@ -78,8 +78,8 @@ class Calibration:
         return [
             replace(
                 row,
-                probabilities=tuple(self.probabilities(np.array(row.before)).tolist()),
-                network_probabilities=row.before,
+                probabilities=tuple(self.probabilities(np.array(row.uncalibrated)).tolist()),
+                network_probabilities=row.uncalibrated,
                 threshold=self.threshold,
                 without_eeg=correct(row.without_eeg),
                 without_mri=correct(row.without_mri),
@@ -92,12 +92,13 @@ class Calibration:
 def network_prior(
     counts: Sequence[int], balanced: bool, class_weights: Sequence[float] | None = None
 ) -> tuple[float, ...]:
-    """Return the class shares that a training showed its network.
+    """Return the class shares under which a network learned.
 
     Args:
         counts: The training participants of each class.
         balanced: Whether every class was drawn equally often.
-        class_weights: Weights of the classes in the loss: a class of weight 2 counts as if it had twice as many.
+        class_weights: Weights of the classes in the loss: a class with weight 2 counts as if it had twice the
+            participants.
     """
     shares = np.array([count > 0 for count in counts] if balanced else counts, dtype=np.float64)
     if class_weights is not None:
@@ -105,18 +106,18 @@ def network_prior(
     return tuple((shares / shares.sum()).tolist())
 
 
-def corrected(
+def corrected_log_probabilities(
     probabilities: Floats, learned: Sequence[float], wanted: Sequence[float], temperature: float = 1.0
 ) -> Floats:
-    """Return log-probabilities [..., class] of what the recordings say, divided by a temperature, under another prior.
+    """Return log-probabilities [..., class] under another prior, with the evidence divided by a temperature.
 
     Args:
         probabilities: [..., class], the network's own.
         learned: Class shares that the network learned under.
-        wanted: Class shares of those whom it is used for.
+        wanted: Class shares of the target population.
         temperature: Divides log p - log(learned).
     """
-    # A class that the training had nobody of has no share to be corrected from or to.
+    # A class without training participants has no share to correct from or to.
     known = (np.asarray(learned) > 0) & (np.asarray(wanted) > 0)
     before, after = (np.log(np.where(known, prior, 1.0)) for prior in (learned, wanted))
     evidence = np.log(np.maximum(probabilities, _TINY)) - before
@@ -131,7 +132,7 @@ def fit_calibration(
     operating_point: object = YOUDEN,
     fitted_on: str = "validation",
 ) -> Calibration:
-    """Fit temperature and threshold to predictions of participants whom the network did not learn from.
+    """Fit temperature and threshold to predictions of participants that the network did not learn from.
 
     Participants are weighted so that their classes have the shares ``wanted``. With fewer than `FEWEST_TO_FIT` of them
     the temperature stays 1 and the threshold 0.5.
@@ -142,7 +143,7 @@ def fit_calibration(
         learned: Class shares that the network learned under.
         wanted: Class shares to correct to.
         operating_point: ``youden``, ``sensitivity 0.9`` (of the second class) or a threshold such as 0.5.
-        fitted_on: What the participants are, e.g. ``validation``.
+        fitted_on: The part that the participants belong to, e.g. ``validation``.
 
     Raises:
         InputError: ``operating_point`` is none of these.
@@ -213,22 +214,22 @@ def _fit_temperature(
     weights = np.asarray(wanted)[labels] / shares[labels]
 
     def loss(log_temperature: float) -> float:
-        logs = corrected(probabilities, learned, wanted, np.exp(log_temperature))
+        logs = corrected_log_probabilities(probabilities, learned, wanted, np.exp(log_temperature))
         return float(-(weights * logs[np.arange(len(labels)), labels]).mean())
 
     low, high = np.log(_TEMPERATURES)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
     if not low + 1e-3 < found.x < high - 1e-3:
-        why = "they are told apart without a mistake" if found.x < 0 else "the predictions say nothing of the labels"
-        return 1.0, (f"no temperature fits the participants to calibrate on, {why}: it stays 1",)
+        why = "all are classified correctly" if found.x < 0 else "the predictions carry no information about the labels"
+        return 1.0, (f"no temperature fits the participants to calibrate on ({why}): the temperature stays 1",)
     return float(np.exp(found.x)), ()
 
 
 def _fit_threshold(positive: Floats, labels: Labels, kind: str, wished: float) -> tuple[float, tuple[str, ...]]:
-    """The threshold with the largest sensitivity + specificity, or the largest one with the wished sensitivity."""
+    """The threshold with the largest sensitivity + specificity, or the largest one with the given sensitivity."""
     counts = np.bincount(labels, minlength=2)
     if counts.min() == 0:
-        return 0.5, ("one class only among the participants to calibrate on: the threshold stays 0.5",)
+        return 0.5, ("the participants to calibrate on have only one class: the threshold stays 0.5",)
     values = np.unique(positive)
     between = (values[1:] + values[:-1]) / 2
     candidates = np.concatenate([[values[0] / 2], between, [(1 + values[-1]) / 2]])
@@ -239,9 +240,9 @@ def _fit_threshold(positive: Floats, labels: Labels, kind: str, wished: float) -
     else:
         index = sensitivity + specificity
         best = candidates[index >= index.max() - 1e-12]
-        threshold = float(best[np.abs(best - 0.5).argmin()])  # of equally good ones the one that needs least reason
+        threshold = float(best[np.abs(best - 0.5).argmin()])  # of equally good thresholds, the one nearest to 0.5
     few = counts.min() < _FEW_PER_CLASS
-    note = f"the threshold rests on {counts.min()} participants of one class: it is rough"
+    note = f"the threshold is imprecise: one class has only {counts.min()} participants to fit it on"
     return threshold, (note,) if few else ()
 
 

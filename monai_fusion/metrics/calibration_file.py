@@ -1,7 +1,7 @@
-"""``calibration.json``: stored beside ``model.pt`` when an epoch is kept, used by evaluation and inference.
+"""``calibration.json``: written beside ``model.pt`` when an epoch is kept, used by evaluation and inference.
 
-It holds the validation predictions of that epoch as well, so that another target prior or operating point can be chosen
-later without training or predicting again.
+It also contains the validation predictions of that epoch, so that you can choose another target prior or operating
+point later without training or predicting again.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ Probability = Annotated[float, AfterValidator(_not_outside)]
 
 
 class _Part(BaseModel):
-    # A probability may be NaN here: the network that made it has diverged, and evaluation will say so.
+    # A probability may be NaN here: the network has diverged, and the evaluation reports it.
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 class StoredPrediction(_Part):
-    """A participant that temperature and threshold are fitted on; without the id, because models are passed on."""
+    """A participant on whom temperature and threshold are fitted; without the id, because models are shared."""
 
     label: int
     probabilities: list[Probability]
 
 
 class CalibrationFile(_Part):
-    """The content of ``calibration.json``: the calibration with the default options, and what it was made from."""
+    """The content of ``calibration.json``: the calibration with the default options, and the data it was fitted on."""
 
     monai_fusion: str
     classes: Annotated[list[str], Field(min_length=2)]
@@ -71,7 +71,7 @@ class CalibrationFile(_Part):
     predictions: list[StoredPrediction]
 
     def calibration(self, target_prior: Sequence[float] | None, operating_point: object) -> Calibration:
-        """Fit anew, with another prior or operating point if they are given."""
+        """Fit again, with another prior or operating point if given."""
         size = len(self.classes)
         values = np.array([row.probabilities for row in self.predictions], dtype=np.float64).reshape(-1, size)
         return fit_calibration(
@@ -85,9 +85,9 @@ class CalibrationFile(_Part):
 
 
 class CalibrationWriter:
-    """Keep the predictions of the last validation; write ``calibration.json`` if its epoch is the one to keep.
+    """Store the predictions of the last validation; write ``calibration.json`` if its epoch is kept.
 
-    It is one of the receivers of a `PredictionCollector`; the `ModelSaver` calls :meth:`write`.
+    It is a receiver of a `PredictionCollector`; the `ModelSaver` calls :meth:`write`.
 
     Args:
         folder: The run folder.
@@ -112,21 +112,21 @@ class CalibrationWriter:
         self._predictions: list[Prediction] = []
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
-        """Keep the predictions of a validation."""
+        """Store the predictions of a validation."""
         self._predictions = list(predictions)
 
     def write(self) -> None:
-        """Write the calibration that these predictions give."""
+        """Write the calibration fitted on these predictions."""
         rows = [
-            StoredPrediction(label=row.label, probabilities=list(row.before))
+            StoredPrediction(label=row.label, probabilities=list(row.uncalibrated))
             for row in self._predictions
             if row.label is not None
         ]
-        content = fitted_file(self.classes, self.counts, self.network_prior, rows, "validation")
+        content = fit_calibration_file(self.classes, self.counts, self.network_prior, rows, "validation")
         write_atomically(self.path, content.model_dump_json(indent=2).encode("utf-8"))
 
 
-def fitted_file(
+def fit_calibration_file(
     classes: Sequence[str],
     training_counts: Sequence[int],
     learned: Sequence[float],
@@ -139,8 +139,8 @@ def fitted_file(
         classes: The class names, in the order of their indices.
         training_counts: The training participants of each class; their shares are the target prior.
         learned: Class shares that the network learned under.
-        predictions: Of participants whom the network did not learn from.
-        fitted_on: What these are, e.g. ``validation``.
+        predictions: Of participants that the network did not learn from.
+        fitted_on: The part that they belong to, e.g. ``validation``.
     """
     draft = CalibrationFile(
         monai_fusion=__version__,
@@ -167,12 +167,12 @@ def load_calibration(
     target_prior: object = None,
     operating_point: object = None,
 ) -> Calibration | None:
-    """Read the calibration of a model, or fit it anew with other options.
+    """Read the calibration of a model, or fit it again with other options.
 
     Args:
         folder: The run folder.
-        classes: The class names that are meant, in the order of their indices.
-        calibrate: False for none at all.
+        classes: The expected class names, in the order of their indices.
+        calibrate: False for no calibration.
         target_prior: Class shares to correct to; None for those of the training cohort.
         operating_point: ``youden``, ``sensitivity 0.9`` or a threshold; None for ``youden``.
 
@@ -180,7 +180,7 @@ def load_calibration(
         The calibration; None with ``calibrate=False``.
 
     Raises:
-        InputError: There is none, it is damaged or of other classes, or an option is wrong.
+        InputError: It is missing, damaged or of other classes, or an option is wrong.
     """
     if not calibrate:
         given = {"--target_prior": target_prior, "--operating_point": operating_point}
@@ -203,7 +203,7 @@ def read_calibration(folder: str | os.PathLike[str], classes: Sequence[str] | No
 
     Args:
         folder: The run folder.
-        classes: The class names that are meant; None for those of the file.
+        classes: The expected class names; None for those of the file.
 
     Raises:
         InputError: It is missing, damaged, or of other classes.
@@ -234,5 +234,5 @@ def read_calibration(folder: str | os.PathLike[str], classes: Sequence[str] | No
         raise InputError(Problem(str(path), seen=f"does not fit {len(classes)} classes", advice=advice))
     for name, shares in (("network_prior", content.network_prior), ("target_prior", content.target_prior)):
         if abs(sum(shares) - 1) > _ROUNDING:
-            raise InputError(Problem(str(path), name, "shares that are not together 1", advice=advice))
+            raise InputError(Problem(str(path), name, "shares that do not add up to 1", advice=advice))
     return content

@@ -1,4 +1,4 @@
-"""Which EEG condition (eyes open, eyes closed) each segment is of, as far as the file names say so."""
+"""The EEG condition (eyes open, eyes closed) of each segment, from the file names."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ def conditions_of(records: Iterable[ParticipantRecord]) -> dict[str, tuple[str |
     """Read the condition of every EEG segment from its file name: ``EO`` of ``sub-010002_EO_seg0.npy``.
 
     A condition is the one word between two ``_`` (or the value of one, ``task-EO``) that not all files of the cohort
-    share; numbers and sessions do not count.
+    have; numbers and sessions do not count.
 
     Args:
         records: The participants.
 
     Returns:
-        For each participant, the condition of each of ``record.eeg``, None where the name does not say. Empty unless
-        the names tell 2 to 6 conditions that two participants have each.
+        For each participant, the condition of each of ``record.eeg``, None where the name has none. Empty unless the
+        names give 2 to 6 conditions, each of at least two participants.
     """
     words = {record.participant_id: [_words(path) for path in record.eeg] for record in records}
     every = [segment for segments in words.values() for segment in segments]
     shared = set.intersection(*every) if every else set()
     found = {name: tuple(_single(segment - shared) for segment in segments) for name, segments in words.items()}
-    people: dict[str, set[str]] = defaultdict(set)
+    participants: dict[str, set[str]] = defaultdict(set)
     for name, conditions in found.items():
         for condition in conditions:
             if condition is not None:
-                people[condition].add(name)
-    if not 2 <= len(people) <= _MOST_CONDITIONS or min(map(len, people.values())) < 2:
+                participants[condition].add(name)
+    if not 2 <= len(participants) <= _MOST_CONDITIONS or min(map(len, participants.values())) < 2:
         return {}
     return found
 

@@ -1,4 +1,4 @@
-"""How the gate behaves, and what each modality contributes to the decisions."""
+"""How the gate behaves, and what each modality contributes to the predictions."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ import numpy as np
 
 from monai_fusion.metrics import scores
 from monai_fusion.metrics.metrics_file import ClassGates, Distribution, GateSection, ModalitiesSection, WithoutModality
-from monai_fusion.metrics.predictions import Prediction, change, said, with_both
+from monai_fusion.metrics.predictions import Prediction, decide, from_both_recordings, probability_change
 
 REFERENCES = 16
-"""At most so many participants lend their recordings, when what a modality contributes is measured."""
+"""The maximum number of reference participants when the contribution of a modality is measured."""
 COLLAPSED_BELOW = 0.05
 COLLAPSED_ABOVE = 0.95
 CHANGES_NOTHING_BELOW = 0.02
-"""A mean change of the probabilities below this, with nobody's class changed, counts as none."""
+"""A mean change of the probabilities below this, without a changed prediction, counts as none."""
 
 
 def gate_section(predictions: Sequence[Prediction], classes: Sequence[str]) -> GateSection | None:
-    """Describe the gates of participants with labels: of all, of each class, and by whether their class was said.
+    """Describe the gates of participants with labels: of all, of each class, of correct and of wrong predictions.
 
-    Only of those who have both recordings: nobody asked the gate of the others. None if there are none.
+    Only participants with both recordings count: the gate decides nothing for the others.
+
+    Returns:
+        None if no participant has both.
     """
-    predictions = with_both(predictions)
+    predictions = from_both_recordings(predictions)
     if not predictions:
         return None
     right = [row.gate for row in predictions if row.predicted == row.label]
@@ -39,12 +42,12 @@ def gate_section(predictions: Sequence[Prediction], classes: Sequence[str]) -> G
         by_class=by_class,
         right=distribution(right) if right else None,
         wrong=distribution(wrong) if wrong else None,
-        collapsed=collapsed([row.gate for row in predictions]),
+        collapsed=collapsed_to([row.gate for row in predictions]),
     )
 
 
 def distribution(values: Sequence[float]) -> Distribution:
-    """Summarise some numbers; there must be one at least."""
+    """Summarise some numbers, at least one."""
     low, lower, median, upper, high = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()
     return Distribution(
         participants=len(values),
@@ -58,7 +61,7 @@ def distribution(values: Sequence[float]) -> Distribution:
     )
 
 
-def collapsed(gates: Sequence[float]) -> Literal["eeg", "mri"] | None:
+def collapsed_to(gates: Sequence[float]) -> Literal["eeg", "mri"] | None:
     """Return the modality that alone passes the gate, for all participants alike; None if neither does."""
     if not gates:
         return None
@@ -68,12 +71,12 @@ def collapsed(gates: Sequence[float]) -> Literal["eeg", "mri"] | None:
 
 
 def modalities_section(predictions: Sequence[Prediction], reference_participants: int) -> ModalitiesSection | None:
-    """Compare the predictions of participants with labels and both recordings with those made without one of them.
+    """Compare predictions from both recordings with those made without one of them, for participants with labels.
 
     Returns:
         None unless each of these predictions was also made without each modality.
     """
-    predictions = with_both(predictions)
+    predictions = from_both_recordings(predictions)
     without_eeg = [row.without_eeg for row in predictions if row.without_eeg is not None]
     without_mri = [row.without_mri for row in predictions if row.without_mri is not None]
     if not len(without_eeg) == len(without_mri) == len(predictions) > 0:
@@ -86,17 +89,19 @@ def modalities_section(predictions: Sequence[Prediction], reference_participants
 
 
 def _without(predictions: Sequence[Prediction], others: Sequence[tuple[float, ...]]) -> WithoutModality:
-    outcome = scores.Outcome(
+    cohort = scores.ScoredCohort(
         np.array(others),
         np.array([row.label for row in predictions], dtype=np.int64),
-        np.array([said(other, row.threshold) for row, other in zip(predictions, others, strict=True)], dtype=np.int64),
+        np.array(
+            [decide(other, row.threshold) for row, other in zip(predictions, others, strict=True)], dtype=np.int64
+        ),
     )
-    changes = [change(row.probabilities, other) for row, other in zip(predictions, others, strict=True)]
-    changed = sum(row.predicted != now for row, now in zip(predictions, outcome.said, strict=True))
-    auroc = float(scores.auroc(outcome, outcome.ones)[0])
+    changes = [probability_change(row.probabilities, other) for row, other in zip(predictions, others, strict=True)]
+    changed = sum(row.predicted != now for row, now in zip(predictions, cohort.predicted, strict=True))
+    auroc = float(scores.auroc(cohort, cohort.ones)[0])
     return WithoutModality(
         auroc=None if np.isnan(auroc) else auroc,
-        balanced_accuracy=float(scores.balanced_accuracy(outcome, outcome.ones)[0]),
+        balanced_accuracy=float(scores.balanced_accuracy(cohort, cohort.ones)[0]),
         mean_change=float(np.mean(changes)),
         changed_predictions=changed,
         changes_nothing=changed == 0 and float(np.mean(changes)) < CHANGES_NOTHING_BELOW,

@@ -19,7 +19,7 @@ from monai_fusion.metrics.intervals import (
     wilson,
 )
 from monai_fusion.metrics.metrics_file import ClassCount, ClassScores, Score, Scores
-from monai_fusion.metrics.scores import Floats, Outcome
+from monai_fusion.metrics.scores import Floats, ScoredCohort
 
 _FURTHER: dict[str, scores.Score] = {
     "macro_f1": scores.macro_f1,
@@ -31,44 +31,44 @@ _FURTHER: dict[str, scores.Score] = {
 }
 
 
-class GroupScores:
+class GroupScorer:
     """The scores of some participants.
 
     Args:
-        outcome: What is true of them and what was said.
+        cohort: Their true and predicted classes.
         classes: The names of all classes, in the order of their indices.
-        draws: How often the bootstrap draws them anew.
-        seed: Keys the draws.
-        headline_only: Whether only AUROC and balanced accuracy are to be had, which is faster.
+        draws: The number of bootstrap resamples.
+        seed: Seed of the resamples.
+        headline_only: Whether to compute AUROC and balanced accuracy only, which is faster.
     """
 
     def __init__(
         self,
-        outcome: Outcome,
+        cohort: ScoredCohort,
         classes: Sequence[str],
         draws: int = DRAWS,
         seed: int = SEED,
         headline_only: bool = False,
     ) -> None:
-        self.outcome = outcome
+        self.cohort = cohort
         self.classes = list(classes)
         self.draws = draws
         self.seed = seed
         self.headline_only = headline_only
-        self.counts: list[int] = np.bincount(outcome.labels, minlength=len(classes)).tolist()
-        self.said: list[int] = np.bincount(outcome.said, minlength=len(classes)).tolist()
-        matrix = scores.confusion(outcome, outcome.ones)[0]
+        self.counts: list[int] = np.bincount(cohort.labels, minlength=len(classes)).tolist()
+        self.predicted: list[int] = np.bincount(cohort.predicted, minlength=len(classes)).tolist()
+        matrix = scores.confusion(cohort, cohort.ones)[0]
         self.confusion: list[list[int]] = matrix.astype(int).tolist()
         self.right = [self.confusion[index][index] for index in range(len(classes))]
 
     @property
     def participants(self) -> int:
-        """How many they are."""
-        return len(self.outcome.labels)
+        """The number of participants."""
+        return len(self.cohort.labels)
 
     @property
     def missing(self) -> list[str]:
-        """The classes that nobody is of."""
+        """The classes without participants."""
         return [name for name, count in zip(self.classes, self.counts, strict=True) if count == 0]
 
     @property
@@ -79,12 +79,12 @@ class GroupScores:
             for name, count in zip(self.classes, self.counts, strict=True)
         ]
 
-    def whole(self) -> Scores:
+    def overall(self) -> Scores:
         """The scores over all classes."""
         shares = np.array(self.counts) / self.participants
         most, binary = float(shares.max()), len(self.classes) == 2
         entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
-        occurring = len(np.union1d(self.outcome.labels, self.outcome.said))
+        occurring = len(np.union1d(self.cohort.labels, self.cohort.predicted))
         positive_is_most = float(self.counts[-1] > self.counts[0])
         return Scores(
             auroc=self.auroc(),
@@ -105,11 +105,11 @@ class GroupScores:
         return [self._one_class(index) for index in range(len(self.classes))]
 
     def accuracy(self) -> Score:
-        """Accuracy with Wilson's interval."""
+        """Accuracy with a Wilson interval."""
         return _proportion(sum(self.right), self.participants, max(self.counts) / self.participants)
 
     def balanced_accuracy(self) -> Score:
-        """Balanced accuracy; where the bootstrap has no interval, square-and-add of Wilson's."""
+        """Balanced accuracy; if the bootstrap has no interval, the square-and-add of Wilson intervals."""
         present = [index for index, count in enumerate(self.counts) if count > 0]
         hits, trials = [self.right[index] for index in present], [self.counts[index] for index in present]
         score = self._score("balanced_accuracy", 1 / len(present), instead=mean_of_proportions(hits, trials))
@@ -119,27 +119,29 @@ class GroupScores:
         return score.model_copy(update={"note": f"over {names} only: {self._absence}"})
 
     def auroc(self) -> Score:
-        """AUROC; where the bootstrap of two classes has no interval, Newcombe's."""
+        """AUROC; if the bootstrap of two classes has no interval, Newcombe's."""
         return self._score("auroc", 0.5, self._absence, self._newcombe(1) if len(self.classes) == 2 else None)
 
     def _one_class(self, index: int) -> ClassScores:
-        count, said, right = self.counts[index], self.said[index], self.right[index]
+        count, predicted, right = self.counts[index], self.predicted[index], self.right[index]
         share = count / self.participants
         is_most = index == int(np.argmax(self.counts))
         absence = self._absence if count in (0, self.participants) else ""
         return ClassScores(
             class_name=self.classes[index],
             participants=count,
-            said=said,
+            predicted=predicted,
             recall=self._recall(index, float(is_most)),
-            precision=_proportion(right, said, share if is_most else None, "it was never said"),
-            f1=self._score(("f1", index), 2 * share / (1 + share) if is_most else 0.0, "neither occurs nor was said"),
+            precision=_proportion(right, predicted, share if is_most else None, "the class was never predicted"),
+            f1=self._score(
+                ("f1", index), 2 * share / (1 + share) if is_most else 0.0, "the class neither occurs nor was predicted"
+            ),
             auroc=self._score(("auroc", index), 0.5, absence, self._newcombe(index)),
             auprc=self._score(("auprc", index), share, absence),
         )
 
     def _recall(self, index: int, baseline: float) -> Score:
-        return _proportion(self.right[index], self.counts[index], baseline, f"nobody is {self.classes[index]}")
+        return _proportion(self.right[index], self.counts[index], baseline, f"no participant is {self.classes[index]}")
 
     def _newcombe(self, index: int) -> Interval | None:
         count, value = self.counts[index], self._values[("auroc", index)]
@@ -148,7 +150,7 @@ class GroupScores:
         return newcombe_auroc(value, count, self.participants - count)
 
     def _score(self, key: Key, baseline: float | None, undefined: str = "", instead: Interval | None = None) -> Score:
-        """A score by its name; ``undefined`` says why it may not be defined, ``instead`` is for want of an interval."""
+        """A score by its name, with the note if it is undefined, and the interval to use if the bootstrap has none."""
         value, interval = self._values[key], self._intervals[key] or instead
         if np.isnan(value):
             return Score(value=None, note=undefined)
@@ -158,41 +160,41 @@ class GroupScores:
 
     @property
     def _absence(self) -> str:
-        return f"nobody is {', '.join(self.missing)}" if self.missing else ""
+        return f"no participant is {', '.join(self.missing)}" if self.missing else ""
 
     @property
     def _no_interval(self) -> str:
         single = [name for name, count in zip(self.classes, self.counts, strict=True) if count == 1]
         if single:
             return f"no interval: {', '.join(single)} has one participant"
-        return "no interval: however participants are drawn, it is the same"
+        return "no interval: the score is the same in every resample"
 
     def _statistics(self, weights: Floats) -> Mapping[Key, Floats]:
-        outcome, classes = self.outcome, range(len(self.classes))
+        cohort, classes = self.cohort, range(len(self.classes))
         binary = len(classes) == 2
         areas: dict[Key, Floats] = {
-            ("auroc", index): scores.class_auroc(outcome, weights, index)
+            ("auroc", index): scores.class_auroc(cohort, weights, index)
             for index in ((1,) if binary and self.headline_only else classes)
         }
         found: dict[Key, Floats] = {
             **areas,
             "auroc": areas["auroc", 1] if binary else np.mean(list(areas.values()), axis=0),
-            "balanced_accuracy": scores.balanced_accuracy(outcome, weights),
+            "balanced_accuracy": scores.balanced_accuracy(cohort, weights),
         }
         if not self.headline_only:
-            f1 = scores.f1(outcome, weights)
-            found |= {name: score(outcome, weights) for name, score in _FURTHER.items()}
+            f1 = scores.f1(cohort, weights)
+            found |= {name: score(cohort, weights) for name, score in _FURTHER.items()}
             found |= {("f1", index): f1[:, index] for index in classes}
-            found |= {("auprc", index): scores.class_auprc(outcome, weights, index) for index in classes}
+            found |= {("auprc", index): scores.class_auprc(cohort, weights, index) for index in classes}
         return found
 
     @cached_property
     def _values(self) -> dict[Key, float]:
-        return {key: float(value[0]) for key, value in self._statistics(self.outcome.ones).items()}
+        return {key: float(value[0]) for key, value in self._statistics(self.cohort.ones).items()}
 
     @cached_property
     def _intervals(self) -> dict[Key, Interval | None]:
-        return bootstrap(self._statistics, self.outcome.labels, self.draws, self.seed)
+        return bootstrap(self._statistics, self.cohort.labels, self.draws, self.seed)
 
 
 def _proportion(successes: int, trials: int, baseline: float | None, note: str = "") -> Score:

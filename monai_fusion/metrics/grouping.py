@@ -1,4 +1,4 @@
-"""Who belongs together: categories of participants from the further fields of the datalist (age, site ...)."""
+"""Groups of participants: their categories in the other fields of the datalist (age, site ...)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _MOST_CATEGORIES = 20
 FOLD = "fold"
 
 
-def strata_of(predictions: Sequence[Prediction]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """Put participants into categories by each further field of the datalist.
+def participant_strata(predictions: Sequence[Prediction]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """Put participants into categories by each other field of the datalist.
 
-    More than eight different numbers become four ranges that hold about equally many people; who lacks the field is
-    "not known".
+    More than eight different numbers become four ranges with about equally many participants each. A participant
+    without the field is "not known".
 
     Returns:
-        For each field that can be used, the category of every participant; and for each other field, why it cannot.
+        For each usable field, the category of every participant; and for each other field, the reason why not.
     """
     fields = list(dict.fromkeys(name for row in predictions for name in row.fields))
     used: dict[str, dict[str, str]] = {}
@@ -28,7 +28,7 @@ def strata_of(predictions: Sequence[Prediction]) -> tuple[dict[str, dict[str, st
         if any(isinstance(value, list | dict) for value in values.values()):
             left_out[name] = "not a text or a number"
             continue
-        found = categories({person: "" if value is None else str(value) for person, value in values.items()})
+        found = categories({participant: "" if value is None else str(value) for participant, value in values.items()})
         different = len(set(found.values()))
         if different < 2:
             left_out[name] = "the same for all participants"
@@ -40,5 +40,5 @@ def strata_of(predictions: Sequence[Prediction]) -> tuple[dict[str, dict[str, st
 
 
 def folds_of(predictions: Sequence[Prediction]) -> list[str]:
-    """The fold that each participant was tested in; the same text for all if there are none."""
+    """The fold in which each participant was tested; the same text for all if there are no folds."""
     return [str(row.fields.get(FOLD, "")) for row in predictions]

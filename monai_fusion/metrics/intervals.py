@@ -1,4 +1,4 @@
-"""How sure a number is: Wilson's interval for proportions, BCa bootstrap over participants for everything else."""
+"""Confidence intervals: Wilson's for proportions, the BCa bootstrap over participants for all other scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monai_fusion.metrics.scores import Floats, Labels
 LEVEL = 0.95
 DRAWS = 2000
 SEED = 1337
-# Draws are scored in blocks of at most so many weights, so that a cohort of thousands fits into memory.
+# Resamples are scored in blocks of at most this many weights, so that a cohort of thousands fits into memory.
 _BLOCK = 4_000_000
 _EDGE = 1.0e-9
 
@@ -27,12 +27,12 @@ Statistics = Callable[[Floats], Mapping[Key, Floats]]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An interval and how it was made.
+    """An interval and its method.
 
     Attributes:
         low: Its lower end.
         high: Its upper end.
-        method: How; see `Score` in the schema.
+        method: See `Score` in the schema.
     """
 
     low: float
@@ -47,7 +47,7 @@ def wilson(successes: float, trials: float, level: float = LEVEL) -> Interval:
         ValueError: There are no trials.
     """
     if trials <= 0:
-        raise ValueError("a proportion of nobody has no interval")
+        raise ValueError("a proportion of no participants has no interval")
     z, share = _z(level), successes / trials
     middle = share + z**2 / (2 * trials)
     half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
@@ -59,8 +59,8 @@ def wilson(successes: float, trials: float, level: float = LEVEL) -> Interval:
 def mean_of_proportions(successes: Sequence[float], trials: Sequence[float], level: float = LEVEL) -> Interval:
     """Return an interval of the mean of independent proportions, such as balanced accuracy.
 
-    Square-and-add of their Wilson intervals (Zou & Donner, Statistics in Medicine 27, 2008): it has a width also where
-    all proportions are 1, of which a bootstrap knows nothing.
+    Square-and-add of their Wilson intervals (Zou & Donner, Statistics in Medicine 27, 2008): it has a width even if
+    all proportions are 1, where a bootstrap has none.
     """
     shares = [hits / number for hits, number in zip(successes, trials, strict=True)]
     each = [wilson(hits, number, level) for hits, number in zip(successes, trials, strict=True)]
@@ -73,7 +73,7 @@ def mean_of_proportions(successes: Sequence[float], trials: Sequence[float], lev
 def newcombe_auroc(auroc: float, positives: int, negatives: int, level: float = LEVEL) -> Interval:
     """Return a score-type interval of an AUROC (method 5 of Newcombe, Statistics in Medicine 25:559, 2006).
 
-    It needs only the AUROC and the group sizes, and has a width also at 0 and 1, of which a bootstrap knows nothing.
+    It needs only the AUROC and the group sizes, and has a width even at 0 and 1, where a bootstrap has none.
     """
     z, extra = _z(level), (positives + negatives) / 2 - 1
 
@@ -81,14 +81,14 @@ def newcombe_auroc(auroc: float, positives: int, negatives: int, level: float = 
         spread = 1 + extra * ((1 - area) / (2 - area) + area / (1 + area))
         return float((auroc - area) ** 2 - z**2 * area * (1 - area) * spread / (positives * negatives))
 
-    # At 0 and 1 the AUROC itself solves the equation as well, but is not the end that is looked for.
+    # At 0 and 1 the AUROC itself solves the equation as well, but is not the end of the interval.
     low = 0.0 if auroc <= 0 else brentq(distance, 0.0, min(auroc, 1 - _EDGE))
     high = 1.0 if auroc >= 1 else brentq(distance, max(auroc, _EDGE), 1.0)
     return Interval(low, high, "newcombe")
 
 
 def drawn_within_class(labels: Labels, draws: int, seed: int) -> Floats:
-    """Draw participants anew, with replacement, as many of each class as there are.
+    """Resample participants with replacement, as many of each class as there are.
 
     Returns:
         How often each participant was drawn, [draw, participant].
@@ -104,18 +104,18 @@ def drawn_within_class(labels: Labels, draws: int, seed: int) -> Floats:
 def bootstrap(
     statistics: Statistics, labels: Labels, draws: int = DRAWS, seed: int = SEED, level: float = LEVEL
 ) -> dict[Key, Interval | None]:
-    """Return the BCa interval of each score, participants drawn anew within their class.
+    """Return the BCa interval of each score, with participants resampled within their class.
 
     Args:
         statistics: The scores as functions of weights.
         labels: [participant] classes.
-        draws: How often everybody is drawn anew.
-        seed: Same seed, same draws.
+        draws: The number of resamples.
+        seed: Same seed, same resamples.
         level: Of the interval.
 
     Returns:
-        An interval for each score; None where there is none to be had: a class has a single participant, the score is
-        not defined in some draw, or it is the same in all of them (then it is not that sure: it is on its edge).
+        An interval for each score; None if there is none: a class has a single participant, the score is not defined in
+        a resample, or it is the same in all of them (this is no certainty: the score is at the edge of its range).
     """
     value = statistics(np.ones((1, len(labels))))
     if np.bincount(labels)[np.unique(labels)].min() < 2:
@@ -132,16 +132,16 @@ def bca(value: float, drawn: Floats, left_out: Floats, labels: Labels, level: fl
         value: The score of all participants.
         drawn: [draw] the score of each draw.
         left_out: [participant] the score without this participant.
-        labels: [participant] the class within which was drawn.
+        labels: [participant] the class within which participants were resampled.
         level: Of the interval.
 
     Returns:
-        The interval; that of the plain percentiles where all draws are on one side of the value; None if a score is not
+        The interval; the percentile interval if all resamples are on one side of the value; None if a score is not
         defined or does not vary.
     """
     if not np.isfinite(drawn).all() or not np.isfinite(left_out).all() or np.ptp(drawn) < 1e-12:
         return None
-    # Half of those equal to the value count as below: with few participants many are.
+    # Half of the resamples equal to the value count as below: with few participants there are many.
     near = np.isclose(drawn, value, rtol=0, atol=1e-12)
     below = float((((drawn < value) & ~near).sum() + near.sum() / 2) / len(drawn))
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
@@ -156,7 +156,7 @@ def bca(value: float, drawn: Floats, left_out: Floats, labels: Labels, level: fl
 
 
 def _acceleration(left_out: Floats, labels: Labels) -> float:
-    """The acceleration of several independent samples, one a class, from the jackknife within each."""
+    """The acceleration of several independent samples, one for each class, from the jackknife within each."""
     cubes = squares = 0.0
     for label in np.unique(labels):
         values = left_out[labels == label]

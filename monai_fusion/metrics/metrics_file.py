@@ -1,18 +1,20 @@
 """``metrics.json`` as pydantic models, and the JSON Schema made from them.
 
-The models say what the file holds and what each number means. `docs/metrics.md` lists every field; the schema is
+The models define the fields and the meaning of each number. `docs/metrics.md` lists every field; the schema is
 committed beside it as `docs/metrics.schema.json`.
 """
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from monai_fusion.datalist.schema import SchemaOfFiles
+from monai_fusion.reading import read_json_object
 
 SCHEMA_FILE = "metrics.schema.json"
 
@@ -27,18 +29,18 @@ class _Part(BaseModel):
 
 
 class Score(_Part):
-    """One number with how sure it is and what no skill would give."""
+    """One score with its interval and the baseline without skill."""
 
     value: Annotated[
-        float | None, Field(description="The score; null where it is not defined, and then note says why.")
+        float | None, Field(description="The score; null if it is not defined, and then note has the reason.")
     ]
     interval: Annotated[
-        Interval | None, Field(description="Its 95 % interval; null where there is none, and then note says why.")
+        Interval | None, Field(description="Its 95 % interval; null if there is none, and then note has the reason.")
     ] = None
     method: Annotated[
         Method | None,
         Field(
-            description="How the interval was made: bca (bootstrap over participants within each class), percentile "
+            description="The method of the interval: bca (bootstrap over participants within each class), percentile "
             "(of the same draws, where BCa is not defined), wilson (a proportion), wilson, combined (a mean of "
             "proportions) or newcombe (an AUROC of 0 or 1)."
         ),
@@ -46,18 +48,18 @@ class Score(_Part):
     baseline: Annotated[
         float | None,
         Field(
-            description="What always saying the most frequent class of these participants scores; for Brier score and "
-            "cross-entropy, what giving everybody the shares of the classes scores."
+            description="The score of always predicting the most frequent class of these participants; for Brier score "
+            "and cross-entropy, the score of predicting the class shares for every participant."
         ),
     ] = None
-    note: Annotated[str, Field(description="Why something is null or unusual; empty if nothing is.")] = ""
+    note: Annotated[str, Field(description="Why a value is null or unusual; empty if none is.")] = ""
 
 
 class ClassCount(_Part):
     """How many participants a class has."""
 
     class_name: Annotated[str, Field(description="The class.")]
-    participants: Annotated[Count, Field(description="How many participants are of this class.")]
+    participants: Annotated[Count, Field(description="The number of participants in this class.")]
 
 
 class Scores(_Part):
@@ -67,7 +69,7 @@ class Scores(_Part):
         Score, Field(description="Area under the ROC curve; beyond two classes the mean of each against the rest.")
     ]
     balanced_accuracy: Annotated[Score, Field(description="Mean recall over the classes that occur.")]
-    accuracy: Annotated[Score, Field(description="Share of participants whose class was said.")]
+    accuracy: Annotated[Score, Field(description="Fraction of participants classified correctly.")]
     sensitivity: Annotated[
         Score | None,
         Field(description="Recall of the positive (second) class; null beyond two classes, see per_class."),
@@ -75,14 +77,14 @@ class Scores(_Part):
     specificity: Annotated[
         Score | None, Field(description="Recall of the negative (first) class; null beyond two classes, see per_class.")
     ]
-    macro_f1: Annotated[Score, Field(description="Mean F1 over the classes that occur or are said.")]
+    macro_f1: Annotated[Score, Field(description="Mean F1 over the classes that occur or are predicted.")]
     auprc: Annotated[
         Score,
         Field(
             description="Average precision of the positive class; beyond two classes the mean of each against the rest."
         ),
     ]
-    mcc: Annotated[Score, Field(description="Matthews correlation coefficient, -1 to 1; 0 where a margin is empty.")]
+    mcc: Annotated[Score, Field(description="Matthews correlation coefficient, -1 to 1; 0 if a margin is empty.")]
     brier: Annotated[
         Score,
         Field(
@@ -94,7 +96,7 @@ class Scores(_Part):
         Score,
         Field(
             description="Expected calibration error: mean distance between confidence (probability of the most "
-            "probable class) and how often that class is right, over bins of equally many participants."
+            "probable class) and accuracy of that class, over bins of equally many participants."
         ),
     ]
     cross_entropy: Annotated[Score, Field(description="Mean of -log p(true class), natural logarithm.")]
@@ -104,10 +106,10 @@ class ClassScores(_Part):
     """One class against the rest."""
 
     class_name: Annotated[str, Field(description="The class.")]
-    participants: Annotated[Count, Field(description="How many participants are of this class.")]
-    said: Annotated[Count, Field(description="For how many participants this class was said.")]
-    recall: Annotated[Score, Field(description="Share of its participants for whom it was said.")]
-    precision: Annotated[Score, Field(description="Share of those for whom it was said who are of it.")]
+    participants: Annotated[Count, Field(description="The number of participants in this class.")]
+    predicted: Annotated[Count, Field(description="The number of participants for whom this class was predicted.")]
+    recall: Annotated[Score, Field(description="Fraction of its participants for whom it was predicted.")]
+    precision: Annotated[Score, Field(description="Fraction of those for whom it was predicted who belong to it.")]
     f1: Annotated[Score, Field(description="Harmonic mean of precision and recall.")]
     auroc: Annotated[Score, Field(description="Area under the ROC curve of its probability.")]
     auprc: Annotated[Score, Field(description="Average precision of its probability.")]
@@ -116,9 +118,9 @@ class ClassScores(_Part):
 class ReliabilityBin(_Part):
     """One point of a reliability diagram."""
 
-    participants: Annotated[Count, Field(description="How many participants are in the bin.")]
+    participants: Annotated[Count, Field(description="The number of participants in the bin.")]
     confidence: Annotated[Probability, Field(description="Their mean probability of the most probable class.")]
-    accuracy: Annotated[Probability, Field(description="How often that class is the true one.")]
+    accuracy: Annotated[Probability, Field(description="The fraction of them for whom that class is the true one.")]
     interval: Annotated[Interval, Field(description="95 % Wilson interval of the accuracy.")]
 
 
@@ -128,15 +130,15 @@ class ProbabilityQuality(_Part):
     brier: Annotated[float, Field(description="Brier score, as in scores.")]
     ece: Annotated[float, Field(description="Expected calibration error, as in scores.")]
     cross_entropy: Annotated[float, Field(description="Cross-entropy, as in scores.")]
-    accuracy: Annotated[float, Field(description="Accuracy of the class that is said.")]
-    balanced_accuracy: Annotated[float, Field(description="Balanced accuracy of the class that is said.")]
+    accuracy: Annotated[float, Field(description="Accuracy of the predicted class.")]
+    balanced_accuracy: Annotated[float, Field(description="Balanced accuracy of the predicted class.")]
     reliability: Annotated[list[ReliabilityBin], Field(description="Reliability diagram, by rising confidence.")]
 
 
 class CalibrationSection(_Part):
-    """What was done to the network's probabilities, and what it changed."""
+    """The calibration of the network's probabilities, and its effect."""
 
-    applied: Annotated[bool, Field(description="Whether scores and predictions.csv are after calibration.")]
+    applied: Annotated[bool, Field(description="Whether the scores and predictions.csv are calibrated.")]
     network_prior: Annotated[
         list[Probability] | None, Field(description="The class shares that the network learned under.")
     ]
@@ -144,38 +146,39 @@ class CalibrationSection(_Part):
         list[Probability] | None, Field(description="The class shares that the probabilities were corrected to.")
     ]
     temperature: Annotated[
-        float, Field(gt=0, description="Divides what the recordings say, log p - log(network prior).")
+        float, Field(gt=0, description="Divides the evidence of the recordings, log p - log(network prior).")
     ]
     threshold: Annotated[
         Probability | None,
         Field(
-            description="The second class is said above this probability of it; null beyond two classes (the most "
-            "probable class is said)."
+            description="The second class is predicted above this probability of it; null beyond two classes (the most "
+            "probable class is predicted)."
         ),
     ]
     operating_point: Annotated[str, Field(description="How the threshold was chosen, e.g. youden.")]
     fitted_on: Annotated[
-        str, Field(description="On whose predictions temperature and threshold were fitted; never the test part.")
+        str, Field(description="The part on which temperature and threshold were fitted; never the test part.")
     ]
-    fitted_participants: Annotated[Count, Field(description="How many participants that were.")]
+    fitted_participants: Annotated[Count, Field(description="The number of participants in that part.")]
     notes: Annotated[list[str], Field(description="What could not be fitted, and why.")]
     before: Annotated[ProbabilityQuality, Field(description="With the network's own probabilities.")]
     after: Annotated[ProbabilityQuality | None, Field(description="After calibration; null if none was applied.")]
 
 
 class PermutationTest(_Part):
-    """A test of whether the predictions say anything about the labels."""
+    """A test of whether the predictions carry information about the labels."""
 
     within: Annotated[
         list[str],
-        Field(description="Labels are exchanged only between participants who agree in these fields of the datalist."),
+        Field(description="Labels are exchanged only between participants with equal values in these datalist fields."),
     ]
     exchangeable: Annotated[
-        Count, Field(description="How many participants have someone of another class to exchange labels with.")
+        Count,
+        Field(description="The number of participants who can exchange labels with a participant of another class."),
     ]
-    auroc: Annotated[Probability | None, Field(description="p-value of the AUROC; null if nothing can be exchanged.")]
+    auroc: Annotated[Probability | None, Field(description="p-value of the AUROC; null if no labels can be exchanged.")]
     balanced_accuracy: Annotated[
-        Probability | None, Field(description="p-value of the balanced accuracy; null if nothing can be exchanged.")
+        Probability | None, Field(description="p-value of the balanced accuracy; null if no labels can be exchanged.")
     ]
 
 
@@ -191,7 +194,7 @@ class Permutation(_Part):
 class GroupScores(_Part):
     """Scores of a part of the participants."""
 
-    participants: Annotated[Count, Field(description="How many participants these are.")]
+    participants: Annotated[Count, Field(description="The number of participants.")]
     class_counts: Annotated[list[ClassCount], Field(description="... in each class.")]
     accuracy: Annotated[Score, Field(description="As in scores.")]
     balanced_accuracy: Annotated[Score, Field(description="As in scores.")]
@@ -208,28 +211,29 @@ class StratumScores(GroupScores):
 class ConditionScores(GroupScores):
     """Scores of predictions from the EEG segments of one condition alone."""
 
-    condition: Annotated[str, Field(description="The condition as the file names have it, e.g. EO.")]
+    condition: Annotated[str, Field(description="The condition as in the file names, e.g. EO.")]
 
 
 class PatternScores(GroupScores):
     """Scores of the participants who have the same recordings."""
 
     recordings: Annotated[
-        Literal["both", "eeg", "mri"], Field(description="What the predictions were made from: both, eeg or mri.")
+        Literal["both", "eeg", "mri"],
+        Field(description="The recordings that the predictions were made from: both, eeg or mri."),
     ]
 
 
 class LeftOutField(_Part):
-    """A field of the datalist by which no results are given."""
+    """A field of the datalist by which results are not grouped."""
 
     field: Annotated[str, Field(description="The field.")]
     reason: Annotated[str, Field(description="Why not.")]
 
 
 class Distribution(_Part):
-    """Where some participants' gates lie."""
+    """The distribution of the gates of some participants."""
 
-    participants: Annotated[Count, Field(description="How many participants these are.")]
+    participants: Annotated[Count, Field(description="The number of participants.")]
     mean: Annotated[float, Field(description="Mean.")]
     sd: Annotated[float | None, Field(description="Standard deviation (n - 1); null for one participant.")]
     minimum: Annotated[float, Field(description="Smallest.")]
@@ -251,8 +255,10 @@ class GateSection(_Part):
 
     overall: Annotated[Distribution, Field(description="Gates of all participants who have both recordings.")]
     by_class: Annotated[list[ClassGates], Field(description="... of each true class that occurs.")]
-    right: Annotated[Distribution | None, Field(description="... of those whose class was said; null if nobody.")]
-    wrong: Annotated[Distribution | None, Field(description="... of the others; null if nobody.")]
+    right: Annotated[
+        Distribution | None, Field(description="... of those classified correctly; null if there are none.")
+    ]
+    wrong: Annotated[Distribution | None, Field(description="... of the others; null if there are none.")]
     collapsed: Annotated[
         Literal["eeg", "mri"] | None,
         Field(description="The modality that alone passes the gate: eeg if all are above 0.95, mri if below 0.05."),
@@ -260,51 +266,56 @@ class GateSection(_Part):
 
 
 class WithoutModality(_Part):
-    """What becomes of the predictions when one modality says nothing of the participant."""
+    """The predictions without the participant's own recording of one modality."""
 
-    auroc: Annotated[float | None, Field(description="AUROC without the modality; null where it is not defined.")]
+    auroc: Annotated[float | None, Field(description="AUROC without the modality; null if it is not defined.")]
     balanced_accuracy: Annotated[float, Field(description="Balanced accuracy without it.")]
     mean_change: Annotated[
-        Probability, Field(description="Mean over participants of the share of probability that moves.")
+        Probability,
+        Field(
+            description="Mean change of probability: the share that moves between classes, averaged over participants."
+        ),
     ]
-    changed_predictions: Annotated[Count, Field(description="For how many another class is said.")]
+    changed_predictions: Annotated[
+        Count, Field(description="The number of participants whose predicted class changes.")
+    ]
     changes_nothing: Annotated[
-        bool, Field(description="True if nobody's class changes and the mean change is below 0.02.")
+        bool, Field(description="True if no predicted class changes and the mean change is below 0.02.")
     ]
 
 
 class ModalitiesSection(_Part):
     """Each modality replaced by that of reference participants in turn, the probabilities averaged."""
 
-    reference_participants: Annotated[Count, Field(description="How many participants lend their recordings.")]
-    without_eeg: Annotated[WithoutModality, Field(description="The EEG is others'.")]
-    without_mri: Annotated[WithoutModality, Field(description="The MRI is others'.")]
+    reference_participants: Annotated[Count, Field(description="The number of reference participants.")]
+    without_eeg: Annotated[WithoutModality, Field(description="With the EEG of the reference participants.")]
+    without_mri: Annotated[WithoutModality, Field(description="With the MRI of the reference participants.")]
 
 
 class Metrics(_Part):
-    """What an evaluation found: the content of metrics.json."""
+    """The results of an evaluation: the content of metrics.json."""
 
     model_config = ConfigDict(title="monai-fusion metrics")
 
-    schema_version: Annotated[Literal[1], Field(description="Version of this layout.")] = 1
+    schema_version: Annotated[Literal[2], Field(description="Version of this layout.")] = 2
     monai_fusion: Annotated[str, Field(description="Version of the program that wrote the file.")]
     datalist: Annotated[str, Field(description="The name of the cohort.")] = ""
     section: Annotated[str, Field(description="The part of the datalist: training, validation or test.")] = ""
     classes: Annotated[list[str], Field(min_length=2, description="The class names in their order.")]
     positive_class: Annotated[str | None, Field(description="The second class, for two classes; null beyond.")]
-    participants: Annotated[Count, Field(description="Participants with a label: those who are scored.")]
+    participants: Annotated[Count, Field(description="Participants with a label; only these are scored.")]
     unlabelled: Annotated[Count, Field(description="Participants without a label: predicted, not scored.")]
     class_counts: Annotated[list[ClassCount], Field(description="Participants of each class.")]
     majority_class: Annotated[str, Field(description="The most frequent class of these participants.")]
     headline: Annotated[list[str], Field(description="The result in two lines, as printed.")]
-    warnings: Annotated[list[str], Field(description="What a reader of the numbers must know; as printed.")]
+    warnings: Annotated[list[str], Field(description="Warnings about the results, as printed.")]
     confidence_level: Annotated[Probability, Field(description="Of all intervals: 0.95.")]
-    bootstrap_draws: Annotated[Count, Field(description="How often participants were drawn anew.")]
-    seed: Annotated[int, Field(description="Keys the draws of bootstrap and permutations.")]
+    bootstrap_draws: Annotated[Count, Field(description="The number of bootstrap resamples of the participants.")]
+    seed: Annotated[int, Field(description="Seed of bootstrap and permutations.")]
     scores: Annotated[Scores, Field(description="Scores of all participants.")]
     per_class: Annotated[list[ClassScores], Field(description="Each class against the rest.")]
     confusion_matrix: Annotated[
-        list[list[Count]], Field(description="Participants by true class (row) and class that was said (column).")
+        list[list[Count]], Field(description="Participants by true class (row) and predicted class (column).")
     ]
     classification_report: Annotated[
         dict[str, Any], Field(description="scikit-learn's classification_report(output_dict=True).")
@@ -315,20 +326,47 @@ class Metrics(_Part):
     strata_left_out: Annotated[list[LeftOutField], Field(description="Fields without results by category.")]
     conditions: Annotated[
         list[ConditionScores],
-        Field(description="Results by EEG condition; empty unless the file names tell at least two."),
+        Field(description="Results by EEG condition; empty unless the file names give at least two."),
     ]
     patterns: Annotated[
         list[PatternScores],
-        Field(description="Results by which recordings participants have; empty if all have the same."),
+        Field(description="Results by available recordings; empty if all participants have the same."),
     ] = []
-    gate: Annotated[GateSection | None, Field(description="The gate; null if nobody has both recordings.")]
+    gate: Annotated[GateSection | None, Field(description="The gate; null if no participant has both recordings.")]
     modalities: Annotated[
         ModalitiesSection | None,
         Field(
-            description="What each modality contributes to the predictions from both; null if that was not asked for "
-            "or there is one such participant."
+            description="What each modality contributes to the predictions from both; null if that was not "
+            "requested or only one participant has both."
         ),
     ]
+
+
+def read_metrics(path: Path) -> tuple[Metrics | None, str]:
+    """Read ``metrics.json``.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The scores, and an empty text; or None, and a sentence that says why there are none and what to do.
+    """
+    content = read_json_object(path)
+    if content is None:
+        return None, f"There is no {path.name}: the participants have no labels, or the evaluation did not finish."
+    version, wanted = content.get("schema_version"), Metrics.model_fields["schema_version"].default
+    if version != wanted:
+        found = f"version {version}" if type(version) is int else "no version"
+        return (
+            None,
+            f"{path.name} was written by another version of monai-fusion ({found}, not {wanted}): evaluate again.",
+        )
+    try:
+        return Metrics.model_validate_json(json.dumps(content)), ""
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        return None, f"{path.name} does not have the layout of an evaluation ({place}: {first['msg']}): evaluate again."
 
 
 def metrics_json_schema() -> dict[str, Any]:

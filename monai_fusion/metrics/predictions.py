@@ -1,4 +1,4 @@
-"""What the network says of each participant: one row a participant, never several."""
+"""Predictions: one for each participant, never several."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from monai_fusion.datalist import AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
-from monai_fusion.metrics.scores import Floats, Labels, Outcome
+from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 
 _NAMED_AT_MOST = 5
 
@@ -26,16 +26,16 @@ class Prediction:
     Attributes:
         participant_id: As in the datalist.
         label: The class index, or None where it is not known.
-        probabilities: One probability a class, averaged over the EEG segments.
+        probabilities: One probability for each class, averaged over the EEG segments.
         gate: Weight of the EEG embedding, 0 to 1, averaged over the EEG segments; 1 without an MRI, 0 without an EEG.
         segments: The number of EEG segments; 0 without an EEG.
-        network_probabilities: The network's own, if ``probabilities`` are calibrated ones.
-        threshold: Of two classes, the second is said above this probability of it; None says the most probable class.
-        without_eeg: What ``probabilities`` become if the EEG is that of others; None where that was not computed.
-        without_mri: ... if the MRI is that of others.
-        by_condition: What they become with the segments of one EEG condition alone.
-        fields: The further fields of the participant's row in the datalist (age, site, fold ...).
-        recordings: What the prediction was made from: ``both``, ``eeg`` or ``mri``.
+        network_probabilities: The network's own, if ``probabilities`` are calibrated.
+        threshold: Of two classes, the second is predicted above this probability of it; None: the most probable one.
+        without_eeg: The probabilities with the EEG of other participants; None if they were not computed.
+        without_mri: ... with the MRI of other participants.
+        by_condition: The probabilities from the segments of one EEG condition alone.
+        fields: The other fields of the participant's row in the datalist (age, site, fold ...).
+        recordings: The recordings that the prediction was made from: ``both``, ``eeg`` or ``mri``.
     """
 
     participant_id: str
@@ -53,37 +53,37 @@ class Prediction:
 
     @property
     def predicted(self) -> int:
-        """The index of the class that is said; of equally probable ones the first."""
-        return said(self.probabilities, self.threshold)
+        """The index of the predicted class; of equally probable ones the first."""
+        return decide(self.probabilities, self.threshold)
 
     @property
-    def before(self) -> tuple[float, ...]:
+    def uncalibrated(self) -> tuple[float, ...]:
         """The network's own probabilities."""
         return self.probabilities if self.network_probabilities is None else self.network_probabilities
 
 
-def said(probabilities: Sequence[float], threshold: float | None = None) -> int:
-    """Return the index of the class that is said."""
+def decide(probabilities: Sequence[float], threshold: float | None = None) -> int:
+    """Return the index of the predicted class."""
     if threshold is not None and len(probabilities) == 2:
         return int(probabilities[1] > threshold)
     return int(np.argmax(probabilities))
 
 
-def change(before: Sequence[float], after: Sequence[float]) -> float:
+def probability_change(before: Sequence[float], after: Sequence[float]) -> float:
     """Return the share of probability that moves from some classes to others (total variation), 0 to 1."""
     return float(np.abs(np.subtract(before, after)).sum() / 2)
 
 
-def with_both(predictions: Sequence[Prediction]) -> list[Prediction]:
-    """Return the predictions made from both recordings: the gate decided in these alone."""
+def from_both_recordings(predictions: Sequence[Prediction]) -> list[Prediction]:
+    """Return the predictions made from both recordings: only there does the gate weigh them."""
     return [row for row in predictions if row.recordings == "both"]
 
 
 def labelled(predictions: Sequence[Prediction]) -> list[Prediction]:
-    """Return the predictions of those whose label is known.
+    """Return the predictions of participants with a label.
 
     Raises:
-        ValueError: Nobody's is, or a participant occurs twice.
+        ValueError: No participant has a label, or one occurs twice.
     """
     known = [row for row in predictions if row.label is not None]
     if not known:
@@ -93,26 +93,26 @@ def labelled(predictions: Sequence[Prediction]) -> list[Prediction]:
     return known
 
 
-def outcome_of(predictions: Sequence[Prediction]) -> Outcome:
-    """Return probabilities, labels and what was said of participants with labels as arrays."""
+def scored_cohort(predictions: Sequence[Prediction]) -> ScoredCohort:
+    """Return probabilities, labels and predicted classes of participants with labels as arrays."""
     labels: Labels = np.array([row.label for row in predictions], dtype=np.int64)
     probabilities: Floats = np.array([row.probabilities for row in predictions], dtype=np.float64)
-    return Outcome(probabilities, labels, np.array([row.predicted for row in predictions], dtype=np.int64))
+    return ScoredCohort(probabilities, labels, np.array([row.predicted for row in predictions], dtype=np.int64))
 
 
 def refuse_nan(predictions: Sequence[Prediction]) -> None:
-    """Make sure that every probability is a number.
+    """Check that every probability is a number.
 
     Raises:
         InputError: Some are not; it names the participants.
     """
-    bad = [row.participant_id for row in predictions if not np.isfinite(row.before).all()]
+    bad = [row.participant_id for row in predictions if not np.isfinite(row.uncalibrated).all()]
     if bad:
         more = f" and {len(bad) - _NAMED_AT_MOST} more" if len(bad) > _NAMED_AT_MOST else ""
         cause = (
             "the network has diverged: train again, with a smaller learning rate or --precision float32"
             if len(bad) == len(predictions)
-            else "look at their recordings: monai-fusion datalist check --deep"
+            else "check their recordings: monai-fusion datalist check --deep"
         )
         seen = "not a number"
         raise InputError(Problem(", ".join(bad[:_NAMED_AT_MOST]) + more, "probabilities", seen, "0 to 1", cause))
@@ -124,23 +124,23 @@ def write_predictions(
     path: str | os.PathLike[str],
     strata: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Path:
-    """Write a CSV file, one row a participant; `docs/metrics.md` lists its columns.
+    """Write a CSV file, one row for each participant; `docs/metrics.md` lists its columns.
 
-    What is not known is empty. Probabilities are written so that they read back exactly. Where the classes' names are
-    letters and digits, so are the columns': R and Stata take them as they are.
+    Unknown values are empty. Probabilities are written with all digits. If the class names consist of letters and
+    digits, so do the names of the columns, as R and Stata require.
 
     Args:
-        predictions: One prediction a participant.
+        predictions: One prediction for each participant.
         classes: The names of all classes, in the order of their indices.
         path: The file.
-        strata: For each field of the datalist that results are given by, every participant's category.
+        strata: For each field of the datalist by which results are grouped, every participant's category.
 
     Returns:
-        Where it stands: beside the path if another program keeps an older one open.
+        The path of the file: a new name if another program keeps the old file open.
     """
     strata = strata or {}
     conditions = sorted({name for row in predictions for name in row.by_condition})
-    complete = len(with_both(predictions)) == len(predictions)
+    complete = len(from_both_recordings(predictions)) == len(predictions)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -162,7 +162,7 @@ def write_predictions(
                 classes[row.predicted],
                 "" if row.label is None else str(row.predicted == row.label).lower(),
                 *row.probabilities,
-                *row.before,
+                *row.uncalibrated,
                 "" if row.threshold is None else row.threshold,
                 row.gate,
                 row.segments,
@@ -179,4 +179,4 @@ def write_predictions(
 def _without(row: Prediction, other: tuple[float, ...] | None, classes: Sequence[str]) -> tuple[str, float | str]:
     if other is None:
         return "", ""
-    return classes[said(other, row.threshold)], change(row.probabilities, other)
+    return classes[decide(other, row.threshold)], probability_change(row.probabilities, other)

@@ -1,7 +1,7 @@
 """Scores over participants: plain functions of probabilities, labels and weights.
 
-A weight says how often a participant counts. With a row of ones a score is the usual one (scikit-learn's); with many
-rows, [draw, participant], one call scores all draws of a bootstrap, which therefore takes no time to speak of.
+A weight is how often a participant counts. With a row of ones, a score is the usual one (scikit-learn's); with many
+rows, [draw, participant], one call scores all resamples of a bootstrap, which therefore takes almost no time.
 """
 
 from __future__ import annotations
@@ -15,157 +15,158 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
-# Below this a probability counts as this: one confident mistake must not make the mean infinite.
+# A smaller probability counts as this: one confident error must not make the mean infinite.
 _SMALLEST_PROBABILITY = 1.0e-7
 _MOST_BINS = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
-    """What is true of some participants and what was said of them.
+class ScoredCohort:
+    """The true and the predicted classes of some participants.
 
     Attributes:
         probabilities: [participant, class], rows summing to 1.
         labels: [participant] true class indices.
-        said: [participant] the class indices that were said.
+        predicted: [participant] predicted class indices.
     """
 
     probabilities: Floats
     labels: Labels
-    said: Labels
+    predicted: Labels
 
     @classmethod
-    def of(cls, probabilities: Floats, labels: Labels, said: Labels | None = None) -> Outcome:
-        """Without ``said``, the most probable class is said (the first of equals)."""
-        return cls(probabilities, labels, probabilities.argmax(axis=1) if said is None else said)
+    def of(cls, probabilities: Floats, labels: Labels, predicted: Labels | None = None) -> ScoredCohort:
+        """Without ``predicted``, the most probable class is predicted (of equally probable ones the first)."""
+        return cls(probabilities, labels, probabilities.argmax(axis=1) if predicted is None else predicted)
 
     @property
     def classes(self) -> int:
-        """The number of classes, also of those that nobody is of."""
+        """The number of classes, including those without participants."""
         return self.probabilities.shape[1]
 
     @property
     def ones(self) -> Floats:
-        """The weights with which everybody counts once, [1, participant]."""
+        """The weights with which every participant counts once, [1, participant]."""
         return np.ones((1, len(self.labels)))
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> Outcome:
-        """The outcome of some of the participants."""
-        return Outcome(self.probabilities[rows], self.labels[rows], self.said[rows])
+    def subset(self, rows: npt.NDArray[np.bool_]) -> ScoredCohort:
+        """Some of the participants."""
+        return ScoredCohort(self.probabilities[rows], self.labels[rows], self.predicted[rows])
 
 
-Score = Callable[[Outcome, Floats], Floats]
+Score = Callable[[ScoredCohort, Floats], Floats]
 
 
-def confusion(outcome: Outcome, weights: Floats) -> Floats:
-    """Count participants by true class and class that was said: [draw, true, said]."""
-    size = outcome.classes
-    cell = np.zeros((len(outcome.labels), size * size))
-    cell[np.arange(len(cell)), outcome.labels * size + outcome.said] = 1
+def confusion(cohort: ScoredCohort, weights: Floats) -> Floats:
+    """Count participants by true class and predicted class: [draw, true, predicted]."""
+    size = cohort.classes
+    cell = np.zeros((len(cohort.labels), size * size))
+    cell[np.arange(len(cell)), cohort.labels * size + cohort.predicted] = 1
     counts: Floats = (weights @ cell).reshape(-1, size, size)
     return counts
 
 
-def accuracy(outcome: Outcome, weights: Floats) -> Floats:
-    """Return the share of participants whose class was said, [draw]."""
-    return weights @ (outcome.said == outcome.labels).astype(np.float64) / weights.sum(axis=1)
+def accuracy(cohort: ScoredCohort, weights: Floats) -> Floats:
+    """Return the fraction of participants classified correctly, [draw]."""
+    return weights @ (cohort.predicted == cohort.labels).astype(np.float64) / weights.sum(axis=1)
 
 
-def recalls(outcome: Outcome, weights: Floats) -> Floats:
-    """Return the recall of each class, [draw, class]; NaN for a class that nobody is of."""
-    counts = confusion(outcome, weights)
+def recalls(cohort: ScoredCohort, weights: Floats) -> Floats:
+    """Return the recall of each class, [draw, class]; NaN for a class without participants."""
+    counts = confusion(cohort, weights)
     return _ratio(np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2), np.nan)
 
 
-def balanced_accuracy(outcome: Outcome, weights: Floats) -> Floats:
+def balanced_accuracy(cohort: ScoredCohort, weights: Floats) -> Floats:
     """Return the mean recall over the classes that occur, [draw]."""
-    counts = confusion(outcome, weights)
+    counts = confusion(cohort, weights)
     members = counts.sum(axis=2)
     recall = _ratio(np.diagonal(counts, axis1=1, axis2=2), members, 0.0)
     return recall.sum(axis=1) / (members > 0).sum(axis=1)
 
 
-def f1(outcome: Outcome, weights: Floats) -> Floats:
-    """Return F1 of each class, [draw, class]; 0 for one that is never said, NaN for one that does not occur either."""
-    counts = confusion(outcome, weights)
+def f1(cohort: ScoredCohort, weights: Floats) -> Floats:
+    """Return F1 of each class, [draw, class]; 0 if never predicted, NaN if it does not occur either."""
+    counts = confusion(cohort, weights)
     right = np.diagonal(counts, axis1=1, axis2=2)
     return _ratio(2 * right, counts.sum(axis=1) + counts.sum(axis=2), np.nan)
 
 
-def macro_f1(outcome: Outcome, weights: Floats) -> Floats:
-    """Return the mean F1 over the classes that somebody is of or that were said, [draw]."""
-    occurring = np.union1d(outcome.labels, outcome.said)
-    # A class that was only said by mistake may not be said in some draw; its F1 is 0 in all others.
-    return np.nan_to_num(f1(outcome, weights)[:, occurring], nan=0.0).mean(axis=1)
+def macro_f1(cohort: ScoredCohort, weights: Floats) -> Floats:
+    """Return the mean F1 over the classes that occur or are predicted, [draw]."""
+    occurring = np.union1d(cohort.labels, cohort.predicted)
+    # A class that is only predicted wrongly may not be predicted in some draw; its F1 is 0 in all others.
+    return np.nan_to_num(f1(cohort, weights)[:, occurring], nan=0.0).mean(axis=1)
 
 
-def mcc(outcome: Outcome, weights: Floats) -> Floats:
+def mcc(cohort: ScoredCohort, weights: Floats) -> Floats:
     """Return Matthews' correlation coefficient, [draw]; 0 where a margin of the confusion matrix is empty.
 
     Beyond two classes it is Gorodkin's R_K (Computational Biology and Chemistry 28, 2004).
     """
-    counts = confusion(outcome, weights)
+    counts = confusion(cohort, weights)
     total, right = counts.sum(axis=(1, 2)), np.trace(counts, axis1=1, axis2=2)
-    true, said = counts.sum(axis=2), counts.sum(axis=1)
-    covariance = right * total - (true * said).sum(axis=1)
-    spread = (total**2 - (true**2).sum(axis=1)) * (total**2 - (said**2).sum(axis=1))
+    true, predicted = counts.sum(axis=2), counts.sum(axis=1)
+    covariance = right * total - (true * predicted).sum(axis=1)
+    spread = (total**2 - (true**2).sum(axis=1)) * (total**2 - (predicted**2).sum(axis=1))
     return _ratio(covariance, np.sqrt(spread), 0.0)
 
 
-def class_auroc(outcome: Outcome, weights: Floats, label: int) -> Floats:
+def class_auroc(cohort: ScoredCohort, weights: Floats, label: int) -> Floats:
     """Return the area under the ROC curve of one class against the rest, [draw]; ties count half.
 
-    It is NaN if nobody, or everybody, is of the class, or if a probability is NaN (the network has diverged).
+    It is NaN if no participant, or every participant, belongs to the class, or if a probability is NaN (the network has
+    diverged).
     """
-    positive, negative = _by_rising_score(outcome, weights, label)
+    positive, negative = _by_rising_score(cohort, weights, label)
     below = np.cumsum(negative, axis=1) - negative
     area = (positive * (below + negative / 2)).sum(axis=1)
     area = _ratio(area, positive.sum(axis=1) * negative.sum(axis=1), np.nan)
-    return np.full_like(area, np.nan) if np.isnan(outcome.probabilities).any() else area
+    return np.full_like(area, np.nan) if np.isnan(cohort.probabilities).any() else area
 
 
-def auroc(outcome: Outcome, weights: Floats) -> Floats:
+def auroc(cohort: ScoredCohort, weights: Floats) -> Floats:
     """Return the area under the ROC curve, [draw]: of the second of two classes, else the mean of all.
 
     It is NaN if a class is missing or a probability is NaN.
     """
-    if outcome.classes == 2:
-        return class_auroc(outcome, weights, 1)
-    return np.mean([class_auroc(outcome, weights, label) for label in range(outcome.classes)], axis=0)
+    if cohort.classes == 2:
+        return class_auroc(cohort, weights, 1)
+    return np.mean([class_auroc(cohort, weights, label) for label in range(cohort.classes)], axis=0)
 
 
-def class_auprc(outcome: Outcome, weights: Floats, label: int) -> Floats:
-    """Return the average precision of one class, [draw], as scikit-learn defines it; NaN if nobody is of the class."""
-    positive, negative = (counts[:, ::-1] for counts in _by_rising_score(outcome, weights, label))
+def class_auprc(cohort: ScoredCohort, weights: Floats, label: int) -> Floats:
+    """Return the average precision of one class, [draw], as in scikit-learn; NaN without participants of the class."""
+    positive, negative = (counts[:, ::-1] for counts in _by_rising_score(cohort, weights, label))
     found = np.cumsum(positive, axis=1)
     precision = _ratio(found, found + np.cumsum(negative, axis=1), 0.0)
     return _ratio((positive * precision).sum(axis=1), positive.sum(axis=1), np.nan)
 
 
-def auprc(outcome: Outcome, weights: Floats) -> Floats:
+def auprc(cohort: ScoredCohort, weights: Floats) -> Floats:
     """Return the average precision, [draw]: of the second of two classes, else the mean of all."""
-    if outcome.classes == 2:
-        return class_auprc(outcome, weights, 1)
-    return np.mean([class_auprc(outcome, weights, label) for label in range(outcome.classes)], axis=0)
+    if cohort.classes == 2:
+        return class_auprc(cohort, weights, 1)
+    return np.mean([class_auprc(cohort, weights, label) for label in range(cohort.classes)], axis=0)
 
 
-def brier(outcome: Outcome, weights: Floats) -> Floats:
+def brier(cohort: ScoredCohort, weights: Floats) -> Floats:
     """Return the Brier score, [draw]: of the second of two classes (0 to 1), summed over all beyond (0 to 2)."""
-    errors = (outcome.probabilities - np.eye(outcome.classes)[outcome.labels]) ** 2
-    each = errors[:, 1] if outcome.classes == 2 else errors.sum(axis=1)
+    errors = (cohort.probabilities - np.eye(cohort.classes)[cohort.labels]) ** 2
+    each = errors[:, 1] if cohort.classes == 2 else errors.sum(axis=1)
     return weights @ each / weights.sum(axis=1)
 
 
 def cross_entropies(probabilities: Floats, labels: Labels) -> Floats:
-    """Return -log p(true class) of each participant; a probability below 1e-7 counts as that."""
+    """Return -log p(true class) of each participant; a probability below 1e-7 counts as 1e-7."""
     chosen = probabilities[np.arange(len(labels)), labels]
     losses: Floats = -np.log(np.maximum(chosen, _SMALLEST_PROBABILITY))
     return losses
 
 
-def cross_entropy(outcome: Outcome, weights: Floats) -> Floats:
+def cross_entropy(cohort: ScoredCohort, weights: Floats) -> Floats:
     """Return the mean of -log p(true class), [draw]."""
-    return weights @ cross_entropies(outcome.probabilities, outcome.labels) / weights.sum(axis=1)
+    return weights @ cross_entropies(cohort.probabilities, cohort.labels) / weights.sum(axis=1)
 
 
 def calibration_bins(participants: int) -> int:
@@ -173,19 +174,19 @@ def calibration_bins(participants: int) -> int:
     return max(1, min(_MOST_BINS, int(np.sqrt(participants))))
 
 
-def reliability(outcome: Outcome, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Sort participants by the probability of their most probable class into bins of equally many.
+def reliability(cohort: ScoredCohort, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Sort participants by the probability of their most probable class into bins of equal size.
 
-    A participant is in the bin in which the middle of its rank falls; equal probabilities are never torn apart, so a
-    bin may be empty (Nguyen & O'Connor, EMNLP 2015, with ties kept together).
+    A participant is in the bin that contains the middle of its rank. Equal probabilities always stay together, so a bin
+    may be empty (Nguyen & O'Connor, EMNLP 2015, with ties kept together).
 
     Returns:
         For each draw and bin [draw, bin]: the number of participants, the sum of their probabilities, and how many
-        of them are of their most probable class.
+        of them belong to their most probable class.
     """
-    bins = calibration_bins(len(outcome.labels))
-    confidence, group = np.unique(outcome.probabilities.max(axis=1), return_inverse=True)
-    right = outcome.probabilities.argmax(axis=1) == outcome.labels
+    bins = calibration_bins(len(cohort.labels))
+    confidence, group = np.unique(cohort.probabilities.max(axis=1), return_inverse=True)
+    right = cohort.probabilities.argmax(axis=1) == cohort.labels
     counts, hits = _sums(weights, group), _sums(weights * right, group)
     middle = np.cumsum(counts, axis=1) - counts / 2
     place = np.minimum((bins * middle / weights.sum(axis=1, keepdims=True)).astype(np.int64), bins - 1)
@@ -197,18 +198,18 @@ def reliability(outcome: Outcome, weights: Floats) -> tuple[Floats, Floats, Floa
     )
 
 
-def ece(outcome: Outcome, weights: Floats) -> Floats:
+def ece(cohort: ScoredCohort, weights: Floats) -> Floats:
     """Return the expected calibration error, [draw]: the mean gap of confidence and accuracy over `reliability`."""
-    _, confidence, hits = reliability(outcome, weights)
+    _, confidence, hits = reliability(cohort, weights)
     return np.abs(confidence - hits).sum(axis=1) / weights.sum(axis=1)
 
 
-def once(score: Score) -> Callable[[Floats, Labels], float]:
-    """Turn a score into a function of probabilities and labels, in which everybody counts once."""
+def unweighted(score: Score) -> Callable[[Floats, Labels], float]:
+    """Turn a score into a function of probabilities and labels in which every participant counts once."""
 
     def of(probabilities: Floats, labels: Labels) -> float:
-        outcome = Outcome.of(probabilities, labels)
-        return float(score(outcome, outcome.ones)[0])
+        cohort = ScoredCohort.of(probabilities, labels)
+        return float(score(cohort, cohort.ones)[0])
 
     return of
 
@@ -218,18 +219,18 @@ def _mean_cross_entropy(probabilities: Floats, labels: Labels) -> float:
 
 
 SCORES: dict[str, Callable[[Floats, Labels], float]] = {
-    "accuracy": once(accuracy),
-    "balanced_accuracy": once(balanced_accuracy),
-    "auroc": once(auroc),
+    "accuracy": unweighted(accuracy),
+    "balanced_accuracy": unweighted(balanced_accuracy),
+    "auroc": unweighted(auroc),
     "cross_entropy": _mean_cross_entropy,
 }
-"""What validation may watch, each a function of probabilities [participant, class] and labels."""
+"""Scores that the validation can monitor, each a function of probabilities [participant, class] and labels."""
 
 
-def _by_rising_score(outcome: Outcome, weights: Floats, label: int) -> tuple[Floats, Floats]:
+def _by_rising_score(cohort: ScoredCohort, weights: Floats, label: int) -> tuple[Floats, Floats]:
     """Weights of the class and of the rest for each different probability of the class, rising: [draw, value]."""
-    group = np.unique(outcome.probabilities[:, label], return_inverse=True)[1]
-    positive = outcome.labels == label
+    group = np.unique(cohort.probabilities[:, label], return_inverse=True)[1]
+    positive = cohort.labels == label
     return _sums(weights * positive, group), _sums(weights * ~positive, group)
 
 
@@ -241,5 +242,5 @@ def _sums(weights: Floats, group: npt.NDArray[np.intp]) -> Floats:
 
 
 def _ratio(above: Floats, below: Floats, otherwise: float) -> Floats:
-    """Divide; where the denominator is 0, give another value."""
+    """Divide; if the denominator is 0, return another value."""
     return np.divide(above, below, out=np.full(np.shape(above), otherwise), where=below > 0)

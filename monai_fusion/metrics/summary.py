@@ -1,4 +1,4 @@
-"""Everything that an evaluation finds, put together: the content of ``metrics.json``."""
+"""All results of an evaluation: the content of ``metrics.json``."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from monai_fusion.datalist.strata import categories_in_order
 from monai_fusion.metrics import metrics_file as schema
 from monai_fusion.metrics import scores
 from monai_fusion.metrics.calibration import Calibration
-from monai_fusion.metrics.caveats import caveats
 from monai_fusion.metrics.gate import REFERENCES, gate_section, modalities_section
-from monai_fusion.metrics.group_scores import GroupScores
-from monai_fusion.metrics.grouping import FOLD, folds_of, strata_of
+from monai_fusion.metrics.group_scores import GroupScorer
+from monai_fusion.metrics.grouping import FOLD, folds_of, participant_strata
 from monai_fusion.metrics.intervals import DRAWS, LEVEL, SEED, wilson
-from monai_fusion.metrics.permutation import cells_of, exchangeable, permutation_p_values
-from monai_fusion.metrics.predictions import Prediction, labelled, outcome_of, with_both
-from monai_fusion.metrics.scores import Outcome
-from monai_fusion.metrics.text import headline, sklearn_report
+from monai_fusion.metrics.permutation import count_exchangeable, exchange_cells, permutation_p_values
+from monai_fusion.metrics.predictions import Prediction, from_both_recordings, labelled, scored_cohort
+from monai_fusion.metrics.result_warnings import warnings_of_evaluation
+from monai_fusion.metrics.scores import ScoredCohort
+from monai_fusion.metrics.terminal_text import headline, sklearn_report
 
 PATTERN_FIELD = "pattern of recordings"
-"""What the permutation test within groups of people who have the same recordings is called."""
+"""The name of the permutation test within groups of participants who have the same recordings."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What an evaluation is of, and how it is made.
+class ScoringSettings:
+    """What is evaluated, and how.
 
     Attributes:
         datalist: The name of the cohort.
         section: The part of the datalist.
-        draws: Draws of the bootstrap and permutations of the labels.
-        seed: Keys both.
-        warnings: What a reader must know beside what the numbers themselves show.
+        draws: The number of bootstrap resamples and of label permutations.
+        seed: Seed of both.
+        warnings: Warnings in addition to those that the scores give.
     """
 
     datalist: str = ""
@@ -51,28 +51,28 @@ def summarize(
     predictions: Sequence[Prediction],
     classes: Sequence[str],
     calibration: Calibration | None = None,
-    settings: Settings | None = None,
+    settings: ScoringSettings | None = None,
 ) -> schema.Metrics:
     """Score the participants whose label is known.
 
     Args:
-        predictions: One prediction a participant, calibrated already if ``calibration`` is given.
+        predictions: One prediction for each participant, already calibrated if ``calibration`` is given.
         classes: The names of all classes, in the order of their indices.
-        calibration: What was applied to the predictions, if anything.
-        settings: What is evaluated, and how often is drawn.
+        calibration: The calibration of the predictions, if there is one.
+        settings: What is evaluated, and the number of resamples.
 
     Raises:
         ValueError: No participant has a label, or one occurs twice.
     """
-    settings = settings or Settings()
+    settings = settings or ScoringSettings()
     known = labelled(predictions)
-    outcome = outcome_of(known)
-    group = GroupScores(outcome, classes, settings.draws, settings.seed)
-    found = group.whole()
-    strata, left_out = strata_of(predictions)  # as in predictions.csv
+    cohort = scored_cohort(known)
+    group = GroupScorer(cohort, classes, settings.draws, settings.seed)
+    found = group.overall()
+    strata, left_out = participant_strata(predictions)  # as in predictions.csv
     patterns = {row.participant_id: row.recordings for row in known}
     several = {PATTERN_FIELD: patterns} if len(set(patterns.values())) > 1 else {}
-    permutation = _permutation(known, outcome, {**strata, **several}, settings)
+    permutation = _permutation(known, cohort, {**strata, **several}, settings)
     metrics = schema.Metrics(
         monai_fusion=__version__,
         datalist=settings.datalist,
@@ -91,22 +91,22 @@ def summarize(
         scores=found,
         per_class=group.per_class(),
         confusion_matrix=group.confusion,
-        classification_report=sklearn_report(outcome, classes, output_dict=True),
-        calibration=_calibration(known, outcome, calibration),
+        classification_report=sklearn_report(cohort, classes, output_dict=True),
+        calibration=_calibration(known, cohort, calibration),
         permutation=permutation,
         strata=_strata(known, classes, strata, settings),
         strata_left_out=[schema.LeftOutField(field=name, reason=reason) for name, reason in left_out.items()],
         conditions=_conditions(known, classes, settings),
         patterns=_patterns(known, classes, settings) if several else [],
         gate=gate_section(known, classes),
-        modalities=modalities_section(known, min(REFERENCES, len(with_both(predictions)))),
+        modalities=modalities_section(known, min(REFERENCES, len(from_both_recordings(predictions)))),
     )
-    return metrics.model_copy(update={"warnings": [*settings.warnings, *caveats(metrics)]})
+    return metrics.model_copy(update={"warnings": [*settings.warnings, *warnings_of_evaluation(metrics)]})
 
 
-def reliability_bins(outcome: Outcome) -> list[schema.ReliabilityBin]:
-    """Return the points of a reliability diagram; a bin that nobody is in is left out."""
-    rows = zip(*(values[0].tolist() for values in scores.reliability(outcome, outcome.ones)), strict=True)
+def reliability_bins(cohort: ScoredCohort) -> list[schema.ReliabilityBin]:
+    """Return the points of a reliability diagram; empty bins are left out."""
+    rows = zip(*(values[0].tolist() for values in scores.reliability(cohort, cohort.ones)), strict=True)
     bins = []
     for count, confidence, hits in rows:
         if count > 0:
@@ -122,17 +122,17 @@ def reliability_bins(outcome: Outcome) -> list[schema.ReliabilityBin]:
     return bins
 
 
-def _quality(outcome: Outcome) -> schema.ProbabilityQuality:
+def _quality(cohort: ScoredCohort) -> schema.ProbabilityQuality:
     names = ("brier", "ece", "cross_entropy", "accuracy", "balanced_accuracy")
-    values = {name: float(getattr(scores, name)(outcome, outcome.ones)[0]) for name in names}
-    return schema.ProbabilityQuality(**values, reliability=reliability_bins(outcome))
+    values = {name: float(getattr(scores, name)(cohort, cohort.ones)[0]) for name in names}
+    return schema.ProbabilityQuality(**values, reliability=reliability_bins(cohort))
 
 
 def _calibration(
-    predictions: Sequence[Prediction], outcome: Outcome, calibration: Calibration | None
+    predictions: Sequence[Prediction], cohort: ScoredCohort, calibration: Calibration | None
 ) -> schema.CalibrationSection:
-    own = Outcome.of(np.array([row.before for row in predictions]), outcome.labels)
-    binary = outcome.classes == 2
+    own = ScoredCohort.of(np.array([row.uncalibrated for row in predictions]), cohort.labels)
+    binary = cohort.classes == 2
     if calibration is None:
         return schema.CalibrationSection(
             applied=False,
@@ -158,24 +158,27 @@ def _calibration(
         fitted_participants=calibration.fitted_participants,
         notes=list(calibration.notes),
         before=_quality(own),
-        after=_quality(outcome),
+        after=_quality(cohort),
     )
 
 
 def _permutation(
-    predictions: Sequence[Prediction], outcome: Outcome, strata: Mapping[str, Mapping[str, str]], settings: Settings
+    predictions: Sequence[Prediction],
+    cohort: ScoredCohort,
+    strata: Mapping[str, Mapping[str, str]],
+    settings: ScoringSettings,
 ) -> schema.Permutation:
     folds = folds_of(predictions)
     always = [FOLD] if len(set(folds)) > 1 else []
     tests = []
     for field in [None, *(name for name in strata if name != FOLD)]:
         categories = [strata[field][row.participant_id] for row in predictions] if field else [""] * len(predictions)
-        cells = cells_of(folds, categories)
+        cells = exchange_cells(folds, categories)
         tests.append(
             schema.PermutationTest(
                 within=always + ([field] if field else []),
-                exchangeable=exchangeable(outcome.labels, cells),
-                **permutation_p_values(outcome, cells, settings.draws, settings.seed),
+                exchangeable=count_exchangeable(cohort.labels, cells),
+                **permutation_p_values(cohort, cells, settings.draws, settings.seed),
             )
         )
     return schema.Permutation(draws=settings.draws, tests=tests)
@@ -185,7 +188,7 @@ def _strata(
     predictions: Sequence[Prediction],
     classes: Sequence[str],
     strata: Mapping[str, Mapping[str, str]],
-    settings: Settings,
+    settings: ScoringSettings,
 ) -> list[schema.StratumScores]:
     found = []
     for field, categories in strata.items():
@@ -196,7 +199,7 @@ def _strata(
 
 
 def _patterns(
-    predictions: Sequence[Prediction], classes: Sequence[str], settings: Settings
+    predictions: Sequence[Prediction], classes: Sequence[str], settings: ScoringSettings
 ) -> list[schema.PatternScores]:
     found = []
     for pattern in AVAILABLE_MODALITIES:
@@ -207,7 +210,7 @@ def _patterns(
 
 
 def _conditions(
-    predictions: Sequence[Prediction], classes: Sequence[str], settings: Settings
+    predictions: Sequence[Prediction], classes: Sequence[str], settings: ScoringSettings
 ) -> list[schema.ConditionScores]:
     found = []
     for name in sorted({name for row in predictions for name in row.by_condition}):
@@ -218,8 +221,8 @@ def _conditions(
     return found
 
 
-def _group(predictions: Sequence[Prediction], classes: Sequence[str], settings: Settings) -> dict[str, Any]:
-    group = GroupScores(outcome_of(predictions), classes, settings.draws, settings.seed, headline_only=True)
+def _group(predictions: Sequence[Prediction], classes: Sequence[str], settings: ScoringSettings) -> dict[str, Any]:
+    group = GroupScorer(scored_cohort(predictions), classes, settings.draws, settings.seed, headline_only=True)
     return {
         "participants": group.participants,
         "class_counts": group.class_counts,

@@ -7,25 +7,25 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from monai_fusion.report.style import CLASS_COLOURS, INK, Picture, drawing, new_figure, shortened
+from monai_fusion.report.style import CLASS_COLOURS, INK, Picture, abbreviated, drawing, new_figure
 
 RIGHT, WRONG = CLASS_COLOURS[:2]
-"""Colours of the cells on the diagonal and off it: a miss must not look like a hit."""
+"""Colours of the cells on and off the diagonal: correct and wrong predictions must look different."""
 MOST = 0.45
-"""Opacity of a cell that holds a whole class: dark text on light paper, and light text on dark, stay readable."""
+"""Opacity of a cell that contains a whole class: dark text on light paper, and light text on dark, stay readable."""
 
 _LEAST = 0.05
 _GAP = 0.02  # between two cells
 _TURNED_FROM = 5  # classes
-_LETTERS = 26  # that fit beside each other below the matrix
+_LETTERS = 26  # that fit side by side below the matrix
 
 
 def draw_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Picture:
-    """Draw a confusion matrix: rows true, columns predicted; the stronger the colour, the more of the row."""
+    """Draw a confusion matrix: rows true, columns predicted; a stronger colour is a larger fraction of the row."""
     counts = np.asarray(matrix)
     rows = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
-    names = [shortened(name) for name in classes]
+    names = [abbreviated(name) for name in classes]
     many = len(classes) >= _TURNED_FROM
     turned = many or len(classes) * max(map(len, names)) > _LETTERS
     with drawing():

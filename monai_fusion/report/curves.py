@@ -15,11 +15,11 @@ from monai_fusion.report.style import (
     LINE_STYLES,
     MUTED,
     Picture,
+    abbreviated,
     colour,
     drawing,
     legend_below,
     new_figure,
-    shortened,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -29,15 +29,15 @@ GRID: Floats = np.linspace(0, 1, 201)
 """Where a band is computed: false positive rates, or recalls."""
 
 _CHANCE = (0, (4, 3))  # dashes
-_TOLD = (20, 50, 100, 150, 180)  # places of the grid that a screen reader hears of
+_DESCRIBED_AT = (20, 50, 100, 150, 180)  # indices of the grid in the text for screen readers
 
-TOGETHER = 3
-"""Classes whose bands still can be told apart in one figure."""
+MOST_CURVES_TOGETHER = 3
+"""The maximum number of classes whose bands stay distinguishable in one figure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A curve over the participants, and where 95 % of its bootstrap copies lie.
+    """A curve over the participants, and the band of 95 % of its bootstrap curves.
 
     Attributes:
         x: False positive rate, or recall, in rising order.
@@ -57,16 +57,16 @@ def roc(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) 
 
     Args:
         scores: [N] probability of the class.
-        positive: [N] whether the participant is of the class; both must occur.
-        draws: How many times the participants are drawn anew, with replacement within each class.
-        seed: Of those draws.
+        positive: [N] whether the participant belongs to the class; both must occur.
+        draws: The number of bootstrap resamples, with replacement within each class.
+        seed: Of the resamples.
     """
-    return _banded(_roc, _roc_of_copy, scores, positive, draws, seed)
+    return _banded(_roc, _roc_of_resample, scores, positive, draws, seed)
 
 
 def precision_recall(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) -> Curve:
     """The precision-recall curve of one class; arguments as of :func:`roc`."""
-    return _banded(_precision_recall, _precision_recall_of_copy, scores, positive, draws, seed)
+    return _banded(_precision_recall, _precision_recall_of_resample, scores, positive, draws, seed)
 
 
 def _roc(scores: Floats, positive: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -81,28 +81,28 @@ def _precision_recall(scores: Floats, positive: npt.NDArray[np.bool_]) -> tuple[
 
 def _banded(
     curve: Callable[[Floats, npt.NDArray[np.bool_]], tuple[Floats, Floats]],
-    copied: Callable[[Floats, Floats], tuple[Floats, Floats]],
+    of_resample: Callable[[Floats, Floats], tuple[Floats, Floats]],
     scores: Floats,
     positive: npt.NDArray[np.bool_],
     draws: int,
     seed: int,
 ) -> Curve:
-    copies = np.empty((draws, len(GRID)))
-    for row, (hits, misses) in enumerate(zip(*copies_of(scores, positive, draws, seed), strict=True)):
-        copies[row] = at_grid(*copied(hits, misses))
-    low, high = np.percentile(copies, [2.5, 97.5], axis=0)
+    curves = np.empty((draws, len(GRID)))
+    for row, (hits, misses) in enumerate(zip(*bootstrap_counts(scores, positive, draws, seed), strict=True)):
+        curves[row] = read_at_grid(*of_resample(hits, misses))
+    low, high = np.percentile(curves, [2.5, 97.5], axis=0)
     x, y = curve(scores, positive)
     return Curve(x, y, low, high)
 
 
-def copies_of(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) -> tuple[Floats, Floats]:
-    """Draw the participants anew and count who lies above each threshold.
+def bootstrap_counts(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) -> tuple[Floats, Floats]:
+    """Resample the participants and count those above each threshold.
 
-    How often each is drawn is all that matters, and the order of the scores is that of the original: a thousand copies
-    are two sums, not a thousand sorts.
+    Only the number of times that each participant is drawn matters, and the scores keep their order: a thousand curves
+    take two sums, not a thousand sorts.
 
     Returns:
-        Participants of the class, and others, at or above each different score from the highest down, [draws, scores].
+        Participants of the class, and others, at or above each distinct score from the highest down, [draws, scores].
     """
     generator = np.random.default_rng(seed)
     order = np.argsort(-scores, kind="stable")
@@ -116,18 +116,18 @@ def copies_of(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed:
     return found[0], found[1]
 
 
-def _roc_of_copy(hits: Floats, misses: Floats) -> tuple[Floats, Floats]:
+def _roc_of_resample(hits: Floats, misses: Floats) -> tuple[Floats, Floats]:
     return np.append(0, misses / misses[-1]), np.append(0, hits / hits[-1])
 
 
-def _precision_recall_of_copy(hits: Floats, misses: Floats) -> tuple[Floats, Floats]:
-    said = hits + misses > 0  # thresholds above the first who was drawn say nobody
-    hits, misses = hits[said], misses[said]
+def _precision_recall_of_resample(hits: Floats, misses: Floats) -> tuple[Floats, Floats]:
+    reached = hits + misses > 0  # at a threshold above every participant drawn there is no precision
+    hits, misses = hits[reached], misses[reached]
     return np.append(0, hits / hits[-1]), np.append(1, hits / (hits + misses))
 
 
-def at_grid(x: Floats, y: Floats) -> Floats:
-    """Read a curve at `GRID`: the upper end of a vertical piece, a straight line between points."""
+def read_at_grid(x: Floats, y: Floats) -> Floats:
+    """Read a curve at `GRID`: the upper end of a vertical part, a straight line between points."""
     values = np.interp(GRID, x, y)
     unique, first = np.unique(x, return_index=True)
     place = np.minimum(np.searchsorted(unique, GRID), len(unique) - 1)
@@ -145,8 +145,8 @@ def draw_roc(curves: Sequence[tuple[int, str, Curve]], name: str = "roc") -> Pic
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=_CHANCE, label="chance", zorder=1.5)
         axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
         _finish(figure, axes)
-    said = _described(curves, "a true positive rate", "a false positive rate")
-    return Picture(name, f"ROC with a 95 % band: {_names(curves)}", figure, said)
+    values = _described(curves, "a true positive rate", "a false positive rate")
+    return Picture(name, f"ROC with a 95 % band: {_names(curves)}", figure, values)
 
 
 def draw_precision_recall(
@@ -164,22 +164,22 @@ def draw_precision_recall(
             axes.axhline(share, color=MUTED, linewidth=1, linestyle=_CHANCE, label=chance_label, zorder=1.5)
         axes.set(xlabel="recall", ylabel="precision", title="Precision-recall")
         _finish(figure, axes)
-    said = _described(curves, "a precision", "a recall")
+    values = _described(curves, "a precision", "a recall")
     chance = [f"Chance has a precision of {share:.2f}." for share in shares]
-    return Picture(name, f"Precision-recall with a 95 % band: {_names(curves)}", figure, (*said, *chance))
+    return Picture(name, f"Precision-recall with a 95 % band: {_names(curves)}", figure, (*values, *chance))
 
 
 def _described(curves: Sequence[tuple[int, str, Curve]], height: str, along: str) -> tuple[str, ...]:
-    """A sentence a curve: where it is at five places."""
-    said = []
+    """A sentence for each curve: its values at five places."""
+    sentences = []
     for _, name, curve in curves:
-        own = at_grid(curve.x, curve.y)
+        own = read_at_grid(curve.x, curve.y)
         places = [
             f"{own[place]:.2f} ({curve.low[place]:.2f} to {curve.high[place]:.2f}) at {GRID[place]:.2f}"
-            for place in _TOLD
+            for place in _DESCRIBED_AT
         ]
-        said.append(f"{name}: {height}, with its band, of {', '.join(places)}; the second number is {along}.")
-    return tuple(said)
+        sentences.append(f"{name}: {height}, with its band, of {', '.join(places)}; the second number is {along}.")
+    return tuple(sentences)
 
 
 def _names(curves: Sequence[tuple[int, str, Curve]]) -> str:
@@ -193,7 +193,7 @@ def _draw(axes: Axes, place: int, label: int, text: str, curve: Curve) -> None:
         curve.y,
         color=colour(label),
         linestyle=LINE_STYLES[place % len(LINE_STYLES)],
-        label=shortened(text, 24),
+        label=abbreviated(text, 24),
     )
 
 

@@ -12,7 +12,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 from monai_fusion.report.figures import figures_of
 from monai_fusion.report.methods import METHODS_FILE, methods_of
-from monai_fusion.report.results import read_results
+from monai_fusion.report.run_results import read_results
 from monai_fusion.report.style import Picture
 from monai_fusion.report.tables import Table, tables_of
 from monai_fusion.report.what_was_run import what_was_run
@@ -20,7 +20,7 @@ from monai_fusion.report.what_was_run import what_was_run
 FORMATS = ("svg", "pdf", "png")
 
 LIST_FILE = ".monai-fusion-figures"
-"""What `write_files` wrote, as ``sha256sum`` writes it: only that may be replaced."""
+"""The digests of the files that `write_files` wrote, in the format of ``sha256sum``: only these may be replaced."""
 
 
 def write_figures(
@@ -30,15 +30,15 @@ def write_figures(
 
     Args:
         run: The folder of the evaluation.
-        folder: Where to write; made if it is not there.
-        formats: Of the figures: `FORMATS`.
+        folder: The folder to write to; created if it does not exist.
+        formats: Formats of the figures: `FORMATS`.
 
     Returns:
-        What was written.
+        The files written.
 
     Raises:
-        InputError: ``run`` holds no predictions; ``folder`` is no folder, cannot be written to, or
-            holds a file of one of these names that an earlier call did not write, or that was edited since.
+        InputError: ``run`` holds no predictions; ``folder`` is not a folder, is not writable, or has a
+            file with one of these names that an earlier call did not write, or that was edited since.
     """
     results = read_results(run)
     pictures, tables = list(figures_of(results).all()), tables_of(results, what_was_run(results))
@@ -52,7 +52,7 @@ def write_files(
     methods: Mapping[str, str],
     formats: Sequence[str] = FORMATS,
 ) -> list[Path]:
-    """Write figures, tables and texts (by the names of their files); else as `write_figures`."""
+    """Write figures, tables and texts (by file name); otherwise as `write_figures`."""
     drawn = {
         f"figure_{picture.name}.{file_format}": (picture, file_format)
         for picture in pictures
@@ -64,7 +64,7 @@ def write_files(
     content = {name: _drawn(*how) for name, how in drawn.items()} | rest
     digests = {name: {_digest(data)} for name, data in content.items()}
     try:
-        # The list first: what it names and is not there yet can be of nobody else.
+        # The list comes first: a file that it names and that does not exist yet can only come from this call.
         _write_list(folder, {name: before.get(name, set()) | digests.get(name, set()) for name in before | digests})
         for name, data in content.items():
             write_atomically(folder / name, data)
@@ -81,10 +81,10 @@ def _drawn(picture: Picture, file_format: str) -> bytes:
 
 
 def _make(folder: Path, names: Iterable[str]) -> dict[str, set[str]]:
-    """Make the folder; refuse what is none, and files of these names that somebody else wrote, or edited since.
+    """Create the folder; refuse a file in its place, and files with these names that another program wrote or changed.
 
     Returns:
-        What earlier calls wrote: digests by name.
+        The digests of earlier calls' files, by name.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(Problem("--figures", seen=f"{folder} is a file", wanted="a folder to write to"))
@@ -96,7 +96,7 @@ def _make(folder: Path, names: Iterable[str]) -> dict[str, set[str]]:
     except OSError as error:
         raise InputError(Problem("--figures", seen=f"{folder}: {error.strerror or error}")) from error
     if foreign:
-        seen = "is there already, and was not written by this command or edited since"
+        seen = "exists already, and this command did not write it, or it was edited since"
         seen += f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
         raise InputError(Problem(str(folder / foreign[0]), seen=seen, advice="choose another folder for --figures"))
     return own
@@ -107,7 +107,7 @@ def _is_own(path: Path, own: Mapping[str, set[str]]) -> bool:
 
 
 def _own(folder: Path) -> dict[str, set[str]]:
-    """The files that earlier calls wrote, with the digests of what was in them."""
+    """The files that earlier calls wrote, with the digests of their content."""
     try:
         lines = (folder / LIST_FILE).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_fusion.report.confusion import draw_confusion
-from monai_fusion.report.curves import TOGETHER, draw_precision_recall, draw_roc, precision_recall, roc
+from monai_fusion.report.curves import MOST_CURVES_TOGETHER, draw_precision_recall, draw_roc, precision_recall, roc
 from monai_fusion.report.gate_figure import draw_gate
 from monai_fusion.report.learning import draw_learning_curves
 from monai_fusion.report.maps import LDA_NEEDS, draw_map, lda_of, pca_of
-from monai_fusion.report.predictions import Participant
+from monai_fusion.report.predictions_reader import PredictionRow
 from monai_fusion.report.reliability import draw_reliability
-from monai_fusion.report.results import Results
+from monai_fusion.report.run_results import Results
 from monai_fusion.report.style import Picture
 
 BAND_DRAWS = 1000
@@ -25,7 +25,7 @@ BAND_SEED = 1337
 
 @dataclass(frozen=True)
 class Figures:
-    """The figures of a report; what cannot be drawn is None or empty.
+    """The figures of a report; None or empty where there are no data.
 
     Attributes:
         confusion: The confusion matrix.
@@ -34,7 +34,7 @@ class Figures:
         gates: Gates by class and by correctness.
         maps: Embeddings in two dimensions.
         learning: Losses, validation scores and gate by epoch.
-        running: How the training ran: learning rates and the like.
+        running: The course of the training: learning rates, data wait ...
     """
 
     confusion: Picture | None
@@ -68,8 +68,8 @@ def figures_of(results: Results) -> Figures:
 def confusion_counts(results: Results) -> npt.NDArray[np.int64]:
     """Participants by true class (row) and predicted class (column)."""
     counts = np.zeros((len(results.classes), len(results.classes)), dtype=np.int64)
-    for person in results.labelled:
-        counts[person.label, person.predicted] += 1
+    for participant in results.labelled:
+        counts[participant.label, participant.predicted] += 1
     return counts
 
 
@@ -81,9 +81,9 @@ def _confusion(results: Results) -> Picture | None:
 
 def _curves(results: Results) -> list[Picture]:
     """ROC and precision-recall: of the second of two classes, or of each class against the rest."""
-    people = results.labelled
-    labels = np.array([person.label for person in people], dtype=np.int64)
-    probabilities = np.array([person.probabilities for person in people])
+    participants = results.labelled
+    labels = np.array([participant.label for participant in participants], dtype=np.int64)
+    probabilities = np.array([participant.probabilities for participant in participants])
     wanted = [1] if len(results.classes) == 2 else range(len(results.classes))
     shown = [label for label in wanted if 0 < np.count_nonzero(labels == label) < len(labels)]
     if not shown:
@@ -94,7 +94,7 @@ def _curves(results: Results) -> list[Picture]:
         rocs.append((label, name, roc(scores, positive, BAND_DRAWS, BAND_SEED)))
         precisions.append((label, name, precision_recall(scores, positive, BAND_DRAWS, BAND_SEED)))
     shares = [float(np.mean(labels == label)) for label in shown]
-    if len(shown) <= TOGETHER:
+    if len(shown) <= MOST_CURVES_TOGETHER:
         return [draw_roc(rocs), draw_precision_recall(precisions, shares)]
     drawn = []
     for one, other, share in zip(rocs, precisions, shares, strict=True):
@@ -115,23 +115,27 @@ def _reliability(results: Results) -> Picture | None:
 
 
 def _gates(results: Results) -> list[Picture]:
-    people = [person for person in results.people if math.isfinite(person.gate) and person.recordings == "both"]
-    if not people:
+    participants = [
+        participant
+        for participant in results.participants
+        if math.isfinite(participant.gate) and participant.recordings == "both"
+    ]
+    if not participants:
         return []
 
-    def gates(chosen: list[Participant]) -> np.ndarray:
-        return np.array([person.gate for person in chosen])
+    def gates(chosen: list[PredictionRow]) -> np.ndarray:
+        return np.array([participant.gate for participant in chosen])
 
-    known = [person for person in people if person.label is not None]
+    known = [participant for participant in participants if participant.label is not None]
     if not known:
-        return [draw_gate([("all", None, gates(people))], "gate-all", "Gate")]
+        return [draw_gate([("all", None, gates(participants))], "gate-all", "Gate")]
     by_class = [
-        (name, label, gates([person for person in known if person.label == label]))
+        (name, label, gates([participant for participant in known if participant.label == label]))
         for label, name in enumerate(results.classes)
     ]
     by_correctness = [
-        ("right", None, gates([person for person in known if not person.wrong])),
-        ("wrong", None, gates([person for person in known if person.wrong])),
+        ("correct", None, gates([participant for participant in known if not participant.wrong])),
+        ("wrong", None, gates([participant for participant in known if participant.wrong])),
     ]
     return [
         draw_gate(by_class, "gate-class", "Gate by true class"),
@@ -142,16 +146,16 @@ def _gates(results: Results) -> list[Picture]:
 def _maps(results: Results) -> list[Picture]:
     drawn = []
     titles = {"fused": "Fused embedding", "eeg": "EEG embedding", "mri": "MRI embedding"}
-    # Of one recording alone the fused embedding is that recording's.
+    # With one recording, the fused embedding is the embedding of that recording.
     wanted = titles if results.modalities == "both" else [results.modalities]
     for name, title in ((name, titles[name]) for name in wanted):
         values = results.embeddings.get(name)
         if values is None:
             continue
         there = np.array([np.isfinite(row).all() for row in values], dtype=bool)
-        people = [person for person, found in zip(results.people, there, strict=True) if found]
-        labels = [person.label for person in people]
-        wrong = [person.wrong for person in people]
+        participants = [participant for participant, found in zip(results.participants, there, strict=True) if found]
+        labels = [participant.label for participant in participants]
+        wrong = [participant.wrong for participant in participants]
         chosen = values[there]
         if (pca := pca_of(chosen)) is not None:
             drawn.append(draw_map(pca, labels, wrong, results.classes, f"pca-{name}", f"{title}: PCA"))
@@ -161,24 +165,26 @@ def _maps(results: Results) -> list[Picture]:
 
 def _lda(results: Results) -> Picture | None:
     values = results.embeddings.get("fused")
-    labels = [person.label for person in results.labelled]
-    if values is None or len(labels) < len(results.people) or not np.isfinite(values).all():
+    labels = [participant.label for participant in results.labelled]
+    if values is None or len(labels) < len(results.participants) or not np.isfinite(values).all():
         return None
     projection = lda_of(values, np.array(labels, dtype=np.int64))
     if projection is None:
         return None
-    wrong = [person.wrong for person in results.people]
+    wrong = [participant.wrong for participant in results.participants]
     return draw_map(projection, labels, wrong, results.classes, "lda-fused", "Fused embedding: LDA")
 
 
 def lda_note(results: Results) -> str:
-    """Say what the LDA shows, or why there is none."""
-    counts = [sum(person.label == label for person in results.people) for label in range(len(results.classes))]
+    """Explain what the LDA shows, or why there is none."""
+    counts = [
+        sum(participant.label == label for participant in results.participants) for label in range(len(results.classes))
+    ]
     present = [count for count in counts if count]
-    if len(present) >= 2 and min(present) >= LDA_NEEDS and len(results.labelled) == len(results.people):
+    if len(present) >= 2 and min(present) >= LDA_NEEDS and len(results.labelled) == len(results.participants):
         return (
             "The LDA places each participant by directions that were fitted without them (10 folds): classes that are "
-            "apart here are apart for participants whom the directions have not seen."
+            "separate here are separate for participants whom the directions have not seen."
         )
     named = ", ".join(f"{count} {name}" for count, name in zip(counts, results.classes, strict=True))
     return f"No LDA: it needs {LDA_NEEDS} participants of each class (here {named}); with fewer it separates any data."

@@ -1,4 +1,4 @@
-"""What the gate listened to, by class and by correctness."""
+"""The gate by class and by correctness."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from monai_fusion.report.style import INK, MUTED, WIDER, Picture, colour, drawing, marker, new_figure, shortened
+from monai_fusion.report.style import INK, MUTED, WIDER, Picture, abbreviated, colour, drawing, marker, new_figure
 
 Floats = npt.NDArray[np.float64]
 
-_COLUMNS = 60  # places along the axis into which dots are gathered, so that they stand above each other
-_DENSE = 400  # dots; more become one grey mass, and are thinned to evenly spaced ranks
+_COLUMNS = 60  # bins along the axis, within which dots are stacked
+_DENSE = 400  # dots; more would merge, and are thinned to evenly spaced ranks
 
 
 def draw_gate(groups: Sequence[tuple[str, int | None, Floats]], name: str, title: str) -> Picture:
-    """Draw the gates of groups of participants, a row each: every participant a dot, the quartiles a bar.
+    """Draw the gates of groups of participants, one row for each: a dot for each participant, a bar for the quartiles.
 
     Args:
         groups: Name, class index (for colour and marker; None is neutral) and gates of each.
-        name: Of the figure, once in a page.
+        name: Of the figure, unique in a page.
         title: Above it.
     """
     with drawing():
         figure, axes = new_figure(0.95 + 0.62 * max(2, len(groups)), WIDER)
         for place, (_, label, gates) in enumerate(groups):
             _row(axes, -place, label, gates)
-        names = [f"{shortened(text)} ({len(gates)})" for text, _, gates in groups]
+        names = [f"{abbreviated(text)} ({len(gates)})" for text, _, gates in groups]
         axes.set_yticks([-place for place in range(len(groups))], names)
         axes.set(xlim=(-0.02, 1.02), ylim=(-len(groups) + 0.45, 0.6), title=title)
         axes.set_xlabel("gate (0: MRI alone, 1: EEG alone)")
@@ -36,10 +36,10 @@ def draw_gate(groups: Sequence[tuple[str, int | None, Floats]], name: str, title
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-    return Picture(name, title, figure, tuple(_said(text, gates) for text, _, gates in groups))
+    return Picture(name, title, figure, tuple(_in_words(text, gates) for text, _, gates in groups))
 
 
-def _said(name: str, gates: Floats) -> str:
+def _in_words(name: str, gates: Floats) -> str:
     if not len(gates):
         return f"{name}: no participant."
     first, median, third = np.percentile(gates, [25, 50, 75])
@@ -60,7 +60,7 @@ def _row(axes: Axes, height: float, label: int | None, gates: Floats) -> None:
 
 
 def swarm(values: Floats) -> Floats:
-    """How high each dot stands so that near ones do not hide each other: 0 to 0.5, the lower the earlier."""
+    """The height of each dot, so that near dots do not hide each other: 0 to 0.5, smaller values first."""
     columns = np.floor(np.clip(values, 0, 1) * _COLUMNS).astype(int)
     ranks = np.zeros(len(values))
     for column in np.unique(columns):

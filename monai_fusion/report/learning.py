@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 _NOT_DRAWN = ("epoch", "stage", "seconds")
 # A figure is drawn for each column, to a scale that floating-point numbers can still divide.
 _MOST_COLUMNS, _LARGEST = 64, 1e9
-# What stands together in one figure, as the learning rates do; any other column gets its own.
+# Columns that share a figure, as the learning rates do; any other column gets its own.
 _LOSSES = {"train_loss": "training loss", "cross_entropy": "validation cross-entropy"}
 _SCORES = {
     "accuracy": "accuracy",
@@ -40,10 +40,10 @@ _TITLES = {"data_wait": ("Waiting for data", "share of the time")}
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """``history.csv``: one entry an epoch.
+    """``history.csv``: one entry for each epoch.
 
     Attributes:
-        epochs: Their numbers.
+        epochs: Epoch numbers.
         stages: The stage of each.
         columns: Every column of numbers; NaN where an epoch has none (not validated).
     """
@@ -54,7 +54,7 @@ class History:
 
     @property
     def boundaries(self) -> list[tuple[float, str]]:
-        """Where a stage begins, half an epoch before its first one, and its name; not for the first stage."""
+        """The boundaries of stages, half an epoch before their first epoch, and their names; not of the first stage."""
         return [
             (float(self.epochs[place]) - 0.5, self.stages[place])
             for place in range(1, len(self.stages))
@@ -74,7 +74,7 @@ def draw_learning_curves(history: History) -> tuple[list[Picture], list[Picture]
     """Draw the curves of a training.
 
     Returns:
-        Losses, validation scores and gate; and how the training ran: learning rates, and each further column.
+        Losses, validation scores and gate; and the course of the training: learning rates, and each other column.
     """
     rates = {
         name: name.removeprefix("lr_").removesuffix("_lr").replace("_", " ")
@@ -107,7 +107,7 @@ def _any_number(values: Floats | None) -> bool:
 
 
 def _draw(history: History, names: Mapping[str, str], title: str, unit: str, figure_name: str) -> Picture:
-    values_said = []
+    sentences = []
     with drawing():
         figure, axes = new_figure(2.9)
         for place, (name, text) in enumerate(names.items()):
@@ -122,7 +122,7 @@ def _draw(history: History, names: Mapping[str, str], title: str, unit: str, fig
                 markersize=3,
                 label=text,
             )
-            values_said.append(_said(text, history.epochs[there], values[there]))
+            sentences.append(_in_words(text, history.epochs[there], values[there]))
         if names.keys() <= _SCORES.keys() or "gate" in names:
             axes.set(ylim=(-0.03, 1.03), yticks=(0, 0.25, 0.5, 0.75, 1))
         axes.set(xlabel="epoch", ylabel=unit, title=title)
@@ -132,10 +132,10 @@ def _draw(history: History, names: Mapping[str, str], title: str, unit: str, fig
         _mark(axes, history)
         if len(names) > 1:
             legend_below(figure, axes)
-    return Picture(figure_name, f"{title} by epoch", figure, tuple(values_said))
+    return Picture(figure_name, f"{title} by epoch", figure, tuple(sentences))
 
 
-def _said(name: str, epochs: npt.NDArray[np.int64], values: Floats) -> str:
+def _in_words(name: str, epochs: npt.NDArray[np.int64], values: Floats) -> str:
     return (
         f"{name}: {values[0]:.3g} in epoch {epochs[0]}, {values[-1]:.3g} in epoch {epochs[-1]}; "
         f"between {values.min():.3g} and {values.max():.3g}."
@@ -162,8 +162,8 @@ def _mark(axes: Axes, history: History) -> None:
         axes.axvline(history.best_epoch, color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
 
 
-def to_history(rows: Sequence[Mapping[str, str]]) -> History | None:
-    """Read the rows of ``history.csv``; None if there are none. A column of anything but numbers is left out."""
+def parse_history(rows: Sequence[Mapping[str, str]]) -> History | None:
+    """Read the rows of ``history.csv``; None if there are none. A column with other values than numbers is left out."""
     if not rows:
         return None
     columns: dict[str, Floats] = {}

@@ -1,61 +1,63 @@
-"""What a reader must know before believing the numbers, in plain words."""
+"""The limits of the results, as sentences for the report."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from monai_fusion.metrics.metrics_file import Metrics, Score
-from monai_fusion.report.numbers import participants, sentence
-from monai_fusion.report.results import Results
+from monai_fusion.report.number_text import count_participants, sentence
+from monai_fusion.report.run_results import Results
 from monai_fusion.report.verdict import NAMED_CLASSES, WIDE_BELOW
 
 
 def limits_of(results: Results) -> list[str]:
-    """Say what limits the results, the gravest first; each entry is one or two sentences."""
-    said: list[str] = []
+    """List the limits of the results, the gravest first; each entry is one or two sentences."""
+    sentences: list[str] = []
     metrics = results.metrics
     if not results.labelled:
-        said.append("No participant has a label: nothing here says how good the predictions are.")
-    said += _number(results)
+        sentences.append("No participant has a label, so the quality of the predictions is not known.")
+    sentences += _number(results)
     if metrics is not None:
-        said += _chance(metrics)
-        said += [sentence(text) for text in metrics.warnings]
+        sentences += _chance(metrics)
+        sentences += [sentence(text) for text in metrics.warnings]
     if results.cohort is not None:
-        said += results.cohort.warnings
-    said.append(
-        "One split of one cohort: other participants, another scanner or another seed would give other numbers. "
-        "A research result, not a medical device: do not decide anything about a patient with it."
+        sentences += results.cohort.warnings
+    sentences.append(
+        "One split of one cohort: other participants, another scanner or another seed would give other scores. "
+        "A research result, not a medical device: do not base any decision about a patient on it."
     )
-    return said
+    return sentences
 
 
 def _number(results: Results) -> list[str]:
-    """How few participants there are, and what one of them changes."""
-    counts = Counter(results.classes[person.label] for person in results.labelled if person.label is not None)
+    """The number of participants if it is small, and the weight of one of them."""
+    counts = Counter(
+        results.classes[participant.label] for participant in results.labelled if participant.label is not None
+    )
     number = counts.total()
     if not number:
         return []
     each = ", ".join(f"{counts[name]} {name}" for name in results.classes)
     named = f" ({each})" if len(results.classes) <= NAMED_CLASSES else ""
     part = results.metrics.section if results.metrics and results.metrics.section else ""
-    people = participants(number, part)
-    said = []
+    who = count_participants(number, part)
+    sentences = []
     if number < WIDE_BELOW:
         wide = "the interval is wide" if _interval(results.metrics) else "the scores are uncertain"
-        said.append(f"{people}{named}: {wide}. One more mistake moves the accuracy by {100 / number:.1f} points.")
-    return said
+        sentences.append(f"{who}{named}: {wide}. One more error changes the accuracy by {100 / number:.1f} points.")
+    return sentences
 
 
 def _chance(metrics: Metrics) -> list[str]:
-    """Whether chance explains the result as well."""
-    said = []
+    """Sentences about scores whose interval includes chance."""
+    sentences = []
     for name, score in (("AUROC", metrics.scores.auroc), ("balanced accuracy", metrics.scores.balanced_accuracy)):
         if score.interval and score.baseline is not None and score.interval[0] <= score.baseline:
-            said.append(
-                f"The interval of the {name} reaches down to {score.interval[0]:.2f}: "
+            sentences.append(
+                f"The interval of the {name} begins at {score.interval[0]:.2f}: "
                 f"chance, {score.baseline:.2f}, is not excluded."
             )
-    return said
+    return sentences
 
 
 def _interval(metrics: Metrics | None) -> bool:

@@ -17,23 +17,24 @@ from monai_fusion.report.style import (
     INK,
     MUTED,
     Picture,
+    abbreviated,
     colour,
     drawing,
     legend_below,
     marker,
     new_figure,
-    shortened,
 )
+from monai_fusion.wording import counted
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 LDA_NEEDS = 20
-"""Participants of every class below which an LDA of hundreds of dimensions separates anything."""
+"""With fewer participants of a class, an LDA of hundreds of dimensions separates any data."""
 
 _LDA_COMPONENTS = 10  # of a PCA before it: half of the smallest class, as a rule of thumb
 _LDA_FOLDS = 10
-_FEW = 100  # participants; the marks of more are smaller
+_FEW = 100  # participants; with more, the markers are smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Projection:
 
     Attributes:
         points: [N, 2].
-        axes: What the axes are called.
+        axes: The labels of the axes.
     """
 
     points: Floats
@@ -94,14 +95,14 @@ def draw_map(
     name: str,
     title: str,
 ) -> Picture:
-    """Draw a map: colour and marker are the true class, a ring is a mistake.
+    """Draw a map: colour and marker show the true class, a ring a wrong prediction.
 
     Args:
         projection: Where the participants are.
-        labels: Their classes; None where it is not known.
+        labels: Their classes; None if not known.
         wrong: Whether another class was predicted.
         classes: Class names.
-        name: Of the figure, once in a page.
+        name: Of the figure, unique in a page.
         title: Above it.
     """
     with drawing():
@@ -112,7 +113,7 @@ def draw_map(
             x, y = projection.points[known == label].T
             text, shade, shape = "not known", MUTED, "o"
             if label >= 0:
-                text, shade, shape = shortened(classes[label], 24), colour(label), marker(label)
+                text, shade, shape = abbreviated(classes[label], 24), colour(label), marker(label)
             axes.scatter(x, y, s=34 * small, color=shade, marker=shape, alpha=0.8, linewidths=0, label=text)
         missed = projection.points[np.asarray(wrong, dtype=bool)]
         axes.scatter(
@@ -121,7 +122,7 @@ def draw_map(
         handles, texts = axes.get_legend_handles_labels()
         if len(missed):
             handles.append(Line2D([], [], linestyle="", marker="o", markersize=9, markerfacecolor="none", color=INK))
-            texts.append("mistake")
+            texts.append("wrong")
         legend_below(figure, axes, handles, texts)
         axes.set(xlabel=projection.axes[0], ylabel=projection.axes[1], title=title)
         axes.margins(0.12)
@@ -132,11 +133,11 @@ def draw_map(
 
 
 def _described(points: Floats, known: Ints, missed: Floats, classes: Sequence[str]) -> Iterator[str]:
-    """A sentence a class: how many there are, and where the middle of them is."""
+    """A sentence for each class: the number of participants and their median position."""
     for label in np.unique(known).tolist():
         own = points[known == label]
         x, y = np.median(own, axis=0)
         named = classes[label] if label >= 0 else "Class not known"
         yield f"{named}: {len(own)} participants around ({x:.2f}, {y:.2f})."
     if len(missed):
-        yield f"{len(missed)} mistakes have a ring."
+        yield f"{counted(len(missed), 'wrong prediction')} {'has' if len(missed) == 1 else 'have'} a ring."

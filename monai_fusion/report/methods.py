@@ -1,7 +1,7 @@
-"""A Methods paragraph for a paper: what was done, with the numbers of this run, and what to cite.
+"""A Methods section for a paper: the methods, the numbers of this run, and the references.
 
-Only what the files of the run say is written. A part of the config that is not the shipped one is not described: the
-text says so in square brackets, for the authors to fill in.
+It contains only facts from the files of the run. It does not describe parts of the config that differ from the shipped
+one: square brackets mark them, for the authors to fill in.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from monai_fusion import __version__
 from monai_fusion.metrics.metrics_file import Metrics, Score
 from monai_fusion.options.configs import load_configs
-from monai_fusion.report.numbers import listed, number, p_value, participants
+from monai_fusion.report.number_text import count_participants, listed, number, p_value
 from monai_fusion.report.references import Citations
-from monai_fusion.report.results import Results
+from monai_fusion.report.run_results import Results
 from monai_fusion.report.verdict import temperature_was_fitted, threshold_text
-from monai_fusion.report.what_was_run import commit_of, device_of, epochs_of, shown
+from monai_fusion.report.what_was_run import commit_of, device_of, epochs_of, value_text
 from monai_fusion.shipped_bundle import shipped_bundle
 
 METHODS_FILE = "methods.md"
@@ -33,8 +33,8 @@ _JOINED = {
     "mean": "The classifier saw the mean of the embeddings.",
 }
 _MADE = (
-    "This text was written by monai-fusion from the files of the run. It may be used and changed freely; what stands "
-    "in square brackets is for the authors."
+    "monai-fusion wrote this text from the files of the run. You may use and change it freely; square brackets mark "
+    "what the authors must fill in."
 )
 
 
@@ -51,11 +51,11 @@ def methods_of(results: Results) -> str:
         "Results": _results(results.metrics),
         "Software": _software(manifest, cite),
     }
-    return put_together(paragraphs, cite)
+    return join_paragraphs(paragraphs, cite)
 
 
-def put_together(paragraphs: Mapping[str, Iterator[str]], cite: Citations) -> str:
-    """Headings and paragraphs, those that say something, then the references."""
+def join_paragraphs(paragraphs: Mapping[str, Iterator[str]], cite: Citations) -> str:
+    """Headings and paragraphs, without empty ones, then the references."""
     found = {title: " ".join(sentences) for title, sentences in paragraphs.items()}
     text = [f"## {title}\n\n{paragraph}" for title, paragraph in found.items() if paragraph]
     references = cite.listed()
@@ -71,7 +71,7 @@ def _data(results: Results, manifest: Mapping[str, Any]) -> Iterator[str]:
         whole = next((row for row in cohort.rows if row.part == "all"), None)
         if whole is not None:
             counts = listed([f"{count} {name}" for count, name in zip(whole.by_class, cohort.classes, strict=True)])
-            yield f"The cohort ({cohort.name}) had {participants(whole.number)} ({counts})."
+            yield f"The cohort ({cohort.name}) had {count_participants(whole.number)} ({counts})."
         parts = [f"{row.number} for {row.part}" for row in cohort.rows if row.part != "all"]
         if len(parts) > 1:
             yield f"They were split by participant: {listed(parts)}."
@@ -96,16 +96,16 @@ def _recordings(manifest: Mapping[str, Any], results: Results) -> Iterator[str]:
             over = {"all": "all", "nonzero": "the nonzero"}.get(str(knobs.get("percentiles_over", "all")), "the")
             cut = "cut to the middle" if depth <= size[0] else "extended to"
             yield (
-                f"MRI volumes were brought into {shown(knobs.get('orientation', 'RAS'))} orientation, scaled so that "
-                f"the 1st and 99th percentile of {over} voxels became 0 and 1, resampled to {size[0]} x {size[1]} x "
-                f"{size[2]} voxels, and {cut} {depth} slices of the first axis."
+                f"MRI volumes were brought into {value_text(knobs.get('orientation', 'RAS'))} orientation, scaled so "
+                f"that the 1st and 99th percentile of {over} voxels became 0 and 1, resampled to {size[0]} x "
+                f"{size[1]} x {size[2]} voxels, and {cut} {depth} slices of the first axis."
             )
         yield "[Acquisition and preprocessing of the MRI.]"
 
 
 def _model(manifest: Mapping[str, Any], results: Results, cite: Citations) -> Iterator[str]:
     if not _is_shipped(manifest, "network_def"):
-        yield "[The network: its definition is not the shipped one, or not known from the files.]"
+        yield "[The network: its definition is not the shipped one, or the files do not contain it.]"
         return
     identity = _part(manifest, "identity")
     if results.modalities == "both":
@@ -124,7 +124,7 @@ def _encoder(used: str, identity: Mapping[str, Any], cite: Citations) -> str:
     kind, work, on, data = _ENCODERS[used]
     name = f"{kind} {cite(work)}"
     if _part(identity, "files").get(f"{used}_weights"):
-        return f"{name} that started from a file of weights [which]"
+        return f"{name} that started from a file of weights [which one]"
     if identity.get("pretrained") is True:
         return f"{name} pretrained on {on} {cite(data)}"
     return f"{name} that started from random weights" if identity.get("pretrained") is False else name
@@ -151,7 +151,7 @@ def _training(manifest: Mapping[str, Any], results: Results, cite: Citations) ->
         extra = f" plus {weight:g} times one minus the cosine of the two embeddings" if aligned else ""
         yield f"The loss was the cross-entropy{extra}."
     if identity.get("balanced_sampling") is True:
-        yield "Classes were drawn equally often."
+        yield "Classes were sampled equally often."
     yield from _augmentation(manifest, results, cite)
     best = _part(manifest, "best").get("epoch")
     if identity.get("select") == "best" and isinstance(best, int):
@@ -176,7 +176,8 @@ def _augmentation(manifest: Mapping[str, Any], results: Results, cite: Citations
     ):
         yield (
             f"Volumes were flipped along their axes with probabilities {listed([f'{flip:g}' for flip in flips])}, and "
-            f"rotated in the plane by up to {shown(knobs.get('rotate_max_degrees'))} degrees (probability {turns:g})."
+            f"rotated in the plane by up to {value_text(knobs.get('rotate_max_degrees'))} degrees (probability "
+            f"{turns:g})."
         )
 
 
@@ -187,7 +188,7 @@ def _evaluation(metrics: Metrics | None, results: Results, cite: Citations) -> I
         return
     calibration = metrics.calibration
     if calibration.applied:
-        on = participants(calibration.fitted_participants, calibration.fitted_on)
+        on = count_participants(calibration.fitted_participants, calibration.fitted_on)
         if temperature_was_fitted(calibration):
             yield f"Probabilities were calibrated by temperature scaling {cite('temperature')}, fitted on {on}."
         else:
@@ -223,7 +224,7 @@ def _results(metrics: Metrics | None) -> Iterator[str]:
         _score("balanced accuracy", metrics.scores.balanced_accuracy, test.balanced_accuracy if test else None),
         _score("accuracy", metrics.scores.accuracy, None),
     ]
-    yield f"In {participants(metrics.participants, metrics.section)} ({counts}): {'; '.join(scores)}."
+    yield f"In {count_participants(metrics.participants, metrics.section)} ({counts}): {'; '.join(scores)}."
 
 
 def _score(name: str, score: Score, p: float | None) -> str:
@@ -237,10 +238,10 @@ def _score(name: str, score: Score, p: float | None) -> str:
 def _software(manifest: Mapping[str, Any], cite: Citations) -> Iterator[str]:
     versions = _part(manifest, "versions")
     commit = commit_of(manifest)
-    program = shown(versions.get("monai-fusion") or __version__)
+    program = value_text(versions.get("monai-fusion") or __version__)
     works = {"torch": "pytorch", "monai": "monai"}
     others = [
-        f"{title} {shown(versions[name])}" + (f" {cite(works[name])}" if name in works else "")
+        f"{title} {value_text(versions[name])}" + (f" {cite(works[name])}" if name in works else "")
         for name, title in _NAMES.items()
         if versions.get(name)
     ]

@@ -18,9 +18,9 @@ from monai_fusion.messages import visible
 from monai_fusion.metrics.metrics_file import Score
 from monai_fusion.report.figures import BAND_DRAWS, figures_of, lda_note
 from monai_fusion.report.limits import limits_of
-from monai_fusion.report.numbers import listed, number, p_value, sentence, unbroken
-from monai_fusion.report.pictures import mri_strip, scalogram
-from monai_fusion.report.results import Results, read_results
+from monai_fusion.report.number_text import listed, number, p_value, sentence, unbroken
+from monai_fusion.report.pictures import mri_strip, scalogram_picture
+from monai_fusion.report.run_results import Results, read_results
 from monai_fusion.report.verdict import NAMED_CLASSES, temperature_text, threshold_text, verdict_of
 from monai_fusion.report.what_was_run import what_was_run
 from monai_fusion.run_folder import REPORT_FILE
@@ -37,7 +37,7 @@ _SECTIONS = (
     ("calibration", "Calibration"),
     ("gate", "Gate"),
     ("embeddings", "Embedding map"),
-    ("mistakes", "Mistakes"),
+    ("mistakes", "Errors"),
     ("strata", "By stratum"),
     ("training", "Training"),
     ("run", "What was run"),
@@ -63,17 +63,17 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     """Write ``report.html`` into the folder of an evaluation.
 
     Args:
-        folder: The folder with ``predictions.csv`` and, as far as they are there, ``metrics.json``, ``embeddings.npz``,
+        folder: The folder with ``predictions.csv`` and, if present, ``metrics.json``, ``embeddings.npz``,
             ``thumbnails.npz``, ``report_data.json`` and ``manifest.json``. No recordings, no model.
 
     Returns:
-        The report: one file that needs no other and no network; the same results give the same bytes.
+        The report: one file that needs no other file and no network; the same results give the same bytes.
 
     Raises:
-        InputError: The folder holds no predictions, or wrong ones, or cannot be written to.
+        InputError: The folder has no predictions, or wrong ones, or is not writable.
     """
     path = Path(folder) / REPORT_FILE
-    page = render(read_results(folder)).encode("utf-8")
+    page = render_report(read_results(folder)).encode("utf-8")
     try:
         path = write_for_readers(path, page)
     except OSError as error:
@@ -83,7 +83,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     return path
 
 
-def render(results: Results) -> str:
+def render_report(results: Results) -> str:
     """Return the report as HTML."""
     return (
         page_environment()
@@ -93,13 +93,13 @@ def render(results: Results) -> str:
             metrics=results.metrics,
             version=__version__,
             verdict=verdict_of(results),
-            made_from=_FROM[recordings_of(results)],
+            made_from=_FROM[recordings_used(results)],
             limits=limits_of(results),
             scores=scores_of(results),
             figures=figures_of(results),
             lda_note=lda_note(results),
             mistakes=_mistakes(results),
-            mistakes_in_all=sum(person.wrong for person in results.people),
+            mistakes_in_all=sum(participant.wrong for participant in results.participants),
             band_draws=BAND_DRAWS,
             sections=_SECTIONS,
             pattern_titles=TITLES,
@@ -111,24 +111,24 @@ def render(results: Results) -> str:
     )
 
 
-def recordings_of(results: Results) -> AvailableModalities:
-    """What the predictions were made from: what the model takes, and the participants have."""
+def recordings_used(results: Results) -> AvailableModalities:
+    """The recordings behind the predictions: those that the model uses and the participants have."""
     if results.modalities != "both":
         return results.modalities
-    there = {person.recordings for person in results.people}
+    there = {participant.recordings for participant in results.participants}
     return there.pop() if len(there) == 1 else "both"
 
 
 def page_environment(*packages: str) -> Environment:
-    """Return what makes pages in the report's style.
+    """Return the template environment for pages in the report's style.
 
     Args:
-        *packages: Further packages whose ``templates`` hold pages.
+        *packages: Other packages with ``templates``.
     """
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(name) for name in ("monai_fusion.report", *packages)]),
-        autoescape=True,  # every id, class and stratum is somebody's text
-        finalize=_seen,  # nor may it turn the direction of what stands behind it
+        autoescape=True,  # ids, classes and strata are text from outside
+        finalize=_visible_text,  # which must not change the direction of the text after it either
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -141,8 +141,8 @@ def page_environment(*packages: str) -> Environment:
     return environment
 
 
-def _seen(value: object) -> object:
-    """Text with what cannot be seen written out; markup, made by the page itself, as it is."""
+def _visible_text(value: object) -> object:
+    """Text with invisible characters escaped; markup of the page itself stays as it is."""
     return visible(value, keep="\n\t") if type(value) is str else value
 
 
@@ -159,18 +159,20 @@ def scores_of(results: Results) -> list[dict[str, Any]]:
 
 
 def _mistakes(results: Results) -> list[dict[str, Any]]:
-    """Those for whom another class was predicted, the most confident first."""
+    """The participants classified wrongly, the most confident first."""
     wrong = sorted(
-        (person for person in results.people if person.wrong),
-        key=lambda person: (-person.confidence, person.participant_id),
+        (participant for participant in results.participants if participant.wrong),
+        key=lambda participant: (-participant.confidence, participant.participant_id),
     )
     return [
         {
-            "person": person,
-            "true": results.classes[person.label if person.label is not None else 0],
-            "predicted": results.classes[person.predicted],
-            "mri": mri_strip(results.mri[name]) if name in results.mri and person.recordings != "eeg" else None,
-            "eeg": scalogram(results.eeg[name]) if name in results.eeg and person.recordings != "mri" else None,
+            "participant": participant,
+            "true": results.classes[participant.label if participant.label is not None else 0],
+            "predicted": results.classes[participant.predicted],
+            "mri": mri_strip(results.mri[name]) if name in results.mri and participant.recordings != "eeg" else None,
+            "eeg": scalogram_picture(results.eeg[name])
+            if name in results.eeg and participant.recordings != "mri"
+            else None,
         }
-        for name, person in ((person.participant_id, person) for person in wrong[:SHOWN_MISTAKES])
+        for name, participant in ((participant.participant_id, participant) for participant in wrong[:SHOWN_MISTAKES])
     ]

@@ -14,7 +14,7 @@ _GAP = 2  # black pixels between two slices
 
 
 def mri_strip(slices: npt.NDArray[np.uint8]) -> str:
-    """Three slices [3, H, W] beside each other, as a ``data:`` address."""
+    """Three slices [3, H, W] side by side, as a ``data:`` address."""
     gap = np.zeros((slices.shape[1], _GAP), np.uint8)
     parts = [part for plane in slices for part in (plane, gap)][:-1]
     return _address(Image.fromarray(np.hstack(parts)))
@@ -25,8 +25,8 @@ def mri_slice(slices: npt.NDArray[np.uint8]) -> str:
     return _address(Image.fromarray(np.ascontiguousarray(slices[-1])))
 
 
-def scalogram(picture: npt.NDArray[np.uint8]) -> str:
-    """A scalogram [F, T] in viridis, which keeps its order in grey and for the colour-blind, as a ``data:`` address."""
+def scalogram_picture(picture: npt.NDArray[np.uint8]) -> str:
+    """A scalogram [F, T] in viridis, readable in grey and for colour-blind readers, as a ``data:`` address."""
     image = Image.fromarray(picture)
     palette = mpl.colormaps["viridis"](np.arange(256), bytes=True)[:, :3]
     image.putpalette(palette.tobytes())

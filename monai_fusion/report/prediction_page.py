@@ -1,4 +1,4 @@
-"""``predictions.html`` and ``predictions.xlsx``: who was predicted as what, for people whose class is not known."""
+"""``predictions.html`` and ``predictions.xlsx``: the predictions for participants whose class is not known."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.calibration import FEWEST_TO_FIT
 from monai_fusion.metrics.metrics_file import Score
 from monai_fusion.report.page import page_environment, write_report
-from monai_fusion.report.pictures import mri_slice, scalogram
-from monai_fusion.report.prediction_context import (
+from monai_fusion.report.pictures import mri_slice, scalogram_picture
+from monai_fusion.report.prediction_details import PredictionDetails, read_prediction_details
+from monai_fusion.report.prediction_table import workbook
+from monai_fusion.report.predictions_data import (
     Decision,
     ModelFacts,
     OwnTest,
-    PredictionContext,
-    read_prediction_context,
+    PredictionsData,
+    read_predictions_data,
 )
-from monai_fusion.report.prediction_rows import PredictedPerson, read_predicted
-from monai_fusion.report.prediction_table import workbook
-from monai_fusion.report.results import pictures_by_participant
+from monai_fusion.report.run_results import pictures_by_participant
 from monai_fusion.report.stored_arrays import read_arrays
 from monai_fusion.run_folder import PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, THUMBNAILS_FILE
 from monai_fusion.wording import counted
@@ -35,7 +35,7 @@ from monai_fusion.wording import counted
 logger = logging.getLogger(__name__)
 
 MOST_PICTURES = 500
-"""Participants with pictures: those of more make a page that no browser likes."""
+"""The maximum number of participants with pictures: more would be too much for a browser."""
 
 _FEW_TESTED = 30
 _CLASS_LIST = 6
@@ -43,7 +43,7 @@ _HAS: dict[AvailableModalities, str] = {**TITLES, "both": "EEG and MRI"}
 
 
 def write_pages(folder: str | os.PathLike[str]) -> list[Path]:
-    """Write the page that fits what is in the folder: of predictions alone, or the report of an evaluation.
+    """Write the page for the content of a folder: ``predictions.html``, or the report of an evaluation.
 
     Args:
         folder: The output folder of an evaluation or an inference.
@@ -52,10 +52,10 @@ def write_pages(folder: str | os.PathLike[str]) -> list[Path]:
         The files written.
 
     Raises:
-        InputError: The folder holds no predictions, or wrong ones, or cannot be written to.
+        InputError: The folder has no predictions, or wrong ones, or is not writable.
     """
-    people = read_predicted(Path(folder))[1]
-    if any(each.person.label is not None for each in people):
+    participants = read_prediction_details(Path(folder))[1]
+    if any(each.participant.label is not None for each in participants):
         return [write_report(folder)]
     return write_predictions_page(folder)
 
@@ -64,21 +64,25 @@ def write_predictions_page(folder: str | os.PathLike[str]) -> list[Path]:
     """Write ``predictions.html`` and ``predictions.xlsx`` into the folder of an inference.
 
     Args:
-        folder: The folder with ``predictions.csv`` and, as far as they are there, ``predictions_data.json`` and
+        folder: The folder with ``predictions.csv`` and, if present, ``predictions_data.json`` and
             ``thumbnails.npz``. No recordings, no model.
 
     Returns:
         The two files. The same results give the same page.
 
     Raises:
-        InputError: The folder holds no predictions, or wrong ones, or cannot be written to.
+        InputError: The folder has no predictions, or wrong ones, or is not writable.
     """
     folder = Path(folder)
-    classes, people = read_predicted(folder)
-    context = read_prediction_context(folder)
-    page = render_predictions(folder, classes, people, context).encode("utf-8")
-    about = [*_about_model(context.model), *_about_decision(context.decision, classes, people), _about_labels(people)]
-    table = workbook(people, classes, [_WHAT_IT_IS, *about])
+    classes, participants = read_prediction_details(folder)
+    context = read_predictions_data(folder)
+    page = render_predictions(folder, classes, participants, context).encode("utf-8")
+    about = [
+        *_about_model(context.model),
+        *_about_decision(context.decision, classes, participants),
+        _about_labels(participants),
+    ]
+    table = workbook(participants, classes, [_WHAT_IT_IS, *about])
     written = []
     for name, content in ((PREDICTIONS_PAGE_FILE, page), (PREDICTIONS_TABLE_FILE, table)):
         path = folder / name
@@ -92,12 +96,12 @@ def write_predictions_page(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def render_predictions(
-    folder: Path, classes: Sequence[str], people: Sequence[PredictedPerson], context: PredictionContext
+    folder: Path, classes: Sequence[str], participants: Sequence[PredictionDetails], context: PredictionsData
 ) -> str:
     """Return the page as HTML."""
     model = context.model
-    rows = _rows(folder, classes, people, model)
-    thresholds = {each.threshold for each in people}
+    rows = _rows(folder, classes, participants, model)
+    thresholds = {each.threshold for each in participants}
     return (
         page_environment()
         .get_template("predictions.html")
@@ -108,19 +112,19 @@ def render_predictions(
             what_it_is=_WHAT_IT_IS,
             limits=[
                 *_about_model(model),
-                *_about_decision(context.decision, classes, people),
-                _about_labels(people),
-                *_about_recordings(people, model),
+                *_about_decision(context.decision, classes, participants),
+                _about_labels(participants),
+                *_about_recordings(participants, model),
             ],
-            counts=_counts(classes, people),
-            number=len(people),
+            counts=_counts(classes, participants),
+            number=len(participants),
             rows=rows,
             classes=classes,
             threshold=thresholds.pop() if len(thresholds) == 1 and len(classes) == 2 else None,
             weighed=any(row.weight is not None for row in rows),
             mri=any(row.mri for row in rows),
             eeg=any(row.eeg for row in rows),
-            most_pictures=MOST_PICTURES if len(people) > MOST_PICTURES else None,
+            most_pictures=MOST_PICTURES if len(participants) > MOST_PICTURES else None,
             left_out=[(name, TITLES[pattern]) for name, pattern in context.left_out.items()],
             model=model,
             version=context.version or __version__,
@@ -128,28 +132,28 @@ def render_predictions(
     )
 
 
-_WHAT_IT_IS = "Predictions of research software, not a diagnosis: do not decide anything about a person with them."
+_WHAT_IT_IS = "Predictions of research software, not a diagnosis: do not base any decision about a person on them."
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A line of the page.
+    """A row of the page.
 
     Attributes:
-        person: The participant.
+        participant: The participant.
         predicted: The class name.
         shown: The class whose probability the bar shows: the second of two, else the predicted one.
         probability: Its probability.
         threshold: Of two classes.
         others: The next probable classes, of more than two, with their probabilities.
-        recordings: What was there.
+        recordings: The available recordings.
         weight: The weight of the EEG in percent; None unless the gate weighed two recordings.
-        turns: By which recordings of others the predicted class would be another.
+        turns: The recordings whose replacement by those of other participants changes the predicted class.
         mri: A slice as a ``data:`` address.
         eeg: The mean scalogram.
     """
 
-    person: Any
+    participant: Any
     predicted: str
     shown: str
     probability: float
@@ -163,16 +167,16 @@ class _Row:
 
 
 def _rows(
-    folder: Path, classes: Sequence[str], people: Sequence[PredictedPerson], model: ModelFacts | None
+    folder: Path, classes: Sequence[str], participants: Sequence[PredictionDetails], model: ModelFacts | None
 ) -> list[_Row]:
     stored = read_arrays(folder / THUMBNAILS_FILE, ("participant_id", "mri", "eeg"))
     mri, eeg = pictures_by_participant(stored, "mri", (3,)), pictures_by_participant(stored, "eeg", ())
     rows = []
-    for place, each in enumerate(people):
-        person, two = each.person, len(classes) == 2
-        predicted, name = classes[person.predicted], person.participant_id
-        has = person.recordings if model is None or model.modalities == "both" else model.modalities
-        pairs = sorted(zip(person.probabilities, classes, strict=True), key=lambda pair: -pair[0])
+    for place, each in enumerate(participants):
+        participant, two = each.participant, len(classes) == 2
+        predicted, name = classes[participant.predicted], participant.participant_id
+        has = participant.recordings if model is None or model.modalities == "both" else model.modalities
+        pairs = sorted(zip(participant.probabilities, classes, strict=True), key=lambda pair: -pair[0])
         others = [(label, probability) for probability, label in pairs if label != predicted]
         turns = [
             title
@@ -181,25 +185,27 @@ def _rows(
         ]
         rows.append(
             _Row(
-                person=person,
+                participant=participant,
                 predicted=predicted,
                 shown=classes[1] if two else predicted,
-                probability=person.probabilities[1] if two else person.confidence,
+                probability=participant.probabilities[1] if two else participant.confidence,
                 threshold=each.threshold if two else None,
                 others=() if two else tuple(others[:2]),
                 recordings=_HAS[has],
-                weight=round(100 * person.gate) if has == "both" and math.isfinite(person.gate) else None,
+                weight=round(100 * participant.gate) if has == "both" and math.isfinite(participant.gate) else None,
                 turns=tuple(turns),
                 mri=mri_slice(mri[name]) if name in mri and has != "eeg" and place < MOST_PICTURES else None,
-                eeg=scalogram(eeg[name]) if name in eeg and has != "mri" and place < MOST_PICTURES else None,
+                eeg=scalogram_picture(eeg[name]) if name in eeg and has != "mri" and place < MOST_PICTURES else None,
             )
         )
     return rows
 
 
-def _counts(classes: Sequence[str], people: Sequence[PredictedPerson]) -> str:
-    """``3 M, 1 F``; of many classes those that are predicted at all."""
-    numbers = [(label, sum(each.person.predicted == label for each in people)) for label in range(len(classes))]
+def _counts(classes: Sequence[str], participants: Sequence[PredictionDetails]) -> str:
+    """``3 M, 1 F``; of many classes only those that are predicted."""
+    numbers = [
+        (label, sum(each.participant.predicted == label for each in participants)) for label in range(len(classes))
+    ]
     if len(classes) > _CLASS_LIST:
         numbers = sorted((pair for pair in numbers if pair[1]), key=lambda pair: -pair[1])[:_CLASS_LIST]
     return ", ".join(f"{number} {classes[label]}" for label, number in numbers)
@@ -212,39 +218,48 @@ def _from_what(model: ModelFacts | None) -> str:
 
 
 def _about_model(model: ModelFacts | None) -> Iterator[str]:
-    """Which model it was, and how well it did."""
+    """Sentences about the model and its scores."""
     if model is None:
-        yield "Which model predicted is not known: there is no predictions_data.json that this version reads."
+        yield "The model is not known: there is no predictions_data.json that this version can read."
         return
     when = f", trained on {model.trained}" if model.trained else ""
     whom = f" with {model.participants} participants" if model.participants is not None else ""
     cohort = f' of "{model.cohort}"' if model.cohort else ""
     yield f'The model is "{model.name}"{when}{whom}{cohort if whom or when else ""}.'
-    if model.own_test is None:
+    if model.own_test is None and model.own_test_note:
+        yield f"How well it predicts is not known. {model.own_test_note}"
+    elif model.own_test is None:
         yield (
-            "How well it does is not known here: no evaluation (metrics.json) lay beside the model. Run monai-fusion "
-            "evaluate on people whose class is known."
+            "How well it predicts is not known: there was no evaluation (metrics.json) beside the model. Run "
+            "monai-fusion evaluate on participants whose class is known."
         )
     else:
         yield from _about_test(model.own_test)
-    yield "People of another site, scanner, age or illness than those it learned from may be predicted worse."
+    yield (
+        "Predictions may be worse for participants with another site, scanner, age or illness than the training "
+        "participants."
+    )
 
 
 def _about_test(test: OwnTest) -> Iterator[str]:
-    people = f'{counted(test.participants, "participant")} of "{test.datalist}"'
+    who = f'{counted(test.participants, "participant")} of "{test.datalist}"'
     scores = [("an AUROC", test.auroc), ("a balanced accuracy", test.balanced_accuracy)]
-    told = [
+    known = [
         f"{title} of {_score(score.value, score)}"
         for title, score in scores
         if score is not None and score.value is not None
     ]
-    if not told:
-        yield f"On the {test.section} part ({people}) its scores are not defined."
+    if not known:
+        yield f"On the {test.section} part ({who}) its scores are not defined."
         return
-    few = " These are few people: it may do much worse or better." if test.participants < _FEW_TESTED else ""
-    yield f"On the {test.section} part, {people}, it had {' and '.join(told)}.{few}"
+    few = (
+        " These are few participants: the true scores may be much lower or higher."
+        if test.participants < _FEW_TESTED
+        else ""
+    )
+    yield f"On the {test.section} part, {who}, it had {' and '.join(known)}.{few}"
     if test.auroc is not None and test.auroc.interval is not None and test.auroc.interval[0] <= 0.5:
-        yield "It is not shown to do better than chance: the interval of its AUROC holds 0.5."
+        yield "It is not shown to be better than chance: the interval of its AUROC includes 0.5."
 
 
 def _score(value: float, score: Score) -> str:
@@ -257,10 +272,10 @@ def _score(value: float, score: Score) -> str:
 
 
 def _about_decision(
-    decision: Decision | None, classes: Sequence[str], people: Sequence[PredictedPerson]
+    decision: Decision | None, classes: Sequence[str], participants: Sequence[PredictionDetails]
 ) -> Iterator[str]:
     """How probabilities became classes."""
-    threshold = people[0].threshold
+    threshold = participants[0].threshold
     if len(classes) == 2 and threshold is not None:
         how = ""
         chosen = decision is not None and decision.fitted_participants >= FEWEST_TO_FIT
@@ -272,23 +287,24 @@ def _about_decision(
     if decision is None:
         return
     if not decision.calibrated:
-        yield "The probabilities are the network's own: they may be too sure."
+        yield "The probabilities are the network's own, not calibrated: they may be overconfident."
         return
     yield from (f"{note[:1].upper()}{note[1:]}." for note in decision.notes)
     if len(decision.target_prior) == len(classes) <= _CLASS_LIST:
         shares = ", ".join(f"{share:.0%} {name}" for name, share in zip(classes, decision.target_prior, strict=True))
-        yield f"The probabilities are for people of whom {shares.replace('%', ' %')} are expected."
+        yield f"The probabilities assume these class shares: {shares.replace('%', ' %')}."
 
 
-def _about_labels(people: Sequence[PredictedPerson]) -> str:
-    known = sum(each.person.label is not None for each in people)
+def _about_labels(participants: Sequence[PredictionDetails]) -> str:
+    known = sum(each.participant.label is not None for each in participants)
     if not known:
-        return "The true classes are not known here: how many of these predictions are right cannot be told."
-    return f"The true classes of {known} of {len(people)} are known: metrics.json says how many predictions are right."
+        return "The true classes are not known, so the number of correct predictions is not known either."
+    total = len(participants)
+    return f"The true classes of {known} of {total} are known: metrics.json has the number of correct predictions."
 
 
-def _about_recordings(people: Sequence[PredictedPerson], model: ModelFacts | None) -> Iterator[str]:
-    lacking = sum(each.person.recordings != "both" for each in people)
+def _about_recordings(participants: Sequence[PredictionDetails], model: ModelFacts | None) -> Iterator[str]:
+    lacking = sum(each.participant.recordings != "both" for each in participants)
     if lacking and (model is None or model.modalities == "both"):
         were = "participant was" if lacking == 1 else "participants were"
         yield f"{lacking} {were} predicted from one recording alone."

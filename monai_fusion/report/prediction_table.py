@@ -1,4 +1,4 @@
-"""``predictions.xlsx``: the predictions as Excel, LibreOffice and R's readxl read them as they are, in any country."""
+"""``predictions.xlsx``: the predictions as a table for Excel, LibreOffice and R's readxl, in any locale."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from monai_fusion.report.prediction_rows import PredictedPerson
+from monai_fusion.report.prediction_details import PredictionDetails
 
 DIGITS = 4
-"""Of probabilities; ``predictions.csv`` has all."""
+"""Digits of probabilities; ``predictions.csv`` has all."""
 
 _FORMULA = ("=", "+", "-", "@")
 _WIDEST = 40  # letters of a column
@@ -20,18 +20,18 @@ _ABOUT = {
     "predicted": "the predicted class",
     "threshold": "of two classes, the second is predicted above this probability of it",
     "gate": "weight of the EEG, 0 to 1: 1 without an MRI, 0 without an EEG",
-    "segments": "EEG segments that were used",
-    "recordings": "what the prediction was made from: both, eeg or mri",
-    "predicted_without_eeg": "the predicted class with the EEG of other people in place of this one's",
-    "predicted_without_mri": "... with the MRI of other people",
-    "label": "the true class, where it is known",
+    "segments": "number of EEG segments used",
+    "recordings": "the recordings that the prediction was made from: both, eeg or mri",
+    "predicted_without_eeg": "the predicted class with the EEG of other participants in place of the participant's own",
+    "predicted_without_mri": "... with the MRI of other participants",
+    "label": "the true class, if known",
 }
 
 
 def column_names(classes: Sequence[str]) -> list[str]:
-    """A name for the probability of each class that R and Stata take as it is: letters, digits and ``_``.
+    """A column name for the probability of each class that R and Stata accept: letters, digits and ``_``.
 
-    Two classes that would get one name are numbered: ``probability_a_b`` and ``probability_a_b_2``.
+    If two classes would get the same name, they are numbered: ``probability_a_b`` and ``probability_a_b_2``.
     """
     names: list[str] = []
     for label in classes:
@@ -43,25 +43,27 @@ def column_names(classes: Sequence[str]) -> list[str]:
     return names
 
 
-def table_rows(people: Iterable[PredictedPerson], classes: Sequence[str]) -> list[list[str | float | int | None]]:
+def table_rows(
+    participants: Iterable[PredictionDetails], classes: Sequence[str]
+) -> list[list[str | float | int | None]]:
     """The header line and a row for each participant."""
-    people = list(people)
-    labelled = any(each.person.label is not None for each in people)
+    participants = list(participants)
+    labelled = any(each.participant.label is not None for each in participants)
     header = ["participant_id", "predicted", *column_names(classes), "threshold", "gate", "segments", "recordings"]
     header += ["predicted_without_eeg", "predicted_without_mri", *(["label"] if labelled else [])]
     rows: list[list[str | float | int | None]] = [list(header)]
-    for each in people:
-        person = each.person
-        label = None if person.label is None else classes[person.label]
+    for each in participants:
+        participant = each.participant
+        label = None if participant.label is None else classes[participant.label]
         rows.append(
             [
-                person.participant_id,
-                classes[person.predicted],
-                *(round(value, DIGITS) for value in person.probabilities),
+                participant.participant_id,
+                classes[participant.predicted],
+                *(round(value, DIGITS) for value in participant.probabilities),
                 None if each.threshold is None else round(each.threshold, DIGITS),
-                None if person.gate != person.gate else round(person.gate, DIGITS),
-                int(person.segments) if person.segments.isdecimal() else None,
-                person.recordings,
+                None if participant.gate != participant.gate else round(participant.gate, DIGITS),
+                int(participant.segments) if participant.segments.isdecimal() else None,
+                participant.recordings,
                 each.without_eeg or None,
                 each.without_mri or None,
                 *([label] if labelled else []),
@@ -70,19 +72,19 @@ def table_rows(people: Iterable[PredictedPerson], classes: Sequence[str]) -> lis
     return rows
 
 
-def workbook(people: Sequence[PredictedPerson], classes: Sequence[str], about: Sequence[str]) -> bytes:
-    """The file's bytes: the table on the first sheet, what its columns mean on the second.
+def workbook(participants: Sequence[PredictionDetails], classes: Sequence[str], about: Sequence[str]) -> bytes:
+    """The file's bytes: the table on the first sheet, the meaning of its columns on the second.
 
-    Text is text, whatever it begins with: an id such as ``=1+1`` is never a formula.
+    Text stays text: an id such as ``=1+1`` is never a formula.
 
     Args:
-        people: Who was predicted.
+        participants: The predictions.
         classes: The class names in their order.
-        about: What to know of the predictions, a line each.
+        about: Facts about the predictions, one for each line.
     """
     from openpyxl import Workbook
 
-    rows = table_rows(people, classes)
+    rows = table_rows(participants, classes)
     book = Workbook(write_only=True)
     sheet = book.create_sheet("predictions")
     sheet.freeze_panes = "B2"
@@ -93,8 +95,8 @@ def workbook(people: Sequence[PredictedPerson], classes: Sequence[str], about: S
     meaning = book.create_sheet("about")
     meaning.column_dimensions["A"].width, meaning.column_dimensions["B"].width = 28, 100
     names = dict(zip(column_names(classes), classes, strict=True))
-    told = {name: f"probability of {label}, rounded to {DIGITS} digits" for name, label in names.items()} | _ABOUT
-    _fill(meaning, [["column", "meaning"], *([str(name), told[str(name)]] for name in rows[0])])
+    meanings = {name: f"probability of {label}, rounded to {DIGITS} digits" for name, label in names.items()} | _ABOUT
+    _fill(meaning, [["column", "meaning"], *([str(name), meanings[str(name)]] for name in rows[0])])
     _fill(meaning, [[None, line] for line in about])
     stream = io.BytesIO()
     book.save(stream)
@@ -115,9 +117,9 @@ def _cell(sheet: Any, value: str | float | int | None) -> Any:
         cell.number_format = "0.0000" if isinstance(value, float) else "General"
         return cell
     cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("?", value))
-    cell.data_type = "s"  # openpyxl takes what begins with = for a formula
+    cell.data_type = "s"  # openpyxl takes text that begins with = for a formula
     cell.number_format = "@"
-    cell.quotePrefix = value.startswith(_FORMULA)  # it stays text when somebody edits the cell
+    cell.quotePrefix = value.startswith(_FORMULA)  # it stays text if the user edits the cell
     return cell
 
 

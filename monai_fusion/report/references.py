@@ -1,4 +1,4 @@
-"""The works that a Methods paragraph cites, with the DOIs of their publishers, or of arXiv where those give none."""
+"""The works that a Methods paragraph cites, with the DOIs of their publishers, or of arXiv where those have none."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ REFERENCES = {
 
 
 class Citations:
-    """Cites works in a text and lists those that were cited, in the order in which they were."""
+    """Cite works in a text, and list the cited works in the order of citation."""
 
     def __init__(self) -> None:
         self._cited: list[str] = []
@@ -78,5 +78,5 @@ class Citations:
         return f"[{', '.join(str(self._cited.index(name) + 1) for name in names)}]"
 
     def listed(self) -> str:
-        """The list of references; empty if nothing was cited."""
+        """The list of references; empty if no work was cited."""
         return "\n".join(f"{place}. {REFERENCES[name]}" for place, name in enumerate(self._cited, 1))

@@ -13,10 +13,10 @@ _LARGEST = 90  # points squared, of the bin with most participants
 
 
 def draw_reliability(curves: Sequence[tuple[str, Sequence[ReliabilityBin]]], chance: float) -> Picture:
-    """Draw how often the class that was most probable was the true one, against how probable it was.
+    """Draw the accuracy of the most probable class against its probability.
 
     Args:
-        curves: Name and bins of each, e.g. before and after calibration; the last is drawn most clearly.
+        curves: Name and bins of each, e.g. before and after calibration; the last one is emphasised.
         chance: The lowest confidence possible, 1 / classes.
     """
     with drawing():
@@ -38,13 +38,13 @@ def draw_reliability(curves: Sequence[tuple[str, Sequence[ReliabilityBin]]], cha
         axes.set(xlabel="confidence: probability of the most probable class", ylabel="accuracy")
         axes.set_title("Reliability")
         legend_below(figure, axes)
-    return Picture("reliability", "Reliability diagram", figure, tuple(_said(text, bins) for text, bins in curves))
+    return Picture("reliability", "Reliability diagram", figure, tuple(_in_words(text, bins) for text, bins in curves))
 
 
-def _said(name: str, bins: Sequence[ReliabilityBin]) -> str:
+def _in_words(name: str, bins: Sequence[ReliabilityBin]) -> str:
     points = (
-        f"of {found.participants} participants with a mean confidence of {found.confidence:.2f}, {found.accuracy:.2f} "
-        f"({found.interval[0]:.2f} to {found.interval[1]:.2f}) are right"
+        f"of {found.participants} participants with a mean confidence of {found.confidence:.2f}, a fraction of "
+        f"{found.accuracy:.2f} ({found.interval[0]:.2f} to {found.interval[1]:.2f}) were classified correctly"
         for found in bins
     )
     return f"{name}: {'; '.join(points)}."

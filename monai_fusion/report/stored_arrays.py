@@ -1,4 +1,4 @@
-"""Reading the arrays that an evaluation left, from a file that may be damaged or somebody else's."""
+"""Reading the arrays that an evaluation wrote, from a file that may be damaged or come from outside."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from monai_fusion.npy_header import read_npy_header
 from monai_fusion.opening import open_regular
 
 MOST_BYTES = 2**28
-"""Of all arrays together, uncompressed; those of 10,000 participants take a quarter of it."""
+"""The maximum size of all arrays together, uncompressed; those of 10,000 participants take a quarter of it."""
 LARGEST = 1e9
-"""A number of an embedding beyond this is none: the encoders' have a length of about 1."""
+"""Larger numbers in an embedding are invalid: the encoders' embeddings have a length of about 1."""
 
 _KINDS = "Ufu"  # text, numbers
 
@@ -28,10 +28,10 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, npt.NDArray[Any]]
 
     Args:
         path: The file.
-        names: The arrays that are wanted.
+        names: The names of the arrays.
 
     Returns:
-        Those that are there; none if there is no such file, it is damaged, or claims more than `MOST_BYTES`.
+        The arrays found; none if the file is missing or damaged, or claims more than `MOST_BYTES`.
     """
     try:
         with io.BufferedReader(open_regular(path)) as stream, zipfile.ZipFile(stream) as archive:
@@ -40,20 +40,20 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, npt.NDArray[Any]]
             if sum(part.file_size for part in wanted.values()) > MOST_BYTES:
                 return {}
             return {name: _array(archive.read(part)) for name, part in wanted.items()}
-    except Exception:  # zipfile, zlib and numpy raise almost anything where the bytes are damaged
+    except Exception:  # zipfile, zlib and numpy raise almost any exception for damaged bytes
         return {}
 
 
 def _array(content: bytes) -> npt.NDArray[Any]:
-    """Read a .npy file from memory, if it holds just what its header says.
+    """Read a .npy file from memory, if its content matches its header.
 
     Raises:
-        ValueError: It holds something else.
+        ValueError: It does not match.
     """
     stream = io.BytesIO(content)
     shape, _, dtype = read_npy_header(stream)
-    # Compared in Python's whole numbers, before numpy makes room for what a header claims.
+    # Compared in Python's integers, before numpy allocates what a header claims.
     if dtype.kind not in _KINDS or math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
-        raise ValueError("not what its header says")
+        raise ValueError("the content does not match the header")
     stream.seek(0)
     return np.lib.format.read_array(stream, allow_pickle=False)

@@ -1,7 +1,7 @@
-"""How the report's figures look, and how they become SVG inside a page, or files.
+"""The style of the report's figures, and their output as SVG inside a page or as files.
 
-Figures are made with matplotlib's object interface, never with pyplot: nothing global changes. The same figure gives
-the same bytes: ids come from a fixed salt, and no date and no version is written.
+Figures use matplotlib's object interface, never pyplot, so no global state changes. The same figure gives the same
+bytes: ids come from a fixed salt, and the files contain no date and no version.
 
 Inside a page every colour is a variable of ``report.css``, so that a figure is as readable in dark mode as on paper.
 """
@@ -24,8 +24,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-# Okabe & Ito's palette, told apart with any kind of colour vision (jfly.uni-koeln.de/color), darkest first; yellow is
-# too light for thin lines on white, and sky blue and orange are darkened until they have a contrast of 3 to it.
+# Okabe & Ito's palette, distinguishable with any colour vision (jfly.uni-koeln.de/color), darkest first; yellow is too
+# light for thin lines on white, and sky blue and orange are darkened to a contrast of 3 to white.
 CLASS_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#3A94CC", "#B98000", "#000000")
 CLASS_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 LINE_STYLES = ("-", "--", "-.", ":")
@@ -39,24 +39,24 @@ VARIABLES = {
     **{shade.lower(): f"--class-{place}" for place, shade in enumerate(CLASS_COLOURS)},
     **{INK: "--ink", MUTED: "--muted", WASH: "--wash", PAPER: "--paper", AXIS: "--axis", GRID_LINES: "--grid"},
 }
-"""The variable of ``report.css`` that stands for a colour inside a page."""
+"""The variable of ``report.css`` for each colour inside a page."""
 
-WIDTH = 3.3  # inches: 317 CSS pixels, three beside each other on a screen, one on a phone
-WIDER = 4.8  # two beside each other
+WIDTH = 3.3  # inches: 317 CSS pixels, three side by side on a screen, one on a phone
+WIDER = 4.8  # two side by side
 ROW = 0.21  # inches, of a legend
 _ABOVE_LEGEND = 0.06
-DOTS = 300  # an inch, in a PNG for a paper
-_LETTERS, _HANDLE = 11.5, 7  # of a legend: so many stand beside each other on an inch, and a handle is as wide as these
+DOTS = 300  # for each inch, in a PNG for a paper
+_LETTERS, _HANDLE = 11.5, 7  # of a legend: letters for each inch, and the width of a handle in letters
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _DIGITS = re.compile(r"(\.\d\d)\d+")  # a hundredth of a point is finer than any screen
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
-_NOT_IN_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # control characters, in the name of a class
+_NOT_IN_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # control characters in a class name
 _RC: dict[Any, Any] = {  # matplotlib's own type of the names is a union of 300 literals
     "svg.hashsalt": "monai-fusion",
-    "svg.fonttype": "none",  # text stays text: it can be searched, read out, and takes the page's font
-    "pdf.fonttype": 42,  # TrueType, which journals ask for: text can be edited
-    "figure.dpi": 72.0,  # as SVG and PDF have it: what is measured is what is drawn
+    "svg.fonttype": "none",  # text stays text: readers can search it, and it takes the page's font
+    "pdf.fonttype": 42,  # TrueType, which journals require: text stays editable
+    "figure.dpi": 72.0,  # as in SVG and PDF: measured sizes are drawn sizes
     "font.family": "DejaVu Sans",  # comes with matplotlib: the layout is the same on every machine
     "text.parse_math": False,  # a class may be called $x$
     "font.size": 10.0,
@@ -102,12 +102,12 @@ def colour(label: int) -> str:
 
 
 def marker(label: int) -> str:
-    """The marker of a class: told apart without colour, too."""
+    """The marker of a class, distinguishable without colour."""
     return CLASS_MARKERS[label % len(CLASS_MARKERS)]
 
 
-def shortened(text: str, longest: int = 14) -> str:
-    """A name that fits beside an axis, without its middle: names often differ only at the end."""
+def abbreviated(text: str, longest: int = 14) -> str:
+    """A name short enough for an axis label: the middle is cut, because names often differ only at the end."""
     if len(text) <= longest:
         return text
     end = (longest - 1) // 2
@@ -116,9 +116,9 @@ def shortened(text: str, longest: int = 14) -> str:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Make and save figures in the report's style; the caller's matplotlib settings come back afterwards."""
+    """Make and save figures in the report's style; the caller's matplotlib settings are restored afterwards."""
     with mpl.rc_context(), warnings.catch_warnings():
-        # Text stays text: the reader's browser has the letters of a class's name that DejaVu Sans has not.
+        # Text stays text: the reader's browser has letters of class names that DejaVu Sans lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcdefaults()
         mpl.rcParams.update(_RC)
@@ -134,7 +134,7 @@ def new_figure(height: float = 3.2, width: float = WIDTH) -> tuple[Figure, Axes]
 def legend_below(
     figure: Figure, axes: Axes, handles: Sequence[Any] | None = None, texts: Sequence[str] | None = None
 ) -> None:
-    """Put the legend below the axes, where it hides no curve; the figure grows by what it needs."""
+    """Put the legend below the axes, where it hides no curve; the figure grows to fit it."""
     if handles is None or texts is None:
         handles, texts = axes.get_legend_handles_labels()
     width, height = figure.get_size_inches()
@@ -145,20 +145,20 @@ def legend_below(
     below = ROW * math.ceil(len(texts) / columns) + _ABOVE_LEGEND
     figure.set_size_inches(width, height + below)
     figure.legend(handles, texts, loc="lower center", ncols=columns, columnspacing=1.4, borderaxespad=0)
-    # The axes keep to what is above it.
+    # The axes use the space above it.
     share = below / (height + below)
     figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0, share, 1, 1 - share)))
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A figure that can stand in a page, or be written to a file.
+    """A figure for a page or a file.
 
     Attributes:
-        name: Once in a page: put before every id in it, and what its files are called.
-        description: What it is, as a screen reader says it.
+        name: Unique in a page: the prefix of every id in it, and the name of its files.
+        description: The figure's title for screen readers.
         figure: The figure itself.
-        values: What it shows, for those who do not see it; a sentence each.
+        values: Its content for screen readers, as sentences.
     """
 
     name: str
@@ -173,7 +173,7 @@ class Picture:
 
     def save(self, stream: IO[bytes], file_format: str) -> None:
         """Write the figure on white for a paper: ``svg``, ``pdf`` or ``png`` (300 dots an inch)."""
-        # What a format has no place for it warns of; the date would make other bytes of the same figure.
+        # matplotlib warns of metadata that a format does not know; a date would change the bytes.
         kept = {"svg": {"Date": None, "Title": self.description}, "pdf": {"CreationDate": None, "Creator": None}}
         with drawing():
             self.figure.draw_without_rendering()  # as in to_svg
@@ -191,12 +191,12 @@ def to_svg(figure: Figure, name: str, description: str, values: Sequence[str] = 
 
     Args:
         figure: The figure.
-        name: Put before every id in it, so that the figures of a page do not take each other's.
-        description: What a screen reader says it is.
-        values: What a screen reader says of its content.
+        name: The prefix of every id in it, so that the ids of a page are unique.
+        description: The figure's title for screen readers.
+        values: Its content for screen readers.
     """
     stream = io.BytesIO()
-    figure.draw_without_rendering()  # axes of equal aspect have their place at the second time only
+    figure.draw_without_rendering()  # axes of equal aspect find their place only in the second pass
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = _NOT_IN_XML.sub(b"?", stream.getvalue())
     root = ElementTree.fromstring(text)  # noqa: S314 # matplotlib's own output
@@ -215,7 +215,7 @@ def to_svg(figure: Figure, name: str, description: str, values: Sequence[str] = 
             "aria-label": description,
             "width": f"{width * 96 / 72:.0f}",
             "height": f"{height * 96 / 72:.0f}",
-            "stroke-linejoin": "round",  # what matplotlib's style sheet says, which would hold for the whole page
+            "stroke-linejoin": "round",  # as in matplotlib's style sheet, which would apply to the whole page
         }
     )
     if values:
@@ -223,12 +223,12 @@ def to_svg(figure: Figure, name: str, description: str, values: Sequence[str] = 
         root[0].text = _NOT_IN_XML.sub(b"?", " ".join(values).encode("utf-8")).decode("utf-8")
         root.attrib["aria-describedby"] = f"{name}-values"
     ElementTree.register_namespace("", _SVG)
-    # Serialised by a program that escapes: ids of participants are never in it as anything but text.
+    # The serialiser escapes: ids of participants are always text in it.
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704
 
 
 def _make_local(element: ElementTree.Element, name: str) -> None:
-    """Prefix ids and what refers to them, leave the choice of font to the page, drop what nobody sees."""
+    """Prefix ids and references to them, leave the font to the page, and drop invisible parts."""
     if element.tag != f"{{{_SVG}}}text":
         element.text = None  # indentation, a tenth of the bytes
     element.tail = None

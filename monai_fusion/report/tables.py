@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from monai_fusion.metrics.metrics_file import GroupScores, Metrics, Score
-from monai_fusion.report.context import Cohort
 from monai_fusion.report.figures import confusion_counts
-from monai_fusion.report.results import Results
+from monai_fusion.report.report_data import Cohort
+from monai_fusion.report.run_results import Results
 from monai_fusion.report.what_was_run import WhatWasRun
 
 Rows = Sequence[Sequence[Any]]
@@ -23,9 +23,9 @@ class Table:
     """One table.
 
     Attributes:
-        name: What its file is called, without the ending.
-        columns: Names of the columns, which R takes as they are.
-        rows: What stands in it.
+        name: The name of its file, without the ending.
+        columns: Column names that R accepts.
+        rows: The cells.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Table:
     rows: Rows
 
     def csv(self) -> bytes:
-        """The table as a CSV file; with a mark of its encoding where Excel needs one to read the letters."""
+        """The table as a CSV file; with a byte order mark if Excel needs one to read the letters."""
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
         content = text.getvalue()
@@ -60,12 +60,12 @@ _MISTAKES = ("participant_id", "true", "predicted", "probability", "gate", "segm
 
 
 def _mistakes(results: Results) -> Iterator[list[Any]]:
-    wrong = (person for person in results.labelled if person.wrong)
-    for person in sorted(wrong, key=lambda person: (-person.confidence, person.participant_id)):
-        true = results.classes[person.label if person.label is not None else 0]
-        gate = person.gate if person.gate == person.gate else None  # NaN: the table does not say
-        predicted = results.classes[person.predicted]
-        yield [person.participant_id, true, predicted, person.confidence, gate, person.segments]
+    wrong = (participant for participant in results.labelled if participant.wrong)
+    for participant in sorted(wrong, key=lambda participant: (-participant.confidence, participant.participant_id)):
+        true = results.classes[participant.label if participant.label is not None else 0]
+        gate = participant.gate if participant.gate == participant.gate else None  # NaN: the table has no gate
+        predicted = results.classes[participant.predicted]
+        yield [participant.participant_id, true, predicted, participant.confidence, gate, participant.segments]
 
 
 def _cohort(cohort: Cohort) -> Table:
@@ -97,7 +97,7 @@ def _of_metrics(metrics: Metrics, results: Results) -> Iterator[Table]:
         "classes",
         ["class", "participants", "predicted", *(f"{name}{end}" for name in measured for end in _ENDS)],
         [
-            [row.class_name, row.participants, row.said, *_with_ends(getattr(row, name) for name in measured)]
+            [row.class_name, row.participants, row.predicted, *_with_ends(getattr(row, name) for name in measured)]
             for row in metrics.per_class
         ],
     )

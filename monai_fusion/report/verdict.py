@@ -1,4 +1,4 @@
-"""The result of an evaluation in a few sentences, which never claim more than the numbers hold."""
+"""The result of an evaluation in a few sentences that never claim more than the numbers support."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from dataclasses import dataclass
 
 from monai_fusion.metrics.calibration import FEWEST_TO_FIT
 from monai_fusion.metrics.metrics_file import CalibrationSection, Metrics, PermutationTest, Score
-from monai_fusion.report.numbers import listed, number, p_value, participants
-from monai_fusion.report.results import Results
+from monai_fusion.report.number_text import count_participants, listed, number, p_value
+from monai_fusion.report.run_results import Results
 
 SIGNIFICANT = 0.05
 WIDE_BELOW = 100
-"""Participants below which an interval is called wide."""
+"""With fewer participants, an interval is called wide."""
 NAMED_CLASSES = 4
-"""With more, a sentence that names them all would be a list."""
+"""The maximum number of classes that a sentence names."""
 
 _WIDE = 0.2  # of an interval
-_NOTHING, _MUCH = 0.02, 0.05  # what an AUROC loses with a recording
-# A field of the evaluation's own (metrics/summary.py), as a sentence names it.
+_NOTHING, _MUCH = 0.02, 0.05  # the loss of AUROC without a recording
+# A field that the evaluation adds (metrics/summary.py), as a sentence names it.
 _FIELDS = {"pattern of recordings": "the pattern of recordings"}
 _NO_HONEST_PART = {
-    "training": "The network learned from these participants: the scores say nothing about others.",
-    "validation": "These participants chose the epoch and the calibration: the scores are better than those of others.",
+    "training": "The network learned from these participants: the scores do not apply to other participants.",
+    "validation": "These participants chose the epoch and the calibration: the scores are optimistically biased.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Measure:
-    """The score that a verdict is about: the AUROC, or the balanced accuracy where there is no AUROC."""
+    """The score behind a verdict: the AUROC, or the balanced accuracy if there is no AUROC."""
 
     name: str
     score: Score
@@ -46,35 +46,35 @@ class _Measure:
 
     @property
     def shown(self) -> bool:
-        """Whether it is better than chance, as far as a test and an interval can show that."""
+        """Whether the test and the interval show that it is better than chance."""
         return self.p is not None and self.p <= SIGNIFICANT and not self.reaches_chance
 
 
 def verdict_of(results: Results) -> list[str]:
-    """Say what the evaluation found, and how sure that is; a sentence each.
+    """Return the findings of the evaluation and their uncertainty, as sentences.
 
-    Better than chance is what the permutation test shows and the interval does not contradict. Which recording carries
-    the result is said only of a result that is better than chance.
+    A result is better than chance if the permutation test shows it and the interval does not contradict it. Only then
+    do the sentences name the recording that carries the result.
     """
     metrics = results.metrics
     if metrics is None:
         if results.labelled:
-            return [f"{participants(len(results.people))}, without scores."]
-        known = participants(len(results.people))
-        return [f"Predictions for {known} without a label: how good they are cannot be told."]
+            return [f"{count_participants(len(results.participants))}, without scores."]
+        known = count_participants(len(results.participants))
+        return [f"Predictions for {known} without a label: their quality is not known."]
     if metrics.section in _NO_HONEST_PART:
         return [_NO_HONEST_PART[metrics.section], *_how_sure(metrics, _measure(metrics))]
     measure = _measure(metrics)
     if measure is None:
         return [*_undefined(metrics)]
-    said = [_skill(metrics, measure), *_how_sure(metrics, measure)]
+    sentences = [_skill(metrics, measure), *_how_sure(metrics, measure)]
     if measure.shown:
-        said += [*_carried(results, metrics), *_classes_themselves(metrics, measure), *_within_strata(metrics)]
-    return [*said, *_probabilities(metrics.calibration)]
+        sentences += [*_carried(results, metrics), *_classes_themselves(metrics, measure), *_within_strata(metrics)]
+    return [*sentences, *_probabilities(metrics.calibration)]
 
 
 def threshold_text(calibration: CalibrationSection) -> str:
-    """How the threshold came about, for the brackets behind it."""
+    """The origin of the threshold, for the brackets after it."""
     notes = [note for note in calibration.notes if "the threshold stays" in note or "and the threshold" in note]
     if not calibration.applied:
         return "not fitted: without calibration"
@@ -85,29 +85,29 @@ def threshold_text(calibration: CalibrationSection) -> str:
     if notes:
         return f"not fitted: {notes[0].partition(':')[0]}"
     name = "Youden's index" if calibration.operating_point == "youden" else calibration.operating_point
-    return f"{name}, fitted on {participants(calibration.fitted_participants, calibration.fitted_on)}"
+    return f"{name}, fitted on {count_participants(calibration.fitted_participants, calibration.fitted_on)}"
 
 
 def temperature_text(calibration: CalibrationSection) -> str:
-    """How the temperature came about, for the brackets behind it."""
+    """The origin of the temperature, for the brackets after it."""
     if temperature_was_fitted(calibration):
-        return f"fitted on {participants(calibration.fitted_participants, calibration.fitted_on)}"
+        return f"fitted on {count_participants(calibration.fitted_participants, calibration.fitted_on)}"
     few = calibration.fitted_participants < FEWEST_TO_FIT
-    return f"not fitted: {_too_few(calibration)}" if few else "none fits"
+    return f"not fitted: {_too_few(calibration)}" if few else "no value fits"
 
 
 def temperature_was_fitted(calibration: CalibrationSection) -> bool:
-    """Whether a temperature was found; otherwise it is 1 because there was no other choice."""
+    """Whether a temperature was found; otherwise it stays 1."""
     kept = any("temperature" in note and "stays 1" in note for note in calibration.notes)
     return calibration.applied and calibration.fitted_participants >= FEWEST_TO_FIT and not kept
 
 
-def task_of(classes: tuple[str, ...] | list[str], verb: str = "Tells") -> str:
-    """``Tells M from F``, ``Tells young, middle and old apart``, ``Tells 5 classes apart``."""
+def task_of(classes: tuple[str, ...] | list[str], verb: str = "Distinguishes") -> str:
+    """``Distinguishes M from F``, ``Distinguishes young, middle and old``, ``Distinguishes 5 classes``."""
     if len(classes) == 2:
         return f"{verb} {classes[0]} from {classes[1]}"
     named = listed(list(classes)) if len(classes) <= NAMED_CLASSES else f"{len(classes)} classes"
-    return f"{verb} {named} apart"
+    return f"{verb} {named}"
 
 
 def _measure(metrics: Metrics) -> _Measure | None:
@@ -123,40 +123,42 @@ def _measure(metrics: Metrics) -> _Measure | None:
 
 def _undefined(metrics: Metrics) -> Iterator[str]:
     present = [count.class_name for count in metrics.class_counts if count.participants]
-    who = participants(metrics.participants, metrics.section)
-    told = task_of(metrics.classes, "tells")
+    who = count_participants(metrics.participants, metrics.section)
+    task = task_of(metrics.classes, "distinguishes")
     if len(present) == 1:
         be = "is" if metrics.participants == 1 else "are all"
-        yield f"{who} {be} {present[0]}: whether the model {told} cannot be told."
+        yield f"{who} {be} {present[0]}: there is no evidence whether the model {task}."
     else:
-        yield f"Whether the model {told} cannot be told: {metrics.scores.auroc.note or 'the scores are not defined'}."
+        why = metrics.scores.auroc.note or "the scores are not defined"
+        yield f"There is no evidence whether the model {task}: {why}."
     right = sum(row[place] for place, row in enumerate(metrics.confusion_matrix))
-    yield f"The right class was predicted for {right} of {metrics.participants}."
+    were = "was" if metrics.participants == 1 else "were"
+    yield f"{right} of {count_participants(metrics.participants)} {were} classified correctly."
 
 
 def _skill(metrics: Metrics, measure: _Measure) -> str:
     missing = [count.class_name for count in metrics.class_counts if not count.participants]
     present = [count.class_name for count in metrics.class_counts if count.participants]
     about = f" No participant is {listed(missing, 'or')}." if missing else ""
-    tells, tell = (task_of(present, verb) for verb in ("Tells", "tell"))
+    distinguishes, distinguish = (task_of(present, verb) for verb in ("Distinguishes", "distinguish"))
     if measure.p is None:
-        return f"Whether it does better than chance was not tested.{about}"
+        return f"The evaluation did not test whether it is better than chance.{about}"
     p = f"permutation p = {p_value(measure.p)}"
     if measure.shown:
-        return f"{tells} better than chance ({p}).{about}"
+        return f"{distinguishes} better than chance ({p}).{about}"
     if measure.below_chance:
-        return f"Does worse than chance: the interval of the {measure.name} lies below it; check the labels.{about}"
+        return f"Worse than chance: the interval of the {measure.name} lies below it; check the labels.{about}"
     if measure.p <= SIGNIFICANT and measure.score.interval is not None:
         low, high = measure.score.interval
         return (
             f"At the edge of chance: the permutation test finds a difference (p = {p_value(measure.p)}), but the "
             f"95 % interval of the {measure.name} ({number(low)} to {number(high)}) does not exclude chance.{about}"
         )
-    return f"Not shown to {tell} better than chance ({p}).{about}"
+    return f"Not shown to {distinguish} better than chance ({p}).{about}"
 
 
 def _how_sure(metrics: Metrics, measure: _Measure | None) -> Iterator[str]:
-    who = participants(metrics.participants, metrics.section)
+    who = count_participants(metrics.participants, metrics.section)
     if measure is None:
         return
     interval = measure.score.interval
@@ -172,7 +174,7 @@ def _how_sure(metrics: Metrics, measure: _Measure | None) -> Iterator[str]:
 
 
 def _classes_themselves(metrics: Metrics, measure: _Measure) -> Iterator[str]:
-    """Participants may be ranked rightly, and yet the predicted classes be no better than chance."""
+    """The ranks may be better than chance although the predicted classes are not."""
     test, score = metrics.permutation.tests[0], metrics.scores.balanced_accuracy
     p = test.balanced_accuracy
     if measure.name == "AUROC" and p is not None and p > SIGNIFICANT and score.value is not None:
@@ -183,7 +185,7 @@ def _classes_themselves(metrics: Metrics, measure: _Measure) -> Iterator[str]:
 
 
 def _within_strata(metrics: Metrics) -> Iterator[str]:
-    """A result that goes away among participants of the same age may be about age."""
+    """A result that disappears among participants of the same age may be about age."""
 
     def p_of(test: PermutationTest) -> float | None:
         return test.balanced_accuracy if metrics.scores.auroc.value is None else test.auroc
@@ -192,18 +194,18 @@ def _within_strata(metrics: Metrics) -> Iterator[str]:
         p, field = p_of(test), listed([_FIELDS.get(name, name) for name in test.within])
         if p is None:
             yield (
-                f"It is not shown that more than {field} was recognised: no participants of different classes have "
-                f"the same."
+                f"It is not shown that the network recognised more than {field}: no participants of different classes "
+                f"have the same {field}."
             )
         elif p > SIGNIFICANT:
             yield (
-                f"It is not shown that more than {field} was recognised (labels permuted within {field}: "
-                f"p = {p_value(p)}, {participants(test.exchangeable, 'exchangeable')})."
+                f"It is not shown that the network recognised more than {field} (labels permuted within {field}: "
+                f"p = {p_value(p)}, {count_participants(test.exchangeable, 'exchangeable')})."
             )
 
 
 def _carried(results: Results, metrics: Metrics) -> Iterator[str]:
-    """Which recording carries the result, by taking each away from those who have both."""
+    """The recording that carries the result, found by removing each from participants who have both."""
     found = metrics.modalities
     if found is None or results.modalities != "both":
         return
@@ -218,7 +220,7 @@ def _carried(results: Results, metrics: Metrics) -> Iterator[str]:
     few = " (few participants: a rough difference)" if metrics.participants < WIDE_BELOW else ""
     if lost[more] < _MUCH:
         yield (
-            f"Either recording alone does about as well here: AUROC {number(whole)} with both, {number(left['EEG'])} "
+            f"Each recording alone predicts about as well: AUROC {number(whole)} with both, {number(left['EEG'])} "
             f"without the EEG, {number(left['MRI'])} without the MRI{few}."
         )
     elif lost[less] < lost[more] / 2:
@@ -245,4 +247,4 @@ def _probabilities(calibration: CalibrationSection) -> Iterator[str]:
 
 
 def _too_few(calibration: CalibrationSection) -> str:
-    return f"{participants(calibration.fitted_participants, calibration.fitted_on)}, {FEWEST_TO_FIT} needed"
+    return f"{count_participants(calibration.fitted_participants, calibration.fitted_on)}, {FEWEST_TO_FIT} needed"

@@ -1,4 +1,4 @@
-"""A dozen facts about the training, and the knobs that differ from the shipped defaults; no folders of anybody's."""
+"""A dozen facts about the training, and the knobs that differ from the shipped defaults; no names of folders."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.options.configs import load_configs
 from monai_fusion.options.knob_list import read_knobs
 from monai_fusion.options.knob_values import TEXT_KNOBS
-from monai_fusion.report.numbers import participants
-from monai_fusion.report.results import Results
+from monai_fusion.report.number_text import count_participants
+from monai_fusion.report.run_results import Results
 from monai_fusion.shipped_bundle import shipped_bundle
 
 MOST_KNOBS = 30
-"""More knobs than this are not listed: the manifest has them."""
+"""The maximum number of listed knobs: the manifest has all."""
 
 _LONGEST = 120  # letters of a value
 _LIBRARIES = ("python", "torch", "monai", "timm", "numpy", "scipy", "scikit-learn", "nibabel", "cuda")
 _USED = {"both": "EEG and MRI", "eeg": "the EEG only", "mri": "the MRI only"}
-# A place in somebody's folders: an address, or a path from the root, a drive or the home folder, or up from here; with
-# all up to the last slash, because a folder's name may hold anything.
+# A place in a file system: an address, or a path from the root, a drive or the home folder, or up from here; with
+# everything up to the last slash, because a folder's name may contain any character.
 _PLACE = re.compile(
     r"(?:[a-z][a-z0-9+.-]*:/+|(?<![\w.])(?:[A-Za-z]:[\\/]+|~?[\\/]{1,2}|\.{1,2}[\\/]))(?=[^\s\\/])(?:.*[\\/])?"
 )
-# They say how a run is started, not what it is.
+# Knobs about how a run is started, not about what it computes.
 _ABOUT_STARTING = ("overwrite", "resume")
 
 
 @dataclass(frozen=True)
 class WhatWasRun:
-    """What a report says of the training.
+    """The training as the report describes it.
 
     Attributes:
         summary: One line.
         facts: Names and values.
-        knobs: Those that differ: name, value, and what is shipped.
-        further_knobs: How many more differ.
+        knobs: The knobs that differ: name, value, and shipped default.
+        further_knobs: The number of other knobs that differ.
     """
 
     summary: str
@@ -52,27 +52,27 @@ class WhatWasRun:
 def what_was_run(results: Results) -> WhatWasRun | None:
     """Condense the manifest, or the recipe where there is none; None if there is neither.
 
-    Both files may be damaged or somebody else's: what is of another type than a training writes is left out.
+    Both files may be damaged or come from outside: values of an unexpected type are left out.
     """
     if results.manifest:
         facts = tuple(_facts(results.manifest, results))
         knobs = tuple(_changed_knobs(_part(results.manifest, "knobs")))
         return WhatWasRun(_summary(results.manifest), facts, knobs[:MOST_KNOBS], max(0, len(knobs) - MOST_KNOBS))
     if results.recipe:
-        facts = tuple((name, shown(value)) for name, value in results.recipe.items() if name != "preprocessing")
+        facts = tuple((name, value_text(value)) for name, value in results.recipe.items() if name != "preprocessing")
         return WhatWasRun("From recipe.json: there is no manifest.json in this folder.", facts)
     return None
 
 
-def shown(value: Any) -> str:
-    """A value as text, without the folders in it and not too long."""
+def value_text(value: Any) -> str:
+    """A value as text, shortened and without folders."""
     value = _without_folders(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 2]} …"
 
 
 def _without_folders(value: Any) -> Any:
-    """``/home/somebody/weights.pth`` -> ``weights.pth``: a page is passed on, and folders often name people."""
+    """``/home/jane/weights.pth`` -> ``weights.pth``: pages are shared, and folders often contain names."""
     if isinstance(value, Mapping):
         return {_without_folders(name): _without_folders(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
@@ -90,7 +90,7 @@ def commit_of(manifest: Mapping[str, Any]) -> str:
 
 
 def epochs_of(manifest: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Epochs of stage A and of stage B; None if the manifest does not say."""
+    """Epochs of stage A and of stage B; None if the manifest does not contain them."""
     epochs = _part(manifest, "identity").get("num_epochs")
     if isinstance(epochs, list) and len(epochs) == 2 and all(isinstance(one, int) for one in epochs):
         return epochs[0], epochs[1]
@@ -98,11 +98,11 @@ def epochs_of(manifest: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def device_of(manifest: Mapping[str, Any]) -> str:
-    """What the training ran on; empty if the manifest does not say."""
+    """The training's device; empty if the manifest does not contain it."""
     machine = _part(manifest, "hardware")
     name = machine.get("gpu") or machine.get("cpu")
     device = machine.get("device")
-    return ", ".join(shown(part) for part in (device, name) if isinstance(part, str) and part)
+    return ", ".join(value_text(part) for part in (device, name) if isinstance(part, str) and part)
 
 
 def _summary(manifest: Mapping[str, Any]) -> str:
@@ -125,24 +125,24 @@ def _facts(manifest: Mapping[str, Any], results: Results) -> Iterator[tuple[str,
     started, ended = times.get("started"), times.get("ended")
     best = _part(manifest, "best").get("epoch")
     epochs, seed, status = epochs_of(manifest), manifest.get("seed"), manifest.get("status")
-    program = [f"monai-fusion {shown(versions['monai-fusion'])}" if versions.get("monai-fusion") else ""]
+    program = [f"monai-fusion {value_text(versions['monai-fusion'])}" if versions.get("monai-fusion") else ""]
     program.append(f"commit {commit}" if (commit := commit_of(manifest)) else "")
     kept = f"; epoch {best} was kept" if isinstance(best, int) else ""
     stages = f"{epochs[0]} in stage A, {epochs[1]} in stage B{kept}" if epochs else ""
     pretrained = {True: "ImageNet and Kinetics", False: "random numbers"}.get(identity.get("pretrained") is True)
     facts = (
-        ("Trained", " to ".join(shown(time) for time in (started, ended) if time)),
-        ("Status", shown(status) if status not in (None, "finished") else ""),
+        ("Trained", " to ".join(value_text(time) for time in (started, ended) if time)),
+        ("Status", value_text(status) if status not in (None, "finished") else ""),
         ("Program", ", ".join(part for part in program if part)),
         ("Datalist", ", ".join(_named(datalist, "name", "digest"))),
         ("Recordings", "; ".join(_parts_of(_part(manifest, "data")))),
         ("Modalities", _USED[results.modalities]),
-        ("Seed", shown(seed) if seed is not None else ""),
+        ("Seed", value_text(seed) if seed is not None else ""),
         ("Epochs", stages),
         ("Started from", pretrained if "pretrained" in identity and pretrained else ""),
-        ("Precision", shown(identity["precision"]) if identity.get("precision") else ""),
+        ("Precision", value_text(identity["precision"]) if identity.get("precision") else ""),
         ("Device", device_of(manifest)),
-        ("Versions", ", ".join(f"{name} {shown(versions[name])}" for name in _LIBRARIES if versions.get(name))),
+        ("Versions", ", ".join(f"{name} {value_text(versions[name])}" for name in _LIBRARIES if versions.get(name))),
         ("Weights", ", ".join(_named(_part(manifest, "weights"), "file", "digest"))),
         ("Evaluated", _evaluation(results.metrics)),
     )
@@ -151,16 +151,16 @@ def _facts(manifest: Mapping[str, Any], results: Results) -> Iterator[tuple[str,
 
 def _named(part: Mapping[str, Any], name: str, digest: str) -> Iterator[str]:
     if isinstance(part.get(name), str) and part[name]:
-        yield part[name][:_LONGEST]  # no folder: what people call it
+        yield part[name][:_LONGEST]  # not a folder: the name that the user chose
     if isinstance(part.get(digest), str) and part[digest]:
-        yield f"digest {shown(part[digest])}"
+        yield f"digest {value_text(part[digest])}"
 
 
 def _parts_of(data: Mapping[str, Any]) -> Iterator[str]:
     for name, part in data.items():
         if isinstance(part, Mapping) and isinstance(part.get("participants"), int):
             files = f" ({part['files']} files)" if isinstance(part.get("files"), int) else ""
-            yield f"{shown(name)} {participants(part['participants'])}{files}"
+            yield f"{value_text(name)} {count_participants(part['participants'])}{files}"
 
 
 def _evaluation(metrics: Metrics | None) -> str:
@@ -171,7 +171,7 @@ def _evaluation(metrics: Metrics | None) -> str:
 
 
 def _changed_knobs(knobs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """The knobs whose value is not the shipped one; those that the machine sets (device, folders) are facts above."""
+    """The knobs whose value is not the shipped one; those that depend on the machine (device, folders) are facts."""
     path = shipped_bundle() / "configs" / "train.yaml"
     try:
         shipped = load_configs([path])
@@ -189,7 +189,7 @@ def _changed_knobs(knobs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         ):
             continue
         if knobs[name] != default:
-            yield name, shown(knobs[name]), shown(default)
+            yield name, value_text(knobs[name]), value_text(default)
 
 
 def _part(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:

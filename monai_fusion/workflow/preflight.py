@@ -20,7 +20,7 @@ from monai_fusion import ranks, stopping
 from monai_fusion.datalist import Datalist, read_datalist
 from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
-from monai_fusion.evaluation.model_loader import check_model, read_model, refuse_another
+from monai_fusion.evaluation.model_loader import check_model, read_weights, refuse_other_weights
 from monai_fusion.messages import is_quiet, let_all_characters_through, make_visible, visible
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import check_overrides, check_values
@@ -264,7 +264,7 @@ def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> 
     if resume and (folder / MODEL_FILE).exists():
         # The training may never beat the epoch that it holds. One that was killed may have replaced it since its
         # manifest was written, and says so there ("running").
-        refuse_another(folder, read_model(folder), ("finished", "stopped", "failed"))
+        refuse_other_weights(folder, read_weights(folder), ("finished", "stopped", "failed"))
     make_writable(folder, "--output_dir")
     if ranks.is_main():
         lock_folder(folder, Path(log_name).stem, "--output_dir")  # before the log of the run that holds it is replaced

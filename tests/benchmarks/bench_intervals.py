@@ -16,23 +16,23 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import norm
 
-from monai_fusion.metrics.group_scores import GroupScores
+from monai_fusion.metrics.group_scores import GroupScorer
 from monai_fusion.metrics.intervals import newcombe_auroc
-from monai_fusion.metrics.scores import Outcome
+from monai_fusion.metrics.scores import ScoredCohort
 
 SIZES = ((8, 4), (12, 6), (20, 10), (40, 20), (64, 36), (100, 100))
 EFFECT = 1.5
 """Distance of the two classes in standard deviations: AUROC 0.856, balanced accuracy 0.773."""
 
 
-def cohorts(sizes: tuple[int, int], number: int, seed: int) -> Iterator[Outcome]:
+def cohorts(sizes: tuple[int, int], number: int, seed: int) -> Iterator[ScoredCohort]:
     """Draw cohorts of so many of each class; the middle between the classes decides, at a probability of 0.5."""
     generator = np.random.default_rng((seed, *sizes))
     labels = np.repeat([0, 1], sizes)
     for _ in range(number):
         evidence = generator.normal(size=len(labels)) + EFFECT * (labels - 0.5)
         positive = expit(EFFECT * evidence)
-        yield Outcome.of(np.stack([1 - positive, positive], axis=1), labels)
+        yield ScoredCohort.of(np.stack([1 - positive, positive], axis=1), labels)
 
 
 def coverage(sizes: tuple[int, int], number: int, draws: int, seed: int) -> dict[str, float]:
@@ -40,7 +40,7 @@ def coverage(sizes: tuple[int, int], number: int, draws: int, seed: int) -> dict
     area, recall = float(norm.cdf(EFFECT / np.sqrt(2))), float(norm.cdf(EFFECT / 2))
     found: dict[str, list[float]] = {}
     for place, outcome in enumerate(cohorts(sizes, number, seed)):
-        group = GroupScores(outcome, ["negative", "positive"], draws, place, headline_only=True)
+        group = GroupScorer(outcome, ["negative", "positive"], draws, place, headline_only=True)
         auroc, balanced, accuracy = group.auroc(), group.balanced_accuracy(), group.accuracy()
         assert auroc.value is not None and auroc.interval and balanced.interval and accuracy.interval
         newcombe = newcombe_auroc(auroc.value, sizes[1], sizes[0])

@@ -102,7 +102,7 @@ def test_a_comparison_that_was_stopped_goes_on_and_ends_in_numbers_and_an_ensemb
     process.terminate()
     out, err = process.communicate(timeout=300)
     assert process.returncode == 128 + signal.SIGTERM, out + err
-    assert "[1/4] gated, fold 0, seed 1337: AUROC" in out and "To go on: the same command" in err
+    assert "[1/4] gated, fold 0, seed 1337: AUROC" in out and "run the same command" in err
     assert json.loads((second / "manifest.json").read_text())["status"] == "stopped"
     first = folder / "gated" / "seed1337_fold0"
     written = (first / "predictions.csv").stat().st_mtime_ns

@@ -19,7 +19,7 @@ Writer = Callable[..., Path]
 
 @pytest.fixture
 def datalist(tmp_path: Path) -> Writer:
-    """Writes a datalist of twenty people below a folder of its own; ``more`` adds fields to someone's row."""
+    """Write a datalist of twenty participants in a folder of its own; ``more`` adds fields to rows."""
 
     def write(sections: Mapping[str, str] | None = None, more: Mapping[str, Mapping[str, Any]] | None = None) -> Path:
         folder = tmp_path / "cohort"

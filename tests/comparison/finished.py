@@ -16,7 +16,7 @@ from monai_fusion.comparison.planning import Plan, Run
 from monai_fusion.comparison.run_records import RunRecord
 from monai_fusion.datalist import read_datalist
 from monai_fusion.evaluation.handlers import ResultWriter
-from monai_fusion.metrics.calibration_file import StoredPrediction, fitted_file
+from monai_fusion.metrics.calibration_file import StoredPrediction, fit_calibration_file
 from monai_fusion.metrics.predictions import Prediction
 from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.run_folder import CALIBRATION_FILE, MANIFEST_FILE, MODEL_FILE, RECIPE_FILE
@@ -36,7 +36,7 @@ def write_folds(plan: Plan) -> None:
 
 
 def predictions_of(run: Run, plan: Plan) -> list[Prediction]:
-    """What a variant says of its fold: noise and an effect, keyed by variant, fold and seed."""
+    """A variant's predictions for its fold: noise and an effect, keyed by variant, fold and seed."""
     generator = np.random.default_rng([run.fold, run.seed, len(run.variant.name)])
     records = read_datalist(plan.options.output_dir / "folds" / f"fold{run.fold}.json").records("test")
     found = []
@@ -59,7 +59,7 @@ def write_training(run: Run, plan: Plan, **more: Any) -> None:
     }
     manifest["weights"] = {"digest": f"{run.variant.name}{run.seed}{run.fold}"}
     stored = [StoredPrediction(label=0, probabilities=[0.6, 0.4])]
-    calibration = fitted_file(["M", "F"], [7, 5], [0.5, 0.5], stored, "validation")
+    calibration = fit_calibration_file(["M", "F"], [7, 5], [0.5, 0.5], stored, "validation")
     texts: Mapping[str, str] = {
         MANIFEST_FILE: json.dumps(manifest | more),
         RECIPE_FILE: json.dumps(RECIPE | {"seed": run.seed}),
@@ -84,7 +84,7 @@ def finish(run: Run, plan: Plan) -> RunRecord:
     record.begin()
     write_training(run, plan)
     ResultWriter(run.folder, ["M", "F"])(predictions_of(run, plan))
-    record.add(60.0, evaluated=True)
+    record.add_time(60.0, evaluated=True)
     return RunRecord(run)
 
 

@@ -1,4 +1,4 @@
-"""``monai-fusion compare`` as people type it."""
+"""``monai-fusion compare`` as users type it."""
 
 import subprocess
 import sys
@@ -9,6 +9,7 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.comparison.variants import VARIANTS
 from tests.comparison.conftest import Writer
+from tests.message_parts import assert_parts
 from tests.support import BUNDLE_CONFIGS
 
 
@@ -21,18 +22,18 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_a_dry_run_says_every_command_and_writes_nothing(
+def test_a_dry_run_lists_every_command_and_writes_nothing(
     last: bool, datalist: Writer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = ["--folds", 2, "--output-dir", tmp_path / "out", "--bundle-root", BUNDLE_CONFIGS.parent, "--dry-run"]
     own += ["--variants", "concat", "stage-a"]
     arguments = [*own, datalist()] if last else [datalist(), *own]
     code, out, err = call(capsys, *arguments, "--", "--num_epochs", "[5, 3]", "--variants", "x")
-    assert (code, out) == (2, "") and err.startswith("error: --variants: there is no 'variants' in the config")
+    assert (code, out) == (2, "") and err.startswith("error: --variants: ")
     code, out, err = call(capsys, *arguments, "--", "--num_epochs", "[5, 3]", "--device", "cpu")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == "6 of 6 runs to do; at most 2 GB of disk at the shipped sizes"
+    assert_parts(lines[0], "6 of 6 runs", "2 GB")
     assert [line for line in lines[1:] if line.endswith(":")] == [
         f"{name}, fold {fold}, seed 1337:" for fold in (0, 1) for name in ("gated", "concat", "stage-a")
     ]
@@ -50,7 +51,7 @@ def test_the_list_needs_no_datalist(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_wrong_datalist_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, tmp_path / "no.json")
-    assert (code, out) == (2, "") and "there is no such file" in err and "Traceback" not in err
+    assert (code, out) == (2, "") and "no such file" in err and "no.json" in err and "Traceback" not in err
 
 
 def test_help_does_not_wait_for_the_heavy_libraries() -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from monai_fusion.comparison.fold_datalists import make_folds
 from monai_fusion.comparison.planning import Plan
-from monai_fusion.comparison.variants import DEFAULT, VARIANTS, choose, described
+from monai_fusion.comparison.variants import DEFAULT, VARIANTS, select_variants, variants_table
 from monai_fusion.datalist import read_datalist
 from monai_fusion.errors import InputError
 from tests.comparison.conftest import LABELS, Writer
+from tests.message_parts import assert_parts
 
 Planner = Callable[..., Plan]
 
@@ -29,14 +30,14 @@ def refused(plan_of: Planner, **changes: Any) -> str:
 
 
 def test_the_variants_are_those_of_the_documentation() -> None:
-    assert [variant.name for variant in choose((), "gated")] == list(DEFAULT)
-    assert [variant.name for variant in choose(["all"], "mri")] == [
+    assert [variant.name for variant in select_variants((), "gated")] == list(DEFAULT)
+    assert [variant.name for variant in select_variants(["all"], "mri")] == [
         "mri",
         *(name for name in VARIANTS if name != "mri"),
     ]
     page = (Path(__file__).parents[2] / "docs" / "comparing.md").read_text(encoding="utf-8")
     assert not [name for name in VARIANTS if f"`{name}`" not in page]
-    assert all(name in described() for name in VARIANTS)
+    assert all(name in variants_table() for name in VARIANTS)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_all_variants_of_a_fold_differ_in_what_they_set_alone(plan_of: Planner) 
     assert plan.runs[2].settings["variant"]["num_epochs"] == [0, 8]
 
 
-def test_folds_hold_everybody_once_and_their_files_resolve_from_the_output_folder(
+def test_folds_hold_every_participant_once_and_their_files_resolve_from_the_output_folder(
     datalist: Writer, tmp_path: Path
 ) -> None:
     folder = tmp_path / "elsewhere" / "folds"
@@ -90,7 +91,7 @@ def test_folds_hold_everybody_once_and_their_files_resolve_from_the_output_folde
         assert {record.label for record in cohort.records("validation")} == {0, 1}
         tested += sorted(parts[2])
     assert sorted(tested) == sorted(LABELS)
-    assert made.notes[0].startswith("the 1 participant of the test part") and "--keep-test" in made.notes[0]
+    assert_parts(made.notes[0], "1 participant of the test part", "--keep-test")
     assert make_folds(datalist({"sub-01": "test"}), folder, 4).texts == made.texts
 
 
@@ -102,7 +103,7 @@ def test_folds_of_the_datalist_are_kept(datalist: Writer, tmp_path: Path) -> Non
             name for name, more in given.items() if more["fold"] == number
         }
     assert made.notes == ()
-    with pytest.raises(InputError, match=r"^--folds: 5, expected 3, as the datalist has already$"):
+    with pytest.raises(InputError, match=r"^--folds: 5, expected 3, .*datalist$"):
         make_folds(datalist(more=given), tmp_path, folds=5)
 
 
@@ -114,24 +115,24 @@ def test_a_test_part_outside_the_folds_is_left_out(there: bool, datalist: Writer
     for text in made.texts.values():
         rows = [row["participant_id"] for part in ("training", "validation", "test") for row in json.loads(text)[part]]
         assert sorted(rows) == sorted(LABELS.keys() - tested)
-    assert made.notes == ("3 participants of the test part left out, for a final evaluation",)
+    (note,) = made.notes
+    assert_parts(note, "3 participants", "test part left out")
 
 
-def test_who_cannot_take_part_is_said(datalist: Writer, tmp_path: Path) -> None:
+def test_participants_who_cannot_take_part_are_reported(datalist: Writer, tmp_path: Path) -> None:
     more = {"sub-04": {"mri": None}, "sub-05": {"exclude": "moved"}}
     made = make_folds(datalist(more=more), tmp_path)
-    assert made.notes == (
-        "1 participant with one recording only left out: every variant needs the same",
-        "1 participant excluded, as the datalist says",
-    )
+    assert len(made.notes) == 2
+    assert_parts(made.notes[0], "1 participant", "one recording left out")
+    assert_parts(made.notes[1], "1 participant excluded")
     assert not [name for name in more if name in made.texts["fold0.json"]]
 
 
 @pytest.mark.parametrize(
     ("sections", "more", "options", "message"),
     [
-        ({}, {"sub-02": {"fold": 0}}, {}, "sub-01, sub-03, sub-04 and 16 more fold: missing, though others have one"),
-        ({}, {}, {"keep_test": True}, "--keep-test: nobody is in test, expected a test part to keep"),
+        ({}, {"sub-02": {"fold": 0}}, {}, "sub-01, sub-03, sub-04 and 16 more fold: missing"),
+        ({}, {}, {"keep_test": True}, "--keep-test: no participant is in test"),
         ({}, {}, {"folds": 1}, "--folds: 1, expected 2 or more"),
         ({}, {}, {"folds": 9}, 'class "F": 8 participants, expected at least 9, one for each fold'),
         ({}, {"sub-03": {"label": None}}, {}, "sub-03 label"),
@@ -155,28 +156,28 @@ def test_what_cannot_be_put_into_folds_is_refused(
         ({"seeds": 0}, "--seeds: 0, expected 1 or more"),
         (
             {"words": ("gated",)},
-            "gated: is neither an option nor the datalist: options for the trainings stand behind --",
+            "gated: is neither an option",
         ),
         (
             {"words": ("--num_epoch", "3")},
-            "--num_epoch: there is no 'num_epoch' in the config: did you mean --num_epochs?",
+            "did you mean --num_epochs?",
         ),
         ({"words": ("--output-dir=x",)}, "-- --output_dir: is set by the comparison: give it as --output-dir"),
         ({"words": ("--resume", "true")}, "-- --resume: is set by the comparison"),
         (
             {"words": ("--modalities", "eeg")},
-            "-- --modalities: is what the variants differ in: choose them with --variants",
+            "-- --modalities: differs between the variants",
         ),
-        ({"words": ("--fusion", "mean")}, "-- --fusion: is what the variants differ in: choose them with --variants"),
+        ({"words": ("--fusion", "mean")}, "-- --fusion: differs between the variants"),
         (
             {"words": ("--lambda_align", "0.3"), "variants": ("no-align",)},
-            "-- --lambda_align: is what no-align sets: leave it out, or no-align",
+            "-- --lambda_align: is set by no-align",
         ),
         ({"words": ("--num_epochs", "3"), "variants": ("stage-a",)}, "--num_epochs: 3, expected epochs of two stages"),
         ({"config_files": (Path("no.yaml"),)}, "no.yaml: no such file"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_written(
+def test_what_is_wrong_is_reported_before_anything_is_written(
     changes: dict[str, Any], message: str, plan_of: Planner, tmp_path: Path
 ) -> None:
     assert message in refused(plan_of, **changes)

@@ -12,16 +12,17 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from monai_fusion.cli import main
 from monai_fusion.comparison.comparison_file import FILE, Comparison
-from monai_fusion.comparison.comparison_page import render
+from monai_fusion.comparison.comparison_page import render_comparison
+from monai_fusion.comparison.fusion_verdict import fusion_verdict
 from monai_fusion.comparison.planning import Plan
-from monai_fusion.comparison.remaking import read_comparison
 from monai_fusion.comparison.results import compare_runs, read_runs, write_results
+from monai_fusion.comparison.saved_comparison import read_comparison
 from monai_fusion.comparison.statistics import corrected_t_test
-from monai_fusion.comparison.terminal_table import lines_of
-from monai_fusion.comparison.verdict import verdict_of
+from monai_fusion.comparison.terminal_table import table_lines
 from monai_fusion.errors import InputError
 from monai_fusion.run_folder import PREDICTIONS_FILE
 from tests.comparison.finished import finished
+from tests.message_parts import assert_parts
 from tests.report.page_reader import Page, table_of
 from tests.support import BUNDLE_CONFIGS
 
@@ -49,7 +50,7 @@ def test_the_numbers_are_those_of_the_out_of_fold_table(plan_of: Planner) -> Non
     for variant in found.variants:
         own = [row for row in rows if row["variant"] == variant.name]
         of_seeds = [[row for row in own if row["seed"] == seed] for seed in ("1337", "1338")]
-        hits = [accuracy_score([row["label"] for row in some], [row["said"] for row in some]) for some in of_seeds]
+        hits = [accuracy_score([row["label"] for row in some], [row["predicted"] for row in some]) for some in of_seeds]
         assert variant.accuracy.value == pytest.approx(np.mean(hits))
         for fold in range(4):
             areas = [
@@ -83,22 +84,23 @@ def test_differences_are_tested_over_the_folds_with_all_that_is_not_tested_as_tr
     assert {each.variant for each in found.differences} == {"concat", "mean"}
 
 
-def test_what_is_printed_says_scores_differences_and_limits(plan_of: Planner) -> None:
+def test_the_terminal_shows_scores_differences_and_limits(plan_of: Planner) -> None:
     found = compared(plan_of(folds=4))
-    text = "\n".join(lines_of(found))
+    text = "\n".join(table_lines(found))
     assert text.startswith("twenty: 20 participants (12 M, 8 F), 4 folds, 1 seed\n")
     assert f"{found.variants[0].auroc.value:.3f}" in text and "minus gated" in text
-    assert "fewer than 10 participants in a class (8 F)" in text and "3 degrees of freedom" in text
-    assert "one seed: another one moves the numbers too" in text and "gated) looks better than it is" in text
-    assert "mind:" not in text and text.endswith(" ".join(verdict_of(found)).replace("\u2212", "-"))
+    assert_parts(
+        text, "fewer than 10", "(8 F)", "3 degrees of freedom", "one seed", "--seeds 3", "best of 2 variants (gated)"
+    )
+    assert "mind:" not in text and text.endswith(" ".join(fusion_verdict(found)).replace("\u2212", "-"))
 
 
-def test_runs_about_other_people_are_not_compared(plan_of: Planner) -> None:
+def test_runs_with_other_participants_are_not_compared(plan_of: Planner) -> None:
     records = finished(plan_of(folds=4))
     path = records[1].run.folder / PREDICTIONS_FILE
     lines = path.read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join(lines[:-1]), encoding="utf-8")
-    with pytest.raises(InputError, match=r"^concat, fold 0, seed 1337 predictions.csv: other participants or labels"):
+    with pytest.raises(InputError, match=r"^concat, fold 0, seed 1337 predictions.csv: other participants"):
         read_runs(records)
 
 
@@ -119,7 +121,7 @@ def test_every_field_is_documented() -> None:
     assert json.loads(json.dumps(Comparison.model_json_schema()))["title"] == "monai-fusion comparison"
 
 
-def test_the_page_says_the_same_and_needs_no_other_file(plan_of: Planner) -> None:
+def test_the_page_has_the_same_results_and_needs_no_other_file(plan_of: Planner) -> None:
     plan = plan_of(folds=4, variants=("concat", "mean"), config_files=(BUNDLE_CONFIGS / "demo.yaml",))
     runs = read_runs(finished(plan))
     found = compare_runs(plan, runs, draws=300).model_copy(update={"datalist": "<script>alert(1)</script>"})
@@ -134,15 +136,15 @@ def test_the_page_says_the_same_and_needs_no_other_file(plan_of: Planner) -> Non
     assert [row[0] for row in table_of(page.section("differences"))[1:]] == ["concat", "mean"]
     assert len(table_of(page.section("folds"))) == 5
     assert "train.yaml, demo.yaml" in page.section("run").text
-    assert page.root.all("p", id="verdict")[0].text == " ".join(verdict_of(found))
+    assert page.root.all("p", id="verdict")[0].text == " ".join(fusion_verdict(found))
     sections = [each.attributes["id"] for each in page.root.all("section")]
     assert sections == ["headline", "limits", "scores", "differences", "folds", "run"]
-    assert "--" not in page.section("limits").text  # a reader has no command line at hand
+    assert "--" not in page.section("limits").text  # a reader of the page has no command line
 
 
 def test_no_folder_and_no_user_stands_in_the_page(plan_of: Planner) -> None:
     found = compared(plan_of(folds=4)).model_copy(update={"shared_settings": {"mri_weights": "/home/Jane Doe/m.pth"}})
-    html = render(found)
+    html = render_comparison(found)
     assert "m.pth" in html and not [name for name in ("jane", "Jane", "/home", str(Path.cwd())) if name in html]
 
 
@@ -159,7 +161,7 @@ def test_the_page_is_made_again_from_its_numbers_and_gives_figures_and_tables(
     with pytest.raises(SystemExit) as ended:
         main(["report", str(run), "--figures", str(paper), "--figure-formats", "svg"])
     assert ended.value.code == 0 and (run / "comparison.html").read_bytes() == before
-    assert f"wrote 4 figures, 3 tables and methods_comparison.md to {paper}" in capsys.readouterr().out
+    assert f"4 figures, 3 tables and methods_comparison.md to {paper}" in capsys.readouterr().out
     rows = {row["variant"]: row for row in rows_of(paper / "table_variants.csv")}
     assert float(rows["concat"]["auroc"]) == found.variants[1].auroc.value
     apart = rows_of(paper / "table_differences_from_gated.csv")
@@ -171,5 +173,5 @@ def test_the_page_is_made_again_from_its_numbers_and_gives_figures_and_tables(
 @pytest.mark.parametrize("content", ["", "{}", '{"schema_version": 9}', "[" * 100_000])
 def test_numbers_that_are_damaged_are_refused_in_a_line(tmp_path: Path, content: str) -> None:
     (tmp_path / FILE).write_text(content, encoding="utf-8")
-    with pytest.raises(InputError, match=r"comparison\.json: not what a comparison writes.*run the comparison again"):
+    with pytest.raises(InputError, match=r"comparison\.json: not the layout.*run the comparison again"):
         read_comparison(tmp_path)

@@ -12,20 +12,20 @@ from monai_fusion.comparison.statistics import (
     DIFFERENCE,
     OutOfFold,
     auroc_within_folds,
-    cautious_interval,
     corrected_t_test,
+    fallback_interval,
     fold_values,
     holm,
     values_and_intervals,
 )
 from monai_fusion.metrics.intervals import wilson
-from monai_fusion.metrics.scores import Outcome
+from monai_fusion.metrics.scores import ScoredCohort
 
 
-def outcome(scores: Sequence[float], labels: Sequence[int]) -> Outcome:
+def outcome(scores: Sequence[float], labels: Sequence[int]) -> ScoredCohort:
     """Two classes, by the probability of the second."""
     second = np.array(scores, dtype=np.float64)
-    return Outcome.of(np.stack([1 - second, second], axis=1), np.array(labels))
+    return ScoredCohort.of(np.stack([1 - second, second], axis=1), np.array(labels))
 
 
 def simulated(folds: int = 3, each: int = 12, seeds: int = 1, seed: int = 0) -> OutOfFold:
@@ -43,25 +43,25 @@ def simulated(folds: int = 3, each: int = 12, seeds: int = 1, seed: int = 0) -> 
 def test_the_auroc_compares_participants_of_one_fold_only() -> None:
     # fold 0: pairs (0.2, 0.9), (0.4, 0.9) are both right; fold 1: of (0.1, 0.05), (0.1, 0.1) one is wrong, one a tie
     labels, folds = [0, 0, 1, 0, 1, 1], np.array([0, 0, 0, 1, 1, 1])
-    said = outcome([0.2, 0.4, 0.9, 0.1, 0.05, 0.1], labels)
-    assert auroc_within_folds(said, folds, said.ones)[0] == pytest.approx((2 + 0.5) / 4)
+    cohort = outcome([0.2, 0.4, 0.9, 0.1, 0.05, 0.1], labels)
+    assert auroc_within_folds(cohort, folds, cohort.ones)[0] == pytest.approx((2 + 0.5) / 4)
     # all pairs of the cohort would be compared over folds, too
-    assert roc_auc_score(labels, said.probabilities[:, 1]) != pytest.approx(2.5 / 4)
+    assert roc_auc_score(labels, cohort.probabilities[:, 1]) != pytest.approx(2.5 / 4)
 
 
 def test_one_fold_is_the_usual_auroc_also_of_three_classes() -> None:
     generator = np.random.default_rng(1)
     probabilities, labels = generator.dirichlet([1, 1, 1], 40), generator.integers(0, 3, 40)
-    said = Outcome.of(probabilities, labels)
+    cohort = ScoredCohort.of(probabilities, labels)
     expected = roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
-    assert auroc_within_folds(said, np.zeros(40, np.int64), said.ones)[0] == pytest.approx(expected)
+    assert auroc_within_folds(cohort, np.zeros(40, np.int64), cohort.ones)[0] == pytest.approx(expected)
 
 
 def test_a_fold_without_a_class_has_no_pairs_and_no_score_of_its_own_that_needs_it() -> None:
     labels, folds = np.array([0, 1, 1, 1, 1]), np.array([0, 0, 0, 1, 1])
     data = OutOfFold(labels, folds, {"one": [outcome([0.1, 0.9, 0.05, 0.3, 0.4], labels.tolist())]})
-    said = data.outcomes["one"][0]
-    assert auroc_within_folds(said, folds, said.ones)[0] == pytest.approx(0.5)
+    cohort = data.cohorts["one"][0]
+    assert auroc_within_folds(cohort, folds, cohort.ones)[0] == pytest.approx(0.5)
     assert fold_values("auroc", data, "one") == [pytest.approx(0.5), None]
     assert fold_values("balanced_accuracy", data, "one") == [pytest.approx(0.75), None]
     assert fold_values("accuracy", data, "one") == [pytest.approx(2 / 3), 0.0]
@@ -73,8 +73,8 @@ def test_values_of_folds_are_scikit_learns_averaged_over_seeds() -> None:
     data = simulated(seeds=2)
     for fold in range(3):
         rows = data.folds == fold
-        areas = [roc_auc_score(data.labels[rows], each.probabilities[rows, 1]) for each in data.outcomes["weak"]]
-        hits = [balanced_accuracy_score(data.labels[rows], each.said[rows]) for each in data.outcomes["weak"]]
+        areas = [roc_auc_score(data.labels[rows], each.probabilities[rows, 1]) for each in data.cohorts["weak"]]
+        hits = [balanced_accuracy_score(data.labels[rows], each.predicted[rows]) for each in data.cohorts["weak"]]
         assert fold_values("auroc", data, "weak")[fold] == pytest.approx(np.mean(areas))
         assert fold_values("balanced_accuracy", data, "weak")[fold] == pytest.approx(np.mean(hits))
 
@@ -82,19 +82,19 @@ def test_values_of_folds_are_scikit_learns_averaged_over_seeds() -> None:
 def test_the_interval_of_a_difference_is_that_of_plain_paired_resampling() -> None:
     data = simulated(folds=4, each=30)
     values, intervals = values_and_intervals(data, "weak", draws=4000, seed=3)
-    weak, strong = (data.outcomes[name][0] for name in ("weak", "strong"))
+    weak, strong = (data.cohorts[name][0] for name in ("weak", "strong"))
 
-    def pooled(said: Outcome, rows: np.ndarray) -> float:
+    def pooled(cohort: ScoredCohort, rows: np.ndarray) -> float:
         right = pairs = 0.0
         for fold in range(4):
             own = rows[data.folds[rows] == fold]
-            scores, labels = said.probabilities[own, 1], data.labels[own]
+            scores, labels = cohort.probabilities[own, 1], data.labels[own]
             apart = scores[labels == 1][:, None] - scores[labels == 0][None]
             right, pairs = right + (apart > 0).sum() + (apart == 0).sum() / 2, pairs + apart.size
         return right / pairs
 
-    everybody = np.arange(len(data.labels))
-    assert values[DIFFERENCE + "auroc", 1] == pytest.approx(pooled(strong, everybody) - pooled(weak, everybody))
+    all_rows = np.arange(len(data.labels))
+    assert values[DIFFERENCE + "auroc", 1] == pytest.approx(pooled(strong, all_rows) - pooled(weak, all_rows))
     assert values[DIFFERENCE + "auroc", 0] == 0.0
     generator = np.random.default_rng(9)
     cells = [np.flatnonzero((data.folds == fold) & (data.labels == label)) for fold in range(4) for label in (0, 1)]
@@ -112,7 +112,7 @@ def test_the_same_seed_gives_the_same_intervals_and_variants_do_not_change_each_
     data = simulated()
     first = values_and_intervals(data, "weak", draws=200, seed=5)[1]
     assert first == values_and_intervals(data, "weak", draws=200, seed=5)[1]
-    alone = OutOfFold(data.labels, data.folds, {"weak": data.outcomes["weak"]})
+    alone = OutOfFold(data.labels, data.folds, {"weak": data.cohorts["weak"]})
     assert values_and_intervals(alone, "weak", draws=200, seed=5)[1]["auroc", 0] == first["auroc", 0]
 
 
@@ -120,8 +120,8 @@ def test_a_fold_with_one_participant_of_a_class_has_no_bootstrap_but_a_cautious_
     labels, folds = np.array([0, 0, 1, 0, 0, 1, 1]), np.array([0, 0, 0, 1, 1, 1, 1])
     data = OutOfFold(labels, folds, {"one": [outcome([0.1, 0.2, 0.9, 0.1, 0.6, 0.9, 0.3], labels.tolist())]})
     assert set(values_and_intervals(data, "one", draws=50)[1].values()) == {None}
-    assert cautious_interval("accuracy", data, "one") == wilson(5, 7)
-    area = cautious_interval("auroc", data, "one")
+    assert fallback_interval("accuracy", data, "one") == wilson(5, 7)
+    area = fallback_interval("auroc", data, "one")
     assert area is not None and 0 < area.low < 5 / 6 < area.high < 1
 
 

@@ -22,11 +22,12 @@ from monai_fusion.evaluation import (
     ResultWriter,
     ThumbnailWriter,
 )
-from monai_fusion.metrics import Prediction, Settings, summarize
+from monai_fusion.metrics import Prediction, ScoringSettings, summarize
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.networks import FusionNet
 from monai_fusion.report import write_report
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
+from tests.message_parts import with_parts
 from tests.report.page_reader import Page
 from tests.support import EEG_SHAPE, tiny_absence_net, write_scalogram
 
@@ -49,7 +50,7 @@ def network() -> FusionNet:
 
 @pytest.fixture
 def some_lack(tiny_records: Records, tmp_path: Path) -> Records:
-    """sub-00 lacks the MRI, sub-02 the EEG; the names of all files tell a condition."""
+    """sub-00 lacks the MRI, sub-02 the EEG; all file names give a condition."""
 
     def named(record: ParticipantRecord) -> ParticipantRecord:
         number = int(record.participant_id[-1])
@@ -134,7 +135,7 @@ def test_an_evaluation_of_all_patterns_writes_everything_and_makes_a_report(
     assert metrics.gate is not None and metrics.gate.overall.participants == 2
     assert metrics.gate.overall.maximum < 1 and metrics.gate.overall.minimum > 0
     assert metrics.modalities is not None and metrics.modalities.reference_participants == 2
-    assert any("2 with both recordings, 1 with EEG only, 1 with MRI only" in text for text in metrics.warnings)
+    assert with_parts(metrics.warnings, "2 with both recordings, 1 with EEG only, 1 with MRI only")
     with np.load(out / "embeddings.npz", allow_pickle=False) as stored:
         assert np.isnan(stored["mri"]).all(axis=1).tolist() == [True, False, False, False]
         assert np.isnan(stored["eeg"]).all(axis=1).tolist() == [False, False, True, False]
@@ -143,7 +144,7 @@ def test_an_evaluation_of_all_patterns_writes_everything_and_makes_a_report(
         assert stored["mri"].any(axis=(1, 2, 3)).tolist() == [False, True, True, True]
         assert stored["eeg"].any(axis=(1, 2)).tolist() == [True, True, False, True]
 
-    # Everybody is a mistake, so that the table of mistakes shows each of them.
+    # All predictions are wrong, so that the table of errors shows each participant.
     wrong = [replace(row, label=1 - row.predicted) for row in predictions]
     ResultWriter(out, ["M", "F"], None, "cohort", "test")(wrong)
     page = Page(write_report(out))
@@ -151,17 +152,17 @@ def test_an_evaluation_of_all_patterns_writes_everything_and_makes_a_report(
         assert f">{title}</th>" in page.source
     assert 'alt="MRI of sub-00' not in page.source and 'alt="Mean scalogram of sub-00"' in page.source
     assert 'alt="MRI of sub-02' in page.source and 'alt="Mean scalogram of sub-02"' not in page.source
-    assert "Only participants with both recordings" in page.source
+    assert "Only participants with both" in page.source
 
 
-def test_people_with_both_are_predicted_as_without_the_others(
+def test_participants_with_both_are_predicted_as_without_the_others(
     tiny_records: Records, some_lack: Records, network: FusionNet, tmp_path: Path
 ) -> None:
     together = evaluate(some_lack, network, tmp_path / "all")
     alone = evaluate((some_lack[1], some_lack[3]), network, tmp_path / "both")
     assert [row for row in together if row.recordings == "both"] == alone
     head = (tmp_path / "both" / "out" / "predictions.csv").read_text(encoding="utf-8").splitlines()[0]
-    assert "recordings" not in head.split(",")  # only where somebody lacks one
+    assert "recordings" not in head.split(",")  # only if a participant lacks one
     assert json.loads((tmp_path / "both" / "out" / "metrics.json").read_text(encoding="utf-8"))["patterns"] == []
 
 
@@ -186,7 +187,7 @@ def people(patterns: str, labels: str, seed: int = 0) -> list[Prediction]:
 
 def test_scores_of_a_pattern_are_those_of_its_participants_alone() -> None:
     rows = people("b" * 12 + "e" * 8 + "m" * 6, "01" * 13)
-    quick = Settings(draws=200)
+    quick = ScoringSettings(draws=200)
     metrics = summarize(rows, ["M", "F"], settings=quick)
     for found in metrics.patterns:
         alone = summarize([row for row in rows if row.recordings == found.recordings], ["M", "F"], settings=quick)
@@ -196,18 +197,20 @@ def test_scores_of_a_pattern_are_those_of_its_participants_alone() -> None:
     assert [test.within for test in metrics.permutation.tests] == [[], ["pattern of recordings"]]
 
 
-def test_a_pattern_that_goes_with_the_class_is_warned_of() -> None:
-    metrics = summarize(people("b" * 10 + "e" * 10, "0" * 10 + "1" * 10), ["M", "F"], settings=Settings(draws=200))
-    assert any(text.startswith("pattern of recordings goes with the class") for text in metrics.warnings)
+def test_a_pattern_that_is_associated_with_the_class_is_warned_of() -> None:
+    metrics = summarize(
+        people("b" * 10 + "e" * 10, "0" * 10 + "1" * 10), ["M", "F"], settings=ScoringSettings(draws=200)
+    )
+    assert with_parts(metrics.warnings, "pattern of recordings", "associated with the class", "0 of 20")
 
 
 @pytest.mark.parametrize("pattern", ["e", "m"])
-def test_where_nobody_has_both_there_is_no_gate_to_describe(tmp_path: Path, pattern: str) -> None:
+def test_where_no_participant_has_both_there_is_no_gate_to_describe(tmp_path: Path, pattern: str) -> None:
     rows: list[Any] = people(pattern * 6, "010101")
     ResultWriter(tmp_path, ["M", "F"], None, "cohort", "test")(rows)
     metrics = Metrics.model_validate(json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8")))
     assert metrics.gate is None and metrics.modalities is None and metrics.patterns == []
     assert not any("gate" in text for text in metrics.warnings)
-    assert "No participant has both recordings" in Page(write_report(tmp_path)).source
+    assert "No participant has both" in Page(write_report(tmp_path)).source
     unlabelled = [replace(row, label=None) for row in rows]
     ResultWriter(tmp_path / "new", ["M", "F"])(unlabelled)  # nor a warning of a collapsed one

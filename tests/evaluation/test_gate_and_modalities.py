@@ -7,7 +7,7 @@ from torch import Tensor
 
 from monai_fusion.evaluation.modalities import without_each_modality
 from monai_fusion.metrics import Prediction
-from monai_fusion.metrics.gate import collapsed, distribution, gate_section, modalities_section
+from monai_fusion.metrics.gate import collapsed_to, distribution, gate_section, modalities_section
 
 
 def test_a_distribution_is_numpys() -> None:
@@ -20,16 +20,16 @@ def test_a_distribution_is_numpys() -> None:
 
 
 def people(gates: list[float]) -> list[Prediction]:
-    """Alternating classes; the first two are told right, the others wrong."""
+    """Alternating classes; the first two predictions are correct, the others wrong."""
     rows = []
     for place, gate in enumerate(gates):
         label, right = place % 2, place < 2
-        said = label if right else 1 - label
-        rows.append(Prediction(f"sub-{place}", label, (0.8, 0.2) if said == 0 else (0.2, 0.8), gate, 1))
+        predicted = label if right else 1 - label
+        rows.append(Prediction(f"sub-{place}", label, (0.8, 0.2) if predicted == 0 else (0.2, 0.8), gate, 1))
     return rows
 
 
-def test_gates_are_described_by_class_and_by_whether_the_class_was_said() -> None:
+def test_gates_are_described_by_class_and_by_correctness() -> None:
     found = gate_section(people([0.1, 0.2, 0.3, 0.4]), ["M", "F"])
     assert found.overall.mean == pytest.approx(0.25) and found.collapsed is None
     assert [(each.class_name, each.gate.mean) for each in found.by_class] == [
@@ -52,8 +52,10 @@ def test_gates_are_described_by_class_and_by_whether_the_class_was_said() -> Non
         ([0.01, 0.99], None),
     ],
 )
-def test_a_gate_has_collapsed_if_it_is_on_one_side_for_everybody(gates: list[float], modality: str | None) -> None:
-    assert collapsed(gates) == modality
+def test_a_gate_has_collapsed_if_it_is_on_one_side_for_all_participants(
+    gates: list[float], modality: str | None
+) -> None:
+    assert collapsed_to(gates) == modality
 
 
 class OneSided:
@@ -77,7 +79,7 @@ def embeddings(number: int) -> tuple[list[Tensor], list[Tensor]]:
 
 
 @pytest.mark.parametrize("number", [2, 5, 40])
-def test_without_the_one_modality_it_hears_a_network_says_the_same_of_everybody(number: int) -> None:
+def test_without_the_one_modality_it_uses_a_network_predicts_the_same_for_all(number: int) -> None:
     eeg, mri = embeddings(number)
     network = OneSided("mri")
     without_eeg, without_mri = without_each_modality(network, eeg, mri)
@@ -121,5 +123,5 @@ def test_a_changed_class_is_not_nothing_even_if_little_moves() -> None:
     assert found.without_eeg.auroc is None  # one class
 
 
-def test_nothing_is_said_unless_it_was_computed_for_everybody() -> None:
+def test_there_is_no_section_unless_it_was_computed_for_all_participants() -> None:
     assert modalities_section(people([0.5, 0.5]), 2) is None

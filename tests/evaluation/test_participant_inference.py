@@ -51,7 +51,7 @@ def test_the_prediction_does_not_depend_on_the_segments_at_once(counting: TinyFu
         torch.testing.assert_close(parts[name], value, rtol=0, atol=1e-6)
 
 
-def test_the_prediction_is_the_mean_over_the_segments_of_what_the_network_says_of_each(built_net: FusionNet) -> None:
+def test_the_prediction_is_the_mean_over_the_predictions_for_the_segments(built_net: FusionNet) -> None:
     generator = torch.Generator().manual_seed(2)
     eeg, mri = torch.randn(5, 17, 32, 32, generator=generator), torch.rand(1, 1, 8, 16, 16, generator=generator)
     with torch.no_grad():
@@ -59,7 +59,7 @@ def test_the_prediction_is_the_mean_over_the_segments_of_what_the_network_says_o
         single = [built_net(segment[None], mri) for segment in eeg]
     shares = torch.cat([pred["logits"].double().softmax(dim=1) for pred in single])
     logits = torch.cat([pred["logits"].double() for pred in single])
-    # The mean of the logits would say something else, or this test would say nothing.
+    # The mean of the logits must differ, or this test would show nothing.
     assert (logits.mean(dim=0).softmax(dim=0) - shares.mean(dim=0)).abs().max() > 1e-3
     torch.testing.assert_close(found["probabilities"].double(), shares.mean(dim=0, keepdim=True), rtol=0, atol=1e-5)
     gates = torch.cat([pred["gate"] for pred in single])
@@ -134,7 +134,7 @@ def test_an_evaluator_gives_one_row_and_one_score_a_participant(
     assert handed_on == [rows]
 
 
-def test_a_second_evaluation_starts_anew(
+def test_a_second_evaluation_starts_from_zero(
     tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, counting: TinyFusionNet
 ) -> None:
     collector = PredictionCollector()
@@ -146,13 +146,13 @@ def test_a_second_evaluation_starts_anew(
     evaluator.run(2)
     assert len(collector.predictions) == 4 and collector.predictions != first
     assert evaluator.state.metrics["cross_entropy"] != score
-    assert evaluator.state.metrics["accuracy"] == 0.5  # everybody is class 0 now, which half of them are
+    assert evaluator.state.metrics["accuracy"] == 0.5  # all are predicted as class 0 now, and half of them are
 
 
-def test_predictions_carry_the_fields_of_the_datalist_and_what_each_eeg_condition_says(
+def test_predictions_carry_the_fields_of_the_datalist_and_the_prediction_of_each_eeg_condition(
     tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, counting: TinyFusionNet
 ) -> None:
-    """Two eyes-open and two eyes-closed segments of either of two people."""
+    """Two eyes-open and two eyes-closed segments of each of two participants."""
     records = []
     for record in tiny_records[:2]:
         paths = [tmp_path / f"{record.participant_id}_{name}.npy" for name in ("EC_seg0", "EC_seg1", "EO_seg0")]
@@ -170,7 +170,7 @@ def test_predictions_carry_the_fields_of_the_datalist_and_what_each_eeg_conditio
         assert row.by_condition["EO"] != row.by_condition["EC"]
 
 
-def test_with_the_network_at_hand_everybody_is_predicted_without_either_modality(
+def test_with_the_network_all_participants_are_predicted_without_either_modality(
     tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, counting: TinyFusionNet
 ) -> None:
     collector = PredictionCollector(network=counting)
@@ -188,14 +188,14 @@ def test_with_the_network_at_hand_everybody_is_predicted_without_either_modality
             eeg.append(evaluator.state.output["pred"]["segment_eeg_embeddings"])
             mri.append(evaluator.state.output["pred"]["mri_embedding"])
         with torch.no_grad():
-            said = [counting.fuse(eeg[0], one.expand(len(eeg[0]), -1))["logits"].softmax(dim=1) for one in mri[1:]]
-        assert torch.cat(said).mean(dim=0).tolist() == pytest.approx(row.without_mri, abs=1e-6)
+            borrowed = [counting.fuse(eeg[0], one.expand(len(eeg[0]), -1))["logits"].softmax(dim=1) for one in mri[1:]]
+        assert torch.cat(borrowed).mean(dim=0).tolist() == pytest.approx(row.without_mri, abs=1e-6)
     single = PredictionCollector(network=counting)
     evaluation(tiny_records[:1], tmp_path, counting, single).run()
-    assert single.predictions[0].without_eeg is None  # there is nobody to borrow from
+    assert single.predictions[0].without_eeg is None  # there is no reference participant
 
 
-def test_people_without_a_label_are_predicted_too(
+def test_participants_without_a_label_are_predicted_too(
     tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, counting: TinyFusionNet
 ) -> None:
     unlabelled = [

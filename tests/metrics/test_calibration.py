@@ -13,12 +13,13 @@ from monai_fusion.errors import InputError
 from monai_fusion.metrics import Prediction
 from monai_fusion.metrics.calibration import (
     Calibration,
-    corrected,
+    corrected_log_probabilities,
     fit_calibration,
     network_prior,
     read_operating_point,
     read_prior,
 )
+from tests.message_parts import assert_parts
 
 EVEN = (0.5, 0.5)
 
@@ -44,15 +45,15 @@ def test_the_prior_of_a_training_is_what_it_showed_its_network() -> None:
 
 def test_a_prior_is_corrected_by_bayes_rule() -> None:
     """The posterior under shares of 3:1 from that under 1:1, by the likelihood ratio."""
-    found = np.exp(corrected(two(np.array([0.2, 0.5, 0.9])), EVEN, (0.75, 0.25)))
+    found = np.exp(corrected_log_probabilities(two(np.array([0.2, 0.5, 0.9])), EVEN, (0.75, 0.25)))
     assert found[:, 1] == pytest.approx([0.2 / (0.2 + 3 * 0.8), 0.25, 0.9 / (0.9 + 3 * 0.1)])
     assert found.sum(axis=1) == pytest.approx(1)
-    same = np.exp(corrected(two(np.array([0.2, 1.0])), (0.7, 0.3), (0.7, 0.3)))
+    same = np.exp(corrected_log_probabilities(two(np.array([0.2, 1.0])), (0.7, 0.3), (0.7, 0.3)))
     assert same == pytest.approx(two(np.array([0.2, 1.0])))
 
 
-def test_a_class_that_training_had_nobody_of_is_left_as_it_is() -> None:
-    found = np.exp(corrected(np.array([[0.5, 0.3, 0.2]]), (0.5, 0.5, 0.0), (0.5, 0.5, 0.0)))
+def test_a_class_without_training_participants_is_left_as_it_is() -> None:
+    found = np.exp(corrected_log_probabilities(np.array([[0.5, 0.3, 0.2]]), (0.5, 0.5, 0.0), (0.5, 0.5, 0.0)))
     assert found[0] == pytest.approx([0.5, 0.3, 0.2])
 
 
@@ -74,7 +75,7 @@ def test_the_temperature_is_the_one_logistic_regression_finds() -> None:
 
 
 def test_a_network_of_balanced_sampling_is_calibrated_for_the_cohort_it_came_from() -> None:
-    """Nine of ten are of the first class; no temperature could repair what balanced sampling says of them."""
+    """Nine of ten are of the first class; no temperature could repair the effect of balanced sampling."""
     probabilities, labels = cohort(20_000, seed=3, share=0.1, sharpen=2.0)
     fresh, truth = cohort(20_000, seed=4, share=0.1, sharpen=2.0)
     ideal = softmax(np.log(cohort(20_000, seed=4, share=0.1)[0]) + np.log([1.8, 0.2]), axis=1)
@@ -84,14 +85,14 @@ def test_a_network_of_balanced_sampling_is_calibrated_for_the_cohort_it_came_fro
     loss, best = log_loss(truth, found.probabilities(fresh)), log_loss(truth, ideal)
     assert loss == pytest.approx(best, abs=0.003)
     assert log_loss(truth, by_temperature_alone) > best + 0.2
-    said = found.probabilities(fresh)[:, 1]
-    assert said.mean() == pytest.approx(0.1, abs=0.01)
+    predicted = found.probabilities(fresh)[:, 1]
+    assert predicted.mean() == pytest.approx(0.1, abs=0.01)
     for low, high in ((0.0, 0.05), (0.05, 0.2), (0.2, 0.5)):
-        inside = (said > low) & (said <= high)
-        assert truth[inside].mean() == pytest.approx(said[inside].mean(), abs=0.03)
+        inside = (predicted > low) & (predicted <= high)
+        assert truth[inside].mean() == pytest.approx(predicted[inside].mean(), abs=0.03)
 
 
-def test_recordings_that_say_nothing_leave_everybody_at_the_target_prior() -> None:
+def test_recordings_without_evidence_leave_all_participants_at_the_target_prior() -> None:
     found = Calibration(EVEN, (0.9, 0.1), temperature=15.0).probabilities(two(np.array([0.45, 0.5, 0.55])))
     assert found[:, 1] == pytest.approx(0.1, abs=0.002)
 
@@ -113,8 +114,8 @@ def test_the_threshold_of_youden_is_the_best_point_of_scikit_learns_roc_curve() 
     positive = found.probabilities(probabilities)[:, 1]
     false, true, _ = roc_curve(labels, positive)
     assert found.threshold is not None
-    said = positive > found.threshold
-    assert said[labels == 1].mean() - said[labels == 0].mean() == pytest.approx((true - false).max())
+    predicted = positive > found.threshold
+    assert predicted[labels == 1].mean() - predicted[labels == 0].mean() == pytest.approx((true - false).max())
     assert found.operating_point == "youden" and not found.notes
 
 
@@ -137,39 +138,40 @@ def test_a_threshold_that_is_given_is_kept() -> None:
     assert (few.threshold, few.temperature) == (0.3, 1.0)
 
 
-def test_with_fewer_than_30_participants_nothing_is_fitted_and_it_says_so() -> None:
+def test_with_fewer_than_30_participants_nothing_is_fitted_and_a_note_reports_it() -> None:
     probabilities, labels = cohort(29, sharpen=3.0)
     found = fit_calibration(probabilities, labels, EVEN, (0.6, 0.4))
     assert (found.temperature, found.threshold) == (1.0, 0.5)
-    assert found.notes == (
-        "29 validation participants to calibrate on, fewer than 30: the temperature stays 1 and the threshold 0.5",
-    )
+    (note,) = found.notes
+    assert_parts(note, "29 validation", "fewer than 30", "temperature stays 1", "threshold 0.5")
     # The prior needs no fit.
     assert found.probabilities(two(np.array([0.5])))[0, 1] == pytest.approx(0.4)
     assert fit_calibration(*cohort(30, sharpen=3.0), EVEN, EVEN).temperature != 1.0
 
 
-def test_participants_told_apart_without_a_mistake_leave_the_temperature_alone() -> None:
+def test_participants_who_are_all_classified_correctly_leave_the_temperature_alone() -> None:
     labels = np.repeat([0, 1], 20)
     found = fit_calibration(two(np.where(labels == 1, 0.6, 0.4)), labels, EVEN, EVEN)
     assert found.temperature == 1.0 and found.threshold == pytest.approx(0.5)
-    assert "without a mistake: it stays 1" in found.notes[0]
+    assert_parts(found.notes[0], "correctly", "temperature stays 1")
 
 
 def test_predictions_worse_than_chance_leave_the_temperature_alone() -> None:
     labels = np.repeat([0, 1], 20)
     found = fit_calibration(two(np.where(labels == 1, 0.2, 0.8)), labels, EVEN, EVEN)
-    assert found.temperature == 1.0 and "say nothing of the labels" in found.notes[0]
+    assert found.temperature == 1.0
+    assert_parts(found.notes[0], "no information", "temperature stays 1")
 
 
-def test_a_threshold_from_few_of_a_class_is_called_rough_and_from_one_class_alone_is_not_fitted() -> None:
+def test_a_threshold_from_few_of_a_class_is_called_imprecise_and_from_one_class_alone_is_not_fitted() -> None:
     probabilities, labels = cohort(60, seed=1)
     labels[:] = 0
     labels[:5] = 1
     found = fit_calibration(probabilities, labels, EVEN, EVEN)
-    assert found.notes[-1] == "the threshold rests on 5 participants of one class: it is rough"
+    assert_parts(found.notes[-1], "threshold", "imprecise", "5 participants")
     alone = fit_calibration(probabilities, np.zeros(60, dtype=np.int64), EVEN, EVEN)
-    assert alone.threshold == 0.5 and "one class only" in alone.notes[-1]
+    assert alone.threshold == 0.5
+    assert_parts(alone.notes[-1], "one class", "threshold stays 0.5")
 
 
 def test_a_diverged_network_is_not_calibrated() -> None:
@@ -199,7 +201,7 @@ def test_predictions_are_corrected_in_all_that_they_say_and_keep_the_networks_ow
 
     assert found.probabilities == by_hand(0.6)
     assert found.without_eeg == by_hand(0.5) and found.by_condition == {"EO": by_hand(0.9)}
-    assert found.without_mri is None and found.before == (0.4, 0.6) and found.threshold == 0.3
+    assert found.without_mri is None and found.uncalibrated == (0.4, 0.6) and found.threshold == 0.3
     assert found.probabilities[1] < 0.3 and found.predicted == 0 and row.predicted == 1
     assert replace(found, threshold=0.2).predicted == 1
     with pytest.raises(ValueError, match="calibrated already"):
@@ -217,7 +219,7 @@ def test_predictions_are_corrected_in_all_that_they_say_and_keep_the_networks_ow
         ("0.4", "fixed", 0.4),
     ],
 )
-def test_an_operating_point_is_read_as_people_type_it(value: object, kind: str, number: float) -> None:
+def test_an_operating_point_is_read_as_users_type_it(value: object, kind: str, number: float) -> None:
     assert read_operating_point(value) == (kind, number)
 
 

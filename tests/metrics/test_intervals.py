@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from monai_fusion.metrics import scores
-from monai_fusion.metrics.group_scores import GroupScores
+from monai_fusion.metrics.group_scores import GroupScorer
 from monai_fusion.metrics.intervals import (
     Interval,
     bca,
@@ -15,16 +15,16 @@ from monai_fusion.metrics.intervals import (
     newcombe_auroc,
     wilson,
 )
-from monai_fusion.metrics.scores import Outcome
+from monai_fusion.metrics.scores import ScoredCohort
 from tests.benchmarks.bench_intervals import coverage
 
 LABELS = np.repeat([0, 1], [23, 12])
 
 
-def outcome_of(seed: int, labels: np.ndarray = LABELS, effect: float = 1.2, digits: int | None = None) -> Outcome:
+def outcome_of(seed: int, labels: np.ndarray = LABELS, effect: float = 1.2, digits: int | None = None) -> ScoredCohort:
     evidence = effect * (labels - 0.5) + np.random.default_rng(seed).normal(size=len(labels))
     positive = 1 / (1 + np.exp(-evidence if digits is None else -np.round(evidence, digits)))
-    return Outcome.of(np.stack([1 - positive, positive], axis=1), labels)
+    return ScoredCohort.of(np.stack([1 - positive, positive], axis=1), labels)
 
 
 @pytest.mark.parametrize(("hits", "number"), [(0, 5), (5, 5), (1, 1), (7, 12), (40, 200)])
@@ -35,8 +35,8 @@ def test_wilsons_interval_is_scipys(hits: int, number: int) -> None:
     assert 0 <= found.low <= hits / number <= found.high <= 1
 
 
-def test_a_proportion_of_nobody_has_no_interval() -> None:
-    with pytest.raises(ValueError, match="nobody"):
+def test_a_proportion_of_no_participants_has_no_interval() -> None:
+    with pytest.raises(ValueError, match="no participants"):
         wilson(0, 0)
 
 
@@ -87,16 +87,16 @@ def test_with_draws_of_its_own_scipy_finds_about_the_same() -> None:
         rng=np.random.default_rng(0),
         batch=500,
     ).confidence_interval
-    mine = GroupScores(outcome, ["M", "F"], draws=4000).auroc().interval
+    mine = GroupScorer(outcome, ["M", "F"], draws=4000).auroc().interval
     assert mine == pytest.approx((theirs.low, theirs.high), abs=0.02)
 
 
 def test_an_interval_is_the_same_every_time_and_for_any_number_of_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = outcome_of(5)
-    first = GroupScores(outcome, ["M", "F"]).whole()
+    first = GroupScorer(outcome, ["M", "F"]).overall()
     monkeypatch.setattr("monai_fusion.metrics.intervals._BLOCK", 999)
-    assert GroupScores(outcome, ["M", "F"]).whole() == first
-    assert GroupScores(outcome, ["M", "F"], seed=2).whole() != first
+    assert GroupScorer(outcome, ["M", "F"]).overall() == first
+    assert GroupScorer(outcome, ["M", "F"], seed=2).overall() != first
 
 
 def test_draws_all_on_one_side_of_the_value_give_the_interval_of_the_percentiles() -> None:

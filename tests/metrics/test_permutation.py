@@ -7,12 +7,12 @@ import pytest
 from scipy import stats
 
 from monai_fusion.metrics import scores
-from monai_fusion.metrics.permutation import cells_of, exchangeable, permutation_p_values, permuted_labels
-from monai_fusion.metrics.scores import Outcome
+from monai_fusion.metrics.permutation import count_exchangeable, exchange_cells, permutation_p_values, permuted_labels
+from monai_fusion.metrics.scores import ScoredCohort
 
 
-def outcome_of(positive: np.ndarray, labels: np.ndarray) -> Outcome:
-    return Outcome.of(np.stack([1 - positive, positive], axis=1), labels)
+def outcome_of(positive: np.ndarray, labels: np.ndarray) -> ScoredCohort:
+    return ScoredCohort.of(np.stack([1 - positive, positive], axis=1), labels)
 
 
 def test_labels_are_exchanged_within_their_cell_only() -> None:
@@ -24,15 +24,15 @@ def test_labels_are_exchanged_within_their_cell_only() -> None:
         assert (np.sort(inside, axis=1) == np.sort(labels[cells == cell])).all()
         arrangements = {tuple(row) for row in inside}
         assert arrangements == set(itertools.permutations(labels[cells == cell].tolist()))
-    assert exchangeable(labels, cells) == 6
+    assert count_exchangeable(labels, cells) == 6
 
 
 def test_cells_are_the_combinations_of_fold_and_stratum() -> None:
-    assert cells_of(["0", "0", "1", "0"], ["young", "old", "old", "young"]).tolist() == [1, 0, 2, 1]
+    assert exchange_cells(["0", "0", "1", "0"], ["young", "old", "old", "young"]).tolist() == [1, 0, 2, 1]
 
 
 def test_the_p_value_is_b_plus_1_over_m_plus_1() -> None:
-    """Four of five are told apart perfectly: 1 arrangement of 6 does as well, the identity among them."""
+    """Four of five are distinguished perfectly: 1 arrangement of 6 scores as high, the identity among them."""
     outcome = outcome_of(np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1]))
     found = permutation_p_values(outcome, np.zeros(4, dtype=int), draws=6000, seed=1)
     assert found["auroc"] == pytest.approx(1 / 6, abs=0.02) and found["balanced_accuracy"] == found["auroc"]
@@ -47,10 +47,10 @@ def test_the_scores_of_permuted_labels_are_the_scores(classes: int) -> None:
     labels = np.repeat(np.arange(classes), 5)
     probabilities = np.round(generator.dirichlet(np.ones(classes), size=len(labels)), 1)  # with ties
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    outcome = Outcome.of(probabilities, labels)
+    outcome = ScoredCohort.of(probabilities, labels)
     cells = np.zeros(len(labels), dtype=int)
     found = permutation_p_values(outcome, cells, draws=200, seed=3)
-    others = [Outcome.of(probabilities, row) for row in permuted_labels(labels, cells, 200, 3)]
+    others = [ScoredCohort.of(probabilities, row) for row in permuted_labels(labels, cells, 200, 3)]
     for name in ("auroc", "balanced_accuracy"):
         score = getattr(scores, name)
         observed = score(outcome, outcome.ones)[0]
@@ -73,7 +73,7 @@ def test_a_confounder_explains_a_prediction_away() -> None:
     labels = np.where(np.arange(40) % 5 == 0, 1 - old, old)
     outcome = outcome_of(0.2 + 0.6 * old, labels)
     free = permutation_p_values(outcome, np.zeros(40, dtype=int))
-    within = permutation_p_values(outcome, cells_of(old.astype(str).tolist()))
+    within = permutation_p_values(outcome, exchange_cells(old.astype(str).tolist()))
     assert free["auroc"] is not None and free["auroc"] < 0.01
     assert within == {"auroc": 1.0, "balanced_accuracy": 1.0}
 
@@ -100,6 +100,6 @@ def test_where_nothing_can_be_exchanged_or_scored_there_is_no_p_value() -> None:
     assert permutation_p_values(one_class, np.zeros(3, dtype=int)) == {"auroc": None, "balanced_accuracy": None}
     apart = outcome_of(np.array([0.1, 0.9, 0.4, 0.6]), np.array([0, 0, 1, 1]))
     assert permutation_p_values(apart, np.array([0, 0, 1, 1])) == {"auroc": None, "balanced_accuracy": None}
-    three = Outcome.of(np.full((4, 3), 1 / 3), np.array([0, 1, 0, 1]))
+    three = ScoredCohort.of(np.full((4, 3), 1 / 3), np.array([0, 1, 0, 1]))
     found = permutation_p_values(three, np.zeros(4, dtype=int))
-    assert found["auroc"] is None and found["balanced_accuracy"] == 1.0  # everybody is told the same
+    assert found["auroc"] is None and found["balanced_accuracy"] == 1.0  # all get the same prediction

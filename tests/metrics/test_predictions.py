@@ -12,7 +12,7 @@ import pytest
 
 from monai_fusion.evaluation import ResultWriter
 from monai_fusion.metrics import Calibration, Prediction, write_predictions
-from monai_fusion.metrics.predictions import change, said
+from monai_fusion.metrics.predictions import decide, probability_change
 
 CLASSES = ["M", "F, other"]
 IDS = ["sub-01", 'a "quoted", id', "Jörg-Åse", "0042", " spaced "]
@@ -110,16 +110,16 @@ def test_the_predicted_class_is_the_most_probable_and_the_first_of_equals() -> N
     assert Prediction("a", None, (0.5, 0.5), 0.5, 1).predicted == 0
 
 
-def test_of_two_classes_the_second_is_said_above_the_threshold() -> None:
-    assert [said((1 - positive, positive), 0.3) for positive in (0.29, 0.3, 0.31)] == [0, 0, 1]
-    assert said((0.5, 0.5), 0.5) == said((0.5, 0.5)) == 0  # 0.5 is the most probable class
-    assert said((0.2, 0.5, 0.3), 0.1) == 1  # means nothing beyond two
+def test_of_two_classes_the_second_is_predicted_above_the_threshold() -> None:
+    assert [decide((1 - positive, positive), 0.3) for positive in (0.29, 0.3, 0.31)] == [0, 0, 1]
+    assert decide((0.5, 0.5), 0.5) == decide((0.5, 0.5)) == 0  # 0.5 is the most probable class
+    assert decide((0.2, 0.5, 0.3), 0.1) == 1  # means nothing beyond two
 
 
 def test_the_change_is_the_share_of_probability_that_moves() -> None:
-    assert change((0.7, 0.3), (0.4, 0.6)) == pytest.approx(0.3)
-    assert change((0.2, 0.5, 0.3), (0.5, 0.2, 0.3)) == pytest.approx(0.3)
-    assert change((1.0, 0.0), (0.0, 1.0)) == 1.0
+    assert probability_change((0.7, 0.3), (0.4, 0.6)) == pytest.approx(0.3)
+    assert probability_change((0.2, 0.5, 0.3), (0.5, 0.2, 0.3)) == pytest.approx(0.3)
+    assert probability_change((1.0, 0.0), (0.0, 1.0)) == 1.0
 
 
 def test_metrics_are_written_where_labels_are_known(

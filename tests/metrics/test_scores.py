@@ -9,7 +9,7 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from monai_fusion.metrics import scores
-from monai_fusion.metrics.scores import SCORES, Outcome
+from monai_fusion.metrics.scores import SCORES, ScoredCohort
 
 GENERATOR = np.random.default_rng(3)
 LABELS = np.array([0, 0, 0, 0, 0, 0, 0, 1, 1, 1])
@@ -26,7 +26,7 @@ CASES = {
 each_case = pytest.mark.parametrize(("probabilities", "labels"), CASES.values(), ids=CASES)
 
 
-def value(score: scores.Score, outcome: Outcome) -> float:
+def value(score: scores.Score, outcome: ScoredCohort) -> float:
     return float(score(outcome, outcome.ones)[0])
 
 
@@ -44,17 +44,17 @@ def sklearn_auprc(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 @each_case
 def test_scores_are_scikit_learns(probabilities: np.ndarray, labels: np.ndarray) -> None:
-    outcome, said = Outcome.of(probabilities, labels), probabilities.argmax(axis=1)
+    outcome, predicted = ScoredCohort.of(probabilities, labels), probabilities.argmax(axis=1)
     found = {
         name: value(getattr(scores, name), outcome)
         for name in ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "auprc", "brier")
     }
     assert found == pytest.approx(
         {
-            "accuracy": sklearn_metrics.accuracy_score(labels, said),
-            "balanced_accuracy": sklearn_metrics.balanced_accuracy_score(labels, said),
-            "macro_f1": sklearn_metrics.f1_score(labels, said, average="macro"),
-            "mcc": sklearn_metrics.matthews_corrcoef(labels, said),
+            "accuracy": sklearn_metrics.accuracy_score(labels, predicted),
+            "balanced_accuracy": sklearn_metrics.balanced_accuracy_score(labels, predicted),
+            "macro_f1": sklearn_metrics.f1_score(labels, predicted, average="macro"),
+            "mcc": sklearn_metrics.matthews_corrcoef(labels, predicted),
             "auroc": sklearn_auroc(labels, probabilities),
             "auprc": sklearn_auprc(labels, probabilities),
             "brier": np.mean((probabilities[:, 1] - labels) ** 2)
@@ -65,17 +65,17 @@ def test_scores_are_scikit_learns(probabilities: np.ndarray, labels: np.ndarray)
     )
     classes = range(probabilities.shape[1])
     assert scores.recalls(outcome, outcome.ones)[0] == pytest.approx(
-        sklearn_metrics.recall_score(labels, said, average=None, labels=classes), abs=1e-12
+        sklearn_metrics.recall_score(labels, predicted, average=None, labels=classes), abs=1e-12
     )
     assert scores.f1(outcome, outcome.ones)[0] == pytest.approx(
-        sklearn_metrics.f1_score(labels, said, average=None, labels=classes), abs=1e-12
+        sklearn_metrics.f1_score(labels, predicted, average=None, labels=classes), abs=1e-12
     )
     for label in classes:
         assert scores.class_auroc(outcome, outcome.ones, label)[0] == pytest.approx(
             sklearn_metrics.roc_auc_score(labels == label, probabilities[:, label]), abs=1e-12
         )
     assert scores.confusion(outcome, outcome.ones)[0].tolist() == (
-        sklearn_metrics.confusion_matrix(labels, said, labels=classes).tolist()
+        sklearn_metrics.confusion_matrix(labels, predicted, labels=classes).tolist()
     )
 
 
@@ -84,7 +84,7 @@ def test_cross_entropy_is_scikit_learns(name: str) -> None:
     probabilities, labels = CASES[name]
     expected = sklearn_metrics.log_loss(labels, probabilities)
     assert SCORES["cross_entropy"](probabilities, labels) == pytest.approx(expected, abs=1e-12)
-    assert value(scores.cross_entropy, Outcome.of(probabilities, labels)) == pytest.approx(expected, abs=1e-12)
+    assert value(scores.cross_entropy, ScoredCohort.of(probabilities, labels)) == pytest.approx(expected, abs=1e-12)
 
 
 @each_case
@@ -99,14 +99,14 @@ def test_cross_entropy_is_scikit_learns(name: str) -> None:
 def test_a_weight_of_three_is_the_same_as_being_there_three_times(
     probabilities: np.ndarray, labels: np.ndarray, score: scores.Score
 ) -> None:
-    """The bootstrap stands on this. (Not macro F1: a class that was said once only may go.)"""
+    """The bootstrap stands on this. (Not macro F1: a class that was predicted only once may vanish.)"""
     generator = np.random.default_rng(5)
     weights = generator.integers(0, 4, (6, len(labels)))
     weights[:, [0, -1]] = 1  # every class stays
-    weighted = score(Outcome.of(probabilities, labels), weights.astype(float))
+    weighted = score(ScoredCohort.of(probabilities, labels), weights.astype(float))
     # As many as there were, so that the calibration error has as many bins.
     for row, found in zip(weights, weighted, strict=True):
-        repeated = Outcome.of(np.repeat(probabilities, row, axis=0), np.repeat(labels, row))
+        repeated = ScoredCohort.of(np.repeat(probabilities, row, axis=0), np.repeat(labels, row))
         if score is scores.ece and scores.calibration_bins(len(repeated.labels)) != scores.calibration_bins(
             len(labels)
         ):
@@ -121,7 +121,7 @@ def test_scores_by_hand() -> None:
     assert SCORES["balanced_accuracy"](probabilities, labels) == pytest.approx((2 / 3 + 1) / 2)
     assert SCORES["auroc"](probabilities, labels) == 1.0  # 0.7 is above 0.1, 0.6 and 0.2
     assert SCORES["cross_entropy"](probabilities, labels) == pytest.approx(-math.log(0.9 * 0.4 * 0.8 * 0.7) / 4)
-    outcome = Outcome.of(probabilities, labels)
+    outcome = ScoredCohort.of(probabilities, labels)
     assert value(scores.brier, outcome) == pytest.approx((0.01 + 0.36 + 0.04 + 0.09) / 4)
     # Two bins of two: confidences 0.6 and 0.7 (one right), 0.8 and 0.9 (both right).
     assert value(scores.ece, outcome) == pytest.approx((abs(1.3 - 1) + abs(1.7 - 2)) / 4)
@@ -129,25 +129,25 @@ def test_scores_by_hand() -> None:
     assert value(scores.macro_f1, outcome) == pytest.approx((4 / 5 + 2 / 3) / 2)
 
 
-def test_what_is_said_need_not_be_the_most_probable_class() -> None:
+def test_the_predicted_class_need_not_be_the_most_probable_class() -> None:
     probabilities = np.array([[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]])
-    outcome = Outcome.of(probabilities, np.array([0, 1, 1]), said=np.array([0, 1, 1]))  # a threshold of 0.35
+    outcome = ScoredCohort.of(probabilities, np.array([0, 1, 1]), predicted=np.array([0, 1, 1]))  # a threshold of 0.35
     assert value(scores.accuracy, outcome) == 1.0
     assert scores.confusion(outcome, outcome.ones)[0].tolist() == [[1, 0], [0, 2]]
-    # Confidence is in the most probable class, whatever is said: one bin, 0.7 + 0.6 + 0.8 against two right.
+    # Confidence is in the most probable class, whatever the prediction: one bin, 0.7 + 0.6 + 0.8 against two right.
     assert value(scores.ece, outcome) == pytest.approx(abs(2.1 - 2) / 3)
 
 
-def draw_calibrated(number: int, sharpen: float) -> Outcome:
+def draw_calibrated(number: int, sharpen: float) -> ScoredCohort:
     """Labels drawn with the probabilities, which are then given sharper, or blunter, than they are."""
     generator = np.random.default_rng(0)
     log_odds = generator.normal(0, 1.5, number)
     labels = (generator.random(number) < 1 / (1 + np.exp(-log_odds))).astype(np.int64)
     positive = 1 / (1 + np.exp(-sharpen * log_odds))
-    return Outcome.of(np.stack([1 - positive, positive], axis=1), labels)
+    return ScoredCohort.of(np.stack([1 - positive, positive], axis=1), labels)
 
 
-def test_the_calibration_error_tells_a_calibrated_model_from_one_that_is_too_sure_or_not_sure_enough() -> None:
+def test_the_calibration_error_separates_a_calibrated_model_from_over_and_underconfident_ones() -> None:
     calibrated, sure, unsure = (value(scores.ece, draw_calibrated(20_000, by)) for by in (1.0, 4.0, 0.25))
     assert calibrated < 0.012
     assert sure > 0.12 and unsure > 0.12
@@ -164,8 +164,8 @@ def test_the_calibration_error_tells_a_calibrated_model_from_one_that_is_too_sur
 def test_equal_probabilities_share_a_bin_whatever_their_order() -> None:
     probabilities = np.array([[0.3, 0.7]] * 30 + [[0.1, 0.9]] * 6)
     labels = np.array([1] * 20 + [0] * 10 + [1] * 6)
-    outcome = Outcome.of(probabilities, labels)
-    turned = Outcome.of(probabilities[::-1], labels[::-1])
+    outcome = ScoredCohort.of(probabilities, labels)
+    turned = ScoredCohort.of(probabilities[::-1], labels[::-1])
     assert value(scores.ece, outcome) == value(scores.ece, turned) == pytest.approx((1 + 6 * 0.1) / 36)
     counts = scores.reliability(outcome, outcome.ones)[0][0]
     assert sorted(counts[counts > 0]) == [6, 30]
@@ -187,21 +187,21 @@ def test_scores_of_one_class_alone_are_given_without_a_warning() -> None:
         assert SCORES["balanced_accuracy"](probabilities, labels) == pytest.approx(2 / 3)
         assert SCORES["balanced_accuracy"](probabilities[[0, 2]], labels[:2]) == 1.0
         assert math.isnan(SCORES["auroc"](probabilities, labels))
-        outcome = Outcome.of(probabilities, labels)
+        outcome = ScoredCohort.of(probabilities, labels)
         assert math.isnan(value(scores.auprc, outcome)) and value(scores.mcc, outcome) == 0.0
         assert math.isnan(scores.recalls(outcome, outcome.ones)[0, 1])
 
 
 @pytest.mark.parametrize("score", [scores.macro_f1, scores.mcc], ids=lambda score: score.__name__)
-@pytest.mark.parametrize("said", [[0, 0, 0, 0], [0, 1, 0, 1], [2, 2, 2, 2]])
-def test_a_class_that_is_missing_or_never_said_is_treated_as_scikit_learn_does(
-    score: scores.Score, said: list[int]
+@pytest.mark.parametrize("predicted", [[0, 0, 0, 0], [0, 1, 0, 1], [2, 2, 2, 2]])
+def test_a_class_that_is_missing_or_never_predicted_is_treated_as_scikit_learn_does(
+    score: scores.Score, predicted: list[int]
 ) -> None:
     labels = np.array([0, 0, 1, 1])
-    outcome = Outcome(np.full((4, 3), 1 / 3), labels, np.array(said))
+    outcome = ScoredCohort(np.full((4, 3), 1 / 3), labels, np.array(predicted))
     reference: dict[str, Callable[..., float]] = {
-        "macro_f1": lambda: float(sklearn_metrics.f1_score(labels, said, average="macro", zero_division=0.0)),
-        "mcc": lambda: float(sklearn_metrics.matthews_corrcoef(labels, said)),
+        "macro_f1": lambda: float(sklearn_metrics.f1_score(labels, predicted, average="macro", zero_division=0.0)),
+        "mcc": lambda: float(sklearn_metrics.matthews_corrcoef(labels, predicted)),
     }
     assert value(score, outcome) == pytest.approx(reference[score.__name__](), abs=1e-12)
 

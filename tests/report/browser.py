@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven over its DevTools pipe: what it says of a page, how wide it is, and pictures of it."""
+"""Debian's Chromium, driven over its DevTools pipe: what it finds in a page, its width, and pictures of it."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Browser:
         while True:
             while b"\0" not in self._read:
                 ready, _, _ = select.select([self._answers], [], [], _PATIENCE)
-                assert ready, f"Chromium said nothing for {_PATIENCE} s"
+                assert ready, f"no answer of Chromium for {_PATIENCE} s"
                 more = os.read(self._answers.fileno(), 1 << 20)
                 assert more, "Chromium has gone"
                 self._read += more

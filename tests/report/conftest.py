@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monai_fusion.report import write_context, write_report
+from monai_fusion.report import write_report, write_report_data
 from tests.report.page_reader import Page
 from tests.support import write_datalist
 
@@ -81,7 +81,7 @@ def make_evaluation(example: str, parent: Path) -> Path:
     ]
     sections = {"training": people[:4], "validation": people[4:6], "test": people[6:]}
     datalist = write_datalist(parent / f"{example}.json", sections, name="A <b>cohort</b>")
-    write_context(folder, datalist, "test", folder)
+    write_report_data(folder, datalist, "test", folder)
     (folder / "manifest.json").write_text(json.dumps(MANIFEST), encoding="utf-8")
     return folder
 

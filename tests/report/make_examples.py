@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from monai_fusion.metrics import Calibration, Prediction, Settings, summarize, write_predictions
-from monai_fusion.metrics.grouping import strata_of
+from monai_fusion.metrics import Calibration, Prediction, ScoringSettings, summarize, write_predictions
+from monai_fusion.metrics.grouping import participant_strata
 from tests.report.conftest import EXAMPLES, HOSTILE_CLASSES, HOSTILE_IDS
 
 
@@ -50,9 +50,11 @@ def write(name: str, found: list[Prediction], classes: list[str], calibration: C
     folder.mkdir(parents=True, exist_ok=True)
     found = calibration.apply(found) if calibration else found
     known = [row for row in found if row.label is not None]
-    write_predictions(found, classes, folder / "predictions.csv", strata_of(known)[0] if known else None)
+    write_predictions(found, classes, folder / "predictions.csv", participant_strata(known)[0] if known else None)
     if known:
-        metrics = summarize(found, classes, calibration, Settings(datalist=f"{name} <i>", section="test", draws=200))
+        metrics = summarize(
+            found, classes, calibration, ScoringSettings(datalist=f"{name} <i>", section="test", draws=200)
+        )
         (folder / "metrics.json").write_text(metrics.model_dump_json(), encoding="utf-8")
 
 

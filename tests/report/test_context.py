@@ -7,9 +7,9 @@ import pytest
 
 from monai_fusion.datalist import read_datalist
 from monai_fusion.errors import InputError
-from monai_fusion.report import write_context
-from monai_fusion.report.context import read_context
-from monai_fusion.report.results import read_results
+from monai_fusion.report import write_report_data
+from monai_fusion.report.report_data import read_report_data
+from monai_fusion.report.run_results import read_results
 from tests.support import write_datalist
 
 
@@ -24,9 +24,9 @@ def test_counts_only_are_kept(tmp_path: Path) -> None:
     people[11] |= {"mri": None}
     datalist = write_datalist(tmp_path / "list.json", {"training": people[:8], "validation": [], "test": people[8:]})
     (tmp_path / "history.csv").write_text("epoch,stage\n1,A\n", encoding="utf-8")
-    write_context(tmp_path, datalist, "test", tmp_path)
+    write_report_data(tmp_path, datalist, "test", tmp_path)
     assert "secret" not in (tmp_path / "report_data.json").read_text(encoding="utf-8")
-    context = read_context(tmp_path)
+    context = read_report_data(tmp_path)
     assert context.history == ({"epoch": "1", "stage": "A"},)
     assert context.cohort is not None
     rows = {row.part: row for row in context.cohort.rows}
@@ -41,11 +41,11 @@ def test_counts_only_are_kept(tmp_path: Path) -> None:
 def test_a_part_that_was_not_evaluated_may_be_wrong(tmp_path: Path) -> None:
     sections = {"training": [person(0, "X")], "validation": [], "test": [person(1, "M"), person(2, "F")]}
     datalist = write_datalist(tmp_path / "list.json", sections)
-    write_context(tmp_path, datalist, "test", tmp_path)
-    cohort = read_context(tmp_path).cohort
+    write_report_data(tmp_path, datalist, "test", tmp_path)
+    cohort = read_report_data(tmp_path).cohort
     assert cohort is not None and [row.part for row in cohort.rows] == ["test", "all"]
     with pytest.raises(InputError):
-        write_context(tmp_path, datalist, "training", tmp_path)
+        write_report_data(tmp_path, datalist, "training", tmp_path)
 
 
 def test_the_counts_are_those_of_the_datalist_that_was_read_whatever_became_of_the_file(tmp_path: Path) -> None:
@@ -53,8 +53,8 @@ def test_the_counts_are_those_of_the_datalist_that_was_read_whatever_became_of_t
     datalist = write_datalist(tmp_path / "list.json", sections)
     cohort = read_datalist(datalist, ["test"], require_files=False)
     datalist.unlink()
-    write_context(tmp_path, cohort, "test", tmp_path)
-    counted = read_context(tmp_path).cohort
+    write_report_data(tmp_path, cohort, "test", tmp_path)
+    counted = read_report_data(tmp_path).cohort
     assert counted is not None
     assert [(row.part, row.number) for row in counted.rows] == [("training", 1), ("test", 2), ("all", 3)]
 
@@ -62,13 +62,13 @@ def test_the_counts_are_those_of_the_datalist_that_was_read_whatever_became_of_t
 @pytest.mark.parametrize("content", ["", "[]", '{"cohort": 3}', '{"history": [{"epoch": 1}]}', '{"other": 1}'])
 def test_anything_else_is_as_if_it_were_not_there(tmp_path: Path, content: str) -> None:
     (tmp_path / "report_data.json").write_text(content, encoding="utf-8")
-    assert read_context(tmp_path) == read_context(tmp_path / "nowhere")
+    assert read_report_data(tmp_path) == read_report_data(tmp_path / "nowhere")
 
 
 def test_the_history_of_another_program_is_not_read(tmp_path: Path) -> None:
     datalist = write_datalist(tmp_path / "list.json", {"training": [], "validation": [], "test": [person(1, "M")]})
     (tmp_path / "history.csv").write_bytes(b"\xff\xfe\x00")
-    write_context(tmp_path, datalist, "test", tmp_path)
+    write_report_data(tmp_path, datalist, "test", tmp_path)
     assert json.loads((tmp_path / "report_data.json").read_text(encoding="utf-8"))["history"] == []
 
 
@@ -78,7 +78,7 @@ def test_an_evaluation_in_another_folder_knows_what_was_trained(tmp_path: Path) 
     trained.mkdir()
     elsewhere.mkdir()
     (trained / "manifest.json").write_text('{"seed": 7}', encoding="utf-8")
-    write_context(elsewhere, datalist, "test", trained)
+    write_report_data(elsewhere, datalist, "test", trained)
     (elsewhere / "predictions.csv").write_text(
         "participant_id,label,predicted,probability_M,probability_F,gate,segments\nsub-01,M,M,0.7,0.3,0.5,2\n",
         encoding="utf-8",

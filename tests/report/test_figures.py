@@ -6,11 +6,11 @@ import pytest
 from matplotlib.colors import to_rgb
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
-from monai_fusion.report.curves import GRID, at_grid, copies_of, precision_recall, roc
+from monai_fusion.report.curves import GRID, bootstrap_counts, precision_recall, read_at_grid, roc
 from monai_fusion.report.gate_figure import swarm
-from monai_fusion.report.learning import to_history
+from monai_fusion.report.learning import parse_history
 from monai_fusion.report.maps import LDA_NEEDS, lda_of, pca_of
-from monai_fusion.report.style import CLASS_COLOURS, drawing, legend_below, new_figure, shortened, to_svg
+from monai_fusion.report.style import CLASS_COLOURS, abbreviated, drawing, legend_below, new_figure, to_svg
 
 
 def people(number: int, apart: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -20,7 +20,7 @@ def people(number: int, apart: float, seed: int = 0) -> tuple[np.ndarray, np.nda
 
 
 def test_a_curve_on_the_grid_takes_the_top_of_a_step_and_the_line_between_points() -> None:
-    at = at_grid(np.array([0.0, 0.0, 0.5, 0.5, 1.0]), np.array([0.0, 0.2, 0.4, 0.8, 1.0]))
+    at = read_at_grid(np.array([0.0, 0.0, 0.5, 0.5, 1.0]), np.array([0.0, 0.2, 0.4, 0.8, 1.0]))
     assert at[GRID == 0] == 0.2 and at[GRID == 0.5] == 0.8
     assert at[GRID == 0.25] == pytest.approx(0.3) and at[GRID == 0.75] == pytest.approx(0.9)
 
@@ -37,7 +37,7 @@ def test_the_curves_are_scikit_learns() -> None:
 
 def test_a_copy_counts_as_scikit_learn_does_with_weights() -> None:
     scores, positive = people(40, 0.8)
-    hits, misses = copies_of(scores, positive, draws=3, seed=4)
+    hits, misses = bootstrap_counts(scores, positive, draws=3, seed=4)
     generator = np.random.default_rng(4)
     order = np.argsort(-scores, kind="stable")
     weights = np.zeros((3, 40))
@@ -46,20 +46,20 @@ def test_a_copy_counts_as_scikit_learn_does_with_weights() -> None:
         weights[:, group] = generator.multinomial(number, np.full(number, 1 / number), size=3)
     for row in range(3):
         x, y, _ = roc_curve(positive[order], scores[order], sample_weight=weights[row], drop_intermediate=False)
-        known = at_grid(x, y)
-        ours = at_grid(np.append(0, misses[row] / misses[row, -1]), np.append(0, hits[row] / hits[row, -1]))
+        known = read_at_grid(x, y)
+        ours = read_at_grid(np.append(0, misses[row] / misses[row, -1]), np.append(0, hits[row] / hits[row, -1]))
         np.testing.assert_allclose(ours, known, atol=1e-12)
         assert (hits[row, -1], misses[row, -1]) == (positive.sum(), (~positive).sum())  # drawn within each class
 
 
 @pytest.mark.parametrize("curve", [roc, precision_recall])
-def test_a_band_is_repeatable_holds_its_curve_and_narrows_with_more_people(curve) -> None:  # type: ignore[no-untyped-def]
+def test_a_band_is_repeatable_holds_its_curve_and_narrows_with_more_participants(curve) -> None:  # type: ignore[no-untyped-def]
     few, many = (curve(*people(number, 1.0), draws=300, seed=1) for number in (30, 600))
     again = curve(*people(30, 1.0), draws=300, seed=1)
     np.testing.assert_array_equal((few.low, few.high), (again.low, again.high))
     assert (curve(*people(30, 1.0), draws=300, seed=2).low != few.low).any()
     inside = slice(20, 180)
-    own = at_grid(few.x, few.y)[inside]
+    own = read_at_grid(few.x, few.y)[inside]
     assert np.mean((few.low[inside] <= own) & (own <= few.high[inside])) > 0.95
     assert (many.high - many.low).mean() < 0.6 * (few.high - few.low).mean()
 
@@ -79,7 +79,7 @@ def test_an_lda_needs_enough_participants_of_each_class() -> None:
     assert lda_of(embeddings, np.zeros_like(labels)) is None
 
 
-def test_an_lda_of_noise_separates_nobody_and_of_classes_does() -> None:
+def test_an_lda_of_noise_separates_no_classes_and_of_signal_does() -> None:
     generator = np.random.default_rng(0)
     labels = np.repeat([0, 1], 40)
     noise = generator.normal(size=(80, 200))
@@ -103,7 +103,7 @@ def test_three_classes_are_mapped_to_a_plane_as_well() -> None:
     assert min(np.linalg.norm(means[a] - means[b]) for a, b in ((0, 1), (0, 2), (1, 2))) > 2 * within
 
 
-def test_a_pca_says_how_much_its_axes_show() -> None:
+def test_a_pca_states_how_much_its_axes_show() -> None:
     values = np.zeros((10, 5))
     values[:, 1], values[:, 3] = np.arange(10) * 3, np.tile([1, -1], 5)
     found = pca_of(values)
@@ -122,11 +122,11 @@ def test_a_history_knows_where_stages_begin_and_which_epoch_was_best() -> None:
         {"epoch": str(epoch), "stage": stage, "cross_entropy": loss, "note": "x"}
         for epoch, stage, loss in ((1, "A", "0.9"), (2, "A", ""), (3, "B", "0.5"), (4, "B", "0.5"), (5, "C", "0.7"))
     ]
-    history = to_history(rows)
+    history = parse_history(rows)
     assert history is not None
     assert history.boundaries == [(2.5, "B"), (4.5, "C")] and history.best_epoch == 4
     assert set(history.columns) == {"epoch", "cross_entropy"} and np.isnan(history.columns["cross_entropy"][1])
-    assert to_history([]) is None and to_history([{"epoch": "one"}]) is None
+    assert parse_history([]) is None and parse_history([{"epoch": "one"}]) is None
 
 
 def test_drawing_leaves_the_callers_settings_as_they_were() -> None:
@@ -157,8 +157,8 @@ def test_a_legend_below_the_axes_meets_neither_their_labels_nor_the_edge(names: 
 
 
 def test_long_names_keep_their_ends() -> None:
-    assert shortened("right") == "right"
-    assert shortened("participants of group 12") == "partici…oup 12" and len(shortened("x" * 99)) == 14
+    assert abbreviated("right") == "right"
+    assert abbreviated("participants of group 12") == "partici…oup 12" and len(abbreviated("x" * 99)) == 14
 
 
 # Machado, Oliveira & Fernandes, IEEE TVCG 15 (2009), severity 1.0; on linear RGB.
@@ -171,7 +171,7 @@ DEFICIENCIES = {
 
 
 @pytest.mark.parametrize("name", DEFICIENCIES)
-def test_the_first_classes_are_told_apart_with_any_colour_vision(name: str) -> None:
+def test_the_first_classes_are_distinguishable_with_any_colour_vision(name: str) -> None:
     def lab(hexadecimal: str) -> np.ndarray:
         encoded = np.array(to_rgb(hexadecimal))
         linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)

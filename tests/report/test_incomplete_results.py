@@ -1,9 +1,10 @@
-"""``report.html`` where files are missing, damaged or of another kind: what is not shown is told."""
+"""``report.html`` where files are missing, damaged or of another kind: the page names what it cannot show."""
 
 import io
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from monai_fusion.errors import InputError
 from monai_fusion.report import write_report
-from monai_fusion.report.results import read_results
+from monai_fusion.report.run_results import read_results
 from tests.report.conftest import Evaluation, rows_of
 from tests.report.page_reader import Page
 
@@ -24,7 +25,7 @@ def metrics_of(folder: Path) -> dict:
     return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
-def test_predictions_alone_are_enough_and_what_is_not_there_is_said(evaluation: Evaluation) -> None:
+def test_predictions_alone_are_enough_and_what_is_missing_is_named(evaluation: Evaluation) -> None:
     folder = evaluation("two_classes")
     for path in folder.iterdir():
         if path.name != "predictions.csv":
@@ -32,22 +33,51 @@ def test_predictions_alone_are_enough_and_what_is_not_there_is_said(evaluation: 
     page = report_on(folder)
     assert len(page.section("discrimination").all("svg")) == 3
     missing = {
-        "scores": "There is no metrics.json",
+        "scores": "no metrics.json",
         "embeddings": "embeddings.npz",
         "mistakes": "thumbnails.npz",
         "cohort": "report_data.json",
         "training": "no history.csv",
         "run": "no manifest.json",
     }
-    for section, said in missing.items():
-        assert said in page.section(section).text
+    for section, reason in missing.items():
+        assert reason in page.section(section).text
 
 
-def test_scores_of_an_older_version_are_not_guessed_at(evaluation: Evaluation) -> None:
-    folder = evaluation("two_classes")
+def as_version_1(folder: Path) -> None:
+    """Turn a folder's metrics.json into the layout that had ``said`` where ``predicted`` stands today."""
+    content = metrics_of(folder)
+    for row in content["per_class"]:
+        row["said"] = row.pop("predicted")
+    (folder / "metrics.json").write_text(json.dumps(content | {"schema_version": 1}), encoding="utf-8")
+
+
+def as_unversioned(folder: Path) -> None:
     (folder / "metrics.json").write_text('{"accuracy": 0.9, "classes": ["M", "F"]}', encoding="utf-8")
+
+
+def as_version_2_with_the_old_field(folder: Path) -> None:
+    as_version_1(folder)
+    (folder / "metrics.json").write_text(json.dumps(metrics_of(folder) | {"schema_version": 2}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("age", "seen"),
+    [
+        (as_version_1, "version 1, not 2"),
+        (as_unversioned, "no version"),
+        (as_version_2_with_the_old_field, "per_class"),
+    ],
+)
+def test_scores_of_an_older_version_are_refused_with_what_to_do(
+    evaluation: Evaluation, age: Callable[[Path], None], seen: str
+) -> None:
+    folder = evaluation("two_classes")
+    age(folder)
+    results = read_results(folder)
+    assert results.metrics is None and seen in results.metrics_note and "evaluate again" in results.metrics_note
     page = report_on(folder)
-    assert "another version of monai-fusion: evaluate again" in page.section("headline").text
+    assert results.metrics_note in page.section("headline").text
     assert not page.root.all("div", class_="card")
 
 
@@ -117,7 +147,7 @@ def test_what_is_no_such_file_is_as_if_it_were_not_there(evaluation: Evaluation,
             stream.truncate(3 * 2**30)
     else:
         path.write_bytes(b"[" * 100_000 if kind == "deep" else bytes(1000))
-    assert read_results(path.parent).people
+    assert read_results(path.parent).participants
 
 
 def test_an_array_that_claims_gigabytes_is_not_made_room_for(evaluation: Evaluation) -> None:
@@ -167,5 +197,5 @@ def test_pictures_and_embeddings_find_their_participant_by_id(evaluation: Evalua
     found = read_results(folder)
     for name in ("fused", "eeg", "mri"):
         np.testing.assert_array_equal(found.embeddings[name], expected.embeddings[name])
-    for person in expected.people:
-        np.testing.assert_array_equal(found.mri[person.participant_id], expected.mri[person.participant_id])
+    for participant in expected.participants:
+        np.testing.assert_array_equal(found.mri[participant.participant_id], expected.mri[participant.participant_id])

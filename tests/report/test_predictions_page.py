@@ -1,4 +1,4 @@
-"""``predictions.html`` and ``predictions.xlsx``: what an inference leaves for people, whatever the ids are."""
+"""``predictions.html`` and ``predictions.xlsx``: the pages of an inference for readers, whatever the ids are."""
 
 import csv
 import json
@@ -12,9 +12,10 @@ from openpyxl import load_workbook
 from monai_fusion import cli
 from monai_fusion.datalist import ModalityPolicy, read_datalist
 from monai_fusion.metrics import Calibration
-from monai_fusion.report import write_pages, write_prediction_context, write_predictions_page
-from monai_fusion.report.prediction_context import read_prediction_context
+from monai_fusion.report import write_pages, write_predictions_data, write_predictions_page
 from monai_fusion.report.prediction_table import column_names
+from monai_fusion.report.predictions_data import read_predictions_data
+from tests.message_parts import assert_parts
 from tests.report.browser import CHROMIUM, chromium
 from tests.report.conftest import HOSTILE_IDS, Evaluation, make_evaluation, rows_of
 from tests.report.page_reader import Page
@@ -50,8 +51,8 @@ def row(name: str, probability: float, threshold: object = 0.4, gate: object = 0
 
 
 def body(page: Page) -> list[dict[str, str]]:
-    """The cells of the table of people by column."""
-    table = page.root.all("table", class_="people")[0]
+    """The cells of the table of participants by column."""
+    table = page.root.all("table", class_="participants")[0]
     head = [cell.text for cell in table.all("thead")[0].all("th")]
     return [
         dict(zip(head, [cell.text for cell in line.children], strict=True)) for line in table.all("tbody")[0].all("tr")
@@ -67,13 +68,13 @@ def test_a_row_a_participant_with_class_probability_and_threshold(tmp_path: Path
     assert [line["Predicted"] for line in body(page)] == ["F", "F", "M"]
     assert [line["Probability of F"] for line in body(page)] == ["0.900", "0.410", "0.390"]
     assert [line["Weight"].split(" another")[0] for line in body(page)] == ["EEG 61 %, MRI 39 %"] * 2 + ["not weighed"]
-    assert "another class with others' EEG" in body(page)[0]["Weight"] and "others' MRI" in body(page)[2]["Weight"]
+    assert "another class with the EEG" in body(page)[0]["Weight"] and "with the MRI" in body(page)[2]["Weight"]
     ticks = [each.attributes["style"] for each in page.root.all("i", class_="threshold")]
     dots = [each.attributes["style"] for each in page.root.all("i", class_="dot")]
     assert ticks == ["left:40.0%"] * 3 and dots == ["left:90.0%", "left:41.0%", "left:39.0%"]
     text = page.root.text
-    assert "F is predicted where its probability is above 0.400, otherwise M." in text
-    assert "3 participants predicted: 1 M, 2 F." in text
+    assert_parts(text, "F is predicted", "above 0.400", "otherwise M")
+    assert "3 participants predicted: 1 M, 2 F" in text
     assert "not a diagnosis" in page.root.all("div", class_="limits")[0].all("h2")[0].text
     assert not page.root.all("script") and "Evaluation report" not in text
 
@@ -94,10 +95,10 @@ def test_more_than_two_classes_show_the_predicted_one_and_the_next(tmp_path: Pat
     page = Page(write_predictions_page(folder)[0])
     assert body(page)[0]["Probability"] == "0.600 a 0.300 c 0.100"
     assert not page.root.all("i", class_="threshold")
-    assert "The most probable class is predicted." in page.root.text
+    assert "most probable class is predicted" in page.root.text
 
 
-def test_the_page_says_which_model_and_how_well_it_did(tmp_path: Path, evaluation: Evaluation) -> None:
+def test_the_page_names_the_model_and_how_well_it_did(tmp_path: Path, evaluation: Evaluation) -> None:
     model = evaluation("two_classes")
     manifest = {
         "times": {"ended": "2026-11-27T09:08:59+00:00"},
@@ -116,25 +117,29 @@ def test_the_page_says_which_model_and_how_well_it_did(tmp_path: Path, evaluatio
     folder = write_rows(tmp_path / "new", [row("sub-01", 0.9)])
     calibration = Calibration((0.5, 0.5), (0.65, 0.35), 1.2, 0.4, "youden", "validation", 40)
     recipe = {"target": "gender"}
-    write_prediction_context(folder, cohort, "test", ModalityPolicy(), model, recipe, calibration)
+    write_predictions_data(folder, cohort, "test", ModalityPolicy(), model, recipe, calibration)
     page = Page(write_predictions_page(folder)[0])
     text = page.root.text
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
     auroc = metrics["scores"]["auroc"]
     assert page.root.all("h1")[0].text == "Site B"
-    assert 'The model is "two_classes", trained on 2026-11-27 with 150 participants of "LEMON".' in text
+    assert_parts(text, '"two_classes"', "2026-11-27", "150 participants", '"LEMON"')
     low, high = auroc["interval"]
     assert f"an AUROC of {auroc['value']:.2f} (95 % interval {low:.2f} to {high:.2f}; guessing 0.50)" in text
     assert f'{metrics["participants"]} participants of "two_classes <i>"' in text
-    assert "above 0.400 (chosen on the training's validation part: youden)" in text
-    assert "of whom 65 % M, 35 % F are expected" in text
+    assert_parts(text, "above 0.400", "validation part", "youden")
+    assert_parts(text, "class shares: 65 % M, 35 % F")
     assert page.root.all("section", id="left-out")[0].all("td")[0].text == "EEG only"
     assert "1 participant predicted: 0 M, 1 F; 1 not predicted." in text
-    assert str(tmp_path) not in page.source, "no path of this machine is passed on"
-    (model / "metrics.json").unlink()
-    write_prediction_context(folder, cohort, "test", ModalityPolicy(), model, recipe, None)
+    assert str(tmp_path) not in page.source, "no path of this machine is in the page"
+    (model / "metrics.json").write_text(json.dumps(metrics | {"schema_version": 1}), encoding="utf-8")
+    write_predictions_data(folder, cohort, "test", ModalityPolicy(), model, recipe, calibration)
     text = Page(write_predictions_page(folder)[0]).root.text
-    assert "How well it does is not known here" in text and "network's own" in text
+    assert "version 1, not 2" in text and "evaluate again" in text
+    (model / "metrics.json").unlink()
+    write_predictions_data(folder, cohort, "test", ModalityPolicy(), model, recipe, None)
+    text = Page(write_predictions_page(folder)[0]).root.text
+    assert "How well it predicts is not known" in text and "network's own" in text
 
 
 def test_without_or_with_a_damaged_context_the_page_is_made_all_the_same(tmp_path: Path) -> None:
@@ -142,8 +147,8 @@ def test_without_or_with_a_damaged_context_the_page_is_made_all_the_same(tmp_pat
     for content in (None, "{", '{"model": 3}', '{"unknown": 1}'):
         if content is not None:
             (folder / "predictions_data.json").write_text(content, encoding="utf-8")
-        assert read_prediction_context(folder).model is None
-        assert "Which model predicted is not known" in Page(write_predictions_page(folder)[0]).root.text
+        assert read_predictions_data(folder).model is None
+        assert "The model is not known" in Page(write_predictions_page(folder)[0]).root.text
 
 
 def test_the_same_predictions_give_the_same_page(tmp_path: Path) -> None:
@@ -253,7 +258,7 @@ def test_the_page_is_shown_without_a_complaint_on_screen_phone_and_paper(kind: s
         browser.call("Emulation.setEmulatedMedia", media="print")
         browser.open(page, 718)  # A4 less its margins, at 96 dpi
         assert browser.evaluate(WIDTH) <= 718 and browser.evaluate(STICKING_OUT) == []
-        head = "getComputedStyle(document.querySelector('.people thead')).display"
+        head = "getComputedStyle(document.querySelector('.participants thead')).display"
         assert browser.evaluate(head) == "table-header-group", "on paper it is a table, with its head on every page"
         browser.print(tmp_path / "predictions.pdf")
     assert (tmp_path / "predictions.pdf").read_bytes().startswith(b"%PDF")

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from monai_fusion.metrics.metrics_file import Metrics
-from monai_fusion.report.predictions import Participant
-from monai_fusion.report.results import Results
+from monai_fusion.report.predictions_reader import PredictionRow
+from monai_fusion.report.run_results import Results
 from monai_fusion.report.verdict import temperature_text, threshold_text, verdict_of
+from tests.message_parts import assert_parts
 from tests.report.conftest import EXAMPLES
 
 Changes = Callable[[dict[str, Any]], None]
@@ -21,11 +22,11 @@ def results_of(change: Changes = lambda metrics: None, example: str = "two_class
     content = json.loads((EXAMPLES / example / "metrics.json").read_text(encoding="utf-8"))
     change(content)
     metrics = Metrics.model_validate_json(json.dumps(content))
-    people = [Participant(f"p{n}", 0, 0, (0.6, 0.4), 0.5, "4") for n in range(metrics.participants)]
-    return Results(name="run", classes=tuple(metrics.classes), people=people, metrics=metrics, **more)
+    people = [PredictionRow(f"p{n}", 0, 0, (0.6, 0.4), 0.5, "4") for n in range(metrics.participants)]
+    return Results(name="run", classes=tuple(metrics.classes), participants=people, metrics=metrics, **more)
 
 
-def said(change: Changes = lambda metrics: None, example: str = "two_classes", **more: Any) -> str:
+def verdict(change: Changes = lambda metrics: None, example: str = "two_classes", **more: Any) -> str:
     return " ".join(verdict_of(results_of(change, example, **more)))
 
 
@@ -57,57 +58,47 @@ def removing(without_eeg: float, without_mri: float) -> Changes:
 
 
 def test_a_result_that_is_shown_is_claimed_with_its_p_value_and_its_interval() -> None:
-    assert said(with_auroc(0.97, (0.6456, 1.0), 0.003998)) == (
-        "Tells M from F better than chance (permutation p = 0.004). 12 test participants: the true AUROC may be "
-        "anywhere from 0.65 to 1.00 (95 % interval)."
-    )
+    text = verdict(with_auroc(0.97, (0.6456, 1.0), 0.003998))
+    assert_parts(text, "Distinguishes M from F better than chance", "p = 0.004", "12 test", "AUROC", "0.65 to 1.00")
 
 
 def test_of_many_participants_the_score_stands_with_its_interval() -> None:
-    assert said(with_auroc(0.871, (0.84, 0.9), 0.0005, n=500)) == (
-        "Tells M from F better than chance (permutation p = 0.0005). 500 test participants: AUROC 0.87 (95 % interval "
-        "0.84 to 0.90)."
-    )
+    text = verdict(with_auroc(0.871, (0.84, 0.9), 0.0005, n=500))
+    assert_parts(text, "Distinguishes M from F better than chance", "p = 0.0005", "500 test", "0.87", "0.84 to 0.90")
 
 
 @pytest.mark.parametrize(
     ("interval", "p", "expected"),
     [
-        ((0.3, 0.8), 0.21, "Not shown to tell M from F better than chance (permutation p = 0.210)."),
-        ((0.55, 0.8), 0.051, "Not shown to tell M from F better than chance (permutation p = 0.051)."),
-        ((0.49, 0.8), 0.03, "At the edge of chance: the permutation test finds a difference (p = 0.030), but"),
-        ((0.1, 0.4), 0.99, "Does worse than chance: the interval of the AUROC lies below it"),
-        ((0.6, 0.8), None, "Whether it does better than chance was not tested."),
+        ((0.3, 0.8), 0.21, ("Not shown", "M from F better than chance", "p = 0.210")),
+        ((0.55, 0.8), 0.051, ("Not shown", "M from F better than chance", "p = 0.051")),
+        ((0.49, 0.8), 0.03, ("At the edge of chance", "p = 0.030", "AUROC (0.49 to 0.80)")),
+        ((0.1, 0.4), 0.99, ("Worse than chance", "AUROC")),
+        ((0.6, 0.8), None, ("did not test", "better than chance")),
     ],
 )
-def test_what_is_not_shown_is_not_claimed(interval: tuple[float, float], p: float | None, expected: str) -> None:
-    text = said(with_auroc(0.6, interval, p))
-    assert text.startswith(expected) and "Tells" not in text
+def test_what_is_not_shown_is_not_claimed(
+    interval: tuple[float, float], p: float | None, expected: tuple[str, ...]
+) -> None:
+    text = verdict(with_auroc(0.6, interval, p))
+    assert_parts(text, *expected)
+    assert "Distinguishes" not in text
 
 
 @pytest.mark.parametrize(
     ("without_eeg", "without_mri", "expected"),
     [
-        (1.0, 0.75, "The MRI carries it: without it the AUROC falls from 0.97 to 0.75, without the EEG it is 1.00"),
-        (0.6, 0.96, "The EEG carries it: without it the AUROC falls from 0.97 to 0.60, without the MRI it is 0.96"),
-        (
-            0.93,
-            0.75,
-            "The MRI carries most of it: without it the AUROC falls from 0.97 to 0.75, without the EEG to 0.93",
-        ),
-        (0.8, 0.75, "Both recordings carry it: the AUROC falls from 0.97 to 0.80 without the EEG, and to 0.75 without"),
-        (
-            0.95,
-            0.94,
-            "Either recording alone does about as well here: AUROC 0.97 with both, 0.95 without the EEG, 0.94",
-        ),
+        (1.0, 0.75, ("The MRI carries it", "0.97 to 0.75", "without the EEG it is 1.00")),
+        (0.6, 0.96, ("The EEG carries it", "0.97 to 0.60", "without the MRI it is 0.96")),
+        (0.93, 0.75, ("The MRI carries most of it", "0.97 to 0.75", "without the EEG to 0.93")),
+        (0.8, 0.75, ("Both recordings", "0.97 to 0.80 without the EEG", "0.75 without the MRI")),
+        (0.95, 0.94, ("Each recording alone", "0.97 with both", "0.95 without the EEG", "0.94 without the MRI")),
     ],
 )
 def test_what_carries_the_result_is_read_from_the_removal_of_each_recording(
-    without_eeg: float, without_mri: float, expected: str
+    without_eeg: float, without_mri: float, expected: tuple[str, ...]
 ) -> None:
-    assert expected in said(removing(without_eeg, without_mri))
-    assert "(few participants: a rough difference)" in said(removing(without_eeg, without_mri))
+    assert_parts(verdict(removing(without_eeg, without_mri)), *expected, "few participants")
 
 
 def test_a_result_that_is_not_shown_is_carried_by_nothing() -> None:
@@ -115,12 +106,12 @@ def test_a_result_that_is_not_shown_is_carried_by_nothing() -> None:
         removing(1.0, 0.75)(metrics)
         metrics["permutation"]["tests"][0]["auroc"] = 0.3
 
-    assert "carries" not in said(change)
+    assert "carries" not in verdict(change)
 
 
-def test_a_model_of_one_recording_says_nothing_of_the_other() -> None:
-    assert "carries" in said(removing(1.0, 0.75))
-    assert "carries" not in said(removing(1.0, 0.75), recipe={"modalities": "mri"})
+def test_a_model_of_one_recording_makes_no_claim_about_the_other() -> None:
+    assert "carries" in verdict(removing(1.0, 0.75))
+    assert "carries" not in verdict(removing(1.0, 0.75), recipe={"modalities": "mri"})
 
 
 def test_where_some_lack_a_recording_those_with_both_are_compared_with_themselves() -> None:
@@ -130,10 +121,10 @@ def test_where_some_lack_a_recording_those_with_both_are_compared_with_themselve
         scores = dict.fromkeys(("accuracy", "balanced_accuracy", "auroc"), score)
         metrics["patterns"] = [{"recordings": "both", "participants": 9, "class_counts": [], **scores}]
 
-    assert "falls from 0.91 to 0.60" in said(change)
+    assert "falls from 0.91 to 0.60" in verdict(change)
 
 
-def test_a_field_that_goes_with_the_class_may_be_what_was_recognised() -> None:
+def test_a_field_that_is_associated_with_the_class_may_be_what_was_recognised() -> None:
     def within(p: float | None) -> Changes:
         def change(metrics: dict[str, Any]) -> None:
             with_auroc(0.97, (0.65, 1.0), 0.004)(metrics)
@@ -143,20 +134,17 @@ def test_a_field_that_goes_with_the_class_may_be_what_was_recognised() -> None:
 
         return change
 
-    assert (
-        "It is not shown that more than age was recognised (labels permuted within age: p = 0.341, "
-        "3 exchangeable participants)." in said(within(0.341))
-    )
-    assert "no participants of different classes have the same" in said(within(None))
-    assert "age" not in said(within(0.01))
+    assert_parts(verdict(within(0.341)), "not shown", "more than age", "p = 0.341", "3 exchangeable participants")
+    assert_parts(verdict(within(None)), "not shown", "more than age", "the same age")
+    assert "age" not in verdict(within(0.01))
 
 
-def test_ranks_without_classes_are_told_as_such() -> None:
+def test_ranks_without_classes_are_reported_as_such() -> None:
     def change(metrics: dict[str, Any]) -> None:
         with_auroc(0.97, (0.65, 1.0), 0.004)(metrics)
         metrics["permutation"]["tests"][0]["balanced_accuracy"] = 0.4
 
-    assert "The predicted classes are not shown to be better than chance (balanced accuracy" in said(change)
+    assert_parts(verdict(change), "predicted classes are not shown", "balanced accuracy", "p = 0.400")
 
 
 @pytest.mark.parametrize(
@@ -168,41 +156,44 @@ def test_of_participants_who_made_the_model_nothing_is_claimed(section: str, exp
         removing(1.0, 0.75)(metrics)
         metrics["section"] = section
 
-    text = said(change)
+    text = verdict(change)
     assert expected in text and "better than chance" not in text and "carries" not in text
 
 
-def test_three_and_five_classes_are_told_apart() -> None:
+def test_three_and_five_classes_are_distinguished() -> None:
     change = with_auroc(0.8, (0.7, 0.9), 0.001, n=18)
-    assert said(change, "three_classes").startswith("Tells young, middle and old apart better than chance")
-    assert said(change, "five_classes").startswith("Tells 5 classes apart better than chance")
+    assert verdict(change, "three_classes").startswith("Distinguishes young, middle and old better")
+    assert verdict(change, "five_classes").startswith("Distinguishes 5 classes better than chance")
 
 
-def test_one_class_only_cannot_be_told_apart() -> None:
-    text = said(example="one_class")
-    assert text.startswith("6 test participants are all M: whether the model tells M from F cannot be told.")
-    assert "The right class was predicted for" in text and "chance" not in text
-    assert said(example="one_participant").startswith("1 test participant is M: whether")
+def test_one_class_alone_cannot_be_distinguished() -> None:
+    text = verdict(example="one_class")
+    assert_parts(text, "6 test participants are all M", "no evidence", "M from F", "6 of 6", "correctly")
+    assert "chance" not in text
+    assert_parts(verdict(example="one_participant"), "1 test participant is M", "1 of 1 participant was")
 
 
-def test_of_three_classes_the_two_that_are_there_are_told_apart() -> None:
+def test_of_three_classes_the_two_that_are_there_are_distinguished() -> None:
     def change(metrics: dict[str, Any]) -> None:
         with_auroc(None, None, None)(metrics)
         metrics["class_counts"][2]["participants"] = 0
         metrics["scores"]["balanced_accuracy"] |= {"value": 0.9, "interval": [0.7, 1.0], "baseline": 0.5}
 
-    text = said(change, "three_classes")
-    assert text.startswith("Tells young from middle better than chance (permutation p = 0.010). No participant is old.")
-    assert "the true balanced accuracy may be anywhere from 0.70 to 1.00" in text
+    text = verdict(change, "three_classes")
+    assert_parts(text, "Distinguishes young from middle", "p = 0.010", "No participant is old")
+    assert_parts(text, "balanced accuracy", "0.70 to 1.00")
 
 
 def test_without_labels_nothing_is_known() -> None:
-    person = Participant("p", None, 0, (0.6, 0.4), 0.5, "4")
-    found = Results(name="run", classes=("M", "F"), people=[person, replace(person, participant_id="q")])
-    assert verdict_of(found) == ["Predictions for 2 participants without a label: how good they are cannot be told."]
+    participant = PredictionRow("p", None, 0, (0.6, 0.4), 0.5, "4")
+    found = Results(
+        name="run", classes=("M", "F"), participants=[participant, replace(participant, participant_id="q")]
+    )
+    (text,) = verdict_of(found)
+    assert_parts(text, "2 participants without a label", "not known")
 
 
-def test_probabilities_that_are_not_calibrated_are_told() -> None:
+def test_probabilities_that_are_not_calibrated_are_reported() -> None:
     def change(**calibration: Any) -> Changes:
         def both(metrics: dict[str, Any]) -> None:
             with_auroc(0.97, (0.65, 1.0), 0.004)(metrics)
@@ -212,9 +203,9 @@ def test_probabilities_that_are_not_calibrated_are_told() -> None:
 
     note = "7 validation participants to calibrate on, fewer than 30: the temperature stays 1 and the threshold 0.5"
     few = change(fitted_participants=7, notes=[note], threshold=0.5, operating_point="youden", fitted_on="validation")
-    assert said(few).endswith("The probabilities are not calibrated (7 validation participants, 30 needed).")
-    assert said(change(applied=False)).endswith("The probabilities are the network's own, not calibrated.")
-    assert "calibrated" not in said(change())
+    assert_parts(verdict(few), "not calibrated", "7 validation participants", "30 needed")
+    assert_parts(verdict(change(applied=False)), "network's own", "not calibrated")
+    assert "calibrated" not in verdict(change())
 
 
 @pytest.mark.parametrize(
@@ -226,12 +217,12 @@ def test_probabilities_that_are_not_calibrated_are_told() -> None:
         ({"operating_point": "fixed"}, "given"),
         ({"applied": False, "operating_point": "fixed"}, "not fitted: without calibration"),
         (
-            {"notes": ["one class only among the participants to calibrate on: the threshold stays 0.5"]},
-            "not fitted: one class only among the participants to calibrate on",
+            {"notes": ["only one class: the threshold stays 0.5"]},
+            "not fitted: only one class",
         ),
     ],
 )
-def test_the_threshold_says_where_it_comes_from(calibration: dict[str, Any], expected: str) -> None:
+def test_the_text_names_the_origin_of_the_threshold(calibration: dict[str, Any], expected: str) -> None:
     def change(metrics: dict[str, Any]) -> None:
         metrics["calibration"] |= {"fitted_participants": 32, "operating_point": "youden", "notes": []} | calibration
 
@@ -239,7 +230,7 @@ def test_the_threshold_says_where_it_comes_from(calibration: dict[str, Any], exp
     assert metrics is not None and threshold_text(metrics.calibration) == expected
 
 
-def test_the_temperature_says_whether_it_was_fitted() -> None:
+def test_the_text_states_whether_the_temperature_was_fitted() -> None:
     metrics = results_of().metrics
     assert metrics is not None and temperature_text(metrics.calibration) == "fitted on 32 validation participants"
     few = metrics.calibration.model_copy(update={"fitted_participants": 7})

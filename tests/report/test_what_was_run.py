@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from monai_fusion.report.results import Results
-from monai_fusion.report.what_was_run import MOST_KNOBS, shown, what_was_run
+from monai_fusion.report.run_results import Results
+from monai_fusion.report.what_was_run import MOST_KNOBS, value_text, what_was_run
 from tests.report.conftest import MANIFEST
 
 
 def results(manifest: Any = None, recipe: Any = None) -> Results:
-    return Results(name="run", classes=("M", "F"), people=[], manifest=manifest, recipe=recipe)
+    return Results(name="run", classes=("M", "F"), participants=[], manifest=manifest, recipe=recipe)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def results(manifest: Any = None, recipe: Any = None) -> Results:
         ("x" * 500, "x" * 118 + " …"),
     ],
 )
-def test_a_value_loses_its_folders_and_keeps_what_it_says(value: Any, expected: str) -> None:
-    assert shown(value) == expected
+def test_a_value_loses_its_folders_and_keeps_the_rest(value: Any, expected: str) -> None:
+    assert value_text(value) == expected
 
 
 def test_knobs_that_differ_are_those_that_a_user_set_and_not_folders_or_devices() -> None:
@@ -60,7 +60,7 @@ def _named(knob: Any, name: str) -> Any:
     return knob
 
 
-def test_without_a_manifest_the_recipe_speaks_and_without_either_nobody() -> None:
+def test_without_a_manifest_the_recipe_is_shown_and_without_either_nothing() -> None:
     run = what_was_run(results(None, {"fusion": "gated", "preprocessing": {"eeg": "e"}, "mri_size": [1, 2, 3]}))
     assert run is not None and run.facts == (("fusion", "gated"), ("mri_size", "[1, 2, 3]"))
     assert what_was_run(results()) is None

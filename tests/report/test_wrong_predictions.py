@@ -23,7 +23,7 @@ def metrics_of(folder: Path) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("sub-001,M,", "sub-001,X,", "sub-001 label: 'X', expected one of M, F"),
         ("sub-001,", "sub-000,", "sub-000: occurs twice"),
@@ -31,14 +31,14 @@ def metrics_of(folder: Path) -> dict:
         (",probability_F,", ",q_F,", "fewer than two columns probability_CLASS"),
     ],
 )
-def test_a_table_that_is_not_right_is_refused(evaluation: Evaluation, old: str, new: str, said: str) -> None:
+def test_a_table_that_is_not_right_is_refused(evaluation: Evaluation, old: str, new: str, message: str) -> None:
     path = evaluation("two_classes") / "predictions.csv"
     content = path.read_text(encoding="utf-8")
     assert content.count(old) >= 1
     path.write_text(content.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(InputError) as refused:
         write_report(path.parent)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert not (path.parent / "report.html").exists()
 
 
@@ -54,13 +54,13 @@ def test_a_probability_that_is_none_is_refused(evaluation: Evaluation, cell: str
         write_report(path.parent)
 
 
-def edited(folder: Path, person: str, **cells: str) -> Path:
-    """The table with some cells of a person changed."""
+def edited(folder: Path, participant: str, **cells: str) -> Path:
+    """The table with some cells of a participant changed."""
     path = folder / "predictions.csv"
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     for row in rows:
-        if row["participant_id"] in (person, "" if person else row["participant_id"]):
+        if row["participant_id"] in (participant, "" if participant else row["participant_id"]):
             row |= cells
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -71,14 +71,14 @@ def edited(folder: Path, person: str, **cells: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("person", "cells", "said"),
+    ("participant", "cells", "message"),
     [
         (
             "sub-000",
             {"probability_M": "0.95"},
-            "sub-000 probability_...: adding up to 1.05762, expected 1: was the table edited?",
+            "sub-000 probability_...: adding up to 1.05762, expected 1: ",
         ),
-        ("sub-000", {"network_M": "0.5"}, "sub-000 network_...: adding up to 0.583652, expected 1: was the"),
+        ("sub-000", {"network_M": "0.5"}, "sub-000 network_...: adding up to 0.583652, expected 1: "),
         (
             "",
             {"probability_M": "0.7", "probability_F": "0.7"},
@@ -87,21 +87,21 @@ def edited(folder: Path, person: str, **cells: str) -> Path:
         (
             "sub-000",
             {"predicted": "F"},
-            "sub-000 predicted: 'F', expected 'M', as probability_F and the threshold 0.45 say",
+            "sub-000 predicted: 'F', expected 'M', from probability_F and the threshold 0.45",
         ),
-        ("sub-000", {"predicted": "F", "threshold": ""}, "sub-000 predicted: 'F', expected 'M', the likeliest: was"),
-        ("sub-000", {"threshold": "a half"}, "sub-000 threshold: 'a half', expected a number: was the table edited?"),
+        ("sub-000", {"predicted": "F", "threshold": ""}, "sub-000 predicted: 'F', expected 'M', the likeliest"),
+        ("sub-000", {"threshold": "a half"}, "sub-000 threshold: 'a half', expected a number: "),
     ],
 )
 def test_a_table_whose_cells_contradict_one_another_is_refused_in_one_line(
-    evaluation: Evaluation, person: str, cells: dict[str, str], said: str
+    evaluation: Evaluation, participant: str, cells: dict[str, str], message: str
 ) -> None:
-    path = edited(evaluation("two_classes"), person, **cells)
+    path = edited(evaluation("two_classes"), participant, **cells)
     with pytest.raises(InputError) as refused:
         write_report(path.parent)
     lines = str(refused.value).splitlines()
     assert lines[0] == f"{path}: {len(lines) - 1} problem{'' if len(lines) == 2 else 's'}"
-    assert [line for line in lines if line.startswith(f"  {said}")]
+    assert [line for line in lines if line.startswith(f"  {message}")]
     assert not (path.parent / "report.html").exists()
 
 

@@ -154,7 +154,9 @@ def test_a_training_is_not_resumed_beside_the_model_of_another(datalist: Path, t
     manifest = {"status": status, "weights": {"digest": tensors_digest(left)}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     torch.save({"head.weight": torch.zeros(2)}, tmp_path / MODEL_FILE)
-    message = f"{tmp_path / MODEL_FILE}: not the one that this training left (manifest.json): copy the run folder again"
+    message = (
+        f"{tmp_path / MODEL_FILE}: not the file that this training wrote (manifest.json): copy the run folder again"
+    )
     assert refused(datalist, tmp_path, resume=True) == message
     assert not (tmp_path / "train.log").exists()
     torch.save(left, tmp_path / MODEL_FILE)

@@ -1,4 +1,4 @@
-"""What a reader of an evaluation must know before believing it, in plain words."""
+"""The warnings of an evaluation: what limits its results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monai_fusion.metrics.metrics_file import GateSection, Metrics, ModalitiesSe
 FEW_PER_CLASS = 10
 
 
-def caveats(metrics: Metrics) -> list[str]:
+def warnings_of_evaluation(metrics: Metrics) -> list[str]:
     """Return the warnings of an evaluation, the most important first."""
     return [
         *_about_participants(metrics),
@@ -21,10 +21,10 @@ def caveats(metrics: Metrics) -> list[str]:
     ]
 
 
-def collapse_text(modality: str) -> str:
-    """Return the warning of a gate that lets one modality through alone."""
-    side = "above 0.95: the EEG" if modality == "eeg" else "below 0.05: the MRI"
-    return f"the gate has collapsed: for all participants it is {side} alone passes it"
+def collapse_warning(modality: str) -> str:
+    """Return the warning of a gate that passes one modality alone."""
+    side = "above 0.95" if modality == "eeg" else "below 0.05"
+    return f"the gate has collapsed: it is {side} for all participants, so only the {modality.upper()} passes it"
 
 
 def _about_participants(metrics: Metrics) -> list[str]:
@@ -32,28 +32,33 @@ def _about_participants(metrics: Metrics) -> list[str]:
     missing = [each.class_name for each in metrics.class_counts if each.participants == 0]
     few = [each for each in metrics.class_counts if 0 < each.participants < FEW_PER_CLASS]
     if missing:
-        found.append(f"nobody is {', '.join(missing)}: what needs every class is not given")
+        found.append(f"{_class_names(missing)} no participants; scores that need every class are omitted")
     if few:
         counts = ", ".join(f"{each.participants} {each.class_name}" for each in few)
-        found.append(f"fewer than {FEW_PER_CLASS} participants in a class ({counts}): intervals are wide, and rough")
+        found.append(f"fewer than {FEW_PER_CLASS} participants in a class ({counts}): intervals are wide and imprecise")
     accuracy = metrics.scores.accuracy
     if accuracy.value is not None and accuracy.baseline is not None and accuracy.value <= accuracy.baseline:
         found.append(
-            f"accuracy {accuracy.value:.3f} is no better than always saying {metrics.majority_class} "
+            f"accuracy {accuracy.value:.3f} is no better than always predicting {metrics.majority_class} "
             f"({accuracy.baseline:.3f})"
         )
     if metrics.section == "training":
-        found.append("the network learned from these participants: the numbers say nothing about others")
+        found.append("the network learned from these participants: the scores do not apply to other participants")
     if metrics.section == "validation":
-        found.append("these participants chose the epoch and the calibration: the numbers are too good")
+        found.append("these participants chose the epoch and the calibration: the scores are optimistically biased")
     return found
+
+
+def _class_names(names: Sequence[str]) -> str:
+    """``class F has``, ``classes young, old have``."""
+    return f"class {names[0]} has" if len(names) == 1 else f"classes {', '.join(names)} have"
 
 
 def _about_patterns(patterns: Sequence[PatternScores]) -> list[str]:
     if not patterns:
         return []
     counts = ", ".join(f"{each.participants} with {TITLES[each.recordings]}" for each in patterns)
-    return [f"not everybody has the same recordings ({counts}): see the results by pattern before the overall ones"]
+    return [f"participants have different recordings ({counts}): read the results by pattern before the overall ones"]
 
 
 def _about_strata(metrics: Metrics) -> list[str]:
@@ -62,22 +67,23 @@ def _about_strata(metrics: Metrics) -> list[str]:
         if test.exchangeable < metrics.participants / 2:
             field = test.within[-1]
             found.append(
-                f"{field} goes with the class: only {test.exchangeable} of {metrics.participants} participants share "
-                f"their {field} with somebody of another class, so either may be what was recognised"
+                f"{field} is associated with the class: only {test.exchangeable} of {metrics.participants} "
+                f"participants share their {field} with a participant of another class, so the network may have "
+                "recognised either"
             )
     return found
 
 
 def _about_gate(gate: GateSection | None, modalities: ModalitiesSection | None) -> list[str]:
-    """Warn of a gate that lets one modality through alone, and of a modality that changes nothing."""
+    """Warn if the gate passes one modality alone, and if a modality has no effect."""
     found = []
     if gate is not None and gate.collapsed is not None:
-        found.append(collapse_text(gate.collapsed))
+        found.append(collapse_warning(gate.collapsed))
     if modalities is not None:
         for name, without in (("EEG", modalities.without_eeg), ("MRI", modalities.without_mri)):
             if without.changes_nothing:
                 found.append(
-                    f"the {name} contributes nothing: with that of other people nobody is classified differently, and "
-                    f"{without.mean_change:.1%} of the probability moves"
+                    f"the {name} has no effect: swapping it between participants changes no prediction, and moves "
+                    f"{100 * without.mean_change:.1f} % of the probability"
                 )
     return found

@@ -1,4 +1,4 @@
-"""Rows of ``predictions.csv`` with what the table says of people whose class is not known."""
+"""Rows of ``predictions.csv`` with the threshold, and the predictions without each recording."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_fusion.report.predictions import Participant, read_with_rows
+from monai_fusion.report.predictions_reader import PredictionRow, read_predictions_with_cells
 
 
 @dataclass(frozen=True, slots=True)
-class PredictedPerson:
-    """A participant and what decided.
+class PredictionDetails:
+    """A prediction and how it was decided.
 
     Attributes:
-        person: The participant.
+        participant: The row of the participant.
         threshold: Of two classes, the second is predicted above this probability of it; None if there is none.
-        without_eeg: The class that is predicted with the EEG of others; empty where that was not computed.
-        without_mri: ... with the MRI of others.
+        without_eeg: The predicted class with the EEG of other participants; empty if it was not computed.
+        without_mri: ... with the MRI of other participants.
     """
 
-    person: Participant
+    participant: PredictionRow
     threshold: float | None = None
     without_eeg: str = ""
     without_mri: str = ""
 
 
-def read_predicted(folder: Path) -> tuple[tuple[str, ...], list[PredictedPerson]]:
+def read_prediction_details(folder: Path) -> tuple[tuple[str, ...], list[PredictionDetails]]:
     """Read the predictions of an inference or evaluation.
 
     Returns:
         The class names in their order, and the participants in the table's.
 
     Raises:
-        InputError: There is no such table, or a cell of it is not what it should be.
+        InputError: There is no such table, or a cell is wrong.
     """
-    classes, people, rows = read_with_rows(folder)
+    classes, participants, rows = read_predictions_with_cells(folder)
     found = []
-    for person, row in zip(people, rows, strict=True):
+    for participant, row in zip(participants, rows, strict=True):
         other = [row.get(f"predicted_without_{name}") or "" for name in ("eeg", "mri")]
         without_eeg, without_mri = (name if name in classes else "" for name in other)
-        found.append(PredictedPerson(person, _share(row.get("threshold")), without_eeg, without_mri))
+        found.append(PredictionDetails(participant, _share(row.get("threshold")), without_eeg, without_mri))
     return classes, found
 
 

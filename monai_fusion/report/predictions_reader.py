@@ -20,26 +20,26 @@ from monai_fusion.reading import read_bytes, reason_of
 from monai_fusion.run_folder import PREDICTIONS_FILE
 
 _NAMED_AT_MOST = 3
-_ROUNDED, _NOTHING = 0.005, 1e-6  # of numbers that somebody's spreadsheet has rounded to two places
+_ROUNDED, _NOTHING = 0.005, 1e-6  # of numbers that a spreadsheet has rounded to two digits
 _EVALUATE = "was the table edited? Evaluate again"
-_MOST_CLASSES = 100  # a matrix of more cannot be drawn
+_MOST_CLASSES = 100  # a larger matrix cannot be drawn
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PROBABILITY = re.compile(r"probability_(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Participant:
+class PredictionRow:
     """One row of ``predictions.csv``.
 
     Attributes:
-        participant_id: Whose it is.
-        label: Index of the true class; None where it is not known.
-        predicted: Index of the class that was said.
-        probabilities: One a class.
-        gate: Weight of the EEG, 0 to 1; NaN where the table does not say.
-        segments: How many EEG segments, as text; empty where the table does not say.
-        network: The network's own probabilities; empty where the table does not say.
-        recordings: What the prediction was made from: ``both``, ``eeg`` or ``mri``.
+        participant_id: The participant.
+        label: Index of the true class; None if it is not known.
+        predicted: Index of the predicted class.
+        probabilities: One for each class.
+        gate: Weight of the EEG, 0 to 1; NaN if the table has none.
+        segments: Number of EEG segments, as text; empty if the table has none.
+        network_probabilities: The network's own probabilities; empty if the table has none.
+        recordings: The recordings that the prediction was made from: ``both``, ``eeg`` or ``mri``.
     """
 
     participant_id: str
@@ -48,21 +48,21 @@ class Participant:
     probabilities: tuple[float, ...]
     gate: float
     segments: str
-    network: tuple[float, ...] = ()
+    network_probabilities: tuple[float, ...] = ()
     recordings: AvailableModalities = "both"
 
     @property
     def wrong(self) -> bool:
-        """Whether the true class is known, and another was said."""
+        """Whether the true class is known, and another one was predicted."""
         return self.label is not None and self.label != self.predicted
 
     @property
     def confidence(self) -> float:
-        """The probability of the class that was said."""
+        """The probability of the predicted class."""
         return self.probabilities[self.predicted]
 
 
-def read_participants(folder: Path) -> tuple[tuple[str, ...], list[Participant]]:
+def read_predictions(folder: Path) -> tuple[tuple[str, ...], list[PredictionRow]]:
     """Read the predictions of an evaluation or inference.
 
     Args:
@@ -72,15 +72,15 @@ def read_participants(folder: Path) -> tuple[tuple[str, ...], list[Participant]]
         The class names in their order, and the participants in the table's.
 
     Raises:
-        InputError: There is no such table, it is empty, a cell of it is not what it should be, or its cells contradict
-            one another: probabilities that do not add up to 1, another class than they say.
+        InputError: There is no such table, it is empty, a cell is wrong, or its cells contradict one another:
+            probabilities that do not add up to 1, or a predicted class that does not follow from them.
     """
-    classes, people, _ = read_with_rows(folder)
-    return classes, people
+    classes, participants, _ = read_predictions_with_cells(folder)
+    return classes, participants
 
 
-def read_with_rows(folder: Path) -> tuple[tuple[str, ...], list[Participant], list[dict[str, str]]]:
-    """As `read_participants`, with each one's cells by the names of the columns."""
+def read_predictions_with_cells(folder: Path) -> tuple[tuple[str, ...], list[PredictionRow], list[dict[str, str]]]:
+    """As `read_predictions`, with the cells of each participant by column name."""
     path = latest(folder / PREDICTIONS_FILE)
     try:
         text = read_bytes(path).decode("utf-8-sig")
@@ -96,18 +96,18 @@ def read_with_rows(folder: Path) -> tuple[tuple[str, ...], list[Participant], li
         raise InputError(Problem(str(path), seen="no participants", advice="evaluate again"))
     classes = _classes(list(rows[0]), path)
     problems: list[Problem] = []
-    people = [person for row in rows if (person := _participant(row, classes, path, problems))]
-    counts = Counter(person.participant_id for person in people)
+    participants = [participant for row in rows if (participant := _participant(row, classes, path, problems))]
+    counts = Counter(participant.participant_id for participant in participants)
     problems += [Problem(str(path), name, "occurs twice") for name in sorted(counts) if counts[name] > 1]
     if not problems:
-        problems += _contradictions(rows, people, classes)
+        problems += _contradictions(rows, participants, classes)
     if problems:
         raise InputError(problems, heading=str(path))
-    return classes, people, rows
+    return classes, participants, rows
 
 
 def _classes(columns: Sequence[str], path: Path) -> tuple[str, ...]:
-    """The class names: of the first columns in a row that are called so; later ones are of EEG conditions."""
+    """The class names, from the first run of columns ``probability_...``; later ones belong to EEG conditions."""
     missing = [name for name in ("participant_id", "label", "predicted") if name not in columns]
     if missing:
         raise InputError(Problem(str(path), seen=f"no column {', '.join(missing)}", advice="evaluate again"))
@@ -126,7 +126,7 @@ def _classes(columns: Sequence[str], path: Path) -> tuple[str, ...]:
 
 def _participant(
     row: Mapping[str, str], classes: Sequence[str], path: Path, problems: list[Problem]
-) -> Participant | None:
+) -> PredictionRow | None:
     name = row["participant_id"] or ""
     if not name or _CONTROL.search(name):
         problems.append(Problem(str(path), "participant_id", ascii(name), "an id without control characters"))
@@ -160,43 +160,49 @@ def _participant(
     recordings: AvailableModalities = next(
         (known for known in AVAILABLE_MODALITIES if known == row.get("recordings")), "both"
     )
-    return Participant(name, label, predicted, probabilities, gate, row.get("segments") or "", network, recordings)
+    return PredictionRow(name, label, predicted, probabilities, gate, row.get("segments") or "", network, recordings)
 
 
 def _contradictions(
-    rows: Sequence[Mapping[str, str]], people: Sequence[Participant], classes: Sequence[str]
+    rows: Sequence[Mapping[str, str]], participants: Sequence[PredictionRow], classes: Sequence[str]
 ) -> Iterator[Problem]:
-    """What no evaluation writes: a table that was edited, or put together from several; a line for each kind."""
+    """Contradictions in a table that was edited, or merged from several; one problem for each kind."""
     spare = _ROUNDED * len(classes) + _NOTHING
     sums = {
-        person.participant_id: (name, total)
-        for person in people
-        for name, values in (("probability_...", person.probabilities), ("network_...", person.network))
+        participant.participant_id: (name, total)
+        for participant in participants
+        for name, values in (
+            ("probability_...", participant.probabilities),
+            ("network_...", participant.network_probabilities),
+        )
         if values and abs((total := math.fsum(values)) - 1) > spare
     }
     if sums:
         column, total = next(iter(sums.values()))
         yield Problem(_named(list(sums)), column, f"adding up to {total:g}", "1", _EVALUATE)
     others: dict[str, tuple[str, str]] = {}
-    for row, person in zip(rows, people, strict=True):
+    for row, participant in zip(rows, participants, strict=True):
         text = row.get("threshold") or ""
         try:
             threshold = float(text) if text else None
         except ValueError:
-            yield Problem(person.participant_id, "threshold", repr(text), "a number", _EVALUATE)
+            yield Problem(participant.participant_id, "threshold", repr(text), "a number", _EVALUATE)
             continue
-        wanted = _sayable(person.probabilities, threshold)
-        if person.predicted not in wanted:
-            said_by = "the likeliest"
+        wanted = _allowed_classes(participant.probabilities, threshold)
+        if participant.predicted not in wanted:
+            because = "the likeliest"
             if threshold is not None:
-                said_by = f"as probability_{classes[-1]} and the threshold {threshold:g} say"
-            others[person.participant_id] = (repr(classes[person.predicted]), f"{classes[wanted[0]]!r}, {said_by}")
+                because = f"from probability_{classes[-1]} and the threshold {threshold:g}"
+            others[participant.participant_id] = (
+                repr(classes[participant.predicted]),
+                f"{classes[wanted[0]]!r}, {because}",
+            )
     if others:
         yield Problem(_named(list(others)), "predicted", *next(iter(others.values())), _EVALUATE)
 
 
-def _sayable(probabilities: Sequence[float], threshold: float | None) -> list[int]:
-    """The classes that may be said of these probabilities, which may have been rounded; the first is the likeliest."""
+def _allowed_classes(probabilities: Sequence[float], threshold: float | None) -> list[int]:
+    """The classes that these probabilities, which may be rounded, allow; the first is the likeliest."""
     spare = _ROUNDED + _NOTHING
     if threshold is not None and len(probabilities) == 2:
         over = probabilities[1] - threshold

@@ -1,16 +1,16 @@
-"""What a reader of a comparison must know before believing it, in plain words."""
+"""The warnings of a comparison: what limits its results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from monai_fusion.comparison.comparison_file import Comparison
-from monai_fusion.metrics.caveats import FEW_PER_CLASS
+from monai_fusion.metrics.result_warnings import FEW_PER_CLASS
 
 _FEW_FOLDS = 5
 
 
-def warnings_of(found: Comparison) -> list[str]:
+def warnings_of_comparison(found: Comparison) -> list[str]:
     """Return the warnings of a comparison, the most important first."""
     return [*_of_participants(found), *_of_folds(found), *_of_choice(found)]
 
@@ -19,11 +19,11 @@ def _of_participants(found: Comparison) -> Iterator[str]:
     few = [each for each in found.class_counts if each.participants < FEW_PER_CLASS]
     if few:
         counts = ", ".join(f"{each.participants} {each.class_name}" for each in few)
-        yield f"fewer than {FEW_PER_CLASS} participants in a class ({counts}): intervals are wide, and rough"
+        yield f"fewer than {FEW_PER_CLASS} participants in a class ({counts}): intervals are wide and imprecise"
     for fold in found.folds:
         if missing := [each.class_name for each in fold.tested if each.participants == 0]:
             names = ", ".join(missing)
-            yield f"no participant in fold {fold.number} is {names}: it has no AUROC, and there is no t-test of it"
+            yield f"no participant in fold {fold.number} is {names}: it has no AUROC, and the AUROC has no t-test"
             break
 
 
@@ -31,15 +31,15 @@ def _of_folds(found: Comparison) -> Iterator[str]:
     number = len(found.folds)
     if number < _FEW_FOLDS:
         degrees = "1 degree" if number == 2 else f"{number - 1} degrees"
-        yield f"{number} folds: the t-test has {degrees} of freedom and sees little"
+        yield f"{number} folds: the t-test has {degrees} of freedom and detects only large differences"
     if len(found.seeds) == 1:
-        yield "one seed: another one moves the numbers too (--seeds 3 trains each variant three times in every fold)"
+        yield "one seed: another would change the scores too (--seeds 3 trains each variant three times in every fold)"
 
 
 def _of_choice(found: Comparison) -> Iterator[str]:
     best = max(found.variants, key=lambda variant: -1.0 if variant.auroc.value is None else variant.auroc.value)
     if len(found.variants) > 1:
         yield (
-            f"the best of {len(found.variants)} variants ({best.name}) looks better than it is, because it was chosen "
-            "by these numbers: test it on participants who had no part in that"
+            f"the best of {len(found.variants)} variants ({best.name}) looks better than it is, because these scores "
+            "chose it: test it on participants who had no part in the choice"
         )

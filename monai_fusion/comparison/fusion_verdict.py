@@ -1,4 +1,4 @@
-"""The answer of a comparison in a few sentences: is fusion worth it, and how sure is that?"""
+"""The answer of a comparison in a few sentences: is fusion worth it, and how certain is the answer?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from monai_fusion.comparison.comparison_file import Comparison, Difference, VariantResult
-from monai_fusion.report.numbers import number, p_value
+from monai_fusion.report.number_text import number, p_value
 
 SIGNIFICANT = 0.05
 SINGLE = {"eeg": "the EEG alone", "mri": "the MRI alone"}
@@ -15,7 +15,7 @@ SCORE_TITLES = {"auroc": "AUROC", "balanced_accuracy": "balanced accuracy", "acc
 
 @dataclass(frozen=True, slots=True)
 class _Gain:
-    """How much better one variant is than another on the same participants.
+    """The gain of one variant over another on the same participants.
 
     Attributes:
         value: Difference of the AUROCs.
@@ -28,24 +28,30 @@ class _Gain:
     p: float | None
 
 
-def verdict_of(found: Comparison) -> list[str]:
-    """Say whether fusion is better than the best single recording, a sentence each, the answer first.
+def fusion_verdict(found: Comparison) -> list[str]:
+    """Compare fusion with the best single recording, in sentences, the answer first.
 
-    A difference is only called shown if the interval (other participants, these models) and the t-test over the folds
-    (other trainings, too) both say so.
+    The sentences call a difference shown only if both the interval (other participants, these models) and the t-test
+    over the folds (other trainings too) show it.
     """
     singles = [each for each in found.variants if _modalities(each) in SINGLE]
     fusions = [each for each in found.variants if _modalities(each) == "both"]
     reference = next(each for each in found.variants if each.name == found.reference)
     if len(found.variants) == 1:
-        return [f"Only {_titled(reference)} was trained: there is nothing to compare it with.", _alone(reference)]
+        return [f"Only {_titled(reference)} was trained, so there is no comparison.", _alone(reference)]
     if not singles:
-        return ["Whether fusion is worth it is not answered: no single recording was compared.", *_among(found)]
+        return [
+            "This comparison does not answer whether fusion is worth it: it includes no single recording.",
+            *_among(found),
+        ]
     if not fusions:
-        return ["Whether fusion is worth it is not answered: only single recordings were compared.", *_among(found)]
+        return [
+            "This comparison does not answer whether fusion is worth it: it includes only single recordings.",
+            *_among(found),
+        ]
     known = [each for each in singles if each.auroc.value is not None]
     if not known:
-        return ["Whether fusion is worth it cannot be told: the AUROC is not defined."]
+        return ["This comparison does not answer whether fusion is worth it: the AUROC is not defined."]
     single = max(known, key=lambda each: each.auroc.value or 0.0)
     if reference in fusions:
         fusion, gain = reference, _gain(_difference(found, single.name, "auroc"), -1)
@@ -54,17 +60,17 @@ def verdict_of(found: Comparison) -> list[str]:
         gain = _gain(_difference(found, fusion.name, "auroc"), 1) if single is reference else None
     both = f"{_titled(single)} {_auroc(single)}, {_titled(fusion)} {_auroc(fusion)}"
     if fusion.auroc.value is None:
-        return [f"Whether fusion is worth it cannot be told: {both}."]
+        return [f"This comparison does not answer whether fusion is worth it: {both}."]
     if gain is None:
         return [
-            f"Whether fusion is worth it is not tested: {both} (AUROC).",
+            f"This comparison does not test whether fusion is worth it: {both} (AUROC).",
             f"Both were compared with {_titled(reference)} only, so their difference has no interval.",
         ]
     return list(_answer(both, gain))
 
 
 def disagreements(found: Comparison) -> list[str]:
-    """Explain each difference of which the interval and the t-test say different things."""
+    """Explain each difference for which the interval and the t-test disagree."""
     by_interval, by_test = [], []
     for each in found.differences:
         if each.score == "accuracy" or each.interval is None or each.t_test is None:
@@ -75,25 +81,25 @@ def disagreements(found: Comparison) -> list[str]:
             by_interval.append(named)
         elif not outside and p <= SIGNIFICANT:
             by_test.append(named)
-    said = []
+    sentences = []
     if by_interval:
-        said.append(
+        sentences.append(
             f"The interval excludes 0 and the t-test does not, so a difference is not shown: {'; '.join(by_interval)}. "
             "The interval is about other participants for these trained models; the t-test is about other trainings "
-            f"too, and the {len(found.folds)} folds differ too much for it."
+            f"too, and the {len(found.folds)} folds vary too much to show it."
         )
     if by_test:
-        said.append(
+        sentences.append(
             f"The t-test excludes 0 and the interval does not, so a difference is not shown: {'; '.join(by_test)}. "
-            "The folds agree, but with other participants the difference may go away."
+            "The folds agree, but with other participants the difference may disappear."
         )
-    return said
+    return sentences
 
 
 def _answer(both: str, gain: _Gain) -> Iterator[str]:
     numbers = f"AUROC: {both}"
     if gain.interval is None:
-        yield f"Whether fusion is worth it here cannot be told: there is no interval. {numbers}."
+        yield f"This comparison does not answer whether fusion is worth it: there is no interval. {numbers}."
         return
     low, high = gain.interval
     difference = f"difference {_signed(gain.value)}, 95 % interval {range_text(gain.interval)}"
@@ -109,11 +115,11 @@ def _answer(both: str, gain: _Gain) -> Iterator[str]:
     if (low > 0 or high < 0) and not tested:
         better = "better" if low > 0 else "worse"
         why = "there is no t-test over the folds" if gain.p is None else "the t-test over the folds does not confirm it"
-        yield f"These trained models do {better} with fusion, but {why}: another training may not."
+        yield f"These trained models are {better} with fusion, but {why}: other trainings may not be."
 
 
 def _among(found: Comparison) -> Iterator[str]:
-    """What a comparison of other things says: the best variant against the reference."""
+    """The answer without fusion or without single recordings: the best variant against the reference."""
     others = [each for each in found.variants if each.name != found.reference and each.auroc.value is not None]
     if not others:
         return
@@ -127,7 +133,7 @@ def _among(found: Comparison) -> Iterator[str]:
     low, high = gain.interval
     yield f"(difference {_signed(gain.value)}, 95 % interval {range_text(gain.interval)})."
     shown = (low > 0 or high < 0) and gain.p is not None and gain.p <= SIGNIFICANT
-    yield f"They are {'' if shown else 'not shown to be '}different."
+    yield f"The difference is {'' if shown else 'not '}shown."
 
 
 def _alone(variant: VariantResult) -> str:
@@ -163,7 +169,7 @@ def _auroc(variant: VariantResult) -> str:
 
 
 def range_text(interval: tuple[float, float]) -> str:
-    """An interval whose ends do not look like 0 unless they are."""
+    """An interval with enough digits that its ends look like 0 only if they are 0."""
     digits = 2
     while digits < 6 and any(end != 0 and abs(end) < 0.5 * 10**-digits for end in interval):
         digits += 1

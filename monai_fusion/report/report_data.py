@@ -18,7 +18,7 @@ from monai_fusion.datalist.json_text import parse_bytes, read_json_file
 from monai_fusion.datalist.records import Datalist
 from monai_fusion.files import latest, write_atomically
 from monai_fusion.reading import read_bytes, read_json_object, read_model
-from monai_fusion.run_folder import CONTEXT_FILE, HISTORY_FILE, MANIFEST_FILE
+from monai_fusion.run_folder import HISTORY_FILE, MANIFEST_FILE, REPORT_DATA_FILE
 
 
 class _Part(BaseModel):
@@ -26,14 +26,14 @@ class _Part(BaseModel):
 
 
 class CohortRow(_Part):
-    """How many participants a part of the datalist has.
+    """The number of participants in a part of the datalist.
 
     Attributes:
         part: ``training``, ``validation``, ``test`` or ``all``.
         by_class: Participants of each class.
         by_stratum: ... within each stratum of the `Cohort`.
         unlabelled: Participants whose class is not known.
-        one_recording: Those, of all, who lack the EEG or the MRI.
+        one_recording: Participants without the EEG or the MRI.
     """
 
     part: str
@@ -52,12 +52,12 @@ class Cohort(_Part):
     """The counts of a datalist.
 
     Attributes:
-        name: What the cohort is called.
-        target: What is classified.
+        name: The cohort's name.
+        target: The classified property, e.g. gender.
         classes: Class names.
         strata: Field and category of each stratum.
-        rows: The parts that hold anybody, and all together.
-        warnings: Fields that are confounded with the class.
+        rows: The parts with participants, and all of them together.
+        warnings: Warnings of fields that are associated with the class.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Cohort(_Part):
 
     @model_validator(mode="after")
     def _fits(self) -> Cohort:
-        """Every row counts the same classes and strata, which the page has columns for."""
+        """Every row counts the same classes and strata: the columns of the page."""
         width = len(self.classes)
         for row in self.rows:
             strata = [len(counts) for counts in row.by_stratum]
@@ -78,7 +78,7 @@ class Cohort(_Part):
         return self
 
 
-class Context(_Part):
+class ReportData(_Part):
     """The content of ``report_data.json``.
 
     Attributes:
@@ -92,7 +92,7 @@ class Context(_Part):
     manifest: dict[str, Any] | None = None
 
 
-def write_context(
+def write_report_data(
     folder: str | os.PathLike[str],
     datalist: Datalist | str | os.PathLike[str],
     section: str,
@@ -102,32 +102,32 @@ def write_context(
 
     Args:
         folder: The folder of the results; it must exist.
-        datalist: The datalist that was evaluated, or its path: by then the file may be another one. Its counts are
-            kept, no ids and no paths.
-        section: The part of it that was evaluated; if the others cannot be read, only this one is counted.
-        model_dir: The run folder of the model; its history and manifest are copied, so that the report keeps to the
-            training that made this model, also when another one replaces it or when ``folder`` is elsewhere.
+        datalist: The evaluated datalist, or its path (the file may have changed since). Only its counts are stored, no
+            ids and no paths.
+        section: The evaluated part; if the others cannot be read, only this one is counted.
+        model_dir: The run folder of the model; its history and manifest are copied, so that the report describes the
+            training of this model even if another training replaces it or ``folder`` is elsewhere.
 
     Raises:
-        InputError: The part of the datalist is not right.
+        InputError: The part of the datalist is wrong.
     """
     trained = Path(model_dir)
-    content = Context(
+    content = ReportData(
         cohort=describe_cohort(datalist, section),
         history=tuple(read_history(trained)),
         manifest=read_json_object(trained / MANIFEST_FILE),
     )
-    write_atomically(Path(folder) / CONTEXT_FILE, content.model_dump_json(indent=1).encode("utf-8"))
+    write_atomically(Path(folder) / REPORT_DATA_FILE, content.model_dump_json(indent=1).encode("utf-8"))
 
 
 def describe_cohort(datalist: Datalist | str | os.PathLike[str], section: str) -> Cohort:
-    """Count the participants of a datalist by part, class and what else is known of them."""
+    """Count the participants of a datalist by part, class and stratum."""
     if isinstance(datalist, Datalist):
         path, file = datalist.path, parse_bytes(datalist.content)
     else:
         path, file = Path(datalist), read_json_file(Path(datalist))
     examined = examine(file, path, Requirements(labels=False, files=False))
-    if examined.problems:  # perhaps of a part that the evaluation never looked at
+    if examined.problems:  # perhaps in a part that the evaluation did not read
         examined = examine(file, path, Requirements([section], labels=False, files=False))
     cohort = examined.datalist()
     records = [record for section in cohort.sections for record in cohort.records(section)]
@@ -139,7 +139,7 @@ def describe_cohort(datalist: Datalist | str | os.PathLike[str], section: str) -
     columns = dict.fromkeys(name for record in records for name in record.extra if name != "fold")
     balance = balance_of(members, cohort.classes, columns)
     unlabelled = Counter(record.section for record in records if record.label is None)
-    # By what the rows say: the recordings of the other parts need not be on this machine.
+    # From the rows: the recordings of the other parts need not be on this machine.
     rows_read = [participant.row for participant in examined.participants]
     incomplete = Counter(row.section for row in rows_read if not row.entry.eeg or not row.entry.mri)
     rows = [
@@ -162,9 +162,9 @@ def describe_cohort(datalist: Datalist | str | os.PathLike[str], section: str) -
     )
 
 
-def read_context(folder: Path) -> Context:
-    """Read ``report_data.json``; an empty one if there is none, or it is not what an evaluation writes."""
-    return read_model(folder / CONTEXT_FILE, Context) or Context()
+def read_report_data(folder: Path) -> ReportData:
+    """Read ``report_data.json``; empty if there is none, or if no evaluation wrote it."""
+    return read_model(folder / REPORT_DATA_FILE, ReportData) or ReportData()
 
 
 def read_history(folder: Path) -> list[dict[str, str]]:
@@ -174,7 +174,7 @@ def read_history(folder: Path) -> list[dict[str, str]]:
         rows = list(csv.DictReader(io.StringIO(text, newline="")))
     except (OSError, UnicodeDecodeError, csv.Error):
         return []
-    # A row that is too long has its rest under None, one that is too short has None for what it lacks.
+    # The surplus cells of a row are under None, and its missing cells are None.
     return [{name: value or "" for name, value in row.items() if isinstance(name, str)} for row in rows]
 
 

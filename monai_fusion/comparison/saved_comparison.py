@@ -1,4 +1,4 @@
-"""The page of a comparison made again from ``comparison.json``, and its figures and tables as files for a paper."""
+"""A saved comparison: its page, and its figures and tables for a paper, from ``comparison.json``."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from monai_fusion.comparison import comparison_file as schema
-from monai_fusion.comparison.comparison_page import PAGE_FILE, figures_of, render
-from monai_fusion.comparison.verdict import SCORE_TITLES
+from monai_fusion.comparison.comparison_page import PAGE_FILE, comparison_figures, render_comparison
+from monai_fusion.comparison.fusion_verdict import SCORE_TITLES
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest, write_for_readers
 from monai_fusion.opening import NotReadableError
 from monai_fusion.reading import read_bytes, reason_of
 from monai_fusion.report.export import write_files
-from monai_fusion.report.methods import put_together
-from monai_fusion.report.numbers import listed, number, participants
+from monai_fusion.report.methods import join_paragraphs
+from monai_fusion.report.number_text import count_participants, listed, number
 from monai_fusion.report.references import Citations
 from monai_fusion.report.tables import Table
 
 METHODS_FILE = "methods_comparison.md"  # beside the methods.md of a single run
 
-_SCORES: tuple[schema.Name, ...] = ("auroc", "balanced_accuracy", "accuracy")
+_SCORES: tuple[schema.ScoreName, ...] = ("auroc", "balanced_accuracy", "accuracy")
 
 
 def read_comparison(folder: Path) -> schema.Comparison:
-    """Read the numbers of a comparison.
+    """Read the results of a comparison.
 
     Raises:
-        InputError: ``comparison.json`` is not there, damaged, or of another version.
+        InputError: ``comparison.json`` is missing, damaged, or of another version.
     """
     path = latest(folder / schema.FILE)
-    advice = "run the comparison again: what is done is not trained again"
+    advice = "run the comparison again: it does not repeat finished trainings"
     try:
         return schema.Comparison.model_validate_json(read_bytes(path))
     except NotReadableError as error:
@@ -42,7 +42,9 @@ def read_comparison(folder: Path) -> schema.Comparison:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        seen = f"not what a comparison writes ({place}: {first['msg']})" if place else "not what a comparison writes"
+        seen = (
+            f"not the layout of a comparison ({place}: {first['msg']})" if place else "not the layout of a comparison"
+        )
         raise InputError(Problem(str(path), seen=seen, advice=advice)) from None
 
 
@@ -50,21 +52,23 @@ def write_page(found: schema.Comparison, folder: Path) -> Path:
     """Write ``comparison.html``.
 
     Raises:
-        InputError: The folder cannot be written to.
+        InputError: The folder is not writable.
     """
     try:
-        return write_for_readers(folder / PAGE_FILE, render(found).encode("utf-8"))
+        return write_for_readers(folder / PAGE_FILE, render_comparison(found).encode("utf-8"))
     except OSError as error:
         seen = f"cannot be written: {error.strerror or error}"
         raise InputError(Problem(str(folder / PAGE_FILE), seen=seen)) from error
 
 
-def write_figures(found: schema.Comparison, folder: Path, formats: Sequence[str]) -> list[Path]:
+def write_comparison_figures(found: schema.Comparison, folder: Path, formats: Sequence[str]) -> list[Path]:
     """Write the figures, tables and a Methods paragraph of a comparison; see `report.export.write_figures`."""
-    return write_files(folder, figures_of(found), tables_of(found), {METHODS_FILE: methods_of(found)}, formats)
+    return write_files(
+        folder, comparison_figures(found), comparison_tables(found), {METHODS_FILE: comparison_methods(found)}, formats
+    )
 
 
-def tables_of(found: schema.Comparison) -> list[Table]:
+def comparison_tables(found: schema.Comparison) -> list[Table]:
     """Scores of the variants, differences from the reference, and the folds."""
     ends = ("", "_low", "_high")
     scores = []
@@ -99,10 +103,10 @@ def tables_of(found: schema.Comparison) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
-def methods_of(found: schema.Comparison) -> str:
+def comparison_methods(found: schema.Comparison) -> str:
     """Write the Methods paragraphs of a comparison."""
     cite = Citations()
-    return put_together(
+    return join_paragraphs(
         {
             "Comparison": _design(found),
             "Statistics": _statistics(found, cite),
@@ -117,8 +121,8 @@ def _design(found: schema.Comparison) -> Iterator[str]:
     counts = listed([f"{each.participants} {each.class_name}" for each in found.class_counts])
     names = listed([f"{variant.name} ({variant.description})" for variant in found.variants])
     seeds = f" with the seeds {listed([str(seed) for seed in found.seeds])}" if len(found.seeds) > 1 else ""
-    yield f"{participants(found.participants)} ({counts}) took part."
-    yield f"These were compared: {names}."
+    yield f"{count_participants(found.participants)} ({counts}) took part."
+    yield f"The compared variants were {names}."
     yield (
         f"Each was trained in the same {len(found.folds)} folds{seeds}; every participant was tested once, by models "
         "that had not seen them. [The model and its training: the Methods paragraph of a single run describes them.]"

@@ -1,4 +1,4 @@
-"""``predictions_data.json``: what is to be known of predictions beside the table: the model, and who was left out."""
+"""``predictions_data.json``: the context of predictions: the model, its calibration, and the participants left out."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from monai_fusion.datalist import AvailableModalities, Datalist, ModalityPolicy
 from monai_fusion.datalist.availability import modalities_of
 from monai_fusion.files import latest, write_atomically
 from monai_fusion.metrics.calibration import Calibration
-from monai_fusion.metrics.metrics_file import Metrics, Score
+from monai_fusion.metrics.metrics_file import Score, read_metrics
 from monai_fusion.reading import read_json_object, read_model
-from monai_fusion.run_folder import MANIFEST_FILE, METRICS_FILE, PREDICTIONS_CONTEXT_FILE
+from monai_fusion.run_folder import MANIFEST_FILE, METRICS_FILE, PREDICTIONS_DATA_FILE
 
 
 class _Part(BaseModel):
@@ -24,13 +24,13 @@ class _Part(BaseModel):
 
 
 class OwnTest(_Part):
-    """How well the model did where labels are known.
+    """The scores of the model on its own test part.
 
     Attributes:
-        datalist: The name of that cohort.
-        section: The part of it.
-        participants: How many were scored.
-        auroc: None where it is not defined.
+        datalist: The name of the cohort.
+        section: The part of the cohort.
+        participants: The number of scored participants.
+        auroc: None if it is not defined.
         balanced_accuracy: ... likewise.
     """
 
@@ -42,16 +42,17 @@ class OwnTest(_Part):
 
 
 class ModelFacts(_Part):
-    """Which model predicted.
+    """The model that predicted.
 
     Attributes:
         name: The name of its run folder; no path.
-        trained: The day it was finished, ``2026-11-27``; empty if there is no manifest.
+        trained: The day on which the training finished, ``2026-11-27``; empty if there is no manifest.
         cohort: The name of the datalist that it was trained on.
-        participants: How many it learned from.
-        modalities: Which recordings it uses.
-        takes_missing: Whether this run predicted people who lack a recording.
+        participants: The number of training participants.
+        modalities: The recordings that it uses.
+        takes_missing: Whether this run predicted participants with a missing recording.
         own_test: Its evaluation, if ``metrics.json`` lies beside it.
+        own_test_note: A sentence: why a ``metrics.json`` beside the model could not be used.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ModelFacts(_Part):
     modalities: AvailableModalities = "both"
     takes_missing: bool = False
     own_test: OwnTest | None = None
+    own_test_note: str = ""
 
 
 class Decision(_Part):
@@ -74,17 +76,17 @@ class Decision(_Part):
     notes: tuple[str, ...] = ()
 
 
-class PredictionContext(_Part):
+class PredictionsData(_Part):
     """The content of ``predictions_data.json``.
 
     Attributes:
         version: Of the program that predicted.
-        datalist: What the list is called.
-        section: The part of it.
-        target: What is classified.
-        model: Which model predicted.
+        datalist: The name of the datalist.
+        section: The part of the datalist.
+        target: The classified property.
+        model: The model that predicted.
         decision: How its probabilities became classes.
-        left_out: Which recordings those have who were not predicted, by id.
+        left_out: The recordings of the participants who were not predicted, by id.
     """
 
     version: str = ""
@@ -96,7 +98,7 @@ class PredictionContext(_Part):
     left_out: dict[str, AvailableModalities] = {}
 
 
-def write_prediction_context(
+def write_predictions_data(
     folder: str | os.PathLike[str],
     cohort: Datalist,
     section: str,
@@ -109,12 +111,12 @@ def write_prediction_context(
 
     Args:
         folder: The folder of the results; it must exist.
-        cohort: Who was to be predicted.
-        section: The part of the datalist.
-        use: Which recordings were used, and of whom.
+        cohort: The datalist.
+        section: The predicted part.
+        use: Which recordings and participants were used.
         model_dir: The run folder of the model.
         recipe: From `read_recipe`.
-        calibration: What corrected the probabilities; None if they are the network's own.
+        calibration: The calibration of the probabilities; None if they are the network's own.
     """
     left_out = {
         record.participant_id: pattern
@@ -122,7 +124,7 @@ def write_prediction_context(
         if (pattern := modalities_of(record)) is not None
     }
     target = cohort.target or recipe.get("target")
-    content = PredictionContext(
+    content = PredictionsData(
         version=__version__,
         datalist=cohort.name,
         section=section,
@@ -131,18 +133,19 @@ def write_prediction_context(
         decision=_decision(calibration),
         left_out=left_out,
     )
-    write_atomically(Path(folder) / PREDICTIONS_CONTEXT_FILE, content.model_dump_json(indent=1).encode("utf-8"))
+    write_atomically(Path(folder) / PREDICTIONS_DATA_FILE, content.model_dump_json(indent=1).encode("utf-8"))
 
 
-def read_prediction_context(folder: Path) -> PredictionContext:
-    """Read ``predictions_data.json``; an empty one if there is none, or it is not what an inference writes."""
-    return read_model(folder / PREDICTIONS_CONTEXT_FILE, PredictionContext) or PredictionContext()
+def read_predictions_data(folder: Path) -> PredictionsData:
+    """Read ``predictions_data.json``; empty if there is none, or if no inference wrote it."""
+    return read_model(folder / PREDICTIONS_DATA_FILE, PredictionsData) or PredictionsData()
 
 
 def _facts(folder: Path, use: ModalityPolicy) -> ModelFacts:
     manifest = read_json_object(folder / MANIFEST_FILE) or {}
     ended, name = _inside(manifest, "times", "ended"), _inside(manifest, "datalist", "name")
     number = _inside(manifest, "data", "training", "participants")
+    own_test, note = _own_test(folder)
     return ModelFacts(
         name=os.fsencode(folder.resolve().name).decode("utf-8", errors="replace"),
         trained=ended[:10] if isinstance(ended, str) else "",
@@ -150,7 +153,8 @@ def _facts(folder: Path, use: ModalityPolicy) -> ModelFacts:
         participants=number if type(number) is int else None,
         modalities=use.modalities,
         takes_missing=use.allow_missing,
-        own_test=_own_test(folder),
+        own_test=own_test,
+        own_test_note=note,
     )
 
 
@@ -160,17 +164,19 @@ def _inside(content: Any, *names: str) -> Any:
     return content
 
 
-def _own_test(folder: Path) -> OwnTest | None:
-    metrics = read_model(latest(folder / METRICS_FILE), Metrics)
+def _own_test(folder: Path) -> tuple[OwnTest | None, str]:
+    path = latest(folder / METRICS_FILE)
+    metrics, note = read_metrics(path)
     if metrics is None:
-        return None
-    return OwnTest(
+        return None, note if path.exists() else ""
+    own_test = OwnTest(
         datalist=metrics.datalist,
         section=metrics.section,
         participants=metrics.participants,
         auroc=metrics.scores.auroc,
         balanced_accuracy=metrics.scores.balanced_accuracy,
     )
+    return own_test, ""
 
 
 def _decision(calibration: Calibration | None) -> Decision:

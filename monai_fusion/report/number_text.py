@@ -1,4 +1,4 @@
-"""How numbers stand in a page and in its sentences."""
+"""Numbers as text for a page and its sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monai_fusion.messages import visible
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A score, with a true minus sign; ``not defined`` if there is none."""
+    """A score with a true minus sign; ``not defined`` if there is none."""
     return "not defined" if value is None or not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "\u2212")
 
 
@@ -23,7 +23,7 @@ def p_value(value: float | None) -> str:
     return "0" if value == 0 else f"{value:.{max(4, -math.floor(math.log10(value)))}f}"
 
 
-def participants(count: int, before: str = "") -> str:
+def count_participants(count: int, before: str = "") -> str:
     """``1 participant``, ``12 test participants``."""
     return " ".join(part for part in (str(count), before, "participant" if count == 1 else "participants") if part)
 
@@ -34,11 +34,11 @@ def listed(names: list[str], last: str = "and") -> str:
 
 
 def sentence(text: str) -> str:
-    """A line of the terminal as a sentence."""
+    """A terminal message as a sentence."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def unbroken(text: str) -> Markup:
-    """A sentence, as markup, whose ``p = 0.004`` and ``95 %`` stay on one line; what cannot be seen is written out."""
+    """A sentence, as markup, whose ``p = 0.004`` and ``95 %`` stay on one line; invisible characters are escaped."""
     shown = str(escape(visible(text))).replace("p = ", "p&nbsp;=&nbsp;").replace(" %", "&nbsp;%")
     return Markup(shown)  # noqa: S704 # escaped in the line before

@@ -1,8 +1,7 @@
-"""Everything in a run folder that a report is made of."""
+"""The content of a run folder that a report uses."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,15 +10,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 
 from monai_fusion.datalist import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.files import latest
-from monai_fusion.metrics.metrics_file import Metrics
+from monai_fusion.metrics.metrics_file import Metrics, read_metrics
 from monai_fusion.reading import read_json_object
-from monai_fusion.report.context import Cohort, read_context, read_history
-from monai_fusion.report.learning import History, to_history
-from monai_fusion.report.predictions import Participant, read_participants
+from monai_fusion.report.learning import History, parse_history
+from monai_fusion.report.predictions_reader import PredictionRow, read_predictions
+from monai_fusion.report.report_data import Cohort, read_history, read_report_data
 from monai_fusion.report.stored_arrays import LARGEST, read_arrays
 from monai_fusion.run_folder import (
     EMBEDDINGS_FILE,
@@ -37,26 +35,26 @@ _MOST_PIXELS = 1024  # along either side of a thumbnail
 
 @dataclass(frozen=True)
 class Results:
-    """A run folder as a report sees it; what is not there is None or empty, and the report says so.
+    """The content of a run folder; missing files are None or empty, and the report names them.
 
     Attributes:
         name: The folder's name.
         classes: Class names in their order.
-        people: One entry a participant, in the order of ``predictions.csv``.
+        participants: One entry for each participant, in the order of ``predictions.csv``.
         metrics: The scores.
-        metrics_note: Why there are none.
+        metrics_note: The reason if there are none.
         history: The training's epochs.
-        embeddings: ``eeg``, ``mri``, ``fused`` [N, D], in the order of ``people``; NaN for people it does not have.
+        embeddings: ``eeg``, ``mri``, ``fused`` [N, D], in the order of ``participants``; NaN where the file lacks one.
         mri: Thumbnails of the MRI by participant, [3, H, W] uint8.
         eeg: Mean scalograms by participant, [F, T] uint8.
         cohort: Counts of the datalist.
-        manifest: What was run.
-        recipe: What evaluation repeated of the training.
+        manifest: The training's manifest.
+        recipe: The training's recipe.
     """
 
     name: str
     classes: tuple[str, ...]
-    people: list[Participant]
+    participants: list[PredictionRow]
     metrics: Metrics | None = None
     metrics_note: str = ""
     history: History | None = None
@@ -69,7 +67,7 @@ class Results:
 
     @property
     def modalities(self) -> AvailableModalities:
-        """Which recordings the model takes: ``both``, ``eeg`` or ``mri``; ``both`` where no file says."""
+        """The recordings that the model uses: ``both``, ``eeg`` or ``mri``; ``both`` if no file has them."""
         identity = (self.manifest or {}).get("identity")
         places = (identity if isinstance(identity, Mapping) else None, self.recipe)
         known = (place.get("modalities") for place in places if place is not None)
@@ -78,34 +76,34 @@ class Results:
     @property
     def one_recording_each(self) -> bool:
         """Whether no participant has both recordings."""
-        return all(person.recordings != "both" for person in self.people)
+        return all(participant.recordings != "both" for participant in self.participants)
 
     @property
-    def labelled(self) -> list[Participant]:
+    def labelled(self) -> list[PredictionRow]:
         """The participants whose class is known."""
-        return [person for person in self.people if person.label is not None]
+        return [participant for participant in self.participants if participant.label is not None]
 
 
 def read_results(folder: str | os.PathLike[str]) -> Results:
     """Read a run folder.
 
     Raises:
-        InputError: It has no ``predictions.csv``, or one that is not what it should be.
+        InputError: It has no ``predictions.csv``, or a wrong one.
     """
     folder = Path(folder)
-    classes, people = read_participants(folder)
-    metrics, note = _read_metrics(latest(folder / METRICS_FILE), classes)
-    context = read_context(folder)
+    classes, participants = read_predictions(folder)
+    metrics, note = _metrics_of(latest(folder / METRICS_FILE), classes)
+    context = read_report_data(folder)
     thumbnails = read_arrays(folder / THUMBNAILS_FILE, ("participant_id", "mri", "eeg"))
     embeddings = read_arrays(folder / EMBEDDINGS_FILE, ("participant_id", "fused", "eeg", "mri"))
     return Results(
         name=os.fsencode(folder.resolve().name).decode("utf-8", errors="replace"),
         classes=classes,
-        people=people,
+        participants=participants,
         metrics=metrics,
         metrics_note=note,
-        history=to_history(context.history or read_history(folder)),
-        embeddings=_in_order(embeddings, [person.participant_id for person in people]),
+        history=parse_history(context.history or read_history(folder)),
+        embeddings=_embeddings_of(embeddings, [participant.participant_id for participant in participants]),
         mri=pictures_by_participant(thumbnails, "mri", (3,)),
         eeg=pictures_by_participant(thumbnails, "eeg", ()),
         cohort=context.cohort,
@@ -114,21 +112,13 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
     )
 
 
-def _read_metrics(path: Path, classes: tuple[str, ...]) -> tuple[Metrics | None, str]:
-    content = read_json_object(path)
-    if content is None:
-        return None, f"There is no {METRICS_FILE}: the participants have no labels, or the evaluation did not finish."
-    if content.get("schema_version") != Metrics.model_fields["schema_version"].default:
-        return None, f"{METRICS_FILE} was written by another version of monai-fusion: evaluate again to see scores."
-    try:
-        metrics = Metrics.model_validate_json(json.dumps(content))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        return None, f"{METRICS_FILE} is not what an evaluation writes ({place}: {first['msg']}): evaluate again."
+def _metrics_of(path: Path, classes: tuple[str, ...]) -> tuple[Metrics | None, str]:
+    metrics, note = read_metrics(path)
+    if metrics is None:
+        return None, note
     shares = metrics.calibration.target_prior
     if tuple(count.class_name for count in metrics.class_counts) != classes or len(shares or classes) != len(classes):
-        return None, f"{METRICS_FILE} is of other classes than {PREDICTIONS_FILE}: evaluate again."
+        return None, f"{METRICS_FILE} has other classes than {PREDICTIONS_FILE}: evaluate again."
     return metrics, ""
 
 
@@ -146,8 +136,8 @@ def _are_ids(ids: npt.NDArray[Any] | None) -> bool:
     return ids is not None and ids.ndim == 1 and ids.dtype.kind == "U"
 
 
-def _in_order(stored: Arrays, ids: list[str]) -> Arrays:
-    """The embeddings, a row for each of ``ids``."""
+def _embeddings_of(stored: Arrays, ids: list[str]) -> Arrays:
+    """The embeddings, one row for each of ``ids``."""
     if not _are_ids(stored.get("participant_id")):
         return {}
     rows = {str(name): row for row, name in enumerate(stored["participant_id"])}

@@ -1,4 +1,4 @@
-"""What an evaluation says on the terminal."""
+"""The results of an evaluation as text for the terminal."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from sklearn.metrics import classification_report
 
 from monai_fusion.metrics import scores
 from monai_fusion.metrics.metrics_file import Permutation, Score, Scores
-from monai_fusion.metrics.predictions import Prediction, labelled, outcome_of
+from monai_fusion.metrics.predictions import Prediction, labelled, scored_cohort
 
 
 def report_text(predictions: Sequence[Prediction], classes: Sequence[str]) -> str:
-    """Return accuracy, confusion matrix and classification report of those whose label is known.
+    """Return accuracy, confusion matrix and classification report of participants with a label.
 
     Raises:
-        ValueError: Nobody's is, or a participant occurs twice.
+        ValueError: No participant has a label, or one occurs twice.
     """
-    outcome = outcome_of(labelled(predictions))
-    counts = scores.confusion(outcome, outcome.ones)[0].astype(int)
+    cohort = scored_cohort(labelled(predictions))
+    counts = scores.confusion(cohort, cohort.ones)[0].astype(int)
     width = max(9, *(len(name) for name in classes))
     head = " " * (width + 7) + " ".join(f"{name:>{width}}" for name in classes)
     rows = [
@@ -28,22 +28,22 @@ def report_text(predictions: Sequence[Prediction], classes: Sequence[str]) -> st
     ]
     return "\n".join(
         [
-            f"accuracy {scores.accuracy(outcome, outcome.ones)[0]:.3f}, "
-            f"balanced accuracy {scores.balanced_accuracy(outcome, outcome.ones)[0]:.3f} over "
-            f"{len(outcome.labels)} participants (always the majority: {counts.sum(axis=1).max() / counts.sum():.3f})",
+            f"accuracy {scores.accuracy(cohort, cohort.ones)[0]:.3f}, "
+            f"balanced accuracy {scores.balanced_accuracy(cohort, cohort.ones)[0]:.3f} over "
+            f"{len(cohort.labels)} participants (always the majority: {counts.sum(axis=1).max() / counts.sum():.3f})",
             "confusion matrix (columns: predicted)",
             head,
             *rows,
-            str(sklearn_report(outcome, classes, output_dict=False)).rstrip(),
+            str(sklearn_report(cohort, classes, output_dict=False)).rstrip(),
         ]
     )
 
 
-def sklearn_report(outcome: scores.Outcome, classes: Sequence[str], *, output_dict: bool) -> Any:
+def sklearn_report(cohort: scores.ScoredCohort, classes: Sequence[str], *, output_dict: bool) -> Any:
     """Return scikit-learn's classification report over all classes, as text or as a dictionary."""
     return classification_report(
-        outcome.labels,
-        outcome.said,
+        cohort.labels,
+        cohort.predicted,
         labels=range(len(classes)),
         target_names=list(classes),
         output_dict=output_dict,
@@ -53,7 +53,7 @@ def sklearn_report(outcome: scores.Outcome, classes: Sequence[str], *, output_di
 
 
 def headline(found: Scores, permutation: Permutation) -> list[str]:
-    """Return AUROC and balanced accuracy, each with its interval, what no skill scores, and its p-value."""
+    """Return AUROC and balanced accuracy, each with its interval, the baseline without skill, and its p-value."""
     test = permutation.tests[0]
     return [
         _line("AUROC", found.auroc, "chance", test.auroc),
