@@ -1,18 +1,9 @@
-"""From the network's outputs to one prediction for each participant; handlers and writers for an evaluator."""
+"""From the network's outputs to one prediction for each participant; handlers and writers for an evaluator.
 
-from monai_fusion.evaluation.artifacts import EmbeddingWriter, ThumbnailWriter
-from monai_fusion.evaluation.handlers import ParticipantMetric, PredictionCollector, ReportPrinter, ResultWriter
-from monai_fusion.evaluation.model_loader import ModelLoader, read_weights
+What only an evaluation needs is imported from its module: `result_writer`, `artifacts`, `model_loader`.
+"""
+
+from monai_fusion.evaluation.handlers import ParticipantMetric, PredictionCollector, ReportPrinter
 from monai_fusion.evaluation.participant_inferer import ParticipantInferer
 
-__all__ = [
-    "EmbeddingWriter",
-    "ModelLoader",
-    "ParticipantInferer",
-    "ParticipantMetric",
-    "PredictionCollector",
-    "ReportPrinter",
-    "ResultWriter",
-    "ThumbnailWriter",
-    "read_weights",
-]
+__all__ = ["ParticipantInferer", "ParticipantMetric", "PredictionCollector", "ReportPrinter"]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,10 +13,9 @@ from ignite.engine import Engine, Events
 from ignite.metrics import Metric
 from monai.networks.utils import eval_mode
 
-from monai_fusion import ranks, stopping
+from monai_fusion import ranks
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.evaluation.modalities import FusingNetwork, without_each_modality
-from monai_fusion.files import write_for_readers
 from monai_fusion.keys import (
     EEG,
     GATE,
@@ -30,16 +27,10 @@ from monai_fusion.keys import (
     SEGMENT_EEG_EMBEDDINGS,
     SEGMENT_PROBABILITIES,
 )
-from monai_fusion.metrics.calibration import Calibration
 from monai_fusion.metrics.conditions import conditions_of, mean_by_condition
-from monai_fusion.metrics.gate import collapsed_to
-from monai_fusion.metrics.grouping import participant_strata
-from monai_fusion.metrics.predictions import Prediction, from_both_recordings, refuse_nan, write_predictions
-from monai_fusion.metrics.result_warnings import collapse_warning
+from monai_fusion.metrics.predictions import Prediction, from_both_recordings
 from monai_fusion.metrics.scores import SCORES
-from monai_fusion.metrics.summary import ScoringSettings, summarize
 from monai_fusion.metrics.terminal_text import report_text
-from monai_fusion.run_folder import METRICS_FILE, PREDICTIONS_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -176,66 +167,6 @@ class ReportPrinter:
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """Log the report of one evaluation."""
         logger.info("%s: %s", self.title, report_text(predictions, self.classes))
-
-
-class ResultWriter:
-    """Write ``predictions.csv`` and, where labels are known, ``metrics.json``; log the result.
-
-    Args:
-        folder: The folder to write to; made if it does not exist.
-        classes: The class names, in the order of their indices.
-        calibration: Corrects the probabilities and sets the threshold; None keeps the network's own probabilities.
-        datalist: The name of the cohort.
-        section: The part of the datalist that was evaluated.
-        warnings: Warnings in addition to those that the scores give.
-    """
-
-    def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        classes: Sequence[str],
-        calibration: Calibration | None = None,
-        datalist: str = "",
-        section: str = "",
-        warnings: Sequence[str] = (),
-    ) -> None:
-        self.folder = Path(folder)
-        self.classes = list(classes)
-        self.calibration = calibration
-        self.settings = ScoringSettings(datalist=datalist, section=section, warnings=tuple(warnings))
-
-    def __call__(self, predictions: Sequence[Prediction]) -> None:
-        """Write the files of one evaluation.
-
-        Raises:
-            InputError: A probability is not a number; then no file is written.
-        """
-        refuse_nan(predictions)
-        if self.calibration is not None:
-            predictions = self.calibration.apply(predictions)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        strata = participant_strata(predictions)[0]
-        is_labelled = any(row.label is not None for row in predictions)
-        with stopping.held():  # scores never lie beside the predictions of another evaluation
-            written = [write_predictions(predictions, self.classes, self.folder / PREDICTIONS_FILE, strata)]
-            if is_labelled:
-                written.append(self._score(predictions, self.folder / METRICS_FILE))
-        if (
-            not is_labelled
-            and (modality := collapsed_to([row.gate for row in from_both_recordings(predictions)])) is not None
-        ):
-            logger.warning(collapse_warning(modality))
-        logger.info("wrote %s", " and ".join(map(str, written)))
-
-    def _score(self, predictions: Sequence[Prediction], path: Path) -> Path:
-        metrics = summarize(predictions, self.classes, self.calibration, self.settings)
-        written = write_for_readers(path, metrics.model_dump_json(indent=2).encode("utf-8"))
-        logger.info(
-            "%s: %s", self.settings.section, "\n".join([*metrics.headline, report_text(predictions, self.classes)])
-        )
-        for warning in metrics.warnings:
-            logger.warning(warning)
-        return written
 
 
 def _of_all_ranks(own: list[T], participant_id: Callable[[T], str]) -> list[T]:

@@ -15,7 +15,7 @@ import torch
 from monai_fusion.comparison.planning import Plan, Run
 from monai_fusion.comparison.run_records import RunRecord
 from monai_fusion.datalist import read_datalist
-from monai_fusion.evaluation.handlers import ResultWriter
+from monai_fusion.evaluation.result_writer import ResultWriter
 from monai_fusion.metrics.calibration_file import StoredPrediction, fit_calibration_file
 from monai_fusion.metrics.predictions import Prediction
 from monai_fusion.networks.digests import tensors_digest

@@ -15,15 +15,12 @@ from torch.utils.data import DataLoader
 
 from monai_fusion.data import FusionDataset, FusionPrepareBatch, Preprocessing, collate_participant
 from monai_fusion.datalist import ModalityPolicy, ParticipantRecord
-from monai_fusion.evaluation import (
-    EmbeddingWriter,
-    ParticipantInferer,
-    PredictionCollector,
-    ResultWriter,
-    ThumbnailWriter,
-)
-from monai_fusion.metrics import Prediction, ScoringSettings, summarize
+from monai_fusion.evaluation import ParticipantInferer, PredictionCollector
+from monai_fusion.evaluation.artifacts import EmbeddingWriter, ThumbnailWriter
+from monai_fusion.evaluation.result_writer import ResultWriter
+from monai_fusion.metrics import Prediction
 from monai_fusion.metrics.metrics_file import Metrics
+from monai_fusion.metrics.summary import ScoringSettings, summarize
 from monai_fusion.networks import FusionNet
 from monai_fusion.report import write_report
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd

@@ -8,8 +8,8 @@ import torch
 from ignite.engine import Engine
 from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 
-from monai_fusion.evaluation import EmbeddingWriter, ParticipantInferer, ThumbnailWriter
-from monai_fusion.evaluation.artifacts import middle_slices
+from monai_fusion.evaluation import ParticipantInferer
+from monai_fusion.evaluation.artifacts import EmbeddingWriter, ThumbnailWriter, middle_slices
 from tests.support import TinyFusionNet
 
 SEGMENTS = {"sub-1": 3, "Jörg, 2": 1}

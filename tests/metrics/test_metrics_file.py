@@ -13,10 +13,11 @@ import pytest
 from sklearn.metrics import classification_report, roc_auc_score
 
 from monai_fusion.errors import InputError
-from monai_fusion.evaluation import ResultWriter
-from monai_fusion.metrics import Prediction, ScoringSettings, fit_calibration, report_text, summarize
+from monai_fusion.evaluation.result_writer import ResultWriter
+from monai_fusion.metrics import Prediction, fit_calibration, report_text
 from monai_fusion.metrics.intervals import wilson
 from monai_fusion.metrics.metrics_file import Metrics, metrics_schema_text
+from monai_fusion.metrics.summary import ScoringSettings, summarize
 from tests.message_parts import assert_parts, with_parts
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from monai_fusion.evaluation import ResultWriter
+from monai_fusion.evaluation.result_writer import ResultWriter
 from monai_fusion.metrics import Calibration, Prediction, write_predictions
 from monai_fusion.metrics.predictions import decide, probability_change
 

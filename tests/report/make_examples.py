@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from monai_fusion.metrics import Calibration, Prediction, ScoringSettings, summarize, write_predictions
+from monai_fusion.metrics import Calibration, Prediction, write_predictions
 from monai_fusion.metrics.grouping import participant_strata
+from monai_fusion.metrics.summary import ScoringSettings, summarize
 from tests.report.conftest import EXAMPLES, HOSTILE_CLASSES, HOSTILE_IDS
 
 

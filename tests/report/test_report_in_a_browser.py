@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monai_fusion.evaluation import ResultWriter
+from monai_fusion.evaluation.result_writer import ResultWriter
 from monai_fusion.report import write_report
 from tests.report.browser import CHROMIUM, Browser, chromium
 from tests.report.conftest import EXAMPLES, make_evaluation
