@@ -20,19 +20,19 @@ from monai_fusion.errors import InputError
 T = TypeVar("T")
 
 
-def joined() -> bool:
+def is_distributed() -> bool:
     """Whether this process belongs to a process group."""
     return dist.is_available() and dist.is_initialized()
 
 
 def rank() -> int:
     """Return the number of this process, from 0."""
-    return dist.get_rank() if joined() else 0
+    return dist.get_rank() if is_distributed() else 0
 
 
-def count() -> int:
+def world_size() -> int:
     """Return the number of processes that train together."""
-    return dist.get_world_size() if joined() else 1
+    return dist.get_world_size() if is_distributed() else 1
 
 
 def is_main() -> bool:
@@ -42,26 +42,26 @@ def is_main() -> bool:
 
 def on_this_machine() -> int:
     """Return how many of the processes share this machine's cores."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if joined() else 1
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if is_distributed() else 1
 
 
 def machines() -> int:
     """Return on how many machines `torchrun` started the processes."""
-    return int(os.environ.get("GROUP_WORLD_SIZE", 1)) if joined() else 1
+    return int(os.environ.get("GROUP_WORLD_SIZE", 1)) if is_distributed() else 1
 
 
 def gather(value: T) -> list[T]:
     """Return the values of all ranks in their order, on every rank. Every rank must call this."""
-    if count() == 1:
+    if world_size() == 1:
         return [value]
-    values: list[Any] = [None] * count()
+    values: list[Any] = [None] * world_size()
     dist.all_gather_object(values, value)
     return cast(list[T], values)
 
 
-def largest(value: int) -> int:
+def max_over_ranks(value: int) -> int:
     """Return the largest of all ranks' values, on every rank. Every rank must call this."""
-    if count() == 1:
+    if world_size() == 1:
         return value
     shared = torch.tensor(value, dtype=torch.int64)
     dist.all_reduce(shared, op=dist.ReduceOp.MAX)
@@ -74,11 +74,11 @@ def average_(tensors: Iterable[torch.Tensor]) -> None:
     Afterwards they hold the same bits on every rank. Every rank must call this, with tensors of the same shapes.
     """
     found = list(tensors)
-    if count() == 1 or not found:
+    if world_size() == 1 or not found:
         return
     flat = torch.cat([tensor.detach().float().flatten() for tensor in found])
     dist.all_reduce(flat)
-    flat /= count()
+    flat /= world_size()
     parts = torch.split(flat, [tensor.numel() for tensor in found])
     with torch.no_grad():
         for tensor, part in zip(found, parts, strict=True):

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.data import Dataset
 
-from monai_fusion.data import Draw, EEGDataset, MRIDataset, Preprocessing
+from monai_fusion.data import EEGDataset, EpochSample, MRIDataset, Preprocessing
 from monai_fusion.networks import Encoder, FusionNet, GatedFusionHead
 from monai_fusion.networks.eeg import EEG_BLOCKS
 from monai_fusion.networks.mri import MRI_BLOCKS
@@ -227,7 +227,7 @@ class CountedReadings(TorchFunctionMode):
 class EchoDraws(Dataset[Tensor]):
     """A dataset that returns the draw itself, [index, epoch, position], as seen in a worker."""
 
-    def __getitem__(self, draw: Draw) -> Tensor:
+    def __getitem__(self, draw: EpochSample) -> Tensor:
         """The draw's three numbers."""
         return torch.tensor([draw.index, draw.epoch, draw.position])
 

@@ -14,7 +14,7 @@ from monai.transforms import MapTransform, RandomizableTransform
 
 from monai_fusion.keys import MRI
 from monai_fusion.transforms.arrays import plain_tensor, require_volume_shape
-from monai_fusion.transforms.knobs import require_between
+from monai_fusion.transforms.ranges import require_between
 
 
 def rotate_in_plane(volume: np.ndarray | torch.Tensor, degrees: float) -> torch.Tensor:

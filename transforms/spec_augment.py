@@ -12,7 +12,7 @@ from monai.transforms import MapTransform, RandomizableTransform
 
 from monai_fusion.keys import EEG
 from monai_fusion.transforms.arrays import plain_tensor
-from monai_fusion.transforms.knobs import require_between
+from monai_fusion.transforms.ranges import require_between
 
 
 def mask_time_frequency(

@@ -12,7 +12,7 @@ from monai_fusion.files import write_atomically
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
 from monai_fusion.run_folder import EXPORT_FILE, MANIFEST_FILE, METRICS_FILE, MODEL_FILE, PREDICTIONS_FILE
-from monai_fusion.runs.run_diff import places_that_differ
+from monai_fusion.runs.value_differences import value_differences
 from monai_fusion.wording import quoted
 
 RECORD_FILE = "comparison_run.json"
@@ -109,7 +109,7 @@ class RunRecord:
             Problem(self.run.title, *_DIGESTS[path[0]])
             if path[0] in _DIGESTS
             else Problem(self.run.title, path[-1], _shown(now), f"{_shown(then)} as before")
-            for path, then, now in places_that_differ(self.settings, self.run.settings)
+            for path, then, now in value_differences(self.settings, self.run.settings)
         ]
 
     def _write(self) -> None:

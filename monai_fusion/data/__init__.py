@@ -1,23 +1,23 @@
 """The datasets over the store, and how an epoch draws from them."""
 
+from monai_fusion.data.distributed_sampling import DistributedEvaluationSampler, DistributedTrainingSampler
 from monai_fusion.data.fusion_dataset import FusionDataset, FusionPrepareBatch, collate_available, collate_participant
 from monai_fusion.data.items import SegmentItems, VolumeItems
 from monai_fusion.data.preprocessing import Preprocessing
 from monai_fusion.data.recordings import EEGDataset, MRIDataset
-from monai_fusion.data.sampling import Draw, ParticipantSampler
-from monai_fusion.data.sharing import EvaluationShare, TrainingShare
+from monai_fusion.data.sampling import EpochSample, ParticipantSampler
 
 __all__ = [
-    "Draw",
+    "DistributedEvaluationSampler",
+    "DistributedTrainingSampler",
     "EEGDataset",
-    "EvaluationShare",
+    "EpochSample",
     "FusionDataset",
     "FusionPrepareBatch",
     "MRIDataset",
     "ParticipantSampler",
     "Preprocessing",
     "SegmentItems",
-    "TrainingShare",
     "VolumeItems",
     "collate_available",
     "collate_participant",

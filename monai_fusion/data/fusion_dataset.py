@@ -14,7 +14,7 @@ from torch.utils.data import Dataset, default_collate
 from monai_fusion.data.items import SegmentItems, VolumeItems
 from monai_fusion.data.preprocessing import Preprocessing
 from monai_fusion.data.recordings import EEGDataset, MRIDataset
-from monai_fusion.data.sampling import Draw
+from monai_fusion.data.sampling import EpochSample
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.datalist.availability import BOTH_REQUIRED, ModalityPolicy
 from monai_fusion.keys import EEG, LABEL, MRI, PARTICIPANT_ID, PRESENT
@@ -24,7 +24,7 @@ class FusionDataset(Dataset[dict[str, Any]]):
     """One item for each participant who has both recordings, or, if ``use`` says so, one of them.
 
     With ``segments="random"`` (training) an item holds one of the participant's EEG segments, drawn anew for each
-    :class:`~monai_fusion.data.sampling.Draw`: ``eeg`` [17, F, T], ``mri`` [1, T, H, W]. With ``segments="all"``
+    :class:`~monai_fusion.data.sampling.EpochSample`: ``eeg`` [17, F, T], ``mri`` [1, T, H, W]. With ``segments="all"``
     (evaluation) it holds all of them, ``eeg`` [S, 17, F, T], and the MRI once. What a participant lacks is not in the
     item.
 
@@ -85,18 +85,18 @@ class FusionDataset(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, draw: Draw | int) -> dict[str, Any]:
-        if not isinstance(draw, Draw):
+    def __getitem__(self, draw: EpochSample | int) -> dict[str, Any]:
+        if not isinstance(draw, EpochSample):
             if not -len(self) <= draw < len(self):
                 raise IndexError(f"participant {draw} of {len(self)}")
-            draw = Draw(draw % len(self), epoch=0, position=draw % len(self))
+            draw = EpochSample(draw % len(self), epoch=0, position=draw % len(self))
         record = self.records[draw.index]
         item = self._drawn(draw, record) if self.segments == "random" else self._whole(draw.index)
         item[PARTICIPANT_ID] = record.participant_id
         # Inference has no labels, and None cannot be collated.
         return item if record.label is None else {**item, LABEL: record.label}
 
-    def _drawn(self, draw: Draw, record: ParticipantRecord) -> dict[str, Any]:
+    def _drawn(self, draw: EpochSample, record: ParticipantRecord) -> dict[str, Any]:
         generator = draw.generator(self.seed)
         segments = self._segments(draw.index)
         segment = int(generator.integers(segments.start, segments.stop)) if segments else -1

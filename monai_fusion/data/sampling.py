@@ -10,7 +10,7 @@ from torch.utils.data import Sampler
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class EpochSample:
     """One place in an epoch: what the dataset serves there and what keys its random numbers.
 
     Attributes:
@@ -28,8 +28,8 @@ class Draw:
         return np.random.default_rng((seed, self.epoch, self.position))
 
 
-class ParticipantSampler(Sampler[Draw]):
-    """Draw participants for an epoch: every class equally often (``balanced``) or everybody once.
+class ParticipantSampler(Sampler[EpochSample]):
+    """EpochSample participants for an epoch: every class equally often (``balanced``) or everybody once.
 
     Balanced, each class gives the same number of draws, without repetition until the class is used up; so a participant
     of a class half as large as another is seen about twice as often. The order depends on (seed, epoch) alone.
@@ -55,11 +55,11 @@ class ParticipantSampler(Sampler[Draw]):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __iter__(self) -> Iterator[Draw]:
+    def __iter__(self) -> Iterator[EpochSample]:
         generator = np.random.default_rng((self.seed, self.epoch))
         chosen = self._balanced(generator) if self.balanced else np.arange(len(self.labels))
         order = generator.permutation(chosen)
-        return (Draw(int(index), self.epoch, position) for position, index in enumerate(order))
+        return (EpochSample(int(index), self.epoch, position) for position, index in enumerate(order))
 
     def _balanced(self, generator: np.random.Generator) -> np.ndarray:
         classes = np.unique(self.labels)

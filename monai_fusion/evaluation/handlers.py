@@ -171,7 +171,7 @@ class ReportPrinter:
 
 def _of_all_ranks(own: list[T], participant_id: Callable[[T], str]) -> list[T]:
     """The results of all ranks in the dataset's order; a participant that an idle rank repeated occurs once."""
-    if ranks.count() == 1:
+    if ranks.world_size() == 1:
         return own
     found = ranks.interleave(ranks.gather(own))
     return list({participant_id(each): each for each in found}.values())

@@ -44,18 +44,19 @@ class ParticipantInferer(Inferer):
     participant without an MRI takes one pass for each segment.
 
     Args:
-        segments_at_once: The number of segments in one pass of the EEG encoder; it affects only memory and speed.
+        segment_batch_size: The number of segments in one pass of the EEG encoder; it affects only memory and speed.
         precision: The network's precision: ``float32``, ``bfloat16`` or ``float16``.
 
     Raises:
-        InputError: ``segments_at_once`` is less than 1.
+        InputError: ``segment_batch_size`` is less than 1.
     """
 
-    def __init__(self, segments_at_once: int = 16, precision: str = "float32") -> None:
+    def __init__(self, segment_batch_size: int = 16, precision: str = "float32") -> None:
         super().__init__()
-        if segments_at_once < 1:
-            raise InputError(Problem("segments_at_once", seen=repr(segments_at_once), wanted="a whole number from 1"))
-        self.segments_at_once = segments_at_once
+        if segment_batch_size < 1:
+            seen = repr(segment_batch_size)
+            raise InputError(Problem("segment_batch_size", seen=seen, wanted="a whole number from 1"))
+        self.segment_batch_size = segment_batch_size
         self.precision = precision
 
     def __call__(self, inputs: Tensor | None, network: torch.nn.Module, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
@@ -94,13 +95,13 @@ class ParticipantInferer(Inferer):
         }
 
     def _parts(self, eeg: Tensor | None, mri: Tensor | None, network: FusionNetwork) -> list[dict[str, Tensor]]:
-        """The network's outputs for the segments, in groups of ``segments_at_once``."""
+        """The network's outputs for the segments, in groups of ``segment_batch_size``."""
         with autocast(self.precision, _device_of(eeg, mri)):
             mri_embedding = None if mri is None else network.encode_mri(mri)
             if eeg is None:
                 return [network.fuse(None, mri_embedding, torch.tensor([[False, True]]))]
             parts = []
-            for chunk in torch.split(eeg, self.segments_at_once):
+            for chunk in torch.split(eeg, self.segment_batch_size):
                 embedding = network.encode_eeg(chunk)
                 if mri_embedding is None:
                     parts.append(network.fuse(embedding, None, torch.tensor([[True, False]]).expand(len(chunk), -1)))

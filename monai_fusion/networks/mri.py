@@ -11,7 +11,7 @@ from torchvision.models.video import r3d_18
 
 from monai_fusion.errors import InputError
 from monai_fusion.networks.encoder import PROJECTION, Encoder, at_least_float32, not_one_of
-from monai_fusion.networks.inference_form import InferenceForm
+from monai_fusion.networks.folded_block import FoldedBlock
 from monai_fusion.networks.weights import load_r3d18
 
 MRI_BLOCKS = ("stem", "layer1", "layer2", "layer3", "layer4")
@@ -27,7 +27,7 @@ KINETICS_STD = 0.222
 _MISCOMPUTED_DEPTH = 2
 
 
-class GreyableConv3d(nn.Conv3d):
+class SingleChannelConv3d(nn.Conv3d):
     """A ``Conv3d`` that also takes one channel and answers as if that channel had been replicated.
 
     Convolving replicated channels is convolving the one channel with the filters summed over their input channels: the
@@ -42,7 +42,7 @@ class GreyableConv3d(nn.Conv3d):
         return self._conv_forward(x, weight, self.bias)
 
     @classmethod
-    def of(cls, conv: nn.Conv3d) -> GreyableConv3d:
+    def of(cls, conv: nn.Conv3d) -> SingleChannelConv3d:
         """The same convolution, sharing the parameters of ``conv``."""
         greyable = cls(
             conv.in_channels,
@@ -60,10 +60,10 @@ class MRIEncoder(Encoder):
     """Volumes [B, 1 or 3, T, H, W] -> embeddings [B, embedding_dim] of L2 norm 1.
 
     torchvision's ``r3d_18`` without its classifier, then Linear 512-512, ReLU, Dropout, Linear 512-``embedding_dim``.
-    One channel gives what three equal channels give (:class:`GreyableConv3d`), so replicate nothing.
+    One channel gives what three equal channels give (:class:`SingleChannelConv3d`), so replicate nothing.
 
     Filters lie in memory as ``torch.channels_last_3d``, in which CPUs and GPUs convolve fastest. Leading blocks
-    that are frozen, and in evaluation without gradients all blocks, run in their :class:`InferenceForm`.
+    that are frozen, and in evaluation without gradients all blocks, run in their :class:`FoldedBlock`.
 
     Blocks: ``stem`` (convolution and BatchNorm), ``layer1`` to ``layer4``, and ``projection``.
 
@@ -95,13 +95,13 @@ class MRIEncoder(Encoder):
         backbone.fc = nn.Identity()
         if pretrained or weights is not None:
             load_r3d18(backbone, weights)
-        backbone.stem[0] = GreyableConv3d.of(backbone.stem[0])
+        backbone.stem[0] = SingleChannelConv3d.of(backbone.stem[0])
         projection = nn.Sequential(
             nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, embedding_dim)
         )
         super().__init__(backbone.to(memory_format=torch.channels_last_3d), projection, embedding_dim)
         self.input_norm = input_norm
-        self._forms = {name: InferenceForm() for name in MRI_BLOCKS}
+        self._forms = {name: FoldedBlock() for name in MRI_BLOCKS}
         # As attributes, because TorchScript sees no constants of a module.
         self.input_mean, self.input_std = KINETICS_MEAN, KINETICS_STD
 

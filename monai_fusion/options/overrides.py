@@ -26,11 +26,11 @@ _LATEST = "latest"  # a further value of --resume
 _MISSING = object()
 # The sensible values of knobs for which torch's own message would be a traceback, or which no other code checks: a
 # negative learning rate unlearns, and MONAI's transforms take a chance of 2 for 1.
-_AT_LEAST = {"batch_size": 1, "segments_at_once": 1, "val_interval": 1, "eval_segments": 1, "num_workers": 0}
-_AT_LEAST |= {"accumulate": 1, "early_stopping": 1, "seed": 0}
+_AT_LEAST = {"batch_size": 1, "segment_batch_size": 1, "val_interval": 1, "max_eval_segments": 1, "num_workers": 0}
+_AT_LEAST |= {"accumulation_steps": 1, "early_stopping": 1, "seed": 0}
 _NOT_NEGATIVE = ("weight_decay", "lambda_align")
-_ABOVE_0 = ("head_lr", "encoder_lr", "clip_norm", "max_minutes", "timeout_minutes")
-_ONE_OF = {"select": ("best", "last"), "precision": PRECISIONS, "start_method": tuple(get_all_start_methods())}
+_ABOVE_0 = ("head_lr", "encoder_lr", "clip_norm", "time_limit_minutes", "timeout_minutes")
+_ONE_OF = {"keep_epoch": ("best", "last"), "precision": PRECISIONS, "start_method": tuple(get_all_start_methods())}
 _OF_THREE = ("mri_size", "eeg_shape", "flip_prob")
 _SHARES = ("label_smoothing", "spec_augment_prob", "spec_augment_fraction", "rotate_prob", "flip_prob")
 _REFERENCE = re.compile(r"@(\w+)")  # of an entry at the top; what is relative (@##name) is MONAI's to resolve
@@ -141,7 +141,7 @@ def _no_base(files: Sequence[str], missing: str) -> Problem:
     return Problem("--config_file", seen=f"{last.name} refers to @{missing}, which no config file has", advice=advice)
 
 
-def flag(value: object, name: str = "option") -> bool:
+def as_bool(value: object, name: str = "option") -> bool:
     """Read a switch as it is typed: on the command line ``--pretrained false`` arrives as the text ``false``.
 
     Raises:
@@ -160,13 +160,13 @@ def as_switch(value: Any) -> Any:
     return value.lower() in _TRUE if isinstance(value, str) and value.lower() in (*_TRUE, *_FALSE) else value
 
 
-def resumes(value: object) -> bool:
+def as_resume(value: object) -> bool:
     """Read the switch ``resume``: true or ``latest``, or false.
 
     Raises:
         InputError: It is none of these.
     """
-    return value == _LATEST or flag(value, "resume")
+    return value == _LATEST or as_bool(value, "resume")
 
 
 def _check(
@@ -234,7 +234,7 @@ def _unknown(name: str, key: str, prefix: str, known: Sequence[str]) -> Problem:
 def _wrong_type(name: str, default: Any, value: Any, *, is_knob: bool) -> Problem | None:
     if _is_expression(default) or _is_expression(value):
         return None  # its value is not known yet
-    if isinstance(default, bool) and is_knob:  # the configs read these with flag()
+    if isinstance(default, bool) and is_knob:  # the configs read these with as_bool()
         fits, wanted = isinstance(value, bool) or str(value).lower() in (*_TRUE, *_FALSE), "true or false"
         if name == "resume":
             fits, wanted = fits or value == _LATEST, f"true, false or {_LATEST}"

@@ -154,7 +154,7 @@ def _training(manifest: Mapping[str, Any], results: Results, cite: Citations) ->
         yield "Classes were sampled equally often."
     yield from _augmentation(manifest, results, cite)
     best = _part(manifest, "best").get("epoch")
-    if identity.get("select") == "best" and isinstance(best, int):
+    if identity.get("keep_epoch") == "best" and isinstance(best, int):
         yield f"The epoch with the lowest validation cross-entropy was kept (epoch {best})."
     device, precision = device_of(manifest), identity.get("precision")
     if device and isinstance(precision, str):

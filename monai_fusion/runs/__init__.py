@@ -1,6 +1,6 @@
 """What a run is: its identity, its manifest, the recipe of its model, and how two of them differ."""
 
-from monai_fusion.runs.identity import condensed, deciding, training_identity
+from monai_fusion.runs.identity import identity_settings, loggable, training_identity
 from monai_fusion.runs.manifest import RunManifest
 from monai_fusion.runs.recipe import (
     check_classes,
@@ -18,8 +18,8 @@ __all__ = [
     "RunManifest",
     "check_classes",
     "clear_results",
-    "condensed",
-    "deciding",
+    "identity_settings",
+    "loggable",
     "read_recipe",
     "trained_network",
     "trained_preprocessing",

@@ -14,7 +14,7 @@ from monai_fusion.data import Preprocessing
 from monai_fusion.datalist import Datalist
 from monai_fusion.datalist.availability import BOTH_REQUIRED, ModalityPolicy
 from monai_fusion.fingerprint import content_hash, describe_chain, digest_of
-from monai_fusion.runs.differing import COMPONENTS, FILES, PARTICIPANTS
+from monai_fusion.runs.identity_differences import COMPONENTS, FILES, PARTICIPANTS
 from monai_fusion.store.file_index import contents_of
 
 HARMLESS = {
@@ -29,15 +29,15 @@ HARMLESS = {
     "run_name": "a name for curves",
     "num_workers": "every draw of an epoch has random numbers of its own, whichever process makes it",
     "start_method": "every process loads the same, however it was started",
-    "segments_at_once": "segments are encoded one by one, however many lie side by side",
-    "max_minutes": "a training that was stopped goes on to the same end",
+    "segment_batch_size": "segments are encoded one by one, however many lie side by side",
+    "time_limit_minutes": "a training that was stopped goes on to the same end",
     "eeg_weights": "the contents of the file count",
     "mri_weights": "the contents of the file count",
-    "computed_in": "stands under precision",
+    "resolved_precision": "stands under precision",
     "bundle_root": "no path is made from it",
     "process_group": "how processes find each other; what several of them compute is what one computes",
     "timeout_minutes": "how long they wait for each other",
-    "silent": "which of several processes writes",
+    "not_main_process": "which of several processes writes",
     "is_not_rank0": "for MONAI's tracking",
     "save_execute_config": "for MONAI's tracking",
 }
@@ -45,7 +45,7 @@ HARMLESS = {
 """
 
 
-def deciding(knobs: Mapping[str, Any], **computed: Any) -> dict[str, Any]:
+def identity_settings(knobs: Mapping[str, Any], **computed: Any) -> dict[str, Any]:
     """Return the knobs that a training's numbers depend on: all but those of `HARMLESS`.
 
     Args:
@@ -72,13 +72,13 @@ def training_identity(
         preprocessing: The deterministic transforms of each recording, and the store, which knows the contents of the
             files that it holds; without one they are read.
         augmentation: The random transforms of each recording.
-        settings: The knobs that count, in JSON's types; see `deciding`.
+        settings: The knobs that count, in JSON's types; see `identity_settings`.
         components: Network, loss, optimiser and schedule, as they are before the training.
         files: Further files by option, for instance of pretrained weights; their contents count.
         use: Who takes part, with which recordings.
 
     Returns:
-        JSON's types, for `monai_fusion.runs.differing.differences`.
+        JSON's types, for `monai_fusion.runs.identity_differences.differences`.
     """
     chains = {
         f"{name}_{kind}": describe_chain(chain)
@@ -99,7 +99,7 @@ def training_identity(
     return plain
 
 
-def condensed(identity: Mapping[str, Any]) -> dict[str, Any]:
+def loggable(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Shorten an identity to settings and digests: no participant's id, and nothing longer than a line.
 
     Args:

@@ -31,7 +31,7 @@ from monai_fusion.options.command_line import CommandLine
 from monai_fusion.reading import read_bytes, read_json_object
 from monai_fusion.run_folder import HISTORY_FILE, MANIFEST_FILE, MODEL_FILE
 from monai_fusion.runs.environment import git_revision, hardware, peak_gpu_memory, versions
-from monai_fusion.runs.identity import condensed
+from monai_fusion.runs.identity import loggable
 from monai_fusion.runs.resolved import RunConfig
 from monai_fusion.runs.run_digests import data_digests, weights_digests
 from monai_fusion.saved_tensors import DamagedError
@@ -43,7 +43,7 @@ class RunManifest:
     """Write ``manifest.json`` when a training starts and complete it when it ends.
 
     Its ``status`` is ``running`` (also of a training that was killed), then ``finished``, ``stopped`` (by Ctrl-C,
-    SIGTERM or ``max_minutes``; ``--resume true`` goes on) or ``failed``. A finished training that is resumed has
+    SIGTERM or ``time_limit_minutes``; ``--resume true`` goes on) or ``failed``. A finished training that is resumed has
     nothing to do: its manifest stays as it is. Only if its checkpoints are gone does it train, and is described again.
 
     Args:
@@ -103,8 +103,8 @@ class RunManifest:
             "versions": versions(),
             "git": git_revision(),
             "hardware": hardware(self.run_config.knobs["device"]),
-            "processes": {"count": ranks.count(), "machines": ranks.machines()},
-            "identity": condensed(self.identity),
+            "processes": {"count": ranks.world_size(), "machines": ranks.machines()},
+            "identity": loggable(self.identity),
             "knobs": self.run_config.knobs,
             "config": self.run_config.config,
             **{name: before.get(name) for name in ("epochs", "best", "weights")},

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monai_fusion.runs.run_diff import places_that_differ
+from monai_fusion.runs.value_differences import value_differences
 from monai_fusion.wording import cut
 
 # What of an epoch's row is time, not a result.
@@ -53,7 +53,7 @@ def environment_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> 
         f"  {' '.join((cause, *path))}: {_shown(before)} then, {_shown(after)} now"
         for cause in _CAUSES
         if cause in then and cause in now
-        for path, before, after in places_that_differ(then[cause], now[cause])
+        for path, before, after in value_differences(then[cause], now[cause])
         if not any(name in _NO_CAUSE for name in path)
     ]
 

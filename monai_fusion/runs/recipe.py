@@ -29,10 +29,10 @@ from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import CHECKPOINTS_FOLDER as CHECKPOINTS
 from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE, RESULTS, saved_epochs
-from monai_fusion.runs.identity import deciding
-from monai_fusion.runs.parts import build, storable, unknown_modules
+from monai_fusion.runs.identity import identity_settings
 from monai_fusion.runs.recipe_entries import wrong_entries
 from monai_fusion.runs.resolved import RunConfig
+from monai_fusion.runs.stored_parts import build, storable, unknown_modules
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def write_recipe(
         "monai_fusion": __version__,
         "classes": list(cohort.classes),
         "target": cohort.target,
-        **deciding(run_config.knobs),
+        **identity_settings(run_config.knobs),
         **absence_settings(use, cohort.records("training")),
         "preprocessing": chains,
         "kept_as": preprocessing.dtypes,

@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser, ReferenceResolver
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.options.command_line import CommandLine
-from monai_fusion.options.overrides import as_switch, resumes
+from monai_fusion.options.overrides import as_resume, as_switch
 
 # What a bundle runs is no knob, though an entry may refer to knobs alone.
 _NO_KNOBS = ("imports", "paths", "initialize", "run", "finalize")
@@ -99,7 +99,7 @@ def knobs_of(parser: ConfigParser) -> dict[str, Any]:
     """
     config = dict(parser.get())
     knobs = {name: _value(name, parser, config) for name in config if _is_knob(name, config, ())}
-    return {name: resumes(value) if name == "resume" else as_switch(value) for name, value in knobs.items()}
+    return {name: as_resume(value) if name == "resume" else as_switch(value) for name, value in knobs.items()}
 
 
 def building_parser() -> ConfigParser | None:

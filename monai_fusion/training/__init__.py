@@ -1,12 +1,12 @@
 """Engine glue: stages, clipping, seeding, saving and what the user sees while it trains."""
 
-from monai_fusion.training.accumulation import FullLastStep, batches_in_step
+from monai_fusion.training.accumulation import RescalePartialAccumulation, batches_in_step
 from monai_fusion.training.averaging import WeightAverage, WeightAveraging
 from monai_fusion.training.checkpoints import Checkpoints
 from monai_fusion.training.class_weighting import check_class_weights, class_weights
 from monai_fusion.training.clipping import HeadGradientClipping
 from monai_fusion.training.console import EpochLog, EpochProgress
-from monai_fusion.training.devices import ManyDevices, synchronize_batchnorm
+from monai_fusion.training.distributed_gradients import DistributedGradients, synchronize_batchnorm
 from monai_fusion.training.early_stopping import EarlyStopping
 from monai_fusion.training.failures import FiniteCheck
 from monai_fusion.training.interruption import GracefulStop
@@ -20,17 +20,17 @@ from monai_fusion.training.workers import prepare_worker
 
 __all__ = [
     "Checkpoints",
+    "DistributedGradients",
     "EarlyStopping",
     "EpochLog",
     "EpochProgress",
     "EpochSeeding",
     "FiniteCheck",
-    "FullLastStep",
     "GracefulStop",
     "HeadGradientClipping",
-    "ManyDevices",
     "ModelSaver",
     "PrecisionInferer",
+    "RescalePartialAccumulation",
     "Stage",
     "StageHandler",
     "StagePlan",

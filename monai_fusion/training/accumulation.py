@@ -22,7 +22,7 @@ def batches_in_step(engine: Any) -> int:
     return int(done % together) if done == length else 0
 
 
-class FullLastStep:
+class RescalePartialAccumulation:
     """Let an epoch's last step use the mean over the batches that are left.
 
     `SupervisedTrainer` divides each batch's loss by ``accumulation_steps``: where fewer batches are left, their sum

@@ -22,7 +22,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 from monai_fusion.output_folder import remove_all
 from monai_fusion.run_folder import CHECKPOINTS_FOLDER, MODEL_FILE, saved_epochs
-from monai_fusion.runs.differing import differences
+from monai_fusion.runs.identity_differences import differences
 from monai_fusion.saved_tensors import DamagedError, load_saved
 
 logger = logging.getLogger(__name__)
@@ -156,11 +156,11 @@ class Checkpoints:
             advice = "remove it to go on from the one before, or start anew in another --output_dir"
             path = self.folder / _file_name(epoch)
             raise InputError(Problem(str(path), seen="does not fit this training's parts", advice=advice)) from error
-        if (devices := state.get("devices", 1)) != ranks.count():
+        if (devices := state.get("devices", 1)) != ranks.world_size():
             logger.warning(
                 "the checkpoint was made on %s devices, this is %d: the batches stay the same, dropout and the"
                 " BatchNorm of trained blocks do not, so the numbers will not be the same to the bit",
-                *(devices, ranks.count()),
+                *(devices, ranks.world_size()),
             )
         if epoch >= engine.state.max_epochs:
             model = self.folder.parent / MODEL_FILE
@@ -189,7 +189,7 @@ class Checkpoints:
         state = {
             "identity": self.identity,
             "epoch": epoch,  # the file's name may be changed
-            "devices": ranks.count(),
+            "devices": ranks.world_size(),
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
             "scaler": None if engine.scaler is None else engine.scaler.state_dict(),
             "best_metric": float(self.evaluator.state.best_metric),

@@ -20,7 +20,7 @@ from monai_fusion.files import latest, write_for_readers
 from monai_fusion.messages import hide_bars
 from monai_fusion.reading import read_bytes
 from monai_fusion.run_folder import HISTORY_FILE
-from monai_fusion.training.readings import learning_rates, loss_and_gate, means
+from monai_fusion.training.iteration_metrics import learning_rates, loss_and_gate, means
 from monai_fusion.training.stages import StagePlan
 from monai_fusion.training.timing import EpochClock
 

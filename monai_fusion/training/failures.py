@@ -60,7 +60,7 @@ class FiniteCheck:
         # The epoch's last step may have spoilt the weights after a loss that was still right.
         values = (value for value in self.network.state_dict().values() if value.is_floating_point())
         norms = torch.stack([torch.linalg.vector_norm(value.detach().float()) for value in values])
-        if ranks.largest(int(not norms.isfinite().all().item())):
+        if ranks.max_over_ranks(int(not norms.isfinite().all().item())):
             self._fail(engine, f"the weights are no finite numbers after epoch {engine.state.epoch}", self._last_people)
 
     def _check_losses(self, engine: Engine) -> None:
@@ -68,7 +68,7 @@ class FiniteCheck:
             return
         losses = torch.stack([loss for _, loss, _ in self._pending]).tolist()
         good = next((place for place, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))
-        good = len(losses) - ranks.largest(len(losses) - good)  # before the first that is bad on any rank
+        good = len(losses) - ranks.max_over_ranks(len(losses) - good)  # before the first that is bad on any rank
         if good < len(losses):
             iteration, _, people = self._pending[good]
             loss = next(loss for loss in ranks.gather(losses[good]) if not math.isfinite(loss))

@@ -77,7 +77,7 @@ class GracefulStop:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _stop_if_asked(self, engine: Engine) -> None:
-        received = ranks.largest(self.received or 0)
+        received = ranks.max_over_ranks(self.received or 0)
         if received and not engine.should_terminate:
             engine.state.stopped_by = signal.Signals(received)
             engine.terminate()
@@ -90,7 +90,7 @@ class GracefulStop:
 
     def _restore_and_raise(self, engine: Engine, error: BaseException) -> None:
         self._hear_again()
-        if self._before and is_death_of_worker(error):
+        if self._before and is_killed_worker(error):
             ends = time.monotonic() + _PATIENCE_S
             while self.received is None and time.monotonic() < ends:
                 time.sleep(0.01)
@@ -109,7 +109,7 @@ def _start_helpers(loader: Any) -> None:
         resource_tracker.ensure_running()
 
 
-def is_death_of_worker(error: BaseException) -> bool:
+def is_killed_worker(error: BaseException) -> bool:
     """Whether a training failed because a process that loads data was asked to end (SIGTERM or SIGHUP)."""
     return any(
         isinstance(cause, RuntimeError)
@@ -120,7 +120,7 @@ def is_death_of_worker(error: BaseException) -> bool:
 
 
 @contextmanager
-def deaf() -> Iterator[None]:
+def signals_ignored() -> Iterator[None]:
     """Let Ctrl-C pass while something short is brought to its end."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -28,32 +28,32 @@ class ExportableNetwork(Protocol):
 
 
 class ModelSaver:
-    """Save the network after each validation that is the best so far (or after each, with ``select="last"``).
+    """Save the network after each validation that is the best so far (or after each, with ``keep="last"``).
 
     Both files are written atomically: a run that is killed leaves the last complete ones.
 
     Args:
         network: A `FusionNet`.
         folder: Where the files are written; it must exist.
-        select: ``"best"`` keeps the epoch with the best key metric, ``"last"`` the last one.
+        keep: ``"best"`` keeps the epoch with the best key metric, ``"last"`` the last one.
         also: What else to write of an epoch that is kept, e.g. its calibration.
 
     Raises:
-        InputError: ``select`` is neither.
+        InputError: ``keep`` is neither.
     """
 
     def __init__(
         self,
         network: ExportableNetwork,
         folder: str | os.PathLike[str],
-        select: Literal["best", "last"] = "best",
+        keep: Literal["best", "last"] = "best",
         also: Sequence[Callable[[], None]] = (),
     ) -> None:
-        if select not in ("best", "last"):
-            raise InputError(Problem("select", seen=repr(select), wanted="'best' or 'last'"))
+        if keep not in ("best", "last"):
+            raise InputError(Problem("keep_epoch", seen=repr(keep), wanted="'best' or 'last'"))
         self.network = network
         self.folder = Path(folder)
-        self.select = select
+        self.keep = keep
         self.also = list(also)
 
     def attach(self, engine: Engine) -> None:
@@ -62,7 +62,7 @@ class ModelSaver:
 
     def __call__(self, engine: Engine) -> None:
         """Save if this validation is the one to keep."""
-        if self.select == "best" and engine.state.best_metric_epoch != engine.state.epoch:
+        if self.keep == "best" and engine.state.best_metric_epoch != engine.state.epoch:
             return
         if not ranks.is_main():
             return

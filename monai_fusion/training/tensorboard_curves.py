@@ -8,7 +8,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.handlers.tensorboard_handlers import TensorBoardHandler
 
-from monai_fusion.training.readings import learning_rates, loss_and_gate
+from monai_fusion.training.iteration_metrics import learning_rates, loss_and_gate
 from monai_fusion.training.timing import EpochClock
 
 

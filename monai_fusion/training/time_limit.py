@@ -30,7 +30,7 @@ class TimeLimit:
 
     def __init__(self, minutes: float) -> None:
         if not isinstance(minutes, int | float) or isinstance(minutes, bool) or not minutes > 0:
-            raise InputError(Problem("max_minutes", seen=repr(minutes), wanted="a number above 0"))
+            raise InputError(Problem("time_limit_minutes", seen=repr(minutes), wanted="a number above 0"))
         self.minutes = minutes
         self._started = self._epoch_started = 0.0
         self._longest = 0.0
@@ -54,7 +54,7 @@ class TimeLimit:
         if last_of_epoch or not _any_rank(self._left() <= 0):  # at the end of an epoch nothing is gained by losing it
             return
         if not self._longest:
-            logger.warning("no epoch was completed in max_minutes %g: a resumed run needs more", self.minutes)
+            logger.warning("no epoch was completed in time_limit_minutes %g: a resumed run needs more", self.minutes)
         self._stop(engine, "the time is over")
 
     def _end_epoch(self, engine: Engine) -> None:
@@ -66,11 +66,11 @@ class TimeLimit:
         return self._started + 60 * self.minutes - time.monotonic()
 
     def _stop(self, engine: Engine, reason: str) -> None:
-        logger.info("max_minutes %g: %s", self.minutes, reason)
+        logger.info("time_limit_minutes %g: %s", self.minutes, reason)
         engine.state.out_of_time = True
         engine.terminate()
 
 
 def _any_rank(over: bool) -> bool:
     """Whether it is so on any rank: a rank that stopped alone would leave the others waiting for it."""
-    return bool(ranks.largest(int(over)))
+    return bool(ranks.max_over_ranks(int(over)))

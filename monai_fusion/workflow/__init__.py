@@ -2,10 +2,10 @@
 
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.knob_values import expand_home
-from monai_fusion.options.overrides import check_overrides, flag, resumes
-from monai_fusion.workflow.absence import recordings_for, warn_of_unseen_absence
+from monai_fusion.options.overrides import as_bool, as_resume, check_overrides
 from monai_fusion.workflow.end_message import announce_training
 from monai_fusion.workflow.engine import run_engine
+from monai_fusion.workflow.missing_recordings import recordings_for, warn_of_unseen_absence
 from monai_fusion.workflow.places import beside, run_name, tracking_database
 from monai_fusion.workflow.preflight import check_command_line, preflight, report_input_errors
 from monai_fusion.workflow.preparation import prepare
@@ -15,17 +15,17 @@ from monai_fusion.workflow.start_message import summarize_training
 __all__ = [
     "CommandLine",
     "announce_training",
+    "as_bool",
+    "as_resume",
     "beside",
     "check_command_line",
     "check_overrides",
     "expand_home",
-    "flag",
     "leave",
     "preflight",
     "prepare",
     "recordings_for",
     "report_input_errors",
-    "resumes",
     "run_engine",
     "run_name",
     "same_for_all",

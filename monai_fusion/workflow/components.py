@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import pydoc
 
-from monai_fusion.runs.parts import named_by
+from monai_fusion.runs.stored_parts import named_by
 
 
 def component_arguments(target: str) -> list[str]:

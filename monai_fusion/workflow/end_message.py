@@ -21,7 +21,7 @@ def announce_training(
     folder: str | os.PathLike[str],
     trainer: Engine,
     evaluator: Engine,
-    select: str,
+    keep: str,
     datalist: str | os.PathLike[str],
 ) -> None:
     """Log which epoch was kept, where its files are and what to do with them.
@@ -30,12 +30,12 @@ def announce_training(
         folder: The run folder.
         trainer: The engine that trained.
         evaluator: The engine that validated.
-        select: ``best`` or ``last``, as given to the `ModelSaver`.
+        keep: ``best`` or ``last``, as given to the `ModelSaver`.
         datalist: The cohort, for the command that scores its test part.
 
     Raises:
         SystemExit: The training was stopped: by a signal with 128 + its number, as a shell expects, or by
-            ``max_minutes`` with 124, as after timeout(1).
+            ``time_limit_minutes`` with 124, as after timeout(1).
     """
     if (code := _stop_code(trainer)) is not None:
         logger.info("stopped in epoch %d of %d", trainer.state.epoch, trainer.state.max_epochs)
@@ -45,7 +45,7 @@ def announce_training(
     if peak is not None:
         logger.info("GPU memory: at most %.1f GiB were taken", peak / 2**30)
     state = evaluator.state
-    if select == "best":
+    if keep == "best":
         logger.info(
             "kept epoch %d: validation %s %.4f", state.best_metric_epoch, state.key_metric_name, state.best_metric
         )

@@ -13,14 +13,14 @@ from monai.engines import Evaluator
 
 from monai_fusion.errors import RunFailed, causes_of
 from monai_fusion.runs.environment import peak_gpu_memory
-from monai_fusion.training.interruption import deaf, is_death_of_worker
+from monai_fusion.training.interruption import is_killed_worker, signals_ignored
 from monai_fusion.workflow.reasons import failure_behind, is_out_of_memory
 from monai_fusion.workflow.shared_memory import warn_of_small_shared_memory
 
 logger = logging.getLogger(__name__)
 
 # What to lower first where memory runs out: in training, and where all segments of a participant are encoded.
-_KNOBS = {"training": ("batch_size", "mri_size"), "evaluation": ("segments_at_once", "mri_size")}
+_KNOBS = {"training": ("batch_size", "mri_size"), "evaluation": ("segment_batch_size", "mri_size")}
 _GIB = 2**30
 
 
@@ -39,7 +39,7 @@ def run_engine(engine: Any, knobs: Mapping[str, Any], record: Record | None = No
 
     Args:
         engine: The engine; MONAI's `Trainer` or `Evaluator`.
-        knobs: The values of ``batch_size``, ``segments_at_once`` and ``mri_size``, as far as they exist, for the
+        knobs: The values of ``batch_size``, ``segment_batch_size`` and ``mri_size``, as far as they exist, for the
             message when memory runs out.
         record: Is told when the run begins and how it ends.
 
@@ -53,7 +53,7 @@ def run_engine(engine: Any, knobs: Mapping[str, Any], record: Record | None = No
     try:
         engine.run()
     except BaseException as error:
-        if getattr(engine.state, "stopped_by", None) is not None and is_death_of_worker(error):
+        if getattr(engine.state, "stopped_by", None) is not None and is_killed_worker(error):
             logger.info("the data loading processes were asked to end, too: this epoch's steps are dropped")
             if record is not None:
                 record.finish(engine, None)
@@ -61,7 +61,7 @@ def run_engine(engine: Any, knobs: Mapping[str, Any], record: Record | None = No
         failure = _named(error, engine, knobs)
         if record is not None:
             # A full disk, a folder that is gone: that message is the one that counts. Ctrl-C a third time waits.
-            with deaf(), contextlib.suppress(OSError):
+            with signals_ignored(), contextlib.suppress(OSError):
                 record.finish(engine, failure or error)
         if failure is None:
             raise

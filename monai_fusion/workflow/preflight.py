@@ -173,14 +173,14 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
     # Of what has a name by its look alone, the log file keeps the traceback: the name may be wrong.
     _log_failure(str(cause or kind.__name__), None if expected else (kind, error, traceback))
     if cause is None:
-        with processes.speaking(f"{kind.__name__}: {error}") as mine:
-            if ranks.joined():
+        with processes.say_once(f"{kind.__name__}: {error}") as mine:
+            if ranks.is_distributed():
                 _say(f"process {ranks.rank()} failed" + (":" if mine else ", like the other"))
             if mine:
                 sys.__excepthook__(kind, error, traceback)
         return
     message = f"error: {cause}"
-    with processes.speaking(message) as mine:
+    with processes.say_once(message) as mine:
         if mine:
             with tqdm.external_write_mode(file=sys.stderr):  # a progress bar may stand there
                 _say(message)
@@ -198,7 +198,7 @@ def _report_stop(what: str, exit_code: int) -> NoReturn:
     """Say what ended the run at once, and end as a shell expects."""
     message = f"{what}; the same command (a training with --resume true) goes on"
     _log_failure(message, None)
-    with suppress(OSError, ValueError), processes.speaking(message) as mine:  # a terminal that is gone
+    with suppress(OSError, ValueError), processes.say_once(message) as mine:  # a terminal that is gone
         if mine:
             with tqdm.external_write_mode(file=sys.stderr):
                 _say(message)

@@ -29,7 +29,7 @@ _SPEAKING_S = 10.0  # how long a process waits for another that is saying the sa
 _LOST_CONTACT = ("closed by peer", "reset by peer", "broken pipe", "timed out", "remote process exited", "aborted")
 
 
-def started() -> int:
+def process_count() -> int:
     """Return how many processes `torchrun`, or a cluster's own launcher that says the same, started; 1 without it."""
     return int(os.environ["WORLD_SIZE"]) if os.environ.keys() >= _TOLD else 1
 
@@ -40,10 +40,10 @@ def refuse_several() -> None:
     Raises:
         InputError: `torchrun` started several, which would all write the same files.
     """
-    if started() > 1:
+    if process_count() > 1:
         advice = f"add {OVERLAY} after train.yaml; everything else runs without torchrun"
         raise InputError(
-            Problem("--config_file", seen=f"is for one process, torchrun started {started()}", advice=advice)
+            Problem("--config_file", seen=f"is for one process, torchrun started {process_count()}", advice=advice)
         )
 
 
@@ -60,10 +60,10 @@ def join(device: str | torch.device, batch_size: int, timeout_minutes: float) ->
     Raises:
         InputError: The device or the batch size does not suit the number of processes.
     """
-    if started() == 1 or ranks.joined():
+    if process_count() == 1 or ranks.is_distributed():
         return
     chosen = torch.device(device)
-    if problems := [*_unsuitable_device(chosen), *_unsuitable_batch(batch_size, started())]:
+    if problems := [*_unsuitable_device(chosen), *_unsuitable_batch(batch_size, process_count())]:
         raise InputError(problems)
     on_gpu = chosen.type == "cuda"
     if on_gpu:
@@ -80,7 +80,7 @@ def join(device: str | torch.device, batch_size: int, timeout_minutes: float) ->
 
 def leave() -> None:
     """Part from the other processes once all have come here; does nothing where there are none."""
-    if ranks.joined():
+    if ranks.is_distributed():
         dist.barrier()
         dist.destroy_process_group()
 
@@ -103,7 +103,7 @@ def same_for_all(identity: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def speaking(message: str) -> Iterator[bool]:
+def say_once(message: str) -> Iterator[bool]:
     """Yield whether this process shall say a message: the first that has it does, and the others wait until it has."""
     store = _store()
     if store is None:
@@ -129,7 +129,7 @@ def note_failure(message: str) -> None:
 
 def lost_contact(error: BaseException | None) -> str:
     """Return what an error says that another process's end has caused; empty if it is an error of this process."""
-    if not ranks.joined():
+    if not ranks.is_distributed():
         return ""
     while error is not None:
         text = str(error)
@@ -179,7 +179,7 @@ def _settle_ignite() -> None:
 
 def _store() -> Any:
     """The table that torchrun keeps for its processes, which outlives each of them; None if there is none."""
-    if started() == 1 or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+    if process_count() == 1 or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return None
     try:
         store = dist.TCPStore(  # type: ignore[attr-defined] # torch offers it without __all__

@@ -26,7 +26,7 @@ EFFECT = 1.5
 
 
 def cohorts(sizes: tuple[int, int], number: int, seed: int) -> Iterator[ScoredCohort]:
-    """Draw cohorts of so many of each class; the middle between the classes decides, at a probability of 0.5."""
+    """EpochSample cohorts of so many of each class; the middle between the classes decides, at a probability of 0.5."""
     generator = np.random.default_rng((seed, *sizes))
     labels = np.repeat([0, 1], sizes)
     for _ in range(number):

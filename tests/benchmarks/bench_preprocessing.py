@@ -45,7 +45,7 @@ from common import (
     write_recordings,
 )
 
-from monai_fusion.data import Draw, FusionDataset, MRIDataset, VolumeItems
+from monai_fusion.data import EpochSample, FusionDataset, MRIDataset, VolumeItems
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.store.file_index import read_source
 from monai_fusion.store.runners import Threads
@@ -133,7 +133,7 @@ def measure_item(folder: Path, records: list[ParticipantRecord], repetitions: in
 
     def epoch(number: int) -> None:
         for position in range(VOLUMES):
-            dataset[Draw(position, number, position)]
+            dataset[EpochSample(position, number, position)]
 
     epoch(0)
     old = least_cpu([old_item], repetitions)[0]

@@ -8,26 +8,26 @@ import torch
 from tests.bundle.conftest import SMALL, Cohort, bundle_run
 
 ALL_ON = {
-    "accumulate": 2,
+    "accumulation_steps": 2,
     "batch_size": 2,
     "early_stopping": 1,
     "balanced_sampling": "false",
     "class_weights": "balanced",
     "label_smoothing": 0.1,
     "ema_decay": 0.9,
-    "select": "last",
+    "keep_epoch": "last",
 }
 
 
 def test_a_training_with_every_knob_stops_in_time_and_goes_on(cohort: Cohort, run_folder: Path, tmp_path: Path) -> None:
     options = SMALL | ALL_ON | {"datalist": cohort.datalist, "output_dir": tmp_path}
     options |= {"cache_dir": run_folder.parent / "preprocessed"}
-    stopped = bundle_run("train.yaml", max_minutes=1.0e-4, **options)
+    stopped = bundle_run("train.yaml", time_limit_minutes=1.0e-4, **options)
     assert stopped.returncode == 124 and "Traceback" not in stopped.stderr
-    assert "no epoch was completed in max_minutes 0.0001: a resumed run needs more" in stopped.stdout
+    assert "no epoch was completed in time_limit_minutes 0.0001: a resumed run needs more" in stopped.stdout
     assert "stopped in epoch 1 of 2" in stopped.stdout and "the same command with --resume true" in stopped.stdout
 
-    done = bundle_run("train.yaml", resume="latest", max_minutes=100, **options)
+    done = bundle_run("train.yaml", resume="latest", time_limit_minutes=100, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "kept the last epoch, 2" in done.stdout
     checkpoint = torch.load(tmp_path / "checkpoints" / "epoch_0002.pt", weights_only=True, mmap=True)

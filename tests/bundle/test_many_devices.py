@@ -39,7 +39,7 @@ def on_two(**overrides: object) -> subprocess.CompletedProcess[str]:
 def test_the_overlay_adds_to_train_yaml_and_hides_none_of_its_handlers() -> None:
     train, both = (ConfigParser.load_config_files(files) for files in (FILES[0], FILES))
     names = [handler["_target_"].rpartition(".")[2] for handler in both["train"]["handlers"]]
-    assert both["train"]["handlers"][:-1] == train["train"]["handlers"] and names[-1] == "ManyDevices"
+    assert both["train"]["handlers"][:-1] == train["train"]["handlers"] and names[-1] == "DistributedGradients"
     assert both["initialize"][: len(train["initialize"])] == train["initialize"]
     assert both["network_def"] == train["network_def"] and both["identity"] == train["identity"]
     knobs = Path(FILES[1]).read_text(encoding="utf-8").split("process_group")[0]

@@ -17,7 +17,7 @@ from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_run, shipped
 
 # With the knobs that have to do with batches and weights; a batch of 3 often lacks the one or the other altogether.
 MISSING = SMALL | {"allow_missing": "true", "modality_dropout": 0.4, "batch_size": 3, "num_workers": 1}
-MISSING |= {"accumulate": 2, "ema_decay": 0.5, "select": "last"}
+MISSING |= {"accumulation_steps": 2, "ema_decay": 0.5, "keep_epoch": "last"}
 WITHOUT_MRI = {"training": (0, 7), "validation": (), "test": (0,)}
 WITHOUT_EEG = {"training": (1, 8), "validation": (0,), "test": (1,)}
 

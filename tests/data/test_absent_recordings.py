@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from monai_fusion.data import (
-    Draw,
+    EpochSample,
     FusionDataset,
     FusionPrepareBatch,
     ParticipantSampler,
@@ -57,7 +57,7 @@ def test_each_item_holds_the_recordings_of_its_participant_and_nothing_for_the_o
     found = dataset(some_lack, tmp_path / "store", ModalityPolicy(allow_missing=True))
     assert (len(found.eeg), len(found.mri)) == (1 + 2 + 4, 3) and found.labels == [0, 1, 0, 1]
     for place, record in enumerate(some_lack):
-        for draw in (Draw(place, epoch, position=3) for epoch in (1, 2)):
+        for draw in (EpochSample(place, epoch, position=3) for epoch in (1, 2)):
             item, expected = found[draw], whole[draw]
             there = {name for name, has in (("eeg", record.eeg), ("mri", record.mri)) if has}
             assert item.keys() == there | {"participant_id", "label"}
@@ -73,7 +73,7 @@ def test_nothing_is_drawn_otherwise_where_recordings_may_be_hidden(tiny_records:
     patterns = Counter()
     for epoch in range(1, 60):
         for place in range(4):
-            draw = Draw(place, epoch, position=place)
+            draw = EpochSample(place, epoch, position=place)
             item, expected = hiding[draw], whole[draw]
             there = tuple(name for name in ("eeg", "mri") if name in item)
             assert there and all(torch.equal(item[name], expected[name]) for name in there)
@@ -85,7 +85,7 @@ def test_nothing_is_drawn_otherwise_where_recordings_may_be_hidden(tiny_records:
 
 def test_a_hidden_recording_is_not_even_read(tiny_records: Records, tmp_path: Path) -> None:
     hiding = dataset(tiny_records, tmp_path / "store", ModalityPolicy(dropout=0.9))
-    drawn = [Draw(1, epoch, 0) for epoch in range(1, 30)]
+    drawn = [EpochSample(1, epoch, 0) for epoch in range(1, 30)]
     hidden = next(draw for draw in drawn if "mri" not in hiding[draw])
     shown = next(draw for draw in drawn if "mri" in hiding[draw])
     assert tiny_records[1].mri is not None
@@ -121,7 +121,7 @@ def test_a_batch_holds_what_is_there_and_says_whose_it_is(some_lack: Records, tm
     assert batch["eeg"].shape == (3, 3, 8, 10) and batch["mri"].shape == (3, 1, 4, 6, 6)
     with_eeg = [place for place in order if place != 2]
     for row, place in enumerate(with_eeg):
-        assert torch.equal(batch["eeg"][row], found[Draw(place, 1, order.index(place))]["eeg"])
+        assert torch.equal(batch["eeg"][row], found[EpochSample(place, 1, order.index(place))]["eeg"])
     eeg, label, (mri,), further = FusionPrepareBatch()(batch, "cpu")
     assert eeg is batch["eeg"] and mri is batch["mri"] and label is batch["label"]
     assert further == {"present": batch["present"]}

@@ -11,7 +11,7 @@ from monai.data import CacheDataset
 from monai.transforms import RandFlipd
 
 from monai_fusion.data import FusionDataset, Preprocessing, SegmentItems, VolumeItems
-from monai_fusion.data.sampling import Draw
+from monai_fusion.data.sampling import EpochSample
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.errors import InputError
 from monai_fusion.store.preparing import PreparationChain
@@ -156,23 +156,23 @@ def test_both_recordings_of_an_item_belong_to_its_participant(tiny_records: Reco
 
 def test_training_draws_every_segment_sooner_or_later(tiny_records: Records, tmp_path: Path) -> None:
     dataset = fusion(tiny_records, tmp_path / "store")
-    seen = {dataset[Draw(3, epoch, 0)]["eeg"].numpy().tobytes() for epoch in range(40)}
+    seen = {dataset[EpochSample(3, epoch, 0)]["eeg"].numpy().tobytes() for epoch in range(40)}
     assert len(seen) == 4
 
 
 def test_a_draw_is_the_same_whatever_was_drawn_before(tiny_records: Records, tmp_path: Path) -> None:
-    draw = Draw(index=3, epoch=5, position=2)
+    draw = EpochSample(index=3, epoch=5, position=2)
     first = fusion(tiny_records, tmp_path / "store", augment=True, seed=1)
     second = fusion(tiny_records, tmp_path / "store", augment=True, seed=1)
     for other in range(3):
-        second[Draw(other, 1, other)]
+        second[EpochSample(other, 1, other)]
     assert torch.equal(first[draw]["eeg"], second[draw]["eeg"]) and torch.equal(first[draw]["mri"], second[draw]["mri"])
 
 
 def test_augmentation_differs_by_epoch_position_and_seed(tiny_records: Records, tmp_path: Path) -> None:
     dataset = fusion(tiny_records[:1], tmp_path / "store", augment=True)
     other_seed = fusion(tiny_records[:1], tmp_path / "store", augment=True, seed=7)
-    draws = [Draw(0, epoch, position) for epoch in range(6) for position in range(2)]
+    draws = [EpochSample(0, epoch, position) for epoch in range(6) for position in range(2)]
     augmented = [dataset[draw]["eeg"].numpy().tobytes() for draw in draws]
     augmented += [other_seed[draw]["eeg"].numpy().tobytes() for draw in draws]
     assert len(set(augmented)) > len(augmented) // 2  # one segment only: all that differs is the masks
@@ -182,7 +182,7 @@ def test_augmentation_leaves_the_store_untouched(tiny_records: Records, tmp_path
     plain = fusion(tiny_records, tmp_path / "store", segments="all")[1]
     augmented = fusion(tiny_records, tmp_path / "store", augment=True)
     for epoch in range(10):
-        augmented[Draw(1, epoch, 0)]
+        augmented[EpochSample(1, epoch, 0)]
     again = fusion(tiny_records, tmp_path / "store", segments="all")[1]
     assert torch.equal(plain["eeg"], again["eeg"]) and torch.equal(plain["mri"], again["mri"])
 

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from monai_fusion.data import (
-    Draw,
+    EpochSample,
     FusionDataset,
     FusionPrepareBatch,
     ParticipantSampler,
@@ -114,10 +114,10 @@ def test_an_evaluation_batch_is_one_participant_with_all_segments(
 
 
 def test_a_draw_keys_its_random_numbers_by_all_three() -> None:
-    base = Draw(index=4, epoch=1, position=2)
+    base = EpochSample(index=4, epoch=1, position=2)
     numbers = {
         float(draw.generator(seed).random())
-        for draw, seed in [(base, 0), (base, 1), (Draw(4, 2, 2), 0), (Draw(4, 1, 3), 0)]
+        for draw, seed in [(base, 0), (base, 1), (EpochSample(4, 2, 2), 0), (EpochSample(4, 1, 3), 0)]
     }
     assert len(numbers) == 4
-    assert Draw(9, 1, 2).generator(0).random() == base.generator(0).random()
+    assert EpochSample(9, 1, 2).generator(0).random() == base.generator(0).random()

@@ -71,7 +71,7 @@ def evaluate(records: Records, network: FusionNet, folder: Path) -> list[Predict
         val_data_loader=DataLoader(dataset, collate_fn=collate_participant),
         network=network,
         prepare_batch=FusionPrepareBatch(),
-        inferer=ParticipantInferer(segments_at_once=1),
+        inferer=ParticipantInferer(segment_batch_size=1),
         val_handlers=[collector, EmbeddingWriter(folder / "out"), ThumbnailWriter(folder / "out")],
         decollate=False,
     ).run()

@@ -27,7 +27,7 @@ def evaluated(*handlers: EmbeddingWriter | ThumbnailWriter, network: torch.nn.Mo
         for name, segments in SEGMENTS.items()
     ]
     network = network or TinyFusionNet()
-    inferer = ParticipantInferer(segments_at_once=2)
+    inferer = ParticipantInferer(segment_batch_size=2)
 
     def step(engine: Engine, batch: dict) -> dict:
         with torch.no_grad():

@@ -38,15 +38,15 @@ VOLUME = torch.rand(1, 1, 4, 6, 6, generator=torch.Generator().manual_seed(1))
 
 @pytest.mark.parametrize("count", [1, 5, 96])
 def test_the_mri_is_encoded_once_however_many_segments_there_are(counting: TinyFusionNet, count: int) -> None:
-    ParticipantInferer(segments_at_once=4)(segments(count), counting, VOLUME)
+    ParticipantInferer(segment_batch_size=4)(segments(count), counting, VOLUME)
     assert counting.mri_batches == [1]
     assert sum(counting.eeg_batches) == count and max(counting.eeg_batches) == min(count, 4)
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 7, 100])
 def test_the_prediction_does_not_depend_on_the_segments_at_once(counting: TinyFusionNet, at_once: int) -> None:
-    together = ParticipantInferer(segments_at_once=7)(segments(7), counting, VOLUME)
-    parts = ParticipantInferer(segments_at_once=at_once)(segments(7), counting, VOLUME)
+    together = ParticipantInferer(segment_batch_size=7)(segments(7), counting, VOLUME)
+    parts = ParticipantInferer(segment_batch_size=at_once)(segments(7), counting, VOLUME)
     for name, value in together.items():
         torch.testing.assert_close(parts[name], value, rtol=0, atol=1e-6)
 
@@ -55,7 +55,7 @@ def test_the_prediction_is_the_mean_over_the_predictions_for_the_segments(built_
     generator = torch.Generator().manual_seed(2)
     eeg, mri = torch.randn(5, 17, 32, 32, generator=generator), torch.rand(1, 1, 8, 16, 16, generator=generator)
     with torch.no_grad():
-        found = ParticipantInferer(segments_at_once=2)(eeg, built_net, mri)
+        found = ParticipantInferer(segment_batch_size=2)(eeg, built_net, mri)
         single = [built_net(segment[None], mri) for segment in eeg]
     shares = torch.cat([pred["logits"].double().softmax(dim=1) for pred in single])
     logits = torch.cat([pred["logits"].double() for pred in single])
@@ -87,8 +87,8 @@ def test_a_probability_of_zero_has_a_finite_logit(counting: TinyFusionNet) -> No
 
 
 def test_less_than_one_segment_at_once_is_refused() -> None:
-    with pytest.raises(InputError, match="segments_at_once: 0, expected a whole number from 1"):
-        ParticipantInferer(segments_at_once=0)
+    with pytest.raises(InputError, match="segment_batch_size: 0, expected a whole number from 1"):
+        ParticipantInferer(segment_batch_size=0)
 
 
 def test_an_unknown_score_is_refused_with_those_that_exist() -> None:
@@ -109,7 +109,7 @@ def evaluation(
         val_data_loader=DataLoader(dataset, batch_size=1, collate_fn=collate_participant),
         network=network,
         prepare_batch=FusionPrepareBatch(),
-        inferer=ParticipantInferer(segments_at_once=2),
+        inferer=ParticipantInferer(segment_batch_size=2),
         key_val_metric={"cross_entropy": ParticipantMetric("cross_entropy")} if labelled else None,
         additional_metrics={"accuracy": ParticipantMetric("accuracy")} if labelled else None,
         val_handlers=[collector],

@@ -27,7 +27,7 @@ def recordings() -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("at_once", [2, 16])
 def test_its_probabilities_are_the_mean_of_the_members_own(at_once: int) -> None:
-    nets, inferer = members(), ParticipantInferer(segments_at_once=at_once)
+    nets, inferer = members(), ParticipantInferer(segment_batch_size=at_once)
     eeg, mri = recordings()
     alone = [inferer(eeg, net, mri) for net in nets]
     together = inferer(eeg, EnsembleNet(nets), mri)

@@ -16,7 +16,7 @@ from monai.bundle import run as bundle_run
 from monai_fusion.errors import InputError
 from monai_fusion.options import command_line
 from monai_fusion.options.configs import load_configs
-from monai_fusion.workflow import CommandLine, check_overrides, flag, resumes
+from monai_fusion.workflow import CommandLine, as_bool, as_resume, check_overrides
 from monai_fusion.workflow.components import component_arguments
 from tests.support import BUNDLE_CONFIGS
 
@@ -230,11 +230,11 @@ def test_what_no_config_defines_is_refused_with_the_likely_meaning(words: list[s
         ["--overwrite"],
         ["--batch_size", "$2 * 4"],
         ["--num_epochs", "@stage_blocks"],
-        ["--eval_segments", "3"],
+        ["--max_eval_segments", "3"],
         ["--cache_dir", "$None"],
         ["--cache_dir", "runs/store"],
         ["--precision", "float32"],
-        ["--select", "last"],
+        ["--keep_epoch", "last"],
         ["--optimizer#amsgrad", "True"],
         ["--train#trainer#max_epochs", "3"],
         ["--train#trainer#accumulation_steps", "2"],  # an argument of MONAI's class, which the config names briefly
@@ -246,7 +246,7 @@ def test_what_no_config_defines_is_refused_with_the_likely_meaning(words: list[s
         ["--+num_epochs", "[5]"],
         ["--_meta_#version", "2"],
         ["--resume", "latest"],
-        ["--class_weights", "balanced", "--early_stopping", "3", "--max_minutes", "0.5"],
+        ["--class_weights", "balanced", "--early_stopping", "3", "--time_limit_minutes", "0.5"],
         [],
     ],
     ids=" ".join,
@@ -265,7 +265,7 @@ def test_what_a_config_or_a_component_defines_is_accepted(words: list[str]) -> N
         (["--head_lr", "fast"], "--head_lr: 'fast', expected a number"),
         (["--resume", "newest"], "--resume: 'newest', expected true, false or latest"),
         (["--early_stopping", "0"], "--early_stopping: 0, expected a whole number, at least 1"),
-        (["--accumulate", "0"], "--accumulate: 0, expected a whole number, at least 1"),
+        (["--accumulation_steps", "0"], "--accumulation_steps: 0, expected a whole number, at least 1"),
         (["--pretrained", "yes please"], "--pretrained: 'yes please', expected true or false"),
         (["--pretrained", "1"], "--pretrained: 1, expected true or false"),
         (["--mri_size", "[48,48]"], '--mri_size: [48, 48], expected three numbers, such as "[128, 128, 128]"'),
@@ -279,8 +279,8 @@ def test_what_a_config_or_a_component_defines_is_accepted(words: list[str]) -> N
         (["--head_lr", "-1"], "--head_lr: -1, expected a number above 0"),
         (["--weight_decay", "-0.1"], "--weight_decay: -0.1, expected a number, at least 0"),
         (["--seed", "-1"], "--seed: -1, expected a whole number, at least 0"),
-        (["--max_minutes", "0"], "--max_minutes: 0, expected a number above 0"),
-        (["--max_minutes", "soon"], "--max_minutes: 'soon', expected a number above 0"),
+        (["--time_limit_minutes", "0"], "--time_limit_minutes: 0, expected a number above 0"),
+        (["--time_limit_minutes", "soon"], "--time_limit_minutes: 'soon', expected a number above 0"),
         (["--early_stopping", "two"], "--early_stopping: 'two', expected a whole number, at least 1"),
         (["--start_method", "forks"], f"--start_method: 'forks', expected {' or '.join(get_all_start_methods())}"),
         (["--num_epochs", "[5]"], '--num_epochs: [5], expected 2 numbers, one a stage: e.g. "[15, 10]"'),
@@ -334,21 +334,21 @@ def test_configs_are_merged_as_monai_merges_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [True, "true", "True", "YES", "on"])
 def test_a_flag_that_is_true(text: object) -> None:
-    assert flag(text) is True
+    assert as_bool(text) is True
 
 
 @pytest.mark.parametrize("text", [False, "false", "False", "no", "OFF"])
 def test_a_flag_that_is_false(text: object) -> None:
-    assert flag(text) is False
+    assert as_bool(text) is False
 
 
 @pytest.mark.parametrize("text", ["maybe", 1, None, ""])
 def test_a_flag_that_is_neither_is_refused(text: object) -> None:
     with pytest.raises(InputError, match=r"^resume: .*, expected true or false$"):
-        flag(text, "resume")
+        as_bool(text, "resume")
 
 
 def test_a_training_resumes_with_true_and_with_latest() -> None:
-    assert [resumes(value) for value in ("latest", "true", True, "false", False)] == [True, True, True, False, False]
+    assert [as_resume(value) for value in ("latest", "true", True, "false", False)] == [True, True, True, False, False]
     with pytest.raises(InputError, match="resume: 'newest', expected true or false"):
-        resumes("newest")
+        as_resume("newest")

@@ -43,8 +43,9 @@ def test_a_text_is_used_as_it_is_typed_whatever_monai_would_make_of_it(knob: str
 
 
 def test_nothing_is_written_as_the_help_says() -> None:
-    run = plan_run([TRAIN], ["list.json", "--cache_dir", "$None", "--max_minutes", "$None"])
-    assert run.words[-4:] == ("--cache_dir", "$None", "--max_minutes", "$None") and run.knobs["cache_dir"] is None
+    run = plan_run([TRAIN], ["list.json", "--cache_dir", "$None", "--time_limit_minutes", "$None"])
+    assert run.words[-4:] == ("--cache_dir", "$None", "--time_limit_minutes", "$None")
+    assert run.knobs["cache_dir"] is None
 
 
 def test_overlays_are_laid_over_the_shipped_config_and_define_knobs(tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def start(*words: object) -> subprocess.CompletedProcess[str]:
 def test_the_help_lists_the_knobs_of_the_config_with_their_comments() -> None:
     for command in ("train", "evaluate", "predict"):
         done = start(command, "--help")
-        assert done.returncode == 0 and "--segments_at_once 16" in done.stdout and "DATALIST" in done.stdout
+        assert done.returncode == 0 and "--segment_batch_size 16" in done.stdout and "DATALIST" in done.stdout
     assert "number of" not in done.stdout and "where predictions.csv is written" in done.stdout
 
 

@@ -127,7 +127,10 @@ def message(*words: str) -> str:
         (["--output_dir", "null"], "'null', expected text"),
         (["--output_dir", "--device", "cpu"], "no value follows it, expected one, such as 'runs/latest'"),
         (["--datalist", "--device", "cpu"], "no value follows it, expected text"),
-        (["--select", "best#1"], """best#1 is read as 'best', expected text: write --select "$'best\\x231'\""""),
+        (
+            ["--keep_epoch", "best#1"],
+            """best#1 is read as 'best', expected text: write --keep_epoch "$'best\\x231'\"""",
+        ),
     ],
     ids=str,
 )

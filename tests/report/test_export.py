@@ -164,7 +164,7 @@ def shipped_manifest() -> dict:
         "pretrained": True,
         "fusion": "gated",
         "modalities": "both",
-        "select": "best",
+        "keep_epoch": "best",
     }
     return {**MANIFEST, "config": config, "knobs": knobs, "identity": identity}
 

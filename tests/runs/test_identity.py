@@ -15,8 +15,8 @@ from torch import nn
 from monai_fusion.data import Preprocessing
 from monai_fusion.datalist import Datalist, ModalityPolicy, ParticipantRecord
 from monai_fusion.losses import AlignedCrossEntropy
-from monai_fusion.runs import deciding, training_identity
-from monai_fusion.runs.differing import differences
+from monai_fusion.runs import identity_settings, training_identity
+from monai_fusion.runs.identity_differences import differences
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, RandSpecAugmentd, ResampleSlabd, ZScoreElectrodesd
 from monai_fusion.workflow import prepare
 from tests.runs.test_knobs_that_count import knobs_of_training
@@ -373,7 +373,7 @@ def test_files_of_a_recording_that_is_not_used_do_not_count(case: Case) -> None:
 
 
 def test_a_training_with_any_other_value_of_a_knob_that_counts_is_another_training(case: Case) -> None:
-    case.knobs = deciding(knobs_of_training())
+    case.knobs = identity_settings(knobs_of_training())
     saved = case.identity()
     assert messages(saved, case) == []
     for name, value in case.knobs.items():

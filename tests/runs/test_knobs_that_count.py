@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.options.command_line import CommandLine
-from monai_fusion.runs import deciding
+from monai_fusion.runs import identity_settings
 from monai_fusion.runs.identity import HARMLESS
 from monai_fusion.runs.resolved import knobs_of, parser_of
 from tests.support import BUNDLE_CONFIGS
@@ -20,7 +20,7 @@ def knobs_of_training(**given: Any) -> dict[str, Any]:
 def test_every_knob_at_the_top_of_the_config_counts_or_is_harmless_for_a_reason() -> None:
     head = TRAIN.read_text(encoding="utf-8").split("# ---- the parts")[0]
     named = {line.partition(":")[0] for line in head.splitlines() if line[:1].isalpha()}
-    counted = deciding(knobs_of_training())
+    counted = identity_settings(knobs_of_training())
     assert named - counted.keys() <= HARMLESS.keys()
     assert len(named & counted.keys()) > 35 and not counted.keys() & HARMLESS.keys()
     assert all(len(reason) > 15 for reason in HARMLESS.values())
@@ -36,5 +36,5 @@ def test_a_knob_that_an_overlay_adds_counts(tmp_path: Path) -> None:
     overlay = tmp_path / "own.yaml"
     overlay.write_text("my_knob: 3\n", encoding="utf-8")
     command = CommandLine((str(TRAIN), str(overlay)), {"datalist": "a.json"})
-    counted = deciding(knobs_of(parser_of(command)), precision="float32")
+    counted = identity_settings(knobs_of(parser_of(command)), precision="float32")
     assert counted["my_knob"] == 3 and counted["precision"] == "float32"

@@ -27,12 +27,12 @@ from torch.utils.data import DataLoader
 
 from monai_fusion import ranks
 from monai_fusion.data import (
-    EvaluationShare,
+    DistributedEvaluationSampler,
+    DistributedTrainingSampler,
     FusionDataset,
     FusionPrepareBatch,
     ParticipantSampler,
     Preprocessing,
-    TrainingShare,
     collate_available,
     collate_participant,
 )
@@ -44,12 +44,12 @@ from monai_fusion.networks import FusionNet, MRIEncoder
 from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.training import (
     Checkpoints,
+    DistributedGradients,
     EpochLog,
     EpochSeeding,
     FiniteCheck,
     GracefulStop,
     HeadGradientClipping,
-    ManyDevices,
     ModelSaver,
     StageHandler,
     StagePlan,
@@ -73,7 +73,7 @@ BLOCKS = yaml.safe_load((BUNDLE_CONFIGS / "train.yaml").read_text(encoding="utf-
 SEED = 3
 
 
-class WrappedOnce(ManyDevices):
+class WrappedOnce(DistributedGradients):
     """What a trainer with a fixed wrapper does: what stage B unfreezes is not registered."""
 
     def _wrap(self, engine: Any) -> None:
@@ -98,7 +98,7 @@ class Job:
     without_eeg: tuple[int, ...] = ()
     resume: bool = False
     saves: bool = True
-    devices: type[ManyDevices] = ManyDevices
+    devices: type[DistributedGradients] = DistributedGradients
     wrappers: weakref.WeakSet[DistributedDataParallel] = field(default_factory=weakref.WeakSet)
     seen: dict[str, Any] = field(
         default_factory=lambda: {"digests": [], "losses": [], "ids": [], "seeds": [], "wrapped": [], "present": []}
@@ -153,12 +153,14 @@ class Job:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=plan.total_epochs)
         dataset = self.dataset(records, training=True)
         sampler = ParticipantSampler(dataset.labels, seed=SEED)
-        share = TrainingShare(sampler, 4)
+        share = DistributedTrainingSampler(sampler, 4)
         validation = self.dataset(records[: self.validated], training=False)
         collector = PredictionCollector()
         evaluator = SupervisedEvaluator(
             device=torch.device("cpu"),
-            val_data_loader=DataLoader(validation, sampler=EvaluationShare(validation), collate_fn=collate_participant),
+            val_data_loader=DataLoader(
+                validation, sampler=DistributedEvaluationSampler(validation), collate_fn=collate_participant
+            ),
             network=net,
             prepare_batch=FusionPrepareBatch(),
             inferer=ParticipantInferer(),
@@ -174,7 +176,7 @@ class Job:
             train_data_loader=DataLoader(
                 dataset,
                 sampler=share,
-                batch_size=4 // ranks.count(),
+                batch_size=4 // ranks.world_size(),
                 collate_fn=collate_available if self.use.allows_missing else None,
             ),
             network=net,

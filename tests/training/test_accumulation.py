@@ -11,7 +11,7 @@ from torch import Tensor
 
 from monai_fusion.data import FusionPrepareBatch
 from monai_fusion.losses import AlignedCrossEntropy
-from monai_fusion.training import FullLastStep, HeadGradientClipping, batches_in_step
+from monai_fusion.training import HeadGradientClipping, RescalePartialAccumulation, batches_in_step
 from tests.support import TinyFusionNet
 
 
@@ -29,7 +29,7 @@ def train(batch_size: int, accumulate: int, handlers: Sequence[str] = ("full", "
     torch.manual_seed(11)
     net = TinyFusionNet()
     whole = samples(10)
-    made = {"full": FullLastStep(), "clip": HeadGradientClipping(net.head.parameters(), 0.25)}
+    made = {"full": RescalePartialAccumulation(), "clip": HeadGradientClipping(net.head.parameters(), 0.25)}
     trainer = SupervisedTrainer(
         device=torch.device("cpu"),
         max_epochs=2,

@@ -12,7 +12,7 @@ from torch import nn
 from monai_fusion.errors import InputError
 from monai_fusion.run_folder import MODEL_FILE, saved_epochs
 from monai_fusion.training import Checkpoints, GracefulStop
-from monai_fusion.training.interruption import is_death_of_worker
+from monai_fusion.training.interruption import is_killed_worker
 
 IDENTITY = {"seed": 1, "batch_size": 4}
 
@@ -287,7 +287,7 @@ def test_a_worker_that_ends_with_the_signal_is_noted_as_the_stop_that_it_is() ->
     GracefulStop().attach(trainer)
     with pytest.raises(RuntimeError, match="DataLoader worker"):
         trainer.run(range(3), max_epochs=2)
-    assert trainer.state.stopped_by == signal.SIGTERM and is_death_of_worker(error)
+    assert trainer.state.stopped_by == signal.SIGTERM and is_killed_worker(error)
 
 
 def test_without_a_signal_nothing_is_stopped() -> None:

@@ -40,7 +40,7 @@ class Scripted(Metric):
 
 
 def validate(
-    folder: Path, scores: Sequence[float], network: Any, select: Any = "best", also: Sequence[Callable[[], None]] = ()
+    folder: Path, scores: Sequence[float], network: Any, keep: Any = "best", also: Sequence[Callable[[], None]] = ()
 ) -> SupervisedEvaluator:
     """Validate once an epoch; the network's first parameter is the epoch, so that the file tells which it is."""
     batch = {"eeg": torch.zeros(1, 3, 1, 1), "mri": torch.zeros(1, 1, 1, 1, 1)}
@@ -52,7 +52,7 @@ def validate(
         inferer=lambda *arguments: {},  # what is predicted plays no part here
         key_val_metric={"cross_entropy": Scripted(scores)},
         metric_cmp_fn=lower_is_better,
-        val_handlers=[ModelSaver(network, folder, select, also)],
+        val_handlers=[ModelSaver(network, folder, keep, also)],
         decollate=False,
     )
     for epoch in range(1, len(scores) + 1):
@@ -89,7 +89,7 @@ def test_the_epoch_with_the_lowest_score_is_kept(
 
 
 def test_select_last_keeps_the_last_epoch(tmp_path: Path, tiny_net: TinyFusionNet) -> None:
-    validate(tmp_path, [0.1, 0.5, 0.9], tiny_net, select="last")
+    validate(tmp_path, [0.1, 0.5, 0.9], tiny_net, keep="last")
     assert saved_epoch(tmp_path) == 3
 
 
@@ -100,7 +100,7 @@ def test_what_belongs_to_an_epoch_is_written_with_it_and_only_then(tmp_path: Pat
 
 
 def test_an_unknown_selection_is_refused(tmp_path: Path, tiny_net: TinyFusionNet) -> None:
-    with pytest.raises(InputError, match="select: 'fist', expected 'best' or 'last'"):
+    with pytest.raises(InputError, match="keep_epoch: 'fist', expected 'best' or 'last'"):
         ModelSaver(tiny_net, tmp_path, "fist")  # type: ignore[arg-type] # the wrong value is the point
 
 

@@ -80,15 +80,15 @@ def test_it_says_why_and_warns_if_no_run_can_get_on(
         train(clock, TimeLimit(7))
         train(clock, TimeLimit(0.5))
     assert [record.getMessage() for record in caplog.records] == [
-        "max_minutes 7: another epoch (3.0 min) would not fit",
-        "no epoch was completed in max_minutes 0.5: a resumed run needs more",
-        "max_minutes 0.5: the time is over",
+        "time_limit_minutes 7: another epoch (3.0 min) would not fit",
+        "no epoch was completed in time_limit_minutes 0.5: a resumed run needs more",
+        "time_limit_minutes 0.5: the time is over",
     ]
 
 
 @pytest.mark.parametrize("minutes", [0, -1, float("nan"), "ten", True])
 def test_a_wrong_time_is_refused(minutes: Any) -> None:
-    with pytest.raises(InputError, match=f"max_minutes: {minutes!r}, expected a number above 0"):
+    with pytest.raises(InputError, match=f"time_limit_minutes: {minutes!r}, expected a number above 0"):
         TimeLimit(minutes)
 
 

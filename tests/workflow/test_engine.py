@@ -16,7 +16,7 @@ from monai_fusion.data import FusionPrepareBatch
 from monai_fusion.errors import RunFailed
 from monai_fusion.workflow import run_engine, shared_memory
 
-KNOBS = {"batch_size": 4, "segments_at_once": 16, "mri_size": [128, 128, 128]}
+KNOBS = {"batch_size": 4, "segment_batch_size": 16, "mri_size": [128, 128, 128]}
 BATCH = {"eeg": torch.zeros(1, 1), "mri": torch.zeros(1, 1), "label": torch.zeros(1, 1)}
 
 
@@ -102,15 +102,15 @@ def test_out_of_memory_in_the_validation_says_to_lower_the_segments() -> None:
         run_engine(trainer_of(network), KNOBS)
     assert str(caught.value).splitlines() == [
         "out of memory in validation, epoch 1",
-        "  lower --segments_at_once (now 16) or --mri_size (now [128, 128, 128])",
+        "  lower --segment_batch_size (now 16) or --mri_size (now [128, 128, 128])",
     ]
 
 
 def test_out_of_memory_in_an_evaluation_says_so() -> None:
     network = Network(in_evaluation=torch.OutOfMemoryError("CUDA out of memory."))
     with pytest.raises(RunFailed) as caught:
-        run_engine(evaluator_of(network), {"segments_at_once": 16})
-    assert str(caught.value).splitlines() == ["out of memory in evaluation", "  lower --segments_at_once (now 16)"]
+        run_engine(evaluator_of(network), {"segment_batch_size": 16})
+    assert str(caught.value).splitlines() == ["out of memory in evaluation", "  lower --segment_batch_size (now 16)"]
 
 
 def test_a_full_disk_is_named_and_what_to_do() -> None:

@@ -8,10 +8,10 @@ from itertools import islice
 from torch.utils.data import Sampler
 
 from monai_fusion import ranks
-from monai_fusion.data.sampling import Draw, ParticipantSampler
+from monai_fusion.data.sampling import EpochSample, ParticipantSampler
 
 
-class TrainingShare(Sampler[Draw]):
+class DistributedTrainingSampler(Sampler[EpochSample]):
     """This rank's part of every batch of an epoch.
 
     A batch is ``batch_size`` consecutive draws, on any number of ranks; each rank takes one of equally long slices of
@@ -33,14 +33,14 @@ class TrainingShare(Sampler[Draw]):
         self.draws = draws
         self.batch_size = batch_size
         self.rank = ranks.rank() if rank is None else rank
-        self.count = ranks.count() if count is None else count
+        self.count = ranks.world_size() if count is None else count
         if batch_size < 1 or batch_size % self.count:
             raise ValueError(f"batch_size must be a multiple of the {self.count} ranks, got {batch_size}")
 
     def __len__(self) -> int:
         return sum(max(1, end - start) for start, end in map(self._slice, range(self._batches)))
 
-    def __iter__(self) -> Iterator[Draw]:
+    def __iter__(self) -> Iterator[EpochSample]:
         draws = iter(self.draws)
         for number in range(self._batches):
             batch = list(islice(draws, self.batch_size))
@@ -69,7 +69,7 @@ class TrainingShare(Sampler[Draw]):
         return start, start + each + (self.rank < more)
 
 
-class EvaluationShare(Sampler[int]):
+class DistributedEvaluationSampler(Sampler[int]):
     """The participants that this rank evaluates: every W-th, beginning with its own number.
 
     With fewer participants than ranks some ranks repeat one, because an engine without data is an error; the ids show
@@ -83,7 +83,7 @@ class EvaluationShare(Sampler[int]):
 
     def __init__(self, dataset: Sized, rank: int | None = None, count: int | None = None) -> None:
         self.rank = ranks.rank() if rank is None else rank
-        self.count = ranks.count() if count is None else count
+        self.count = ranks.world_size() if count is None else count
         own = range(self.rank, len(dataset), self.count)
         self.indices = own or range(self.rank % len(dataset), self.rank % len(dataset) + 1)
 

@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from monai_fusion import ranks
-from monai_fusion.data.sharing import TrainingShare
+from monai_fusion.data.distributed_sampling import DistributedTrainingSampler
 from monai_fusion.keys import GATE
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ _BUFFERS_LEFT_ALONE: dict[str, Any] = {
 }
 
 
-class ManyDevices:
+class DistributedGradients:
     """Average the gradients over the ranks, and keep everything else on them the same to the bit.
 
     Place it after the `StageHandler`. Only the trainer sees the network wrapped into `DistributedDataParallel`: what
@@ -37,8 +37,9 @@ class ManyDevices:
 
     * The wrapper registers the parameters that train when it is made; what is unfrozen later would silently be trained
       by each rank for itself. So a new one is made whenever other parameters train, that is with each stage.
-    * The mean loss over the ranks is that of the whole batch, also of a short one: see `TrainingShare.weight`. It and
-      the batch's mean gate replace the rank's own in the trainer's output, so that logs and decisions agree.
+    * The mean loss over the ranks is that of the whole batch, also of a short one: see
+      `DistributedTrainingSampler.weight`. It and the batch's mean gate replace the rank's own in the trainer's
+      output, so that logs and decisions agree.
     * BatchNorm of the blocks that train: on GPUs `SyncBatchNorm` normalises over the whole batch. It does not exist for
       CPUs: there each rank normalises over its slice, and the running statistics are averaged after each iteration. A
       running mean is linear in what it has seen, so this is what all slices together would have given. Frozen
@@ -49,18 +50,18 @@ class ManyDevices:
 
     Args:
         share: The sampler of this rank's training data.
-        may_lack: Whether participants may lack a recording.
+        allows_missing: Whether participants may lack a recording.
     """
 
-    def __init__(self, share: TrainingShare, may_lack: bool = False) -> None:
+    def __init__(self, share: DistributedTrainingSampler, allows_missing: bool = False) -> None:
         self.share = share
-        self.may_lack = may_lack
+        self.allows_missing = allows_missing
         self._network: Any = None
         self._wrapped: list[nn.Parameter] = []
 
     def attach(self, engine: Any) -> None:
         """Attach to a `SupervisedTrainer` that runs with ``decollate=False``."""
-        if ranks.count() == 1:
+        if ranks.world_size() == 1:
             return
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.EPOCH_STARTED, self._wrap)
@@ -72,11 +73,11 @@ class ManyDevices:
         # Some convolutions' gradients have other strides than their weights: it costs a copy of 150 kB in ConvNeXt.
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         self._network = engine.network
-        if torch.device(engine.state.device).type == "cuda" and not self.may_lack:
+        if torch.device(engine.state.device).type == "cuda" and not self.allows_missing:
             synchronize_batchnorm(self._network)
         logger.info(
             "%d devices: %d of the %d participants in a batch on each",
-            *(ranks.count(), self.share.batch_size // ranks.count(), self.share.batch_size),
+            *(ranks.world_size(), self.share.batch_size // ranks.world_size(), self.share.batch_size),
         )
 
     def _wrap(self, engine: Any) -> None:
@@ -87,7 +88,7 @@ class ManyDevices:
         engine.network = DistributedDataParallel(
             self._network,
             gradient_as_bucket_view=True,
-            find_unused_parameters=self.may_lack,
+            find_unused_parameters=self.allows_missing,
             **_BUFFERS_LEFT_ALONE,
         )
         self._wrapped = training

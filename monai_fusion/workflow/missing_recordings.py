@@ -9,7 +9,7 @@ from typing import Any
 from monai_fusion.datalist import ModalityPolicy, ParticipantRecord
 from monai_fusion.datalist.availability import count_by_modalities
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.options.overrides import flag
+from monai_fusion.options.overrides import as_bool
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def recordings_for(recipe: Mapping[str, Any], allow_missing: object = None) -> M
     can, modalities = bool(recipe.get("absence", False)), recipe.get("modalities", "both")
     if allow_missing is None:
         return ModalityPolicy(modalities, allow_missing=can if modalities == "both" else bool(recipe["allow_missing"]))
-    wanted = flag(allow_missing, "--allow_missing")
+    wanted = as_bool(allow_missing, "--allow_missing")
     if wanted and not can:
         advice = "train it with --modality_dropout 0.2, or with --allow_missing true and such participants"
         seen = "this model knows only people with both recordings"

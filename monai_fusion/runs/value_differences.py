@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 
-class Place(NamedTuple):
+class ValueDifference(NamedTuple):
     """A place at which two nested values differ.
 
     Attributes:
@@ -20,13 +20,13 @@ class Place(NamedTuple):
     now: Any
 
 
-def places_that_differ(then: Any, now: Any) -> Iterator[Place]:
+def value_differences(then: Any, now: Any) -> Iterator[ValueDifference]:
     """Go down to the innermost values that differ, by name; whatever is no mapping is compared as a whole."""
     if then == now:
         return
     if not (isinstance(then, Mapping) and isinstance(now, Mapping)):
-        yield Place((), then, now)
+        yield ValueDifference((), then, now)
         return
     for name in sorted(then.keys() | now.keys()):
-        for place in places_that_differ(then.get(name), now.get(name)):
+        for place in value_differences(then.get(name), now.get(name)):
             yield place._replace(path=(str(name), *place.path))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from monai_fusion.errors import InputError
-from monai_fusion.runs.parts import build, storable, unknown_modules
+from monai_fusion.runs.stored_parts import build, storable, unknown_modules
 
 LINEAR = {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 1}
 

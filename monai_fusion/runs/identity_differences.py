@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from monai_fusion.errors import Problem
-from monai_fusion.runs.run_diff import places_that_differ
+from monai_fusion.runs.value_differences import value_differences
 from monai_fusion.wording import cut
 
 PARTICIPANTS = "participants"
@@ -76,7 +76,7 @@ def _of_participant(participant: str, saved: Mapping[str, Any], current: Mapping
 
 
 def _of_values(where: str, saved: Any, current: Any) -> Iterator[Problem]:
-    for path, before, now in places_that_differ(saved, current):
+    for path, before, now in value_differences(saved, current):
         names = (name for name in path if name not in ("parameters", "class"))
         yield from _of_value(" ".join((where, *names)).strip(), before, now)
 

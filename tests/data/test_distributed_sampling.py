@@ -2,17 +2,19 @@ from collections.abc import Sequence
 
 import pytest
 
-from monai_fusion.data import Draw, EvaluationShare, ParticipantSampler, TrainingShare
+from monai_fusion.data import DistributedEvaluationSampler, DistributedTrainingSampler, EpochSample, ParticipantSampler
 
 
-def in_batches(draws: Sequence[Draw], size: int) -> list[list[Draw]]:
+def in_batches(draws: Sequence[EpochSample], size: int) -> list[list[EpochSample]]:
     return [list(draws[start : start + size]) for start in range(0, len(draws), size)]
 
 
-def shares(participants: int, batch_size: int, count: int) -> tuple[list[Draw], list[TrainingShare]]:
+def shares(
+    participants: int, batch_size: int, count: int
+) -> tuple[list[EpochSample], list[DistributedTrainingSampler]]:
     sampler = ParticipantSampler([number % 2 for number in range(participants)], seed=1)
     sampler.set_epoch(4)
-    return list(sampler), [TrainingShare(sampler, batch_size, rank, count) for rank in range(count)]
+    return list(sampler), [DistributedTrainingSampler(sampler, batch_size, rank, count) for rank in range(count)]
 
 
 @pytest.mark.parametrize("participants", range(1, 26))
@@ -37,7 +39,7 @@ def test_the_ranks_slices_are_the_batches_of_one_rank(participants: int, batch_s
 
 def test_shares_follow_the_samplers_epoch() -> None:
     sampler = ParticipantSampler([0, 1] * 4, seed=1)
-    share = TrainingShare(sampler, 4, rank=1, count=2)
+    share = DistributedTrainingSampler(sampler, 4, rank=1, count=2)
     first = list(share)
     sampler.set_epoch(2)
     assert {draw.epoch for draw in first} == {1} and {draw.epoch for draw in share} == {2}
@@ -46,19 +48,19 @@ def test_shares_follow_the_samplers_epoch() -> None:
 
 def test_alone_a_share_is_the_whole() -> None:
     sampler = ParticipantSampler([0, 1] * 3)
-    assert list(TrainingShare(sampler, 4)) == list(sampler)
-    assert list(EvaluationShare(range(5))) == [0, 1, 2, 3, 4]
+    assert list(DistributedTrainingSampler(sampler, 4)) == list(sampler)
+    assert list(DistributedEvaluationSampler(range(5))) == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("batch_size", [0, 1, 3])
 def test_a_batch_that_the_ranks_cannot_share_is_refused(batch_size: int) -> None:
     with pytest.raises(ValueError, match="multiple of the 2 ranks"):
-        TrainingShare(ParticipantSampler([0, 1]), batch_size, rank=0, count=2)
+        DistributedTrainingSampler(ParticipantSampler([0, 1]), batch_size, rank=0, count=2)
 
 
 @pytest.mark.parametrize(("participants", "count"), [(5, 2), (6, 3), (3, 4), (1, 3)])
 def test_everybody_is_evaluated_and_no_rank_is_idle(participants: int, count: int) -> None:
-    of_ranks = [list(EvaluationShare(range(participants), rank, count)) for rank in range(count)]
+    of_ranks = [list(DistributedEvaluationSampler(range(participants), rank, count)) for rank in range(count)]
     assert {index for share in of_ranks for index in share} == set(range(participants)) and all(of_ranks)
     evaluated = sum(map(len, of_ranks))
     assert evaluated == max(participants, count)  # a repetition only where a rank would have nobody

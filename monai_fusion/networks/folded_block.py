@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
-class InferenceForm:
+class FoldedBlock:
     """A copy of a block whose BatchNorms are folded into its convolutions, with its weights in the precision wanted.
 
     The copy is made when it is first needed and again whenever a weight or a statistic of the block has changed, so it
@@ -44,12 +44,12 @@ class InferenceForm:
             answer: Tensor = form(x.to(dtype).as_subclass(Tensor))  # a subclass may make new tensors in its own way
         return answer
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> InferenceForm:
-        return InferenceForm()  # the copy of a network makes its own when it needs one
+    def __deepcopy__(self, memo: dict[int, Any]) -> FoldedBlock:
+        return FoldedBlock()  # the copy of a network makes its own when it needs one
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the copy: what is pickled makes its own."""
-        return vars(InferenceForm())
+        return vars(FoldedBlock())
 
     def _current(self, block: nn.Module, channels: int, dtype: torch.dtype) -> nn.Module:
         tensors = [*block.parameters(), *block.buffers()]
@@ -86,7 +86,7 @@ def _fold(block: nn.Module, channels: int) -> nn.Module:
 
 
 def _with_channels(conv: nn.Conv3d, channels: int) -> nn.Conv3d:
-    """Sum filters over replicated input channels (see `GreyableConv3d`) once, not in every call."""
+    """Sum filters over replicated input channels (see `SingleChannelConv3d`) once, not in every call."""
     if channels == 1 and conv.in_channels == 3:
         conv.weight = nn.Parameter(
             conv.weight.sum(dim=1, keepdim=True).contiguous(memory_format=torch.channels_last_3d)

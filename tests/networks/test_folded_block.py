@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from monai_fusion.networks import MRIEncoder
-from monai_fusion.networks.inference_form import InferenceForm
+from monai_fusion.networks.folded_block import FoldedBlock
 
 VOLUMES = torch.rand(2, 1, 8, 16, 16, generator=torch.Generator().manual_seed(1))
 
@@ -109,7 +109,7 @@ def test_under_autocast_the_blocks_compute_in_its_type(encoder: MRIEncoder) -> N
     encoder.eval()
     stem = encoder.backbone.get_submodule("stem")
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        half = InferenceForm()(stem, VOLUMES)
+        half = FoldedBlock()(stem, VOLUMES)
     with torch.no_grad():
         whole = stem(VOLUMES)
     assert half.dtype == torch.bfloat16
