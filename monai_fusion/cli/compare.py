@@ -51,7 +51,7 @@ def compare(
         list[str] | None,
         _variants_option(
             metavar="gated eeg",
-            help="The variants to compare; all takes all of --list.",
+            help="The variants to compare; all: those of --list.",
             show_default=" ".join(DEFAULT),
         ),
     ] = None,
@@ -68,7 +68,7 @@ def compare(
         bool,
         _folds_option("--keep-test", help="Leave out the test part, for a final evaluation."),
     ] = False,
-    seed: Annotated[int, _folds_option(help="Of folds and trainings.")] = SEED,
+    seed: Annotated[int, _folds_option(help="Seed of folds and trainings.")] = SEED,
     seeds: Annotated[
         int,
         _folds_option(help="Trainings of each variant in each fold, with seed, seed + 1 ..."),

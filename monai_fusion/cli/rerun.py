@@ -22,7 +22,7 @@ def rerun(
         typer.Option("--output-dir", "--output_dir", help="The new run's folder.", show_default="RUN-rerun"),
     ] = None,
     datalist: Annotated[
-        Path | None, typer.Option(help="The datalist's path now.", show_default="its path then")
+        Path | None, typer.Option(help="The datalist, if it moved.", show_default="its path in the manifest")
     ] = None,
     bundle_root: Annotated[
         Path | None,
