@@ -200,12 +200,12 @@ def notes_on_incomplete(
         translate: The id under which each participant is known.
     """
     owners: dict[OtherFileKind, set[str]] = defaultdict(set)
-    nobodys: Counter[OtherFileKind] = Counter()
+    unowned: Counter[OtherFileKind] = Counter()
     beside: dict[OtherFileKind, list[str]] = defaultdict(list)
     for each in aside:
         owner = each.owner(known, translate)
         if owner is None:
-            nobodys[each.kind] += each.kind.why == _UNREAD and not each.kind.of_participants
+            unowned[each.kind] += each.kind.why == _UNREAD and not each.kind.of_participants
         elif owner not in have:
             owners[each.kind].add(owner)
         elif each.kind.of_participants:
@@ -222,7 +222,7 @@ def notes_on_incomplete(
         who = a_few(sorted(set(names), key=natural_key))
         yield Problem(f"{_counted(len(names), kind.what)}, {kind.why}, beside {name.removeprefix('an ')} files: {who}")
     if len(have) < len(known):
-        for kind, number in (+nobodys).items():
+        for kind, number in (+unowned).items():
             there = f"{_counted(number, kind.what)}, {kind.why}"
             yield Problem(f"{there}, and whose names match no participant", advice=kind.advice)
 

@@ -220,7 +220,7 @@ def small_voxels(content: bytes) -> bytes:
     return volume(np.asarray(nib.Nifti1Image.from_bytes(content).dataobj), 5.0)
 
 
-def a_fault_that_nobody_has_thought_of() -> object:
+def an_unforeseen_fault() -> object:
     """Opens a recording with a reader that breaks."""
     write_recordings()
 
@@ -266,7 +266,7 @@ CASES = {
     "only the first is used: save each array in a file of its own": wrong(
         EEG, two_arrays, rewritten(EEG, lambda content: content[: len(content) // 2])
     ),
-    "write or convert the file again": Case(a_fault_that_nobody_has_thought_of, lambda: None, lambda *_: DEEP),
+    "write or convert the file again": Case(an_unforeseen_fault, lambda: None, lambda *_: DEEP),
     "it counts twice: leave one of them out": Case(DEEP, twice, doing(lambda: Path("eeg/sub-01_EO_seg1.npy").unlink())),
     "find out whose it is: one of the two has the other's recording": Case(
         DEEP, copied("mri/sub-02_T1w.nii", MRI.as_posix()), the_right_one(MRI)

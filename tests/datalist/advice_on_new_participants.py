@@ -89,7 +89,7 @@ def without_labels(document: dict[str, Any]) -> None:
             row["label"] = None
 
 
-def nobody_in_test(document: dict[str, Any]) -> None:
+def none_in_test(document: dict[str, Any]) -> None:
     document["training"] += document.pop("test")
 
 
@@ -165,7 +165,7 @@ CASES = {
     ),
     '{} in "{}": give --section {}, or move them to "{}"': Case(
         lambda: read_datalist("spoilt.json", ["test"]),
-        document_with(nobody_in_test),
+        document_with(none_in_test),
         as_printed(r"give --section (\w+)", lambda _, part: lambda: read_datalist("spoilt.json", [part])),
     ),
     "--eeg or --mri with it": Case(

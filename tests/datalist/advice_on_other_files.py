@@ -21,7 +21,7 @@ def there(name: str, content: bytes | str) -> Callable[[], None]:
     return lambda: Path(name).write_bytes(content.encode() if isinstance(content, str) else content) and None
 
 
-def as_told(filled: Mapping[str, str]) -> Follow:
+def as_instructed(filled: Mapping[str, str]) -> Follow:
     """Types the command that the message names, with the participant's own files in it, and nothing else."""
 
     def type_it(_: str, command: str) -> str:
@@ -34,7 +34,7 @@ def as_told(filled: Mapping[str, str]) -> Follow:
 
 
 def build_from(table: str) -> Follow:
-    return as_told(
+    return as_instructed(
         {"TABLE": table, "--eeg-dir ...": "--eeg-dir eeg", "--mri-dir ...": "--mri-dir mri", "LIST.json": "list.json"}
     )
 
@@ -155,7 +155,7 @@ CASES = {
     "make a datalist of that dataset: monai-fusion datalist build --bids FOLDER --out LIST.json": Case(
         "check bids/dataset_description.json",
         there("bids/dataset_description.json", '{"Name": "a study", "BIDSVersion": "1.8.0"}'),
-        as_told({"FOLDER": "bids", "LIST.json": "list.json"}),
+        as_instructed({"FOLDER": "bids", "LIST.json": "list.json"}),
     ),
     "save it as .xlsx or CSV, then {}": Case(
         "check participants.ods", lambda: zipped("participants.ods", "content.xml", kind=OPEN_TABLE), saved_as_xlsx

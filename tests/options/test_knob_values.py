@@ -85,7 +85,7 @@ def test_any_text_can_be_spelt_so_that_it_arrives(text: str) -> None:
 
 
 @given(st.text(st.sampled_from("a1#@$%,.()[]{}'\" ~-:/\\ü"), min_size=1))
-def test_what_is_accepted_arrives_as_it_was_typed_or_as_its_quotation_says(word: str) -> None:
+def test_what_is_accepted_arrives_as_typed_or_as_quoted(word: str) -> None:
     if check_text("output_dir", word, DefaultParseValue(word)) is None and word not in ("$None",):
         assert arrives(word) in (word, word.strip()[1:-1], without_expression(word))
 

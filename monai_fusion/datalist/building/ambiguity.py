@@ -100,7 +100,7 @@ class Ambiguity:
             best = self._best_of([*self._with_session(paths), *self._with_pattern(paths)], name, paths)
         if best is None:
             return "keep one of them in the folder, and move the others elsewhere"
-        self._said.append(best)
+        self._given.append(best)
         rules = [f"--session {' '.join(best.sessions)}"] if best.sessions != self.choice.sessions else []
         if best.t1w_patterns != self.choice.t1w_patterns:
             patterns = " ".join(f'"{pattern}"' for pattern in best.t1w_patterns)
@@ -111,7 +111,7 @@ class Ambiguity:
         """The best choice that leaves one MRI to the participant, as much of a T1w image as any by its name."""
         good = max(map(_likeness, paths))
         for each in candidates:
-            if each in self._said and _likeness(self._outcome(each).get(name)) == good:
+            if each in self._given and _likeness(self._outcome(each).get(name)) == good:
                 return each
         works = [each for each in candidates if name in self._outcome(each)]
         return max(works, key=lambda each: (self._merit(each, name), -candidates.index(each)), default=None)
@@ -175,15 +175,15 @@ class Ambiguity:
         return self._outcomes[choice.sessions, choice.t1w_patterns] is not None
 
     def _merit(self, choice: Choice, name: str) -> tuple[int, bool, bool, bool, int]:
-        """What is greater is the better example: a T1w image, no pattern, one and not two, T1w in it, settles most."""
+        """The greater, the better the example: a T1w image, no pattern, one and not two, T1w in it, helps most."""
         patterns, found = choice.t1w_patterns, self._outcome(choice)
-        says_t1w = bool(patterns) and _T1W in patterns[0] and "/" not in patterns[0]
+        names_t1w = bool(patterns) and _T1W in patterns[0] and "/" not in patterns[0]
         plain = patterns == self.choice.t1w_patterns
-        return _likeness(found[name]), plain, len(patterns) == 1, says_t1w, len(found)
+        return _likeness(found[name]), plain, len(patterns) == 1, names_t1w, len(found)
 
     @cached_property
-    def _said(self) -> list[Choice]:
-        """The examples that were given: one that settles it for another participant as well is not varied."""
+    def _given(self) -> list[Choice]:
+        """The examples given: one that also decides for another participant is used again."""
         return []
 
     @cached_property

@@ -225,7 +225,7 @@ def test_an_option_that_could_not_run_is_not_advised(options: BuildOptions) -> N
     assert near_misses(["sub-01"], ["sub-11"], []) == {}
 
 
-def test_somebody_of_the_older_datalist_under_nearly_their_id_is_not_taken_for_new(options: BuildOptions) -> None:
+def test_a_participant_of_the_older_datalist_under_nearly_the_same_id_is_not_new(options: BuildOptions) -> None:
     old = build_datalist(options).path.rename(options.output.out.with_name("old.json"))
     (options.folders.eeg_dir[0] / "SUB-16_EO_seg0.npy").touch()
     (options.folders.mri_dir[0] / "SUB-16_T1w.nii.gz").touch()

@@ -40,9 +40,7 @@ def content() -> dict[str, Any]:
     return document
 
 
-def test_everybody_with_both_recordings_is_in_test_without_a_label(
-    site: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_all_with_both_recordings_is_in_test_without_a_label(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (site / "mri/sub-06_T1w.nii.gz").unlink()
     code, out, err = build(capsys, "--unlabelled")
     assert (code, err) == (0, "")

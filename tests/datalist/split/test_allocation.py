@@ -135,7 +135,7 @@ def participants_for(options: SplitOptions, number: int, seed: int) -> list[Spli
 
 @settings(deadline=None, max_examples=120)
 @given(options_of_all_kinds, st.integers(30, 90), st.integers(0, 99), st.randoms(use_true_random=False))
-def test_nobody_and_no_group_is_in_two_parts_all_add_up_and_the_order_of_rows_is_nothing(
+def test_no_participant_and_no_group_is_in_two_parts_in_any_order_of_rows(
     options: SplitOptions, number: int, seed: int, order: random.Random
 ) -> None:
     participants = participants_for(options, number, seed)

@@ -122,7 +122,7 @@ def test_a_family_stays_together_also_with_a_member_placed_before(options: Split
 
 
 @pytest.mark.parametrize("options", [SplitOptions(), SplitOptions("stratified"), SplitOptions("kfold", folds=4)])
-def test_nobody_moves_when_new_participants_come(options: SplitOptions) -> None:
+def test_no_participant_moves_when_new_participants_come(options: SplitOptions) -> None:
     older = make_split(participants(100), CLASSES, options)
     before = places(older)
     kept_split = KeptSplit({name: section for name, (section, _) in before.items()}, older.folds)
