@@ -6,7 +6,7 @@ from monai_fusion.options.overrides import as_bool, as_resume, check_overrides
 from monai_fusion.workflow.end_message import announce_training
 from monai_fusion.workflow.engine import run_engine
 from monai_fusion.workflow.missing_recordings import recordings_for, warn_of_unseen_absence
-from monai_fusion.workflow.places import beside, run_name, tracking_database
+from monai_fusion.workflow.places import beside
 from monai_fusion.workflow.preflight import check_command_line, preflight, report_input_errors
 from monai_fusion.workflow.preparation import prepare
 from monai_fusion.workflow.processes import leave, same_for_all
@@ -27,9 +27,7 @@ __all__ = [
     "recordings_for",
     "report_input_errors",
     "run_engine",
-    "run_name",
     "same_for_all",
     "summarize_training",
-    "tracking_database",
     "warn_of_unseen_absence",
 ]
