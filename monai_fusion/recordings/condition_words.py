@@ -13,8 +13,20 @@ Codes = Mapping[str, Sequence[str]]
 
 # LEMON's markers; sub-010078 and sub-010126 have S208 for eyes closed. Words are compared by their letters and digits.
 DEFAULT_CODES: Codes = {
-    "EO": ("200", "EO", "eyes open", "eye open", "open eyes", "rest EO", "RSEO"),
-    "EC": ("210", "208", "EC", "eyes closed", "eye closed", "eyes close", "closed eyes", "rest EC", "RSEC"),
+    "EO": ("200", "EO", "eyes open", "eye open", "open eyes", "rest EO", "RSEO", "Augen auf", "Augen offen"),
+    "EC": (
+        "210",
+        "208",
+        "EC",
+        "eyes closed",
+        "eye closed",
+        "eyes close",
+        "closed eyes",
+        "rest EC",
+        "RSEC",
+        "Augen zu",
+        "Augen geschlossen",
+    ),
 }
 """Markers of each condition: a number means the code of a trigger, however it is padded; else a text."""
 
@@ -26,6 +38,7 @@ _CODE = re.compile(
 )
 _END = re.compile(r"(?:end|stop|off|finish(?:ed)?)$")
 _WITHIN_FROM = 6  # letters of a text that may stand inside a longer one: "eyesopen" in "Rest eyes open, block 2"
+_FEW_WORDS = 3  # "EO start", "block EO 2"; a longer text may say anything
 _CONDITION = re.compile(r"[A-Za-z0-9]{1,16}")
 
 
@@ -72,6 +85,7 @@ def condition_of_marker(text: str, codes: Codes) -> tuple[str | None, bool]:
     is_response = text.casefold().startswith("response/")
     code = None if is_response else _CODE.match(last)
     whole, part = _letters(text), _letters(last)
+    words = [word for word in re.split(r"[^0-9a-z]+", last.casefold()) if word]
     for condition, wanted in codes.items():
         for each in wanted:
             if each.isdigit():
@@ -81,6 +95,8 @@ def condition_of_marker(text: str, codes: Codes) -> tuple[str | None, bool]:
             letters = _letters(each)
             if letters in (whole, part):
                 return condition, False
+            if letters in words and len(words) <= _FEW_WORDS:
+                return condition, _END.search(words[-1]) is not None
             if len(letters) >= _WITHIN_FROM and letters in whole:
                 return condition, _END.search(whole.partition(letters)[2]) is not None
     return None, False

@@ -231,7 +231,7 @@ def _named(files: Sequence[Path], codes: Codes) -> tuple[Found, ...]:
             seen = f"{paths[first]} and {paths[second]}"
             advice = "name them apart (ses-01, run-2), or give one of them"
             problems.append(Problem(name, seen=seen, wanted="names whose outputs differ", advice=advice))
-        found += [Found(path, name, *told) for path, *told in zip(paths, parts, conditions, strict=True)]
+        found += [Found(path, name, told, said) for path, told, said in zip(paths, parts, conditions, strict=True)]
     if problems:
         raise InputError(problems)
     return tuple(sorted(found, key=lambda each: natural_key(each.path.as_posix())))

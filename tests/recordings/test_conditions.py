@@ -109,12 +109,18 @@ def test_a_new_segment_in_the_middle_of_a_session_is_no_restart() -> None:
         ("Stimulus/S200", "EO"), ("Stimulus/S210", "EC"), ("S 200", "EO"), ("S  208", "EC"), ("200", "EO"),
         ("200.0", "EO"), ("s0210", "EC"), ("Stimulus A/S210", "EC"), ("Trigger 200", "EO"), ("eyes_open", "EO"),
         ("Eyes Closed", "EC"), ("Comment/eyes closed", "EC"), ("EO", "EO"), ("ec", "EC"), ("eyes-open", "EO"),
-        ("Rest: eyes open (start)", "EO"), ("Response/R200", None), ("R210", None), ("S2000", None), ("S20", None),
+        ("Rest: eyes open (start)", "EO"), ("EO start", "EO"), ("block_EC_2", "EC"), ("Augen zu", "EC"),
+        ("patient asked about EC again", None), ("Response/R200", None), ("R210", None), ("S2000", None), ("S20", None),
         ("Impedance < 200", None), ("boundary", None), ("Stimulus/S  1", None), ("geo", None), ("", None),
     ],
 )  # fmt: skip
 def test_a_marker_means_a_condition_by_its_number_or_words(text: str, condition: str | None) -> None:
     assert condition_of_marker(text, DEFAULT_CODES) == (condition, False)
+
+
+@pytest.mark.parametrize("text", ["EO end", "eyes_open_stop", "Comment/eyes open off"])
+def test_a_marker_may_end_a_condition(text: str) -> None:
+    assert condition_of_marker(text, DEFAULT_CODES) == ("EO", True)
 
 
 def test_other_markers_can_be_named() -> None:
