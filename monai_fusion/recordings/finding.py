@@ -212,7 +212,9 @@ def _named(files: Sequence[Path], codes: Codes) -> tuple[Found, ...]:
         parts = _telling_apart(paths, conditions)
         for first, second in _alike(parts, conditions):
             seen = f"{paths[first]} and {paths[second]}"
-            advice = "name them apart (ses-01, run-2), or give one of them"
+            advice = (
+                f"name them apart ({name}_ses-01..., {name}_run-2...), or give one of them; the id ends at the first _"
+            )
             problems.append(Problem(name, seen=seen, wanted="names whose outputs differ", advice=advice))
         found += [Found(path, name, told, said) for path, told, said in zip(paths, parts, conditions, strict=True)]
     if problems:

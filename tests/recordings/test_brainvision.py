@@ -65,6 +65,27 @@ def test_folders_and_letter_case_of_another_computer_do_not_matter(name: str, tm
     np.testing.assert_allclose(_read(path), X, atol=1e-4)
 
 
+def test_the_header_may_name_a_file_below_its_folder(tmp_path: Path) -> None:
+    path = write_vhdr(tmp_path, "sub-01", X)
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "sub-01.eeg").rename(tmp_path / "raw" / "x.eeg")
+    _text(path, "DataFile=sub-01.eeg", "DataFile=.\\raw\\x.eeg")
+    np.testing.assert_allclose(_read(path), X, atol=1e-4)
+
+
+def test_a_resolution_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    path = write_vhdr(tmp_path, "sub-01", X)
+    _text(path, ",0.1,µV", ",0,1,µV")
+    np.testing.assert_allclose(_read(path), X, atol=1e-4)
+
+
+def test_endings_may_be_in_capitals(tmp_path: Path) -> None:
+    write_vhdr(tmp_path, "sub-01", X)
+    for ending in (".vhdr", ".eeg", ".vmrk"):
+        (tmp_path / f"sub-01{ending}").rename(tmp_path / f"SUB-01{ending.upper()}")
+    np.testing.assert_allclose(_read(tmp_path / "SUB-01.VHDR"), X, atol=1e-4)
+
+
 def test_samples_may_be_in_a_dat_file(tmp_path: Path) -> None:
     path = write_vhdr(tmp_path, "sub-01", X)
     (tmp_path / "sub-01.eeg").rename(tmp_path / "sub-01.dat")
@@ -95,7 +116,7 @@ def test_samples_that_end_within_one_are_read_as_far_as_they_are_whole(tmp_path:
     assert any("ends within a sample" in note for note in recording.notes)
 
 
-@pytest.mark.parametrize("how", ["file missing", "not named", "empty name"])
+@pytest.mark.parametrize("how", ["file missing", "not named", "empty name", "empty file"])
 def test_without_markers_the_signal_is_read(how: str, tmp_path: Path) -> None:
     path = write_vhdr(tmp_path, "sub-01", X)
     if how == "not named":
@@ -103,6 +124,8 @@ def test_without_markers_the_signal_is_read(how: str, tmp_path: Path) -> None:
     elif how == "empty name":
         _text(path, "MarkerFile=sub-01.vmrk", "MarkerFile=")
     (tmp_path / "sub-01.vmrk").unlink()
+    if how == "empty file":
+        (tmp_path / "sub-01.vmrk").touch()
     recording = open_recording(path)
     assert recording.markers == ()
     assert any("no markers" in note for note in recording.notes)

@@ -172,10 +172,12 @@ def _channel(header: _Header, key: str, row: str | None) -> _Channel:
     if row is None:
         seen = f"{key} is not described, but NumberOfChannels counts it"
         raise header.wrong("[Channel Infos]", seen, "a line for each channel")
-    name, reference, resolution, unit = [*(part.strip() for part in row.split(",")), "", "", "", ""][:4]
-    if "," in row and resolution and not _is_number(resolution) and _is_number(reference):
-        resolution, unit = reference, resolution  # written without the field for the reference
-        reference = ""
+    parts = [part.strip() for part in row.split(",")]
+    if len(parts) > 4 and parts[2].isdigit() and parts[3].isdigit():
+        parts[2:4] = [f"{parts[2]}.{parts[3]}"]  # a decimal comma
+    name, reference, resolution, unit = [*parts, "", "", "", ""][:4]
+    if resolution and not _is_number(resolution) and _is_number(reference):
+        reference, resolution, unit = "", reference, resolution  # written without the field for the reference
     factor = 1.0
     if resolution:
         if not _is_number(resolution):
@@ -241,6 +243,8 @@ def _marker_file(header: _Header, is_renamed: bool) -> tuple[Path | None, tuple[
     found = named or own
     if found is None:
         return None, ("no markers: the .vmrk file is not here",) if name else ("no markers: the header names none",)
+    if found.is_file() and found.stat().st_size == 0:
+        return None, (f"no markers: {found.name} is empty",)
     require_here(found, path)
     if found == named:
         return found, ()
