@@ -1,0 +1,73 @@
+"""Makes the scalograms of many recordings: several at a time, one thread each; one that fails stops no other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from tqdm import tqdm
+
+from monai_fusion.cores import usable_cores
+from monai_fusion.errors import InputError
+from monai_fusion.messages import hide_bars
+from monai_fusion.output_folder import claim, make_writable
+from monai_fusion.parallel import has_semaphores, in_processes
+from monai_fusion.recordings.making import Made
+from monai_fusion.recordings.naming import stem_of
+from monai_fusion.recordings.options import ScalogramOptions
+from monai_fusion.recordings.placing import refuse_dataset
+from monai_fusion.recordings.working import work_on
+
+
+def run_job(inputs: Sequence[Path], recordings: Sequence[Path], options: ScalogramOptions) -> list[Made]:
+    """Make the scalograms of recordings; what was made before in the same way is left as it is.
+
+    Args:
+        inputs: What the user named: files and folders.
+        recordings: The recordings found there.
+        options: How.
+
+    Returns:
+        What became of each, in the order of `recordings`; with ``--on-error stop``, of those until the first failure.
+
+    Raises:
+        InputError: The folder cannot be written to, or is part of a dataset.
+    """
+    out = options.job.out
+    refuse_dataset(out, inputs, recordings)
+    make_writable(out, "--out")
+    claim(out, "scalogram", "--out")
+    groups = _grouped(recordings)
+    order = {path: place for place, path in enumerate(recordings)}
+    done: list[Made] = []
+    bar = tqdm(total=len(recordings), desc="scalograms", unit="recording", disable=hide_bars(), leave=False)
+    with bar, closing(_run(groups, options)) as results:
+        for made in results:
+            done += made
+            bar.update(len(made))
+            failed = sum(each.state == "failed" for each in done)
+            bar.set_postfix_str(f"{failed} failed" if failed else "", refresh=False)
+            if failed and options.job.on_error == "stop":
+                break
+    return sorted(done, key=lambda each: order[each.path])
+
+
+def _grouped(recordings: Iterable[Path]) -> list[list[Path]]:
+    """Recordings that may write the same files are done one after the other, so that one of them is refused."""
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for path in recordings:
+        try:
+            groups[stem_of(path)].append(path)
+        except InputError:
+            groups[str(path)].append(path)  # it says so itself when its turn comes
+    return list(groups.values())
+
+
+def _run(groups: Sequence[Sequence[Path]], options: ScalogramOptions) -> Generator[list[Made], None, None]:
+    workers = min(options.job.workers or usable_cores(), len(groups))
+    if workers > 1 and has_semaphores():
+        yield from in_processes(work_on, ((group, options) for group in groups), workers, "makes scalograms")
+    else:
+        yield from (work_on(group, options) for group in groups)
