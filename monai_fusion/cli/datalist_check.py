@@ -65,8 +65,8 @@ def check(
 ) -> None:
     """Check a datalist, and say everything that is wrong with it at once.
 
-    The fields, labels and splits are checked, and that every file exists. Exit code 0: there are no problems, though
-    there may be warnings; 2: there are.
+    The fields, labels and splits are checked, that every file exists, and that all scalograms were made in the same
+    way. Exit code 0: there are no problems, though there may be warnings; 2: there are.
     """
     from monai_fusion.datalist.reading import Requirements, examine_datalist
     from monai_fusion.datalist.reporting import DatalistError
@@ -81,8 +81,9 @@ def check(
         examination = _fixed(file, asked, ask=not yes, quiet=as_json)
     else:
         examination = examine_datalist(file, require_labels=not unlabelled, complete=True)
-    problems: Sequence[Finding] = examination.problems
-    warnings: Sequence[Finding] = examination.warnings
+    unlike = _unlike_scalograms(examination)
+    problems: Sequence[Finding] = [*examination.problems, *(finding for finding in unlike if not finding.warning)]
+    warnings: Sequence[Finding] = [*examination.warnings, *(finding for finding in unlike if finding.warning)]
     hollow: Sequence[Finding] = []
     if opener is None:
         hollow = _placeholders(examination)
@@ -229,6 +230,14 @@ def _placeholders(examination: Examination) -> list[Finding]:
     from monai_fusion.datalist.contents.recording_files import recordings_of, with_lines
 
     return with_lines(placeholders(recordings_of(examination)), examination)
+
+
+def _unlike_scalograms(examination: Examination) -> list[Finding]:
+    """What the files beside scalograms say of how they were made, where that is not the same for all."""
+    from monai_fusion.datalist.contents.recording_files import recordings_of, with_lines
+    from monai_fusion.datalist.contents.sidecars import unlike
+
+    return with_lines(unlike(recordings_of(examination)), examination)
 
 
 def _look_into_files(examination: Examination, opener: Opener, workers: int | None) -> list[Finding]:

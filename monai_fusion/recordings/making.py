@@ -51,7 +51,6 @@ class Made:
         dropped: Stretches that became no segment, by reason.
         notes: Sentences for the user.
         problems: Why it failed.
-        means: For each condition the mean of its scalograms; of what was made now.
     """
 
     path: Path
@@ -61,7 +60,6 @@ class Made:
     dropped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
-    means: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 def make_scalograms(opened: Opened, options: ScalogramOptions, taken: dict[Path, Path] | None = None) -> Made:
@@ -180,7 +178,6 @@ def _no_segment(recording: Recording, cut: Cut) -> Problem:
 class _Written:
     pieces: list[Piece] = field(default_factory=list)
     rejected: list[Span] = field(default_factory=list)
-    sums: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     file_bytes: int = 0
 
 
@@ -199,8 +196,6 @@ def _write_segments(work: _Work, filters: Filters) -> _Written:
         numbers[segment.condition] += 1
         written.file_bytes = _write_array(work.out / name, image)
         written.pieces.append(_piece(name, segment, recording.sampling_hz, each))
-        if work.options.job.preview:
-            written.sums.setdefault(segment.condition, np.zeros(image.shape))[:] += image
     return written
 
 
@@ -255,7 +250,6 @@ def _finish(work: _Work, filters: Filters, seen: Survey, written: _Written, note
         kept=kept,
         dropped=dict(Counter(reason_of(each) for each in every)),
         notes=tuple(notes),
-        means={each: (total / kept[each]).astype(np.float32) for each, total in written.sums.items()},
     )
 
 

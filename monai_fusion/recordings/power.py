@@ -24,7 +24,7 @@ CYCLES = 5.0  # of a wavelet: its standard deviation in time is CYCLES / (2 pi f
 MARGIN_S = 4.0  # 5 standard deviations of the longest wavelet
 
 _REACH = 4.5  # standard deviations of a wavelet's spectrum that are kept
-_A_COLUMN = 4  # points of the envelope that are computed for each column
+_A_COLUMN = 6  # points of the envelope that are computed for each column
 # A column is the mean of the envelope under a raised cosine of two columns' width.
 _WEIGHTS = np.cos(np.pi * (np.arange(2 * _A_COLUMN) - _A_COLUMN + 0.5) / (2 * _A_COLUMN)) ** 2 / _A_COLUMN
 

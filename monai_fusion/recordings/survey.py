@@ -74,7 +74,7 @@ def survey(
         raise InputError(Problem(recording.path.name, seen="no segment of finite numbers", wanted="a signal"))
     found = np.median(deviations, axis=0)
     notes = _check_unit(recording, electrodes, found, unit)
-    line = _line(frequencies, np.median(np.stack(powers), axis=(0, 1)))
+    line = _line(frequencies, np.median(powers, axis=0))
     return Survey(tuple(np.round(found, 3).tolist()), line, notes)
 
 
@@ -132,11 +132,17 @@ def _better_unit(recording: Recording, electrodes: Electrodes, deviation: float)
 
 
 def _line(frequencies: NDArray[np.float64], power: NDArray[np.float64]) -> float | None:
-    """The line frequency whose power stands out most from that around it."""
+    """The line frequency whose power stands out most from that around it, in a quarter of the electrodes or more.
+
+    Args:
+        frequencies: Of the spectrum.
+        power: ``[electrode, frequency]``.
+    """
     found: dict[float, float] = {}
     for hertz in LINE_FREQUENCIES:
         away = np.abs(frequencies - hertz)
-        beside = np.median(power[(away > 2) & (away < 8)])
-        found[hertz] = float(power[away <= 1].max() / beside) if beside > 0 else 0.0
+        beside = np.median(power[:, (away > 2) & (away < 8)], axis=1)
+        stands_out = power[:, away <= 1].max(axis=1) / np.where(beside > 0, beside, np.inf)
+        found[hertz] = float(np.percentile(stands_out, 75))
     best = max(found, key=lambda hertz: found[hertz])
     return best if found[best] > _LINE_STANDS_OUT else None

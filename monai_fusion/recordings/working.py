@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it
 from monai_fusion.errors import InputError, Problem, RunFailed
 from monai_fusion.reading import reason_of
 from monai_fusion.recordings.making import Made, make_scalograms
+from monai_fusion.recordings.naming import preview_path, stem_of
 from monai_fusion.recordings.opening import opened
 from monai_fusion.recordings.options import ScalogramOptions
 
@@ -36,13 +37,20 @@ def work_on(group: Sequence[Path], options: ScalogramOptions) -> list[Made]:
         return [_made(path, options, taken) for path in group]
 
 
+def _preview(made: Made, out: Path) -> None:
+    path = preview_path(out, stem_of(made.path))
+    if made.state == "finished" and path.is_file():
+        return
+    from monai_fusion.recordings.preview import write_preview  # matplotlib takes a second
+
+    write_preview(path, made.sidecars)
+
+
 def _made(path: Path, options: ScalogramOptions, taken: dict[Path, Path]) -> Made:
     try:
         made = make_scalograms(opened(path, options), options, taken)
-        if options.job.preview and made.means:
-            from monai_fusion.recordings.preview import write_preview  # matplotlib takes a second
-
-            write_preview(made, options)
+        if options.job.preview:
+            _preview(made, options.job.out)
         return made
     except InputError as error:
         problems = error.problems
