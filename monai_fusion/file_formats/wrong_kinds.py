@@ -60,8 +60,8 @@ def wrong_kind(beginning: bytes, size: int) -> WrongKind | None:
     if not beginning.strip(b"\0"):
         advice = "copy or download it again: this is what a broken-off transfer leaves"
         return WrongKind("nothing but zero bytes", advice, placeholder=True)
-    if pointer := _pointer(beginning, size):
-        return pointer
+    if stands_for := pointer(beginning, size):
+        return stands_for
     for magic, (seen, advice) in _MAGIC.items():
         if beginning.startswith(magic):
             return WrongKind(seen, advice)
@@ -85,7 +85,8 @@ def looks_compressed(beginning: bytes) -> bool:
     return beginning[:2] == b"\x1f\x8b"
 
 
-def _pointer(beginning: bytes, size: int) -> WrongKind | None:
+def pointer(beginning: bytes, size: int) -> WrongKind | None:
+    """Say which program's pointer stands in the file's place, or None; see `wrong_kind`."""
     if size > LOOKED_AT:
         return None
     slashes = beginning.replace(b"\\", b"/")

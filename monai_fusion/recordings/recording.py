@@ -1,4 +1,4 @@
-"""What a raw EEG recording is, whatever file it came from: named channels that are read piece by piece, in microvolts."""
+"""What a raw EEG recording is, whatever file it came from: named channels, read piece by piece, in microvolts."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ class Recording:
         reference: The name of the reference electrode, if the file or its neighbours state it.
         notes: Sentences for the user: what was repaired or ignored while reading, without any header text of a person.
         read_samples: Reads samples in the file's unit; use :meth:`microvolts`.
+        events: What a BIDS events.tsv beside the file lists, as `markers`; they are not among those.
     """
 
     path: Path
@@ -77,6 +78,7 @@ class Recording:
     reference: str
     notes: tuple[str, ...]
     read_samples: SampleReader
+    events: tuple[Marker, ...] = ()
 
     def microvolts(self, channels: Sequence[int], start: int, stop: int) -> NDArray[np.float64]:
         """Samples ``[start, stop)`` of some channels.

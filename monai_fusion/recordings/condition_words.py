@@ -1,0 +1,111 @@
+"""Which condition a marker or a file's name means: eyes open (EO), eyes closed (EC), or what the user calls it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from monai_fusion.datalist.choosing import condition_words
+from monai_fusion.errors import InputError, Problem
+
+Codes = Mapping[str, Sequence[str]]
+
+# LEMON's markers; sub-010078 and sub-010126 have S208 for eyes closed. Words are compared by their letters and digits.
+DEFAULT_CODES: Codes = {
+    "EO": ("200", "EO", "eyes open", "eye open", "open eyes", "rest EO", "RSEO"),
+    "EC": ("210", "208", "EC", "eyes closed", "eye closed", "eyes close", "closed eyes", "rest EC", "RSEC"),
+}
+"""Markers of each condition: a number means the code of a trigger, however it is padded; else a text."""
+
+_NAMES = {"EO": ("open",), "EC": ("closed",)}  # besides those of the codes, in a file's name
+_ZERO = {"e0": "EO"}  # a zero for an O, as in LEMON's sub-010229_E0.set
+_CODE = re.compile(
+    r"^(?:S|STIM(?:ULUS)?|TRIG(?:GER)?|CODE|EVENT|MARKER|COND(?:ITION)?|DIN|D|M|E)?[\s:_#-]*0*(\d+)(?:\.0+)?$",
+    re.IGNORECASE,
+)
+_END = re.compile(r"(?:end|stop|off|finish(?:ed)?)$")
+_WITHIN_FROM = 6  # letters of a text that may stand inside a longer one: "eyesopen" in "Rest eyes open, block 2"
+_CONDITION = re.compile(r"[A-Za-z0-9]{1,16}")
+
+
+def checked_codes(codes: Codes | None) -> Codes:
+    """The user's markers of each condition, or LEMON's and plain words.
+
+    Raises:
+        InputError: A condition is no short word, has no markers, or one marker is of two conditions.
+    """
+    if codes is None:
+        return DEFAULT_CODES
+    owner: dict[str, str] = {}
+    for condition, texts in codes.items():
+        checked_condition(condition)
+        if not texts:
+            raise InputError(Problem("markers", condition, "none", "a code or text for each condition"))
+        for text in texts:
+            key = text.lstrip("0") if text.isdigit() else _letters(text)
+            if not key and text != "0":
+                raise InputError(Problem("markers", condition, text, "a code or text"))
+            if owner.setdefault(key, condition) != condition:
+                raise InputError(Problem("markers", seen=f"{text} is of {owner[key]} and {condition}", wanted="of one"))
+    return codes
+
+
+def checked_condition(condition: str) -> str:
+    """A condition's name, which becomes a part of file names.
+
+    Raises:
+        InputError: It is no short word of letters and digits.
+    """
+    if not _CONDITION.fullmatch(condition):
+        wanted = "up to 16 letters and digits, such as EO"
+        raise InputError(Problem("--condition", seen=condition, wanted=wanted))
+    return condition
+
+
+def condition_of_marker(text: str, codes: Codes) -> tuple[str | None, bool]:
+    """The condition that a marker means, if any, and whether it ends it instead of beginning it.
+
+    ``Stimulus/S200``, ``S 200``, ``200`` and ``s0200`` are the code 200; ``Response/R200`` is not.
+    """
+    last = text.rpartition("/")[2].strip()
+    is_response = text.casefold().startswith("response/")
+    code = None if is_response else _CODE.match(last)
+    whole, part = _letters(text), _letters(last)
+    for condition, wanted in codes.items():
+        for each in wanted:
+            if each.isdigit():
+                if code is not None and int(code[1]) == int(each):
+                    return condition, False
+                continue
+            letters = _letters(each)
+            if letters in (whole, part):
+                return condition, False
+            if len(letters) >= _WITHIN_FROM and letters in whole:
+                return condition, _END.search(whole.partition(letters)[2]) is not None
+    return None, False
+
+
+def condition_of_name(path: Path, codes: Codes) -> tuple[str | None, str]:
+    """The condition that a file's name says, and a note where it is doubtful.
+
+    It is a word between two ``_``, or the value of one: ``sub-01_EO.set``, ``sub-01_task-eyesclosed_eeg.edf``.
+    """
+    found: dict[str, str] = {}
+    note = ""
+    for word in condition_words(path):
+        value = _letters(word.partition("-")[2] or word)
+        for condition, wanted in codes.items():
+            texts = {_letters(each) for each in (condition, *wanted, *_NAMES.get(condition, ())) if not each.isdigit()}
+            if value in texts or any(len(text) >= _WITHIN_FROM and text in value for text in texts):
+                found[condition] = word
+        if value in _ZERO and _ZERO[value] in codes and not found:
+            found[_ZERO[value]] = word
+            note = f'the name says "{word}", with a zero: taken as {_ZERO[value]}'
+    if len(found) == 1:
+        return next(iter(found)), note
+    return None, f"the name says {' and '.join(found)}: it does not tell the condition" if found else ""
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^0-9a-z]", "", text.casefold())

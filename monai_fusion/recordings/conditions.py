@@ -1,0 +1,212 @@
+"""Where in a recording which condition is: by its markers, by BIDS events, by its name, or as the user says."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.recordings.condition_words import (
+    Codes,
+    checked_codes,
+    checked_condition,
+    condition_of_marker,
+    condition_of_name,
+)
+from monai_fusion.recordings.recording import Marker, Recording, Span
+from monai_fusion.wording import a_few, counted, quoted
+
+_BLOCK_S = 1.0  # a marker that lasts this long states its block itself
+_RUN_GAP = 1.5  # intervals between two markers of one run, at most
+_RESTART_BLOCKS = 4  # of each condition, behind a restart that makes what lies before it a trial run
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The conditions of a recording.
+
+    Attributes:
+        spans: Stretches in time order, none overlapping; `why` is the condition. Joins may lie inside.
+        source: ``markers``, ``events.tsv``, ``name`` or ``option``.
+        notes: What was decided on the way.
+        dropped: Stretches that have a condition's markers and are left out, with the reason.
+    """
+
+    spans: tuple[Span, ...]
+    source: str
+    notes: tuple[str, ...] = ()
+    dropped: tuple[Span, ...] = ()
+
+
+def find_conditions(recording: Recording, *, condition: str | None = None, codes: Codes | None = None) -> Conditions:
+    """Find the stretches of each condition.
+
+    The recording's markers are asked first, then an events.tsv beside it, then its name; ``condition`` is for what none
+    of them says.
+
+    Args:
+        recording: The recording.
+        condition: Of a whole recording that does not say.
+        codes: Markers of each condition, ``{"EO": ["200", "eyes_open"], "EC": ["210"]}``; without, `DEFAULT_CODES`.
+
+    Raises:
+        InputError: Nothing says it, or the name and the markers contradict each other.
+    """
+    wanted = checked_codes(codes)
+    given = None if condition is None else checked_condition(condition)
+    named, note = condition_of_name(recording.path, wanted)
+    notes = (note,) if note else ()
+    for source, markers in (("markers", recording.markers), ("events.tsv", recording.events)):
+        found = _by_markers(recording, markers, wanted)
+        if found is None:
+            continue
+        found = replace(found, source=source, notes=(*notes, *found.notes))
+        return _with_name(recording, found, named, given)
+    whole = (Span(0, recording.samples, named or given or ""),)
+    if named is not None:
+        if given not in (None, named):
+            notes = (*notes, f"the name says {named}: --condition {given} is not used")
+        return Conditions(whole, "name", notes)
+    if given is not None:
+        return Conditions(whole, "option", notes)
+    raise InputError(_unknown(recording, wanted))
+
+
+def _with_name(recording: Recording, found: Conditions, named: str | None, given: str | None) -> Conditions:
+    """What markers and name say together.
+
+    Raises:
+        InputError: The name says one condition, and the markers only others.
+    """
+    marked = {span.why for span in found.spans}
+    notes = found.notes
+    if given is not None and marked != {given}:
+        notes = (*notes, f"the {found.source} say {' and '.join(sorted(marked))}: --condition {given} is not used")
+    if named is not None and named not in marked:
+        seen = f"the name says {named}, the {found.source} say {' and '.join(sorted(marked))}"
+        raise InputError(Problem(str(recording.path), "condition", seen, "the same", "rename the file"))
+    if named is not None and marked == {named} and recording.breaks and found.source == "markers":
+        # Cleaned files are cut and joined: their markers stand no longer at even distances, and the name is of all.
+        return Conditions((Span(0, recording.samples, named),), "name", notes)
+    return replace(found, notes=notes)
+
+
+def _by_markers(recording: Recording, markers: Sequence[Marker], codes: Codes) -> Conditions | None:
+    """The stretches that markers state; None if none of them is of a condition."""
+    meant = [(marker, *condition_of_marker(marker.text, codes)) for marker in markers]
+    of_conditions = [(marker, name, ends) for marker, name, ends in meant if name is not None]
+    begins = [(marker, name) for marker, name, ends in of_conditions if not ends]
+    if not begins:
+        return None
+    long = round(_BLOCK_S * recording.sampling_hz)
+    limits = sorted({recording.samples, *(marker.onset for marker, _, _ in of_conditions)})
+    spans = [
+        Span(marker.onset, marker.onset + marker.duration, name) for marker, name in begins if marker.duration >= long
+    ]
+    points = [(marker.onset, name) for marker, name in begins if marker.duration < long]
+    notes = [_which(begins, codes)]
+    interval = _interval(points)
+    if points and interval:
+        spans += _runs(recording, points, interval, limits)
+    elif points and not spans:
+        spans += [
+            Span(at, next(limit for limit in limits if limit > at), name)
+            for at, name in points
+            if at < recording.samples
+        ]
+        notes.append("its markers neither last nor repeat: each is taken to hold up to the next one, or to the end")
+    elif points:
+        notes.append(f"{counted(len(points), 'marker')} of a condition left out: no duration")
+    kept, dropped = _without_trial_run(recording, _apart(spans))
+    if dropped:
+        notes.append(
+            f"{counted(len(dropped), 'block')} before the recording was started again left out: {dropped[0].why} only"
+        )
+    why = "before the restart"
+    return Conditions(tuple(kept), "", tuple(notes), tuple(replace(span, why=why) for span in dropped))
+
+
+def _which(begins: Iterable[tuple[Marker, str]], codes: Codes) -> str:
+    """``EO by 240 markers Stimulus/S200, EC by ...``."""
+    texts: dict[str, Counter[str]] = defaultdict(Counter)
+    for marker, name in begins:
+        texts[name][marker.text] += 1
+    said = [
+        f"{name} by {a_few((f'{count} x {quoted(text)}' for text, count in found.most_common()), 3)}"
+        for name, found in sorted(texts.items(), key=lambda item: list(codes).index(item[0]))
+    ]
+    return ", ".join(said)
+
+
+def _interval(points: Sequence[tuple[int, str]]) -> int:
+    """Samples between the markers of a run; 0 if no condition's marker follows one of its own."""
+    steps = [
+        after[0] - before[0] for before, after in pairwise(points) if after[1] == before[1] and after[0] > before[0]
+    ]
+    return round(float(np.median(steps))) if steps else 0
+
+
+def _runs(recording: Recording, points: Sequence[tuple[int, str]], interval: int, limits: Sequence[int]) -> list[Span]:
+    """A run of equal markers is a block; it ends one interval after its last marker, or where something else begins."""
+    runs: list[tuple[int, int, str]] = []
+    for at, name in points:
+        if runs and runs[-1][2] == name and at - runs[-1][1] <= _RUN_GAP * interval:
+            runs[-1] = (runs[-1][0], at, name)
+        else:
+            runs.append((at, at, name))
+    ends = sorted({*limits, *recording.breaks, recording.samples})
+    spans = []
+    for first, last, name in runs:
+        after = next((end for end in ends if end > last), recording.samples)
+        stop = min(last + interval, after)
+        if stop > first:
+            spans.append(Span(first, stop, name))
+    return spans
+
+
+def _apart(spans: Iterable[Span]) -> list[Span]:
+    """The stretches in time order; touching ones of a condition are one, and none reaches into the next."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, span.stop)):
+        if found and found[-1].why == span.why and span.start <= found[-1].stop + 1:
+            found[-1] = replace(found[-1], stop=max(found[-1].stop, span.stop))
+            continue
+        if found and found[-1].stop > span.start:
+            found[-1] = replace(found[-1], stop=span.start)
+        found.append(span)
+    return [span for span in found if span.stop > span.start]
+
+
+def _without_trial_run(recording: Recording, spans: list[Span]) -> tuple[list[Span], list[Span]]:
+    """Leave out blocks before a restart: those of one condition only, where a whole session of several follows.
+
+    A New Segment in the middle of a session is no restart: what follows it is not as much of both conditions then.
+    """
+    if recording.format != "BrainVision":
+        return spans, []
+    for at in reversed(recording.breaks):
+        before = [span for span in spans if span.stop <= at]
+        after = [span for span in spans if span.start >= at]
+        counts = Counter(span.why for span in after)
+        if (
+            before
+            and len({span.why for span in before}) == 1
+            and len(before) + len(after) == len(spans)
+            and len(counts) > 1
+            and min(counts.values()) >= _RESTART_BLOCKS
+            and counts[before[0].why] >= max(counts.values())
+        ):
+            return after, before
+    return spans, []
+
+
+def _unknown(recording: Recording, codes: Codes) -> Problem:
+    texts = Counter(marker.text for marker in (*recording.markers, *recording.events))
+    there = a_few((f"{quoted(text)} ({count} x)" for text, count in texts.most_common(6)), 5)
+    seen = f"not known: no marker says it, and the name does not (markers: {there or 'none'})"
+    advice = f"give --condition {next(iter(codes))} for files that do not say, or name the markers of each condition"
+    return Problem(str(recording.path), "condition", seen, advice=advice)

@@ -1,0 +1,255 @@
+"""Finds raw recordings: files, folders, or a BIDS dataset; one entry for each, whatever files it consists of."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from monai_fusion.datalist.building.scanning import participant_id_of
+from monai_fusion.datalist.choosing import session_of
+from monai_fusion.datalist.paths import natural_key
+from monai_fusion.datalist.roots import absolute
+from monai_fusion.datalist.schema import is_participant_id
+from monai_fusion.datalist.walking import Walk
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.recordings.condition_words import DEFAULT_CODES, Codes, condition_of_name
+from monai_fusion.recordings.reading.opened import ENDINGS, TABLE_ENDINGS
+from monai_fusion.wording import a_few, counted, quoted
+
+_EXPLICIT = tuple(ending for ending in ENDINGS if ending not in TABLE_ENDINGS)
+_IN_FOLDERS = (*_EXPLICIT, ".csv", ".tsv")
+# Tables of BIDS and of this project that lie among recordings and are none.
+_NO_TABLE = re.compile(
+    r"(?:^|_)(?:channels|electrodes|events|scans|participants|sessions|coordsystem|samples|phenotype|name_match|metrics|"
+    r"predictions|iclabels|flaggedchs|meta.*)\.(?:csv|tsv|txt)$",
+    re.IGNORECASE,
+)
+_ENTITY = re.compile(r"(?:^|_)(?P<key>[a-zA-Z]+)-(?P<value>[^_.]+)")
+_SPLIT_BIDS = re.compile(r"_split-0*(?P<number>\d+)(?=[_.])")
+_SPLIT_MNE = re.compile(r"-(?P<number>[1-9]\d{0,2})(?=\.fif(?:\.gz)?$)", re.IGNORECASE)
+_NOT_RAW_FIF = re.compile(
+    r"[-_](?:ica|epo|ave|cov|fwd|inv|src|trans|proj|eve|sol|bem|evoked|dense|noise)\.fif(?:\.gz)?$", re.IGNORECASE
+)
+_DERIVED = frozenset(("derivatives", "sourcedata", "code", "stimuli"))
+_BEFORE_NAME = "sub-"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A raw recording that was found.
+
+    Attributes:
+        path: The file to open.
+        participant_id: The beginning of its name, up to the first ``_``.
+        parts: What tells it from the participant's other recordings here: ``("ses-01", "run-2")``; empty if its
+            condition does, or if there is no other.
+        condition: What its name says: ``EO``, ``EC``, or None.
+    """
+
+    path: Path
+    participant_id: str
+    parts: tuple[str, ...] = ()
+    condition: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the names of its output files begin with, without the condition: ``sub-01_ses-01_run-2``."""
+        return "_".join((self.participant_id, *self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAll:
+    """All recordings that were found, in natural order.
+
+    Attributes:
+        recordings: One entry for each.
+        notes: What was left aside.
+    """
+
+    recordings: tuple[Found, ...]
+    notes: tuple[str, ...] = ()
+
+
+def find_recordings(paths: Sequence[Path], task: str | None = None, codes: Codes | None = None) -> FoundAll:
+    """Find the recordings that some paths mean.
+
+    A folder is searched with all folders in it, hidden ones apart; of a BIDS dataset (a folder with
+    ``dataset_description.json``), ``sub-*`` only. Files that belong to a recording (.eeg, .vmrk, .fdt, the later parts
+    of a split .fif) and BIDS's own tables are no recordings.
+
+    Args:
+        paths: Files and folders.
+        task: Only recordings of that BIDS task (``rest`` of ``task-rest``).
+        codes: As `find_conditions` has them, for the words in names.
+
+    Raises:
+        InputError: A path does not exist, nothing is found, a name gives no participant id, or two files are named so
+            that their outputs would be one.
+    """
+    notes: list[str] = []
+    files: list[Path] = []
+    problems: list[Problem] = []
+    for path in paths:
+        place = absolute(Path(path))
+        if place.is_dir() and not _is_recording_folder(place):
+            below, said = _below(place, task)
+            notes += said
+            files += below
+            if not below:
+                problems.append(_nothing(place, task))
+        elif place.exists() or place.is_symlink():
+            files.append(place)  # one that is not here, or cannot be read, fails by itself
+        else:
+            problems.append(Problem(str(path), seen="there is no such file or folder"))
+    if problems:
+        raise InputError(problems)
+    once, linked = _each_once(files)
+    notes += linked
+    return FoundAll(_named(once, codes or DEFAULT_CODES), tuple(notes))
+
+
+def _is_recording_folder(place: Path) -> bool:
+    """A folder that is itself one recording of another program (EGI's .mff): refused when it is opened."""
+    return place.suffix.lower() in (".mff", ".ds")
+
+
+def _nothing(place: Path, task: str | None) -> Problem:
+    seen = "no raw recording" if task is None else f"no raw recording of the task {task}"
+    return Problem(str(place), seen=seen, wanted=f"files that end in {' '.join(_IN_FOLDERS)}")
+
+
+def _below(place: Path, task: str | None) -> tuple[list[Path], list[str]]:
+    is_bids = (place / "dataset_description.json").is_file() or (
+        task is not None and any(each.is_dir() for each in place.glob(f"{_BEFORE_NAME}*"))
+    )
+    walk = Walk(place, _BEFORE_NAME) if is_bids else Walk(place)
+    every = [path for path in walk.files() if _is_recording(path) and not _is_derived(path, place, is_bids)]
+    files = sorted(every, key=lambda path: natural_key(path.as_posix()))
+    if is_bids:
+        files = [
+            path for path in files if path.parent.name.casefold() in ("eeg", "ieeg", "meg") or not _in_bids_order(path)
+        ]
+    notes = list(walk.notes)
+    if task is not None:
+        wanted = task.removeprefix("task-").casefold()
+        untold = [path for path in files if "task" not in _entities(path)]
+        files = [path for path in files if _entities(path).get("task", wanted).casefold() == wanted]
+        if untold:
+            notes.append(
+                f"{counted(len(untold), 'recording')} without a task in the name taken all the same: "
+                f"{a_few(quoted(path.name) for path in untold)}"
+            )
+    return files, notes
+
+
+def _in_bids_order(path: Path) -> bool:
+    """Whether a file lies in one of the folders that BIDS has for kinds of data other than EEG."""
+    return path.parent.name.casefold() in (
+        "anat",
+        "func",
+        "dwi",
+        "fmap",
+        "perf",
+        "beh",
+        "pet",
+        "micr",
+        "nirs",
+        "motion",
+    )
+
+
+def _is_derived(path: Path, place: Path, is_bids: bool) -> bool:
+    return is_bids and any(part.casefold() in _DERIVED for part in path.relative_to(place).parts[:-1])
+
+
+def _is_recording(path: Path) -> bool:
+    name = path.name.lower()
+    if not name.endswith(_IN_FOLDERS) or name.startswith("."):
+        return False
+    if name.endswith(TABLE_ENDINGS):
+        return _NO_TABLE.search(name) is None
+    if name.endswith((".fif", ".fif.gz")):
+        return _NOT_RAW_FIF.search(name) is None and not _is_later_part(path)
+    return True
+
+
+def _is_later_part(path: Path) -> bool:
+    """Whether it is the second or a later file of a split .fif: ``x-1.fif`` beside ``x.fif``, ``split-02``."""
+    if found := _SPLIT_BIDS.search(path.name):
+        return int(found["number"]) > 1
+    if found := _SPLIT_MNE.search(path.name):
+        return os.path.lexists(path.with_name(_SPLIT_MNE.sub("", path.name)))
+    return False
+
+
+def _each_once(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The files, each once: one path may be given with the folder that it lies in, or be a link to another."""
+    first: dict[str, Path] = {}
+    again: list[Path] = []
+    for path in sorted(dict.fromkeys(files), key=lambda path: (path.is_symlink(), natural_key(path.as_posix()))):
+        real = os.path.realpath(path)
+        # Links of git-annex lead to one place if their contents are equal, and are files of their own all the same.
+        if real in first and (not path.is_symlink() or path.name == first[real].name):
+            again.append(path)
+        else:
+            first.setdefault(real if not path.is_symlink() else f"{real}\0{path}", path)
+    kept = list(first.values())
+    notes = [f"{counted(len(again), 'path')} to a recording that is taken already"] if again else []
+    return sorted(kept, key=lambda path: natural_key(path.as_posix())), notes
+
+
+def _entities(path: Path) -> dict[str, str]:
+    return {found["key"].casefold(): found["value"] for found in _ENTITY.finditer(path.name)}
+
+
+def _named(files: Sequence[Path], codes: Codes) -> tuple[Found, ...]:
+    """The recordings with ids, and with what tells those of one participant apart.
+
+    Raises:
+        InputError: A name gives no participant id, or nothing tells two recordings apart.
+    """
+    problems: list[Problem] = []
+    by_id: dict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        endings = [each for each in ENDINGS if path.name.lower().endswith(each)] or [path.suffix.lower()]
+        name = participant_id_of(path.name, endings)
+        if is_participant_id(name):
+            by_id[name].append(path)
+        else:
+            wanted = "a name that begins with the participant's id, such as sub-010002_EO.vhdr"
+            problems.append(Problem(str(path), seen=quoted(path.name), wanted=wanted, advice="rename it"))
+    found = []
+    for name, paths in by_id.items():
+        parts = _telling_apart(paths)
+        conditions = [condition_of_name(path, codes)[0] for path in paths]
+        for at, path in enumerate(paths):
+            same = [
+                other
+                for other in range(at)
+                if parts[other] == parts[at]
+                and (conditions[other] == conditions[at] or None in (conditions[other], conditions[at]))
+            ]
+            if same:
+                seen = f"{paths[same[0]]} and {path}"
+                advice = "name them apart (ses-01, run-2), or give one of them"
+                problems.append(Problem(name, seen=seen, wanted="names whose outputs differ", advice=advice))
+            found.append(Found(path, name, parts[at], conditions[at]))
+    if problems:
+        raise InputError(problems)
+    return tuple(sorted(found, key=lambda each: natural_key(each.path.as_posix())))
+
+
+def _telling_apart(paths: Sequence[Path]) -> list[tuple[str, ...]]:
+    """For each path the sessions, tasks, runs ... of its name, of those kinds in which not all agree."""
+    entities = []
+    for path in paths:
+        here = _entities(path)
+        if (session := session_of(path)) is not None:
+            here["ses"] = session
+        entities.append({key: here[key] for key in ("ses", "task", "acq", "run") if key in here})
+    kept = [key for key in ("ses", "task", "acq", "run") if len({each.get(key) for each in entities}) > 1]
+    return [tuple(f"{key}-{each[key]}" for key in kept if key in each) for each in entities]

@@ -1,0 +1,97 @@
+"""FIF recordings, read by MNE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.recordings.reading.events import Event, sorted_out
+from monai_fusion.recordings.reading.kinds import kind_of
+from monai_fusion.recordings.recording import Recording
+
+_VOLTS = 1.0e6  # MNE's data are in volts
+
+
+@dataclass(frozen=True, slots=True)
+class _MneSamples:
+    raw: Any
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> NDArray[np.float64]:
+        """``[channel, time]`` float64 in volts."""
+        if not channels:
+            return np.empty((0, stop - start))
+        order = np.unique(np.asarray(channels, int))  # MNE reads picks in ascending order
+        data = self.raw.get_data(picks=order, start=start, stop=stop, verbose="ERROR")
+        return np.asarray(data[np.searchsorted(order, channels)], np.float64)
+
+
+def read_fif(path: Path) -> Recording:
+    """Open a FIF recording, split ones by their first file.
+
+    Raises:
+        InputError: It holds something else, such as epochs.
+    """
+    import mne
+
+    if path.name.lower().endswith(("-epo.fif", "_epo.fif", "-epo.fif.gz", "_epo.fif.gz", "-ave.fif", "_ave.fif")):
+        advice = "save the continuous recording: raw.save(...)"
+        raise InputError(Problem(str(path), seen="epochs or averages", wanted="a continuous recording", advice=advice))
+    raw = mne.io.read_raw_fif(path, preload=False, allow_maxshield="yes", verbose="ERROR")
+    rate = float(raw.info["sfreq"])
+    samples = int(raw.n_times)
+    files = tuple(Path(each) for each in raw.filenames if each is not None)
+    events = [*_annotations(raw, rate), *_stimuli(mne, raw)]
+    found = sorted_out(events, samples)
+    types = raw.get_channel_types()
+    kinds = tuple(kind_of(name, kind) for name, kind in zip(raw.ch_names, types, strict=True))
+    positions = {}
+    for channel, kind in zip(raw.info["chs"], kinds, strict=True):
+        place = np.asarray(channel["loc"][:3], float)
+        if kind == "eeg" and np.isfinite(place).all() and np.any(place != 0):
+            positions[str(channel["ch_name"])] = (float(place[0]), float(place[1]), float(place[2]))
+    projections = any(projection["active"] for projection in raw.info["projs"])
+    return Recording(
+        path=path,
+        files=(path, *(file for file in files if file.name != path.name)),
+        format="FIF",
+        channels=tuple(raw.ch_names),
+        kinds=kinds,
+        sampling_hz=rate,
+        samples=samples,
+        scale=tuple(1.0 if kind in ("stim", "misc") else _VOLTS for kind in kinds),
+        positions=positions,
+        markers=found.markers,
+        breaks=found.breaks,
+        bad=found.bad,
+        bad_channels=tuple(raw.info["bads"]),
+        reference="",
+        notes=(*(("projections have been applied to it before",) if projections else ()), *found.notes),
+        read_samples=_MneSamples(raw),
+    )
+
+
+def _annotations(raw: Any, rate: float) -> list[Event]:
+    """Annotations on the axis of the file's samples, whose first is sample 0 even of a cropped recording."""
+    annotations = raw.annotations
+    origin = raw.first_time  # MNE's onsets count from the acquisition's first sample, which a cropped file lacks
+    events = []
+    for onset, duration, text in zip(annotations.onset, annotations.duration, annotations.description, strict=True):
+        start = round((float(onset) - origin) * rate)
+        events.append(Event(start, start + max(0, round(float(duration) * rate)), str(text)))
+    return events
+
+
+def _stimuli(mne: Any, raw: Any) -> list[Event]:
+    """Triggers of the stimulus channels, if there are no annotations that could say the same."""
+    if len(raw.annotations) or "stim" not in raw.get_channel_types():
+        return []
+    found = mne.find_events(raw, shortest_event=1, initial_event=True, verbose="ERROR")
+    return [
+        Event(int(at) - int(raw.first_samp), int(at) - int(raw.first_samp), str(int(code))) for at, _, code in found
+    ]
