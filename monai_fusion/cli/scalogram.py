@@ -47,10 +47,12 @@ def scalogram(
     monai-fusion scalogram my_study --task rest --condition EO --interpolate 2 --out my_study/derivatives/scalograms
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.recordings.job import run_job
-    from monai_fusion.recordings.opening import found
+    from monai_fusion.recordings.opening import find
 
-    recordings = found(raw, options)
-    done = run_job(raw, recordings, options)
+    found = find(raw, options)
+    for note in found.notes:
+        say(f"note: {note}", err=True)
+    done = run_job(raw, found.recordings, options)
     failed = [each for each in done if each.state == "failed"]
     if options.job.summary:
         from monai_fusion.recordings.summary_page import write_summary
@@ -59,7 +61,7 @@ def scalogram(
     if as_json:
         answer_json(_as_json(done, options))
     else:
-        _print(done, len(recordings), options)
+        _print(done, len(found.recordings), options)
     if failed:
         raise typer.Exit(_FAILED)
 
@@ -67,11 +69,7 @@ def scalogram(
 def _print(done: Sequence[Made], wanted: int, options: ScalogramOptions) -> None:
     from monai_fusion.wording import counted
 
-    notes = [f"{each.path.name}: {note}" for each in done for note in each.notes]
-    for note in notes[:_NOTES_SHOWN]:
-        say(f"note: {note}", err=True)
-    if len(notes) > _NOTES_SHOWN:
-        say(f"note: ... and {len(notes) - _NOTES_SHOWN} more; the sidecars hold them", err=True)
+    _print_notes(done)
     by_state = {state: [each for each in done if each.state == state] for state in ("made", "finished", "failed")}
     kept = sum(sum(each.kept.values()) for each in by_state["made"])
     say(f"{options.job.out}: {counted(kept, 'scalogram')} of {counted(len(by_state['made']), 'recording')} written")
@@ -89,6 +87,21 @@ def _print(done: Sequence[Made], wanted: int, options: ScalogramOptions) -> None
                 say(f"  {told if each.path.name in told else f'{each.path}: {told}'}", err=True)
     if (left := wanted - len(done)) > 0:
         say(f"{counted(left, 'recording')} not looked at (--on-error stop)", err=True)
+
+
+def _print_notes(done: Sequence[Made]) -> None:
+    """Each note once, with whose it is."""
+    from monai_fusion.wording import counted
+
+    named: dict[str, list[str]] = {}
+    for each in done:
+        for note in each.notes:
+            named.setdefault(note, []).append(each.path.name)
+    for note, names in list(named.items())[:_NOTES_SHOWN]:
+        whose = names[0] if len(names) == 1 else f"{names[0]} and {counted(len(names) - 1, 'recording')} more"
+        say(f"note: {whose}: {note}", err=True)
+    if len(named) > _NOTES_SHOWN:
+        say(f"note: ... and {len(named) - _NOTES_SHOWN} more; the sidecars hold them", err=True)
 
 
 def _dropped(done: Sequence[Made]) -> dict[str, int]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from monai_fusion.cores import usable_cores
-from monai_fusion.errors import InputError
 from monai_fusion.messages import hide_bars
 from monai_fusion.output_folder import claim, make_writable
 from monai_fusion.parallel import has_semaphores, in_processes
+from monai_fusion.recordings.finding import Found
 from monai_fusion.recordings.making import Made
 from monai_fusion.recordings.naming import stem_of
 from monai_fusion.recordings.options import ScalogramOptions
@@ -21,7 +21,7 @@ from monai_fusion.recordings.placing import refuse_dataset
 from monai_fusion.recordings.working import work_on
 
 
-def run_job(inputs: Sequence[Path], recordings: Sequence[Path], options: ScalogramOptions) -> list[Made]:
+def run_job(inputs: Sequence[Path], recordings: Sequence[Found], options: ScalogramOptions) -> list[Made]:
     """Make the scalograms of recordings; what was made before in the same way is left as it is.
 
     Args:
@@ -36,11 +36,11 @@ def run_job(inputs: Sequence[Path], recordings: Sequence[Path], options: Scalogr
         InputError: The folder cannot be written to, or is part of a dataset.
     """
     out = options.job.out
-    refuse_dataset(out, inputs, recordings)
+    refuse_dataset(out, inputs, [each.path for each in recordings])
     make_writable(out, "--out")
     claim(out, "scalogram", "--out")
     groups = _grouped(recordings)
-    order = {path: place for place, path in enumerate(recordings)}
+    order = {each.path: place for place, each in enumerate(recordings)}
     done: list[Made] = []
     bar = tqdm(total=len(recordings), desc="scalograms", unit="recording", disable=hide_bars(), leave=False)
     with bar, closing(_run(groups, options)) as results:
@@ -54,18 +54,15 @@ def run_job(inputs: Sequence[Path], recordings: Sequence[Path], options: Scalogr
     return sorted(done, key=lambda each: order[each.path])
 
 
-def _grouped(recordings: Iterable[Path]) -> list[list[Path]]:
+def _grouped(recordings: Iterable[Found]) -> list[list[Found]]:
     """Recordings that may write the same files are done one after the other, so that one of them is refused."""
-    groups: dict[str, list[Path]] = defaultdict(list)
-    for path in recordings:
-        try:
-            groups[stem_of(path)].append(path)
-        except InputError:
-            groups[str(path)].append(path)  # it says so itself when its turn comes
+    groups: dict[str, list[Found]] = defaultdict(list)
+    for each in recordings:
+        groups[stem_of(each)].append(each)
     return list(groups.values())
 
 
-def _run(groups: Sequence[Sequence[Path]], options: ScalogramOptions) -> Generator[list[Made], None, None]:
+def _run(groups: Sequence[Sequence[Found]], options: ScalogramOptions) -> Generator[list[Made], None, None]:
     workers = min(options.job.workers or usable_cores(), len(groups))
     if workers > 1 and has_semaphores():
         yield from in_processes(work_on, ((group, options) for group in groups), workers, "makes scalograms")

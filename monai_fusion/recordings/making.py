@@ -19,7 +19,7 @@ from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import digest_of
 from monai_fusion.recordings import signals
 from monai_fusion.recordings.earlier import Earlier
-from monai_fusion.recordings.naming import segment_name, sidecar_path, stem_of
+from monai_fusion.recordings.naming import segment_name, sidecar_path
 from monai_fusion.recordings.options import SAMPLING_HZ, SIZE, Filters, ScalogramOptions
 from monai_fusion.recordings.recording import Cut, Electrodes, Recording, Segment, Span
 from monai_fusion.recordings.sidecars import Origin, Piece, begin, finish, reason_of
@@ -32,11 +32,16 @@ _LIBRARIES = ("numpy", "scipy")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A recording, ready to be transformed: opened, its electrodes chosen, and cut."""
+    """A recording, ready to be transformed: opened, its electrodes chosen, and cut.
+
+    Attributes:
+        stem: What the names of its files begin with.
+    """
 
     recording: Recording
     electrodes: Electrodes
     cut: Cut
+    stem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +81,7 @@ def make_scalograms(opened: Opened, options: ScalogramOptions, taken: dict[Path,
     """
     work = _Work.of(opened, options)
     work.refuse_taken({} if taken is None else taken)
-    earlier = Earlier.read(options.job.out, work.stem, work.origin)
+    earlier = Earlier.read(options.job.out, opened.stem, work.origin)
     if (contents := earlier.finished(work.sidecars, work.digest)) is not None:
         return _finished_before(opened.recording.path, work.sidecars, contents)
     if not opened.cut.segments:
@@ -104,19 +109,20 @@ class _Work:
     options: ScalogramOptions
     transform: Transform
     origin: Origin
-    stem: str
     planned: dict[str, list[str]]  # for each condition the files that there are if no segment is rejected
     digest: str
 
     @classmethod
     def of(cls, opened: Opened, options: ScalogramOptions) -> _Work:
-        stem, cut = stem_of(opened.recording.path), opened.cut
+        cut = opened.cut
         transform = transform_of(options.transform, options.segments)
         origin = Origin.of(opened.recording)
         conditions = sorted({each.why for each in cut.conditions} | {each.condition for each in cut.segments})
         number = Counter(each.condition for each in cut.segments)
-        planned = {each: [segment_name(stem, each, place) for place in range(number[each])] for each in conditions}
-        return cls(opened, options, transform, origin, stem, planned, _digest(opened, options, transform, origin))
+        planned = {
+            each: [segment_name(opened.stem, each, place) for place in range(number[each])] for each in conditions
+        }
+        return cls(opened, options, transform, origin, planned, _digest(opened, options, transform, origin))
 
     @property
     def out(self) -> Path:
@@ -124,7 +130,7 @@ class _Work:
 
     @property
     def sidecars(self) -> tuple[Path, ...]:
-        return tuple(sidecar_path(self.out, self.stem, condition) for condition in self.planned)
+        return tuple(sidecar_path(self.out, self.opened.stem, condition) for condition in self.planned)
 
     def refuse_taken(self, taken: dict[Path, Path]) -> None:
         path = self.opened.recording.path
@@ -238,7 +244,10 @@ def _finish(work: _Work, filters: Filters, seen: Survey, written: _Written, note
     for sidecar, condition in zip(work.sidecars, work.planned, strict=True):
         stretches = [each for each in cut.conditions if each.why == condition]
         pieces = [each for each in written.pieces if each.condition == condition]
-        dropped = sorted((each for each in every if _lies_in(each, stretches)), key=lambda each: each.start)
+        dropped = [each for each in every if _lies_in(each, stretches)]
+        if sidecar == work.sidecars[0]:  # what is of no condition that is left
+            dropped += [each for each in every if not _lies_in(each, cut.conditions)]
+        dropped.sort(key=lambda each: each.start)
         finish(
             sidecar, work.origin, {"Condition": condition, **about}, pieces, dropped, stretches, recording.sampling_hz
         )

@@ -5,28 +5,24 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from monai_fusion.errors import InputError, Problem
+from monai_fusion.datalist.choosing import session_of
+from monai_fusion.recordings.finding import Found
 from monai_fusion.sidecar import ENDING
 
-# Of a BIDS name, what keeps two recordings of one participant apart; the task and the suffix do not.
-_ENTITIES = re.compile(r"_((?:ses|acq|run|split)-[^\W_]+)")
-_ID = re.compile(r"\w[\w-]*")
+# Of a BIDS name, what keeps two recordings of one participant apart.
+_ENTITIES = re.compile(r"_((?:acq|run)-[^\W_]+)")
 
 
-def stem_of(path: Path) -> str:
+def stem_of(found: Found) -> str:
     """What the names of a recording's scalograms begin with: ``sub-07``, ``sub-07_ses-1_run-2``.
 
-    The participant's id is the name up to its first ``_`` or ``.``, as everywhere else.
-
-    Raises:
-        InputError: The name does not begin with an id.
+    Session and run are always in it, so that it does not depend on which other recordings are there; the task only
+    where recordings of several tasks are wanted.
     """
-    name = path.name
-    identity = re.split(r"[_.]", name, maxsplit=1)[0]
-    if not _ID.fullmatch(identity):
-        wanted = "a name that begins with the participant's id: sub-07_EO.csv"
-        raise InputError(Problem(path.name, seen="no participant's id", wanted=wanted, advice="rename the file"))
-    return "_".join([identity, *_ENTITIES.findall(name)])
+    session = session_of(found.path)
+    task = [part for part in found.parts if part.startswith("task-")]
+    rest = [re.sub(r"[^\w-]", "", each) for each in ([f"ses-{session}"] if session else []) + task]
+    return "_".join([found.participant_id, *rest, *_ENTITIES.findall(found.path.name)])
 
 
 def sidecar_path(out: Path, stem: str, condition: str) -> Path:

@@ -42,7 +42,12 @@ class ElectrodeOptions:
     """Which electrodes become the planes of a scalogram."""
 
     electrodes: Annotated[
-        str, Option("A preset or a list (Fz,Cz,Pz), in the order of the scalogram's planes.", metavar="PRESET|LIST")
+        str,
+        Option(
+            "A preset (lemon17, 10-20, biosemi128-1020, lemon61) or a list (Fz,Cz,Pz), in the order of the scalogram's "
+            "planes; behind nearest: the channels nearest to these places.",
+            metavar="PRESET|LIST",
+        ),
     ] = "lemon17"
     interpolate: Annotated[
         int, Option("Electrodes that may be missing or bad: spherical splines fill them in.", metavar="N")
@@ -57,6 +62,14 @@ class SegmentOptions:
         str | None,
         Option("EO or EC, or another word, for recordings that do not say it themselves.", metavar="WORD"),
     ] = None
+    markers: Annotated[
+        tuple[str, ...],
+        Option(
+            "Markers of a condition, by their numbers or texts; once for each condition.",
+            metavar="EO=200,eyes_open",
+            shown_default="EO=200 and EC=210,208 and plain words",
+        ),
+    ] = ()
     seconds: Annotated[float, Option("Length of a segment.")] = 10.0
     reject: Annotated[
         float | None,

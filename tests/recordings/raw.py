@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -66,4 +67,5 @@ def in_pieces(recording: Recording, condition: str = "EO", seconds: float = 10.0
 
 
 def ready(recording: Recording, names=NAMES, **how) -> Opened:
-    return Opened(recording, picking(recording, names), in_pieces(recording, **how))
+    stem = re.split(r"[_.]", recording.path.name, maxsplit=1)[0]
+    return Opened(recording, picking(recording, names), in_pieces(recording, **how), stem)
