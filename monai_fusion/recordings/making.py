@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from monai_fusion import __version__
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.files import write_atomically
+from monai_fusion.files import sync_all, write_atomically
 from monai_fusion.fingerprint import digest_of
 from monai_fusion.recordings import signals
 from monai_fusion.recordings.earlier import Earlier
@@ -227,7 +227,7 @@ def _write_array(path: Path, image: NDArray[np.float32]) -> int:
         stream.write(head.getbuffer())
         stream.write(image.data)
 
-    write_atomically(path, write)
+    write_atomically(path, write, sync=False)  # the disk writes while the next one is computed
     return head.tell() + image.nbytes
 
 
@@ -236,6 +236,7 @@ def _finish(work: _Work, filters: Filters, seen: Survey, written: _Written, note
     lost = {name for names in work.planned.values() for name in names} - {each.file for each in written.pieces}
     for name in lost:  # of an earlier run that rejected fewer
         (work.out / name).unlink(missing_ok=True)
+    sync_all(work.out / each.file for each in written.pieces)  # before the sidecar says that they are there
     interpolated = work.opened.electrodes.interpolated
     notes = [*recording.notes, *seen.notes, *notes]
     notes += [f"interpolated: {a_few(interpolated, 20)}"] if interpolated else []

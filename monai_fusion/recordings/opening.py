@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 from monai_fusion.errors import InputError, Problem
@@ -76,7 +75,6 @@ def codes_of(options: ScalogramOptions) -> Codes | None:
     return checked_codes(codes)
 
 
-@lru_cache(maxsize=4)
 def read_channel_map(path: Path) -> dict[str, str]:
     """A table of two columns: a channel as the file names it, and the electrode that it is.
 
