@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ NEAREST = "nearest:"
 
 _FARTHEST_DEGREES = 20.0  # from an ideal place; neighbours in a cap of 64 lie 18 to 22 degrees apart
 _DONORS = 8  # electrodes with a place, without which an interpolated one would be a guess
+_MADE_AT_MOST = 0.25  # of the electrodes, for which interpolation is proposed
+_BIOSEMI = re.compile(r"[A-H](?:[1-9]|[12]\d|3[0-2])")
+_OF_A_BUNDLE = 24  # of its 32 electrodes; a few may have been taken out
 _FIT_FROM = 8  # positions that determine the centre of the head
 
 
@@ -105,8 +109,32 @@ def _asked(wanted: str | Sequence[str]) -> _Wanted:
     return _Wanted(tuple(names), {}, by_place)
 
 
+def _keys(recording: Recording) -> list[str]:
+    """What each channel is called, in one spelling; of a BioSemi cap its own labels, whose C3 is not that of 10-20."""
+    if _biosemi_bundles(recording):
+        return [name.strip().upper() for name in recording.channels]
+    return electrode_keys(recording.channels)
+
+
+def _biosemi_bundles(recording: Recording) -> set[str]:
+    """The bundles of 32 electrodes of a BioSemi cap with labels of its own: A to D of 128; empty of any other cap."""
+    labels = {name.strip().upper() for name in recording.channels}
+    bundles = {label[0] for label in labels if _BIOSEMI.fullmatch(label)}
+    full = {letter for letter in bundles if sum(f"{letter}{n}" in labels for n in range(1, 33)) >= _OF_A_BUNDLE}
+    return full if {"A", "B"} <= full else set()
+
+
 def _by_name(recording: Recording, asked: _Wanted) -> dict[str, int]:
-    keys = electrode_keys(recording.channels)
+    bundles = _biosemi_bundles(recording)
+    if bundles and (not asked.labels or bundles != set("ABCD")):
+        wrong = [name for name in asked.names if name in sphere_positions()]
+        if asked.labels or wrong:
+            seen = (
+                f"the labels of a BioSemi cap (A1 ... {max(bundles)}32), of which C3 is not the C3 of the 10-20 system"
+            )
+            way = "biosemi128-1020 or nearest:lemon17" if bundles == set("ABCD") else "nearest:lemon17, with positions"
+            raise InputError(Problem(str(recording.path), "electrodes", seen, advice=f"take --electrodes {way}"))
+    keys = _keys(recording)
     channels: dict[str, list[int]] = defaultdict(list)
     for number, (key, kind) in enumerate(zip(keys, recording.kinds, strict=True)):
         if kind == "eeg":
@@ -114,7 +142,7 @@ def _by_name(recording: Recording, asked: _Wanted) -> dict[str, int]:
     found = {}
     problems = []
     for name in asked.names:
-        labelled = channels.get(electrode_key(asked.labels.get(name, name)), [])
+        labelled = channels.get(_key(asked, name), [])
         if len(labelled) > 1:
             both = " and ".join(f'"{recording.channels[number]}"' for number in labelled)
             advice = "name one of them otherwise with --channel-map"
@@ -181,7 +209,7 @@ def _donors(recording: Recording, found: Mapping[str, int]) -> dict[int, Place]:
     """The good EEG channels whose place is known: by their name, as one of the chosen, or else as measured."""
     named = {channel: sphere_positions()[name] for name, channel in found.items() if name in sphere_positions()}
     chosen = set(found.values())
-    for number, key in enumerate(electrode_keys(recording.channels)):
+    for number, key in enumerate([] if _biosemi_bundles(recording) else electrode_keys(recording.channels)):
         is_good = recording.kinds[number] == "eeg" and recording.channels[number] not in recording.bad_channels
         if is_good and number not in chosen and key in sphere_positions() and key not in ("M1", "M2"):
             named.setdefault(number, sphere_positions()[key])
@@ -194,11 +222,15 @@ def _donors(recording: Recording, found: Mapping[str, int]) -> dict[int, Place]:
     return _measured(recording)
 
 
+def _key(asked: _Wanted, name: str) -> str:
+    return asked.labels[name].upper() if name in asked.labels else electrode_key(name)
+
+
 def _missing(recording: Recording, asked: _Wanted, missing: Sequence[str], interpolate: int) -> Problem:
-    keys = dict(zip(electrode_keys(recording.channels), range(len(recording.channels)), strict=True))
+    keys = dict(zip(_keys(recording), range(len(recording.channels)), strict=True))
     said = []
     for name in missing:
-        number = keys.get(electrode_key(asked.labels.get(name, name)))
+        number = keys.get(_key(asked, name))
         if number is not None and recording.channels[number] in recording.bad_channels:
             said.append(f"{name} (bad)")
         elif number is not None and recording.kinds[number] != "eeg":
@@ -213,6 +245,8 @@ def _missing(recording: Recording, asked: _Wanted, missing: Sequence[str], inter
     if len(missing) == len(asked.names) and not known:
         advice = f"its channels are {a_few(eeg, 6)}: name them with --channel-map, or take nearest:lemon17"
     else:
-        allowed = f" ({interpolate} allowed)" if interpolate else ""
-        advice = f"it has {a_few(eeg, 8)}; --interpolate {len(missing)} makes them from the others{allowed}"
+        advice = f"it has {a_few(eeg, 8)}"
+        if len(missing) <= _MADE_AT_MOST * len(asked.names):
+            allowed = f" ({interpolate} allowed)" if interpolate else ""
+            advice = f"{advice}; --interpolate {len(missing)} makes them from the others{allowed}"
     return Problem(str(recording.path), "electrodes", seen, "all of them", advice)

@@ -1,0 +1,96 @@
+"""FIF recordings, which MNE reads."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import mne
+import numpy as np
+import pytest
+
+from monai_fusion.errors import InputError
+from monai_fusion.recordings.reading import open_recording
+from monai_fusion.recordings.recording import Marker
+from tests.recordings.raw_files import HZ, NAMES, mne_raw, signal
+
+X = signal(20)
+
+
+@pytest.mark.parametrize("dated", [False, True])
+def test_annotations_of_a_cropped_recording_stay_at_their_samples(dated: bool, tmp_path: Path) -> None:
+    raw = mne_raw(X)
+    if dated:
+        raw.set_meas_date(1_000_000_000)
+    raw.set_annotations(mne.Annotations([12.0, 15.0], [0, 2], ["eyes open", "BAD_move"]))
+    raw.crop(10.0)
+    raw.save(tmp_path / "sub-01_eeg.fif", verbose="ERROR")
+    recording = open_recording(tmp_path / "sub-01_eeg.fif")
+    assert recording.samples == 10 * HZ
+    assert recording.markers == (Marker(2 * HZ, 0, "eyes open"),)
+    assert [(span.start, span.stop) for span in recording.bad] == [(5 * HZ, 7 * HZ)]
+    np.testing.assert_allclose(recording.microvolts([0], 0, 10), X[:1, 2500:2510], atol=1e-4)
+
+
+def test_a_compressed_file_is_read(tmp_path: Path) -> None:
+    mne_raw(X).save(tmp_path / "sub-01_eeg.fif.gz", verbose="ERROR")
+    recording = open_recording(tmp_path / "sub-01_eeg.fif.gz")
+    np.testing.assert_allclose(recording.microvolts([3], 100, 200), X[3:4, 100:200], atol=1e-4)
+
+
+def test_bad_channels_kinds_and_positions_are_taken(tmp_path: Path) -> None:
+    raw = mne_raw(X, kinds=["eeg"] * 16 + ["eog"])
+    montage = mne.channels.make_dig_montage({name: (0.0, 0.01 * n, 0.09) for n, name in enumerate(NAMES)}, coord_frame="head")
+    raw.set_montage(montage, on_missing="ignore")
+    raw.info["bads"] = ["T7"]
+    raw.save(tmp_path / "sub-01_eeg.fif", verbose="ERROR")
+    recording = open_recording(tmp_path / "sub-01_eeg.fif")
+    assert recording.bad_channels == ("T7",)
+    assert recording.kinds[-1] == "eog"
+    assert recording.positions["Fz"] == pytest.approx((0.0, 0.02, 0.09))
+
+
+def test_joined_recordings_have_a_break_where_they_were_joined(tmp_path: Path) -> None:
+    raw = mne.concatenate_raws([mne_raw(X), mne_raw(X)], verbose="ERROR")
+    raw.save(tmp_path / "sub-01_eeg.fif", verbose="ERROR")
+    assert open_recording(tmp_path / "sub-01_eeg.fif").breaks == (20 * HZ,)
+
+
+def test_triggers_are_markers(tmp_path: Path) -> None:
+    stim = np.zeros((1, X.shape[1]))
+    stim[0, 1000:1010] = 200
+    raw = mne_raw(X).add_channels([mne_raw(stim * 1e6, ["STI 014"], kinds="stim")], force_update_info=True)
+    raw.save(tmp_path / "sub-01_eeg.fif", verbose="ERROR")
+    assert open_recording(tmp_path / "sub-01_eeg.fif").markers == (Marker(1000, 0, "200"),)
+
+
+def test_epochs_are_refused(tmp_path: Path) -> None:
+    epochs = mne.make_fixed_length_epochs(mne_raw(X), 2.0, verbose="ERROR")
+    epochs.save(tmp_path / "sub-01-epo.fif", verbose="ERROR")
+    with pytest.raises(InputError, match="epochs or averages, expected a continuous recording"):
+        open_recording(tmp_path / "sub-01-epo.fif")
+
+
+def test_without_mne_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mne_raw(X).save(tmp_path / "sub-01_eeg.fif", verbose="ERROR")
+    monkeypatch.setitem(sys.modules, "mne", None)
+    with pytest.raises(InputError, match=r'needs mne: pip install "monai-fusion\[eeg\]"') as error:
+        open_recording(tmp_path / "sub-01_eeg.fif")
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_damaged_file_gives_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "sub-01_eeg.fif").write_bytes(b"\0\0\0d" + bytes(range(256)) * 20)
+    with pytest.raises(InputError) as error:
+        open_recording(tmp_path / "sub-01_eeg.fif")
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_split_recording_without_its_second_file_is_refused(tmp_path: Path) -> None:
+    mne_raw(np.tile(X, 15)).save(tmp_path / "sub-01_eeg.fif", split_size="2MB", verbose="ERROR")
+    files = sorted(tmp_path.glob("*.fif"))
+    recording = open_recording(tmp_path / "sub-01_eeg.fif")
+    assert sorted(recording.files) == files
+    next(file for file in files if file.name != "sub-01_eeg.fif").unlink()
+    with pytest.raises(InputError, match=r"sub-01_eeg\.fif"):
+        open_recording(tmp_path / "sub-01_eeg.fif")
