@@ -55,9 +55,9 @@ def scalogram(
     done = run_job(raw, found.recordings, options)
     failed = [each for each in done if each.state == "failed"]
     if options.job.summary:
-        from monai_fusion.recordings.summary_page import write_summary
+        from monai_fusion.report.recordings_page import write_recordings_page
 
-        write_summary(done, options)
+        write_recordings_page(options.job.out, {each.path.name: list(map(str, each.problems)) for each in failed})
     if as_json:
         answer_json(_as_json(done, options))
     else:

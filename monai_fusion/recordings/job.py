@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import re
+import time
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -19,6 +22,9 @@ from monai_fusion.recordings.naming import stem_of
 from monai_fusion.recordings.options import ScalogramOptions
 from monai_fusion.recordings.placing import refuse_dataset
 from monai_fusion.recordings.working import work_on
+
+_UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.part")
+_STALE_S = 3600.0  # then nobody writes it any more: this process alone has claimed the folder
 
 
 def run_job(inputs: Sequence[Path], recordings: Sequence[Found], options: ScalogramOptions) -> list[Made]:
@@ -41,17 +47,31 @@ def run_job(inputs: Sequence[Path], recordings: Sequence[Found], options: Scalog
     claim(out, "scalogram", "--out")
     groups = _grouped(recordings)
     order = {each.path: place for place, each in enumerate(recordings)}
+    _sweep(out, older_than=time.time() - _STALE_S)
+    started = time.time()
     done: list[Made] = []
     bar = tqdm(total=len(recordings), desc="scalograms", unit="recording", disable=hide_bars(), leave=False)
-    with bar, closing(_run(groups, options)) as results:
-        for made in results:
-            done += made
-            bar.update(len(made))
-            failed = sum(each.state == "failed" for each in done)
-            bar.set_postfix_str(f"{failed} failed" if failed else "", refresh=False)
-            if failed and options.job.on_error == "stop":
-                break
+    try:
+        with bar, closing(_run(groups, options)) as results:
+            for made in results:
+                done += made
+                bar.update(len(made))
+                failed = sum(each.state == "failed" for each in done)
+                bar.set_postfix_str(f"{failed} failed" if failed else "", refresh=False)
+                if failed and options.job.on_error == "stop":
+                    break
+    except BaseException:
+        _sweep(out, newer_than=started)  # of processes that were ended while they wrote
+        raise
     return sorted(done, key=lambda each: order[each.path])
+
+
+def _sweep(out: Path, *, older_than: float = math.inf, newer_than: float = -math.inf) -> None:
+    """Remove what `write_atomically` has left of files that were never finished."""
+    for path in out.glob(".*.part"):
+        with suppress(OSError):
+            if _UNFINISHED.fullmatch(path.name) and newer_than - 1 <= path.stat().st_mtime <= older_than:
+                path.unlink()
 
 
 def _grouped(recordings: Iterable[Found]) -> list[list[Found]]:

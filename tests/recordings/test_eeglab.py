@@ -25,7 +25,9 @@ def _structures(rows: list[dict[str, Any]]) -> np.ndarray:
 
 
 def _eeg(x: np.ndarray = X, **fields: Any) -> dict[str, Any]:
-    locations = _structures([{"labels": name, "type": "", "X": 1.0, "Y": 0.0, "Z": float(n)} for n, name in enumerate(NAMES)])
+    locations = _structures(
+        [{"labels": name, "type": "", "X": 1.0, "Y": 0.0, "Z": float(n)} for n, name in enumerate(NAMES)]
+    )
     eeg = {"nbchan": len(x), "pnts": x.shape[1], "trials": 1, "srate": float(HZ), "xmin": 0.0, "chanlocs": locations}
     return {**eeg, "data": x.astype(np.float32), "ref": "common", **fields}
 

@@ -230,7 +230,8 @@ def test_eeg_that_is_no_scalogram_is_told_of_too(options: BuildOptions) -> None:
     (options.folders.eeg_dir[0] / "sub-02_EO_seg0.npy").rename(options.folders.eeg_dir[0] / "sub-02.set")
     assert build_datalist(options).notes == (
         "1 participant without an EEG has .npz files, which are not read (sub-01): save each array with numpy.save",
-        "1 participant without an EEG has .set files, which are not read (sub-02): make scalograms (.npy) of them",
+        "1 participant without an EEG has .set files, which are not read (sub-02): make scalograms (.npy) of them with "
+        "monai-fusion scalogram",
     )
 
 
