@@ -213,13 +213,13 @@ def _donors(recording: Recording, found: Mapping[str, int]) -> dict[int, Place]:
         is_good = recording.kinds[number] == "eeg" and recording.channels[number] not in recording.bad_channels
         if is_good and number not in chosen and key in sphere_positions() and key not in ("M1", "M2"):
             named.setdefault(number, sphere_positions()[key])
-    if len(named) >= _DONORS:
-        # One channel a place: two would make the equations singular.
-        first: dict[Place, int] = {}
-        for number in sorted(named, key=lambda channel: (channel not in chosen, channel)):
-            first.setdefault(named[number], number)
-        return {number: named[number] for number in sorted(first.values())}
-    return _measured(recording)
+    measured = _measured(recording) if len(named) < _DONORS else {}
+    if len(measured) > len(named):
+        return measured
+    first: dict[Place, int] = {}  # one channel a place: two would make the equations singular
+    for number in sorted(named, key=lambda channel: (channel not in chosen, channel)):
+        first.setdefault(named[number], number)
+    return {number: named[number] for number in sorted(first.values())}
 
 
 def _key(asked: _Wanted, name: str) -> str:

@@ -35,6 +35,7 @@ _NOT_RAW_FIF = re.compile(
     r"[-_](?:ica|epo|ave|cov|fwd|inv|src|trans|proj|eve|sol|bem|evoked|dense|noise)\.fif(?:\.gz)?$", re.IGNORECASE
 )
 _DERIVED = frozenset(("derivatives", "sourcedata", "code", "stimuli"))
+_TELLING = ("ses", "run", "acq", "task")  # entities that tell recordings apart; the last is given up first
 _BEFORE_NAME = "sub-"
 
 
@@ -224,32 +225,45 @@ def _named(files: Sequence[Path], codes: Codes) -> tuple[Found, ...]:
             problems.append(Problem(str(path), seen=quoted(path.name), wanted=wanted, advice="rename it"))
     found = []
     for name, paths in by_id.items():
-        parts = _telling_apart(paths)
         conditions = [condition_of_name(path, codes)[0] for path in paths]
-        for at, path in enumerate(paths):
-            same = [
-                other
-                for other in range(at)
-                if parts[other] == parts[at]
-                and (conditions[other] == conditions[at] or None in (conditions[other], conditions[at]))
-            ]
-            if same:
-                seen = f"{paths[same[0]]} and {path}"
-                advice = "name them apart (ses-01, run-2), or give one of them"
-                problems.append(Problem(name, seen=seen, wanted="names whose outputs differ", advice=advice))
-            found.append(Found(path, name, parts[at], conditions[at]))
+        parts = _telling_apart(paths, conditions)
+        for first, second in _alike(parts, conditions):
+            seen = f"{paths[first]} and {paths[second]}"
+            advice = "name them apart (ses-01, run-2), or give one of them"
+            problems.append(Problem(name, seen=seen, wanted="names whose outputs differ", advice=advice))
+        found += [Found(path, name, *told) for path, *told in zip(paths, parts, conditions, strict=True)]
     if problems:
         raise InputError(problems)
     return tuple(sorted(found, key=lambda each: natural_key(each.path.as_posix())))
 
 
-def _telling_apart(paths: Sequence[Path]) -> list[tuple[str, ...]]:
-    """For each path the sessions, tasks, runs ... of its name, of those kinds in which not all agree."""
+def _telling_apart(paths: Sequence[Path], conditions: Sequence[str | None]) -> list[tuple[str, ...]]:
+    """For each path the session, run, task ... of its name, as far as they are needed to tell all apart."""
     entities = []
     for path in paths:
         here = _entities(path)
         if (session := session_of(path)) is not None:
             here["ses"] = session
-        entities.append({key: here[key] for key in ("ses", "task", "acq", "run") if key in here})
-    kept = [key for key in ("ses", "task", "acq", "run") if len({each.get(key) for each in entities}) > 1]
-    return [tuple(f"{key}-{each[key]}" for key in kept if key in each) for each in entities]
+        entities.append(here)
+
+    def parts_of(keys: Sequence[str]) -> list[tuple[str, ...]]:
+        return [tuple(f"{key}-{each[key]}" for key in keys if key in each) for each in entities]
+
+    kept = [key for key in _TELLING if len({each.get(key) for each in entities}) > 1]
+    alike = len(_alike(parts_of(kept), conditions))
+    for key in [each for each in reversed(kept) if each != "ses"]:
+        fewer = [each for each in kept if each != key]
+        if len(_alike(parts_of(fewer), conditions)) == alike:
+            kept = fewer
+    return parts_of(kept)
+
+
+def _alike(parts: Sequence[tuple[str, ...]], conditions: Sequence[str | None]) -> list[tuple[int, int]]:
+    """Pairs whose outputs could have one name; a recording whose name says no condition may have any."""
+    return [
+        (first, second)
+        for second in range(len(parts))
+        for first in range(second)
+        if parts[first] == parts[second]
+        and (conditions[first] == conditions[second] or None in (conditions[first], conditions[second]))
+    ]

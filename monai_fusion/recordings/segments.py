@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from monai_fusion.errors import InputError, Problem
@@ -30,7 +31,7 @@ def cut(recording: Recording, spans: Sequence[Span], seconds: float = SECONDS) -
     Raises:
         InputError: ``seconds`` is not even two samples.
     """
-    length = round(seconds * recording.sampling_hz)
+    length = round(seconds * recording.sampling_hz) if math.isfinite(seconds) else 0
     if length < 2:
         raise InputError(Problem("--seconds", seen=f"{seconds:g}", wanted="a length of at least two samples"))
     clean = _clean_stretches(recording)

@@ -103,10 +103,10 @@ def _parsed(path: Path, content: bytes, layout: Layout, line: int) -> NDArray[np
     import pandas as pd
 
     columns = sorted({*layout.samples, *([] if layout.time is None else [layout.time])})
+    width = len(layout.names)
     how: dict[str, Any] = {
         "header": None,
-        "names": list(range(len(layout.names))),
-        "usecols": columns,
+        "names": list(range(width + 1)),  # one more, in which a cell too many shows
         "index_col": False,
         "decimal": layout.decimal,
         "sep": r"\s+" if layout.delimiter == " " else layout.delimiter,
@@ -114,32 +114,41 @@ def _parsed(path: Path, content: bytes, layout: Layout, line: int) -> NDArray[np
         "encoding": layout.encoding,
         "encoding_errors": "replace",
     }
+    kinds = {column: np.float64 if column in columns else object for column in range(width + 1)}
     try:
-        frame = pd.read_csv(io.BytesIO(content), dtype=np.float64, **how)
+        frame = pd.read_csv(io.BytesIO(content), dtype=kinds, **how)
     except pd.errors.ParserError as error:
         found = re.search(r"line (\d+)", str(error))
-        where = f"line {line + int(found[1]) - 1}" if found else ""
-        raise InputError(Problem(str(path), where, "another number of cells than in the header")) from error
+        raise InputError(_wrong_width(path, line + int(found[1]) - 1 if found else line)) from error
     except ValueError:
         texts = pd.read_csv(io.BytesIO(content), dtype=str, **how)
-        numbers = texts.apply(lambda column: pd.to_numeric(column.str.replace(layout.decimal, "."), errors="coerce"))
-        values = numbers.to_numpy(np.float64)
-    else:
-        values = frame.to_numpy(np.float64)
+        frame = texts.apply(lambda column: pd.to_numeric(column.str.replace(layout.decimal, "."), errors="coerce"))
+        frame[width] = texts[width]
+    if (over := frame[width].notna().to_numpy()).any():
+        raise InputError(_wrong_width(path, _line_of(content, line, int(np.argmax(over)))))
+    values = frame[columns].to_numpy(np.float64)
     if not np.isfinite(values).all():
         row, column = (int(each[0]) for each in np.nonzero(~np.isfinite(values)))
-        raise InputError(_no_number(path, content, layout, line, row, columns[column]))
+        raise InputError(_no_number(path, layout, _line_of(content, line, row), columns[column]))
     full = np.full((len(values), len(layout.names)), np.nan)
     full[:, columns] = values
     return full
 
 
-def _no_number(path: Path, content: bytes, layout: Layout, line: int, row: int, column: int) -> Problem:
+def _line_of(content: bytes, line: int, row: int) -> int:
+    """The number of the line that a row stands in; empty lines are no rows."""
     filled = [number for number, text in enumerate(content.splitlines()) if text.strip()]
-    where = line + (filled[row] if row < len(filled) else row)
+    return line + (filled[row] if row < len(filled) else row)
+
+
+def _wrong_width(path: Path, line: int) -> Problem:
+    return Problem(str(path), f"line {line}", "more cells than names in the header", advice="is a cell split in two?")
+
+
+def _no_number(path: Path, layout: Layout, line: int, column: int) -> Problem:
     return Problem(
         str(path),
-        f"line {where}, column {layout.names[column] or column + 1}",
+        f"line {line}, column {layout.names[column] or column + 1}",
         "NaN, nothing or no number",
         "a number in every row",
         "interpolate it, or cut the recording there and give the parts",
