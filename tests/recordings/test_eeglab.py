@@ -11,11 +11,19 @@ import pytest
 from scipy.io import savemat
 
 from monai_fusion.errors import InputError
-from monai_fusion.recordings.reading import open_recording
+from monai_fusion.recordings.reading import matlab, matlab_slim, open_recording
 from monai_fusion.recordings.recording import Marker
 from tests.recordings.raw_files import HZ, NAMES, mne_raw, signal
 
 X = signal(10)
+
+
+@pytest.fixture(autouse=True, params=["in memory", "on the disk"])
+def _where_samples_stay(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it is true of large files as well, whose samples are not taken into memory."""
+    if request.param == "on the disk":
+        monkeypatch.setattr(matlab, "_LARGE", 0)
+        monkeypatch.setattr(matlab_slim, "_SMALL", 0)
 
 
 def _structures(rows: list[dict[str, Any]]) -> np.ndarray:
@@ -192,3 +200,54 @@ def test_a_version_of_matlab_files_that_needs_another_package_says_so(
     (tmp_path / "sub-01.set").write_bytes(b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n" + bytes(100))
     with pytest.raises(InputError, match=r'7\.3.*pip install "monai-fusion\[eeg\]"'):
         open_recording(tmp_path / "sub-01.set")
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int16])
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("nested", [True, False])
+def test_samples_of_any_type_and_packing_are_read(nested: bool, compressed: bool, kind: type, tmp_path: Path) -> None:
+    eeg = _eeg(data=X.astype(kind), comments="x" * 100, etc={"a": np.zeros(3), "data": "no samples"})
+    content = {"EEG": eeg, "other": np.zeros((200, 200))} if nested else eeg
+    savemat(tmp_path / "sub-01.set", content, appendmat=False, do_compression=compressed)
+    np.testing.assert_allclose(_read(tmp_path / "sub-01.set"), X.astype(kind), atol=1e-4)
+
+
+def test_a_large_file_is_not_taken_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matlab, "_LARGE", 0)
+    monkeypatch.setattr(matlab_slim, "_SMALL", 0)
+    savemat(tmp_path / "sub-01.set", {"EEG": _eeg()}, appendmat=False, do_compression=True)
+    rest, samples = matlab_slim.slimmed(tmp_path / "sub-01.set")
+    assert samples is not None
+    assert samples.count == X.size
+    assert samples.folder is not None
+    assert len(rest.getvalue()) < 10_000 < X.size
+    folder = Path(samples.folder.name)
+    assert folder.is_dir()
+    assert not folder.is_relative_to(tmp_path)
+    del samples
+    assert not folder.exists()
+
+
+def test_version_7_3_is_read_where_its_package_is_installed(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    pytest.importorskip("pymatreader")
+    path = tmp_path / "sub-01.set"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        eeg = file.create_group("EEG")
+        for key, value in {"nbchan": 17.0, "pnts": 2500.0, "trials": 1.0, "srate": 250.0, "data": X}.items():
+            eeg[key] = np.atleast_2d(value).T
+            eeg[key].attrs["MATLAB_class"] = np.bytes_("double")
+        locations = eeg.create_group("chanlocs")
+        references = []
+        for number, name in enumerate(NAMES):
+            label = file.create_dataset(
+                f"#refs#/{number}", data=np.array([[ord(letter)] for letter in name], np.uint16)
+            )
+            label.attrs["MATLAB_class"] = np.bytes_("char")
+            references.append(label.ref)
+        locations["labels"] = np.array(references, dtype=h5py.ref_dtype).reshape(-1, 1)
+    content = bytearray(path.read_bytes())
+    content[:128] = b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM"
+    path.write_bytes(bytes(content))
+    assert open_recording(path).channels == tuple(NAMES)
+    np.testing.assert_allclose(_read(path), X, atol=1e-9)

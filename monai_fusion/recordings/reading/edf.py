@@ -172,7 +172,7 @@ def read_edf(path: Path) -> Recording:
         InputError: It is none, or its EEG channels have several sampling rates.
     """
     header = read_header(path)
-    signals = [channel for channel in header.channels if not _ANNOTATIONS.match(channel.label)]
+    signals = [each for each in header.channels if each.samples > 0 and not _ANNOTATIONS.match(each.label)]
     annotations = [channel for channel in header.channels if _ANNOTATIONS.match(channel.label)]
     kept, left = _of_one_rate(header, signals)
     each = kept[0].samples
@@ -240,7 +240,7 @@ def _of_one_rate(header: Header, signals: Sequence[Channel]) -> tuple[list[Chann
     """
     if not signals:
         raise InputError(Problem(str(header.path), seen="no channel but annotations", wanted="EEG"))
-    eeg = [channel for channel in signals if _kind(channel) == "eeg" and channel.samples > 0]
+    eeg = [channel for channel in signals if _kind(channel) == "eeg"]
     electrodes = [channel for channel in eeg if known_electrode(channel.label)]
     deciding = electrodes or eeg or list(signals)
     rates = Counter(channel.samples for channel in deciding)
@@ -273,6 +273,8 @@ def read_header(path: Path) -> Header:
         raise InputError(Problem(str(path), seen=f"{size:,} bytes: it ends within the header"))
     channels = _channels(path, rest, count)
     record_bytes = (3 if is_bdf else 2) * sum(channel.samples for channel in channels)
+    if not record_bytes:
+        raise InputError(Problem(str(path), seen="no channel has samples"))
     record_s = _number(fixed[244:252]) or 0.0
     begins = int(_number(fixed[184:192]) or 0)
     notes = []
@@ -311,7 +313,7 @@ def _channels(path: Path, rest: bytes, count: int) -> tuple[Channel, ...]:
         label = _text(labels[number])
         each = int(_number(samples[number]) or 0)
         limits = [_number(column[number]) for column in (low, high, digital_low, digital_high)]
-        if each < 1:
+        if each < 0 or _number(samples[number]) is None:
             raise InputError(Problem(str(path), f"channel {number + 1}", "no number of samples in a record"))
         gain, offset = _scaling(limits)
         channels.append(Channel(label, _text(units[number]), gain, offset, each, begins))

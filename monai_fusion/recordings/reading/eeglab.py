@@ -17,6 +17,8 @@ from monai_fusion.recordings.reading.events import Event, sorted_out
 from monai_fusion.recordings.reading.flat import FlatSamples
 from monai_fusion.recordings.reading.kinds import kinds_of
 from monai_fusion.recordings.reading.matlab import mat_variables
+from monai_fusion.recordings.reading.matlab_slim import Samples
+from monai_fusion.recordings.reading.spooled import SpooledSamples
 from monai_fusion.recordings.recording import Recording, SampleReader
 from monai_fusion.wording import a_few, counted
 
@@ -42,13 +44,14 @@ def read_eeglab(path: Path) -> Recording:
     Raises:
         InputError: It holds several recordings or none, or its samples are not whole.
     """
-    eeg = _the_recording(path)
+    variables, stored = mat_variables(path)
+    eeg = _the_recording(path, variables)
     channels, points, trials = (_whole(path, eeg, key) for key in ("nbchan", "pnts", "trials"))
     rate = _float(eeg.get("srate"))
     if not rate > 0:
         raise InputError(Problem(str(path), "srate", "no positive number", "samples a second"))
     samples = points * trials
-    reader, files, notes = _samples(path, eeg, channels, samples)
+    reader, files, notes = _samples(path, eeg, channels, samples, stored)
     locations = _records(eeg.get("chanlocs"))
     names, types = _names(path, locations, channels)
     edges = [points * trial for trial in range(1, trials)] if trials > 1 else []
@@ -81,8 +84,7 @@ def read_eeglab(path: Path) -> Recording:
     )
 
 
-def _the_recording(path: Path) -> Mapping[str, Any]:
-    variables = mat_variables(path)
+def _the_recording(path: Path, variables: Mapping[str, Any]) -> Mapping[str, Any]:
     several = variables.get("ALLEEG")
     eeg = variables.get("EEG", variables)
     if several is None and isinstance(eeg, list | np.ndarray):
@@ -120,7 +122,8 @@ def _float(value: Any) -> float:
 def _records(value: Any) -> list[Mapping[str, Any]]:
     """MATLAB's array of structures, of which a single one comes as itself and a list may come as lists by field."""
     if isinstance(value, Mapping):
-        columns = {key: list(each) for key, each in value.items() if isinstance(each, list)}
+        is_column = {key: isinstance(each, list) or np.ndim(each) == 1 for key, each in value.items()}
+        columns = {key: list(each) for key, each in value.items() if is_column[key]}
         lengths = {len(each) for each in columns.values()}
         if columns and len(columns) == len(value) and len(lengths) == 1:
             return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
@@ -131,9 +134,12 @@ def _records(value: Any) -> list[Mapping[str, Any]]:
 
 
 def _samples(
-    path: Path, eeg: Mapping[str, Any], channels: int, samples: int
+    path: Path, eeg: Mapping[str, Any], channels: int, samples: int, stored: Samples | None
 ) -> tuple[SampleReader, tuple[Path, ...], list[str]]:
     data = eeg.get("data")
+    if stored is not None and stored.count == channels * samples:
+        flat = FlatSamples(stored.path, stored.dtype, (1.0,) * channels, samples, offset=stored.offset)
+        return flat if stored.folder is None else SpooledSamples(flat, stored.folder), (path,), []
     if isinstance(data, str) or data is None or np.size(data) == 0:
         file, notes = _data_file(path, data if isinstance(data, str) else "", eeg.get("datfile"))
         needed, size = channels * samples * 4, file.stat().st_size

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.recordings.reading.events import Event, sorted_out
 from monai_fusion.recordings.reading.kinds import kind_of
+from monai_fusion.recordings.reading.spooled import SpooledSamples, new_folder, unpacked
 from monai_fusion.recordings.recording import Recording
 
 _VOLTS = 1.0e6  # MNE's data are in volts
@@ -42,10 +43,12 @@ def read_fif(path: Path) -> Recording:
     if path.name.lower().endswith(("-epo.fif", "_epo.fif", "-epo.fif.gz", "_epo.fif.gz", "-ave.fif", "_ave.fif")):
         advice = "save the continuous recording: raw.save(...)"
         raise InputError(Problem(str(path), seen="epochs or averages", wanted="a continuous recording", advice=advice))
-    raw = mne.io.read_raw_fif(path, preload=False, allow_maxshield="yes", verbose="ERROR")
+    folder = new_folder() if path.name.lower().endswith(".gz") else None  # jumping within gzip takes forever
+    opened = path if folder is None else unpacked(path, Path(folder.name))
+    raw = mne.io.read_raw_fif(opened, preload=False, allow_maxshield="yes", verbose="ERROR")
     rate = float(raw.info["sfreq"])
     samples = int(raw.n_times)
-    files = tuple(Path(each) for each in raw.filenames if each is not None)
+    files = [] if folder is not None else [Path(each) for each in raw.filenames if each is not None]
     events = [*_annotations(raw, rate), *_stimuli(mne, raw)]
     found = sorted_out(events, samples)
     types = raw.get_channel_types()
@@ -72,7 +75,7 @@ def read_fif(path: Path) -> Recording:
         bad_channels=tuple(raw.info["bads"]),
         reference="",
         notes=(*(("projections have been applied to it before",) if projections else ()), *found.notes),
-        read_samples=_MneSamples(raw),
+        read_samples=_MneSamples(raw) if folder is None else SpooledSamples(_MneSamples(raw), folder),
     )
 
 
