@@ -44,7 +44,9 @@ def test_blocks_of_a_minute_have_a_marker_every_two_seconds_and_a_switch_behind(
         at += seconds + 2
     assert texts == expected
     signal = recording.microvolts(range(17), 0, 2500)
-    np.testing.assert_allclose(signal, simulate_eeg(describe(0, OPTIONS), OPTIONS, "EO", 0), atol=0.1001)  # pybv cuts off, it does not round
+    np.testing.assert_allclose(
+        signal, simulate_eeg(describe(0, OPTIONS), OPTIONS, "EO", 0), atol=0.1001
+    )  # pybv cuts off, it does not round
 
 
 def test_its_scalograms_are_those_of_a_cohort_that_is_written_without_raw_recordings(raw, tmp_path, capsys):
