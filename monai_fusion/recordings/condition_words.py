@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from monai_fusion.datalist.choosing import condition_words
@@ -13,8 +14,20 @@ Codes = Mapping[str, Sequence[str]]
 
 # LEMON's markers; sub-010078 and sub-010126 have S208 for eyes closed. Words are compared by their letters and digits.
 DEFAULT_CODES: Codes = {
-    "EO": ("200", "EO", "eyes open", "eye open", "open eyes", "rest EO", "RSEO"),
-    "EC": ("210", "208", "EC", "eyes closed", "eye closed", "eyes close", "closed eyes", "rest EC", "RSEC"),
+    "EO": ("200", "EO", "eyes open", "eye open", "open eyes", "rest EO", "RSEO", "Augen auf", "Augen offen"),
+    "EC": (
+        "210",
+        "208",
+        "EC",
+        "eyes closed",
+        "eye closed",
+        "eyes close",
+        "closed eyes",
+        "rest EC",
+        "RSEC",
+        "Augen zu",
+        "Augen geschlossen",
+    ),
 }
 """Markers of each condition: a number means the code of a trigger, however it is padded; else a text."""
 
@@ -26,6 +39,7 @@ _CODE = re.compile(
 )
 _END = re.compile(r"(?:end|stop|off|finish(?:ed)?)$")
 _WITHIN_FROM = 6  # letters of a text that may stand inside a longer one: "eyesopen" in "Rest eyes open, block 2"
+_FEW_WORDS = 3  # "EO start", "block EO 2"; a longer text may say anything
 _CONDITION = re.compile(r"[A-Za-z0-9]{1,16}")
 
 
@@ -63,27 +77,43 @@ def checked_condition(condition: str) -> str:
     return condition
 
 
-def condition_of_marker(text: str, codes: Codes) -> tuple[str | None, bool]:
-    """The condition that a marker means, if any, and whether it ends it instead of beginning it.
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a marker means.
+
+    Attributes:
+        condition: The condition that it is of.
+        by: The code or text of that condition which it matches.
+        ends: It ends the condition instead of beginning it.
+    """
+
+    condition: str
+    by: str
+    ends: bool = False
+
+
+def meaning_of(text: str, codes: Codes) -> Meaning | None:
+    """What a marker's text means; None if nothing.
 
     ``Stimulus/S200``, ``S 200``, ``200`` and ``s0200`` are the code 200; ``Response/R200`` is not.
     """
     last = text.rpartition("/")[2].strip()
-    is_response = text.casefold().startswith("response/")
-    code = None if is_response else _CODE.match(last)
+    code = None if text.casefold().startswith("response/") else _CODE.match(last)
     whole, part = _letters(text), _letters(last)
+    words = [word for word in re.split(r"[^0-9a-z]+", last.casefold()) if word]
     for condition, wanted in codes.items():
         for each in wanted:
+            letters = _letters(each)
             if each.isdigit():
                 if code is not None and int(code[1]) == int(each):
-                    return condition, False
-                continue
-            letters = _letters(each)
-            if letters in (whole, part):
-                return condition, False
-            if len(letters) >= _WITHIN_FROM and letters in whole:
-                return condition, _END.search(whole.partition(letters)[2]) is not None
-    return None, False
+                    return Meaning(condition, each)
+            elif letters in (whole, part):
+                return Meaning(condition, each)
+            elif letters in words and len(words) <= _FEW_WORDS:
+                return Meaning(condition, each, _END.search(words[-1]) is not None)
+            elif len(letters) >= _WITHIN_FROM and letters in whole:
+                return Meaning(condition, each, _END.search(whole.partition(letters)[2]) is not None)
+    return None
 
 
 def condition_of_name(path: Path, codes: Codes) -> tuple[str | None, str]:

@@ -12,13 +12,14 @@ import numpy as np
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.recordings.condition_words import (
     Codes,
+    Meaning,
     checked_codes,
     checked_condition,
-    condition_of_marker,
     condition_of_name,
+    meaning_of,
 )
 from monai_fusion.recordings.recording import Marker, Recording, Span
-from monai_fusion.wording import a_few, counted, quoted
+from monai_fusion.wording import a_few, counted, cut, quoted
 
 _BLOCK_S = 1.0  # a marker that lasts this long states its block itself
 _RUN_GAP = 1.5  # intervals between two markers of one run, at most
@@ -97,17 +98,18 @@ def _with_name(recording: Recording, found: Conditions, named: str | None, given
 
 def _by_markers(recording: Recording, markers: Sequence[Marker], codes: Codes) -> Conditions | None:
     """The stretches that markers state; None if none of them is of a condition."""
-    meant = [(marker, *condition_of_marker(marker.text, codes)) for marker in markers]
-    of_conditions = [(marker, name, ends) for marker, name, ends in meant if name is not None]
-    begins = [(marker, name) for marker, name, ends in of_conditions if not ends]
+    meant = [(marker, meaning) for marker in markers if (meaning := meaning_of(marker.text, codes)) is not None]
+    begins = [(marker, meaning) for marker, meaning in meant if not meaning.ends]
     if not begins:
         return None
     long = round(_BLOCK_S * recording.sampling_hz)
-    limits = sorted({recording.samples, *(marker.onset for marker, _, _ in of_conditions)})
+    limits = sorted({recording.samples, *(marker.onset for marker, _ in meant)})
     spans = [
-        Span(marker.onset, marker.onset + marker.duration, name) for marker, name in begins if marker.duration >= long
+        Span(marker.onset, marker.onset + marker.duration, meaning.condition)
+        for marker, meaning in begins
+        if marker.duration >= long
     ]
-    points = [(marker.onset, name) for marker, name in begins if marker.duration < long]
+    points = [(marker.onset, meaning.condition) for marker, meaning in begins if marker.duration < long]
     notes = [_which(begins, codes)]
     interval = _interval(points)
     if points and interval:
@@ -130,14 +132,15 @@ def _by_markers(recording: Recording, markers: Sequence[Marker], codes: Codes) -
     return Conditions(tuple(kept), "", tuple(notes), tuple(replace(span, why=why) for span in dropped))
 
 
-def _which(begins: Iterable[tuple[Marker, str]], codes: Codes) -> str:
-    """``EO by 240 markers Stimulus/S200, EC by ...``."""
-    texts: dict[str, Counter[str]] = defaultdict(Counter)
-    for marker, name in begins:
-        texts[name][marker.text] += 1
+def _which(begins: Iterable[tuple[Marker, Meaning]], codes: Codes) -> str:
+    """``EO by 240 x "200", EC by 240 x "210"``: what they match, because their own text may be anything."""
+    matched: dict[str, Counter[str]] = defaultdict(Counter)
+    for _, meaning in begins:
+        matched[meaning.condition][meaning.by] += 1
     said = [
-        f"{name} by {a_few((f'{count} x {quoted(text)}' for text, count in found.most_common()), 3)}"
-        for name, found in sorted(texts.items(), key=lambda item: list(codes).index(item[0]))
+        f"{name} by {a_few((f'{count} x {quoted(by)}' for by, count in matched[name].most_common()), 3)}"
+        for name in codes
+        if name in matched
     ]
     return ", ".join(said)
 
@@ -206,7 +209,7 @@ def _without_trial_run(recording: Recording, spans: list[Span]) -> tuple[list[Sp
 
 def _unknown(recording: Recording, codes: Codes) -> Problem:
     texts = Counter(marker.text for marker in (*recording.markers, *recording.events))
-    there = a_few((f"{quoted(text)} ({count} x)" for text, count in texts.most_common(6)), 5)
+    there = a_few((f"{quoted(cut(text, 30))} ({count} x)" for text, count in texts.most_common()), 5)
     seen = f"not known: no marker says it, and the name does not (markers: {there or 'none'})"
     advice = f"give --condition {next(iter(codes))} for files that do not say, or name the markers of each condition"
     return Problem(str(recording.path), "condition", seen, advice=advice)

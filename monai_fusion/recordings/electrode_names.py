@@ -25,8 +25,9 @@ _STANDARD = {name.upper(): name for name in ELECTRODES_1010} | _OLDER
 _PREFIX = re.compile(r"^(?:EEG|POL|CHAN(?:NEL)?)(?:[\s:_-]+|(?=[A-Z]+[Z\d]))")
 _REFERENCE = re.compile(
     r"[-_/:]\s*(?:REF\d?|REFERENCE|LE|RE|LER|A1|A2|A1A2|A1\+A2|A12|AA|M1|M2|M1M2|M1\+M2|AVG|AVE|AVR|AV|AR|CAR|CAVG|"
-    r"ORG|G\d|GND|VREF|0V?|MEAN|COM|CLE|LINKED)$"
+    r"ORG|G\d|GND|VREF|\dV?|MEAN|COM|CLE|LINKED)$"
 )
+_BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]$")  # a unit or a reference: "Fp1 (uV)"
 _COMMON = re.compile(r"^(?P<electrode>[^-]+)-(?P<reference>[^-]+)$")
 _COMMON_FROM = 4  # channels that end alike, so that the ending is their reference and not the pair of a bipolar one
 
@@ -46,7 +47,7 @@ def electrode_key(label: str) -> str:
     reduced = _reduced(label)
     if reduced in _STANDARD:
         return _STANDARD[reduced]
-    without = _REFERENCE.sub("", reduced)
+    without = _REFERENCE.sub("", _REFERENCE.sub("", reduced))  # MNE adds a number to names that are there twice
     return _STANDARD.get(without, without or reduced)
 
 
@@ -71,7 +72,7 @@ def electrode_keys(labels: Sequence[str]) -> list[str]:
 
 def _reduced(label: str) -> str:
     text = label.strip().strip("\0'\"").upper()
-    text = text.rstrip(". ").lstrip(". ")
+    text = _BRACKETS.sub("", text).strip(". ")
     text = _PREFIX.sub("", text)
     text = re.sub(r"\s*([-_/:])\s*", r"\1", text).strip(" ._")
     return text.replace(" ", "")

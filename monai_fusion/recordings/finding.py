@@ -35,6 +35,7 @@ _NOT_RAW_FIF = re.compile(
     r"[-_](?:ica|epo|ave|cov|fwd|inv|src|trans|proj|eve|sol|bem|evoked|dense|noise)\.fif(?:\.gz)?$", re.IGNORECASE
 )
 _DERIVED = frozenset(("derivatives", "sourcedata", "code", "stimuli"))
+_OTHER_DATA = frozenset(("anat", "func", "dwi", "fmap", "perf", "beh", "pet", "micr", "nirs", "motion"))
 _TELLING = ("ses", "run", "acq", "task")  # entities that tell recordings apart; the last is given up first
 _BEFORE_NAME = "sub-"
 
@@ -128,12 +129,8 @@ def _below(place: Path, task: str | None) -> tuple[list[Path], list[str]]:
         task is not None and any(each.is_dir() for each in place.glob(f"{_BEFORE_NAME}*"))
     )
     walk = Walk(place, _BEFORE_NAME) if is_bids else Walk(place)
-    every = [path for path in walk.files() if _is_recording(path) and not _is_derived(path, place, is_bids)]
+    every = [path for path in walk.files() if _is_recording(path) and not (is_bids and _is_elsewhere(path, place))]
     files = sorted(every, key=lambda path: natural_key(path.as_posix()))
-    if is_bids:
-        files = [
-            path for path in files if path.parent.name.casefold() in ("eeg", "ieeg", "meg") or not _in_bids_order(path)
-        ]
     notes = list(walk.notes)
     if task is not None:
         wanted = task.removeprefix("task-").casefold()
@@ -147,24 +144,10 @@ def _below(place: Path, task: str | None) -> tuple[list[Path], list[str]]:
     return files, notes
 
 
-def _in_bids_order(path: Path) -> bool:
-    """Whether a file lies in one of the folders that BIDS has for kinds of data other than EEG."""
-    return path.parent.name.casefold() in (
-        "anat",
-        "func",
-        "dwi",
-        "fmap",
-        "perf",
-        "beh",
-        "pet",
-        "micr",
-        "nirs",
-        "motion",
-    )
-
-
-def _is_derived(path: Path, place: Path, is_bids: bool) -> bool:
-    return is_bids and any(part.casefold() in _DERIVED for part in path.relative_to(place).parts[:-1])
+def _is_elsewhere(path: Path, place: Path) -> bool:
+    """Whether a file of a BIDS dataset is derived, or lies in a folder for another kind of data than EEG."""
+    folders = {part.casefold() for part in path.relative_to(place).parts[:-1]}
+    return not folders.isdisjoint(_DERIVED) or path.parent.name.casefold() in _OTHER_DATA
 
 
 def _is_recording(path: Path) -> bool:
@@ -229,9 +212,11 @@ def _named(files: Sequence[Path], codes: Codes) -> tuple[Found, ...]:
         parts = _telling_apart(paths, conditions)
         for first, second in _alike(parts, conditions):
             seen = f"{paths[first]} and {paths[second]}"
-            advice = "name them apart (ses-01, run-2), or give one of them"
+            advice = (
+                f"name them apart ({name}_ses-01..., {name}_run-2...), or give one of them; the id ends at the first _"
+            )
             problems.append(Problem(name, seen=seen, wanted="names whose outputs differ", advice=advice))
-        found += [Found(path, name, *told) for path, *told in zip(paths, parts, conditions, strict=True)]
+        found += [Found(path, name, told, said) for path, told, said in zip(paths, parts, conditions, strict=True)]
     if problems:
         raise InputError(problems)
     return tuple(sorted(found, key=lambda each: natural_key(each.path.as_posix())))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from monai_fusion.errors import InputError
+from monai_fusion.recordings.positions import sphere_positions
 from monai_fusion.recordings.reading import open_recording
 from monai_fusion.recordings.recording import Marker, Span
 from tests.recordings.raw_files import NAMES, lemon_events, signal, write_vhdr
@@ -64,6 +65,27 @@ def test_folders_and_letter_case_of_another_computer_do_not_matter(name: str, tm
     np.testing.assert_allclose(_read(path), X, atol=1e-4)
 
 
+def test_the_header_may_name_a_file_below_its_folder(tmp_path: Path) -> None:
+    path = write_vhdr(tmp_path, "sub-01", X)
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "sub-01.eeg").rename(tmp_path / "raw" / "x.eeg")
+    _text(path, "DataFile=sub-01.eeg", "DataFile=.\\raw\\x.eeg")
+    np.testing.assert_allclose(_read(path), X, atol=1e-4)
+
+
+def test_a_resolution_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    path = write_vhdr(tmp_path, "sub-01", X)
+    _text(path, ",0.1,µV", ",0,1,µV")
+    np.testing.assert_allclose(_read(path), X, atol=1e-4)
+
+
+def test_endings_may_be_in_capitals(tmp_path: Path) -> None:
+    write_vhdr(tmp_path, "sub-01", X)
+    for ending in (".vhdr", ".eeg", ".vmrk"):
+        (tmp_path / f"sub-01{ending}").rename(tmp_path / f"SUB-01{ending.upper()}")
+    np.testing.assert_allclose(_read(tmp_path / "SUB-01.VHDR"), X, atol=1e-4)
+
+
 def test_samples_may_be_in_a_dat_file(tmp_path: Path) -> None:
     path = write_vhdr(tmp_path, "sub-01", X)
     (tmp_path / "sub-01.eeg").rename(tmp_path / "sub-01.dat")
@@ -94,7 +116,7 @@ def test_samples_that_end_within_one_are_read_as_far_as_they_are_whole(tmp_path:
     assert any("ends within a sample" in note for note in recording.notes)
 
 
-@pytest.mark.parametrize("how", ["file missing", "not named", "empty name"])
+@pytest.mark.parametrize("how", ["file missing", "not named", "empty name", "empty file"])
 def test_without_markers_the_signal_is_read(how: str, tmp_path: Path) -> None:
     path = write_vhdr(tmp_path, "sub-01", X)
     if how == "not named":
@@ -102,6 +124,8 @@ def test_without_markers_the_signal_is_read(how: str, tmp_path: Path) -> None:
     elif how == "empty name":
         _text(path, "MarkerFile=sub-01.vmrk", "MarkerFile=")
     (tmp_path / "sub-01.vmrk").unlink()
+    if how == "empty file":
+        (tmp_path / "sub-01.vmrk").touch()
     recording = open_recording(path)
     assert recording.markers == ()
     assert any("no markers" in note for note in recording.notes)
@@ -217,11 +241,36 @@ def test_an_eeg_of_nihon_kohden_is_told_from_brainvision(tmp_path: Path) -> None
         open_recording(path)
 
 
-def test_samples_written_as_text_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("decimal", "separator"), [(".", " "), (",", "  "), (".", ","), (",", "\t"), (",", ";")])
+def test_samples_written_as_text_are_read(decimal: str, separator: str, tmp_path: Path) -> None:
     path = write_vhdr(tmp_path, "sub-01", X)
     _text(path, "DataFormat=BINARY", "DataFormat=ASCII")
-    with pytest.raises(InputError, match=r"DataFormat: samples written as text"):
+    _text(
+        path, "[Channel Infos]", f"[ASCII Infos]\nDecimalSymbol={decimal}\nSkipLines=1\nSkipColumns=1\n[Channel Infos]"
+    )
+    lines = ["first line " + " ".join(NAMES)]
+    lines += [separator.join(f"{value / 0.1:.5f}".replace(".", decimal) for value in (0.0, *row)) for row in X.T]
+    (tmp_path / "sub-01.eeg").write_text("\n".join(lines) + "\n", encoding="ascii")
+    np.testing.assert_allclose(_read(path), X, atol=1e-5)
+    _text(path, "MULTIPLEXED", "VECTORIZED")
+    with pytest.raises(InputError, match=r"DataFormat: text with a line for each channel"):
         open_recording(path)
+
+
+def test_positions_in_the_header_are_right_front_up_in_metres(tmp_path: Path) -> None:
+    path = write_vhdr(tmp_path, "sub-01", X)
+    places = {1: "1,-90,-36", 3: "1,45,90", 6: "85,-90,0", 8: "1,0,0", 9: "0,0,0"}
+    rows = "\n".join(f"Ch{number}={place}" for number, place in places.items())
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("[Comment]", f"[Coordinates]\n{rows}\n[Comment]"), encoding="utf-8"
+    )
+    positions = open_recording(path).positions
+    assert set(positions) == {"F7", "Fz", "T7", "Cz"}
+    assert positions["T7"] == pytest.approx((-0.085, 0, 0), abs=1e-9)
+    assert positions["Cz"] == pytest.approx((0, 0, 0.095), abs=1e-9)
+    for name in positions:
+        cosine = np.dot(positions[name], sphere_positions()[name]) / np.linalg.norm(positions[name])
+        assert cosine > 0.999
 
 
 def test_a_header_that_counts_more_channels_than_it_describes_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from monai_fusion.errors import InputError
-from monai_fusion.recordings.condition_words import DEFAULT_CODES, condition_of_marker, condition_of_name
+from monai_fusion.recordings.condition_words import DEFAULT_CODES, Meaning, condition_of_name, meaning_of
 from monai_fusion.recordings.conditions import find_conditions
 from monai_fusion.recordings.recording import Marker, Recording, Span
 
@@ -60,7 +60,7 @@ def test_lemon_s_blocks_are_runs_of_equal_markers() -> None:
     assert found.spans[0] == Span(1000, 1000 + BLOCK, "EC")
     assert found.spans[1] == Span(1000 + BLOCK + 700, 1000 + 2 * BLOCK + 700, "EO")
     assert found.source == "markers"
-    assert found.notes == ('EO by 240 x "Stimulus/S200", EC by 240 x "Stimulus/S210"',)
+    assert found.notes == ('EO by 240 x "200", EC by 240 x "210"',)
 
 
 def test_the_two_participants_with_another_code_for_eyes_closed_have_it() -> None:
@@ -109,12 +109,21 @@ def test_a_new_segment_in_the_middle_of_a_session_is_no_restart() -> None:
         ("Stimulus/S200", "EO"), ("Stimulus/S210", "EC"), ("S 200", "EO"), ("S  208", "EC"), ("200", "EO"),
         ("200.0", "EO"), ("s0210", "EC"), ("Stimulus A/S210", "EC"), ("Trigger 200", "EO"), ("eyes_open", "EO"),
         ("Eyes Closed", "EC"), ("Comment/eyes closed", "EC"), ("EO", "EO"), ("ec", "EC"), ("eyes-open", "EO"),
-        ("Rest: eyes open (start)", "EO"), ("Response/R200", None), ("R210", None), ("S2000", None), ("S20", None),
+        ("Rest: eyes open (start)", "EO"), ("EO start", "EO"), ("block_EC_2", "EC"), ("Augen zu", "EC"),
+        ("patient asked about EC again", None), ("Response/R200", None), ("R210", None), ("S2000", None), ("S20", None),
         ("Impedance < 200", None), ("boundary", None), ("Stimulus/S  1", None), ("geo", None), ("", None),
     ],
 )  # fmt: skip
 def test_a_marker_means_a_condition_by_its_number_or_words(text: str, condition: str | None) -> None:
-    assert condition_of_marker(text, DEFAULT_CODES) == (condition, False)
+    meaning = meaning_of(text, DEFAULT_CODES)
+    assert (None if meaning is None else (meaning.condition, meaning.ends)) == (condition and (condition, False))
+
+
+@pytest.mark.parametrize("text", ["EO end", "eyes_open_stop", "Comment/eyes open off"])
+def test_a_marker_may_end_a_condition(text: str) -> None:
+    meaning = meaning_of(text, DEFAULT_CODES)
+    assert isinstance(meaning, Meaning)
+    assert (meaning.condition, meaning.ends) == ("EO", True)
 
 
 def test_other_markers_can_be_named() -> None:

@@ -49,7 +49,8 @@ def _chosen(found: Recording, wanted: str | list[str], interpolate: int = 0) -> 
         ("POL Fp1", "Fp1"), ("EEG Fp1", "Fp1"), ("eeg fp1-ref", "Fp1"), ("EEG Fpz-Ref", "Fpz"), ("EEG C3-A2", "C3"),
         ("C4-M1", "C4"), ("Fp1-AVG", "Fp1"), ("EEG:Cz", "Cz"), ("T3", "T7"), ("EEG T4-LE", "T8"), ("T5", "P7"),
         ("POL T6", "P8"), ("t5", "P7"), ("M1", "M1"), ("m2", "M2"), ("Iz..", "Iz"), (" O1 ", "O1"), ("EEG_O1", "O1"),
-        ("AFZ", "AFz"), ("CPZ", "CPz"), ("EEG P3 - Ref", "P3"),
+        ("AFZ", "AFz"), ("CPZ", "CPz"), ("EEG P3 - Ref", "P3"), ("Fp1 (uV)", "Fp1"), ("Fp1[A2]", "Fp1"),
+        ("_FP1", "Fp1"), ("Fp1-0", "Fp1"), ("EEG Fp1-REF-1", "Fp1"),
     ],
 )  # fmt: skip
 def test_spellings_of_an_electrode_are_one(written: str, electrode: str) -> None:

@@ -41,7 +41,7 @@ def test_a_compressed_file_is_read(tmp_path: Path) -> None:
 def test_bad_channels_kinds_and_positions_are_taken(tmp_path: Path) -> None:
     raw = mne_raw(X, kinds=["eeg"] * 16 + ["eog"])
     montage = mne.channels.make_dig_montage(
-        {name: (0.0, 0.01 * n, 0.09) for n, name in enumerate(NAMES)}, coord_frame="head"
+        {name: (0.0, 0.01 * n, 0.09) for n, name in enumerate(NAMES[:-1])}, coord_frame="head"
     )
     raw.set_montage(montage, on_missing="ignore")
     raw.info["bads"] = ["T7"]

@@ -187,6 +187,18 @@ def test_without_units_a_note_says_that_microvolts_are_assumed(tmp_path: Path) -
     np.testing.assert_allclose(open_recording(path, sampling_hz=HZ, unit="V").microvolts([0], 0, 9), X[:1, :9] * 1e6)
 
 
+def test_a_table_that_is_turned_on_its_side_is_refused(tmp_path: Path) -> None:
+    pd.DataFrame(X, index=NAMES).to_csv(tmp_path / "sub-01.csv")
+    with pytest.raises(InputError, match=r"a line for each electrode.*transposed"):
+        open_recording(tmp_path / "sub-01.csv", sampling_hz=HZ)
+
+
+def test_blanks_may_separate_and_comments_come_first(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "sub-01.txt", X, delimiter="   ")
+    path.write_text("# made by a program\n%Rate 250\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    np.testing.assert_allclose(_read(path), X, rtol=1e-12)
+
+
 def test_a_table_of_another_encoding_is_refused(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "sub-01.csv", X)
     path.write_bytes(path.read_text(encoding="utf-8").encode("utf-16"))

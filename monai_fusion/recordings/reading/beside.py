@@ -18,7 +18,7 @@ _SEPARATORS = re.compile(r"[\\/]")
 
 
 def named_beside(path: Path, name: str) -> Path | None:
-    r"""The file that a header names, in the header's folder, whatever folder of whatever system it lay in before.
+    r"""The file that a header names, in the header's folder, whatever folder of another computer it lay in before.
 
     Upper and lower case are told apart only where both are there.
 
@@ -26,9 +26,12 @@ def named_beside(path: Path, name: str) -> Path | None:
         path: The header.
         name: What it calls the other file: ``rec.eeg``, ``C:\data\rec.EEG``, ``$b.eeg`` (the header's own name).
     """
-    name = _SEPARATORS.split(name.strip().strip('"'))[-1].replace("$b", path.stem)
-    if not name or "\0" in name:
+    steps = [step for step in _SEPARATORS.split(name.strip().strip('"').replace("$b", path.stem)) if step != "."]
+    name = steps[-1] if steps else ""
+    if not name or "\0" in name or name == "..":
         return None
+    if len(steps) > 1 and ":" not in steps[0] and steps[0] and (below := path.parent.joinpath(*steps)).is_file():
+        return below
     exact = path.parent / name
     if exact.is_symlink() or exact.is_file():
         return exact

@@ -15,11 +15,12 @@ from pathlib import Path
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.recordings.reading.beside import codepage_of, named_beside, renamed_beside, require_here, text_of
 from monai_fusion.recordings.reading.brainvision_markers import read_markers
+from monai_fusion.recordings.reading.brainvision_text import text_samples
 from monai_fusion.recordings.reading.events import Events
 from monai_fusion.recordings.reading.flat import FlatSamples
 from monai_fusion.recordings.reading.kinds import kinds_of
 from monai_fusion.recordings.reading.units import is_stated, microvolts_in
-from monai_fusion.recordings.recording import Recording
+from monai_fusion.recordings.recording import Recording, SampleReader
 from monai_fusion.wording import a_few, counted
 
 DATA_ENDINGS = (".eeg", ".dat", ".seg")
@@ -41,6 +42,7 @@ class _Header:
     path: Path
     common: Mapping[str, str]
     binary: Mapping[str, str]
+    text: Mapping[str, str]
     channels: tuple[_Channel, ...]
     coordinates: Mapping[str, str]
     notes: tuple[str, ...]
@@ -60,10 +62,20 @@ class _Header:
         return 1e6 / interval
 
     @property
+    def is_text(self) -> bool:
+        """Whether the samples are written as text."""
+        return self.common.get("dataformat", "BINARY").upper() == "ASCII"
+
+    @property
+    def is_multiplexed(self) -> bool:
+        """Whether all channels of a sample lie together; else all samples of a channel do."""
+        orientation = self.common.get("dataorientation", "MULTIPLEXED").upper()
+        if orientation not in ("MULTIPLEXED", "VECTORIZED"):
+            raise self.wrong("DataOrientation", "unknown", "MULTIPLEXED or VECTORIZED")
+        return orientation == "MULTIPLEXED"
+
+    @property
     def dtype(self) -> str:
-        if self.common.get("dataformat", "BINARY").upper() != "BINARY":
-            advice = "export it again as binary"
-            raise self.wrong("DataFormat", "samples written as text", "BINARY", advice)
         name = self.binary.get("binaryformat", "").upper()
         if name not in _DTYPES:
             raise self.wrong("BinaryFormat", "missing or unknown", " or ".join(_DTYPES))
@@ -82,12 +94,9 @@ def read_brainvision(path: Path) -> Recording:
     header = _read_header(path)
     rate = header.sampling_hz
     data, claimed = _data_file(header)
-    samples, notes = _samples_in(header, data)
+    samples, reader, notes = _samples(header, data)
     marker_file, marker_notes = _marker_file(header, is_renamed=claimed)
     markers = read_markers(marker_file, samples) if marker_file is not None else Events()
-    orientation = header.common.get("dataorientation", "MULTIPLEXED").upper()
-    if orientation not in ("MULTIPLEXED", "VECTORIZED"):
-        raise header.wrong("DataOrientation", "unknown", "MULTIPLEXED or VECTORIZED")
     units = [microvolts_in(each.unit) for each in header.channels]
     kinds = tuple(
         kind if unit is not None or kind == "stim" else "misc"
@@ -118,13 +127,7 @@ def read_brainvision(path: Path) -> Recording:
             *markers.notes,
             *((f"unit not readable, taken as microvolts: {a_few(odd, 6)}",) if _garbled(header) else ()),
         ),
-        read_samples=FlatSamples(
-            data,
-            header.dtype,
-            tuple(each.resolution for each in header.channels),
-            samples,
-            multiplexed=orientation == "MULTIPLEXED",
-        ),
+        read_samples=reader,
     )
 
 
@@ -146,7 +149,15 @@ def _read_header(path: Path) -> _Header:
     sections = sections_of(lines)
     common = sections.get("common infos", {})
     rows = sections.get("channel infos", {})
-    header = _Header(path, common, sections.get("binary infos", {}), (), sections.get("coordinates", {}), notes)
+    header = _Header(
+        path,
+        common,
+        sections.get("binary infos", {}),
+        sections.get("ascii infos", {}),
+        (),
+        sections.get("coordinates", {}),
+        notes,
+    )
     try:
         wanted = int(common.get("numberofchannels", ""))
     except ValueError:
@@ -161,10 +172,12 @@ def _channel(header: _Header, key: str, row: str | None) -> _Channel:
     if row is None:
         seen = f"{key} is not described, but NumberOfChannels counts it"
         raise header.wrong("[Channel Infos]", seen, "a line for each channel")
-    name, reference, resolution, unit = [*(part.strip() for part in row.split(",")), "", "", "", ""][:4]
-    if "," in row and resolution and not _is_number(resolution) and _is_number(reference):
-        resolution, unit = reference, resolution  # written without the field for the reference
-        reference = ""
+    parts = [part.strip() for part in row.split(",")]
+    if len(parts) > 4 and parts[2].isdigit() and parts[3].isdigit():
+        parts[2:4] = [f"{parts[2]}.{parts[3]}"]  # a decimal comma
+    name, reference, resolution, unit = [*parts, "", "", "", ""][:4]
+    if resolution and not _is_number(resolution) and _is_number(reference):
+        reference, resolution, unit = "", reference, resolution  # written without the field for the reference
     factor = 1.0
     if resolution:
         if not _is_number(resolution):
@@ -230,10 +243,25 @@ def _marker_file(header: _Header, is_renamed: bool) -> tuple[Path | None, tuple[
     found = named or own
     if found is None:
         return None, ("no markers: the .vmrk file is not here",) if name else ("no markers: the header names none",)
+    if found.is_file() and found.stat().st_size == 0:
+        return None, (f"no markers: {found.name} is empty",)
     require_here(found, path)
     if found == named:
         return found, ()
     return found, (f"{found.name} is read for the markers: the header names another file",) if name else ()
+
+
+def _samples(header: _Header, data: Path) -> tuple[int, SampleReader, tuple[str, ...]]:
+    """The samples a channel, what reads them, and notes."""
+    gains = tuple(each.resolution for each in header.channels)
+    if header.is_text:
+        if not header.is_multiplexed:
+            advice = "export it again as binary"
+            raise header.wrong("DataFormat", "text with a line for each channel", "binary", advice)
+        count, reader = text_samples(data, header.text, [each.name for each in header.channels], gains)
+        return count, reader, ()
+    samples, notes = _samples_in(header, data)
+    return samples, FlatSamples(data, header.dtype, gains, samples, multiplexed=header.is_multiplexed), notes
 
 
 def _samples_in(header: _Header, data: Path) -> tuple[int, tuple[str, ...]]:
@@ -250,7 +278,7 @@ def _samples_in(header: _Header, data: Path) -> tuple[int, tuple[str, ...]]:
     if not samples:
         raise header.wrong(data.name, "holds not one sample of every channel", f"at least {width} bytes")
     if rest:
-        if header.common.get("dataorientation", "").upper() == "VECTORIZED":
+        if not header.is_multiplexed:
             raise header.wrong(data.name, f"{size:,} bytes", f"a multiple of {width}")
         seconds = samples / header.sampling_hz
         return samples, (f"{data.name} ends within a sample: the whole ones, {seconds:.1f} s, are read",)

@@ -222,7 +222,7 @@ def _about(
     if gaps:
         notes.append(f"{counted(gaps, 'gap')} between records: no segment spans one")
     if flat:
-        notes.append(f"flat, its physical minimum is its maximum: {a_few(flat, 6)}")
+        notes.append(f"flat, the header gives it no range of values: {a_few(flat, 6)}")
     unsaid = [
         channel.label
         for channel, kind in zip(kept, kinds, strict=True)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from monai_fusion.recordings.recording import Marker, Span
-from monai_fusion.wording import counted
+from monai_fusion.wording import counted, cut
 
 _BAD = re.compile(r"(?:^|/)\s*bad(?:(?![a-z])|interval|segment|epoch|data)", re.IGNORECASE)
+_LONGEST = 40  # signs of the reason that is kept of a bad stretch
 _JOIN = re.compile(
     r"^\s*(?:(?:edge[ _])?boundary|edge|new segment\b.*|-99(?:\.0)?|(?:data )?discontinuity|bad boundary)\s*/?\s*$",
     re.IGNORECASE,
@@ -81,7 +82,7 @@ def sorted_out(events: Iterable[Event], samples: int, breaks: Sequence[int] = ()
             continue
         clamped += (start, stop) != (event.start, max(event.stop, event.start))
         if is_bad(event.text):
-            bad.append(Span(start, max(stop, min(start + 1, samples)), event.text.strip()))
+            bad.append(Span(start, max(stop, min(start + 1, samples)), cut(event.text.strip(), _LONGEST)))
         elif not is_join(event.text):
             markers.append(Marker(start, stop - start, event.text))
     notes = [

@@ -16,7 +16,7 @@ _TYPES = {
 }  # fmt: skip
 # Names, the first that fits; an EDF label may begin with its type ("EOG Left", "ECG ECG1").
 _NAMES = (
-    (re.compile(r"(?:^|[^A-Z])(?:[HVLR]?EOG)|^(?:[HV]EO|LOC|ROC|EYE|IO[12]?|[LR]O[12])(?![A-Z])|EOG"), "eog"),
+    (re.compile(r"EOG|^(?:[HV]EO|LOC|ROC|EYE|IO[12]?|[LR]O[12])(?![A-Z])"), "eog"),
     (re.compile(r"ECG|EKG|CARDIO|HEART"), "ecg"),
     (re.compile(r"EMG|CHIN|^(?:L|R)?LEG|MASSETER"), "emg"),
     (re.compile(r"^STI(?:M|\s|\d|$)|STATUS|TRIG|MARKER|^EVENT|^DC\d|^DIGITAL|^PHOTO|^STIM"), "stim"),

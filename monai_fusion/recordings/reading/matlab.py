@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.recordings.reading.matlab_slim import Samples, slimmed
@@ -34,7 +34,7 @@ def mat_variables(path: Path) -> tuple[dict[str, Any], Samples | None]:
     if path.stat().st_size > _LARGE:
         with suppress(Exception):  # whatever is odd about it: then it is read as any other
             rest, samples = slimmed(path)
-            return dict(loadmat(rest, simplify_cells=True)), samples
+            return dict(loadmat(cast(Any, rest), simplify_cells=True)), samples  # any stream does
     return dict(loadmat(path, simplify_cells=True)), None
 
 

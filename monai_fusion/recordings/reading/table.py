@@ -18,7 +18,7 @@ from monai_fusion.recordings.reading.kinds import kind_of
 from monai_fusion.recordings.reading.table_layout import Layout, layout_of
 from monai_fusion.recordings.reading.table_times import Times, times_of
 from monai_fusion.recordings.reading.units import microvolts_in
-from monai_fusion.recordings.recording import Recording
+from monai_fusion.recordings.recording import Recording, SampleReader
 
 _PIECE = 4 * 2**20  # bytes that are parsed at once
 _KEPT = 3  # pieces that stay parsed, since segments with their margins overlap
@@ -66,10 +66,28 @@ class _TableSamples:
         return self.parsed[number]
 
 
-def _times(path: Path, layout: Layout, clocks: list[NDArray[np.float64]], sampling_hz: float | None) -> Times:
+def samples_of(path: Path, layout: Layout) -> tuple[int, SampleReader, NDArray[np.float64]]:
+    """Look through a table: how many samples it has, what reads them, and ``[time]`` its column of times.
+
+    Raises:
+        InputError: A cell holds no number, or there are no samples.
+    """
+    pieces: list[_Piece] = []
+    clocks: list[NDArray[np.float64]] = [np.empty(0)]
+    for piece, values in _pieces(path, layout):
+        pieces.append(piece)
+        if layout.time is not None:
+            clocks.append(values[:, layout.time])
+    if not pieces:
+        raise InputError(Problem(str(path), seen="a header and no samples", wanted="a line for each sample"))
+    reader = _TableSamples(path, layout, tuple(pieces), layout.samples)
+    return pieces[-1].first + pieces[-1].rows, reader, np.concatenate(clocks)
+
+
+def _times(path: Path, layout: Layout, clock: NDArray[np.float64], sampling_hz: float | None) -> Times:
     if layout.time is None:
         return Times()
-    return times_of(path, layout.names[layout.time], layout.units[layout.time], np.concatenate(clocks), sampling_hz)
+    return times_of(path, layout.names[layout.time], layout.units[layout.time], clock, sampling_hz)
 
 
 def _pieces(path: Path, layout: Layout) -> Iterator[tuple[_Piece, NDArray[np.float64]]]:
@@ -166,16 +184,8 @@ def read_table(path: Path, sampling_hz: float | None) -> Recording:
         InputError: It is no such table, a cell holds no number, or the sampling rate is not known.
     """
     layout = layout_of(path)
-    pieces: list[_Piece] = []
-    clocks: list[NDArray[np.float64]] = []
-    for piece, values in _pieces(path, layout):
-        pieces.append(piece)
-        if layout.time is not None:
-            clocks.append(values[:, layout.time])
-    if not pieces:
-        raise InputError(Problem(str(path), seen="a header and no samples", wanted="a line for each sample"))
-    samples = pieces[-1].first + pieces[-1].rows
-    times = _times(path, layout, clocks, sampling_hz)
+    samples, reader, clock = samples_of(path, layout)
+    times = _times(path, layout, clock, sampling_hz)
     rate = times.sampling_hz or sampling_hz
     if rate is None:
         wanted = "samples a second"
@@ -207,5 +217,5 @@ def read_table(path: Path, sampling_hz: float | None) -> Recording:
         bad_channels=(),
         reference="",
         notes=tuple(notes),
-        read_samples=_TableSamples(path, layout, tuple(pieces), layout.samples),
+        read_samples=reader,
     )

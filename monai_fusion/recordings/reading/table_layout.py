@@ -81,6 +81,7 @@ def layout_of(path: Path) -> Layout:
         raise InputError(Problem(str(path), "line 1", seen, wanted, "add one: without it the order would be a guess"))
     _refuse_wider(path, names, cells, line)
     split = [_name_and_unit(name) for name in names]
+    _refuse_turned(path, cells)
     layout = _columns([name for name, _ in split], [unit for _, unit in split], cells, decimal)
     if not layout[0]:
         raise InputError(Problem(str(path), seen="no column of numbers", wanted="a column for each electrode"))
@@ -147,6 +148,13 @@ def _refuse_wider(path: Path, names: Sequence[str], cells: Sequence[Sequence[str
             seen = f"{len(row)} cells, and {len(names)} names in the header"
             advice = "decimal commas between commas? Export it with points, or with ; between the cells"
             raise InputError(Problem(str(path), f"line {line + number}", seen, advice=advice))
+
+
+def _refuse_turned(path: Path, cells: Sequence[Sequence[str]]) -> None:
+    first = [row[0] for row in cells if row]
+    if len(first) > 1 and sum(map(known_electrode, first)) * 2 > len(first):
+        seen, wanted = "a line for each electrode", "a column for each electrode and a line for each sample"
+        raise InputError(Problem(str(path), seen=seen, wanted=wanted, advice="save it transposed"))
 
 
 def _name_and_unit(name: str) -> tuple[str, str]:
