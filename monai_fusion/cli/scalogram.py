@@ -57,7 +57,11 @@ def scalogram(
     if options.job.summary:
         from monai_fusion.report.recordings_page import write_recordings_page
 
-        write_recordings_page(options.job.out, {each.path.name: list(map(str, each.problems)) for each in failed})
+        reasons = {
+            each.path.name: [str(problem).replace(str(each.path), each.path.name) for problem in each.problems]
+            for each in failed
+        }
+        write_recordings_page(options.job.out, reasons)
     if as_json:
         answer_json(_as_json(done, options))
     else:

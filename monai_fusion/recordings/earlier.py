@@ -82,12 +82,12 @@ class Earlier:
             advice = "no sidecar says where they come from: name another folder, or give --overwrite"
             raise InputError(Problem(str(self.out), seen=f"holds {a_few(there)} already", advice=advice))
 
-    def make_room(self, planned: Iterable[str], sidecars: Iterable[Path]) -> int:
+    def make_room(self, planned: Iterable[str], sidecars: Sequence[Path]) -> int:
         """Remove what earlier runs have made of this recording; nothing that no sidecar of ours lists.
 
         Args:
             planned: Files that will be written: they are replaced, not removed.
-            sidecars: The same of sidecars.
+            sidecars: The sidecars that will be written.
 
         Returns:
             How many scalograms were removed that will not be written again.
@@ -96,7 +96,9 @@ class Earlier:
             InputError: One cannot be removed; all are where they were.
         """
         keep = set(planned)
-        listed = {name for content in self.own.values() for name in _listed(content)}
+        # With --overwrite, also what another recording's sidecar lists that is replaced.
+        replaced = [self.foreign[path] for path in sidecars if is_sidecar(self.foreign.get(path))]
+        listed = {name for content in (*self.own.values(), *replaced) for name in _listed(content)}
         stale = [self.out / name for name in sorted(listed - keep) if (self.out / name).exists()]
         remove_all([*stale, *(path for path in self.own if path not in set(sidecars))])
         return len(stale)

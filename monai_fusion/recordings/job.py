@@ -78,7 +78,7 @@ def _grouped(recordings: Iterable[Found]) -> list[list[Found]]:
     """Recordings that may write the same files are done one after the other, so that one of them is refused."""
     groups: dict[str, list[Found]] = defaultdict(list)
     for each in recordings:
-        groups[stem_of(each)].append(each)
+        groups[stem_of(each).casefold()].append(each)  # file systems of Windows and macOS see no case
     return list(groups.values())
 
 

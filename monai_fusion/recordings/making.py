@@ -91,16 +91,15 @@ def make_scalograms(opened: Opened, options: ScalogramOptions, taken: dict[Path,
     seen = survey(opened.recording, opened.electrodes, opened.cut.segments, options.filters, options.recording.unit)
     filters = replace(options.filters, line_hz=seen.line_hz if options.filters.find_line else options.filters.line_hz)
     removed = earlier.make_room(planned, work.sidecars)
+    notes = [f"{counted(removed, 'file')} of an earlier run of this recording removed"] if removed else []
     for sidecar, names in zip(work.sidecars, work.planned.values(), strict=True):
         begin(sidecar, work.origin, names)
-    written = _write_segments(work, filters)
-    if not written.pieces:
-        for sidecar in work.sidecars:
-            sidecar.unlink(missing_ok=True)
-        every = (*opened.cut.dropped, *written.rejected)
-        raise InputError(_no_segment(opened.recording, replace(opened.cut, dropped=every)))
-    stale = [f"{counted(removed, 'file')} of an earlier run of this recording removed"] if removed else []
-    return _finish(work, filters, seen, written, stale)
+    try:
+        return _finish(work, filters, seen, _write_segments(work, filters), notes)
+    except Exception:  # half a recording is worse than none: it would be taken for a whole one
+        for path in (*(options.job.out / name for name in planned), *work.sidecars):
+            path.unlink(missing_ok=True)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +201,9 @@ def _write_segments(work: _Work, filters: Filters) -> _Written:
         numbers[segment.condition] += 1
         written.file_bytes = _write_array(work.out / name, image)
         written.pieces.append(_piece(name, segment, recording.sampling_hz, each))
+    if not written.pieces:
+        every = (*work.opened.cut.dropped, *written.rejected)
+        raise InputError(_no_segment(recording, replace(work.opened.cut, dropped=every)))
     return written
 
 
@@ -240,6 +242,8 @@ def _finish(work: _Work, filters: Filters, seen: Survey, written: _Written, note
     interpolated = work.opened.electrodes.interpolated
     notes = [*recording.notes, *seen.notes, *notes]
     notes += [f"interpolated: {a_few(interpolated, 20)}"] if interpolated else []
+    if (highest := recording.sampling_hz / 2) < work.transform.row_hz[0] and recording.sampling_hz < SAMPLING_HZ:
+        notes.append(f"recorded at {recording.sampling_hz:g} Hz: rows above {highest:g} Hz hold nothing")
     about = {**_about(work, filters, seen), "FileBytes": written.file_bytes, "Notes": notes, "MadeWith": work.digest}
     every = [*cut.dropped, *written.rejected]
     for sidecar, condition in zip(work.sidecars, work.planned, strict=True):

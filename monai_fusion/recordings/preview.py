@@ -41,7 +41,8 @@ def write_preview(path: Path, sidecars: Sequence[Path]) -> None:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(11, 1.5 + 1.35 * sum(rows) + 0.35 * len(shown)), dpi=110, layout="constrained")
         FigureCanvasAgg(figure)
-        parts = figure.subfigures(len(shown) + 1, 1, height_ratios=[*(1.35 * each + 0.35 for each in rows), 1.5])
+        heights = [*(1.35 * each + 0.35 for each in rows), 1.5]
+        parts: list[SubFigure] = list(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False).flat)
         source = visible(str(contents[0]["Sources"][0]["File"])) if contents else ""
         for part, content in zip(parts, shown, strict=False):
             _draw_means(part, content, _mean(path.parent, content), source)

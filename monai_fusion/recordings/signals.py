@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any, cast
 
 import numpy as np
 import scipy.signal
@@ -186,8 +187,9 @@ def _resampled(piece: NDArray[np.float64], ratio: Fraction) -> NDArray[np.float6
     if ratio == 1:
         return piece
     taps = _anti_aliasing(max(ratio.numerator, ratio.denominator))
+    # The stubs know no window that is an array of taps.
     resampled: NDArray[np.float64] = scipy.signal.resample_poly(
-        piece, ratio.numerator, ratio.denominator, axis=1, window=taps
+        piece, ratio.numerator, ratio.denominator, axis=1, window=cast(Any, taps)
     )
     return resampled
 

@@ -33,7 +33,7 @@ def write_raw_recording(path: Path, participant: Participant, options: SampleCoh
         participant: Whose.
         options: The cohort's.
     """
-    import pybv  # type: ignore[import-untyped] # an extra; it has no types
+    import pybv  # an extra
 
     pieces: list[NDArray[np.float64]] = []
     events: list[dict[str, Any]] = []

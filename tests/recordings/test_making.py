@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monai_fusion.errors import InputError
+from monai_fusion.errors import InputError, Problem
 from monai_fusion.recordings import compat, making
 from monai_fusion.recordings.finding import Found
 from monai_fusion.recordings.making import make_scalograms
@@ -192,6 +192,37 @@ def test_files_of_others_are_not_replaced_unless_that_is_wanted(tmp_path, out):
         make_scalograms(ready(recording), options(out))
     assert listing(out) == ["sub-07_EO_seg1.npy"]
     assert make_scalograms(ready(recording), options(out, job={"overwrite": True})).state == "made"
+
+
+def test_a_recording_that_breaks_off_leaves_nothing_half_done(tmp_path, out):
+    values = brain_like(17, 12_500)
+    recording = in_memory(values, tmp_path / "in/sub-07_EO.csv")
+    small = dataclasses.replace(recording, read_samples=lambda channels, start, stop: damaged(channels, start, stop))
+    calls = []
+
+    def damaged(channels, start, stop):
+        calls.append(start)
+        if len(calls) > 1:  # the first is the survey's
+            raise InputError(Problem("sub-07_EO.csv", seen="damaged"))
+        return values[list(channels), start:stop]
+
+    with pytest.raises(InputError, match="damaged"):
+        make_scalograms(ready(small), options(out))
+    assert listing(out) == []
+
+
+def test_overwriting_another_recordings_files_leaves_none_of_them(tmp_path, out):
+    make_scalograms(ready(in_memory(brain_like(17, 12_500), tmp_path / "a/sub-07_EO.csv")), options(out))
+    other = in_memory(brain_like(17, 5000, seed=1), tmp_path / "b/sub-07_EO.csv")
+    make_scalograms(ready(other), options(out, job={"overwrite": True}))
+    assert listing(out) == ["sub-07_EO_scalogram.json", "sub-07_EO_seg0.npy", "sub-07_EO_seg1.npy"]
+
+
+def test_a_slow_recording_is_told_that_its_upper_rows_are_empty(tmp_path, out):
+    recording = in_memory(brain_like(17, 128 * 30, 128.0), tmp_path / "in/sub-07_EO.csv", 128.0)
+    made = make_scalograms(ready(recording), options(out))
+    assert made.notes == ("recorded at 128 Hz: rows above 64 Hz hold nothing",)
+    assert make_scalograms(ready(recording), options(out, mode="power")).notes == ()
 
 
 def test_two_recordings_whose_files_would_be_called_the_same_are_not_mixed(tmp_path, out):
