@@ -124,6 +124,8 @@ def _by_markers(recording: Recording, markers: Sequence[Marker], codes: Codes) -
     elif points:
         notes.append(f"{counted(len(points), 'marker')} of a condition left out: no duration")
     kept, dropped = _without_trial_run(recording, _apart(spans))
+    if not kept:
+        return None
     if dropped:
         notes.append(
             f"{counted(len(dropped), 'block')} before the recording was started again left out: {dropped[0].why} only"

@@ -47,6 +47,15 @@ def test_a_renamed_copy_never_reads_the_recording_that_it_was_copied_from(tmp_pa
     other = write_vhdr(tmp_path, "sub-02", -X)
     _text(other, "sub-02.eeg", "sub-01.eeg")
     np.testing.assert_allclose(_read(other), -X, atol=1e-4)
+    (tmp_path / "sub-02.eeg").unlink()
+    with pytest.raises(InputError, match=r"names sub-01\.eeg, which is the file of sub-01\.vhdr"):
+        open_recording(other)
+
+
+def test_two_headers_of_one_participant_may_share_their_samples(tmp_path: Path) -> None:
+    path = write_vhdr(tmp_path, "sub-01_EO", X)
+    (tmp_path / "sub-01_mended.vhdr").write_bytes(path.read_bytes())
+    np.testing.assert_allclose(_read(tmp_path / "sub-01_mended.vhdr"), X, atol=1e-4)
 
 
 def test_a_header_may_name_a_file_of_another_name_that_is_its_own(tmp_path: Path) -> None:
@@ -95,7 +104,9 @@ def test_samples_may_be_in_a_dat_file(tmp_path: Path) -> None:
 def test_without_the_samples_the_message_says_what_was_tried(tmp_path: Path) -> None:
     path = write_vhdr(tmp_path, "sub-01", X)
     (tmp_path / "sub-01.eeg").unlink()
-    with pytest.raises(InputError, match=r"sub-01\.vhdr DataFile: not here: tried .*sub-01\.eeg"):
+    with pytest.raises(
+        InputError, match=r"sub-01\.vhdr DataFile: not here: tried the name in the header and sub-01\.eeg"
+    ):
         open_recording(path)
 
 

@@ -82,16 +82,24 @@ def test_eeg_channels_of_two_rates_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_discontinuous_edf_has_breaks_at_its_gaps_and_annotations_at_their_samples(tmp_path: Path) -> None:
-    annotations = [edfio.EdfAnnotation(each, None, text) for each, text in ((1.5, "one"), (6.25, "two"), (0, "x" * 20))]
+    annotations = [
+        edfio.EdfAnnotation(each, None, text)
+        for each, text in ((1.5, "one"), (6.25, "two"), (3.25, "gap"), (0, "x" * 20))
+    ]
     path = write_edf(tmp_path / "sub-01.edf", X, annotations=annotations)
     content = path.read_bytes().replace(b"+6.25\x14two", b"+9.25\x14two")
+    content = content.replace(b"+3.25\x14gap", b"+5.75\x14gap")
     path.write_bytes(content)
     _with_records_at(path, [0, 1, 2, 3, 4, 7, 8, 9, 10, 11])
     recording = open_recording(path)
     assert recording.breaks == (5 * HZ,)
     assert recording.samples == 10 * HZ
     # 9.25 s of the clock lie in the record that began at 9 s, the eighth.
-    assert recording.markers[1:] == (Marker(375, 0, "one"), Marker(7 * HZ + 62, 0, "two"))
+    assert recording.markers[1:] == (
+        Marker(375, 0, "one"),
+        Marker(5 * HZ, 0, "gap"),  # the first sample behind the gap
+        Marker(7 * HZ + 62, 0, "two"),
+    )
     assert any("1 gap" in note for note in recording.notes)
 
 

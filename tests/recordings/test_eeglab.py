@@ -79,6 +79,15 @@ def test_a_renamed_pair_is_read(stated: str, tmp_path: Path) -> None:
     assert not any("secret" in note for note in notes)
 
 
+def test_a_renamed_copy_never_reads_the_recording_that_it_was_copied_from(tmp_path: Path) -> None:
+    _write_set(tmp_path / "sub-01.set", _eeg(data="sub-01.fdt"), X)
+    path = _write_set(tmp_path / "sub-02.set", _eeg(data="sub-01.fdt"), -X)
+    np.testing.assert_allclose(_read(path), -X, atol=1e-4)
+    (tmp_path / "sub-02.fdt").unlink()
+    with pytest.raises(InputError, match=r"names sub-01\.fdt, which is the file of sub-01\.set"):
+        open_recording(path)
+
+
 def test_the_third_name_is_that_of_the_field_datfile(tmp_path: Path) -> None:
     path = _write_set(tmp_path / "sub-01.set", _eeg(data="gone.fdt", datfile="kept.fdt"), X)
     (tmp_path / "sub-01.fdt").rename(tmp_path / "kept.fdt")
@@ -87,7 +96,7 @@ def test_the_third_name_is_that_of_the_field_datfile(tmp_path: Path) -> None:
 
 def test_without_samples_the_message_says_what_was_tried(tmp_path: Path) -> None:
     path = _write_set(tmp_path / "sub-01.set", _eeg(data="gone.fdt"))
-    with pytest.raises(InputError, match=r"not here: tried gone\.fdt, sub-01\.fdt"):
+    with pytest.raises(InputError, match=r"not here: tried the name in the .set and sub-01\.fdt"):
         open_recording(path)
 
 

@@ -47,6 +47,32 @@ def renamed_beside(path: Path, endings: Iterable[str]) -> Path | None:
     return next((found for ending in endings if (found := named_beside(path, path.stem + ending))), None)
 
 
+def companion(header: Path, name: str, endings: Iterable[str]) -> tuple[Path | None, bool]:
+    """The file that belongs to a header, and whether it is not the one that the header names.
+
+    People copy and rename recordings, and the name in the header stays: it may be that of another recording's file.
+
+    Args:
+        header: The ``.vhdr`` or ``.set``.
+        name: What it calls the other file; may be empty.
+        endings: Of such files.
+
+    Raises:
+        InputError: The only file there is belongs to a recording of another participant.
+    """
+    named, own = named_beside(header, name) if name else None, renamed_beside(header, endings)
+    other = named_beside(header, f"{named.stem}{header.suffix}") if named is not None and named != own else None
+    if named is not None and other not in (None, header):
+        if own is not None:
+            named = None
+        elif named.stem.partition("_")[0] != header.stem.partition("_")[0]:
+            seen = f"names {named.name}, which is the file of {other.name if other else 'another'}"
+            advice = f"put its own file beside it, as {header.stem}{named.suffix}"
+            raise InputError(Problem(str(header), seen=seen, advice=advice))
+    found = named or own
+    return found, found is not None and found != named
+
+
 def require_here(path: Path, of: Path | None = None) -> None:
     """Refuse a file whose content is not here.
 

@@ -69,9 +69,10 @@ def _neighbour(path: Path, stem: str, kind: str) -> Path | None:
     if kind != "electrodes":
         return None
     # Positions are those of a session: without the task, and with the space that they are in.
-    start = _RUN_ENTITIES.sub("", stem)
-    found = sorted(path.parent.glob(f"{start}*_electrodes.tsv"))
-    return found[0] if len(found) == 1 else None
+    start = f"{_RUN_ENTITIES.sub('', stem)}_"
+    names = [each.name for each in path.parent.iterdir() if each.name.startswith(start)]
+    found = [name for name in names if name.endswith("_electrodes.tsv")]
+    return path.with_name(found[0]) if len(found) == 1 else None
 
 
 def _read(file: Path) -> tuple[_Table | None, str]:

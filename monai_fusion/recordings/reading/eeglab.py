@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.recordings.reading.beside import named_beside, require_here
+from monai_fusion.recordings.reading.beside import companion, require_here
 from monai_fusion.recordings.reading.events import Event, sorted_out
 from monai_fusion.recordings.reading.flat import FlatSamples
 from monai_fusion.recordings.reading.kinds import kinds_of
@@ -163,23 +163,17 @@ def _samples(
 
 def _data_file(path: Path, stated: str, other: Any) -> tuple[Path, list[str]]:
     """The .fdt: of the name that the .set states, else of the .set's own name, else of EEG.datfile."""
-    named = named_beside(path, stated) if stated else None
-    found = named or named_beside(path, f"{path.stem}.fdt")
+    found, is_renamed = companion(path, stated, [".fdt"])
     if found is None and isinstance(other, str) and other:
-        found = named_beside(path, other)
+        found, is_renamed = companion(path, other, [".fdt"])[0], True
     if found is None or found == path:
-        seen = f"not here: tried {a_few(dict.fromkeys(name for name in (_last(stated), f'{path.stem}.fdt') if name))}"
+        seen = f"not here: tried the name in the .set and {path.stem}.fdt"
         raise InputError(Problem(str(path), "samples", seen, "the .fdt file beside the .set"))
     if found.suffix.lower() == ".dat":
         advice = "load it in EEGLAB and save it again"
         raise InputError(Problem(str(path), found.name, "samples in an old format of EEGLAB", ".fdt", advice))
     require_here(found, path)
-    note = f"{found.name} is read: the .set names another file" if stated and found != named else ""
-    return found, [note] if note else []
-
-
-def _last(name: str) -> str:
-    return name.replace("\\", "/").rpartition("/")[2]
+    return found, [f"{found.name} is read: the .set names another file"] if is_renamed and stated else []
 
 
 def _names(path: Path, locations: Sequence[Mapping[str, Any]], channels: int) -> tuple[tuple[str, ...], list[str]]:
