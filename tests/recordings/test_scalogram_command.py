@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,3 +216,22 @@ def test_the_progress_bar_counts_recordings(raw, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(job, "tqdm", Bar)
     run(capsys, raw, tmp_path / "out")
     assert totals == [(3, "recording")]
+
+
+@pytest.mark.skipif(find_spec("pylossless") is None, reason="needs pylossless, which ships two real recordings")
+def test_real_recordings_go_from_the_dataset_to_files(capsys, tmp_path):
+    import pylossless
+
+    dataset = Path(pylossless.__file__).parent / "assets/test_data"
+    how = ("--task", "faceO", "--condition", "rest", "--electrodes", "biosemi128-1020", "--mode", "power")
+    words = ("scalogram", dataset, "--out", tmp_path / "out", "--workers", "1", "--seconds", "60", "--json", *how)
+    code, said, _ = call(capsys, *words)
+    assert code == 0
+    found = json.loads(said)["recordings"]
+    assert [each["state"] for each in found] == ["made", "made"]
+    first = json.loads((tmp_path / "out/sub-s01_rest_scalogram.json").read_text(encoding="utf-8"))
+    mean = np.mean([np.load(tmp_path / "out" / name) for name in first["Files"]], axis=(0, 2))
+    hertz = np.array(first["RowFrequenciesHz"])
+    alpha, beside = (hertz > 9) & (hertz < 12), (hertz > 4) & (hertz < 7)
+    parietal = first["Electrodes"].index("Pz")
+    assert mean[alpha, parietal].mean() > 1.3 * mean[beside, parietal].mean()  # people have alpha there
