@@ -21,6 +21,8 @@ from monai_fusion.recordings.reading.units import named_unit
 from monai_fusion.recordings.segments import cut
 from monai_fusion.wording import quoted
 
+ALL = "all"
+"""In place of a preset: every EEG channel, in the file's order."""
 _MAP_BYTES = 2**20
 _MAP_HEADERS = ("channel", "name", "label", "file", "from", "old")
 
@@ -31,7 +33,8 @@ def find(inputs: Sequence[Path], options: ScalogramOptions) -> FoundAll:
     Raises:
         InputError: An option means nothing, a path is not there, none is a recording, or two have one name.
     """
-    wanted_electrodes(options.electrodes.electrodes)
+    if options.electrodes.electrodes != ALL:
+        wanted_electrodes(options.electrodes.electrodes)
     if options.recording.unit is not None:
         named_unit(options.recording.unit)
     if options.recording.channel_map is not None:
@@ -48,7 +51,11 @@ def opened(found: Found, options: ScalogramOptions) -> Opened:
     given = options.recording
     channel_map = read_channel_map(given.channel_map) if given.channel_map is not None else None
     recording = open_recording(found.path, sampling_hz=given.sampling_rate, unit=given.unit, channel_map=channel_map)
-    electrodes = choose_electrodes(recording, options.electrodes.electrodes, options.electrodes.interpolate)
+    wanted: str | tuple[str, ...] = options.electrodes.electrodes
+    if wanted == ALL:
+        named = zip(recording.channels, recording.kinds, strict=True)
+        wanted = tuple(name for name, kind in named if kind == "eeg")
+    electrodes = choose_electrodes(recording, wanted, options.electrodes.interpolate)
     conditions = find_conditions(recording, condition=options.segments.condition, codes=codes_of(options))
     pieces = cut(recording, conditions.spans, options.segments.seconds)
     pieces = replace(pieces, dropped=(*conditions.dropped, *pieces.dropped))

@@ -45,7 +45,7 @@ class ElectrodeOptions:
         str,
         Option(
             "A preset (lemon17, 10-20, biosemi128-1020, lemon61) or a list (Fz,Cz,Pz), in the order of the scalogram's "
-            "planes; behind nearest: the channels nearest to these places.",
+            "planes; behind nearest: the channels nearest to these places; all takes the file's, in its order.",
             metavar="PRESET|LIST",
         ),
     ] = "lemon17"

@@ -145,6 +145,15 @@ def test_channels_can_be_named_by_a_table(capsys, tmp_path):
     assert "two columns" in run(capsys, tmp_path / "raw", tmp_path / "out", "--channel-map", tmp_path / "map.tsv")[2]
 
 
+def test_all_electrodes_of_a_table_are_taken_in_its_order(capsys, tmp_path):
+    order = [*NAMES[::-1], "Oz"]
+    write_csv(tmp_path / "raw/sub-1_EO.csv", names=order)
+    assert run(capsys, tmp_path / "raw", tmp_path / "out", "--electrodes", "all")[0] == 0
+    assert np.load(tmp_path / "out/sub-1_EO_seg0.npy").shape == (224, 224, 18)
+    text = (tmp_path / "out/sub-1_EO_scalogram.json").read_text(encoding="utf-8")
+    assert json.loads(text)["Electrodes"] == order
+
+
 def test_the_result_as_json_says_what_became_of_each_recording(capsys, raw, tmp_path):
     (raw / "sub-02_EO.csv").write_text("Fz,Cz\n1,2\nx,3\n", encoding="utf-8")
     code, said, _ = run(capsys, raw, tmp_path / "out", "--json")
