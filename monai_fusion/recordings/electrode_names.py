@@ -25,7 +25,7 @@ _STANDARD = {name.upper(): name for name in ELECTRODES_1010} | _OLDER
 _PREFIX = re.compile(r"^(?:EEG|POL|CHAN(?:NEL)?)(?:[\s:_-]+|(?=[A-Z]+[Z\d]))")
 _REFERENCE = re.compile(
     r"[-_/:]\s*(?:REF\d?|REFERENCE|LE|RE|LER|A1|A2|A1A2|A1\+A2|A12|AA|M1|M2|M1M2|M1\+M2|AVG|AVE|AVR|AV|AR|CAR|CAVG|"
-    r"ORG|G\d|GND|VREF|\dV?|MEAN|COM|CLE|LINKED)$"
+    r"ORG|G\d|GND|VREF|[01]V?|MEAN|COM|CLE|LINKED)$"
 )
 _BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]$")  # a unit or a reference: "Fp1 (uV)"
 _COMMON = re.compile(r"^(?P<electrode>[^-]+)-(?P<reference>[^-]+)$")

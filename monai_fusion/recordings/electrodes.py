@@ -58,8 +58,10 @@ def choose_electrodes(recording: Recording, wanted: str | Sequence[str], interpo
     if len(missing) > interpolate:
         raise InputError(_missing(recording, asked, missing, interpolate))
     donors = _donors(recording, found) if missing else {}
-    targets = [place for name in missing if (place := sphere_positions().get(name)) is not None]
-    if missing and (len(targets) < len(missing) or len(donors) < _DONORS):
+    if placeless := [name for name in missing if name not in sphere_positions()]:
+        seen = f"{a_few(placeless)} cannot be interpolated"
+        raise InputError(Problem(str(recording.path), "electrodes", seen, "electrodes of the 10-10 system"))
+    if missing and len(donors) < _DONORS:
         seen = f"{a_few(missing)} cannot be interpolated: {counted(len(donors), 'other electrode')} with a known place"
         raise InputError(Problem(str(recording.path), "electrodes", seen, f"at least {_DONORS}"))
     channels = sorted({*found.values(), *donors})
@@ -69,7 +71,7 @@ def choose_electrodes(recording: Recording, wanted: str | Sequence[str], interpo
         if name in found:
             weights[row, column[found[name]]] = 1.0
     if missing:
-        made = spline_weights(list(donors.values()), targets)
+        made = spline_weights(list(donors.values()), [sphere_positions()[name] for name in missing])
         for name, values in zip(missing, made, strict=True):
             weights[asked.names.index(name), [column[channel] for channel in donors]] = values
     return Electrodes(asked.names, tuple(channels), weights, tuple(missing))

@@ -154,7 +154,8 @@ def test_a_channel_whose_range_is_empty_is_bad_and_the_others_are_read(tmp_path:
 def test_a_constant_channel_is_bad(tmp_path: Path) -> None:
     x = X.copy()
     x[4] = 3.0
-    x[5, :2000] = 3.0  # comes to life in the end
+    x[5] = 3.0
+    x[5, 1234] = 4.0  # one sample is enough: it is not flat
     recording = open_recording(write_edf(tmp_path / "sub-01.edf", x))
     assert recording.bad_channels == ("F8",)
 
@@ -205,6 +206,8 @@ def test_triggers_of_a_bdf_are_markers(tmp_path: Path) -> None:
     recording = open_recording(path)
     assert recording.markers == (Marker(500, 0, "200"), Marker(1000, 0, "210"))
     assert recording.kinds[-1] == "stim"
+    assert recording.scale == (1.0,) * 18
+    assert open_recording(path, unit="mV").scale == (1000.0,) * 17 + (1.0,)
     assert recording.format == "BDF"
 
 

@@ -177,6 +177,12 @@ def test_few_electrodes_are_not_enough_to_interpolate_one() -> None:
         choose_electrodes(recording(["Fz", "Pz", "C3", "C4"]), ["Fz", "Pz", "Cz"], interpolate=1)
 
 
+def test_an_electrode_whose_place_is_not_known_is_not_interpolated() -> None:
+    with pytest.raises(InputError, match=r"E7 cannot be interpolated, expected electrodes of the 10-10 system"):
+        choose_electrodes(recording(NAMES), ["Cz", "E7"], interpolate=1)
+    assert _chosen(recording([*NAMES, "e7"]), ["Cz", "E7"]) == [7, 17]
+
+
 def _biosemi() -> Recording:
     places = mne.channels.make_standard_montage("biosemi128").get_positions()["ch_pos"]
     moved = {name: (float(x), float(y), float(z) + 0.04) for name, (x, y, z) in places.items()}

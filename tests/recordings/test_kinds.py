@@ -17,7 +17,8 @@ from monai_fusion.recordings.reading.kinds import kind_of
         ("Trigger", "", "stim"), ("TRIG", "TRIG", "stim"), ("DC01", "", "stim"), ("EXG1", "", "misc"),
         ("Resp", "", "misc"), ("GSR1", "", "misc"), ("SpO2", "", "misc"), ("Temp", "", "misc"), ("X1", "EOG", "eog"),
         ("X1", "HEOG", "eog"), ("Cz", "MISC", "misc"), ("Cz", "eeg", "eeg"), ("Cz", "n/a", "eeg"), ("E12", "", "eeg"),
-        ("A1", "", "eeg"), ("EEG 001", "", "eeg"), ("EEG Fp1-REF", "", "eeg"), ("Cz", "seeg", "misc"),
+        ("A1", "", "eeg"), ("EEG 001", "", "eeg"), ("EEG Resp", "", "misc"), ("EEG Fp1-REF", "", "eeg"),
+        ("Cz", "seeg", "misc"),
     ],
 )  # fmt: skip
 def test_names_and_stated_types_tell_the_kind(name: str, stated: str, kind: str) -> None:

@@ -31,9 +31,12 @@ def _tsv(path: Path, name: str, text: str | bytes) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a permission there")
 def test_a_link_of_git_annex_whose_content_is_not_here_has_its_own_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "sub-01.edf"
+    path = tmp_path / "my data" / "sub-01.edf"
+    path.parent.mkdir()
     path.symlink_to("../.git/annex/objects/Xx/9K/MD5E-s100--0.edf/MD5E-s100--0.edf")
-    with pytest.raises(InputError, match=r"this file's content was not downloaded: datalad get .*sub-01\.edf"):
+    with pytest.raises(
+        InputError, match=r"this file's content was not downloaded: datalad get '.*my data.sub-01\.edf'"
+    ):
         open_recording(path)
 
 
@@ -43,6 +46,12 @@ def test_a_pointer_of_git_annex_is_no_recording(ending: str, tmp_path: Path) -> 
     path.write_text("/annex/objects/MD5E-s100--0.edf\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"this file's content was not downloaded: datalad get"):
         open_recording(path)
+
+
+def test_a_pointer_of_git_lfs_is_no_recording(tmp_path: Path) -> None:
+    (tmp_path / "sub-01.edf").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"not downloaded: git lfs pull --include sub-01\.edf"):
+        open_recording(tmp_path / "sub-01.edf")
 
 
 def test_a_header_may_be_here_and_its_samples_not(tmp_path: Path) -> None:

@@ -90,9 +90,10 @@ def test_a_line_with_too_few_or_too_many_cells_is_refused(tmp_path: Path) -> Non
     path.write_text("\n".join([*lines[:1000], ",".join(lines[1000].split(",")[:-2]), *lines[1001:]]), encoding="utf-8")
     with pytest.raises(InputError, match=r"line 1001"):
         open_recording(path, sampling_hz=HZ)
-    path.write_text("\n".join([*lines[:1000], f"{lines[1000]},1,2", *lines[1001:]]), encoding="utf-8")
-    with pytest.raises(InputError, match=r"line 1001"):
-        open_recording(path, sampling_hz=HZ)
+    for more in (",1", ",1,2"):
+        path.write_text("\n".join([*lines[:1000], f"{lines[1000]}{more}", *lines[1001:]]), encoding="utf-8")
+        with pytest.raises(InputError, match=r"line 1001: more cells than names"):
+            open_recording(path, sampling_hz=HZ)
 
 
 def test_numbers_in_the_first_line_are_no_header(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from monai_fusion.datalist.walking import is_annexed
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.file_formats.wrong_kinds import LOOKED_AT, pointer
+from monai_fusion.messages import pasteable
 from monai_fusion.opening import open_regular
 from monai_fusion.reading import read_bytes
 
@@ -87,7 +88,7 @@ def require_here(path: Path, of: Path | None = None) -> None:
     field = "" if of is None or of == path else path.name
     if path.is_symlink() and not path.exists():
         if is_annexed(path):
-            raise InputError(_not_downloaded(where, field, f"datalad get {path}"))
+            raise InputError(_not_downloaded(where, field, pasteable(["datalad", "get", path])))
         raise InputError(Problem(where, field, seen="a link to a file that is not here", advice="a disk not mounted?"))
     if not path.exists():
         raise InputError(Problem(where, field, seen="there is no such file"))
@@ -97,8 +98,8 @@ def require_here(path: Path, of: Path | None = None) -> None:
         beginning = stream.read(LOOKED_AT) or b""
     kind = pointer(beginning, path.stat().st_size)
     if kind is not None:
-        way = f"datalad get {path}" if "annex" in kind.seen else f"git lfs pull --include {path.name}"
-        raise InputError(_not_downloaded(where, field, way))
+        way = ["datalad", "get", path] if "annex" in kind.seen else ["git", "lfs", "pull", "--include", path.name]
+        raise InputError(_not_downloaded(where, field, pasteable(way)))
     if not beginning:
         raise InputError(Problem(where, field, seen="an empty file", advice="copy or download it again"))
 
