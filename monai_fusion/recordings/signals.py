@@ -126,11 +126,15 @@ class _Source:
         """Have the samples ``[start, stop)``; if they are read now, with those up to one of ``later`` that fits."""
         if self._start <= start and stop <= self._stop:
             return
-        most = start + _PIECE_BYTES // (8 * len(self._channels))
+        most = max(1, _PIECE_BYTES // (8 * len(self._channels)))
         self._start = start
-        self._stop = max([stop, *(each for each in later if each <= most)])
-        values = self._recording.microvolts(self._channels, self._start, self._stop)
-        self._signal = values[self._picked] if self._picked is not None else self._mixing @ values
+        self._stop = max([stop, *(each for each in later if each <= start + most)])
+        pieces = [self._read(at, min(at + most, self._stop)) for at in range(start, self._stop, most)]
+        self._signal = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+
+    def _read(self, start: int, stop: int) -> NDArray[np.float64]:
+        values = self._recording.microvolts(self._channels, start, stop)
+        return values[self._picked] if self._picked is not None else self._mixing @ values
 
     def piece(self, start: int, stop: int) -> NDArray[np.float64]:
         return self._signal[:, start - self._start : stop - self._start]

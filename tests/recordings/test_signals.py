@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from monai_fusion.recordings import signals
 from monai_fusion.recordings.options import Filters
 from monai_fusion.recordings.recording import Electrodes, Segment
 from monai_fusion.recordings.signals import Preparation, prepared_segments
@@ -124,6 +125,18 @@ def test_a_long_recording_is_read_once_and_in_pieces_of_a_bounded_size(tmp_path)
     assert count == 80
     assert max(chosen * length * 8 for chosen, length in asked) <= 60e6
     assert sum(length for _, length in asked) < 2.3 * samples
+
+
+def test_a_segment_that_is_too_large_for_one_piece_is_read_in_several(tmp_path, monkeypatch):
+    recording = in_memory(brain_like(17, 6000), tmp_path / "sub-1.csv")
+    filters = dataclasses.replace(BARE, average=True, high_pass_hz=0.5)
+    (whole,) = prepared(recording, in_pieces(recording).segments[1:2], filters=filters, margin=1000)
+    asked, read = [], recording.read_samples
+    monkeypatch.setattr(signals, "_PIECE_BYTES", 8 * 17 * 700)
+    recording = dataclasses.replace(recording, read_samples=lambda c, a, b: asked.append(b - a) or read(c, a, b))
+    (found,) = prepared(recording, in_pieces(recording).segments[1:2], filters=filters, margin=1000)
+    assert len(asked) > 5 and max(asked) == 700
+    np.testing.assert_allclose(found.signal, whole.signal, atol=1e-9)
 
 
 def test_the_same_segment_is_the_same_whatever_is_read_with_it(tmp_path):
