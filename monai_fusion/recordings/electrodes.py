@@ -219,8 +219,9 @@ def _donors(recording: Recording, found: Mapping[str, int]) -> dict[int, Place]:
     if len(measured) > len(named):
         return measured
     first: dict[Place, int] = {}  # one channel a place: two would make the equations singular
-    for number in sorted(named, key=lambda channel: (channel not in chosen, channel)):
-        first.setdefault(named[number], number)
+    for number in [*found.values(), *sorted(named)]:
+        if number in named:
+            first.setdefault(named[number], number)
     return {number: named[number] for number in sorted(first.values())}
 
 

@@ -70,7 +70,7 @@ def _clean_stretches(recording: Recording) -> list[tuple[int, int, str]]:
         if bad_start > start:
             # A join at the very edge of a bad stretch: the stretch ends by either.
             stretches.append((start, bad_start, why))
-        start = max(start, bad_stop)
+        start = bad_stop
     return stretches
 
 

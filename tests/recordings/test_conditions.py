@@ -110,7 +110,8 @@ def test_a_new_segment_in_the_middle_of_a_session_is_no_restart() -> None:
         ("200.0", "EO"), ("s0210", "EC"), ("Stimulus A/S210", "EC"), ("Trigger 200", "EO"), ("eyes_open", "EO"),
         ("Eyes Closed", "EC"), ("Comment/eyes closed", "EC"), ("EO", "EO"), ("ec", "EC"), ("eyes-open", "EO"),
         ("Rest: eyes open (start)", "EO"), ("EO start", "EO"), ("block_EC_2", "EC"), ("Augen zu", "EC"),
-        ("patient asked about EC again", None), ("Response/R200", None), ("R210", None), ("S2000", None), ("S20", None),
+        ("patient asked about EC again", None), ("Response/R200", None),
+        ("Response/200", None), ("R210", None), ("S2000", None), ("S20", None),
         ("Impedance < 200", None), ("boundary", None), ("Stimulus/S  1", None), ("geo", None), ("", None),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from monai_fusion.errors import InputError
-from monai_fusion.recordings.reading import open_recording
+from monai_fusion.recordings.reading import edf, open_recording
 from monai_fusion.recordings.recording import Marker
 from tests.recordings.raw_files import HZ, NAMES, signal, write_edf
 
@@ -116,6 +116,21 @@ def test_a_wrong_count_of_records_does_not_matter(stated: str, tmp_path: Path) -
     recording = open_recording(path)
     assert recording.samples == X.shape[1]
     assert any("10 whole ones" in note for note in recording.notes)
+
+
+@pytest.mark.parametrize("seconds", [1, 10])
+@pytest.mark.parametrize("ending", [".edf", ".bdf"])
+def test_records_may_be_as_long_as_the_recording(
+    ending: str, seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, signal_of = (edfio.Bdf, edfio.BdfSignal) if ending == ".bdf" else (edfio.Edf, edfio.EdfSignal)
+    signals = [signal_of(row, HZ, label=name, physical_range=(-200, 200)) for name, row in zip(NAMES, X, strict=True)]
+    path = tmp_path / f"sub-01{ending}"
+    made(signals, data_record_duration=seconds).write(path)
+    ordinary = open_recording(path).microvolts([3, 16], 333, 2222)
+    np.testing.assert_allclose(ordinary, X[[3, 16], 333:2222], atol=STEP)
+    monkeypatch.setattr(edf, "_PIECE", 1000)
+    np.testing.assert_array_equal(open_recording(path).microvolts([3, 16], 333, 2222), ordinary)
 
 
 def test_a_file_that_was_cut_off_is_read_to_its_last_whole_record(tmp_path: Path) -> None:

@@ -175,6 +175,12 @@ def test_positions_are_right_front_up_in_metres(tmp_path: Path) -> None:
     assert recording.positions["Fz"] == pytest.approx((0.0, 0.06, 0.06))
 
 
+def test_a_channel_of_nothing_but_nan_is_bad(tmp_path: Path) -> None:
+    x = X.copy()
+    x[3] = np.nan
+    assert open_recording(_write_set(tmp_path / "sub-01.set", _eeg(x))).bad_channels == ("F4",)
+
+
 def test_types_of_channels_are_taken(tmp_path: Path) -> None:
     rows = [{"labels": name, "type": kind} for name, kind in (("Cz", "EEG"), ("X1", "EOG"), ("VEOG", "EEG"))]
     recording = open_recording(_write_set(tmp_path / "sub-01.set", _eeg(X[:3], chanlocs=_structures(rows))))

@@ -170,6 +170,14 @@ def test_bad_and_other_channels_never_take_part_in_an_interpolation() -> None:
     assert used.isdisjoint({"C1", "C3", "VEOG"})
 
 
+def test_two_channels_at_one_place_count_once_in_an_interpolation() -> None:
+    found = recording(["T3", *(name for name in NAMES if name != "Cz")])
+    electrodes = choose_electrodes(found, ["Fz", "Cz"], interpolate=1)
+    used = [found.channels[channel] for channel in electrodes.channels]
+    assert len(used) == 16
+    assert not {"T3", "T7"} <= set(used)
+
+
 def test_few_electrodes_are_not_enough_to_interpolate_one() -> None:
     with pytest.raises(
         InputError, match=r"Cz cannot be interpolated: 4 other electrodes with a known place, expected at least 8"

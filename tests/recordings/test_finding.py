@@ -152,6 +152,17 @@ def test_links_of_git_annex_to_what_is_not_here_are_found(tmp_path: Path) -> Non
     assert [each.participant_id for each in find_recordings([tmp_path]).recordings] == ["sub-01", "sub-02"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a permission there")
+def test_a_link_of_the_same_name_counts_once_and_one_of_another_name_is_a_recording(tmp_path: Path) -> None:
+    folder = _files(tmp_path / "a", ["sub-01.edf"])
+    (folder / "sub-02.edf").symlink_to("sub-01.edf")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "sub-01.edf").symlink_to(folder / "sub-01.edf")
+    found = find_recordings([tmp_path])
+    assert [each.path.relative_to(tmp_path).as_posix() for each in found.recordings] == ["a/sub-01.edf", "a/sub-02.edf"]
+    assert found.notes == ("1 path to a recording that is taken already",)
+
+
 def test_letters_of_all_languages_stay(tmp_path: Path) -> None:
     folder = _files(tmp_path, ["Grüße 测试/sub-01_EO.edf"])
     assert _found([folder]) == [("sub-01_EO.edf", "sub-01", "EO")]

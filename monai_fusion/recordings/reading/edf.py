@@ -121,6 +121,10 @@ class EdfSamples:
         step = max(1, _PIECE // self.record_bytes)
         first, last = start // each, -(-stop // each)
         with open_regular(self.path) as stream:
+            if self.record_bytes > _PIECE:  # a record may be as long as the recording
+                for row, channel in enumerate(picked):
+                    out[row] = self._of_long_records(stream, channel, start, stop)
+                first = last
             for at in range(first, last, step):
                 count = min(step, last - at)
                 records = self._records(stream, at, count)
@@ -132,9 +136,27 @@ class EdfSamples:
             out[row] = out[row] * channel.gain + channel.offset
         return out
 
+    def _of_long_records(self, stream: io.FileIO, channel: Channel, start: int, stop: int) -> NDArray[np.integer]:
+        """The numbers ``[start, stop)`` of one channel, without what lies between them in the file."""
+        width = 3 if self.is_bdf else 2
+        pieces = []
+        while start < stop:
+            record, within = divmod(start, channel.samples)
+            count = min(stop - start, channel.samples - within)
+            stream.seek(self.data_begins + record * self.record_bytes + (channel.begins + within) * width)
+            content = read_fully(stream, count * width)
+            if len(content) != count * width:
+                raise OSError(f"{self.path.name} has become shorter")
+            pieces.append(_numbers(content, self.is_bdf))
+            start += count
+        return np.concatenate(pieces)
+
     def digital(self, channel: Channel, record: int, count: int) -> NDArray[np.integer]:
         """The numbers of one channel, whatever its rate, in some records, as they are stored."""
         with open_regular(self.path) as stream:
+            if self.record_bytes > _PIECE:
+                each = channel.samples
+                return self._of_long_records(stream, channel, record * each, (record + count) * each)
             return self._digital(self._records(stream, record, count), channel)
 
     def content(self, channel: Channel, records: int) -> list[bytes]:
@@ -157,12 +179,17 @@ class EdfSamples:
     def _digital(self, records: NDArray[np.uint8], channel: Channel) -> NDArray[np.integer]:
         width = 3 if self.is_bdf else 2
         begin = channel.begins * width
-        content = np.ascontiguousarray(records[:, begin : begin + channel.samples * width])
-        if not self.is_bdf:
-            return content.view("<i2").reshape(-1)
-        three = content.reshape(-1, 3)
-        high = three[:, 2].view(np.int8).astype(np.int32)
-        return high << 16 | three[:, 1].astype(np.int32) << 8 | three[:, 0]
+        return _numbers(records[:, begin : begin + channel.samples * width], self.is_bdf)
+
+
+def _numbers(content: NDArray[np.uint8], is_bdf: bool) -> NDArray[np.integer]:
+    """Bytes as numbers of 16 bits, or of 24."""
+    content = np.ascontiguousarray(content)
+    if not is_bdf:
+        return content.view("<i2").reshape(-1)
+    three = content.reshape(-1, 3)
+    high = three[:, 2].view(np.int8).astype(np.int32)
+    return high << 16 | three[:, 1].astype(np.int32) << 8 | three[:, 0]
 
 
 def read_edf(path: Path) -> Recording:

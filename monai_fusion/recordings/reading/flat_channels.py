@@ -37,6 +37,6 @@ def _still_constant(
     kept = []
     for channel, row in zip(channels, values, strict=True):
         value = first.setdefault(channel, float(row[0]))
-        if bool(np.all(row == value)):
+        if bool(np.all(row == value)) or (np.isnan(value) and bool(np.all(np.isnan(row)))):
             kept.append(channel)
     return kept
