@@ -19,13 +19,16 @@ _COPIED_WITHIN_S = 2.0  # a copy of a folder has its files in any order
 WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.5)
 
 
-def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object], *, private: bool = False) -> None:
+def write_atomically(
+    path: Path, content: bytes | Callable[[IO[bytes]], object], *, private: bool = False, sync: bool = True
+) -> None:
     """Write a file under a temporary name in its own folder, then rename it.
 
     Args:
         path: The file; an older one is replaced. Its folder must exist.
         content: The bytes, or a function that writes them to the open stream.
         private: Whether only the owner may read it (mode 0600); otherwise the user's umask decides.
+        sync: Whether to wait until the disk has it; otherwise `sync_all` does, for many files at once.
 
     Raises:
         PermissionError: Another program keeps the older file open, for seconds on end; or the folder is read-only.
@@ -40,11 +43,23 @@ def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object],
             else:
                 stream.write(content)
             stream.flush()
-            os.fsync(stream.fileno())
+            if sync:
+                os.fsync(stream.fileno())
         _replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Wait until the disk has files that were written without `sync`.
+
+    Raises:
+        OSError: The disk is full or failing.
+    """
+    for path in paths:
+        with path.open("r+b") as stream:  # Windows wants it open for writing
+            os.fsync(stream.fileno())
 
 
 def write_for_readers(path: Path, content: bytes) -> Path:

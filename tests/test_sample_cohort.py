@@ -16,7 +16,7 @@ from scipy.ndimage import zoom
 
 from monai_fusion.errors import InputError
 from monai_fusion.recordings.montage import ELECTRODES_1020_17
-from monai_fusion.recordings.scalogram import row_frequencies
+from monai_fusion.recordings.morlet import row_frequencies
 from monai_fusion.sample_cohort import SampleCohortOptions
 from monai_fusion.sample_cohort.participant import describe
 from monai_fusion.sample_cohort.volumes import SHAPES, as_nifti, render_mri

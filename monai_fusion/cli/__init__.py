@@ -27,6 +27,7 @@ from monai_fusion.cli.preprocess import preprocess
 from monai_fusion.cli.quiet import add_quiet
 from monai_fusion.cli.report import ReportCommand, report
 from monai_fusion.cli.rerun import rerun
+from monai_fusion.cli.scalogram import scalogram
 from monai_fusion.cli.sections import SectionedCommand
 from monai_fusion.cli.store import cache_app
 from monai_fusion.errors import InputError, RunFailed
@@ -36,7 +37,7 @@ from monai_fusion.stopping import StopAsked, listening
 PROGRAM = "monai-fusion"
 # In the order of use: from a look at it, over the cohort and the runs, to what is seldom needed.
 _ORDER = (
-    *("sample-cohort", "datalist", "train", "evaluate", "predict", "compare", "report", "rerun"),
+    *("sample-cohort", "scalogram", "datalist", "train", "evaluate", "predict", "compare", "report", "rerun"),
     *("preprocess", "cache", "bundle", "doctor", "completion"),
 )
 
@@ -58,6 +59,7 @@ app = typer.Typer(
 app.add_typer(datalist_app, name="datalist")
 bundle_runs.register(app)
 app.command("sample-cohort", cls=SectionedCommand)(sample_cohort)
+app.command("scalogram", cls=SectionedCommand)(scalogram)
 app.command("preprocess", cls=SectionedCommand)(preprocess)
 app.command("rerun")(rerun)
 app.add_typer(cache_app, name="cache")

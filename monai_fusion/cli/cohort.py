@@ -25,6 +25,7 @@ def sample_cohort(
 
     \b
     monai-fusion sample-cohort runs/sample --participants 60 --size small --seed 1337
+    monai-fusion sample-cohort runs/raw --raw-eeg
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.sample_cohort.write import write_sample_cohort
 

@@ -65,8 +65,8 @@ def check(
 ) -> None:
     """Check a datalist, and report all its problems at once.
 
-    Checks the fields, labels and splits, and that every file exists. Exit code 0: no problems (there may be
-    warnings); 2: problems.
+    Checks the fields, labels and splits, that every file exists, and that all scalograms were made in the same way.
+    Exit code 0: no problems (there may be warnings); 2: problems.
     """
     from monai_fusion.datalist.examination import Requirements, examine_datalist
     from monai_fusion.datalist.reporting import DatalistError
@@ -81,8 +81,9 @@ def check(
         examination = _fixed(file, asked, ask=not yes, quiet=as_json)
     else:
         examination = examine_datalist(file, require_labels=not unlabelled, complete=True)
-    problems: Sequence[Finding] = examination.problems
-    warnings: Sequence[Finding] = examination.warnings
+    unlike = _unlike_scalograms(examination)
+    problems: Sequence[Finding] = [*examination.problems, *(finding for finding in unlike if not finding.warning)]
+    warnings: Sequence[Finding] = [*examination.warnings, *(finding for finding in unlike if finding.warning)]
     hollow: Sequence[Finding] = []
     if opener is None:
         hollow = _placeholders(examination)
@@ -230,6 +231,14 @@ def _placeholders(examination: Examination) -> list[Finding]:
     from monai_fusion.datalist.contents.recording_files import recordings_to_open, with_lines
 
     return with_lines(placeholders(recordings_to_open(examination)), examination)
+
+
+def _unlike_scalograms(examination: Examination) -> list[Finding]:
+    """Scalograms that were made in different ways, as the files beside them state."""
+    from monai_fusion.datalist.contents.recording_files import recordings_to_open, with_lines
+    from monai_fusion.datalist.contents.sidecars import unlike
+
+    return with_lines(unlike(recordings_to_open(examination)), examination)
 
 
 def _look_into_files(examination: Examination, opener: RecordingOpener, workers: int | None) -> list[Finding]:

@@ -23,7 +23,7 @@ _UNREAD = "which are not read"
 _CONVERT = "convert them with mri_convert, or nib-convert IN OUT.nii.gz"
 _DICOM = "convert them with dcm2niix -z y"
 _PACKED = "unpack them"
-_SCALOGRAM = "make scalograms (.npy) of them"
+_SCALOGRAM = "make scalograms (.npy) of them with monai-fusion scalogram"
 _ARRAY = "save each array with numpy.save"
 
 # Ending, how the format is called, what makes a file of it that is read. Of two endings the longer one counts.

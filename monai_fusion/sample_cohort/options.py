@@ -42,6 +42,10 @@ class SampleCohortOptions:
         tuple[str, ...],
         Option("Only eyes open (EO) or eyes closed (EC).", metavar="EO|EC", shown_default="both", section="EEG"),
     ] = CONDITIONS
+    raw_eeg: Annotated[
+        bool,
+        Option("Write EEGs as BrainVision recordings (OUT/raw), for monai-fusion scalogram.", section="EEG"),
+    ] = False
     only_eeg: Annotated[int, Option("Number of participants without an MRI.")] = 0
     only_mri: Annotated[int, Option("Number of participants without an EEG.")] = 0
     mixed_orientations: Annotated[

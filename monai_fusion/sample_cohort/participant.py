@@ -14,6 +14,7 @@ MALE, FEMALE = "M", "F"
 FIRST_ID = 900_001  # LEMON's ids are 010xxx and 032xxx: a synthetic participant is never mistaken for one of them
 AGE_BINS = ("20-25", "25-30", "30-35", "55-60", "60-65", "65-70", "70-75", "75-80")  # LEMON's two age groups
 ORIENTATIONS = ("RAS", "LAS", "LPI")
+RAW_ENDINGS = (".vhdr", ".vmrk", ".eeg")
 
 
 class Stream(IntEnum):
@@ -48,6 +49,7 @@ class SyntheticParticipant:
         dtype: The type that its voxels are stored as, ``int16`` or ``float32``.
         eeg_files: The scalograms by (condition, segment), relative to the cohort's folder; empty if there is no EEG.
         mri_file: The MRI, relative to the cohort's folder, or None.
+        raw_files: The raw EEG recording's files, its ``.vhdr`` first, in place of `eeg_files`; else empty.
     """
 
     index: int
@@ -60,6 +62,7 @@ class SyntheticParticipant:
     dtype: str
     eeg_files: dict[tuple[str, int], PurePosixPath]
     mri_file: PurePosixPath | None
+    raw_files: tuple[PurePosixPath, ...] = ()
 
 
 def gender(index: int, options: SampleCohortOptions) -> str:
@@ -99,7 +102,10 @@ def describe(index: int, options: SampleCohortOptions) -> SyntheticParticipant:
         dtype=drawn_dtype if options.dtype == "mixed" else options.dtype,
         eeg_files={
             (condition, k): PurePosixPath("eeg", f"{participant_id}_{condition}_seg{k}.npy")
-            for condition, k in (segments if has_eeg else [])
+            for condition, k in (segments if has_eeg and not options.raw_eeg else [])
         },
         mri_file=PurePosixPath("mri", f"{participant_id}_T1w.nii.gz") if has_mri else None,
+        raw_files=tuple(PurePosixPath("raw", f"{participant_id}{ending}") for ending in RAW_ENDINGS)
+        if has_eeg and options.raw_eeg
+        else (),
     )

@@ -11,7 +11,8 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from monai_fusion.recordings.montage import ELECTRODES_1020_17, POSITIONS_1020_17
-from monai_fusion.recordings.scalogram import SAMPLING_HZ, scalogram
+from monai_fusion.recordings.options import SAMPLING_HZ
+from monai_fusion.recordings.scalogram import scalogram
 from monai_fusion.sample_cohort.options import CONDITIONS, SampleCohortOptions
 from monai_fusion.sample_cohort.participant import Stream, SyntheticParticipant, generator
 

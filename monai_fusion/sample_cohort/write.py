@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ UNFINISHED_FILE = "cohort.unfinished.json"  # lists what is being written, so th
 KIND = "monai-fusion synthetic sample cohort"
 
 # Only files with such names are ever replaced or removed, whatever a cohort.json claims to have written.
-_OWN_NAME = re.compile(r"eeg/sub-9\d{5}_E[OC]_seg\d+\.npy|mri/sub-9\d{5}_T1w\.nii\.gz|participants\.csv")
+_OWN_NAME = re.compile(
+    r"eeg/sub-9\d{5}_E[OC]_seg\d+\.npy|raw/sub-9\d{5}\.(?:vhdr|vmrk|eeg)|mri/sub-9\d{5}_T1w\.nii\.gz|participants\.csv"
+)
 _EEG_BYTES = 224 * 224 * 17 * 4 + 128
 _MRI_BYTES = {"small": 600_000, "full": 9_000_000}  # a generous float32; only to refuse a full disk early
 
@@ -41,6 +44,7 @@ def write_sample_cohort(
     ::
 
         OUT/eeg/sub-900001_EO_seg0.npy   [224, 224, 17] float32, (frequency, time, electrode), microvolts
+        OUT/raw/sub-900001.vhdr          with options.raw_eeg in place of them: BrainVision, 17 electrodes, 250 Hz
         OUT/mri/sub-900001_T1w.nii.gz    skull-stripped T1, see SampleCohortOptions for size, dtype and orientation
         OUT/participants.csv             participant_id, gender (M or F), age (a 5-year bin)
         OUT/cohort.json                  options, best possible balanced accuracy, latent scores, files
@@ -57,8 +61,10 @@ def write_sample_cohort(
 
     Raises:
         InputError: The folder holds something else, or a cohort that may not be overwritten; it cannot be written to,
-            or the disk is too full.
+            the disk is too full, or pybv is lacking for a raw EEG.
     """
+    if options.raw_eeg and find_spec("pybv") is None:
+        raise InputError(Problem("--raw-eeg", seen="pybv is not installed", advice='pip install "monai-fusion[eeg]"'))
     participants = [describe(index, options) for index in range(options.participants)]
     new_files = [TABLE_FILE, *(file for participant in participants for file in _files(participant))]
     old_files = _written_before(out, options.overwrite)
@@ -66,7 +72,7 @@ def write_sample_cohort(
     _refuse_full_disk(out, participants, options)
 
     stale_files = sorted(set(old_files) - set(new_files))
-    _begin(out, [*new_files, *stale_files])
+    _begin(out, [*new_files, *stale_files], "raw" if options.raw_eeg else "eeg")
     remove_all([out / stale for stale in stale_files])
     _render(out, participants, options, progress, workers)
     _write_table(out / TABLE_FILE, participants)
@@ -79,7 +85,7 @@ def write_sample_cohort(
 def _files(participant: SyntheticParticipant) -> list[str]:
     """The participant's files relative to the cohort's folder, with forward slashes."""
     mri = [str(participant.mri_file)] if participant.mri_file else []
-    return [*map(str, participant.eeg_files.values()), *mri]
+    return [*map(str, participant.eeg_files.values()), *map(str, participant.raw_files), *mri]
 
 
 def _written_before(out: Path, overwrite: bool) -> list[str]:
@@ -118,10 +124,10 @@ def _refuse_foreign(out: Path, files: Iterable[str]) -> None:
         raise InputError(Problem(str(out / file), seen="exists already", advice=advice) for file in foreign)
 
 
-def _begin(out: Path, files: Sequence[str]) -> None:
+def _begin(out: Path, files: Sequence[str], eeg: str) -> None:
     """Makes the folders and marks the cohort as unfinished; InputError if the place cannot be written to."""
     try:
-        for folder in (out, out / "eeg", out / "mri"):
+        for folder in (out, out / eeg, out / "mri"):
             folder.mkdir(parents=True, exist_ok=True)
         _write_json(out / UNFINISHED_FILE, {"kind": KIND, "synthetic": True, "files": list(files)})
         (out / COHORT_FILE).unlink(missing_ok=True)
@@ -138,12 +144,18 @@ def _refuse_full_disk(out: Path, participants: Sequence[SyntheticParticipant], o
     """InputError if the files will not fit (what is overwritten counts as free)."""
     scalograms = [file for participant in participants for file in participant.eeg_files.values()]
     needed = len(scalograms) * _EEG_BYTES + sum(p.mri_file is not None for p in participants) * _MRI_BYTES[options.size]
+    needed += sum(bool(participant.raw_files) for participant in participants) * _raw_bytes(options)
     freed = sum((out / file).stat().st_size for p in participants for file in _files(p) if (out / file).exists())
     free = shutil.disk_usage(next(place for place in (out, *out.absolute().parents) if place.exists())).free
     if needed > free + freed:
         seen = f"{free / 1e9:.1f} GB free"
         advice = "write fewer participants or segments, or name another disk"
         raise InputError(Problem(str(out), seen=seen, wanted=f"{needed / 1e9:.1f} GB", advice=advice))
+
+
+def _raw_bytes(options: SampleCohortOptions) -> int:
+    segments = options.segments_per_condition * len(options.conditions)
+    return segments * 17 * 2500 * 2 * 2  # int16, and as much again for pauses and markers
 
 
 def _render(
@@ -162,12 +174,15 @@ def _render(
     import nibabel as nib
     import torch
 
+    from monai_fusion.sample_cohort.raw_recordings import write_raw_recording
     from monai_fusion.sample_cohort.scalograms import render_scalogram
     from monai_fusion.sample_cohort.volumes import as_nifti, render_mri, template
 
     def write(participant: SyntheticParticipant) -> None:
         for (condition, segment), file in participant.eeg_files.items():
             np.save(out / file, render_scalogram(participant, options, condition, segment), allow_pickle=False)
+        if participant.raw_files:
+            write_raw_recording(out / participant.raw_files[0], participant, options)
         if participant.mri_file is not None:
             nib.save(as_nifti(render_mri(participant, options), participant, options), out / participant.mri_file)
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import time
-import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
@@ -13,25 +10,16 @@ from importlib import import_module
 from typing import Any, Literal, Protocol
 
 import torch
-from joblib import Parallel, delayed, parallel_config  # type: ignore[import-untyped] # joblib has no types
-from joblib import parallel as joblib_parallel
-from joblib.externals.loky.backend import resource_tracker  # type: ignore[import-untyped] # as above
-from joblib.externals.loky.process_executor import TerminatedWorkerError  # type: ignore[import-untyped] # as above
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # nor has threadpoolctl
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
 
-from monai_fusion import stopping
 from monai_fusion.cores import usable_cores
-from monai_fusion.errors import InputError, Problem, RunFailed
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.parallel import has_semaphores, in_processes
 from monai_fusion.store.preparing import Outcome, PreparationChain, prepare_in_process, prepare_in_thread
 
 logger = logging.getLogger(__name__)
 
-# How long a signal to all processes may reach this one after it has ended another.
-_PATIENCE_S = 1.0
-# What joblib says of a run that is ended early; by filter, as `catch_warnings` would be felt by all threads.
-warnings.filterwarnings("ignore", ".*tasks which were still being processed by the workers have been cancelled")
-warnings.filterwarnings("ignore", ".*tasks have been successfully executed  but not used")
-
+_WORK = "prepares files"
 Numbered = tuple[int, Mapping[str, Any]]
 
 
@@ -77,16 +65,13 @@ class Processes:
 
     def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
         """See `Runner`."""
-        if not _has_semaphores():
+        if not has_semaphores():
             logger.warning("preparing in threads: this system gives no semaphores to processes (is /dev/shm writable?)")
             yield from Threads(self.workers).run(chain, items)
             return
-        with stopping.deaf_to_hangup():  # as it is to Ctrl-C: it cleans up after the others
-            resource_tracker.ensure_running()
-        with parallel_config("loky", inner_max_num_threads=1), _deaths_named():
-            parallel = Parallel(n_jobs=min(self.workers, len(items)), backend="loky", return_as="generator_unordered")
-            with closing(parallel(delayed(prepare_in_process)(chain, number, item) for number, item in items)) as done:
-                yield from done
+        numbered = ((chain, number, item) for number, item in items)
+        with closing(in_processes(prepare_in_process, numbered, min(self.workers, len(items)), _WORK)) as done:
+            yield from done
 
 
 class DaskCluster:
@@ -148,33 +133,6 @@ def make_runner(
     if scheduler is not None:
         return DaskCluster(scheduler)
     return Threads(workers) if backend == "threads" else Processes(workers)
-
-
-def _has_semaphores() -> bool:
-    """Whether processes can be started; without, joblib falls back to threads, and fails on its own options then."""
-    if joblib_parallel.mp is None:  # it tried when it was imported
-        return False
-    try:
-        multiprocessing.get_context("spawn").Semaphore()
-    except (ImportError, OSError):
-        return False
-    return True
-
-
-@contextmanager
-def _deaths_named() -> Iterator[None]:
-    """Say plainly that a process which prepares files was ended from outside.
-
-    Raises:
-        RunFailed: It was ended alone.
-        StopAsked: The signal was for all processes: it arrives here, too.
-    """
-    try:
-        yield
-    except TerminatedWorkerError as error:
-        time.sleep(_PATIENCE_S)
-        advice = "memory may have run out: fewer --workers need less; what was prepared before stays"
-        raise RunFailed("a process that prepares files was killed from outside", advice) from error
 
 
 @contextmanager

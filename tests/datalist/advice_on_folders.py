@@ -242,7 +242,7 @@ CASES = {
     "convert them with mri_convert, or nib-convert IN OUT.nii.gz": other_format(".mgz"),
     "convert them with dcm2niix -z y": other_format(".dcm"),
     "unpack them": other_format(".nii.zip"),
-    "make scalograms (.npy) of them": other_format(".edf", "eeg"),
+    "make scalograms (.npy) of them with monai-fusion scalogram": other_format(".edf", "eeg"),
     "save each array with numpy.save": other_format(".npz", "eeg"),
     "convert them with mnc2nii, or nib-convert IN OUT.nii.gz": other_format(".mnc"),
     "convert them with 3dAFNItoNIFTI": other_format(".HEAD"),

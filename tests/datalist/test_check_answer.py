@@ -63,7 +63,11 @@ def test_columns_swapped_throughout_are_one_message(document: Document, save: Sa
         ("mri", "x/sub-01.IMA", "a file of the format .ima, expected .nii or .nii.gz: convert them with dcm2niix"),
         ("mri", "x/sub-01.nii.gz.zip", "a file of the format .zip, expected .nii or .nii.gz: unpack them"),
         ("mri", "x/sub-01", "a file with another ending, expected .nii or .nii.gz"),
-        ("eeg", "x/sub-01.vhdr", "a file of the format .vhdr, expected .npy: make scalograms (.npy) of them"),
+        (
+            "eeg",
+            "x/sub-01.vhdr",
+            "a file of the format .vhdr, expected .npy: make scalograms (.npy) of them with monai-fusion scalogram",
+        ),
         ("eeg", "x/sub-01.mat", "a file of the format .mat, expected .npy: save each array with numpy.save"),
         ("eeg", "x/sub-01.json", "a .json file, expected .npy: it is not a recording"),
         ("eeg", "x/sub-01_physio.tsv.gz", "a .tsv.gz file, expected .npy: it is not a recording"),

@@ -11,8 +11,13 @@ import numpy as np
 
 from monai_fusion.comparison.planning import CompareOptions, make_plan
 from monai_fusion.comparison.results import compare_runs, read_runs, write_results
+from monai_fusion.recordings.montage import ELECTRODES_1020_17
 from monai_fusion.run_folder import COMPARISON_FILE
 from monai_fusion.runs.manifest import config_digest
+from monai_fusion.sample_cohort import SampleCohortOptions
+from monai_fusion.sample_cohort.participant import describe
+from monai_fusion.sample_cohort.raw_recordings import write_raw_recording
+from monai_fusion.sample_cohort.scalograms import simulate_eeg
 from tests.comparison.finished import finished
 from tests.documentation.pages import ROOT
 from tests.support import write_volume
@@ -43,6 +48,7 @@ def write_cohorts(folder: Path) -> None:
     write_volume(folder / "new/sub-07_T1w.nii.gz", 900, (24, 26, 28))
     _bids(folder / "my_study", folder / "my_study/derivatives/scalograms", "gender", "")
     _bids(folder / "ds000221", folder / "scalograms", "age (5-year bins)", "sub-0323")
+    _raw_recordings(folder)
     (folder / "data_manifests").mkdir()
     pairs = [f"sub-0323{index:02d},sub-{index:02d}" for index in range(PARTICIPANTS)]
     (folder / "name_match.csv").write_text("\n".join(["INDI_ID,Initial_ID", *pairs]) + "\n", encoding="utf-8")
@@ -89,6 +95,23 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
 def _scalogram(path: Path, seed: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.save(path, np.random.default_rng(seed).random((224, 224, 17), dtype=np.float32))
+
+
+def _raw_recordings(folder: Path) -> None:
+    """``LEMON/raw`` and ``exports``, and an EEG of two participants in ``my_study``."""
+    options = SampleCohortOptions(participants=2, segments_per_condition=1, raw_eeg=True)
+    (folder / "LEMON/raw").mkdir()
+    (folder / "exports").mkdir()
+    for index in range(2):
+        participant = describe(index, options)
+        write_raw_recording(folder / f"LEMON/raw/sub-10000{index}.vhdr", participant, options)
+        eeg = folder / f"my_study/sub-0{index}/eeg"
+        eeg.mkdir()
+        write_raw_recording(eeg / f"sub-0{index}_task-rest_eeg.vhdr", participant, options)
+        values = simulate_eeg(participant, options, "EO", 0)
+        head = ",".join(ELECTRODES_1020_17)
+        path = folder / f"exports/sub-10000{index}_EO.csv"
+        np.savetxt(path, values.T, fmt="%.4f", delimiter=",", header=head, comments="")
 
 
 def _table(path: Path, rows: list[str]) -> None:

@@ -37,7 +37,11 @@ NOT_RUN: dict[str, str] = {
 # What trains, scores or starts trainings: here everything about it is checked but the run itself.
 DRY = ("train", "evaluate", "predict", "compare", "rerun")
 # Fewer people, so that the suite stays fast.
-SMALLER = {"sample-cohort": ["--participants", "12"], "preprocess": ["--workers", "1"]}
+SMALLER = {
+    "sample-cohort": ["--participants", "12"],
+    "preprocess": ["--workers", "1"],
+    "scalogram": ["--workers", "1"],
+}
 
 
 def reason_not_to_run(command: Command) -> str | None:

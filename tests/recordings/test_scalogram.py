@@ -6,7 +6,8 @@ import pywt
 import torch
 
 from monai_fusion.errors import InputError
-from monai_fusion.recordings.scalogram import SCALES, morlet_cwt, row_frequencies, scale_frequencies, scalogram
+from monai_fusion.recordings.morlet import SCALES, morlet_cwt, row_frequencies, scale_frequencies
+from monai_fusion.recordings.scalogram import scalogram
 
 
 def pink_noise(electrodes, samples, seed=0):

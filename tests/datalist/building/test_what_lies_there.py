@@ -231,7 +231,7 @@ def test_eeg_that_is_no_scalogram_is_reported_too(options: BuildOptions) -> None
     (options.folders.eeg_dir[0] / "sub-02_EO_seg0.npy").rename(options.folders.eeg_dir[0] / "sub-02.set")
     assert build_datalist(options).notes == (
         Like("1 participant without an EEG has .npz files … read (sub-01): save each array with numpy.save"),
-        Like("1 participant without an EEG has .set files … read (sub-02): make scalograms (.npy) of them"),
+        Like("1 participant without an EEG has .set files … read (sub-02): … monai-fusion scalogram"),
     )
 
 
