@@ -8,7 +8,7 @@ from typing import Any
 import mne
 import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from monai_fusion.errors import InputError
 from monai_fusion.recordings.reading import matlab, matlab_slim, open_recording
@@ -236,6 +236,8 @@ def test_a_large_file_is_not_taken_into_memory(tmp_path: Path, monkeypatch: pyte
     assert samples.count == X.size
     assert samples.folder is not None
     assert len(rest.getvalue()) < 10_000 < X.size
+    without = loadmat(rest, simplify_cells=True)["EEG"]
+    assert (without["srate"], without["ref"], len(without["chanlocs"]), without["data"].size) == (250, "common", 17, 0)
     folder = Path(samples.folder.name)
     assert folder.is_dir()
     assert not folder.is_relative_to(tmp_path)
