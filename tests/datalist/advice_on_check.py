@@ -11,6 +11,7 @@ import pytest
 from monai_fusion.datalist import read_datalist
 from monai_fusion.datalist.availability import ModalityPolicy
 from monai_fusion.datalist.repair.fixing import plan_repair
+from monai_fusion.sidecar import KIND, LAYOUT
 from tests.datalist.advice_on_json import CHECK, correcting, mistake
 from tests.datalist.tried import (
     Case,
@@ -99,7 +100,22 @@ def right_again(field: str) -> Callable[[], None]:
     return lambda: changed(lambda document: document["training"][0].update({field: row[field]}), "spoilt.json")
 
 
+def made_as(mode: str) -> Callable[[], None]:
+    """Sidecars of two people's scalograms, that of the second made in a mode."""
+
+    def write() -> None:
+        for name, its in (("sub-01", "compat"), ("sub-02", mode)):
+            files = [path.name for path in Path("eeg").glob(f"{name}_EO_*.npy")]
+            content = {"Kind": KIND, "Layout": LAYOUT, "Finished": True, "Files": files, "Mode": its}
+            Path(f"eeg/{name}_EO_scalogram.json").write_text(json.dumps(content), encoding="utf-8")
+
+    return write
+
+
 CASES = {
+    "make all scalograms of a datalist in one way: monai-fusion scalogram with the same options": Case(
+        "check right.json", made_as("power"), doing(made_as("compat"))
+    ),
     "write the path, or null if there is no file": mistake(
         '"mri/sub-01_T1w.nii.gz"', '""', correcting('"mri": ""', '"mri": null')
     ),
