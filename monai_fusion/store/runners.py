@@ -26,9 +26,9 @@ from monai_fusion.store.preparing import Outcome, PreparationChain, prepare_in_p
 
 logger = logging.getLogger(__name__)
 
-# How long a signal to all processes may reach this one after it has ended another.
+# A signal to all processes may reach this one so long after it has ended another one.
 _PATIENCE_S = 1.0
-# What joblib says of a run that is ended early; by filter, as `catch_warnings` would be felt by all threads.
+# joblib's warnings about a run that ends early; a filter, because `catch_warnings` would affect all threads.
 warnings.filterwarnings("ignore", ".*tasks which were still being processed by the workers have been cancelled")
 warnings.filterwarnings("ignore", ".*tasks have been successfully executed  but not used")
 
@@ -39,12 +39,12 @@ class Runner(Protocol):
     """Prepares files, several at a time."""
 
     def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
-        """Prepare numbered items; yields each number with its outcome as it is done, in any order."""
+        """Prepare numbered items; yields each number with its outcome when it is done, in any order."""
         ...
 
 
 class Threads:
-    """Threads of this process: nothing has to be started, and what takes time here releases Python's lock.
+    """Threads of this process: they need no start-up, and the slow parts of the work release Python's lock.
 
     Args:
         workers: How many; None for one a core.
@@ -61,7 +61,7 @@ class Threads:
                 for future in as_completed(futures):
                     yield future.result()
             finally:
-                # Of a run that ends early: what is begun is brought to its end, so that nothing is left half-written.
+                # If the run ends early, the work in progress is finished, so that nothing is left half-written.
                 threads.shutdown(cancel_futures=True)
 
 
@@ -78,10 +78,12 @@ class Processes:
     def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
         """See `Runner`."""
         if not _has_semaphores():
-            logger.warning("preparing in threads: this system gives no semaphores to processes (is /dev/shm writable?)")
+            logger.warning(
+                "preparing in threads: this system provides no semaphores for processes (is /dev/shm writable?)"
+            )
             yield from Threads(self.workers).run(chain, items)
             return
-        with stopping.deaf_to_hangup():  # as it is to Ctrl-C: it cleans up after the others
+        with stopping.deaf_to_hangup():  # as to Ctrl-C: it cleans up after the others
             resource_tracker.ensure_running()
         with parallel_config("loky", inner_max_num_threads=1), _deaths_named():
             parallel = Parallel(n_jobs=min(self.workers, len(items)), backend="loky", return_as="generator_unordered")
@@ -92,8 +94,8 @@ class Processes:
 class DaskCluster:
     """The workers of a running Dask cluster, which see the recordings and the store under the same paths.
 
-    It asks `distributed` itself. joblib's backend for Dask does the same work as fast, but where a worker process is
-    killed (out of memory, say) it waits for ever for what that one had; here the run ends with `KilledWorker`.
+    It uses `distributed` directly. joblib's backend for Dask is as fast, but if a worker process is killed (out of
+    memory, for example), it waits forever for the files of that worker; here the run ends with `KilledWorker`.
 
     Args:
         scheduler: Address of the scheduler, ``tcp://host:8786``.
@@ -126,14 +128,14 @@ class DaskCluster:
             self._client.cancel(futures)
 
     def close(self) -> None:
-        """Leave the cluster; it goes on running."""
+        """Leave the cluster, which continues to run."""
         self._client.close()
 
 
 def make_runner(
     backend: Literal["threads", "processes", "dask"], workers: int | None = None, scheduler: str | None = None
 ) -> Threads | Processes | DaskCluster:
-    """Return the runner that a command line asks for.
+    """Return the runner for the options of a command line.
 
     Raises:
         InputError: There is no such backend, or its cluster does not answer.
@@ -151,8 +153,8 @@ def make_runner(
 
 
 def _has_semaphores() -> bool:
-    """Whether processes can be started; without, joblib falls back to threads, and fails on its own options then."""
-    if joblib_parallel.mp is None:  # it tried when it was imported
+    """Whether processes can be started; if not, joblib falls back to threads, and then fails on its own options."""
+    if joblib_parallel.mp is None:  # joblib tried at its import
         return False
     try:
         multiprocessing.get_context("spawn").Semaphore()
@@ -163,23 +165,23 @@ def _has_semaphores() -> bool:
 
 @contextmanager
 def _deaths_named() -> Iterator[None]:
-    """Say plainly that a process which prepares files was ended from outside.
+    """Report plainly that something outside the program ended a process that prepares files.
 
     Raises:
-        RunFailed: It was ended alone.
-        StopAsked: The signal was for all processes: it arrives here, too.
+        RunFailed: Only that process was ended.
+        StopAsked: The signal was sent to all processes, including this one.
     """
     try:
         yield
     except TerminatedWorkerError as error:
         time.sleep(_PATIENCE_S)
-        advice = "memory may have run out: fewer --workers need less; what was prepared before stays"
+        advice = "memory may have run out: give fewer --workers; files that are prepared already stay in the store"
         raise RunFailed("a process that prepares files was killed from outside", advice) from error
 
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Let the arithmetic of a thread stay in it: one pool of threads inside another only gets in its own way."""
+    """Limit each thread to one thread of arithmetic: a pool of threads inside another one is slower."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -132,8 +132,8 @@ def test_a_store_of_the_version_before_is_prepared_again_and_it_is_said_why(
     (store / LAYOUT).rename(store / "v2")
     for _ in range(2):
         mri(records, store)
-    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(said) == 1 and "older format" in said[0] and str(store / "v2") in said[0]
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warned) == 1 and "older format" in warned[0] and str(store / "v2") in warned[0]
 
 
 def test_swapped_entries_are_prepared_again_and_it_is_said_why(records: Records, store: Path) -> None:
@@ -232,7 +232,7 @@ def test_what_cannot_be_a_store_is_done_without_and_said_once(
     np.testing.assert_array_equal(volumes(dataset), volumes(mri(records, None)))
     assert dataset.report.unstored == 4
     warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(warned) == 1 and "going on without the store" in warned[0]
+    assert len(warned) == 1 and "without the store" in warned[0]
 
 
 def test_nothing_of_a_header_or_a_participant_is_in_the_store(records: Records, store: Path) -> None:

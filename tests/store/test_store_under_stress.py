@@ -161,8 +161,8 @@ def test_on_a_full_disk_the_run_goes_on_uncached_and_says_so_once(
     filled = dataset(data, small_disk / "store", side=48)  # 12 entries of 440 KB
     assert 0 < filled.report.unstored < FILES == filled.report.prepared
     np.testing.assert_array_equal(volumes(filled), volumes(dataset(data, None, side=48)))
-    said = [record.getMessage() for record in caplog.records if "going on without the store" in record.getMessage()]
-    assert len(said) == 1 and "No space left" in said[0]
+    warned = [record.getMessage() for record in caplog.records if "without the store" in record.getMessage()]
+    assert len(warned) == 1 and "No space left" in warned[0]
     assert verify(small_disk / "store").sound and not list(small_disk.rglob("*.part"))
     again = dataset(data, small_disk / "store", side=48)
     assert again.report.reused == FILES - filled.report.unstored
@@ -178,7 +178,7 @@ def public_folder() -> Iterator[Path]:
 
 def _use_as_another_user(data: list[dict[str, Any]], store: Path, results: Any) -> None:
     if os.geteuid() == 0:
-        os.setuid(65534)  # nobody: root may write anywhere
+        os.setuid(65534)  # the user "nobody": root may write anywhere
     filled = dataset(data, store)
     results.put((vars(filled.report), volumes(filled)))
 
