@@ -176,7 +176,7 @@ def test_the_log_of_a_training_that_still_runs_is_not_replaced(
     monkeypatch.setattr(output_folder, "PATIENCE_SECONDS", 0.1)
     (tmp_path / "train.log").write_text("epoch 3")
     with another(tmp_path, "train"):
-        message = f"--output_dir: {tmp_path}: another run (train) writes to it now, expected a folder of its own"
+        message = f"--output_dir: {tmp_path}: another run (train) is writing to it"
         assert refused(datalist, tmp_path, overwrite=True).startswith(message)
         assert (tmp_path / "train.log").read_text() == "epoch 3"
         options: dict[str, Any] = {"sections": ["test"], "device": "cpu", "log_name": "evaluate.log"}
