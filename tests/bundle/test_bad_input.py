@@ -172,7 +172,7 @@ def test_what_can_be_refused_without_the_recordings_is_refused_before_they_are_p
     cohort: Cohort, tmp_path: Path
 ) -> None:
     options = SMALL | {"num_epochs": "[5]", "datalist": cohort.datalist, "output_dir": tmp_path / "run"}
-    assert 'num_epochs: [5], expected 2 numbers, one a stage: e.g. "[15, 10]"' in assert_refused(
+    assert 'num_epochs: [5], expected 2 numbers, one per stage: e.g. "[15, 10]"' in assert_refused(
         bundle_run("train.yaml", **options)
     )
     weights = SMALL | {"pretrained": "true", "eeg_weights": tmp_path / "none.pth", "mri_weights": tmp_path / "none.pth"}

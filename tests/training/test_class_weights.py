@@ -32,7 +32,7 @@ def test_weights_and_balanced_sampling_together_are_refused(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([1.0], r"class_weights: \[1.0\], expected balanced, or a list of 2 numbers, one a class \(M, F\)"),
+        ([1.0], r"class_weights: \[1.0\], expected balanced, or a list of 2 numbers, one per class \(M, F\)"),
         ([1.0, 2.0, 3.0], "a list of 2 numbers"),
         ("equal", "class_weights: 'equal', expected balanced, or"),
         (2.0, "class_weights: 2.0, expected balanced, or"),

@@ -165,7 +165,7 @@ def test_a_loss_that_is_nan_on_one_rank_ends_all_with_the_names_of_the_whole_bat
 def test_weights_that_are_bad_on_one_rank_only_end_all(of_ranks: tuple[dict[str, Any], dict[str, Any]]) -> None:
     zero, one = (rank["bad weights"] for rank in of_ranks)
     assert zero["lines"] == one["lines"]
-    assert zero["lines"][0] == "the weights are no finite numbers after epoch 2"
+    assert zero["lines"][0] == "the weights contain NaN or Inf after epoch 2"
     assert all(name in zero["lines"][1] for rank in (zero, one) for name in rank["ids"][-1])
 
 
@@ -190,8 +190,8 @@ def test_a_killed_rank_ends_the_job_within_a_minute(tmp_path: Path) -> None:
 def test_an_input_error_of_all_ranks_is_said_once(tmp_path: Path) -> None:
     done = torchrun(tmp_path, "refused")
     assert done.returncode != 0
-    said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert said == ["error: all processes need the same command and the same files: 1 problem"]
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert errors == ["error: all processes need the same command and the same files: 1 problem"]
     assert "\n  seed: differs between process 0 and process 1\n" in done.stderr
     assert "raise InputError" not in done.stderr
 

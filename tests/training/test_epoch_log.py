@@ -227,7 +227,7 @@ def test_a_history_that_is_open_in_excel_ends_no_training(
     train(tmp_path)
     assert (tmp_path / "history.csv").read_text() == "epoch\n"
     if all_refused:
-        assert f"{tmp_path / 'history.csv'} was not written: Access is denied" in caplog.messages
+        assert f"could not write {tmp_path / 'history.csv'}: Access is denied" in caplog.messages
     else:
         with (tmp_path / "history.new.csv").open(encoding="utf-8", newline="") as stream:
             assert [row["epoch"] for row in csv.DictReader(stream)] == ["1", "2", "3"]

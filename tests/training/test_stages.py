@@ -52,7 +52,7 @@ def test_the_default_plan_changes_stage_after_epoch_15() -> None:
 @pytest.mark.parametrize(
     ("num_epochs", "message"),
     [
-        (25, r"^num_epochs: 25, expected 2 numbers, one a stage: e\.g\. \"\[15, 10\]\"$"),
+        (25, r"^num_epochs: 25, expected 2 numbers, one per stage: e\.g\. \"\[15, 10\]\"$"),
         ([15], r"^num_epochs: \[15\], expected 2 numbers"),
         ([1, 2, 3], r"^num_epochs: \[1, 2, 3\], expected 2 numbers"),
         ("15,10", r"^num_epochs: '15,10', expected 2 numbers"),

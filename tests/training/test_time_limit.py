@@ -81,7 +81,7 @@ def test_it_says_why_and_warns_if_no_run_can_get_on(
         train(clock, TimeLimit(0.5))
     assert [record.getMessage() for record in caplog.records] == [
         "time_limit_minutes 7: another epoch (3.0 min) would not fit",
-        "no epoch was completed in time_limit_minutes 0.5: a resumed run needs more",
+        "no epoch was completed in time_limit_minutes 0.5: give a resumed run more",
         "time_limit_minutes 0.5: the time is over",
     ]
 
