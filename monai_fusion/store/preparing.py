@@ -148,7 +148,7 @@ class PreparationChain:
         try:
             reading = read_source(source)
         except OSError as error:
-            advice = "close some, or allow more: ulimit -n 4096" if is_scarcity(error) else ""
+            advice = "close some, or raise the limit: ulimit -n 4096" if is_scarcity(error) else ""
             problem = Problem(str(source), self.recording, error.strerror or str(error), "a readable file", advice)
             raise InputError(problem) from error
         if self.index is not None:

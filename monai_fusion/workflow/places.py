@@ -1,4 +1,4 @@
-"""Where a run keeps what belongs to it, as the configs' default values say it."""
+"""The places of a run's files, for the configs' default values."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from monai.utils import path_to_sqlite_uri
 
 
 def beside(folder: str | os.PathLike[str], name: str) -> str:
-    """Return the path of a neighbour of a run folder, which the runs beside it share.
+    """Return the path of a file or folder beside a run folder, which the neighbouring runs share.
 
     Args:
         folder: The run folder; ``~`` is the home folder.
-        name: The neighbour's name.
+        name: Its name.
     """
     return os.fspath(_absolute(folder).with_name(name))
 
@@ -24,7 +24,7 @@ def tracking_database(folder: str | os.PathLike[str]) -> str:
 
 
 def run_name(folder: str | os.PathLike[str], part: str = "") -> str:
-    """Return what MLflow calls a run: the name of its folder and, of an evaluation, the part of the datalist."""
+    """Return a run's name in MLflow: the name of its folder and, for an evaluation, the part of the datalist."""
     return f"{_absolute(folder).name} {part}".strip()
 
 

@@ -47,6 +47,6 @@ def test_other_values_are_refused(value: Any, message: str) -> None:
         class_weights(value, CLASSES, LABELS, False)
 
 
-def test_a_class_that_nobody_has_cannot_be_balanced() -> None:
+def test_a_class_without_participants_cannot_be_balanced() -> None:
     with pytest.raises(InputError, match="class_weights balanced: no training participant of F, expected some"):
         class_weights("balanced", CLASSES, [0, 0], False)

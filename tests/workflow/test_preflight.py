@@ -98,7 +98,7 @@ def test_a_section_that_does_not_exist_is_refused(datalist: Path, tmp_path: Path
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the GPU that the message says is missing")
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
 def test_a_gpu_that_is_not_there_is_refused(datalist: Path, tmp_path: Path, device: str) -> None:
-    message = f"--device: {device}, expected cpu: this machine shows torch no GPU"
+    message = f"--device: {device}, expected cpu: torch finds no GPU on this machine"
     assert refused(datalist, tmp_path / "run", device=device) == message
 
 
@@ -140,7 +140,7 @@ def test_a_folder_without_write_permission_is_refused(datalist: Path, tmp_path: 
 def test_a_trained_model_is_not_replaced_by_accident(datalist: Path, tmp_path: Path) -> None:
     (tmp_path / MODEL_FILE).write_bytes(b"hours of work")
     assert refused(datalist, tmp_path, overwrite=False) == (
-        f"{tmp_path}: holds a trained model already (model.pt): choose another --output_dir, or give --resume true "
+        f"{tmp_path}: already holds a trained model (model.pt): choose another --output_dir, or give --resume true "
         "or --overwrite true"
     )
     assert not (tmp_path / "train.log").exists()
