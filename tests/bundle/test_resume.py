@@ -159,7 +159,7 @@ def test_a_checkpoint_of_another_training_is_refused_with_what_differs(cohort: C
     options = SMALL | {"batch_size": 3, "seed": 7, "network_def#head#dropout": 0.5}
     done = bundle_run("train.yaml", datalist=datalist, output_dir=run_folder, resume="latest", **options)
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert f"{participant} mri: the file has another content than when the checkpoint was written" in done.stderr
+    assert f"{participant} mri: the file's content has changed" in done.stderr
     assert "a checkpoint of another training" in done.stderr and "3 problems" in done.stderr
     assert "batch_size: 3, expected 4 as in the checkpoint" in done.stderr
     assert "seed: 7, expected 1337 as in the checkpoint" in done.stderr

@@ -98,7 +98,7 @@ def test_transforms_that_compute_other_numbers_now_are_refused(folder: Path) -> 
     with pytest.raises(InputError) as caught:
         trained_preprocessing(recipe, None)
     assert str(caught.value) == (
-        "recipe.json mri_preprocessing: computes other numbers in this version than when the model was trained: "
+        "recipe.json mri_preprocessing: computes other numbers in this version than in the model's training: "
         f"install monai-fusion {__version__}, or train again"
     )
 
@@ -112,7 +112,7 @@ def test_the_order_of_the_transforms_counts(folder: Path) -> None:
 
 def test_an_argument_that_no_file_can_hold_is_refused_when_the_training_starts(tmp_path: Path) -> None:
     network = {"_target_": "torch.nn.Sequential", "modules": "$object()"}
-    with pytest.raises(InputError, match=r"^network_def#modules: \$object\(\): gives an object of the class object"):
+    with pytest.raises(InputError, match=r"^network_def#modules: \$object\(\): returns an object of the class object"):
         write(tmp_path, CONFIG | {"network_def": network})
     assert not (tmp_path / "recipe.json").exists()
 

@@ -56,7 +56,7 @@ def test_a_part_is_data_with_its_references_filled_in_and_nothing_is_built() -> 
 
 def test_an_object_in_a_part_is_named_with_its_place() -> None:
     config = CONFIG | {"network_def": {"_target_": "torch.nn.Sequential", "deep": ["$os.environ"]}}
-    with pytest.raises(InputError, match=r"^network_def#deep#0: \$os.environ: gives an object of the class _Environ"):
+    with pytest.raises(InputError, match=r"^network_def#deep#0: \$os.environ: returns an object of the class _Environ"):
         RunConfig(ConfigParser(config)).part("network_def")
 
 
