@@ -152,15 +152,15 @@ class FusionNet(nn.Module):
         rows = here.nonzero().flatten()
         found = 0 if embedding is None else embedding.shape[0]
         if found != rows.shape[0]:
-            raise ValueError(f"{found} recordings, but present says {rows.shape[0]}")
+            raise ValueError(f"{found} recordings, but present has {rows.shape[0]}")
         if embedding is not None and found == here.shape[0]:
             return embedding
         if absent is None:
             raise ValueError("a recording is absent, and the network was made without absence=True")
-        everybody = absent.expand(here.shape[0], -1)
+        learned = absent.expand(here.shape[0], -1)
         if embedding is None:
-            return everybody
-        return everybody.index_copy(0, rows.to(embedding.device), embedding.to(absent.dtype))
+            return learned
+        return learned.index_copy(0, rows.to(embedding.device), embedding.to(absent.dtype))
 
     def set_trainable(self, eeg_blocks: Sequence[str], mri_blocks: Sequence[str]) -> None:
         """Train exactly these blocks, the head, and what the encoders always train (projections, the EEG stem).

@@ -33,7 +33,7 @@ HARMLESS = {
     "time_limit_minutes": "a stopped training continues to the same end",
     "eeg_weights": "the contents of the file count",
     "mri_weights": "the contents of the file count",
-    "resolved_precision": "stands under precision",
+    "resolved_precision": "is in the identity under precision",
     "bundle_root": "no path is built from it",
     "process_group": "how processes find each other; several of them compute the same as one",
     "timeout_minutes": "how long they wait for each other",

@@ -183,7 +183,7 @@ def _number(text: str) -> Any:
             number = kind(text)
         except ValueError:
             continue
-        return number if math.isfinite(number) else text  # JSON knows no NaN
+        return number if math.isfinite(number) else text  # JSON has no NaN
     return text or None
 
 

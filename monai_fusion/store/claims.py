@@ -25,7 +25,7 @@ from monai_fusion.reading import read_bytes
 from monai_fusion.store.file_index import name_of
 from monai_fusion.store.stored_chain import make_private
 
-_STALE_AFTER_S = 600.0  # for claims of other machines, whose processes cannot be asked
+_STALE_AFTER_S = 600.0  # for claims of other machines, whose processes cannot be checked
 _LARGEST_CLAIM = 4096
 _NAMELESS_AFTER_S = 5.0  # for claims whose holder was killed, or found the disk full, before it wrote its name
 

@@ -149,7 +149,7 @@ class SourceIndex:
         """Return what the index knows of a file, without reading the file; None if nothing.
 
         Raises:
-            OSError: There is no such file.
+            OSError: The file does not exist.
         """
         record = self._records.get(name_of(source))
         stamp = Stamp.of(os.stat(source))  # noqa: PTH116 # a Path for each of 10,000 files costs more than the stat
@@ -238,7 +238,7 @@ def _has_probe(source: str | os.PathLike[str], probe: int) -> bool:
     try:
         return probe_file(source) == probe
     except OSError:
-        return False  # reading it will say what is wrong
+        return False  # reading it will report what is wrong
 
 
 def _sealed(record: bytes) -> bytes:

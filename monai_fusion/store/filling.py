@@ -143,7 +143,7 @@ def _sort_out(
         try:
             known = chain.index.look_up(item[chain.recording])
         except OSError:
-            known = None  # preparing it will say what is wrong
+            known = None  # preparing it will report what is wrong
         state = chain.stored.state(known.content) if known else "missing"
         if known and known.fresh and state == "sound":
             contents[number] = known.content
@@ -243,9 +243,9 @@ def _note_run(chain: PreparationChain, items: Sequence[Mapping[str, Any]], compu
     for number, item in enumerate(items):
         seen.setdefault(hash(salt + name_of(item[chain.recording])), number not in computed)
     reused = sum(seen.values())
-    told = {"finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "files": len(seen), "reused": reused}
+    summary = {"finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "files": len(seen), "reused": reused}
     try:
         make_private(store)
-        write_atomically(store / LAST_RUN_FILE, json.dumps(told).encode(), private=True)
+        write_atomically(store / LAST_RUN_FILE, json.dumps(summary).encode(), private=True)
     except OSError as error:
         logger.debug("could not write %s: %s", LAST_RUN_FILE, error)

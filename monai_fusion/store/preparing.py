@@ -139,7 +139,7 @@ class PreparationChain:
         try:
             known = self.index.look_up(item[self.recording])
         except OSError:
-            return ""  # reading it will say what is wrong
+            return ""  # reading it will report what is wrong
         return known.content if known and known.fresh and self.stored.state(known.content) == "sound" else ""
 
     def _read(self, item: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

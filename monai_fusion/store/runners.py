@@ -138,7 +138,7 @@ def make_runner(
     """Return the runner for the options of a command line.
 
     Raises:
-        InputError: There is no such backend, or its cluster does not answer.
+        InputError: The backend does not exist, or its cluster does not answer.
     """
     if backend not in ("threads", "processes", "dask"):
         raise InputError(Problem("--backend", seen=repr(backend), wanted="processes, threads or dask"))

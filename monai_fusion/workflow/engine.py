@@ -44,7 +44,7 @@ def run_engine(engine: Any, knobs: Mapping[str, Any], record: Record | None = No
         record: Records when the run begins and how it ends.
 
     Raises:
-        RunFailed: Memory ran out (the message says where, the peak, and which knob to lower), or shared memory, open
+        RunFailed: Memory ran out (the message names the place, the peak, and the knob to lower), or shared memory, open
             files or the disk; or a file cannot be written.
     """
     warn_of_small_shared_memory(getattr(engine, "data_loader", None))

@@ -68,17 +68,17 @@ def prepare(
     store = preprocessing.cache_dir
     if store is not None and Path(store).is_file():
         raise InputError(Problem("--cache_dir", seen=f"{store} is a file", wanted="a folder, which need not exist yet"))
-    everybody: list[ParticipantRecord] = []
+    taking_part: list[ParticipantRecord] = []
     for section in sections:
         used, left_out = use.select(cohort.records(section))
         _announce(section, used, left_out, cohort.classes, use)
         if not used:
             raise InputError(Problem(str(cohort.path), section, "none", _WANTED[use.allow_missing, use.modalities]))
-        everybody += used
+        taking_part += used
     if store is None:
         return
     logger.info("preprocessed files: %s", store)
-    logger.info("%s", _filled(preprocessing, everybody, cohort, None, ranks.is_main()))
+    logger.info("%s", _filled(preprocessing, taking_part, cohort, None, ranks.is_main()))
 
 
 def preprocess(cohort: Datalist, preprocessing: Preprocessing, runner: Runner) -> FillReport:

@@ -170,7 +170,7 @@ def test_knobs_that_are_given_from_python_are_checked_too(
     assert not (tmp_path / "run").exists()
 
 
-def test_an_overlay_that_python_runs_alone_says_what_it_lies_over(cohort: Cohort) -> None:
+def test_an_overlay_that_python_runs_alone_names_its_base_config(cohort: Cohort) -> None:
     with pytest.raises(RuntimeError) as caught:
         create_workflow(
             config_file=str(CONFIGS / "evaluate.yaml"), workflow_type="infer", datalist=str(cohort.datalist)

@@ -19,7 +19,7 @@ ALL_ON = {
 }
 
 
-def test_a_training_with_every_knob_stops_in_time_and_goes_on(cohort: Cohort, run_folder: Path, tmp_path: Path) -> None:
+def test_a_training_with_every_knob_stops_in_time_and_resumes(cohort: Cohort, run_folder: Path, tmp_path: Path) -> None:
     options = SMALL | ALL_ON | {"datalist": cohort.datalist, "output_dir": tmp_path}
     options |= {"cache_dir": run_folder.parent / "preprocessed"}
     stopped = bundle_run("train.yaml", time_limit_minutes=1.0e-4, **options)

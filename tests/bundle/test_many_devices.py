@@ -58,9 +58,9 @@ def test_the_overlay_has_all_properties_of_a_monai_bundle(cohort: Cohort, tmp_pa
 
 @pytest.fixture
 def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What torchrun tells each of two processes."""
-    told = {"WORLD_SIZE": 2, "RANK": 0, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": 29500}
-    for name, value in told.items():
+    """The variables that torchrun sets for each of two processes."""
+    variables = {"WORLD_SIZE": 2, "RANK": 0, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": 29500}
+    for name, value in variables.items():
         monkeypatch.setenv(name, str(value))
 
 
@@ -93,7 +93,7 @@ def test_more_processes_than_gpus_are_refused() -> None:
         processes.join("cuda", 4, timeout_minutes=1)
 
 
-def test_a_misspelt_option_under_torchrun_is_said_once(cohort: Cohort, tmp_path: Path) -> None:
+def test_a_misspelt_option_under_torchrun_is_reported_once(cohort: Cohort, tmp_path: Path) -> None:
     done = on_two(datalist=cohort.datalist, output_dir=tmp_path / "run", num_epoch=1)
     assert done.returncode != 0
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]

@@ -1,4 +1,4 @@
-"""Whatever a command is at when it is asked to end: one message, an exit code that says so, nothing half-written."""
+"""A command that receives a signal to end at any point: one message, the right exit code, nothing half-written."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ SLOW_EVALUATION = "+handlers:\n  - {{_target_: tests.support.Dawdle, marker: '{m
 
 
 class Stopped:
-    """A command that was sent a signal once it had begun what it takes long for."""
+    """A command that received a signal after the start of its long part."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Stopped:
 
     @property
     def messages(self) -> list[str]:
-        """What went to standard error, without progress bars and blank lines."""
+        """The lines on standard error, without progress bars and blank lines."""
         lines = [line.rpartition("\r")[2].strip() for line in self.err.splitlines()]
         return [line for line in lines if line and "it/s" not in line and "file/s" not in line]
 
@@ -102,7 +102,7 @@ def half_written(folder: Path) -> list[Path]:
 
 
 def overlay(folder: Path, base: str, text: str) -> tuple[str, Path]:
-    """A shipped config and one laid over it; and the file that is there once what takes long has begun."""
+    """A shipped config with an overlay; and the file that exists after the start of the long part."""
     marker, file = folder / "begun", folder / "slow.yaml"
     file.write_text(text.format(marker=marker), encoding="utf-8")
     return str([*shipped(base), str(file)]), marker

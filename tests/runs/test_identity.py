@@ -248,7 +248,7 @@ def test_the_turned_classes_are_named_first(case: Case) -> None:
     assert messages(saved, case)[0] == "classes: ['F', 'M'], expected ['M', 'F'] as in the checkpoint"
 
 
-def test_of_several_equal_transforms_the_place_is_said(case: Case) -> None:
+def test_of_several_equal_transforms_the_place_is_named(case: Case) -> None:
     saved = case.identity()
     flip_less_often(case)
     assert "mri_augmentation RandFlipd 2 prob: 0.25, expected 0.5 as in the checkpoint" in messages(saved, case)
@@ -320,7 +320,7 @@ def test_renamed_and_moved_recordings_are_the_same(case: Case, tmp_path: Path) -
     assert messages(saved, case) == []
 
 
-def test_people_of_the_test_part_or_with_one_recording_play_no_part(case: Case) -> None:
+def test_participants_of_the_test_part_or_with_one_recording_do_not_count(case: Case) -> None:
     saved = case.identity()
     new = replace(case.records[0], participant_id="sub-98")
     case.records += [replace(new, section="test"), replace(new, participant_id="sub-99", mri=None)]
@@ -328,7 +328,7 @@ def test_people_of_the_test_part_or_with_one_recording_play_no_part(case: Case) 
 
 
 def test_what_the_store_has_seen_is_not_read_again(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The contents are those of the index, as long as a file's size and time of change are those it has seen."""
+    """The contents come from the index, as long as a file's size and time of change are those in the index."""
     monkeypatch.setattr("monai_fusion.store.stamps.SETTLED_AFTER_NS", -(10**12))  # no file is too young
     case.cache_dir = tmp_path / "store"
     saved = case.identity()  # nothing is stored yet
@@ -340,7 +340,7 @@ def test_what_the_store_has_seen_is_not_read_again(case: Case, tmp_path: Path, m
     assert messages(saved, case) == [f"sub-01 mri: {CHANGED}"] and read == [mri_of(case, 1)]
 
 
-def test_who_has_one_recording_counts_where_they_take_part(case: Case) -> None:
+def test_participants_with_one_recording_count_if_they_take_part(case: Case) -> None:
     case.records[0], case.records[1] = replace(case.records[0], mri=None), replace(case.records[1], eeg=())
     assert list(case.identity()["participants"]) == ["sub-02", "sub-03"]
     case.use = ModalityPolicy(allow_missing=True)

@@ -49,7 +49,7 @@ def write(folder: Path, content: object) -> Path:
 
 
 def planned(content: Mapping[str, Any], folder: Path, **options: Any) -> CommandLine:
-    """What the bundle would read of the command line of a rerun."""
+    """The options that the bundle would read from the command line of a rerun."""
     found = plan_rerun(content, folder / "manifest.json", RerunOptions(**{"bundle_root": BUNDLE, **options}))
     assert found.command[:4] == (sys.executable, "-m", "monai.bundle", "run")
     command = CommandLine.parse(["bundle/__main__.py", "run", *found.command[4:]])
@@ -139,7 +139,7 @@ def test_code_in_a_manifest_is_shown_and_not_run(overrides: dict[str, Any], tmp_
     planned(content, tmp_path, allow_expressions=True)
 
 
-def test_a_config_is_taken_from_the_own_bundle_and_must_say_what_it_said(tmp_path: Path) -> None:
+def test_a_config_is_taken_from_the_own_bundle_and_must_be_unchanged(tmp_path: Path) -> None:
     content = manifest_in(tmp_path)
     (evil,) = content["command"]["config_files"]
     planted = tmp_path / "evil" / "train.yaml"
@@ -194,7 +194,7 @@ def test_options_that_choose_other_code_are_refused(tmp_path: Path) -> None:
         ({"manifest": 1, "status": "finished", "command": {}}, "was it edited?"),
     ],
 )
-def test_what_is_no_finished_manifest_is_refused(content: object, text: str, tmp_path: Path) -> None:
+def test_anything_but_a_finished_manifest_is_refused(content: object, text: str, tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
     if content is not None:
         path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the config of a run says, seen from within the run, and its parts as data."""
+"""The config of a run, seen from within the run, and its parts as data."""
 
 from typing import Any
 
@@ -60,6 +60,6 @@ def test_an_object_in_a_part_is_named_with_its_place() -> None:
         RunConfig(ConfigParser(config)).part("network_def")
 
 
-def test_it_is_made_by_a_config_only() -> None:
+def test_only_a_config_makes_it() -> None:
     with pytest.raises(RuntimeError, match="an entry of a config"):
         RunConfig()

@@ -58,7 +58,7 @@ def forked(work: Callable[..., None], *arguments: Any) -> Any:
 
 
 def _fill_slowly(data: list[dict[str, Any]], store: Path, log: Path, all_there: Any) -> None:
-    """Fill the store, writing a line for each computation; 20 ms each, and all begin together, so that they meet."""
+    """Fill the store, writing a line for each computation; 20 ms each, and all start together, so that they overlap."""
     compute = PreparationChain.compute
 
     def logged(self: PreparationChain, item: Any) -> np.ndarray:
@@ -154,7 +154,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_on_a_full_disk_the_run_goes_on_uncached_and_says_so_once(
+def test_on_a_full_disk_the_run_continues_uncached_and_reports_it_once(
     tmp_path: Path, small_disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = items(tmp_path / "data", shape=(30, 31, 32))
@@ -262,7 +262,7 @@ def _prune_for_ever(store: Path) -> None:
         prune(status, choose_for_pruning(status, max_size=0))
 
 
-def test_pruning_meanwhile_neither_ends_a_run_nor_spoils_its_numbers(tmp_path: Path) -> None:
+def test_pruning_during_a_run_neither_ends_it_nor_spoils_its_numbers(tmp_path: Path) -> None:
     data = items(tmp_path / "data", 4)
     expected = volumes(dataset(data, None))
     process = forked(_prune_for_ever, tmp_path / "store")

@@ -1,4 +1,4 @@
-"""A training that diverges stops, names the participants, and leaves what was good."""
+"""A training that diverges stops, names the participants, and keeps the last good weights."""
 
 import math
 from pathlib import Path

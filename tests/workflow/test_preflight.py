@@ -70,20 +70,20 @@ def test_a_right_run_gets_its_folder_and_its_log(datalist: Path, tmp_path: Path)
     assert sorted(path.name for path in folder.iterdir()) == [".my.lock", "my.log"]
 
 
-def test_a_run_goes_on_with_the_datalist_that_was_checked(datalist: Path, tmp_path: Path) -> None:
+def test_a_run_continues_with_the_datalist_that_was_checked(datalist: Path, tmp_path: Path) -> None:
     sections = ["training", "validation", "test"]
     cohort = preflight(datalist=str(datalist), output_dir=tmp_path / "run", sections=sections, device="cpu")
     assert cohort == read_datalist(datalist)
     assert cohort.content == datalist.read_bytes()
 
 
-def test_no_datalist_is_said_so(tmp_path: Path) -> None:
+def test_a_missing_datalist_option_is_reported(tmp_path: Path) -> None:
     message = "--datalist: not given, expected the path of a datalist (monai-fusion datalist)"
     assert refused(None, tmp_path / "run") == message
     assert not (tmp_path / "run").exists()
 
 
-def test_a_wrong_datalist_is_refused_before_the_output_folder_is_made(datalist: Path, tmp_path: Path) -> None:
+def test_a_wrong_datalist_is_refused_before_the_output_folder_is_created(datalist: Path, tmp_path: Path) -> None:
     (datalist.parent / "sub-00_T1w.nii.gz").unlink()
     message = refused(datalist, tmp_path / "run")
     assert message.startswith(f"{datalist}: 1 problem\n") and "sub-00" in message
@@ -163,7 +163,7 @@ def test_a_training_is_not_resumed_beside_the_model_of_another(datalist: Path, t
     preflight(datalist=str(datalist), output_dir=tmp_path, sections=["test"], device="cpu", resume=True)
 
 
-def test_a_killed_training_may_hold_a_later_model_than_its_manifest_knows(datalist: Path, tmp_path: Path) -> None:
+def test_a_killed_training_may_hold_a_later_model_than_its_manifest_records(datalist: Path, tmp_path: Path) -> None:
     manifest = {"status": "running", "weights": {"digest": "of an earlier epoch"}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     torch.save({"head.weight": torch.zeros(2)}, tmp_path / MODEL_FILE)
@@ -199,7 +199,7 @@ def test_the_command_line_is_checked_first(tmp_path: Path, monkeypatch: pytest.M
 
 
 def report(error: BaseException) -> None:
-    """What the interpreter does with an exception that nobody catches."""
+    """Report an exception as the interpreter does if it is not caught."""
     report_input_errors()
     sys.excepthook(type(error), error, error.__traceback__)
 
