@@ -36,7 +36,7 @@ def zscore_electrodes(scalogram: np.ndarray | torch.Tensor) -> torch.Tensor:
     if scalogram.ndim != 3:
         raise ValueError(f"scalogram has shape {tuple(scalogram.shape)}, expected [electrode, frequency, time]")
     values = np.asarray(scalogram)
-    rows = values.reshape(len(values), -1)  # a view also of what a file holds, electrodes last
+    rows = values.reshape(len(values), -1)  # also a view for a file's own order, electrodes last
     scores = np.empty(rows.shape, dtype=np.float32)
     shifted = np.empty(rows.shape[1])  # one electrode in float64: it stays in the processor's cache
     ones = np.ones_like(shifted)

@@ -36,7 +36,7 @@ class FusionDataset(Dataset[dict[str, Any]]):
         max_segments: With ``"all"``, the largest number of segments, evenly spread over the recording; None: no limit.
         seed: Keys the drawn segment and the random transforms, together with the draw's epoch and position.
         channels: Channels of the MRI, 1 or 3.
-        num_workers: Threads that prepare files; None for one a core.
+        num_workers: Threads that prepare files; None for one per core.
         progress: Whether to show progress bars while files are prepared.
         use: Which recordings are used, which participants take part, and, with ``"random"`` segments, how often one of
             two recordings is hidden.

@@ -75,7 +75,7 @@ class _RecordingDataset(CacheDataset):
 
     @property
     def chain_digest(self) -> str | None:
-        """What the deterministic transforms are, as 32 hexadecimal digits; None without a store."""
+        """The digest of the deterministic transforms, 32 hexadecimal digits; None without a store."""
         return self._chain.stored.digest if self._chain.stored else None
 
     @property

@@ -48,7 +48,7 @@ class FoldedBlock:
         return FoldedBlock()  # the copy of a network makes its own when it needs one
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the copy: what is pickled makes its own."""
+        """Leave out the copy: an unpickled block makes its own."""
         return vars(FoldedBlock())
 
     def _current(self, block: nn.Module, channels: int, dtype: torch.dtype) -> nn.Module:

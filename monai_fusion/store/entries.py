@@ -33,7 +33,7 @@ _OLDER_SEAL_SIZE = 32
 
 
 class DamagedEntryError(ValueError):
-    """A file in an entry's place is not what was written there.
+    """A file in an entry's place differs from what the store wrote there.
 
     Attributes:
         state: What it is, for `StoredChain.state`.

@@ -135,7 +135,7 @@ def of_participant(problems: Sequence[Problem], item: Mapping[str, Any]) -> tupl
 def _sort_out(
     chain: PreparationChain, items: Sequence[Mapping[str, Any]]
 ) -> tuple[list[str], dict[int, tuple[Known | None, str]]]:
-    """Return the contents of items whose entry is sound, and of the others what is known and their entry's state."""
+    """Return the contents of items whose entry is sound, and the known contents and entry's states of the others."""
     assert chain.stored is not None and chain.index is not None  # noqa: S101 # as above
     contents: list[str] = [""] * len(items)
     pending: dict[int, tuple[Known | None, str]] = {}

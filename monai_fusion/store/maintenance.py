@@ -38,7 +38,7 @@ class Entry:
     """One file of the store.
 
     Attributes:
-        path: Where it is.
+        path: Its place.
         size: In bytes.
         used: When it was last read, or written if the file system does not record reading; seconds since 1970.
     """

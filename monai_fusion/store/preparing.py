@@ -191,5 +191,5 @@ def prepare_in_process(chain: PreparationChain, number: int, item: Mapping[str, 
 
 
 def prepare_in_thread(chain: PreparationChain, number: int, item: Mapping[str, Any]) -> tuple[int, Outcome]:
-    """`PreparationChain.prepare` in a thread; what it warns of is shown as usual."""
+    """`PreparationChain.prepare` in a thread; its warnings are shown as usual."""
     return number, chain.prepare(item)

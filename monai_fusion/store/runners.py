@@ -47,7 +47,7 @@ class Threads:
     """Threads of this process: they need no start-up, and the slow parts of the work release Python's lock.
 
     Args:
-        workers: How many; None for one a core.
+        workers: How many; None for one per core.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -69,7 +69,7 @@ class Processes:
     """Processes of this machine, which import the libraries first (seconds): for hundreds of files, or slow transforms.
 
     Args:
-        workers: How many; None for one a core.
+        workers: How many; None for one per core.
     """
 
     def __init__(self, workers: int | None = None) -> None:

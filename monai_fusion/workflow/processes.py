@@ -53,7 +53,7 @@ def join(device: str | torch.device, batch_size: int, timeout_minutes: float) ->
     Without `torchrun`, or if it started only one process, the function does nothing.
 
     Args:
-        device: Where the network runs: ``cpu``, or ``cuda`` for one GPU a process.
+        device: Where the network runs: ``cpu``, or ``cuda`` for one GPU per process.
         batch_size: Participants in a batch over all processes.
         timeout_minutes: A process gives up after so long without an answer of the others.
 
