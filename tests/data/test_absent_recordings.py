@@ -154,9 +154,9 @@ def test_one_modality_alone_is_used_with_the_same_participants(
     assert [record.participant_id for record in comparable.records] == ["sub-01", "sub-03"]
     assert all(modalities in comparable[place] and other not in comparable[place] for place in range(2))
     assert len(getattr(comparable, other)) == 0 and getattr(comparable, other).prepared == 0
-    everybody = dataset(some_lack, tmp_path / "store", ModalityPolicy(modalities, allow_missing=True))
+    allowing = dataset(some_lack, tmp_path / "store", ModalityPolicy(modalities, allow_missing=True))
     left_out = {"eeg": "sub-02", "mri": "sub-00"}[modalities]
-    assert [record.participant_id for record in everybody.left_out] == [left_out]
+    assert [record.participant_id for record in allowing.left_out] == [left_out]
 
 
 @pytest.mark.parametrize("modalities", ["eeg", "mri"])

@@ -202,7 +202,7 @@ def test_arguments_that_do_not_fit_together_are_refused(
     eeg, mri = recordings
     with pytest.raises(ValueError, match="a recording is absent, and the network was made without absence"):
         plain(eeg, mri, present=PRESENT)
-    with pytest.raises(ValueError, match="2 recordings, but present says 3"):
+    with pytest.raises(ValueError, match="2 recordings, but present has 3"):
         absent(eeg[:2], mri, present=PRESENT)
     with pytest.raises(ValueError, match="no eeg, expected"):
         absent(None, mri)

@@ -143,7 +143,7 @@ def test_without_a_change_time_the_first_middle_and_last_bytes_are_compared(
     note(index, path)
     content[place] ^= 255
     keeping_its_time(path, lambda: path.write_bytes(content))
-    # A file system that says nothing of changes: the stamp is the same.
+    # A file system that records no changes: the stamp is the same.
     stamp = Stamp.of(path.stat())._replace(ctime_ns=0)
     monkeypatch.setattr(Stamp, "of", lambda status: stamp)
     index = SourceIndex(tmp_path / "other")

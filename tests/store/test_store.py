@@ -129,7 +129,7 @@ def test_an_entry_in_use_stays_whole_when_it_is_replaced(stored: StoredChain) ->
     np.testing.assert_array_equal(read, ARRAY)
 
 
-# ---- an entry says whose it is -----------------------------------------------------------------------------------
+# ---- an entry records its source and chain -----------------------------------------------------------------------
 
 OTHER = xxhash.xxh3_128_hexdigest(b"other source")
 

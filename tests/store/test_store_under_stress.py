@@ -117,7 +117,7 @@ def test_after_any_kill_every_entry_is_absent_or_right(tmp_path: Path) -> None:
         process.join()
         assert not verify(store).damaged
         found.append(len(status_of(store).entries))
-        filled = dataset(data, store, side=48)  # goes on at once: the claim of the dead is broken
+        filled = dataset(data, store, side=48)  # continues at once: it breaks the claim of the killed process
         assert filled.report.reused == found[-1] and filled.report.prepared == FILES - found[-1]
         np.testing.assert_array_equal(volumes(filled), expected)
     assert len(set(found)) > 3, "the kills did not fall into the filling"

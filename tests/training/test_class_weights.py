@@ -48,5 +48,7 @@ def test_other_values_are_refused(value: Any, message: str) -> None:
 
 
 def test_a_class_without_participants_cannot_be_balanced() -> None:
-    with pytest.raises(InputError, match="class_weights balanced: no training participant of F, expected some"):
+    with pytest.raises(
+        InputError, match="class_weights balanced: no training participant of F, expected participants of every class"
+    ):
         class_weights("balanced", CLASSES, [0, 0], False)

@@ -1,4 +1,4 @@
-"""What processes that load data run out of ends a training in one message, and never in one that waits for ever."""
+"""Processes that load data run out of a resource: the training ends with one message, and never waits forever."""
 
 import os
 import shutil

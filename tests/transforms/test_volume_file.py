@@ -58,7 +58,7 @@ def test_the_default_is_nibabels_closest_canonical_orientation(tmp_path: Path, s
 
 @pytest.mark.parametrize("wanted", ["LPS", "SAR", "PIR"])
 def test_other_axis_codes_choose_order_and_direction(tmp_path: Path, wanted: str) -> None:
-    # Every voxel's value says where it lies: right-left, back-front, bottom-top.
+    # Every voxel's value encodes its place: right-left, back-front, bottom-top.
     data = np.add.outer(np.add.outer(np.arange(4) * 100, np.arange(5) * 10), np.arange(6)).astype(np.int16)
     path = write(tmp_path / "a.nii", data, affine_of("RAS"))
     loaded = load_volume(path, wanted)[0]
