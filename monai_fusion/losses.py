@@ -15,7 +15,7 @@ from monai_fusion.errors import InputError, Problem
 class AlignedCrossEntropy(nn.Module):
     """Cross-entropy + ``lambda_align`` * mean(1 - cos(e, m)), in float32 also under autocast.
 
-    A participant without one of the recordings has nothing to align, and adds 0 to that mean over the batch. So every
+    A participant who lacks a recording has nothing to align, and adds 0 to that mean over the batch. So every
     participant has the same weight in any batch, and slices of a batch (on several devices, or accumulated) add up to
     the whole batch.
 
@@ -51,7 +51,7 @@ class AlignedCrossEntropy(nn.Module):
         """The loss of a batch.
 
         Args:
-            pred: What :class:`monai_fusion.networks.FusionNet` returns: ``logits`` [B, C], ``eeg_embedding`` and
+            pred: The output of :class:`monai_fusion.networks.FusionNet`: ``logits`` [B, C], ``eeg_embedding`` and
                 ``mri_embedding`` [B, D], of any floating dtype; and ``present`` [B, 2] bool (EEG, MRI), if recordings
                 may be missing.
             label: Class indices [B], int64.

@@ -1,4 +1,4 @@
-"""The folder that a run writes to: that it can be written to, and that no second run writes to it meanwhile."""
+"""The folder that a run writes to: checks that it is writable, and that no second run writes to it at the same time."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from monai_fusion.files import remove_together
 
 _logger = logging.getLogger(__name__)
 
-# The data loading processes of a killed run live on for a moment, and hold its lock as well.
+# The data loading processes of a killed run continue for a moment, and also hold its lock.
 PATIENCE_SECONDS = 10.0
-# Of what a run, a comparison's or the store writes below the folder that it was given: an event file of TensorBoard,
-# which holds the machine's name, in VARIANT/seedS_foldF.
+# The longest path that a run, a comparison or the store writes below its folder: an event file of TensorBoard, whose
+# name contains the machine's name, in VARIANT/seedS_foldF.
 LONGEST_BELOW = 110
 
 _held: dict[Path, FileLock] = {}
 
 
 def longest_path() -> int | None:
-    """Return how many characters a path may have; None where files of a run never come near the limit.
+    """Return how many characters a path may have; None if the files of a run never come near the limit.
 
     Windows takes 259, unless long paths are switched on (Windows 10, version 1607, or newer; Python obeys it).
     """
@@ -42,10 +42,10 @@ def longest_path() -> int | None:
 
 
 def make_writable(folder: Path, option: str) -> None:
-    """Make a folder if it is not there and see that it can be written to, also where its files have long names.
+    """Create a folder if it does not exist, and check that it can be written to, also by files with long names.
 
     Raises:
-        InputError: It cannot.
+        InputError: The folder cannot be created or written to.
     """
     limit, length = longest_path(), len(os.path.abspath(folder))  # noqa: PTH100 # Path.absolute keeps ..
     if limit is not None and length > limit - LONGEST_BELOW:
@@ -54,7 +54,7 @@ def make_writable(folder: Path, option: str) -> None:
                 option,
                 seen=f"{folder}: {length} characters with all folders above it",
                 wanted=f"at most {limit - LONGEST_BELOW}, as Windows takes no path of more than {limit}",
-                advice="choose a folder nearer to the drive, or switch on LongPathsEnabled",
+                advice="choose a folder nearer to the drive's root, or switch on LongPathsEnabled",
             )
         )
     probe = folder / ".writable"
@@ -75,7 +75,7 @@ def lock_folder(folder: Path, kind: str, option: str) -> None:
 
     Args:
         folder: The folder; it exists.
-        kind: What is run in it: runs of different kinds may share a folder.
+        kind: The kind of run: runs of different kinds may share a folder.
         option: The option that named the folder, for the message.
 
     Raises:
@@ -91,13 +91,13 @@ def lock_folder(folder: Path, kind: str, option: str) -> None:
         raise InputError(
             Problem(
                 option,
-                seen=f"{folder}: another run ({kind}) writes to it now",
+                seen=f"{folder}: another run ({kind}) is writing to it",
                 wanted="a folder of its own",
-                advice=f"wait for the other to end, or stop it; if there is none, remove {path}",
+                advice=f"wait until the other run ends, or stop it; if no other run exists, remove {path}",
             )
         ) from None
     except (OSError, NotImplementedError) as error:
-        _logger.warning("%s cannot be locked (%s): make sure that no other run (%s) writes to it", folder, error, kind)
+        _logger.warning("cannot lock %s (%s): make sure that no other run (%s) writes to it", folder, error, kind)
         return
     _held[path] = lock
 
@@ -106,10 +106,10 @@ def remove_all(paths: Iterable[Path]) -> None:
     """Remove files of an earlier run, all of them or none.
 
     Args:
-        paths: The files; those that are not there are passed over.
+        paths: The files; those that do not exist are skipped.
 
     Raises:
-        InputError: One cannot be removed; all are where they were.
+        InputError: One cannot be removed; all files are kept.
     """
     try:
         remove_together(paths)

@@ -11,10 +11,11 @@ from monai_fusion.keys import PRECISIONS
 
 
 def resolve_precision(precision: str, device: str | torch.device) -> str:
-    """Choose what ``auto`` means on a device, and refuse what a device cannot do.
+    """Choose the precision for ``auto`` on a device, and refuse a precision that the device does not support.
 
-    ``auto`` is bfloat16 where the hardware multiplies in it (CPUs with AVX-512 BF16 or AMX, NVIDIA GPUs since Ampere),
-    float16 with loss scaling on older GPUs, and else float32. Weights, losses and sums of gradients stay in float32.
+    ``auto`` is bfloat16 if the hardware multiplies in it (CPUs with AVX-512 BF16 or AMX, NVIDIA GPUs since Ampere),
+    float16 with loss scaling on older GPUs, and otherwise float32. Weights, losses and sums of gradients stay in
+    float32.
 
     Args:
         precision: One of :data:`~monai_fusion.keys.PRECISIONS`.
@@ -24,7 +25,7 @@ def resolve_precision(precision: str, device: str | torch.device) -> str:
         ``float32``, ``bfloat16`` or ``float16``.
 
     Raises:
-        InputError: It is none of these, or float16 is wanted of a CPU.
+        InputError: It is none of these, or float16 was requested on a CPU.
     """
     kind = torch.device(device).type
     if precision not in PRECISIONS:

@@ -1,9 +1,10 @@
-"""The processes that train together: which of them this is, and what all of them agree on.
+"""The processes that train together: the number of this one, and the values on which all agree.
 
 A *rank* is a process of `torchrun` with a device of its own; rank 0 alone writes. Without a process group there is one
-rank, and everything here returns at once. What every rank must call, because it waits for the others, says so.
+rank, and every function here returns at once. If every rank must call a function, because it waits for the others, its
+docstring states this.
 
-`ignite.distributed` offers much of this, but asks all ranks whenever one of them asks for its number.
+`ignite.distributed` offers much of this, but contacts all ranks whenever one of them needs its number.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def world_size() -> int:
 
 
 def is_main() -> bool:
-    """Whether this is the process that writes files and speaks to the user."""
+    """Whether this is the process that writes files and prints messages."""
     return rank() == 0
 
 
@@ -86,10 +87,10 @@ def average_(tensors: Iterable[torch.Tensor]) -> None:
 
 
 def main_first(action: Callable[[], T]) -> T:
-    """Let rank 0 act and return what it got on every rank. Every rank must call this.
+    """Let rank 0 act, and return its result on every rank. Every rank must call this.
 
     Raises:
-        InputError: What rank 0's action raised, on every rank. Anything else ends rank 0, and with it the job.
+        InputError: Raised by rank 0's action, on every rank. Any other error ends rank 0, and with it the job.
     """
     outcome: T | InputError | None = None
     if is_main():
@@ -104,6 +105,6 @@ def main_first(action: Callable[[], T]) -> T:
 
 
 def interleave(shares: Sequence[Sequence[T]]) -> list[T]:
-    """Put together what rank r of W did with the items r, r + W, r + 2 W ...: the items in their order again."""
+    """Merge what rank r of W did with the items r, r + W, r + 2 W ...: the items in their original order."""
     longest = max(len(share) for share in shares)
     return [share[place] for place in range(longest) for share in shares if place < len(share)]

@@ -1,7 +1,7 @@
-"""Reading what `torch.save` wrote, whole and unharmed or not at all.
+"""Reading files of `torch.save`, whole and undamaged or not at all.
 
-A file of `torch.save` is a zip archive with the CRC-32 of every part, which `torch.load` does not look at: a flipped
-bit in it becomes another weight without a word. Here the parts are compared with their CRCs first.
+A file of `torch.save` is a zip archive with the CRC-32 of every part, which `torch.load` does not compare: a flipped
+bit silently becomes another weight. The functions here compare the parts with their CRCs first.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PICKLE, _ZIP = b"\x80", b"PK"
 
 
 class DamagedError(ValueError):
-    """A file of tensors that cannot be used; its text has the reason, in a few words of this program."""
+    """A file of tensors that cannot be used; its text is the reason, in a few words of this program."""
 
 
 def load_saved(path: str | os.PathLike[str]) -> Any:
@@ -34,7 +34,7 @@ def load_saved(path: str | os.PathLike[str]) -> Any:
         path: The file. Nothing in it is executed (``weights_only=True``).
 
     Raises:
-        DamagedError: It is not there, no regular file, damaged, of another kind, or holds other things.
+        DamagedError: It does not exist, is not a regular file, is damaged, of another kind, or holds other objects.
     """
     try:
         with io.BufferedReader(open_regular(path)) as stream:
@@ -51,7 +51,7 @@ def load_saved(path: str | os.PathLike[str]) -> Any:
         raise DamagedError("holds other objects than tensors and plain values; they are never loaded") from None
     except MemoryError:
         raise DamagedError("larger than the memory") from None
-    except Exception as error:  # a file can be wrong in many ways, none of which is a fault of this program
+    except Exception as error:  # a file can be wrong in many ways, none of them a fault of this program
         reason = "larger than the memory" if "DefaultCPUAllocator" in str(error) else "damaged"
         raise DamagedError(reason) from None
 
@@ -61,10 +61,10 @@ def check_saved(path: str | os.PathLike[str], *, old_format: bool = False) -> No
 
     Args:
         path: The file.
-        old_format: Whether files from before PyTorch 1.6 pass, too; they have no CRCs.
+        old_format: Whether files from before PyTorch 1.6 also pass; they have no CRCs.
 
     Raises:
-        DamagedError: It is not.
+        DamagedError: The file is not whole.
     """
     try:
         with io.BufferedReader(open_regular(path)) as stream:
@@ -80,7 +80,7 @@ def check_archive(stream: BinaryIO) -> None:
     """Compare all parts of an archive of `torch.save` with their CRCs.
 
     Raises:
-        DamagedError: One differs, or it is no such archive.
+        DamagedError: A part differs, or the file is not such an archive.
     """
     stream.seek(0)
     start = stream.read(2)
@@ -93,7 +93,7 @@ def check_archive(stream: BinaryIO) -> None:
             parts = archive.infolist()
             if any(part.filename.rpartition("/")[2] == "constants.pkl" for part in parts):
                 raise DamagedError("a TorchScript archive, which is a program")
-            # torch.save compresses nothing: what is compressed may become any size.
+            # torch.save compresses nothing: a compressed part may unpack to any size.
             if any(part.compress_type != zipfile.ZIP_STORED or part.flag_bits & 1 for part in parts):
                 raise DamagedError("not what torch.save writes")
             for part in parts:
@@ -102,7 +102,7 @@ def check_archive(stream: BinaryIO) -> None:
                         pass
     except DamagedError:
         raise
-    except Exception:  # zipfile.BadZipFile for a wrong CRC; a spoilt directory raises almost anything
+    except Exception:  # zipfile.BadZipFile for a wrong CRC; a damaged directory raises almost anything
         raise DamagedError("damaged: its content does not match its checksums") from None
 
 
@@ -110,7 +110,7 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Read a state dict: names and dense tensors.
 
     Raises:
-        DamagedError: It cannot be read, or is none.
+        DamagedError: It cannot be read, or is not a state dict.
     """
     state = load_saved(path)
     if not is_state_dict(state):
@@ -139,5 +139,5 @@ def is_plain_tensor(value: object) -> bool:
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in a word or two, for a message."""
+    """The kind of a value, in a word or two, for a message."""
     return f"a {type(value).__name__}" if not isinstance(value, Mapping) else "other entries"

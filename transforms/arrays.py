@@ -1,4 +1,4 @@
-"""What the transforms here hand on: plain, contiguous float32 tensors, whatever came in."""
+"""What the transforms here return: plain, contiguous float32 tensors, for any input."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from monai.utils.type_conversion import convert_to_tensor
 
 
 def plain_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
-    """Return ``array`` as a contiguous float32 ``torch.Tensor``, sharing its memory where it already is one.
+    """Return ``array`` as a contiguous float32 ``torch.Tensor``, sharing its memory if it already is one.
 
     MONAI's own spatial transforms return ``MetaTensor``, which carries its history through collation and to the GPU;
     nothing in this project reads it.
@@ -18,7 +18,7 @@ def plain_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
 
 
 def require_volume_shape(volume: np.ndarray | torch.Tensor) -> None:
-    """Refuse what is not ``[1, X, Y, Z]``: a missing channel axis would otherwise turn every axis into its neighbour.
+    """Refuse any shape but ``[1, X, Y, Z]``: a missing channel axis would turn every axis into its neighbour.
 
     Raises:
         ValueError: It is a mistake in the chain of transforms, not in the user's file.

@@ -1,4 +1,4 @@
-"""Z-score a scalogram, each electrode by itself."""
+"""Z-score a scalogram, each electrode separately."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def zscore_electrodes(scalogram: np.ndarray | torch.Tensor) -> torch.Tensor:
     if scalogram.ndim != 3:
         raise ValueError(f"scalogram has shape {tuple(scalogram.shape)}, expected [electrode, frequency, time]")
     values = np.asarray(scalogram)
-    rows = values.reshape(len(values), -1)  # a view also of what a file holds, electrodes last
+    rows = values.reshape(len(values), -1)  # also a view for a file's own order, electrodes last
     scores = np.empty(rows.shape, dtype=np.float32)
     shifted = np.empty(rows.shape[1])  # one electrode in float64: it stays in the processor's cache
     ones = np.ones_like(shifted)
@@ -57,7 +57,7 @@ class ZScoreElectrodesd(MapTransform):
         allow_missing_keys: Skip keys that a sample does not have.
     """
 
-    version: ClassVar[int] = 1  # part of the preprocessed store's key: to be raised when the numbers change
+    version: ClassVar[int] = 1  # part of the preprocessed store's key: raise it when the numbers change
 
     def __init__(self, keys: KeysCollection = EEG, allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -66,7 +66,7 @@ class ZScoreElectrodesd(MapTransform):
         """Return a copy of ``data`` with z-scored ``[electrode, frequency, time]`` float32 tensors under the keys.
 
         Raises:
-            InputError: Every electrode is constant; the file is named by who knows it.
+            InputError: Every electrode is constant; the caller that knows the file adds its name.
         """
         sample = dict(data)
         for key in self.key_iterator(sample):

@@ -30,7 +30,7 @@ def rotate_in_plane(volume: np.ndarray | torch.Tensor, degrees: float) -> torch.
         degrees: Angle.
 
     Returns:
-        ``[1, D, H, W]`` float32, contiguous: linear interpolation; what lies outside takes the nearest edge's value.
+        ``[1, D, H, W]`` float32, contiguous: linear interpolation; outside the volume, the nearest edge's value.
     """
     require_volume_shape(volume)
     slices = plain_tensor(volume)
@@ -38,7 +38,7 @@ def rotate_in_plane(volume: np.ndarray | torch.Tensor, degrees: float) -> torch.
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     row = torch.arange(height, dtype=torch.float64)[:, None] - (height - 1) / 2
     column = torch.arange(width, dtype=torch.float64) - (width - 1) / 2
-    # Where each voxel's value comes from, in voxels from the centre, then in grid_sample's -1..1 along either side.
+    # The source of each voxel's value, in voxels from the centre, then in grid_sample's -1..1 along either side.
     source_column = (cosine * column - sine * row) * (2 / max(width - 1, 1))
     source_row = (sine * column + cosine * row) * (2 / max(height - 1, 1))
     grid = torch.stack((source_column, source_row), dim=-1).to(torch.float32)[None]
@@ -49,7 +49,7 @@ def rotate_in_plane(volume: np.ndarray | torch.Tensor, degrees: float) -> torch.
 
 
 def _group_size(slices: int) -> int:
-    """Return how many slices to sample together: a few stay in the processor's cache; all would be a third slower."""
+    """Return how many slices to sample together: a few fit into the processor's cache; all would be a third slower."""
     return next((size for size in (16, 12, 24, 8) if slices % size == 0), slices)
 
 
@@ -84,7 +84,7 @@ class RandInPlaneRotated(RandomizableTransform, MapTransform):
             self._degrees = float(self.R.uniform(-self.max_degrees, self.max_degrees))
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return a copy of ``data`` with float32 tensors under the keys, rotated or as they were."""
+        """Return a copy of ``data`` with float32 tensors under the keys, rotated or unchanged."""
         sample = dict(data)
         self.randomize()
         for key in self.key_iterator(sample):

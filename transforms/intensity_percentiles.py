@@ -20,9 +20,9 @@ from monai_fusion.transforms.arrays import require_volume_shape
 def scale_percentiles(
     volume: np.ndarray | torch.Tensor, lower: float = LOWER, upper: float = UPPER, over: str = "all"
 ) -> torch.Tensor:
-    """Map the ``lower`` and ``upper`` percentile of the voxels to 0 and 1, linearly, and clip what lies outside.
+    """Map the ``lower`` and ``upper`` percentile of the voxels to 0 and 1, linearly, and clip values outside.
 
-    Where both percentiles are the same value, there is nothing to scale by: the result is zeros, with a warning.
+    If both percentiles are the same value, no scaling is possible: the result is zeros, with a warning.
 
     Args:
         volume: ``[1, X, Y, Z]``, finite, any real dtype and memory layout; not changed.
@@ -54,10 +54,10 @@ class ScaleIntensityPercentilesd(MapTransform):
         upper: As in :func:`scale_percentiles`.
         allow_missing_keys: Skip keys that a sample does not have.
         over: As in :func:`scale_percentiles`; ``nonzero`` for skull-stripped volumes, whose background would otherwise
-            decide about the upper percentile.
+            determine the upper percentile.
     """
 
-    version: ClassVar[int] = 1  # part of the preprocessed store's key: to be raised when the numbers change
+    version: ClassVar[int] = 1  # part of the preprocessed store's key: raise it when the numbers change
     over: str = "all"
 
     def __init__(
@@ -76,14 +76,14 @@ class ScaleIntensityPercentilesd(MapTransform):
             raise InputError(Problem(type(self).__name__, "lower and upper", seen, wanted))
         if over not in OVER:
             raise InputError(Problem("percentiles_over", seen=repr(over), wanted=" or ".join(OVER)))
-        if over != "all":  # the default is no parameter: what was prepared before there was a choice stays valid
+        if over != "all":  # the default is not a parameter: entries from before this choice existed stay valid
             self.over = over
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of ``data`` with ``[1, X, Y, Z]`` float32 tensors in 0..1 under the keys.
 
         Raises:
-            InputError: Both percentiles are the same value; the file is named by who knows it.
+            InputError: Both percentiles are the same value; the caller that knows the file adds its name.
         """
         sample = dict(data)
         for key in self.key_iterator(sample):
@@ -95,7 +95,7 @@ class ScaleIntensityPercentilesd(MapTransform):
         return sample
 
     def refusal(self, values: np.ndarray, value: float, where: str = "") -> InputError:
-        """The error about a volume of any shape both of whose percentiles are ``value``."""
+        """The error about a volume, of any shape, whose percentiles are both ``value``."""
         helps = self.over == "all" and has_contrast(values, self.lower, self.upper, "nonzero")
         return InputError(no_contrast(where, value, self.lower, self.upper, self.over, helps))
 
@@ -127,6 +127,6 @@ def _percentiles(stored: np.ndarray, lower: float, upper: float, over: str) -> t
         ascending = ascending[ascending != 0]
         if not ascending.size:
             return 0.0, 0.0
-    # An array of two, because numpy computes a single percentile in the precision of the values.
+    # An array of two, because numpy computes a single percentile in the values' own precision.
     low, high = np.percentile(ascending, np.array([lower, upper]))
     return float(low), float(high)

@@ -9,7 +9,7 @@ def require_between(owner: object, name: str, value: float, lowest: float, highe
     """Return ``value`` as a float.
 
     Raises:
-        InputError: If it lies outside ``lowest..highest`` or is NaN. MONAI would clamp a probability in silence.
+        InputError: It lies outside ``lowest..highest`` or is NaN. MONAI would clamp a probability silently.
     """
     if not lowest <= float(value) <= highest:
         raise InputError(Problem(type(owner).__name__, name, f"{value!r}", f"{lowest:g} to {highest:g}"))

@@ -14,7 +14,7 @@ from monai_fusion.keys import EEG
 
 
 class LoadScalogramd(MapTransform):
-    """Replace the path under each key by what :func:`~monai_fusion.file_formats.npy.load_scalogram` reads from it.
+    """Replace the path under each key by the result of :func:`~monai_fusion.file_formats.npy.load_scalogram`.
 
     Args:
         keys: Keys of the paths.
@@ -22,7 +22,7 @@ class LoadScalogramd(MapTransform):
         allow_missing_keys: Skip keys that a sample does not have.
     """
 
-    version: ClassVar[int] = 1  # part of the preprocessed store's key: to be raised when the numbers change
+    version: ClassVar[int] = 1  # part of the preprocessed store's key: raise it when the numbers change
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Resample a volume to a fixed grid and keep the centred slab of it."""
+"""Resample a volume to a fixed grid and keep its centred slab."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def resample_slab(
     """Resample linearly to ``size``, then keep the centred ``depth`` slices of the first axis.
 
     Equal, within float32 rounding, to ``scipy.ndimage.zoom(order=1)`` followed by the slab: the first and last voxels
-    of input and output coincide (``grid_mode=False``). The one exception is scipy's: its default mode puts a slice of
-    zeros at the end of an axis where rounding takes the last sample past the last voxel (55 -> 48 voxels, for
-    instance); here that is the last voxel, as with scipy's ``mode="nearest"``. Resampling of this kind is separable,
-    and only the slices of the slab are computed, each while it is in the processor's cache.
+    of input and output coincide (``grid_mode=False``). There is one exception: scipy's default mode puts a slice of
+    zeros at the end of an axis if rounding moves the last sample past the last voxel (55 -> 48 voxels, for example);
+    here that slice is the last voxel, as with scipy's ``mode="nearest"``. Resampling of this kind is separable, and the
+    function computes only the slices of the slab, each while it is in the processor's cache.
 
     Args:
         volume: ``[1, X, Y, Z]``; not changed.
         size: Voxels along the three axes after resampling.
-        depth: Slices to keep. ``size[0] - depth`` is cut off half at each end; an odd one is cut at the far end. Where
+        depth: Slices to keep. Half of ``size[0] - depth`` is cut off at each end, an odd slice at the far end. If
             ``depth`` is larger, the outer slices are repeated instead, an odd one at the far end.
 
     Returns:
@@ -54,7 +54,7 @@ def resample_slab(
 
     slab = torch.empty(1, depth, size[1], size[2])
     inner = slab[0, before : before + kept]
-    # In-plane work is the larger part of it, so it is done on the fewer slices: the slab's or the volume's.
+    # In-plane work takes most of the time, so it runs on the fewer slices: the slab's or the volume's.
     in_plane_last = kept <= len(slices)
     if not in_plane_last:
         slices = torch.stack([_resample_plane(plane, rows, columns) for plane in slices])
@@ -76,7 +76,7 @@ class ResampleSlabd(MapTransform):
         allow_missing_keys: Skip keys that a sample does not have.
     """
 
-    version: ClassVar[int] = 1  # part of the preprocessed store's key: to be raised when the numbers change
+    version: ClassVar[int] = 1  # part of the preprocessed store's key: raise it when the numbers change
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ def mask_time_frequency(
         time_position: Where the stretch lies, in the same way.
 
     Returns:
-        ``[electrode, frequency, time]`` float32, contiguous, of its own memory.
+        ``[electrode, frequency, time]`` float32, contiguous, in memory of its own.
     """
     masked = plain_tensor(scalogram).clone()
     masked[:, _stretch(masked.shape[1], fraction, frequency_position), :] = 0.0
@@ -44,7 +44,7 @@ class RandSpecAugmentd(RandomizableTransform, MapTransform):
     Args:
         keys: Keys of the scalograms.
         prob: Probability that a sample is masked at all.
-        fraction: Width of each mask as a part of its axis, 0..1.
+        fraction: Width of each mask as a share of its axis, 0..1.
         allow_missing_keys: Skip keys that a sample does not have.
     """
 
@@ -70,7 +70,7 @@ class RandSpecAugmentd(RandomizableTransform, MapTransform):
             self._frequency_position, self._time_position = self.R.random_sample(2).tolist()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return a copy of ``data`` with float32 tensors under the keys, masked or as they were."""
+        """Return a copy of ``data`` with float32 tensors under the keys, masked or unchanged."""
         sample = dict(data)
         self.randomize()
         for key in self.key_iterator(sample):

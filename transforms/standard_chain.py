@@ -1,9 +1,9 @@
-"""The standard chain of the MRI in one pass over its file: the same numbers as the plain transforms, sooner.
+"""The standard chain of the MRI in one pass over its file: the same numbers as the plain transforms, but faster.
 
-`LoadVolumed`, `ScaleIntensityPercentilesd` and `ResampleSlabd` one after the other make four arrays of all voxels. Here
-every stored plane is scaled, clipped and interpolated while it is in the processor's cache, and only those that the
-slab needs; the percentiles are taken from the values as they are stored. Which of both ways computed an entry of the
-preprocessed store does not show: they agree to 1e-6, and share versions and keys.
+`LoadVolumed`, `ScaleIntensityPercentilesd` and `ResampleSlabd` in sequence make four arrays of all voxels. This module
+scales, clips and interpolates every stored plane while it is in the processor's cache, and only those planes that the
+slab needs; it takes the percentiles from the values as they are stored. An entry of the preprocessed store does not
+show which of the two ways computed it: they agree to 1e-6, and share versions and keys.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Taps(NamedTuple):
 
     @property
     def used(self) -> slice:
-        """The stretch of the stored axis that any output needs."""
+        """The part of the stored axis that the outputs need."""
         return slice(int(min(self.below.min(), self.above.min())), int(max(self.below.max(), self.above.max())) + 1)
 
 
@@ -55,12 +55,12 @@ class StandardVolume:
     resample: ResampleSlabd
 
     def __call__(self, source: str) -> torch.Tensor | None:
-        """Return ``[1, depth, H, W]`` float32, or None where the transforms themselves have to do it."""
+        """Return ``[1, depth, H, W]`` float32, or None if the transforms themselves have to do it."""
         return prepare_standard_volume(source, self.load, self.scale, self.resample)
 
 
 def shortcut_for(transforms: Sequence[object], key: str) -> StandardVolume | None:
-    """Return the faster way, if transforms are exactly the standard chain of the MRI, for this key alone."""
+    """Return the faster way, if the transforms are exactly the standard chain of the MRI, for this key alone."""
     kinds = [LoadVolumed, ScaleIntensityPercentilesd, ResampleSlabd]
     if [type(transform) for transform in transforms] != kinds:
         return None
@@ -72,17 +72,17 @@ def shortcut_for(transforms: Sequence[object], key: str) -> StandardVolume | Non
 def prepare_standard_volume(
     source: str, load: LoadVolumed, scale: ScaleIntensityPercentilesd, resample: ResampleSlabd
 ) -> torch.Tensor | None:
-    """Compute what the three transforms would make of a file, in one pass.
+    """Compute the result of the three transforms for a file, in one pass.
 
     Args:
         source: The file's path, which may be a `FileContent`.
-        load: Says how axes are ordered.
-        scale: Says which percentiles, of which voxels, become 0 and 1.
-        resample: Says what the slab is.
+        load: Defines the order of the axes.
+        scale: Defines which percentiles, of which voxels, become 0 and 1.
+        resample: Defines the slab.
 
     Returns:
-        ``[1, depth, H, W]`` float32, contiguous, within 1e-6 of the transforms; None where the transforms themselves
-        have to do it: unusual types, values that float32 or float64 cannot tell apart, NaN or infinity.
+        ``[1, depth, H, W]`` float32, contiguous, within 1e-6 of the transforms; None if the transforms themselves
+        have to do it: unusual types, values that float32 or float64 cannot distinguish, NaN or infinity.
 
     Raises:
         InputError: As by :func:`~monai_fusion.transforms.load_volume`, and if both percentiles are the same value.
@@ -118,10 +118,10 @@ def _scaled_values(stored: np.ndarray, volume: StoredVolume) -> np.ndarray:
 
 
 def _scaling(stored: np.ndarray, volume: StoredVolume, scale: ScaleIntensityPercentilesd) -> _Scaling | None:
-    """Return the stored values of the two percentiles, or None where the arithmetic would not be exact enough.
+    """Return the stored values of the two percentiles, or None if the arithmetic would not be exact enough.
 
-    Ranks survive the header's slope and intercept, or are reversed by a negative slope: percentiles of the scaled
-    values are the scaled percentiles.
+    The header's slope and intercept keep the order of the values, or a negative slope reverses it: percentiles of the
+    scaled values are the scaled percentiles.
     """
     slope, inter = volume.header.slope, volume.header.inter
     values = stored.reshape(-1)
@@ -132,7 +132,7 @@ def _scaling(stored: np.ndarray, volume: StoredVolume, scale: ScaleIntensityPerc
         if not all(map(math.isfinite, (ends[0] - ends[1], ends[0] * slope + inter, ends[1] * slope + inter))):
             return None
     if scale.over == "nonzero":
-        if inter != 0:  # which of the stored values is 0 then is a matter of rounding
+        if inter != 0:  # rounding would then decide which of the stored values is 0
             return None
         values = values[values != 0]
         if not values.size:
@@ -141,8 +141,8 @@ def _scaling(stored: np.ndarray, volume: StoredVolume, scale: ScaleIntensityPerc
     if zero == one:
         return _Scaling(zero, one)
     low, high = zero * slope + inter, one * slope + inter
-    # Where the intercept swallows the digits of the values, or the range is subnormal, the plain chain's own rounding
-    # shows in its result, and only the plain chain can repeat it.
+    # If the intercept swallows the digits of the values, or the range is subnormal, the result contains the plain
+    # chain's own rounding, and only the plain chain can repeat it.
     exact = 1e-30 < high - low < 1e30 and 1e-30 < abs(one - zero) < 1e30
     if not exact or max(abs(low), abs(high), abs(inter)) * 1e-15 > 1e-8 * (high - low):
         return None
@@ -182,13 +182,13 @@ def _resample(
 
 
 class _ScaledPlanes:
-    """The stored planes in 0..1, each scaled when it is first asked for; the last two are kept."""
+    """The stored planes in 0..1, each scaled when it is first requested; the last two are kept."""
 
     def __init__(self, stored: np.ndarray, scaling: _Scaling) -> None:
         self._stored = stored
         self._exact = stored.dtype.str[1:] in _EXACT_IN_FLOAT32
         self._factor = 1.0 / (scaling.one - scaling.zero)
-        # Voxels minus a float32 are rounded once, relative to the difference; what that float32 lacks is added after.
+        # Voxels minus a float32 are rounded once, relative to the difference; the float32's remainder is added later.
         self._shift = np.float32(scaling.zero) if self._exact else np.float64(scaling.zero)
         self._rest = np.float32((float(self._shift) - scaling.zero) * self._factor)
         self.shape = stored.shape[1:]

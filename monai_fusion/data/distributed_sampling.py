@@ -1,4 +1,4 @@
-"""Which part of an epoch's draws, and of the participants to evaluate, is a rank's own."""
+"""Which part of an epoch's draws, and of the participants to evaluate, each rank takes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class DistributedTrainingSampler(Sampler[EpochSample]):
     """This rank's part of every batch of an epoch.
 
     A batch is ``batch_size`` consecutive draws, on any number of ranks; each rank takes one of equally long slices of
-    it. Draws keep the position that they have in the epoch, and with it their random numbers: the same batches are
-    formed on one rank and on many. The last batch of an epoch may be short: its slices differ by one at most, and a
-    rank for which none is left repeats the last draw, so that all ranks have as many batches. :meth:`weight` says what
-    a slice counts.
+    it. Draws keep their position in the epoch, and with it their random numbers: one rank and many ranks form the same
+    batches. The last batch of an epoch may be short: its slices then differ by at most one draw, and a rank without a
+    draw repeats the last one, so that all ranks have the same number of batches. :meth:`weight` returns the weight of
+    a slice.
 
     Args:
         draws: The epoch's draws over all ranks.
@@ -48,7 +48,7 @@ class DistributedTrainingSampler(Sampler[EpochSample]):
             yield from batch[start:end] or batch[-1:]
 
     def weight(self, number: int) -> float:
-        """Return the factor of this rank's mean loss over its slice, for the mean over the ranks to be the batch's.
+        """Return the factor of this rank's mean loss over its slice that makes the mean over the ranks the batch's.
 
         Args:
             number: The batch in the epoch, from 0.
@@ -70,10 +70,10 @@ class DistributedTrainingSampler(Sampler[EpochSample]):
 
 
 class DistributedEvaluationSampler(Sampler[int]):
-    """The participants that this rank evaluates: every W-th, beginning with its own number.
+    """The participants that this rank evaluates: every W-th, starting with its own number.
 
-    With fewer participants than ranks some ranks repeat one, because an engine without data is an error; the ids show
-    it, and whoever gathers the predictions counts each participant once.
+    With fewer participants than ranks, some ranks repeat one, because an engine without data raises an error; the ids
+    show it, and the code that gathers the predictions counts each participant once.
 
     Args:
         dataset: One item a participant.

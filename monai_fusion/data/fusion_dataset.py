@@ -21,25 +21,25 @@ from monai_fusion.keys import EEG, LABEL, MRI, PARTICIPANT_ID, PRESENT
 
 
 class FusionDataset(Dataset[dict[str, Any]]):
-    """One item for each participant who has both recordings, or, if ``use`` says so, one of them.
+    """One item for each participant who has both recordings, or, if ``use`` allows it, one of them.
 
-    With ``segments="random"`` (training) an item holds one of the participant's EEG segments, drawn anew for each
+    With ``segments="random"`` (training) an item holds one of the participant's EEG segments, a new draw for each
     :class:`~monai_fusion.data.sampling.EpochSample`: ``eeg`` [17, F, T], ``mri`` [1, T, H, W]. With ``segments="all"``
-    (evaluation) it holds all of them, ``eeg`` [S, 17, F, T], and the MRI once. What a participant lacks is not in the
-    item.
+    (evaluation) it holds all of them, ``eeg`` [S, 17, F, T], and the MRI once. The item omits a recording that the
+    participant lacks.
 
     Args:
-        data: The participants' records; who does not take part (mostly for want of a recording) is in ``left_out``.
-        preprocessing: What is computed once for each recording, and where the results are kept.
-        augmentation: ``{"eeg": [...], "mri": [...]}``: what is computed in each draw; None for nothing.
+        data: The participants' records; ``left_out`` has those who do not take part (mostly for lack of a recording).
+        preprocessing: The transforms computed once for each recording, and where the results are kept.
+        augmentation: ``{"eeg": [...], "mri": [...]}``: the transforms computed in each draw; None for none.
         segments: ``"random"`` or ``"all"``.
-        max_segments: With ``"all"``, at most so many segments, evenly spread over the recording; None for no limit.
+        max_segments: With ``"all"``, the largest number of segments, evenly spread over the recording; None: no limit.
         seed: Keys the drawn segment and the random transforms, together with the draw's epoch and position.
         channels: Channels of the MRI, 1 or 3.
-        num_workers: Threads that prepare files; None for one a core.
+        num_workers: Threads that prepare files; None for one per core.
         progress: Whether to show progress bars while files are prepared.
-        use: Which recordings are used, who takes part, and, with ``"random"`` segments, how often one of two
-            recordings is hidden.
+        use: Which recordings are used, which participants take part, and, with ``"random"`` segments, how often one of
+            two recordings is hidden.
 
     Raises:
         InputError: Files that cannot be read or are not what they should be.
@@ -102,7 +102,7 @@ class FusionDataset(Dataset[dict[str, Any]]):
         segment = int(generator.integers(segments.start, segments.stop)) if segments else -1
         eeg_seed, mri_seed = (int(value) for value in generator.integers(0, 2**32, size=2, dtype=np.uint32))
         with_eeg, with_mri = bool(segments), record.mri is not None
-        # Last, so that with or without it everything else is drawn alike.
+        # Last, so that all other draws are the same with and without it.
         if with_eeg and with_mri and self.use.dropout > 0 and generator.random() < self.use.dropout:
             with_eeg = generator.random() < 0.5
             with_mri = not with_eeg
@@ -133,7 +133,7 @@ class FusionDataset(Dataset[dict[str, Any]]):
 class FusionPrepareBatch(PrepareBatch):
     """Turn a batch into the arguments of ``FusionNet(eeg, mri, present)`` and the target, on the device.
 
-    ``present``, which only says which rows there are, stays on the CPU: nobody has to wait for the device to read it.
+    ``present``, which only lists the rows that exist, stays on the CPU: reading it then needs no wait for the device.
     """
 
     def __call__(
@@ -145,7 +145,7 @@ class FusionPrepareBatch(PrepareBatch):
     ) -> tuple[torch.Tensor | None, torch.Tensor | None, tuple[torch.Tensor | None], dict[str, Any]]:
         """Return ``(eeg, label, (mri,), {})``, or with the keyword ``present``.
 
-        What is absent (a label, or everybody's EEG or MRI) is None.
+        What is absent (a label, or the EEG or MRI of all participants) is None.
         """
         moved = {
             key: batchdata[key].to(device=device, non_blocking=non_blocking, **kwargs)
@@ -159,11 +159,11 @@ class FusionPrepareBatch(PrepareBatch):
 
 
 def collate_available(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Make a training batch of participants of whom some may lack a recording; no place is held for what is absent.
+    """Make a training batch of participants who may lack a recording; an absent recording takes no place in it.
 
     Returns:
-        ``eeg`` [n_e, 17, F, T] of those who have it, ``mri`` [n_m, C, T, H, W] of those who have it, each only if
-        anybody does; ``present`` [B, 2] bool (EEG, MRI), ``participant_id`` [B] and, where known, ``label`` [B] int64.
+        ``eeg`` [n_e, 17, F, T] and ``mri`` [n_m, C, T, H, W], each of the participants who have it, and only if any
+        does; ``present`` [B, 2] bool (EEG, MRI), ``participant_id`` [B] and, where known, ``label`` [B] int64.
     """
     found = {key: [item[key] for item in items if key in item] for key in (EEG, MRI)}
     batch: dict[str, Any] = {key: default_collate(values) for key, values in found.items() if values}
@@ -176,8 +176,8 @@ def collate_participant(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Make an evaluation batch of one participant: ``eeg`` stays [S, 17, F, T], without a copy.
 
     Returns:
-        ``eeg`` [S, 17, F, T] and ``mri`` [1, C, T, H, W], as far as they are there, ``participant_id`` [1] and, where
-        known, ``label`` [1] int64.
+        ``eeg`` [S, 17, F, T] and ``mri`` [1, C, T, H, W], each if it exists, ``participant_id`` [1] and, where known,
+        ``label`` [1] int64.
     """
     (item,) = items  # participants differ in their number of segments: they cannot share a batch
     batch: dict[str, Any] = {EEG: item[EEG]} if EEG in item else {}
@@ -187,12 +187,12 @@ def collate_participant(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _places(there: Iterable[bool]) -> list[int]:
-    """The place of each participant among those who have a recording; of no meaning for the others."""
+    """The place of each participant among those who have a recording; meaningless for the others."""
     return [count - 1 for count in accumulate(map(int, there))]
 
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
-    """Strip MONAI's metadata: it costs time in collation and carries nothing that training needs."""
+    """Strip MONAI's metadata: it costs time in collation and contains nothing that training needs."""
     return tensor.as_subclass(torch.Tensor)
 
 

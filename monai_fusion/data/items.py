@@ -1,4 +1,4 @@
-"""The items of the datasets, made from the participants' records only when they are asked for.
+"""The items of the datasets, made from the participants' records only when they are requested.
 
 A cohort has up to a hundred EEG segments a participant: a dictionary for each, pickled to every spawned worker, would
 be megabytes. The sequences here hold the records alone.
@@ -16,7 +16,7 @@ from monai_fusion.keys import EEG, LABEL, MRI, PARTICIPANT_ID
 
 
 class _Items(Sequence[dict[str, Any]]):
-    """A read-only sequence of items; subclasses say how many and what."""
+    """A read-only sequence of items; subclasses define their number and content."""
 
     records: tuple[ParticipantRecord, ...]
 

@@ -1,4 +1,4 @@
-"""`Preprocessing`: what is computed once for each recording, and where the results are kept."""
+"""`Preprocessing`: the transforms computed once for each recording, and where the results are kept."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Preprocessing:
         cache_dir: The absolute path of the store; None without one.
 
     Raises:
-        InputError: A transform is random or no transform of MONAI's, or a type is unknown.
+        InputError: A transform is random or not a MONAI transform, or a type is unknown.
     """
 
     def __init__(
@@ -76,15 +76,14 @@ class Preprocessing:
 
         Args:
             records: The participants, who may lack a recording.
-            runner: Where files are prepared; None for a thread a core.
+            runner: Where files are prepared; None for one thread per core.
             progress: As for `monai_fusion.store.filling.fill`.
 
         Returns:
             What was done.
 
         Raises:
-            InputError: Files that cannot be read or are not what they should be, all of them; the others are prepared
-                nevertheless.
+            InputError: All files that cannot be read or are not what they should be; the others are still prepared.
         """
         report = FillReport()
         problems: list[Problem] = []
@@ -101,7 +100,7 @@ class Preprocessing:
 
 
 def threads() -> int:
-    """How many threads prepare files in this process: one a core, shared among the processes of this machine."""
+    """How many threads prepare files in this process: one per core, shared among the processes of this machine."""
     return max(1, usable_cores() // ranks.on_this_machine())
 
 
@@ -109,7 +108,7 @@ def _check(name: str, transforms: Sequence[object], dtype: str) -> None:
     for place, transform in enumerate(transforms):
         random = isinstance(transform, RandomizableTrait)
         if random or not isinstance(transform, Transform):
-            seen = f"{type(transform).__name__} " + ("draws random numbers" if random else "is no transform of MONAI")
+            seen = f"{type(transform).__name__} " + ("draws random numbers" if random else "is not a MONAI transform")
             advice = f"put it into {name}_augmentation" if random else "derive it from monai.transforms.Transform"
             wanted = "deterministic transforms, whose results can be kept"
             raise InputError(Problem(f"{name}_preprocessing#{place}", seen=seen, wanted=wanted, advice=advice))

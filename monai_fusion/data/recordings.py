@@ -1,4 +1,4 @@
-"""`EEGDataset` and `MRIDataset`: one item a file, prepared once and served from the store."""
+"""`EEGDataset` and `MRIDataset`: one item per file, prepared once and served from the store."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ logger = logging.getLogger(__name__)
 class _RecordingDataset(CacheDataset):
     """A `CacheDataset` of one kind of recording whose cache is the store on disk.
 
-    The chain runs once for each file; its result is kept in the store and read when an item is asked for. Without a
-    store the results stay in memory, as in `CacheDataset`.
+    The chain runs once for each file; the store keeps its result, which is read when an item is requested. Without a
+    store, the results stay in memory, as in `CacheDataset`.
 
     Args:
         data: Items with the path of a recording, ``participant_id`` and, where known, ``label``.
-        chain: What is computed once, one of `Preprocessing`'s chains.
-        augmentation: What is computed each time, mostly random transforms.
-        num_workers: Threads that prepare files; None for one a core.
+        chain: The transforms computed once, one of `Preprocessing`'s chains.
+        augmentation: The transforms computed each time, mostly random ones.
+        num_workers: Threads that prepare files; None for one per core.
         progress: Whether to show a progress bar while files are prepared.
         runner: Where files are prepared; None for ``num_workers`` threads.
         **kwargs: Further arguments of `CacheDataset` (``cache_rate``, ``cache_num``).
@@ -70,12 +70,12 @@ class _RecordingDataset(CacheDataset):
 
     @property
     def title(self) -> str:
-        """What the recordings are called."""
+        """The name of the recordings."""
         return TITLES[self.recording]
 
     @property
     def chain_digest(self) -> str | None:
-        """What the deterministic transforms are, as 32 hexadecimal digits; None without a store."""
+        """The digest of the deterministic transforms, 32 hexadecimal digits; None without a store."""
         return self._chain.stored.digest if self._chain.stored else None
 
     @property
@@ -89,14 +89,14 @@ class _RecordingDataset(CacheDataset):
 
     def _fill_cache(self, indices: Sequence[int] | None = None) -> list[Any]:
         wanted = range(self.cache_num) if indices is None else indices
-        # Where all are wanted, the data itself, which makes an item when it is asked for one: a list would hold all.
+        # For all items, the data itself, which makes an item on request: a list would hold all of them.
         whole = len(wanted) == len(self.data)
         items: Sequence[dict[str, Any]] = self.data if whole else [self.data[index] for index in wanted]
         runner = self._runner or Threads(self.num_workers)
         if self._chain.stored is None:
             return self._fill_memory(items)
         contents, self.report = fill(self._chain, items, runner, self.title, self.progress)
-        # A rerun need not say for each part again that nothing was to be done.
+        # A rerun need not report for each part again that there was nothing to do.
         logger.log(logging.INFO if self.report.prepared else logging.DEBUG, "%s: %s", self.title, self.report)
         return contents
 
@@ -126,7 +126,7 @@ class _RecordingDataset(CacheDataset):
             return super()._transform(index)
         if self._chain.stored is None:
             item = deepcopy(self._cache[index]) if self._augmented else self._cache[index]
-        else:  # an entry is read into memory of its own each time: what augments it may change it
+        else:  # an entry is read into memory of its own each time: augmentation may change it
             array = self._chain.load(self._cache[index])
             if array is None:  # damaged or deleted after the dataset was filled, or the disk was full
                 array = self._prepare_again(index)

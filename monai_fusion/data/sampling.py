@@ -1,4 +1,4 @@
-"""Which participants an epoch sees, and with which random numbers."""
+"""Which participants an epoch draws, and with which random numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.utils.data import Sampler
 
 @dataclass(frozen=True, slots=True)
 class EpochSample:
-    """One place in an epoch: what the dataset serves there and what keys its random numbers.
+    """One place in an epoch: the participant that the dataset serves there, and the key of its random numbers.
 
     Attributes:
         index: The participant's index in the dataset.
@@ -24,15 +24,15 @@ class EpochSample:
     position: int
 
     def generator(self, seed: int) -> np.random.Generator:
-        """Random numbers that depend on (seed, epoch, position) alone: not on workers, ranks or what came before."""
+        """Random numbers that depend on (seed, epoch, position) alone: not on workers, ranks or earlier draws."""
         return np.random.default_rng((seed, self.epoch, self.position))
 
 
 class ParticipantSampler(Sampler[EpochSample]):
-    """EpochSample participants for an epoch: every class equally often (``balanced``) or everybody once.
+    """Draws the participants of an epoch: every class equally often (``balanced``) or each participant once.
 
-    Balanced, each class gives the same number of draws, without repetition until the class is used up; so a participant
-    of a class half as large as another is seen about twice as often. The order depends on (seed, epoch) alone.
+    Balanced, each class has the same number of draws, without repetition until the class is used up; so a participant
+    of a class half as large as another is drawn about twice as often. The order depends on (seed, epoch) alone.
 
     Args:
         labels: The class index of each participant of the dataset.
@@ -64,7 +64,7 @@ class ParticipantSampler(Sampler[EpochSample]):
     def _balanced(self, generator: np.random.Generator) -> np.ndarray:
         classes = np.unique(self.labels)
         share, remainder = divmod(len(self.labels), len(classes))
-        # Which classes get one more where the number does not divide is drawn anew in each epoch.
+        # If the number does not divide, each epoch draws again which classes get one more.
         extra = set(generator.permutation(len(classes))[:remainder].tolist())
         chosen = []
         for place, label in enumerate(classes):

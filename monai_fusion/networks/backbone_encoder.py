@@ -1,4 +1,4 @@
-"""An encoder around any network: what it is and which of its blocks train stands in the config."""
+"""An encoder around any network: the config names the network and the blocks that train."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from monai_fusion.networks.weights import load_whole, read_state_dict
 
 
 class BackboneEncoder(Encoder):
-    """Recordings [B, C, ...] -> embeddings [B, embedding_dim] of L2 norm 1, by any network that gives features.
+    """Recordings [B, C, ...] -> embeddings [B, embedding_dim] of L2 norm 1, by any network that returns features.
 
-    The backbone (one of `monai.networks.nets`, say), then Linear F-F, ReLU, Dropout, Linear F-``embedding_dim``. On a
-    CPU the backbone computes in float32 whatever the precision: in bfloat16 some of torch's 3-D gradients are wrong
-    there (see `MRIEncoder`).
+    The backbone (one of `monai.networks.nets`, for example), then Linear F-F, ReLU, Dropout, Linear
+    F-``embedding_dim``. On a CPU the backbone computes in float32 in any precision: in bfloat16 some of torch's 3-D
+    gradients are wrong there (see `MRIEncoder`).
 
     Args:
         backbone: [B, C, ...] -> features [B, F], with C the electrodes, or 1 for an MRI.
-        features: F, what the backbone gives.
-        blocks: The names of its blocks in the order of computation, each with the backbone's submodules that it holds:
-            ``{"stem": ["features.conv0", "features.norm0"], ...}``. What ``stage_blocks`` trains is named by these.
-            Every parameter of the backbone must be in one block.
-        weights: A file (``.pth``, ``.safetensors``) of the backbone's state dict to start from; None for what the
-            backbone brings.
+        features: F, the number of the backbone's features.
+        blocks: The names of its blocks in the order of computation, each with its submodules of the backbone:
+            ``{"stem": ["features.conv0", "features.norm0"], ...}``. ``stage_blocks`` uses these names. Every parameter
+            of the backbone must be in one block.
+        weights: A file (``.pth``, ``.safetensors``) of the backbone's state dict to start from; None for the
+            backbone's own weights.
         embedding_dim: Length of the embedding.
         dropout: Probability between the two linear layers.
 
     Raises:
-        InputError: A submodule is not there, a parameter is in no block or in two, or the weights do not fit.
+        InputError: A submodule does not exist, a parameter is in no block or in two, or the weights do not fit.
     """
 
     def __init__(

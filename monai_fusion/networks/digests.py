@@ -1,4 +1,4 @@
-"""A digest of tensors, by which two networks are known to be the same to the bit."""
+"""A digest of tensors, which shows whether two networks are identical to the bit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def tensors_digest(state: Mapping[str, Tensor], modules: Sequence[str] = ()) -> 
 
     Args:
         state: Tensors by name.
-        modules: The modules whose tensors count, such as ``mri_enc`` or ``backbone.layer3``; none given, all count.
+        modules: The modules whose tensors count, such as ``mri_enc`` or ``backbone.layer3``; without any, all count.
     """
     prefixes = tuple(f"{module}." for module in modules)
     digest = xxhash.xxh3_128()

@@ -18,7 +18,7 @@ EEG_BLOCKS = ("stem", "stage1", "stage2", "stage3", "stage4")
 def expand_stem(conv: nn.Conv2d, electrodes: int) -> nn.Conv2d:
     """A convolution over electrodes in place of one over RGB.
 
-    Every electrode's filter is the mean of the RGB filters and the bias is kept. So the response to ``electrodes``
+    Every electrode's filter is the mean of the RGB filters; the bias does not change. So the response to ``electrodes``
     equal channels, less the bias, is ``electrodes / 3`` times the RGB response to a grey image, less the bias; the
     LayerNorm that follows in ConvNeXt takes the factor out.
 
@@ -60,14 +60,14 @@ class EEGEncoder(Encoder):
         electrodes: Number of input channels.
         embedding_dim: Length of the embedding.
         pretrained: Whether to start from ImageNet weights (downloaded once by huggingface_hub, or from its cache).
-        weights: A file to start from instead (see :func:`monai_fusion.networks.weights.load_convnext`); a file given
-            is loaded whatever ``pretrained`` says.
+        weights: A file to start from instead (see :func:`monai_fusion.networks.weights.load_convnext`), for any value
+            of ``pretrained``.
         dropout: Probability between the two linear layers.
         train_stem: Whether the stem, a new layer, is trained in every stage. If not, the network can only see the sum
             over the electrodes, because all their filters start equal.
 
     Raises:
-        InputError: The weights cannot be had, or are not a ConvNeXt-Tiny's; nothing is replaced by random values.
+        InputError: The weights are not available, or are not a ConvNeXt-Tiny's; random values never replace them.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class EEGEncoder(Encoder):
             [B, embedding_dim] float32, of L2 norm 1.
 
         Raises:
-            ValueError: The shape is another one.
+            ValueError: The shape is wrong.
         """
         if eeg.dim() != 4 or eeg.shape[1] != self.electrodes or min(eeg.shape[2], eeg.shape[3]) < self.smallest_side:
             raise ValueError(

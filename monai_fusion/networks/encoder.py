@@ -1,4 +1,4 @@
-"""What both encoders share: named blocks that can be frozen, and an embedding of unit length."""
+"""The common base of both encoders: named blocks that can be frozen, and an embedding of unit length."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class BlockSize(NamedTuple):
 class Encoder(nn.Module):
     """A pretrained backbone whose blocks have names, followed by a projection to an embedding.
 
-    A subclass names its blocks in :meth:`blocks`. This is all that :class:`FusionNet` needs to know of one, so that
-    another network takes part by one class, or by none (:class:`BackboneEncoder`). A block is *frozen* when
-    none of its parameters requires a gradient; this alone decides, there is no second record of it. Frozen blocks stay
-    in evaluation mode whatever :meth:`train` is asked for, so that their BatchNorm statistics do not move
+    A subclass names its blocks in :meth:`blocks`. :class:`FusionNet` needs to know nothing else of an encoder, so
+    another network needs one class, or none (:class:`BackboneEncoder`). A block is *frozen* if none of its parameters
+    requires a gradient; this alone decides, and no second record of it exists. Frozen blocks stay in evaluation mode
+    for any argument of :meth:`train`, so that their BatchNorm statistics do not move
     (``monai.engines.SupervisedTrainer`` calls ``network.train()`` in every iteration).
 
-    A frozen block costs a backward pass only if something before it is trained, or if the input itself requires a
-    gradient (a saliency map): autograd records nothing otherwise, hence no ``torch.no_grad`` here.
+    A frozen block costs a backward pass only if a block before it is trained, or if the input itself requires a
+    gradient (a saliency map): otherwise autograd records nothing, hence no ``torch.no_grad`` here.
 
     Attributes:
         embedding_dim: Length D of the embedding.
@@ -79,7 +79,7 @@ class Encoder(nn.Module):
         self.train(self.training)
 
     def freeze(self) -> None:
-        """Train nothing of it, not even the projection."""
+        """Freeze all of it, including the projection."""
         self.requires_grad_(False)
         self.train(self.training)
 
@@ -110,7 +110,7 @@ def at_least_float32(x: Tensor) -> Tensor:
 
 
 def not_one_of(where: str, seen: object, known: Sequence[str]) -> Problem:
-    """Say that a name is not one of those known, and which was likely meant."""
+    """Report that a name is unknown, and which one was probably meant."""
     meant = nearest(str(seen), known)
     wanted = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"
     return Problem(where, seen=repr(seen), wanted=wanted, advice="" if meant is None else f"did you mean '{meant}'?")

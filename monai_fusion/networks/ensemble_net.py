@@ -20,9 +20,9 @@ MOST_MEMBERS = 100
 class EnsembleNet(nn.Module):
     """The fold models of a cross-validation as one network with `FusionNet`'s interface.
 
-    Its embeddings are those of the members one behind the other, which only :meth:`fuse` can make use of. Class
-    probabilities and gate are means over the members. As the mean over EEG segments and the mean over members may be
-    taken in either order, a participant's probabilities are the mean of what the members say of the participant.
+    Its embeddings are those of the members, concatenated, which only :meth:`fuse` can use. Class probabilities and gate
+    are means over the members. Because the mean over EEG segments and the mean over members may be taken in either
+    order, a participant's probabilities are the mean of the members' predictions for the participant.
 
     Args:
         members: Networks of the same structure.
@@ -53,20 +53,20 @@ class EnsembleNet(nn.Module):
             eeg_embedding: [B, members x D] from :meth:`encode_eeg`.
             mri_embedding: [B, members x D] from :meth:`encode_mri`, or [1, members x D] for all.
             present: [B, 2] bool (EEG, MRI), as `FusionNet.fuse` takes it; the embeddings are then of those who have the
-                recording, None if nobody has.
+                recording, None if no participant has it.
 
         Returns:
             ``logits`` [B, num_classes] (logarithm of the mean probabilities), ``gate`` [B, 1] (mean), both embeddings
             [B, members x D], and ``present`` if it was given.
         """
         parts = zip(self._networks, self._shares(eeg_embedding), self._shares(mri_embedding), strict=True)
-        said = [member.fuse(eeg, mri, present) for member, eeg, mri in parts]
-        probabilities = torch.stack([each[keys.LOGITS].softmax(dim=1) for each in said]).mean(dim=0)
+        predicted = [member.fuse(eeg, mri, present) for member, eeg, mri in parts]
+        probabilities = torch.stack([each[keys.LOGITS].softmax(dim=1) for each in predicted]).mean(dim=0)
         answer = {
             keys.LOGITS: probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log(),
-            keys.GATE: torch.stack([each[keys.GATE] for each in said]).mean(dim=0),
-            keys.EEG_EMBEDDING: torch.cat([each[keys.EEG_EMBEDDING] for each in said], dim=1),
-            keys.MRI_EMBEDDING: torch.cat([each[keys.MRI_EMBEDDING] for each in said], dim=1),
+            keys.GATE: torch.stack([each[keys.GATE] for each in predicted]).mean(dim=0),
+            keys.EEG_EMBEDDING: torch.cat([each[keys.EEG_EMBEDDING] for each in predicted], dim=1),
+            keys.MRI_EMBEDDING: torch.cat([each[keys.MRI_EMBEDDING] for each in predicted], dim=1),
         }
         if present is not None:
             answer[keys.PRESENT] = present
@@ -83,14 +83,14 @@ class EnsembleNet(nn.Module):
 
 
 def with_members(network: FusionNet, members: object) -> FusionNet | EnsembleNet:
-    """Return the network that a recipe describes: itself, or an ensemble of so many like it.
+    """Return the network that a recipe describes: the network itself, or an ensemble of several like it.
 
     Args:
         network: One network; its weights are replaced when the model is loaded.
-        members: What the recipe says under ``members``; None for a single network.
+        members: The recipe's ``members``; None for a single network.
 
     Raises:
-        InputError: It is not a number of members.
+        InputError: ``members`` is not a number of members.
     """
     if members is None:
         return network

@@ -1,4 +1,4 @@
-"""Blocks that are only run, not trained, in the form in which running them is cheapest."""
+"""Blocks that only run and do not train, in the form that is cheapest to run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class FoldedBlock:
-    """A copy of a block whose BatchNorms are folded into its convolutions, with its weights in the precision wanted.
+    """A copy of a block whose BatchNorms are folded into its convolutions, with its weights in the right precision.
 
     The copy is made when it is first needed and again whenever a weight or a statistic of the block has changed, so it
-    can never be stale. It is no submodule: state dicts, parameter counts and optimisers do not see it.
+    is never stale. It is not a submodule: state dicts, parameter counts and optimisers do not see it.
 
-    Folding is exact but for rounding: a BatchNorm in evaluation mode is a scale and a shift of each channel
+    Folding is exact except for rounding: a BatchNorm in evaluation mode is a scale and a shift of each channel
     (:func:`torch.nn.utils.fusion.fuse_conv_bn_eval`).
     """
 
@@ -30,16 +30,16 @@ class FoldedBlock:
         """Run the block, in evaluation mode and without gradients.
 
         Args:
-            block: The block; its own weights and mode are left alone.
+            block: The block; its own weights and mode do not change.
             x: Its input [B, C, T, H, W].
 
         Returns:
-            What the block answers, in autocast's dtype where autocast is on, else in the input's.
+            The block's output, in autocast's dtype if autocast is on, otherwise in the input's.
         """
         device = x.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         form = self._current(block, x.shape[1], dtype)
-        # With the weights in the right dtype already, autocast would only cast them again in every call.
+        # The weights already have the right dtype; autocast would only cast them again in every call.
         with torch.no_grad(), torch.autocast(device, enabled=False):
             answer: Tensor = form(x.to(dtype).as_subclass(Tensor))  # a subclass may make new tensors in its own way
         return answer
@@ -48,7 +48,7 @@ class FoldedBlock:
         return FoldedBlock()  # the copy of a network makes its own when it needs one
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the copy: what is pickled makes its own."""
+        """Leave out the copy: an unpickled block makes its own."""
         return vars(FoldedBlock())
 
     def _current(self, block: nn.Module, channels: int, dtype: torch.dtype) -> nn.Module:
@@ -57,18 +57,18 @@ class FoldedBlock:
         if self._form is None or made_of != self._made_of:
             self._form = _fold(copy.deepcopy(block), channels).eval().requires_grad_(False).to(dtype)
             self._made_of = made_of
-            # While these live, no other tensor can come to stand at the same address.
+            # While these exist, no other tensor can get the same address.
             self._kept = [each.detach() for each in tensors]
         return self._form
 
 
 def _version(tensor: Tensor) -> int:
-    """How often a tensor was changed in place; tensors made in inference mode do not count that, and cannot change."""
+    """How often a tensor was changed in place; tensors made in inference mode have no such count, and cannot change."""
     return 0 if tensor.is_inference() else tensor._version
 
 
 def _fold(block: nn.Module, channels: int) -> nn.Module:
-    """Fold each BatchNorm that follows a convolution into it, and sum a stem's filters where the input has one channel.
+    """Fold each BatchNorm that follows a convolution into it, and sum a stem's filters if the input has one channel.
 
     Args:
         block: Changed in place.

@@ -1,4 +1,4 @@
-"""The assembled network: two encoders and the gated head; it owns what is frozen."""
+"""The assembled network: two encoders and the gated head; it manages which blocks are frozen."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ PARTS = ("eeg_enc", "mri_enc", "head")
 
 
 class FusionNet(nn.Module):
-    """EEG scalograms and MRI volumes of the same people -> class logits, gate and both embeddings.
+    """EEG scalograms and MRI volumes of the same participants -> class logits, gate and both embeddings.
 
-    Whatever :meth:`forward` calls must be what TorchScript understands, because MONAI's ``ckpt_export`` scripts the
-    network: it traces only networks with one input, and knows no ``torch.export`` (MONAI 1.6).
+    TorchScript must understand all code that :meth:`forward` calls, because MONAI's ``ckpt_export`` scripts the
+    network: it traces only networks with one input, and does not support ``torch.export`` (MONAI 1.6).
 
-    Everything that is used is trainable after construction; :meth:`set_trainable` chooses what a stage of the training
-    changes.
+    All parts that are used are trainable after construction; :meth:`set_trainable` chooses the parts that a stage of
+    the training changes.
 
-    With ``absence`` people may lack a recording. Only what is there is encoded, so that BatchNorm's statistics are of
-    recordings alone; a learned embedding stands in the other's place, and the gate goes to the one that is there.
+    With ``absence``, participants may lack a recording. The network encodes only existing recordings, so that
+    BatchNorm's statistics come from recordings alone; a learned embedding replaces the other one, and the gate goes to
+    the existing one.
 
     Attributes:
         eeg_enc: The encoder of scalograms.
@@ -39,10 +40,10 @@ class FusionNet(nn.Module):
         eeg: Scalograms [B, electrodes, F, T] -> embeddings [B, D]; :class:`EEGEncoder` unless the config names another.
         mri: Volumes [B, 1 or 3, T, H, W] -> embeddings [B, D]; :class:`MRIEncoder` unless the config names another.
         head: Two embeddings [B, D] -> logits and gate.
-        absence: Whether people may lack a recording. The head then has two more parameters, which begin as zeros;
-            everything else is, and begins, as without.
-        modalities: ``both``, or ``eeg`` or ``mri`` for a network that only ever gets the one: the other's encoder keeps
-            its place, so that files of weights have the same parts, but never trains.
+        absence: Whether participants may lack a recording. The head then has two more parameters, which start as zeros;
+            all other parameters are, and start, as without it.
+        modalities: ``both``, or ``eeg`` or ``mri`` for a network that only ever receives that one: the other's encoder
+            keeps its place, so that files of weights have the same parts, but never trains.
 
     Raises:
         InputError: The parts have embeddings of different lengths.
@@ -72,8 +73,8 @@ class FusionNet(nn.Module):
         Args:
             eeg: [B, electrodes, F, T] float32, (electrode, frequency, time), z-scored; see :class:`EEGEncoder`.
             mri: [B, 1 or 3, T, H, W] float32 in [0, 1]; see :class:`MRIEncoder`.
-            present: [B, 2] bool (EEG, MRI), best on the CPU: who has which recording. ``eeg`` and ``mri`` then hold the
-                rows of those who have it, in their order, and are None if nobody has.
+            present: [B, 2] bool (EEG, MRI), best on the CPU: which participant has which recording. ``eeg`` and ``mri``
+                then hold the rows of those who have it, in their order, and are None if no participant does.
 
         Returns:
             ``logits`` [B, num_classes], ``gate`` [B, 1] in [0, 1] (1: EEG only; 0.5 without one), ``eeg_embedding`` and
@@ -113,8 +114,8 @@ class FusionNet(nn.Module):
 
         Args:
             eeg_embedding: [B, D], for instance of all EEG segments of one participant.
-            mri_embedding: [B, D], or [1, D] for one MRI that goes with all of them.
-            present: As in :meth:`forward`: the embeddings are then of those who have the recording, None if nobody has.
+            mri_embedding: [B, D], or [1, D] for one MRI that belongs to all of them.
+            present: As in :meth:`forward`: the embeddings are then of those who have the recording, None if none does.
 
         Returns:
             The dictionary of :meth:`forward`.
@@ -126,7 +127,7 @@ class FusionNet(nn.Module):
             eeg_embedding = self._placed(eeg_embedding, self.head.absent_eeg, present[:, 0])
             mri_embedding = self._placed(mri_embedding, self.head.absent_mri, present[:, 1])
         if eeg_embedding is None or mri_embedding is None:
-            raise ValueError("an embedding is missing, and nothing says whose")
+            raise ValueError("an embedding is missing, and present is not given")
         wanted = [eeg_embedding.shape[0], self.embedding_dim]
         if mri_embedding.dim() == 2 and mri_embedding.shape[0] == 1:
             mri_embedding = mri_embedding.expand(eeg_embedding.shape[0], -1)
@@ -147,32 +148,32 @@ class FusionNet(nn.Module):
         return answer
 
     def _placed(self, embedding: Tensor | None, absent: Tensor | None, here: Tensor) -> Tensor:
-        """Embeddings [n, D] of those who are ``here`` [B] among all, the learned one in the others' places: [B, D]."""
+        """Embeddings [n, D] of the participants ``here`` [B], with the learned one in the others' places: [B, D]."""
         rows = here.nonzero().flatten()
         found = 0 if embedding is None else embedding.shape[0]
         if found != rows.shape[0]:
-            raise ValueError(f"{found} recordings, but present says {rows.shape[0]}")
+            raise ValueError(f"{found} recordings, but present has {rows.shape[0]}")
         if embedding is not None and found == here.shape[0]:
             return embedding
         if absent is None:
             raise ValueError("a recording is absent, and the network was made without absence=True")
-        everybody = absent.expand(here.shape[0], -1)
+        learned = absent.expand(here.shape[0], -1)
         if embedding is None:
-            return everybody
-        return everybody.index_copy(0, rows.to(embedding.device), embedding.to(absent.dtype))
+            return learned
+        return learned.index_copy(0, rows.to(embedding.device), embedding.to(absent.dtype))
 
     def set_trainable(self, eeg_blocks: Sequence[str], mri_blocks: Sequence[str]) -> None:
         """Train exactly these blocks, the head, and what the encoders always train (projections, the EEG stem).
 
-        Everything else is frozen: no gradients for its parameters, and BatchNorm in evaluation mode even after
-        ``train()``. What was frozen by an earlier call and is named now is trained again.
+        All other blocks are frozen: no gradients for their parameters, and BatchNorm in evaluation mode even after
+        ``train()``. Blocks that an earlier call froze and this one names train again.
 
         Args:
             eeg_blocks: Of the EEG encoder: ``stem``, ``stage1`` .. ``stage4`` (1-based; timm's ``stages.0`` ..).
             mri_blocks: Of the MRI encoder: ``stem``, ``layer1`` .. ``layer4``.
 
         Raises:
-            InputError: A name is unknown; nothing is changed then.
+            InputError: A name is unknown; nothing has changed then.
         """
         problems = _unknown_blocks("eeg_blocks", eeg_blocks, self.eeg_enc.block_names())
         problems += _unknown_blocks("mri_blocks", mri_blocks, self.mri_enc.block_names())
@@ -195,11 +196,11 @@ class FusionNet(nn.Module):
         return blocks | {"head": (self.head,)}
 
     def block_parameters(self) -> dict[str, list[nn.Parameter]]:
-        """The parameters of every block of :meth:`blocks`, trainable at present or not."""
+        """The parameters of every block of :meth:`blocks`, trainable now or not."""
         return {name: parameters_of(modules) for name, modules in self.blocks().items()}
 
     def trainable_summary(self) -> dict[str, BlockSize]:
-        """How many parameters each block of :meth:`blocks` has, and how many of them are trained at present."""
+        """How many parameters each block of :meth:`blocks` has, and how many of them train now."""
         return {
             name: BlockSize(sum(p.numel() for p in found), sum(p.numel() for p in found if p.requires_grad))
             for name, found in self.block_parameters().items()
@@ -209,7 +210,7 @@ class FusionNet(nn.Module):
         """The state dicts of ``eeg_enc``, ``mri_enc`` and ``head``, copied to the CPU.
 
         This is the content of ``fusion_convnext_r3d18_gated_align.pth``. Below ``backbone.`` the names are timm's and
-        torchvision's own; only the EEG stem has another shape than theirs.
+        torchvision's own; only the EEG stem has a different shape.
         """
         return {
             part: {
@@ -224,7 +225,7 @@ class FusionNet(nn.Module):
 
         Args:
             state: The three state dicts.
-            source: Where it comes from, for the message; usually the file.
+            source: Its origin, for the message; usually the file.
 
         Raises:
             InputError: A part is missing or left over, or does not fit this network.
@@ -245,12 +246,12 @@ class FusionNet(nn.Module):
         """Load a file such as ``fusion_convnext_r3d18_gated_align.pth``.
 
         Raises:
-            InputError: It is missing, damaged, something else, or does not fit this network.
+            InputError: It is missing, damaged, of another kind, or does not fit this network.
         """
         self.load_exported(read_exported_state(path), source=f"weights '{path}'")
 
 
 def _unknown_blocks(where: str, names: Sequence[str], known: Sequence[str]) -> list[Problem]:
-    if isinstance(names, str):  # a sequence of letters to Python, and a likely slip in a config
+    if isinstance(names, str):  # a sequence of letters to Python, and a likely mistake in a config
         return [Problem(where, seen=f"the text '{names}'", wanted="a list of block names", advice=f"write ['{names}']")]
     return [not_one_of(where, name, known) for name in names if name not in known]

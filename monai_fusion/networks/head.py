@@ -1,6 +1,6 @@
-"""Fusion heads: from two embeddings to a decision, and how much of each modality goes into it.
+"""Fusion heads: from two embeddings to a decision, and to the weight of each modality in it.
 
-The gated head is the project's own; the two others are what it is compared with (`monai-fusion compare`).
+The gated head is the project's own; `monai-fusion compare` compares it with the two others.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from monai_fusion.networks.encoder import at_least_float32, not_one_of
 
 
 class FusionHead(nn.Module):
-    """What all heads share: what stands in the place of an absent recording's embedding.
+    """The common base of all heads: the embeddings that replace those of absent recordings.
 
     Attributes:
         embedding_dim: Length D of either embedding.
@@ -28,7 +28,7 @@ class FusionHead(nn.Module):
         self.absent_mri: nn.Parameter | None = None
 
     def learn_absence(self) -> None:
-        """Let the head learn an embedding for either recording; they begin as zeros, so nothing is drawn for them."""
+        """Let the head learn an embedding for either recording; they start as zeros, so nothing is drawn for them."""
         self.absent_eeg = nn.Parameter(torch.zeros(self.embedding_dim))
         self.absent_mri = nn.Parameter(torch.zeros(self.embedding_dim))
 
@@ -37,8 +37,8 @@ class GatedFusionHead(FusionHead):
     """Embeddings e, m [B, D] -> logits [B, num_classes] and gate g [B, 1].
 
     g = sigmoid(MLP([e, m])) with layers 2 D - ``gate_hidden`` - 1; fused = g e + (1 - g) m; logits = MLP([fused, e, m])
-    with layers 3 D - ``hidden`` - ``num_classes``. A gate near 1 means that the EEG is listened to, near 0 the MRI. For
-    somebody who lacks a recording the gate is not asked: it is 1 if the EEG is there, 0 if the MRI is.
+    with layers 3 D - ``hidden`` - ``num_classes``. A gate near 1 gives the weight to the EEG, near 0 to the MRI. For a
+    participant who lacks a recording, the head does not compute the gate: it is 1 if the EEG exists, 0 if the MRI does.
 
     Args:
         embedding_dim: Length D of either embedding.
@@ -68,13 +68,13 @@ class GatedFusionHead(FusionHead):
         Args:
             eeg_embedding: e, [B, D] float32.
             mri_embedding: m, [B, D] float32.
-            present: [B, 2] bool (EEG, MRI), where somebody's recording is absent; each has one at least.
+            present: [B, 2] bool (EEG, MRI), if a recording is absent; each participant has at least one.
 
         Returns:
             Logits [B, num_classes] and gate [B, 1] in [0, 1], float32 also under autocast.
         """
         if present is not None and not _anybody_has_both(present):
-            gate = present[:, :1].to(eeg_embedding)  # the gate's layers get no gradient, and rest
+            gate = present[:, :1].to(eeg_embedding)  # the gate's layers get no gradient, and do not change
         else:
             gate = torch.sigmoid(at_least_float32(self.gate(torch.cat([eeg_embedding, mri_embedding], dim=1))))
             gate = _forced(gate, present)
@@ -110,7 +110,7 @@ class ConcatenationHead(_UngatedHead):
     def forward(
         self, eeg_embedding: Tensor, mri_embedding: Tensor, present: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """As :meth:`GatedFusionHead.forward`; there is no gate, so it is 0.5 for everybody who has both recordings."""
+        """As :meth:`GatedFusionHead.forward`; without a gate: it is 0.5 for participants who have both recordings."""
         logits = at_least_float32(self.classifier(torch.cat([eeg_embedding, mri_embedding], dim=1)))
         return logits, _forced(_half(logits), present)
 
@@ -124,9 +124,9 @@ class MeanHead(_UngatedHead):
     def forward(
         self, eeg_embedding: Tensor, mri_embedding: Tensor, present: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """As :meth:`GatedFusionHead.forward`; the gate is 0.5 for everybody who has both recordings.
+        """As :meth:`GatedFusionHead.forward`; the gate is 0.5 for every participant with both recordings.
 
-        Of somebody who lacks one, the classifier sees the embedding of the other.
+        For a participant who lacks one, the classifier sees the embedding of the other.
         """
         fused = (eeg_embedding + mri_embedding) / 2
         if present is not None:
@@ -140,10 +140,10 @@ HEADS = {"gated": GatedFusionHead, "concat": ConcatenationHead, "mean": MeanHead
 
 
 def head_named(fusion: str) -> str:
-    """Return the full name of the class that is called ``gated``, ``concat`` or ``mean``: a config's ``_target_``.
+    """Return the full name of the class for ``gated``, ``concat`` or ``mean``: a config's ``_target_``.
 
     Raises:
-        InputError: ``fusion`` is something else.
+        InputError: ``fusion`` is anything else.
     """
     if fusion not in HEADS:
         raise InputError(not_one_of("fusion", fusion, tuple(HEADS)))

@@ -17,7 +17,7 @@ from monai_fusion.networks.weights import load_r3d18
 MRI_BLOCKS = ("stem", "layer1", "layer2", "layer3", "layer4")
 INPUT_NORMS = ("kinetics", "none")
 
-# The means over the three channels of what R3D_18_Weights.KINETICS400_V1.transforms() subtracts and divides by,
+# The means, over the three channels, of what R3D_18_Weights.KINETICS400_V1.transforms() subtracts and divides by,
 # (0.43216, 0.394666, 0.37645) and (0.22803, 0.22145, 0.216989), to three digits: an MRI has one channel.
 KINETICS_MEAN = 0.401
 KINETICS_STD = 0.222
@@ -28,10 +28,10 @@ _MISCOMPUTED_DEPTH = 2
 
 
 class SingleChannelConv3d(nn.Conv3d):
-    """A ``Conv3d`` that also takes one channel and answers as if that channel had been replicated.
+    """A ``Conv3d`` that also takes one channel and computes as if that channel were replicated.
 
-    Convolving replicated channels is convolving the one channel with the filters summed over their input channels: the
-    same function, with the same gradients, at a fraction of the work and memory. The stored weight keeps its form.
+    To convolve replicated channels is to convolve the one channel with the filters summed over their input channels:
+    the same function, with the same gradients, at a fraction of the work and memory. The stored weight keeps its shape.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,9 +60,9 @@ class MRIEncoder(Encoder):
     """Volumes [B, 1 or 3, T, H, W] -> embeddings [B, embedding_dim] of L2 norm 1.
 
     torchvision's ``r3d_18`` without its classifier, then Linear 512-512, ReLU, Dropout, Linear 512-``embedding_dim``.
-    One channel gives what three equal channels give (:class:`SingleChannelConv3d`), so replicate nothing.
+    One channel has the same result as three equal channels (:class:`SingleChannelConv3d`), so do not replicate it.
 
-    Filters lie in memory as ``torch.channels_last_3d``, in which CPUs and GPUs convolve fastest. Leading blocks
+    Filters have the memory layout ``torch.channels_last_3d``, in which CPUs and GPUs convolve fastest. Leading blocks
     that are frozen, and in evaluation without gradients all blocks, run in their :class:`FoldedBlock`.
 
     Blocks: ``stem`` (convolution and BatchNorm), ``layer1`` to ``layer4``, and ``projection``.
@@ -70,14 +70,14 @@ class MRIEncoder(Encoder):
     Args:
         embedding_dim: Length of the embedding.
         pretrained: Whether to start from the Kinetics-400 weights (downloaded once to torch.hub's folder).
-        weights: A file to start from instead (see :func:`monai_fusion.networks.weights.load_r3d18`); a file given is
-            loaded whatever ``pretrained`` says.
+        weights: A file to start from instead (see :func:`monai_fusion.networks.weights.load_r3d18`), for any value of
+            ``pretrained``.
         dropout: Probability between the two linear layers.
-        input_norm: ``kinetics`` shifts and scales the input as the weights (and the statistics of the frozen
-            BatchNorm) were trained, by one mean and one standard deviation; ``none`` leaves the input as it is.
+        input_norm: ``kinetics`` shifts and scales the input as in the training of the weights (and of the frozen
+            BatchNorm's statistics), by one mean and one standard deviation; ``none`` leaves the input unchanged.
 
     Raises:
-        InputError: The weights cannot be had or are not an R3D-18's, or ``input_norm`` is unknown.
+        InputError: The weights are not available or not an R3D-18's, or ``input_norm`` is unknown.
     """
 
     def __init__(
@@ -122,10 +122,10 @@ class MRIEncoder(Encoder):
             [B, embedding_dim] float32, of L2 norm 1.
 
         Raises:
-            ValueError: The shape is another one.
+            ValueError: The shape is wrong.
         """
         mri = self._normalised(mri)
-        # MONAI's ckpt_export turns the network into TorchScript, which knows no inference forms.
+        # MONAI's ckpt_export turns the network into TorchScript, which cannot run folded blocks.
         return self.embed(self.backbone(mri) if is_scripting() else self._by_blocks(mri))
 
     def _normalised(self, mri: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ class MRIEncoder(Encoder):
         return mri
 
     def _by_blocks(self, x: Tensor) -> Tensor:
-        """What the backbone answers: pooled features [B, F]."""
+        """The backbone's output: pooled features [B, F]."""
         only_run = self._leading_blocks(x)
         for name in MRI_BLOCKS:
             block = self.backbone.get_submodule(name)
@@ -151,7 +151,7 @@ class MRIEncoder(Encoder):
         return pooled.flatten(1)
 
     def _leading_blocks(self, x: Tensor) -> list[str]:
-        """The blocks through which no gradient flows and whose BatchNorm statistics stand still, from the first on."""
+        """The leading blocks through which no gradient flows and whose BatchNorm statistics do not change."""
         if (torch.is_grad_enabled() and x.requires_grad) or torch.compiler.is_compiling():
             return []
         names: list[str] = []

@@ -21,18 +21,18 @@ def standard_network(
     absence: bool = False,
     modalities: str = "both",
 ) -> FusionNet:
-    """Make an `EEGEncoder`, an `MRIEncoder` and a `GatedFusionHead` one network.
+    """Assemble an `EEGEncoder`, an `MRIEncoder` and a `GatedFusionHead` into one network.
 
     Args:
         pretrained: Whether the encoders that are used start from their downloaded weights.
         eeg: Further arguments of the `EEGEncoder`.
         mri: ... of the `MRIEncoder`.
         head: ... of the `GatedFusionHead`.
-        absence: Whether people may lack a recording; see `FusionNet`.
+        absence: Whether participants may lack a recording; see `FusionNet`.
         modalities: ``both``, ``eeg`` or ``mri``; see `FusionNet`.
 
     Raises:
-        InputError: Weights cannot be had or do not fit.
+        InputError: Weights are not available or do not fit.
     """
     return FusionNet(
         EEGEncoder(**{"pretrained": pretrained and modalities != "mri", **eeg}),

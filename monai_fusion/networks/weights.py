@@ -1,4 +1,4 @@
-"""Weights from the libraries' downloads or from files, by one way of loading; never a silent random start."""
+"""Loading weights from the libraries' downloads or from files, by the same code; never a silent random start."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ R3D18_WEIGHTS = R3D_18_Weights.KINETICS400_V1
 
 T = TypeVar("T")
 
-ANSWER_WITHIN_S = 10.0  # a server that does not answer by then counts as out of reach
+ANSWER_WITHIN_S = 10.0  # a server that does not answer in this time counts as unreachable
 SHOWN_AT_MOST = 3  # names of tensors in a message
 
 
@@ -38,16 +38,16 @@ def load_convnext(backbone: nn.Module, weights: str | PathLike[str] | None = Non
     Args:
         backbone: The model; changed in place, entirely or not at all.
         weights: A ``.safetensors`` or ``.pth`` file in timm's layout or in that of the original ConvNeXt release
-            (``{"model": {"downsample_layers.0.0.weight": ...}}``); a classifier in it is left out. None downloads the
-            weights of ``CONVNEXT_TAG``, or takes them from huggingface_hub's cache without asking the network.
+            (``{"model": {"downsample_layers.0.0.weight": ...}}``); a classifier in it is omitted. None downloads the
+            weights of ``CONVNEXT_TAG``, or takes them from huggingface_hub's cache without using the network.
 
     Raises:
-        InputError: They cannot be had, or are not a ConvNeXt-Tiny's.
+        InputError: They are not available, or are not a ConvNeXt-Tiny's.
     """
     url = hf_hub_url(CONVNEXT_REPOSITORY, CONVNEXT_FILE)
     path = _file_or_download("eeg_weights", weights, CONVNEXT_TAG, url, _downloaded_convnext)
     state = read_state_dict(path, "eeg_weights")
-    with suppress(KeyError):  # of another architecture's names: the comparison in `load_whole` says which do not fit
+    with suppress(KeyError):  # names of another architecture: the comparison in `load_whole` reports which do not fit
         # Renames the original layout; timm's own passes unchanged.
         state = checkpoint_filter_fn(state, backbone)  # type: ignore[no-untyped-call]  # timm leaves it untyped
     load_whole(backbone, _without(state, "head.fc."), "eeg_weights", path, f"those of timm's {CONVNEXT_TAG}")
@@ -58,11 +58,11 @@ def load_r3d18(backbone: nn.Module, weights: str | PathLike[str] | None = None) 
 
     Args:
         backbone: The model; changed in place, entirely or not at all.
-        weights: A ``.pth`` or ``.safetensors`` file in torchvision's layout; a classifier in it is left out. None
+        weights: A ``.pth`` or ``.safetensors`` file in torchvision's layout; a classifier in it is omitted. None
             downloads ``R3D18_WEIGHTS`` to torch.hub's folder, or takes the file found there.
 
     Raises:
-        InputError: They cannot be had, or are not an R3D-18's.
+        InputError: They are not available, or are not an R3D-18's.
     """
     path = _file_or_download("mri_weights", weights, str(R3D18_WEIGHTS), R3D18_WEIGHTS.url, _downloaded_r3d18)
     state = read_state_dict(path, "mri_weights")
@@ -72,7 +72,7 @@ def load_r3d18(backbone: nn.Module, weights: str | PathLike[str] | None = None) 
 def read_state_dict(path: Path, where: str) -> dict[str, Tensor]:
     """Read a state dict from a ``.safetensors`` file, or of `torch.save`, whose checksums are compared; no code runs.
 
-    A wrapper such as ``{"state_dict": ...}``, ``{"model": ...}`` or the prefix ``module.`` is taken off, as timm does.
+    It removes a wrapper such as ``{"state_dict": ...}``, ``{"model": ...}`` or the prefix ``module.``, as timm does.
 
     Args:
         path: The file.
@@ -93,7 +93,7 @@ def read_exported_state(path: str | PathLike[str], where: str = "weights") -> di
     """Read a file that holds what :meth:`monai_fusion.networks.FusionNet.export_state` returns, onto the CPU.
 
     Raises:
-        InputError: It is missing, damaged, or something else.
+        InputError: It is missing, damaged, or of another kind.
     """
     path = Path(path).expanduser()
     state = _read(path, where, load_saved)
@@ -105,7 +105,7 @@ def read_exported_state(path: str | PathLike[str], where: str = "weights") -> di
 
 
 def differences(module: nn.Module, state: Mapping[str, Tensor]) -> str:
-    """In what ``state`` does not fit ``module`` (tensors missing, left over, of another shape); empty if it fits."""
+    """How ``state`` differs from ``module`` (tensors missing, left over, of another shape); empty if it fits."""
     wanted = module.state_dict()
     # Files older than PyTorch 0.4.1 have no num_batches_tracked; BatchNorm itself loads them as 0.
     missing = [n for n in wanted if n not in state and not n.endswith(".num_batches_tracked")]
@@ -130,7 +130,7 @@ def load_whole(backbone: nn.Module, state: dict[str, Tensor], option: str, path:
     """Load a state dict, entirely or not at all.
 
     Raises:
-        InputError: It does not fit; ``option`` and ``path`` say where it is from, ``wanted`` what would.
+        InputError: It does not fit; ``option`` and ``path`` name its origin, ``wanted`` what would fit.
     """
     if difference := differences(backbone, state):
         raise InputError(Problem(option, f"'{path}'", difference, wanted))
@@ -156,14 +156,14 @@ def _file_or_download(
 
 
 def _also_needed(option: str) -> str:
-    """What else a training would fail to download after this, so that one look at the network's machine is enough."""
+    """The other weights that a training would then fail to download, so that the user fetches all of them at once."""
     urls = {"eeg_weights": hf_hub_url(CONVNEXT_REPOSITORY, CONVNEXT_FILE), "mri_weights": R3D18_WEIGHTS.url}
     missing = [name for name, place in downloaded_before().items() if place is None and name != option]
-    return "".join(f" (also {urls[name]} as --{name} FILE, unless you give that already)" for name in missing)
+    return "".join(f" (also {urls[name]} as --{name} FILE, unless you already give it)" for name in missing)
 
 
 def downloaded_before() -> dict[str, Path | None]:
-    """Return where each of the pretrained weights lies already; None where a training would download it."""
+    """Return where each of the pretrained weights is stored; None if a training would download it."""
     return {"eeg_weights": _convnext_in_cache(), "mri_weights": path if (path := _place_of_r3d18()).is_file() else None}
 
 
@@ -179,13 +179,13 @@ def _place_of_r3d18() -> Path:
 def _downloaded_convnext() -> Path:
     if cached := _convnext_in_cache():
         return cached
-    # Asked once first, because hf_hub_download retries for three quarters of a minute where there is no network.
+    # One request first, because hf_hub_download retries for three quarters of a minute without a network.
     get_hf_file_metadata(hf_hub_url(CONVNEXT_REPOSITORY, CONVNEXT_FILE), timeout=ANSWER_WITHIN_S)
     return Path(hf_hub_download(CONVNEXT_REPOSITORY, CONVNEXT_FILE))
 
 
 def _downloaded_r3d18() -> Path:
-    # As R3D_18_Weights.get_state_dict(check_hash=True), but with a time limit and without unpickling whatever comes.
+    # As R3D_18_Weights.get_state_dict(check_hash=True), but with a time limit and without unpickling the download.
     path = _place_of_r3d18()
     if not path.is_file():
         head = urllib.request.Request(R3D18_WEIGHTS.url, method="HEAD")  # noqa: S310  # torchvision's own https address
@@ -198,18 +198,18 @@ def _downloaded_r3d18() -> Path:
 
 def _read(path: Path, where: str, reader: Callable[[str], T]) -> T:
     if not path.is_file():
-        seen = "is a folder" if path.is_dir() else "is no file" if path.exists() else "file not found"
+        seen = "is a folder" if path.is_dir() else "is not a file" if path.exists() else "file not found"
         raise InputError(Problem(where, f"'{path}'", seen, advice="give the path of a .pth or .safetensors file"))
     try:
         return reader(str(path))
-    except Exception as error:  # a damaged or foreign file breaks its reader in many ways; none is a fault of ours
+    except Exception as error:  # a damaged or foreign file breaks its reader in many ways
         raise InputError(
             Problem(
                 where,
                 f"'{path}'",
                 f"cannot be read: {_reason(error)}",
                 "a PyTorch file of tensors alone (.pth) or .safetensors",
-                "it may be cut off or of another kind: get it again (delete it first if it lies in a download cache)",
+                "it may be cut off or of another kind: get it again (delete it first if it is in a download cache)",
             )
         ) from error
 
@@ -235,7 +235,7 @@ def _some(names: list[str]) -> str:
 
 
 def _reason(error: Exception, at_most: int = 160) -> str:
-    """The first sentence of the error; the libraries go on with advice that does not apply here."""
+    """The first sentence of the error; the libraries add advice that does not apply here."""
     text = str(getattr(error, "reason", error)).strip()  # URLError wraps its reason in angle brackets
     sentence = text.splitlines()[0].split(". ")[0] if text else type(error).__name__
     return sentence if len(sentence) <= at_most else sentence[: at_most - 3] + "..."

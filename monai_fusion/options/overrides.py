@@ -289,7 +289,7 @@ def _unlike_the_stages(knobs: Mapping[str, Any]) -> Problem | None:
         return Problem("--num_epochs", seen=repr(list(epochs)), wanted="whole numbers, not all 0")
     if len(epochs) == len(blocks):
         return None
-    wanted = f"{len(blocks)} numbers, one a stage"
+    wanted = f"{len(blocks)} numbers, one per stage"
     return Problem("--num_epochs", seen=repr(list(epochs)), wanted=wanted, advice='e.g. "[15, 10]"')
 
 

@@ -1,4 +1,4 @@
-"""The surroundings of a run that its numbers and its speed may depend on: versions, code, machine."""
+"""The environment of a run, which its numbers and its speed may depend on: versions, code, machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 
 import monai_fusion
 
-# The numeric libraries, and those that make what they compute.
+# The numeric libraries, and those that produce their input.
 LIBRARIES = (
     *("torch", "torchvision", "timm", "monai", "pytorch-ignite", "numpy", "scipy", "nibabel", "scikit-learn"),
     *("pandas", "isal", "xxhash"),
@@ -39,7 +39,7 @@ def versions() -> dict[str, str | None]:
 
 
 def git_revision() -> dict[str, Any] | None:
-    """Return the commit of this package's checkout and whether files of it were modified; None if it is no checkout."""
+    """Return the commit of this package's checkout, and whether it has modified files; None without a checkout."""
     root = Path(monai_fusion.__file__).parents[1]
     git = shutil.which("git")
     if git is None or not (root / ".git").exists():
@@ -48,7 +48,7 @@ def git_revision() -> dict[str, Any] | None:
         commit = _output_of(git, "-C", str(root), "rev-parse", "HEAD")
         changes = _output_of(git, "--no-optional-locks", "-C", str(root), "status", "--porcelain", "-uno")
     except (OSError, subprocess.SubprocessError):
-        return None  # no commit yet, or a checkout of somebody else
+        return None  # no commit yet, or a checkout of another user
     return {"revision": commit, "modified": bool(changes)}
 
 
@@ -70,7 +70,7 @@ def hardware(device: str | torch.device) -> dict[str, Any]:
 
 @cache
 def cpu_name() -> str:
-    """Return the processor's name as its maker gives it, as far as the system tells."""
+    """Return the processor's name as its maker gives it, if the system reports it."""
     try:
         if platform.system() == "Linux":
             lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -93,7 +93,7 @@ def _driver() -> str | None:
 
 
 def _output_of(*command: str) -> str:
-    # The programs and their arguments stand in this file.
+    # The programs and their arguments are constants of this file.
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_SECONDS)  # noqa: S603
     return done.stdout.strip()
 

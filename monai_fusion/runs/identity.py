@@ -18,30 +18,30 @@ from monai_fusion.runs.identity_differences import COMPONENTS, FILES, PARTICIPAN
 from monai_fusion.store.file_index import contents_of
 
 HARMLESS = {
-    "datalist": "the participants, their labels and the contents of their files count, not where the list lies",
+    "datalist": "the participants, their labels and the contents of their files count, not the place of the list",
     "output_dir": "a run folder may be moved",
-    "cache_dir": "what is in the store follows from the recordings and the transforms, which count",
+    "cache_dir": "the content of the store follows from the recordings and the transforms, which count",
     "overwrite": "decides whether a training begins",
-    "resume": "decides whether a training goes on",
-    "device": "a training may go on where there is room; another device rounds differently, which its notes say",
+    "resume": "decides whether a training is resumed",
+    "device": "a training may continue on another device; it rounds differently, which the log reports",
     "tracking_uri": "where curves are recorded",
     "experiment_name": "a name for curves",
     "run_name": "a name for curves",
-    "num_workers": "every draw of an epoch has random numbers of its own, whichever process makes it",
+    "num_workers": "every draw of an epoch has random numbers of its own, in any process",
     "start_method": "every process loads the same, however it was started",
-    "segment_batch_size": "segments are encoded one by one, however many lie side by side",
-    "time_limit_minutes": "a training that was stopped goes on to the same end",
+    "segment_batch_size": "each segment is encoded independently of the others in its batch",
+    "time_limit_minutes": "a stopped training continues to the same end",
     "eeg_weights": "the contents of the file count",
     "mri_weights": "the contents of the file count",
-    "resolved_precision": "stands under precision",
-    "bundle_root": "no path is made from it",
-    "process_group": "how processes find each other; what several of them compute is what one computes",
+    "resolved_precision": "is in the identity under precision",
+    "bundle_root": "no path is built from it",
+    "process_group": "how processes find each other; several of them compute the same as one",
     "timeout_minutes": "how long they wait for each other",
     "not_main_process": "which of several processes writes",
     "is_not_rank0": "for MONAI's tracking",
     "save_execute_config": "for MONAI's tracking",
 }
-"""Knobs that may change when a training goes on, each with the reason; every other knob of a config is in its identity.
+"""Knobs that may change when a training is resumed, each with the reason; the identity has all other knobs of a config.
 """
 
 
@@ -50,7 +50,7 @@ def identity_settings(knobs: Mapping[str, Any], **computed: Any) -> dict[str, An
 
     Args:
         knobs: From `monai_fusion.runs.RunConfig`.
-        computed: What takes a knob's place, for instance the precision that ``auto`` stands for.
+        computed: Values that replace knobs, for instance the precision that ``auto`` stands for.
     """
     return {name: value for name, value in {**knobs, **computed}.items() if name not in HARMLESS}
 
@@ -75,7 +75,7 @@ def training_identity(
         settings: The knobs that count, in JSON's types; see `identity_settings`.
         components: Network, loss, optimiser and schedule, as they are before the training.
         files: Further files by option, for instance of pretrained weights; their contents count.
-        use: Who takes part, with which recordings.
+        use: Which participants take part, with which recordings.
 
     Returns:
         JSON's types, for `monai_fusion.runs.identity_differences.differences`.
@@ -94,7 +94,7 @@ def training_identity(
         PARTICIPANTS: _participants(cohort, preprocessing.cache_dir, use),
         COMPONENTS: {name: _described(component) for name, component in components.items()},
     }
-    # As a checkpoint gives it back: JSON's own types, which torch.load(weights_only=True) reads.
+    # As a checkpoint returns it: JSON's own types, which torch.load(weights_only=True) reads.
     plain: dict[str, Any] = json.loads(json.dumps(identity))
     return plain
 
@@ -125,23 +125,23 @@ def _condensed(value: Any, longest: int = 200) -> Any:
 def _participants(
     cohort: Datalist, cache_dir: str | os.PathLike[str] | None, use: ModalityPolicy
 ) -> dict[str, dict[str, Any]]:
-    """The people who take part; those of the test part have no part in the training."""
+    """The participants of the training; those of the test part are not among them."""
     records = [
         record for section in cohort.sections if section != "test" for record in use.select(cohort.records(section))[0]
     ]
     contents = contents_of((path for record in records for path in record.files), cache_dir)
-    people: dict[str, dict[str, Any]] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for record in records:
         eeg = [next(contents) for _ in record.eeg]
         mri = None if record.mri is None else next(contents)
         label = None if record.label is None else cohort.classes[record.label]
         row = {"section": record.section, "label": label, "segments": len(eeg), "eeg": digest_of(eeg), "mri": mri}
-        people[record.participant_id] = row
-    return people
+        rows[record.participant_id] = row
+    return rows
 
 
 def _described(component: object) -> Any:
-    """What a component is: a network's structure as text, of anything else its class and its plain public values."""
+    """Describe a component: a network by its structure as text, any other by its class and plain public values."""
     if isinstance(component, nn.Module) and next(component.parameters(), None) is not None:
         return repr(component)
     plain = {name: value for name, value in vars(component).items() if name[:1] != "_" and _is_plain(value)}

@@ -1,4 +1,4 @@
-"""What a saved training was and the current one is not, in words for the person who resumes it."""
+"""How the current training differs from a saved one, in words for the user who resumes it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ PARTICIPANTS = "participants"
 COMPONENTS = "components"
 FILES = "files"
 _AS_SAVED = "as in the checkpoint"
-_CHANGED = "the file has another content than when the checkpoint was written"
+_CHANGED = "the file's content has changed since the checkpoint was written"
 
 
 def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[Problem]:
-    """Name what a saved training was and the current one is not.
+    """Name how the current training differs from a saved one.
 
     Args:
         saved: The identity in a checkpoint, as `monai_fusion.runs.training_identity` makes it: values by name, and
             under ``participants`` a mapping of ids to their fields, under ``files`` content hashes by option, under
             ``components`` descriptions of objects, which mostly follow from the other values.
-        current: The identity of the training that would go on.
+        current: The identity of the training that would continue.
 
     Returns:
-        A problem for each difference: knobs, files, then participants; components only where nothing else explains
-        them.
+        A problem for each difference: knobs, files, then participants; components only if no other difference explains
+        theirs.
     """
     apart = {PARTICIPANTS, COMPONENTS, FILES}
     problems = [
@@ -42,11 +42,13 @@ def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[Pr
         for name in sorted(files.keys() | files_now.keys())
         if files.get(name) != files_now.get(name)
     ]
-    people, people_now = saved.get(PARTICIPANTS, {}), current.get(PARTICIPANTS, {})
-    of_people = list(_of_participants(people, people_now))
-    if not of_people and list(people) != list(people_now):
-        of_people.append(Problem(PARTICIPANTS, seen="in another order in the datalist than for the checkpoint"))
-    problems += of_people
+    participants, participants_now = saved.get(PARTICIPANTS, {}), current.get(PARTICIPANTS, {})
+    of_participants = list(_of_participants(participants, participants_now))
+    if not of_participants and list(participants) != list(participants_now):
+        of_participants.append(
+            Problem(PARTICIPANTS, seen="the datalist lists them in another order than for the checkpoint")
+        )
+    problems += of_participants
     return problems or list(_of_values("", saved.get(COMPONENTS, {}), current.get(COMPONENTS, {})))
 
 
@@ -57,10 +59,10 @@ def _given(content: str | None) -> str:
 def _of_participants(saved: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[Problem]:
     for participant, before in saved.items():
         if participant not in current:
-            yield Problem(participant, seen="not there", wanted=f"in {before['section']} {_AS_SAVED}")
+            yield Problem(participant, seen="missing", wanted=f"in {before['section']} {_AS_SAVED}")
     for participant, now in current.items():
         if participant not in saved:
-            yield Problem(participant, seen=f"in {now['section']}", wanted=f"not there {_AS_SAVED}")
+            yield Problem(participant, seen=f"in {now['section']}", wanted=f"absent {_AS_SAVED}")
         else:
             yield from _of_participant(participant, saved[participant], now)
 

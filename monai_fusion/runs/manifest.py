@@ -1,7 +1,7 @@
-"""``manifest.json``: what a training was made of and what came out, so that it can be repeated and compared exactly.
+"""``manifest.json``: the inputs and the results of a training, so that it can be repeated and compared exactly.
 
-It is data only: nothing in it is ever executed. It holds no field of a patient's file; ids stand in it only if they
-stand on the command line.
+It contains only data: the program never executes anything in it. It holds no field of a patient's file, and ids only if
+the command line contains them.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ class RunManifest:
     """Write ``manifest.json`` when a training starts and complete it when it ends.
 
     Its ``status`` is ``running`` (also of a training that was killed), then ``finished``, ``stopped`` (by Ctrl-C,
-    SIGTERM or ``time_limit_minutes``; ``--resume true`` goes on) or ``failed``. A finished training that is resumed has
-    nothing to do: its manifest stays as it is. Only if its checkpoints are gone does it train, and is described again.
+    SIGTERM or ``time_limit_minutes``; ``--resume true`` continues) or ``failed``. A finished training that is resumed
+    has nothing to do: its manifest does not change. It trains, and is described, again only if its checkpoints are
+    gone.
 
     Args:
         folder: The run folder; it must exist.
@@ -54,8 +55,8 @@ class RunManifest:
         run_config: The run's config, with the knobs ``device`` and ``seed``.
         identity: What the numbers depend on, as `training_identity` describes it.
         evaluator: The engine that validates.
-        resume: Whether the run goes on with what is in the folder; then the manifest keeps its start.
-        modalities: Which recordings are used; the files of others are not looked at.
+        resume: Whether the run continues the training in the folder; the manifest then keeps its start.
+        modalities: Which recordings are used; the files of others are not read.
     """
 
     def __init__(
@@ -113,14 +114,14 @@ class RunManifest:
     def finish(self, engine: Engine, error: BaseException | None) -> None:
         """Add the outcome: epochs, metrics of the epoch that was kept, digests of its weights."""
         if not self._content:
-            if not self.evaluator.state.iteration:  # nothing was validated, so no model was written
+            if not self.evaluator.state.iteration:  # no validation took place, so no model was written
                 return
             self._content = self._describe(_read(self.folder / MANIFEST_FILE))
         by_signal = getattr(engine.state, "stopped_by", None) is not None or isinstance(error, KeyboardInterrupt)
         stopped = by_signal or getattr(engine.state, "out_of_time", False)
         self._content["status"] = "stopped" if stopped else "failed" if error is not None else "finished"
         if error is not None and not stopped:
-            # No more of other messages: they may name participants. All of it is in train.log.
+            # Not the rest of other messages: they may name participants. train.log has all of it.
             self._content["failure"] = error.lines[0] if isinstance(error, RunFailed) else type(error).__name__
         self._content["times"]["ended"] = _now()
         self._content["epochs"] = rows = _history(latest(self.folder / HISTORY_FILE))
@@ -129,7 +130,7 @@ class RunManifest:
         self._content["weights"] = None  # those of the run that was resumed may have been replaced
         if model.exists():
             self._content["best"] = next((row for row in rows if row.get("epoch") == best), None)
-            with suppress(DamagedError):  # who reads the model says so; of a run that failed, it is not the reason
+            with suppress(DamagedError):  # the reader of the model reports it; it is not the reason why the run failed
                 self._content["weights"] = {"file": MODEL_FILE, **weights_digests(model, fusion.PARTS)}
         self._content["hardware"]["gpu_memory_peak"] = peak_gpu_memory()
         self._write()
@@ -156,12 +157,12 @@ def describe_command() -> dict[str, Any] | None:
 
 
 def config_digest(path: str | os.PathLike[str]) -> str:
-    """Digest what a config file says; its comments and line endings do not count."""
+    """Digest the content of a config file; its comments and line endings do not count."""
     return digest_of(ConfigParser.load_config_file(path))
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read the manifest of the run that is resumed; empty if there is none that can be used."""
+    """Read the manifest of the run that is resumed; empty without a usable one."""
     content = read_json_object(path) or {}
     times = content.get("times")
     return content if isinstance(times, dict) and isinstance(times.get("resumed", []), list) else {}
@@ -182,7 +183,7 @@ def _number(text: str) -> Any:
             number = kind(text)
         except ValueError:
             continue
-        return number if math.isfinite(number) else text  # JSON knows no NaN
+        return number if math.isfinite(number) else text  # JSON has no NaN
     return text or None
 
 

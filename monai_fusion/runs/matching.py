@@ -1,4 +1,4 @@
-"""Whether two trainings gave the same numbers, and what may be why they did not."""
+"""Whether two trainings gave the same numbers, and possible reasons if not."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from monai_fusion.runs.value_differences import value_differences
 from monai_fusion.wording import cut
 
-# What of an epoch's row is time, not a result.
+# The columns of an epoch's row that are times, not results.
 _TIMES = ("epoch", "stage", "seconds", "data_wait")
-# The parts of a manifest that may explain a difference, and what of each never can.
+# The parts of a manifest that may explain a difference, and the fields of each that never can.
 _CAUSES = ("versions", "git", "hardware", "processes", "datalist", "data", "identity", "seed")
 _NO_CAUSE = ("memory", "gpu_memory_peak", "name")
 
@@ -22,14 +22,14 @@ def same_weights(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
 
 def compare(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Say whether two trainings match.
+    """Report whether two trainings match.
 
     Args:
         then: The manifest of a finished training.
         now: The manifest of its repetition.
 
     Returns:
-        Lines for the user: ``identical``, or how far weights and metrics differ and what differed in what they ran on.
+        Lines for the user: ``identical``, or how far weights and metrics differ, and how their environments differed.
     """
     epochs = list(_metric_differences(then["epochs"], now["epochs"]))
     if same_weights(then, now):
@@ -48,7 +48,7 @@ def compare(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def environment_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Name what differs between the surroundings of two runs; only what both describe is compared."""
+    """Name the differences between the environments of two runs; only fields that both describe are compared."""
     return [
         f"  {' '.join((cause, *path))}: {_shown(before)} then, {_shown(after)} now"
         for cause in _CAUSES

@@ -1,7 +1,7 @@
 """``recipe.json``: what evaluation and inference must know of a training, as plain values.
 
-A saved config would do as well, but a config is executed when it is read. A run folder that comes from somebody else
-may be read without fear: the recipe holds values, the weights are loaded with ``weights_only=True``.
+A saved config would serve as well, but a config is executed when it is read. Run folders from other people are safe to
+read: the recipe holds values, and the weights are loaded with ``weights_only=True``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ RECORDINGS = (EEG, MRI)
 
 
 class Recipe(dict[str, Any]):
-    """The values of a recipe; one that is asked for and missing is the user's input error, not a KeyError."""
+    """The values of a recipe; a missing one that is read is the user's input error, not a KeyError."""
 
     def __missing__(self, name: str) -> Any:
         made_by = self.get("monai_fusion", "an unknown version")
@@ -49,10 +49,10 @@ class Recipe(dict[str, Any]):
 
 
 def clear_results(folder: str | os.PathLike[str]) -> None:
-    """Remove an earlier training's results, so that nothing of it can be taken for the new one's.
+    """Remove an earlier training's results, so that they cannot be mistaken for the new one's.
 
     Args:
-        folder: The run folder; only the files that :data:`RESULTS` names, and checkpoints, are removed: all, or none.
+        folder: The run folder; the files that :data:`RESULTS` names, and checkpoints, are removed: all, or none.
 
     Raises:
         InputError: One cannot be removed.
@@ -82,11 +82,11 @@ def write_recipe(
         cohort: The datalist, with the class names in the order of the network's outputs.
         run_config: The config, with the entries ``network_def``, ``eeg_preprocessing`` and ``mri_preprocessing``.
         identity: What the numbers depend on, as `training_identity` describes it.
-        preprocessing: What ``eeg_preprocessing`` and ``mri_preprocessing`` have become.
-        use: Which recordings the training uses, and of whom.
+        preprocessing: The objects built from ``eeg_preprocessing`` and ``mri_preprocessing``.
+        use: Which recordings the training uses, and of which participants.
 
     Raises:
-        InputError: The network or a transform is given an object, which the file cannot hold.
+        InputError: An argument of the network or of a transform is an object, which the file cannot hold.
     """
     if not ranks.is_main():
         return
@@ -112,8 +112,8 @@ def write_recipe(
 def absence_settings(use: ModalityPolicy, records: Iterable[ParticipantRecord]) -> dict[str, Any]:
     """What an evaluation must know of recordings that were absent in the training.
 
-    ``absence``: whether the network has learned embeddings for them; ``unseen_absence``: which recordings were never
-    absent all the same.
+    ``absence``: whether the network has learned embeddings for them; ``unseen_absence``: which recordings were
+    nevertheless never absent.
     """
     return {
         "absence": use.allows_missing,
@@ -127,7 +127,7 @@ def read_recipe(folder: str | os.PathLike[str]) -> Recipe:
     """Read the recipe of a run folder.
 
     Raises:
-        InputError: The folder holds no finished training, or a recipe that no training writes.
+        InputError: The folder holds no finished training, or a recipe that was not written by a training.
     """
     path = Path(folder) / RECIPE_FILE
     advice = "give the --output_dir of a training (train.yaml)"
@@ -138,7 +138,9 @@ def read_recipe(folder: str | os.PathLike[str]) -> Recipe:
             Problem(str(folder), seen=f"no {RECIPE_FILE}", wanted="a trained model", advice=advice)
         ) from None
     except NotADirectoryError:
-        raise InputError(Problem(str(folder), seen="is no folder", wanted="a trained model", advice=advice)) from None
+        raise InputError(
+            Problem(str(folder), seen="is not a folder", wanted="a trained model", advice=advice)
+        ) from None
     except OSError as error:
         raise InputError(Problem(str(path), seen=reason_of(error), advice="copy the run folder again")) from None
     except ValueError:
@@ -155,12 +157,12 @@ def read_recipe(folder: str | os.PathLike[str]) -> Recipe:
 
 
 def check_classes(recipe: Mapping[str, Any], classes: Sequence[str], *, required: bool = True) -> None:
-    """Make sure that a datalist means the classes that the training did.
+    """Make sure that a datalist has the same classes as the training.
 
     Args:
         recipe: From :func:`read_recipe`.
         classes: The classes of the run's datalist.
-        required: False for inference: a datalist may name no classes, as its participants have no labels.
+        required: False for inference: a datalist may omit the classes, because its participants have no labels.
 
     Raises:
         InputError: They differ.
@@ -169,7 +171,7 @@ def check_classes(recipe: Mapping[str, Any], classes: Sequence[str], *, required
         return
     advice = "use a datalist with the classes that the model knows, in their order"
     if not required:
-        advice += "; one for inference alone may leave them out"
+        advice += "; a datalist for inference alone may omit them"
     raise InputError(Problem("--datalist", "classes", repr(list(classes)), repr(recipe["classes"]), advice))
 
 
@@ -184,7 +186,7 @@ def trained_preprocessing(
         trusted_modules: Modules of transforms besides the program's and MONAI's.
 
     Raises:
-        InputError: One cannot be built, or computes other numbers in this version than in the training's.
+        InputError: One cannot be built, or computes other numbers than in the version of the training.
     """
     chains: dict[str, list[Any]] = build(recipe["preprocessing"], "preprocessing", trusted_modules)
     for chain in chains.values():
@@ -196,7 +198,7 @@ def trained_preprocessing(
             Problem(
                 RECIPE_FILE,
                 f"{name}_preprocessing",
-                "computes other numbers in this version than when the model was trained",
+                "computes other numbers in this version than in the model's training",
                 advice=f"install monai-fusion {made_by}, or train again",
             )
             for name in changed

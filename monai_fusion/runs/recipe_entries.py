@@ -1,4 +1,4 @@
-"""What the entries of ``recipe.json`` may be: a recipe may come from somebody else, and a network is built from it."""
+"""The valid entries of ``recipe.json``: a recipe may come from another person, and a network is built from it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _are_types(value: Any) -> bool:
     return isinstance(value, dict) and sorted(value) == ["eeg", "mri"] and all(map(is_type, value.values()))
 
 
-# What each entry must be; the entries that are not here are shown in a report, and nothing is made of them.
+# The type of each entry; a report shows all other entries, and nothing is built from them.
 _WANTED: dict[str, tuple[str, Check]] = {
     "monai_fusion": ("text", _is_text),
     "classes": ("at least two different names", _are_classes),
@@ -101,7 +101,7 @@ def wrong_entries(recipe: Mapping[str, Any], path: str) -> Iterator[Problem]:
     """Name the entries that no training writes.
 
     Args:
-        recipe: What the file holds.
+        recipe: The content of the file.
         path: The file, for the message.
     """
     for name, (wanted, is_right) in _WANTED.items():

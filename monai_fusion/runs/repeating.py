@@ -1,8 +1,8 @@
 """Repeating a training from its manifest.
 
-A manifest may come from somebody else, and a config is code. So nothing that stands in a manifest is executed: it only
-names config files, which are taken from the bundle of whoever repeats it (and must say what they said then), and
-overrides, which must be plain values.
+A manifest may come from another person, and a config is code. So the program executes nothing in a manifest: it only
+names config files, which are taken from the user's own bundle (and must have the same content as in the original run),
+and overrides, which must be plain values.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from monai_fusion.runs.manifest import FORMAT, config_digest
 from monai_fusion.shipped_bundle import default_bundle
 from monai_fusion.wording import counted
 
-# Overrides that say where a run lies, not what it is: a rerun has its own.
+# Overrides that set the place of a run, not its content: a rerun has its own.
 _OWN = ("output_dir", "overwrite", "resume", "bundle_root", "datalist", "cache_dir", "tracking_uri", "run_name")
 # Overrides that are paths, relative to the folder in which the run was started.
 _PATHS = ("eeg_weights", "mri_weights")
-# Options of `monai.bundle run` that change nothing of what is computed.
+# Options of `monai.bundle run` that do not change any number.
 _HARMLESS = ("tracking", "args_file")
 
 
@@ -38,10 +38,10 @@ class RerunOptions:
 
     Attributes:
         output_dir: The new run's folder; None for one beside the old one.
-        datalist: Where the datalist is now; None for where it was.
+        datalist: The place of the datalist now; None if it has not moved.
         bundle_root: The bundle whose configs to run; None for the one below this folder, or else the shipped one.
         config_files: Further config files that may be run, for overlays outside the bundle.
-        changed_config: Whether config files may say other things than then.
+        changed_config: Whether config files may differ from the original run.
         allow_expressions: Whether overrides may be expressions, which are code.
     """
 
@@ -60,7 +60,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         path: The file, or the run folder that holds it.
 
     Raises:
-        InputError: There is none, it is damaged, or its training did not finish.
+        InputError: It does not exist, is damaged, or its training did not finish.
     """
     path = path / MANIFEST_FILE if path.is_dir() else path
     where = str(path)
@@ -79,7 +79,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         advice = "the training was not started with `python -m monai.bundle run`: there is no command to repeat"
         raise InputError(Problem(where, "command", "none", advice=advice))
     if not _is_well_formed(content):
-        raise InputError(Problem(where, seen="fields are missing or of another type", advice="was it edited?"))
+        raise InputError(Problem(where, seen="fields are missing or have another type", advice="was it edited?"))
     return content
 
 
@@ -101,9 +101,9 @@ class Rerun:
 
 
 def plan_rerun(manifest: Mapping[str, Any], path: Path, options: RerunOptions) -> Rerun:
-    """Find all that repeating a training takes; nothing is run.
+    """Find everything needed to repeat a training; run nothing.
 
-    What several processes of one machine trained, as many train again, started by torchrun.
+    If several processes of one machine trained, torchrun starts the same number of them again.
 
     Args:
         manifest: From `read_manifest`.
@@ -111,21 +111,23 @@ def plan_rerun(manifest: Mapping[str, Any], path: Path, options: RerunOptions) -
         options: How to repeat it.
 
     Raises:
-        InputError: A config file is not there or differs, an override is code, the datalist is not there, or the
-            training ran on several machines or in more processes than this one has cores.
+        InputError: A config file is missing or differs, an override is code, the datalist is missing, or the training
+            ran on several machines or in more processes than this machine has cores.
     """
     command = manifest["command"]
     root = options.bundle_root or default_bundle()
     problems, files = _find_configs(command["config_files"], root, options)
     problems += [] if options.allow_expressions else list(_code_in(command["overrides"]))
     problems += [
-        Problem("command", f"--{name}", repr(value), advice="a rerun takes no such option: repeat the run by hand")
+        Problem(
+            "command", f"--{name}", repr(value), advice="a rerun does not accept this option: repeat the run by hand"
+        )
         for name, value in command["options"].items()
         if name not in _HARMLESS
     ]
     datalist = options.datalist or _then(command, str(command["overrides"].get("datalist")))
     if not datalist.is_file():
-        advice = "say where it is: --datalist PATH"
+        advice = "give its place: --datalist PATH"
         problems.append(Problem("datalist", seen=f"{datalist}: no such file", advice=advice))
     if problems:
         raise InputError(problems, heading=str(path))
@@ -140,10 +142,10 @@ def plan_rerun(manifest: Mapping[str, Any], path: Path, options: RerunOptions) -
 
 
 def _launcher(manifest: Mapping[str, Any], run: Sequence[str], path: Path) -> tuple[list[str], dict[str, str]]:
-    """What starts as many processes as then, and their share of the cores, which torchrun would make one each.
+    """The command that starts the original number of processes, and their share of the cores (torchrun would take one).
 
     Raises:
-        InputError: They were on several machines, or are too many for this one.
+        InputError: They ran on several machines, or are too many for this one.
     """
     processes = manifest.get("processes") or {"count": 1, "machines": 1}
     count, machines = processes["count"], processes["machines"]
@@ -152,14 +154,14 @@ def _launcher(manifest: Mapping[str, Any], run: Sequence[str], path: Path) -> tu
     seen = f"{count} on {counted(machines, 'machine')}"
     if machines > 1:
         words = ["torchrun", f"--nnodes={machines}", f"--nproc_per_node={count // machines}", *run]
-        advice = f"start them on as many: {pasteable(words)}"
+        advice = f"start them on the same number: {pasteable(words)}"
         raise InputError(Problem("processes", seen=seen, wanted="one machine", advice=advice), heading=str(path))
     if count > (os.cpu_count() or 1):
         wanted = f"at most {os.cpu_count()}, the cores of this machine"
         raise InputError(Problem("processes", seen=seen, wanted=wanted), heading=str(path))
     threads = (manifest.get("hardware") or {}).get("threads")
     environment = {"OMP_NUM_THREADS": str(threads)} if isinstance(threads, int) else {}
-    # --standalone: a port of its own, whatever else runs on this machine.
+    # --standalone: a port of its own, also beside other runs on this machine.
     return ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={count}"], environment
 
 
@@ -172,7 +174,7 @@ def _overrides(manifest: Mapping[str, Any], root: Path) -> dict[str, Any]:
     if cache == "$None":
         values["cache_dir"] = cache
     elif isinstance(cache, str) and (prepared := _then(command, cache)).is_dir():
-        values["cache_dir"] = str(prepared)  # what is prepared already is reused
+        values["cache_dir"] = str(prepared)  # files that are prepared already are reused
     return values
 
 
@@ -210,7 +212,7 @@ def _are_processes(content: object) -> bool:
 def _find_configs(
     named: Sequence[Mapping[str, Any]], root: Path, options: RerunOptions
 ) -> tuple[list[Problem], list[Path]]:
-    """Find the config files of a run by name, never where the manifest says."""
+    """Find the config files of a run by name, never at the place that the manifest names."""
     problems: list[Problem] = []
     found: list[Path] = []
     own = {path.name: path for path in options.config_files}
@@ -222,8 +224,8 @@ def _find_configs(
             advice = "give --bundle-root or, for a config of your own that you trust, --config-file PATH"
             problems.append(Problem(name, seen=f"not in {root / 'configs'}", advice=advice))
         elif config_digest(path) != entry["digest"] and not options.changed_config:
-            advice = "check out the version of then (see git in the manifest), or give --changed-config"
-            problems.append(Problem(str(path), seen="says something else than it did then", advice=advice))
+            advice = "check out the version of the original run (see git in the manifest), or give --changed-config"
+            problems.append(Problem(str(path), seen="its content differs from the original run", advice=advice))
     return problems, found
 
 
@@ -236,7 +238,7 @@ def _code_in(overrides: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _is_code(text: str) -> bool:
-    """Whether MONAI would evaluate, look up, or build something; ``$None`` and expressions that are literals aside."""
+    """Whether MONAI would evaluate, look up, or build a value; ``$None`` and literal expressions aside."""
     return (
         text != "$None"
         and without_expression(text) == text
@@ -245,7 +247,7 @@ def _is_code(text: str) -> bool:
 
 
 def _word(value: Any) -> str:
-    """An override as it was read then: what MONAI interpreted stays that, any other value arrives as it is."""
+    """An override as the original run read it: values that MONAI interpreted stay so, all others arrive unchanged."""
     return value if isinstance(value, str) and value[:1] in ("$", "@", "%") else as_word(value)
 
 
@@ -262,6 +264,6 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _then(command: Mapping[str, Any], path: str) -> Path:
-    """A path as it was meant in the folder in which the run was started."""
+    """A path, resolved in the folder in which the run was started."""
     meant = os.path.expanduser(without_expression(path))  # noqa: PTH111 # as expand_home, which the run itself used
     return Path(os.path.normpath(Path(command["folder"]) / meant))

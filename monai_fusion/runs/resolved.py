@@ -1,4 +1,4 @@
-"""The config of a run as plain data, and the values that its knobs have in the end."""
+"""The config of a run as plain data, and the final values of its knobs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import as_resume, as_switch
 
-# What a bundle runs is no knob, though an entry may refer to knobs alone.
+# The expressions that a bundle runs are not knobs, though an entry may refer to knobs alone.
 _NO_KNOBS = ("imports", "paths", "initialize", "run", "finalize")
 _SEPARATOR = "::"  # of MONAI's ids: network_def::head
 
 
 class RunConfig:
-    """What the config of a bundle run says, and the values that its knobs have in the end.
+    """The config of a bundle run, and the final values of its knobs.
 
-    The config makes one of itself, ``run_config: {_target_: monai_fusion.runs.RunConfig}``, whether the run was started
-    on the command line or from Python (``monai.bundle.ConfigWorkflow``).
+    The config makes one of itself, ``run_config: {_target_: monai_fusion.runs.RunConfig}``, in a run from the command
+    line and in one from Python (``monai.bundle.ConfigWorkflow``).
 
     Attributes:
         config: The config files merged, with all overrides, as data.
@@ -32,24 +32,24 @@ class RunConfig:
         parser: The parser of the config; None for the one that builds this very object.
 
     Raises:
-        RuntimeError: Neither is there.
+        RuntimeError: Neither exists.
     """
 
     def __init__(self, parser: ConfigParser | None = None) -> None:
         if parser is None and (parser := building_parser()) is None:
-            raise RuntimeError("a RunConfig is made by an entry of a config, or of a parser")
+            raise RuntimeError("an entry of a config, or a parser, makes a RunConfig")
         self._parser = parser
         self.config: dict[str, Any] = copy.deepcopy(dict(self._parser.get()))
         self.knobs = knobs_of(self._parser)
 
     def part(self, name: str) -> Any:
-        """Return an entry as data, in JSON's types: its references and expressions are filled in, nothing is built.
+        """Return an entry as data, in JSON's types: references and expressions are resolved, nothing is built.
 
         Args:
             name: For instance ``network_def``.
 
         Raises:
-            InputError: An expression in it gives an object, which no file can hold.
+            InputError: An expression in it returns an object, which no file can hold.
         """
         return self._as_data(name, self.config[name])
 
@@ -64,13 +64,13 @@ class RunConfig:
             return self._as_data(value[1:], other)
         found = self._parser.get_parsed_content(name)
         if not _is_plain(found):
-            seen = f"{value}: gives an object of the class {type(found).__name__}"
+            seen = f"{value}: returns an object of the class {type(found).__name__}"
             advice = "name its class with _target_: an evaluation builds it again from recipe.json"
             raise InputError(Problem(name.replace(_SEPARATOR, "#"), seen=seen, wanted="plain values", advice=advice))
         return _plain(found)
 
     def _entry(self, name: str) -> Any:
-        """What stands at an id such as ``network_def::head``, as it was written."""
+        """The value of an id such as ``network_def::head``, as it was written."""
         value: Any = self.config
         for key in ReferenceResolver.split_id(name):
             value = value[int(key)] if isinstance(value, list) else value[key]
@@ -94,8 +94,8 @@ def knobs_of(parser: ConfigParser) -> dict[str, Any]:
     """Return the value of each knob of a config, in JSON's types.
 
     A knob is an entry of the config that builds nothing: plain values, and expressions that refer to such entries only,
-    e.g. ``device``. An expression that fails stays the text it is; a switch given as a text, as ``--pretrained false``
-    gives it, is true or false.
+    e.g. ``device``. An expression that fails stays text; a switch that is given as text, as by ``--pretrained false``,
+    is true or false.
     """
     config = dict(parser.get())
     knobs = {name: _value(name, parser, config) for name in config if _is_knob(name, config, ())}
@@ -103,10 +103,10 @@ def knobs_of(parser: ConfigParser) -> dict[str, Any]:
 
 
 def building_parser() -> ConfigParser | None:
-    """Find the parser of the config that is calling, for whose entry something is made or evaluated; None without one.
+    """Find the parser of the calling config, whose entry is being built or evaluated; None without one.
 
-    MONAI hands neither a component nor an expression the config that it stands in, and a reference to all of it would
-    refer to itself. The parser is among the callers, though: it is what resolves the entry.
+    MONAI passes the config neither to its components nor to its expressions, and a reference to the whole config would
+    refer to itself. But the parser is among the callers, because it resolves the entry.
     """
     frame = sys._getframe()
     while frame := frame.f_back:  # type: ignore[assignment]  # None ends the loop
@@ -118,7 +118,7 @@ def building_parser() -> ConfigParser | None:
 def _value(name: str, parser: ConfigParser, config: Mapping[str, Any]) -> Any:
     try:
         return _plain(parser.get_parsed_content(name))
-    except RuntimeError:  # what MONAI makes of any error in an expression; the run did not need this one
+    except RuntimeError:  # MONAI's error for any fault in an expression; the run did not need this one
         return _plain(config[name])
 
 
@@ -141,7 +141,7 @@ def _is_knob(name: str, config: Mapping[str, Any], above: tuple[str, ...]) -> bo
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    """A value and all that is within it."""
+    """A value and all values within it."""
     yield value
     if isinstance(value, Mapping):
         inner = list(value.values())

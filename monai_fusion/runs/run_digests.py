@@ -1,4 +1,4 @@
-"""Digests by which two runs are compared exactly: of the recordings that went in and of the weights that came out."""
+"""Digests for an exact comparison of two runs: of the recordings that they read and of their final weights."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def data_digests(
 ) -> dict[str, dict[str, Any]]:
     """Digest the recordings of each section by their contents, as the store's index knows them.
 
-    A file that the index does not know, or that changed since, is read. File names do not count.
+    The function reads a file that the index does not know, or that has changed since. File names do not count.
 
     Args:
         cohort: The participants.
         cache_dir: Folder of the preprocessed store.
-        modalities: ``eeg`` or ``mri`` for those recordings alone; the files of the others need not be there.
+        modalities: ``eeg`` or ``mri`` for those recordings alone; the files of the others need not exist.
 
     Returns:
         ``{"training": {"participants": 28, "files": 112, "digest": "..."}, ...}``.
@@ -38,7 +38,7 @@ def data_digests(
     contents = contents_of((path for record in every for path in record.files), cache_dir)
     digests = {}
     for section, records in by_section.items():
-        people = {
+        recordings = {
             record.participant_id: [
                 sorted(itertools.islice(contents, len(record.eeg))),
                 next(contents) if record.mri else None,
@@ -46,7 +46,7 @@ def data_digests(
             for record in records
         }
         files = sum(len(record.files) for record in records)
-        digests[section] = {"participants": len(people), "files": files, "digest": digest_of(people)}
+        digests[section] = {"participants": len(recordings), "files": files, "digest": digest_of(recordings)}
     return digests
 
 
@@ -55,13 +55,13 @@ def weights_digests(path: str | os.PathLike[str], parts: Sequence[str]) -> dict[
 
     Args:
         path: The file, e.g. ``model.pt``.
-        parts: First words of the tensors' names, e.g. ``eeg_enc``, of which each gets a digest of its own.
+        parts: First words of the tensors' names, e.g. ``eeg_enc``; each gets a digest of its own.
 
     Returns:
         ``{"digest": "...", "parts": {"eeg_enc": "...", ...}}``. Equal digests mean equal names, types, shapes and bits.
 
     Raises:
-        DamagedError: The file is damaged, or holds something else.
+        DamagedError: The file is damaged, or of another kind.
     """
     state = load_state(path)
     of_part = {part: tensors_digest(state, [part]) for part in parts}

@@ -1,8 +1,8 @@
 """Parts of a trained model as plain data: how ``recipe.json`` holds them, and how an evaluation builds them again.
 
 A part is ``{"_target_": "module.Class", argument: value, ...}`` as in a config; a value may be a part itself. A
-recipe may come from somebody else, so that nothing in it is evaluated: a part is a class of the modules in `KNOWN`, or
-of those that the user names (``--trusted_modules``), and its arguments are numbers, texts, lists and parts.
+recipe may come from another person, so the program evaluates nothing in it: a part is a class of the modules in
+`KNOWN`, or of those that the user names (``--trusted_modules``), and its arguments are numbers, texts, lists and parts.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ KNOWN = (
     *("monai_fusion.networks", "monai_fusion.transforms"),
     *("monai.networks.nets", "monai.networks.blocks", "monai.networks.layers", "torch.nn"),
     *("torchvision.models", "timm.models"),
-    # Those of MONAI's transforms that compute: others load, save or call what they are given.
+    # Those of MONAI's transforms that compute: others load files, save files or call their arguments.
     *("monai.transforms.intensity", "monai.transforms.spatial", "monai.transforms.croppad"),
 )
 """Modules whose networks and transforms a recipe may name."""
 
-# Arguments by which a network fetches or reads weights when it is made; those of a trained one come from model.pt.
+# Arguments that make a network download or read weights when it is built; a trained one gets its own from model.pt.
 _NO_WEIGHTS = {"pretrained": False, "weights": None, "checkpoint_path": None, "pretrained_path": None}
 _LOCATOR = ComponentLocator()  # MONAI's own table of its components, for a _target_ without a module
 
@@ -53,7 +53,7 @@ def storable(part: Any) -> Any:
 
 
 def unknown_modules(part: Any) -> list[str]:
-    """Name the classes of a stored part that an evaluation builds only if it is told to trust their module."""
+    """Name the classes of a stored part that an evaluation builds only if the user trusts their module."""
     if isinstance(part, list):
         return [name for each in part for name in unknown_modules(each)]
     if not isinstance(part, Mapping):
@@ -80,7 +80,7 @@ def build(part: Any, where: str, trusted_modules: Sequence[str] = ()) -> Any:
     arguments = {name: build(value, where, trusted_modules) for name, value in part.items() if name != TARGET}
     if TARGET not in part:
         return arguments
-    # Whoever wrote the recipe names no file, and no download, that the evaluation would read.
+    # The writer of a recipe cannot name a file, or a download, that the evaluation would read.
     arguments |= {name: value for name, value in _NO_WEIGHTS.items() if name in arguments}
     kind = _class_of(part[TARGET], where, tuple(trusted_modules))
     try:
@@ -106,7 +106,7 @@ def _class_of(name: object, where: str, trusted: tuple[str, ...]) -> Any:
             advice = "install it, or add its folder to PYTHONPATH"
             seen = f"{module_name} cannot be imported: {error}"
             raise InputError(Problem(RECIPE_FILE, where, seen, advice=advice)) from None
-    # A module holds others, which it imports: what counts is where a class was defined.
+    # A module contains the modules that it imports: the module that defines a class counts.
     defined_in = getattr(found, "__module__", "")
     if (
         not inspect.isclass(found)
@@ -124,7 +124,7 @@ def _is_below(name: str, modules: Sequence[str]) -> bool:
 
 
 def named_by(target: str) -> object:
-    """Find what a ``_target_`` names, as MONAI finds it; None if there is no such thing.
+    """Find what a ``_target_`` names, as MONAI finds it; None if it does not exist.
 
     Raises:
         pydoc.ErrorDuringImport: Its module fails when it is imported.
@@ -136,6 +136,6 @@ def named_by(target: str) -> object:
 
 
 def _full_name(target: str) -> str:
-    """The module and name of a class; a name that MONAI does not find stays."""
+    """The module and name of a class; a name that MONAI does not find stays unchanged."""
     found = named_by(target)
     return f"{found.__module__}.{found.__qualname__}" if inspect.isclass(found) else target

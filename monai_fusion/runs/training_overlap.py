@@ -1,4 +1,4 @@
-"""Whether a model has learned from the very people whom it is to be evaluated on."""
+"""Whether a model has learned from the same participants that it is to be evaluated on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def digests_of(
 ) -> dict[str, frozenset[str]]:
     """Return, for each participant, the content hashes of the recordings.
 
-    A model is passed on, so it names nobody: only who has a recording can tell whether it was there.
+    Models are passed on, so they name no participant: only a user who has a recording can check whether it was used.
 
     Args:
         records: The participants.
@@ -31,15 +31,15 @@ def digests_of(
 def warnings_of_known(
     recipe: Mapping[str, Any], records: Sequence[ParticipantRecord], cache_dir: str | os.PathLike[str] | None
 ) -> list[str]:
-    """Say how many of some participants an ensemble has learned from.
+    """Warn if an ensemble has learned from some of these participants, with their number.
 
     Args:
-        recipe: Of the model; without ``trained_on``, as a single training leaves it, nothing is said.
+        recipe: Of the model; without ``trained_on``, as a single training writes it, there is no warning.
         records: The participants to evaluate.
         cache_dir: As in `digests_of`.
 
     Returns:
-        A warning, or none.
+        The warning, or none.
     """
     trained_on = recipe.get(TRAINED_ON)
     if not isinstance(trained_on, list):
@@ -49,6 +49,6 @@ def warnings_of_known(
     if number == 0:
         return []
     return [
-        f"this ensemble has learned from {number} of these {len(records)} participants: the numbers are too good; the "
-        "out-of-fold ones in comparison.json are honest"
+        f"this ensemble has learned from {number} of these {len(records)} participants: these scores are "
+        "optimistically biased; use the out-of-fold scores in comparison.json"
     ]

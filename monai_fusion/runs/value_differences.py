@@ -1,4 +1,4 @@
-"""Where two descriptions of a run differ: resuming, repeating and comparing phrase their messages from it."""
+"""Where two descriptions of a run differ: resume, rerun and compare build their messages from it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class ValueDifference(NamedTuple):
     """A place at which two nested values differ.
 
     Attributes:
-        path: The names that lead there; empty where the values as a whole differ.
-        then: What the first one has there; None if nothing.
-        now: What the second one has there; None if nothing.
+        path: The names that lead there; empty if the values as a whole differ.
+        then: The first one's value there; None if absent.
+        now: The second one's value there; None if absent.
     """
 
     path: tuple[str, ...]
@@ -21,7 +21,7 @@ class ValueDifference(NamedTuple):
 
 
 def value_differences(then: Any, now: Any) -> Iterator[ValueDifference]:
-    """Go down to the innermost values that differ, by name; whatever is no mapping is compared as a whole."""
+    """Go down to the innermost values that differ, by name; values that are not mappings are compared as a whole."""
     if then == now:
         return
     if not (isinstance(then, Mapping) and isinstance(now, Mapping)):

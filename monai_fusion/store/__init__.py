@@ -1,4 +1,5 @@
-"""The preprocessed store: what a file becomes by a chain of deterministic transforms, kept on disk.
+"""The preprocessed store: the results of a chain of deterministic transforms for each file, kept on disk.
 
-Import its modules: what only looks into a store (``monai-fusion cache``) does not wait for torch and MONAI.
+Import its modules one by one: a command that only reads a store (``monai-fusion cache``) does not wait for torch and
+MONAI.
 """

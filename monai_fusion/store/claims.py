@@ -1,13 +1,13 @@
-"""Who is preparing which file, so that processes that fill the same store do not repeat each other's work.
+"""Which process prepares which file, so that processes that fill the same store do not repeat each other's work.
 
-A claim is a small file that is created exclusively and removed when the work is done. It saves time, nothing depends on
-it: one whose process was killed is broken, and work that is done twice gives the same numbers twice.
+A process creates a claim, a small file, exclusively, and removes it when the work is done. Claims only save time:
+another process breaks the claim of a killed one, and work that is done twice gives the same numbers twice.
 
 The package `filelock`, which guards a run's output folder, does not serve here; each of its locks was tried in this
-one's place. A `FileLock` is the operating system's lock, which many network file systems keep to each machine (two FUSE
-mounts of one folder do): two machines that filled a store of 12 files prepared all 12 each, where claims divide them.
-A `SoftFileLock` or `SoftFileLease` without a name in it, as a process leaves that is killed at that moment, is never
-broken: the next filling waits for ever.
+place. A `FileLock` is the operating system's lock, which many network file systems keep to each machine (two FUSE
+mounts of one folder do): two machines that filled a store of 12 files prepared all 12 each, whereas claims divide the
+files between them. No process breaks a `SoftFileLock` or `SoftFileLease` without a name in it, which a process leaves
+if it is killed at that moment: the next filling waits forever.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from monai_fusion.reading import read_bytes
 from monai_fusion.store.file_index import name_of
 from monai_fusion.store.stored_chain import make_private
 
-_STALE_AFTER_S = 600.0  # for claims of other machines, whose processes cannot be asked
+_STALE_AFTER_S = 600.0  # for claims of other machines, whose processes cannot be checked
 _LARGEST_CLAIM = 4096
-_NAMELESS_AFTER_S = 5.0  # for claims whose holder was killed, or met a full disk, before it wrote its name
+_NAMELESS_AFTER_S = 5.0  # for claims whose holder was killed, or found the disk full, before it wrote its name
 
 
 def claim_path(folder: Path, source: str) -> Path:
@@ -63,13 +63,13 @@ def is_claimed(path: Path) -> bool:
 
 @contextmanager
 def claim(path: Path) -> Iterator[bool]:
-    """Hold a claim; yields whether the work is this caller's. Where claims cannot be written, all do all."""
+    """Hold a claim; yields whether the work is this caller's. Where no claim can be written, every caller works."""
     mine = _take(path)
     try:
         yield mine is not False
     finally:
         if mine:
-            with suppress(OSError):  # the store was taken away, or made read-only, meanwhile
+            with suppress(OSError):  # the store was removed, or made read-only, in the meantime
                 path.unlink(missing_ok=True)
 
 
@@ -88,7 +88,7 @@ def _take(path: Path) -> bool | None:
                 return False
             try:
                 path.unlink(missing_ok=True)
-            except OSError:  # left behind in a store that is read-only by now
+            except OSError:  # left behind in a store that is read-only now
                 return None
             continue
         except OSError:

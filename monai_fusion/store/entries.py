@@ -1,12 +1,12 @@
-"""One entry of the store: a .npy file with a seal behind the array that says whose it is and that it is whole.
+"""One entry of the store: a .npy file with a seal after the array, which identifies it and shows that it is whole.
 
 The seal of 64 bytes: a mark, the size of the whole file, the key (the content hash of the source and the digest of the
-chain, 16 bytes each) and the xxh3-128 checksum of everything before it. An entry that was put in another's place is
-found by its key, a truncated one by its size, for the price of opening it; a changed one by the checksum.
+chain, 16 bytes each) and the xxh3-128 checksum of everything before it. The key reveals an entry in another's place,
+the size a truncated one, each for the cost of opening the file; the checksum reveals a changed one.
 
-Entries are read into memory of their own rather than mapped: a mapped file that somebody truncates ends the process
-that looks at it (SIGBUS), and each mapping keeps a file open. What is read is compared with the checksum again whenever
-the file's size, times or inode are others than when it was last found right.
+The store reads entries into memory of their own instead of mapping them: if another program truncates a mapped file,
+the process that reads it ends (SIGBUS), and each mapping keeps a file open. The store compares the checksum again
+whenever the file's size, times or inode differ from those of the last successful comparison.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _OLDER_SEAL_SIZE = 32
 
 
 class DamagedEntryError(ValueError):
-    """A file in an entry's place is not what was written there.
+    """A file in an entry's place differs from what the store wrote there.
 
     Attributes:
         state: What it is, for `StoredChain.state`.
@@ -49,17 +49,17 @@ class MisplacedEntryError(DamagedEntryError):
 
 
 class OutdatedEntryError(DamagedEntryError):
-    """It is an entry of an older format, which does not say whose it is."""
+    """It is an entry of an older format, which does not record its source and chain."""
 
     state = "outdated"
 
 
 class EntryKey(NamedTuple):
-    """Whose an entry is.
+    """The source and the chain of an entry.
 
     Attributes:
         content: The content hash of the source, 32 hexadecimal digits.
-        chain: The digest of the chain, 32 hexadecimal digits; when an entry is looked at, the first ones will do.
+        chain: The digest of the chain, 32 hexadecimal digits; the first digits are enough to check an entry.
     """
 
     content: str
@@ -83,7 +83,7 @@ def write_entry(stream: IO[bytes], array: npt.NDArray[Any], key: EntryKey) -> No
 
 
 def look_at_entry(path: str | os.PathLike[str], key: EntryKey) -> None:
-    """Look at an entry's seal alone.
+    """Check an entry's seal alone.
 
     Raises:
         OSError: It cannot be read.
@@ -98,8 +98,8 @@ def read_entry(path: str | os.PathLike[str], key: EntryKey, right: int | None = 
 
     Args:
         path: The entry; a symbolic link is not followed.
-        key: Whose it must be.
-        right: The hash of the stamp with which the checksum was right; with that stamp it is not compared again.
+        key: The source and the chain that it must be of.
+        right: The hash of the stamp with which the checksum matched; with that stamp it is not compared again.
 
     Returns:
         The array, and the stamp of the file that it was read from.
@@ -111,7 +111,7 @@ def read_entry(path: str | os.PathLike[str], key: EntryKey, right: int | None = 
     with open_regular(path, follow=False) as stream:
         before = Stamp.of(os.fstat(stream.fileno()))
         if hash(before) != right:
-            _look_at_seal(stream, before.size, key)  # before that much memory is taken
+            _look_at_seal(stream, before.size, key)  # before so much memory is allocated
             stream.seek(0)
         content = read_fully(stream, before.size)
         after = Stamp.of(os.fstat(stream.fileno()))
@@ -148,7 +148,7 @@ def _look_at_seal(stream: io.FileIO, size: int, key: EntryKey) -> None:
 def _check_seal(end: bytes, size: int, key: EntryKey) -> None:
     """Check the last bytes of an entry of that size."""
     if end[-_OLDER_SEAL_SIZE:].startswith(_OLDER_MARKS):
-        raise OutdatedEntryError("it is of an older format, which does not say whose it is")
+        raise OutdatedEntryError("its format is older and does not record its source")
     if len(end) < _SEAL.size or size == _SEAL.size:
         raise DamagedEntryError("it is truncated")
     mark, recorded, content, chain, _ = _SEAL.unpack(end)

@@ -1,8 +1,8 @@
-"""What was seen of each source file: its content hash, remembered by size, times, inode and a few of its bytes.
+"""The index of source files: the content hash of each, recognised by size, times, inode and a few of its bytes.
 
 The index only saves time. It is a file of 128-byte records that processes append to without waiting for each other; a
-record that is torn or damaged fails its own checksum and is passed over, and a lost one costs a reading of its source.
-Names are hashes of paths, because paths may contain names of people.
+torn or damaged record fails its own checksum and is skipped, and a lost one costs a reading of its source.
+Names are hashes of paths, because paths may contain names of participants.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from monai_fusion.store.stored_chain import layout_folder, make_private
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "sources.bin"
-# Path, content, size, mtime_ns, ctime_ns, inode, probe and zeros; then their checksum. The zeros make 128 bytes of it:
-# a file grows page by page under a write, so that another process may see half of a record that crosses from one page
-# into the next, take it for a torn one, and misplace its own. A record of a power of two crosses none.
+# Path, content, size, mtime_ns, ctime_ns, inode, probe and zeros; then their checksum. The zeros fill it up to 128
+# bytes: a file grows page by page during a write, so another process may see half of a record that crosses from one
+# page into the next, treat it as torn, and misplace its own. A record whose size is a power of two crosses no page.
 _RECORD = struct.Struct("<16s16sQqqQQ48x")
 _CHECK = struct.Struct("<Q")
 RECORD_SIZE = _RECORD.size + _CHECK.size
 _CHUNK = RECORD_SIZE << 14
-# 1.7 million records, thousands of times a cohort: something else stands in the index's place.
+# 1.7 million records, thousands of times a cohort: a larger file in this place is not an index.
 LARGEST_INDEX = RECORD_SIZE * (100 << 14)
 _warned: set[Path] = set()
 
 
 class Known(NamedTuple):
-    """What the index says of a file.
+    """What the index records of a file.
 
     Attributes:
         content: Its content hash, 32 hexadecimal digits.
@@ -65,8 +65,8 @@ class Reading(NamedTuple):
     Attributes:
         buffer: Its bytes, [n] uint8.
         content: Their hash, 32 hexadecimal digits.
-        stamp: What tells that the file is still this one.
-        settled: Whether any later change shows in the stamp; a file of this moment may still change unnoticed.
+        stamp: What shows that the file has not changed since.
+        settled: Whether the stamp shows any later change; a file written just now may still change unnoticed.
     """
 
     buffer: npt.NDArray[Any]
@@ -104,7 +104,7 @@ class SourceIndex:
         return len(self._records)
 
     def refresh(self) -> None:
-        """Read what was appended since, by whichever process."""
+        """Read what any process has appended since the last reading."""
         with self._lock:
             self._read_added()
 
@@ -113,7 +113,7 @@ class SourceIndex:
             with open_regular(self.path, follow=False) as stream:
                 status = os.fstat(stream.fileno())
                 if status.st_size > LARGEST_INDEX:
-                    raise NotReadableError(0, f"{status.st_size} bytes, more than any index has")
+                    raise NotReadableError(0, f"{status.st_size} bytes, more than any index")
                 if status.st_ino != self._inode or status.st_size < self._read_up_to:  # it was written again, or is new
                     self._inode, self._read_up_to = status.st_ino, 0
                 stream.seek(self._read_up_to)
@@ -125,9 +125,11 @@ class SourceIndex:
         except NotReadableError as error:
             if self.path not in _warned:
                 _warned.add(self.path)
-                logger.warning("reading every recording: %s is no index of sources (%s)", self.path, error.strerror)
+                logger.warning(
+                    "reading every recording: %s is not an index of source files (%s)", self.path, error.strerror
+                )
         except OSError as error:
-            logger.debug("the index of sources was not read: %s", error)
+            logger.debug("could not read the index of source files: %s", error)
 
     def _take_in(self, added: bytes) -> None:
         whole = len(added) - len(added) % RECORD_SIZE
@@ -144,10 +146,10 @@ class SourceIndex:
             self._records, self._read_up_to = {}, 0
 
     def look_up(self, source: str | os.PathLike[str]) -> Known | None:
-        """Return what is known of a file, without reading it; None if nothing is.
+        """Return what the index knows of a file, without reading the file; None if nothing.
 
         Raises:
-            OSError: There is no such file.
+            OSError: The file does not exist.
         """
         record = self._records.get(name_of(source))
         stamp = Stamp.of(os.stat(source))  # noqa: PTH116 # a Path for each of 10,000 files costs more than the stat
@@ -160,8 +162,8 @@ class SourceIndex:
     def remember(self, source: str | os.PathLike[str], reading: Reading) -> None:
         """Append what was read of a file.
 
-        One so young that it may change unnoticed will be read again: its content is kept, to tell whether it changed,
-        but no stamp. A store that cannot be written stays without it.
+        A file so young that it may change unnoticed will be read again: the index keeps its content hash, to recognise
+        a change, but no stamp. In a store that cannot be written, nothing is appended.
         """
         name, content = name_of(source), bytes.fromhex(reading.content)
         stamp = reading.stamp if reading.settled else NEVER
@@ -172,10 +174,10 @@ class SourceIndex:
                 make_private(self.path.parent)
                 _append(self.path, _sealed(record))
             except OSError as error:
-                logger.debug("the index of sources was not written: %s", error)
+                logger.debug("could not write the index of source files: %s", error)
 
     def compact(self, keep: Iterable[str]) -> None:
-        """Write the index again with one record a file, those of the given contents only.
+        """Rewrite the index with one record per file, for files with the given contents only.
 
         Raises:
             OSError: The disk is full or read-only; the index stays as it is.
@@ -218,7 +220,7 @@ def read_source(source: str | os.PathLike[str]) -> Reading:
     """Read a file once.
 
     Raises:
-        OSError: It cannot be read, or is no file.
+        OSError: It cannot be read, or is not a file.
         BlockingIOError: It is being written while it is read.
     """
     for _ in range(3):
@@ -236,7 +238,7 @@ def _has_probe(source: str | os.PathLike[str], probe: int) -> bool:
     try:
         return probe_file(source) == probe
     except OSError:
-        return False  # reading it will say what is wrong
+        return False  # reading it will report what is wrong
 
 
 def _sealed(record: bytes) -> bytes:
@@ -244,9 +246,9 @@ def _sealed(record: bytes) -> bytes:
 
 
 def _append(path: Path, record: bytes) -> None:
-    """Add a whole record in one write; a torn one before it is filled up, so that this one stands in its place.
+    """Add a whole record in one write; fill up a torn one before it, so that this one starts at a record boundary.
 
-    What is no index is replaced, if it is a file or a pipe.
+    A file or a pipe that is not an index is replaced.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | NO_LINK
     if path.is_fifo():

@@ -1,4 +1,4 @@
-"""Filling the store: what is there is found without reading a recording, the rest is prepared."""
+"""Filling the store: it finds existing entries without reading a recording, and prepares the rest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from monai_fusion.store.runners import Runner
 from monai_fusion.store.stored_chain import OLDER_LAYOUTS, make_private
 
 logger = logging.getLogger(__name__)
-# tqdm's own lock is shared with forked processes: one that is killed while it draws would leave all others waiting.
+# tqdm shares its own lock with forked processes: if one were killed while it draws, all others would wait forever.
 tqdm.set_lock(threading.RLock())
 
 LAST_RUN_FILE = "last_run.json"
@@ -38,11 +38,11 @@ class FillReport:
 
     Attributes:
         prepared: Files that were computed.
-        reused: Files whose entry was there, or was made by another process meanwhile.
-        changed: Those of ``prepared`` whose file is another than last time.
+        reused: Files whose entry existed, or was made by another process in the meantime.
+        changed: Those of ``prepared`` whose file has changed since the last time.
         damaged: Those of ``prepared`` whose entry was damaged.
-        misplaced: Those of ``prepared`` in whose entry's place was the entry of another file or chain.
-        outdated: Those of ``prepared`` whose entry was of an older format.
+        misplaced: Those of ``prepared`` with the entry of another file or chain in place of their own.
+        outdated: Those of ``prepared`` whose entry had an older format.
         unstored: Those of ``prepared`` that could not be stored; they are prepared whenever they are needed.
         seconds: Wall-clock time.
     """
@@ -85,7 +85,7 @@ def fill(
         chain: How recordings are prepared, and the store.
         items: Items with the path of a recording and ``participant_id``.
         runner: Where files are prepared.
-        title: What is prepared, for the progress bar.
+        title: The title of the progress bar.
         progress: True shows a bar with rate and remaining time on a terminal; None anywhere; False nowhere.
 
     Returns:
@@ -125,7 +125,7 @@ def fill(
 
 
 def of_participant(problems: Sequence[Problem], item: Mapping[str, Any]) -> tuple[Problem, ...]:
-    """Let problems with a file begin with the participant it belongs to."""
+    """Prefix problems with a file by the participant it belongs to."""
     participant = item.get(PARTICIPANT_ID)
     return tuple(
         replace(problem, where=f"{participant} ({problem.where})") if participant else problem for problem in problems
@@ -135,7 +135,7 @@ def of_participant(problems: Sequence[Problem], item: Mapping[str, Any]) -> tupl
 def _sort_out(
     chain: PreparationChain, items: Sequence[Mapping[str, Any]]
 ) -> tuple[list[str], dict[int, tuple[Known | None, str]]]:
-    """Return the contents of items whose entry is sound, and of the others what is known and their entry's state."""
+    """Return the contents of items whose entry is sound, and the known contents and entry's states of the others."""
     assert chain.stored is not None and chain.index is not None  # noqa: S101 # as above
     contents: list[str] = [""] * len(items)
     pending: dict[int, tuple[Known | None, str]] = {}
@@ -143,7 +143,7 @@ def _sort_out(
         try:
             known = chain.index.look_up(item[chain.recording])
         except OSError:
-            known = None  # preparing it will say what is wrong
+            known = None  # preparing it will report what is wrong
         state = chain.stored.state(known.content) if known else "missing"
         if known and known.fresh and state == "sound":
             contents[number] = known.content
@@ -153,14 +153,14 @@ def _sort_out(
 
 
 def _tell_of_older_entries(chain: PreparationChain) -> None:
-    """Say why all is prepared again in a store that an older version has filled; before this chain has a folder."""
+    """Report why a store that an older version filled is prepared again; call it before this chain has a folder."""
     assert chain.stored is not None  # noqa: S101 # as above
     folder, layout = chain.stored.folder, chain.stored.store
     older = [name for name in OLDER_LAYOUTS if (layout.with_name(name) / folder.name).is_dir()]
     if older and not folder.is_dir():
         logger.warning(
-            "preparing again: the entries in %s are of an older format, which does not say which recording an entry "
-            "belongs to; they are not used any more, remove that folder to make room",
+            "preparing again: the entries in %s have an older format, which does not show which recording an entry "
+            "belongs to; the program no longer uses them: remove that folder to free disk space",
             layout.with_name(older[-1]),
         )
 
@@ -211,8 +211,8 @@ def _count(report: FillReport, outcome: Outcome, known: Known | None, state: str
             report.outdated += state == "outdated"
         if outcome.unstored and not report.unstored:
             logger.warning(
-                "going on without the store for new files: cannot write to it (%s); "
-                "what is not stored is prepared again whenever it is needed",
+                "continuing without the store for new files: cannot write to it (%s); "
+                "the run prepares files that are not stored whenever it needs them",
                 outcome.unstored,
             )
         report.unstored += bool(outcome.unstored)
@@ -224,18 +224,18 @@ def _say_warnings(outcome: Outcome, item: Mapping[str, Any]) -> None:
 
 
 def _bar(title: str, total: int, done: int, progress: bool | None) -> tqdm:
-    """A bar with rate and remaining time; in a log file a line each ten seconds."""
+    """A bar with rate and remaining time; in a log file a line every ten seconds."""
     disable = hide_bars({True: None, None: False, False: True}[progress])
     return tqdm(total=total, initial=done, desc=f"preparing {title}", unit="file", leave=False, disable=disable)
 
 
-# The files that this process has asked each store for, and what became of them when it first did: a run fills its store
-# in several steps, and the later ones find what the earlier ones prepared.
+# The files that this process has requested from each store, and their state at the first request: a run fills its
+# store in several steps, and the later steps find what the earlier ones prepared.
 _seen: dict[Path, dict[int, bool]] = {}
 
 
 def _note_run(chain: PreparationChain, items: Sequence[Mapping[str, Any]], computed: Set[int]) -> None:
-    """Write down how many of the run's files were reused; a store that cannot be written stays without it."""
+    """Record how many of the run's files were reused; in a store that cannot be written, nothing is recorded."""
     assert chain.stored is not None  # noqa: S101 # as above
     store = chain.stored.store
     seen = _seen.setdefault(store, {})
@@ -243,9 +243,9 @@ def _note_run(chain: PreparationChain, items: Sequence[Mapping[str, Any]], compu
     for number, item in enumerate(items):
         seen.setdefault(hash(salt + name_of(item[chain.recording])), number not in computed)
     reused = sum(seen.values())
-    told = {"finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "files": len(seen), "reused": reused}
+    summary = {"finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "files": len(seen), "reused": reused}
     try:
         make_private(store)
-        write_atomically(store / LAST_RUN_FILE, json.dumps(told).encode(), private=True)
+        write_atomically(store / LAST_RUN_FILE, json.dumps(summary).encode(), private=True)
     except OSError as error:
-        logger.debug("%s was not written: %s", LAST_RUN_FILE, error)
+        logger.debug("could not write %s: %s", LAST_RUN_FILE, error)

@@ -1,7 +1,7 @@
-"""Looking after a store: what is in it, whether it is sound, and making room.
+"""Maintaining a store: what it contains, whether it is sound, and how to free disk space.
 
-Only files that the store itself wrote are ever removed: they are told by their place, the form of their name and, for
-entries, nothing else that stands in the same folder is looked at or touched. Imports neither torch nor monai.
+It only ever removes files that the store itself wrote: it recognises them by their place and the form of their name,
+and neither reads nor changes any other file in the same folder. Imports neither torch nor monai.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Entry:
     """One file of the store.
 
     Attributes:
-        path: Where it is.
+        path: Its place.
         size: In bytes.
-        used: When it was last read, or written where the file system does not note that; seconds since 1970.
+        used: When it was last read, or written if the file system does not record reading; seconds since 1970.
     """
 
     path: Path
@@ -97,15 +97,15 @@ class StoreStatus:
 
 @dataclass
 class Verification:
-    """What was found wrong; empty lists are good news.
+    """The faults that were found; empty lists mean that the store is sound.
 
     Attributes:
         checked: How many entries were read.
-        damaged: Entries whose checksum is wrong, or which are those of another file or chain, and why; they were
-            removed, if they are files, and will be prepared again.
+        damaged: Entries whose checksum is wrong, or which belong to another file or chain, and why; those that are
+            files were removed and will be prepared again.
         sources: How many source files were read.
-        replaced: Sources whose bytes are others than size, times and inode say; the index knows now.
-        unreadable: Sources and entries that cannot be read; they stay.
+        replaced: Sources whose bytes changed although size, times and inode did not; the index has been corrected.
+        unreadable: Sources and entries that cannot be read; they were kept.
     """
 
     checked: int = 0
@@ -121,7 +121,7 @@ class Verification:
 
 
 def status_of(folder: str | os.PathLike[str]) -> StoreStatus:
-    """Return what a store holds; a folder that is no store holds nothing."""
+    """Return what a store holds; empty for a folder that is not a store."""
     layout = layout_folder(folder)
     last_run = read_json_object(layout / "last_run.json", _LARGEST_JSON, follow=False) or {}
     others = [path.name for path in _listed(layout.parent) if re.fullmatch(r"v\d+", path.name) and path.name != LAYOUT]
@@ -129,7 +129,7 @@ def status_of(folder: str | os.PathLike[str]) -> StoreStatus:
 
 
 def verify(folder: str | os.PathLike[str], sources: Iterable[Path] = ()) -> Verification:
-    """Compare key and checksum of every entry, and hash sources again whatever their size and time say.
+    """Compare key and checksum of every entry, and hash sources again even if their size and times are unchanged.
 
     Args:
         folder: The store's folder.
@@ -141,7 +141,7 @@ def verify(folder: str | os.PathLike[str], sources: Iterable[Path] = ()) -> Veri
         try:
             read_entry(entry.path, EntryKey(entry.content, entry.path.parent.name))
         except FileNotFoundError:
-            continue  # somebody prunes the store meanwhile
+            continue  # another process prunes the store at the same time
         except (DamagedEntryError, NotReadableError) as error:
             found.damaged[entry.path] = getattr(error, "strerror", "") or str(error)
             with suppress(OSError):
@@ -166,7 +166,7 @@ def verify(folder: str | os.PathLike[str], sources: Iterable[Path] = ()) -> Veri
 def choose_for_pruning(
     status: StoreStatus, older_than_s: float | None = None, max_size: int | None = None
 ) -> list[Entry]:
-    """Return the entries to remove: those not used for so long, then the least recently used beyond the size."""
+    """Return the entries to remove: those not used for that time, then the least recently used beyond the size."""
     by_use = sorted(status.entries, key=lambda entry: entry.used)
     latest = time.time() - older_than_s if older_than_s is not None else float("-inf")
     chosen = [entry for entry in by_use if entry.used < latest]
@@ -182,10 +182,10 @@ def choose_for_pruning(
 
 
 def prune(status: StoreStatus, chosen: Iterable[Entry]) -> int:
-    """Remove entries, what killed processes left behind, and folders of chains that are empty then.
+    """Remove entries, files that killed processes left behind, and chains' folders that are then empty.
 
     Returns:
-        How many entries were removed. One that another process has open stays on Windows.
+        How many entries were removed. On Windows, an entry that another process has open stays.
     """
     removed = 0
     for entry in chosen:
@@ -197,7 +197,7 @@ def prune(status: StoreStatus, chosen: Iterable[Entry]) -> int:
     layout = layout_folder(status.folder)
     for folder in [layout, *(layout / chain.name for chain in status.chains)]:
         for path in _listed(folder):
-            # Others prune, fill and tidy up meanwhile: what is gone or in use by now is their affair.
+            # Other processes prune, fill and tidy up at the same time: a file that is gone or in use by now is theirs.
             with suppress(OSError):
                 if _LEFTOVER.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _LEFT_BEHIND_AFTER_S:
                     path.unlink()
@@ -211,7 +211,7 @@ def prune(status: StoreStatus, chosen: Iterable[Entry]) -> int:
         try:
             SourceIndex(status.folder).compact(entry.content for chain in _chains(layout) for entry in chain.entries)
         except OSError as error:
-            logger.debug("the index of sources was not tidied up: %s", error)
+            logger.debug("could not tidy up the index of source files: %s", error)
     return removed
 
 
@@ -222,7 +222,7 @@ def _chains(layout: Path) -> Iterator[ChainStatus]:
         entries = []
         for path in _listed(folder):
             if _ENTRY.fullmatch(path.name) and not path.is_symlink():
-                with suppress(OSError):  # removed meanwhile
+                with suppress(OSError):  # removed in the meantime
                     seen = path.lstat()
                     entries.append(Entry(path, seen.st_size, max(seen.st_atime, seen.st_mtime)))
         described = read_json_object(folder / "chain.json", _LARGEST_JSON, follow=False) or {}
@@ -232,7 +232,7 @@ def _chains(layout: Path) -> Iterator[ChainStatus]:
 
 
 def _describe(chain: dict[str, Any]) -> str:
-    """``LoadVolumed(orientation=RAS) > ... [numpy 2.4.6, ...]``; keys and switches that are off are left out."""
+    """``LoadVolumed(orientation=RAS) > ... [numpy 2.4.6, ...]``; omits keys and switches that are off."""
     try:
         parts = []
         for transform in chain["transforms"]:

@@ -1,4 +1,4 @@
-"""Preparing one file: read once, hashed, decoded from the very bytes that were hashed, and stored.
+"""Preparing one file: it is read once, hashed, decoded from the same bytes that were hashed, and stored.
 
 The same function runs in threads of a bundle run, in processes of ``monai-fusion preprocess`` and on Dask workers.
 """
@@ -28,19 +28,19 @@ from monai_fusion.store.stored_chain import StoredChain
 
 logger = logging.getLogger(__name__)
 
-# Computes from a file what the transforms would, or returns None where only they can.
+# Computes from a file what the transforms would, or returns None if only they can.
 Shortcut = Callable[[Any], torch.Tensor | None]
 
 
 class Outcome(NamedTuple):
-    """What became of one file.
+    """The outcome for one file.
 
     Attributes:
-        state: ``prepared``, ``reused`` (an entry was there), ``deferred`` (another process is at it) or ``refused``.
+        state: ``prepared``, ``reused`` (an entry existed), ``deferred`` (another process prepares it) or ``refused``.
         content: The content hash of the bytes that were read; empty if none were.
         unstored: Why the result could not be stored; empty if it was.
         problems: What is wrong with the file.
-        warned: What the transforms warned of.
+        warned: The warnings of the transforms.
     """
 
     state: Literal["prepared", "reused", "deferred", "refused"]
@@ -59,7 +59,7 @@ class PreparationChain:
         transforms: From a path to a tensor.
         folder: The store's folder; None for no store.
         dtype: The type in which results are kept, one of `STORAGE_TYPES`; they are rounded to it without a store, too.
-        shortcut: A faster way to the same numbers; it is no part of the key.
+        shortcut: A faster way to the same numbers; it is not part of the key.
     """
 
     recording: str
@@ -87,7 +87,7 @@ class PreparationChain:
             cause = input_error_behind(error)
             if cause is None or all(problem.where for problem in cause.problems):
                 raise
-            # Behind the transform that read it, nobody knew the file's name any more.
+            # The transforms after the one that read the file do not know its name.
             name = str(item[self.recording])
             raise InputError(replace(problem, where=problem.where or name) for problem in cause.problems) from error
         # MONAI's own transforms return tensors with metadata, which nothing here reads.
@@ -114,7 +114,7 @@ class PreparationChain:
         return array, content
 
     def prepare(self, item: Mapping[str, Any]) -> Outcome:
-        """Make sure that a file's result is stored, unless another process is at it."""
+        """Make sure that a file's result is stored, unless another process prepares it."""
         assert self.stored is not None and self.index is not None  # noqa: S101 # as above
         with claim(claim_path(self.stored.folder, item[self.recording])) as mine:
             if not mine:
@@ -133,13 +133,13 @@ class PreparationChain:
                 return Outcome("refused", problems=cause.problems)
 
     def _made_meanwhile(self, item: Mapping[str, Any]) -> str:
-        """Return the content hash of a file that another process has prepared since the filling began; else nothing."""
+        """Return the content hash of a file that another process has prepared since the filling began, or None."""
         assert self.stored is not None and self.index is not None  # noqa: S101 # as above
         self.index.refresh()
         try:
             known = self.index.look_up(item[self.recording])
         except OSError:
-            return ""  # reading it will say what is wrong
+            return ""  # reading it will report what is wrong
         return known.content if known and known.fresh and self.stored.state(known.content) == "sound" else ""
 
     def _read(self, item: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -148,7 +148,7 @@ class PreparationChain:
         try:
             reading = read_source(source)
         except OSError as error:
-            advice = "close some, or allow more: ulimit -n 4096" if is_scarcity(error) else ""
+            advice = "close some, or raise the limit: ulimit -n 4096" if is_scarcity(error) else ""
             problem = Problem(str(source), self.recording, error.strerror or str(error), "a readable file", advice)
             raise InputError(problem) from error
         if self.index is not None:
@@ -159,7 +159,7 @@ class PreparationChain:
         array = self.compute(read)
         file: FileContent = read[self.recording]
         if not file.was_used and read_source(file).content != content:
-            # A transform read the file for itself: what it saw may not be what was hashed.
+            # A transform opened the file itself: the bytes that it read may not be those that were hashed.
             name = file.path.name
             raise InputError(Problem(name, self.recording, "the file changed while it was being read"))
         return array
@@ -175,7 +175,7 @@ class PreparationChain:
         return ""
 
 
-# A worker process is sent the chain with each file, but reads the index only once, and then what is added to it.
+# A worker process receives the chain with each file, but reads the index only once, and later only additions.
 _indices: dict[Path, SourceIndex] = {}
 
 
@@ -191,5 +191,5 @@ def prepare_in_process(chain: PreparationChain, number: int, item: Mapping[str, 
 
 
 def prepare_in_thread(chain: PreparationChain, number: int, item: Mapping[str, Any]) -> tuple[int, Outcome]:
-    """`PreparationChain.prepare` in a thread; what it warns of is shown as usual."""
+    """`PreparationChain.prepare` in a thread; its warnings are shown as usual."""
     return number, chain.prepare(item)

@@ -27,15 +27,15 @@ class Runner(Protocol):
     """Prepares files, several at a time."""
 
     def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
-        """Prepare numbered items; yields each number with its outcome as it is done, in any order."""
+        """Prepare numbered items; yields each number with its outcome when it is done, in any order."""
         ...
 
 
 class Threads:
-    """Threads of this process: nothing has to be started, and what takes time here releases Python's lock.
+    """Threads of this process: they need no start-up, and the slow parts of the work release Python's lock.
 
     Args:
-        workers: How many; None for one a core.
+        workers: How many; None for one per core.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -49,7 +49,7 @@ class Threads:
                 for future in as_completed(futures):
                     yield future.result()
             finally:
-                # Of a run that ends early: what is begun is brought to its end, so that nothing is left half-written.
+                # If the run ends early, the work in progress is finished, so that nothing is left half-written.
                 threads.shutdown(cancel_futures=True)
 
 
@@ -57,7 +57,7 @@ class Processes:
     """Processes of this machine, which import the libraries first (seconds): for hundreds of files, or slow transforms.
 
     Args:
-        workers: How many; None for one a core.
+        workers: How many; None for one per core.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -66,7 +66,9 @@ class Processes:
     def run(self, chain: PreparationChain, items: Sequence[Numbered]) -> Generator[tuple[int, Outcome], None, None]:
         """See `Runner`."""
         if not has_semaphores():
-            logger.warning("preparing in threads: this system gives no semaphores to processes (is /dev/shm writable?)")
+            logger.warning(
+                "preparing in threads: this system provides no semaphores for processes (is /dev/shm writable?)"
+            )
             yield from Threads(self.workers).run(chain, items)
             return
         numbered = ((chain, number, item) for number, item in items)
@@ -77,8 +79,8 @@ class Processes:
 class DaskCluster:
     """The workers of a running Dask cluster, which see the recordings and the store under the same paths.
 
-    It asks `distributed` itself. joblib's backend for Dask does the same work as fast, but where a worker process is
-    killed (out of memory, say) it waits for ever for what that one had; here the run ends with `KilledWorker`.
+    It uses `distributed` directly. joblib's backend for Dask is as fast, but if a worker process is killed (out of
+    memory, for example), it waits forever for the files of that worker; here the run ends with `KilledWorker`.
 
     Args:
         scheduler: Address of the scheduler, ``tcp://host:8786``.
@@ -111,17 +113,17 @@ class DaskCluster:
             self._client.cancel(futures)
 
     def close(self) -> None:
-        """Leave the cluster; it goes on running."""
+        """Leave the cluster, which continues to run."""
         self._client.close()
 
 
 def make_runner(
     backend: Literal["threads", "processes", "dask"], workers: int | None = None, scheduler: str | None = None
 ) -> Threads | Processes | DaskCluster:
-    """Return the runner that a command line asks for.
+    """Return the runner for the options of a command line.
 
     Raises:
-        InputError: There is no such backend, or its cluster does not answer.
+        InputError: The backend does not exist, or its cluster does not answer.
     """
     if backend not in ("threads", "processes", "dask"):
         raise InputError(Problem("--backend", seen=repr(backend), wanted="processes, threads or dask"))
@@ -137,7 +139,7 @@ def make_runner(
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Let the arithmetic of a thread stay in it: one pool of threads inside another only gets in its own way."""
+    """Limit each thread to one thread of arithmetic: a pool of threads inside another one is slower."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

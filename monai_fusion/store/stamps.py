@@ -1,8 +1,8 @@
-"""What tells, without reading it, that a file is still the one that was read.
+"""What shows, without reading it, that a file has not changed since it was read.
 
 Size, modification time and inode are not enough: ``cp -p`` after ``rm``, ``touch -r`` and archives keep the time, and
-file systems such as ext4 give the inode of a removed file to the next one. The change time cannot be set by anybody;
-where there is none (Windows, FAT, some network and cloud file systems), a few bytes of the file are looked at.
+file systems such as ext4 give the inode of a removed file to the next one. No program can set the change time; on
+systems without one (Windows, FAT, some network and cloud file systems), the store compares a few bytes of the file.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import xxhash
 
 from monai_fusion.opening import open_regular, read_fully
 
-# A file this young may still change without its times showing it (FAT keeps 2 s).
+# A younger file may still change without a change of its times (FAT keeps 2 s).
 SETTLED_AFTER_NS = 2_000_000_000
-# On Windows st_ctime is when the file was made, and a file written over an older one of that name may keep it.
+# On Windows st_ctime is the time of creation, and a file written over an older one of that name may keep it.
 CTIME_IS_CREATION = os.name == "nt"
 _PROBED_BYTES = 4096
 _COARSE_NS = 1_000_000
@@ -29,8 +29,8 @@ class Stamp(NamedTuple):
 
     Attributes:
         size: In bytes.
-        mtime_ns: When its content was last written, as anybody may set it.
-        ctime_ns: When content, times, mode or links last changed, in the system's own account.
+        mtime_ns: When its content was last written; any program may set it.
+        ctime_ns: When content, times, mode or links last changed, recorded by the system itself.
         inode: Its number in the file system.
     """
 
@@ -45,15 +45,15 @@ class Stamp(NamedTuple):
         return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & (2**64 - 1))
 
     def settled(self, now_ns: int) -> bool:
-        """Whether the file is old enough for any later change to show in its times."""
+        """Whether the file is old enough for its times to show any later change."""
         return now_ns - max(self.mtime_ns, self.ctime_ns) > SETTLED_AFTER_NS
 
     @property
     def shows_changes(self) -> bool:
-        """Whether the change time is one that moves with every change.
+        """Whether the change time moves with every change.
 
-        A file system that has none says 0, repeats the modification time, which is coarse then (FAT: 2 s, exFAT: 10 ms,
-        SFTP: 1 s, cloud storage: 1 ms), or says when the file was made, which may be before it was last written.
+        A file system without one returns 0, or the modification time, which is then coarse (FAT: 2 s, exFAT: 10 ms,
+        SFTP: 1 s, cloud storage: 1 ms), or the time of creation, which may be before the last write.
         """
         if CTIME_IS_CREATION or self.ctime_ns <= 0:
             return False
@@ -73,7 +73,7 @@ def probe_of(content: npt.NDArray[np.uint8]) -> int:
 
 
 def probe_file(path: str | os.PathLike[str]) -> int:
-    """`probe_of` for a file, of which no more is read.
+    """`probe_of` for a file; reads only these parts of it.
 
     Raises:
         OSError: It cannot be read.

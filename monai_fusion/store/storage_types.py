@@ -1,4 +1,4 @@
-"""The types in which the store keeps arrays: float32, or one that takes half the disk."""
+"""The types in which the store keeps arrays: float32, or one that takes half the disk space."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _STEPS = np.float32(65535)
 
 
 def encode(values: np.ndarray, dtype: str) -> np.ndarray:
-    """Return values as they are stored; as they were given where the type cannot hold them.
+    """Return values as they are stored; unchanged if the type cannot hold them.
 
     Args:
         values: float32, any shape; not changed.
@@ -24,7 +24,7 @@ def encode(values: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def decode(stored: np.ndarray) -> np.ndarray:
-    """Return stored values as float32; without a copy where they are float32."""
+    """Return stored values as float32; without a copy if they are float32 already."""
     if stored.dtype == np.uint16:
         return np.multiply(stored, np.float32(1) / _STEPS, dtype=np.float32)
     return stored.astype(np.float32, copy=False)

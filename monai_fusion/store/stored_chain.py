@@ -1,15 +1,16 @@
 """Preprocessed recordings on disk: one file for each source file and chain of deterministic transforms.
 
-An entry is found by what determines its numbers (:mod:`monai_fusion.fingerprint`): the bytes of the source file and the
-chain. Copies, moves and renames of a source stay hits; a replaced file or a changed parameter is a miss. Entries are
-written atomically (mode 0600), never changed afterwards, and hold numbers only: no participant id, no header of the
-source.
+The store finds an entry by what determines its numbers (:mod:`monai_fusion.fingerprint`): the bytes of the source file
+and the chain. Copies, moves and renames of a source stay hits; a replaced file or a changed parameter is a miss.
+Entries are written atomically (mode 0600), never changed afterwards, and hold numbers only: no participant id, no
+header of the source.
 
-An entry says itself whose it is (:mod:`monai_fusion.store.entries`). That is looked at whenever a dataset is filled,
-and whenever the entry is read; its checksum is compared when a process first uses it (0.2 ms for an MRI), when the
-file is another than it was then, and, for all entries, by ``monai-fusion cache verify``. What fails is prepared again.
+An entry records its own source and chain (:mod:`monai_fusion.store.entries`). The store checks them whenever it fills
+a dataset, and whenever it reads the entry; it compares the checksum when a process first uses the entry (0.2 ms for an
+MRI), when the file has changed since then, and, for all entries, in ``monai-fusion cache verify``. An entry that fails
+is prepared again.
 
-Layout: ``FOLDER/v3/sources.bin`` (what was seen of each source, :mod:`monai_fusion.store.file_index`),
+Layout: ``FOLDER/v3/sources.bin`` (the index of source files, :mod:`monai_fusion.store.file_index`),
 ``FOLDER/v3/last_run.json``, ``FOLDER/v3/<chain>/chain.json`` (what the chain is) and
 ``FOLDER/v3/<chain>/<content>.npy``.
 """
@@ -52,12 +53,12 @@ class StoredChain:
         self.digest = digest_of(self._description)
         self.store = layout_folder(folder)
         self.folder = self.store / self.digest[:16]
-        # Hashes of the stamps that entries had when their checksum was right; a stamp itself would be 200 bytes.
+        # Hashes of the stamps that entries had when their checksum matched; a stamp itself would take 200 bytes.
         self._right: dict[str, int] = {}
         self._wrong: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what this process has checked: others check for themselves, and are sent less."""
+        """Leave out what this process has checked: other processes check for themselves, and receive less data."""
         return {**self.__dict__, "_right": {}, "_wrong": {}}
 
     def entry(self, content: str) -> Path:
@@ -75,17 +76,17 @@ class StoredChain:
         except _NO_SUCH_FILE:
             return None
         except (OSError, DamagedEntryError) as error:
-            logger.warning("preparing again: the stored entry %s is unreadable (%s)", content, error)
+            logger.warning("preparing again: cannot use the stored entry %s (%s)", content, error)
             if not is_scarcity(error):
                 self._wrong[content] = getattr(error, "state", "damaged")
             return None
-        self._wrong.pop(content, None)  # somebody has repaired it
+        self._wrong.pop(content, None)  # another process has repaired it
         if stamp.settled(now):
             self._right[content] = hash(stamp)
         return array
 
     def state(self, content: str) -> str:
-        """Return what stands in an entry's place, as far as its seal and past readings tell.
+        """Return the state of an entry, as far as its seal and past readings show it.
 
         Returns:
             ``sound``, ``missing``, ``damaged``, ``misplaced`` (the entry of another source or chain) or ``outdated``
@@ -104,10 +105,10 @@ class StoredChain:
         return "sound"
 
     def write(self, content: str, array: npt.NDArray[Any]) -> None:
-        """Write an entry, unless a sound one is there already.
+        """Write an entry, unless a sound one exists already.
 
         Raises:
-            OSError: The disk is full or read-only, or a folder stands there; nothing is left behind.
+            OSError: The disk is full or read-only, or a folder is in its place; nothing is left behind.
         """
         try:
             self._write(content, array)
@@ -123,7 +124,7 @@ class StoredChain:
         try:
             write_atomically(self.entry(content), lambda stream: write_entry(stream, array, key), private=True)
         except PermissionError:
-            # Windows does not replace a file that another process has open: that process was as quick, and right.
+            # Windows does not replace a file that another process has open: that process may have written a sound one.
             self._wrong.pop(content, None)
             if self.state(content) != "sound":
                 raise
@@ -133,20 +134,20 @@ class StoredChain:
 
     def _describe_once(self) -> None:
         path = self.folder / "chain.json"
-        if not path.exists():  # what it says is for people: entries hold their key themselves
+        if not path.exists():  # it is for human readers: entries hold their key themselves
             make_private(self.folder)
             text = json.dumps(self._description, indent=1, sort_keys=True)
             write_atomically(path, text.encode(), private=True)
 
 
 def layout_folder(folder: str | os.PathLike[str]) -> Path:
-    """Return the folder that holds a store's files; those of other versions stand beside it and are left alone."""
+    """Return the folder that holds a store's files; folders of other versions beside it are left alone."""
     return Path(folder).absolute() / LAYOUT
 
 
 def make_private(folder: Path) -> None:
-    """Create a folder of the store, and the store's own folder, so that only the owner may look into them."""
+    """Create a folder of the store, and the store's own folder, so that only the owner can read them."""
     layout = folder if folder.name == LAYOUT else folder.parent
-    layout.parent.parent.mkdir(parents=True, exist_ok=True)  # what lies above the store has the user's usual mode
+    layout.parent.parent.mkdir(parents=True, exist_ok=True)  # folders above the store get the user's usual mode
     for path in (layout.parent, layout, folder):
         path.mkdir(mode=0o700, exist_ok=True)

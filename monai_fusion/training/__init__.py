@@ -1,4 +1,4 @@
-"""Engine glue: stages, clipping, seeding, saving and what the user sees while it trains."""
+"""Engine handlers: stages, clipping, seeding, saving and the display of a running training."""
 
 from monai_fusion.training.accumulation import RescalePartialAccumulation, batches_in_step
 from monai_fusion.training.averaging import WeightAverage, WeightAveraging

@@ -1,4 +1,4 @@
-"""Gradient accumulation: in which iterations the optimiser steps, and with how many batches."""
+"""Gradient accumulation: the iterations in which the optimiser steps, and the number of batches for each step."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from monai.engines import IterationEvents
 
 
 def batches_in_step(engine: Any) -> int:
-    """Return of how many batches the optimiser uses the gradients in this iteration; 0 where it does not step.
+    """Return the number of batches whose gradients the optimiser uses in this iteration; 0 if it does not step.
 
-    It steps after every ``accumulation_steps`` batches and at the end of an epoch, as `SupervisedTrainer` decides it.
+    It steps after every ``accumulation_steps`` batches and at the end of an epoch, as `SupervisedTrainer` does.
 
     Args:
         engine: A `SupervisedTrainer`, during or just after an iteration.
@@ -23,10 +23,10 @@ def batches_in_step(engine: Any) -> int:
 
 
 class RescalePartialAccumulation:
-    """Let an epoch's last step use the mean over the batches that are left.
+    """Let an epoch's last step use the mean over the remaining batches.
 
-    `SupervisedTrainer` divides each batch's loss by ``accumulation_steps``: where fewer batches are left, their sum
-    falls short of a mean. Place it before the clipping in the list of handlers. Without accumulation it does nothing.
+    `SupervisedTrainer` divides each batch's loss by ``accumulation_steps``: if fewer batches remain, their sum is less
+    than a mean. Place it before the clipping in the list of handlers. Without accumulation it does nothing.
     """
 
     def attach(self, engine: Any) -> None:
@@ -34,7 +34,7 @@ class RescalePartialAccumulation:
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
 
     def __call__(self, engine: Any) -> None:
-        """Scale the gradients of a step that is short of batches."""
+        """Scale the gradients of a step that has fewer batches."""
         batches = batches_in_step(engine)
         if batches in (0, engine.accumulation_steps):
             return

@@ -13,11 +13,11 @@ from monai_fusion.training.accumulation import batches_in_step
 
 
 class WeightAverage:
-    """What is validated and saved of a network: a moving average of its weights, or the network itself.
+    """The network that is validated and saved: a moving average of the weights, or the trained network itself.
 
-    After the optimiser's first step the average is the weights; after each further one it is
-    ``decay * average + (1 - decay) * weights`` (`torch.optim.swa_utils.AveragedModel`). What is frozen stays bit by bit
-    what it is. BatchNorm's running statistics, which are averages already, are the network's own.
+    After the optimiser's first step the average equals the weights; after each further one it is
+    ``decay * average + (1 - decay) * weights`` (`torch.optim.swa_utils.AveragedModel`). Frozen weights stay identical,
+    bit by bit. BatchNorm's running statistics, which are averages already, are the trained network's own.
 
     Args:
         network: The network that is trained, on its device.
@@ -43,16 +43,16 @@ class WeightAverage:
         self.network = self._average.module
 
     def update(self) -> None:
-        """Take the weights of another step into the average."""
+        """Add the weights of another step to the average."""
         if self._average is not None:
             self._average.update_parameters(self._trained)
 
     def state_dict(self) -> dict[str, Any]:
-        """The average and its number of steps; nothing where there is no average."""
+        """The average and its number of steps; empty without an average."""
         return {} if self._average is None else self._average.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up what :meth:`state_dict` returned."""
+        """Load what :meth:`state_dict` returned."""
         if self._average is not None:
             self._average.load_state_dict(state_dict)
 

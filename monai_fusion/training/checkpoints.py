@@ -1,8 +1,8 @@
 """Continue a training that was killed, from the start of the epoch in which it was killed, with the same numbers.
 
-Nothing random is stored: draws and dropout follow from (seed, epoch, position), the stage from the epoch. What is
-stored is the network, the optimiser, the schedule and the best validation so far; and what the training was, so that a
-checkpoint of another training is refused. Rank 0 writes, and says which checkpoint all ranks take up.
+A checkpoint holds no random state: draws and dropout follow from (seed, epoch, position), the stage from the epoch. It
+holds the network, the optimiser, the schedule and the best validation so far; and the identity of the training, so that
+a run refuses a checkpoint of another training. Rank 0 writes, and chooses the checkpoint that all ranks load.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ from monai_fusion.saved_tensors import DamagedError, load_saved
 
 logger = logging.getLogger(__name__)
 
-# Adam's state and the network's weights of the last epochs: two, because the newest may be on a disk that lied.
+# Adam's state and the network's weights of the last epochs: two, because the newest may not have reached the disk.
 _KEPT = 2
 _WRITTEN = {"identity", "parts", "scaler", "best_metric", "best_metric_epoch", "validated_epoch"}
 
 
 class Stateful(Protocol):
-    """What a checkpoint holds: torch's modules, optimisers and schedules, and the epoch log."""
+    """The parts of a checkpoint: torch's modules, optimisers and schedules, and the epoch log."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state in types that `torch.load(weights_only=True)` reads."""
 
     def load_state_dict(self, state_dict: Any) -> Any:
-        """Take up a state."""
+        """Load a state."""
 
 
 class Checkpoints:
-    """Save the state of a training after each epoch and, on a resumed run, take up the newest.
+    """Save the state of a training after each epoch and, in a resumed run, load the newest.
 
-    Place it last in the trainer's handlers: what it saves must be what the next epoch starts from.
+    Place it last in the trainer's handlers: it must save the state that the next epoch starts from.
 
     Args:
-        parts: What is saved, by name: network, optimizer, lr_scheduler, epoch log.
+        parts: The parts to save, by name: network, optimizer, lr_scheduler, epoch log.
         evaluator: The engine that validates; its best metric so far is saved.
         folder: The run folder; checkpoints go into ``checkpoints/``.
         identity: What the training is (knobs, participants), in JSON's types; a checkpoint whose identity differs is
             refused.
-        resume: Whether to take up the newest checkpoint.
+        resume: Whether to load the newest checkpoint.
 
     Raises:
-        InputError: Something else lies where checkpoints are to be. When the trainer starts: the checkpoint is of
-            another training, not every rank can read it, or all epochs are done and the model is gone.
+        InputError: Another file or folder is in the place of the checkpoints. When the trainer starts: the checkpoint
+            belongs to another training, not every rank can read it, or all epochs are done and the model is missing.
     """
 
     def __init__(
@@ -94,22 +94,22 @@ class Checkpoints:
             logger.info("nothing to resume in %s: starting from the beginning", self.folder)
 
     def _refuse_what_is_in_the_way(self) -> None:
-        """A folder or a named pipe under a checkpoint's name is nobody's result: it is not deleted, and not written to.
+        """Refuse a folder or a named pipe under a checkpoint's name: it is neither deleted nor written to.
 
         Raises:
-            InputError: There is one.
+            InputError: One exists.
         """
         advice = "move it away"
         if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(Problem(str(self.folder), seen="is no folder", wanted="a folder", advice=advice))
+            raise InputError(Problem(str(self.folder), seen="is not a folder", wanted="a folder", advice=advice))
         if other := [path for path in saved_epochs(self.folder).values() if path.exists() and not path.is_file()]:
-            raise InputError([Problem(str(path), "", "is no file", "a checkpoint", advice) for path in other])
+            raise InputError([Problem(str(path), "", "is not a file", "a checkpoint", advice) for path in other])
 
     def _prepare_folder(self) -> tuple[int, dict[str, Any] | None]:
-        """Clear up what a killed or an earlier training left; return the checkpoint to go on from, or epoch 0."""
+        """Remove leftovers of a killed or an earlier training; return the checkpoint to continue from, or epoch 0."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(".*.part"):  # of a run that was killed while it wrote
-            with suppress(OSError):  # nobody reads it
+            with suppress(OSError):  # no part of the program reads it
                 leftover.unlink(missing_ok=True)
         found = saved_epochs(self.folder)
         if not self.resume:
@@ -118,15 +118,15 @@ class Checkpoints:
         for epoch in sorted(found, reverse=True):
             try:
                 return epoch, self._read(found[epoch], epoch)
-            except DamagedError as error:  # whatever is wrong with the file, the one before may be right
-                logger.warning("%s is passed over, for the one before: %s", found[epoch], error)
+            except DamagedError as error:  # if this file has any fault, the previous one may still be sound
+                logger.warning("using the checkpoint before %s: %s", found[epoch], error)
         return 0, None
 
     def _read(self, path: Path, epoch: int) -> dict[str, Any]:
         """Read the checkpoint of an epoch.
 
         Raises:
-            DamagedError: It is damaged, or holds something else, be it another epoch.
+            DamagedError: It is damaged, or holds anything else, including another epoch.
         """
         state = load_saved(path)
         if not isinstance(state, dict) or not state.keys() >= _WRITTEN:
@@ -134,7 +134,7 @@ class Checkpoints:
         if not (isinstance(state["identity"], dict) and isinstance(state["parts"], dict)):
             raise DamagedError("holds something else than a checkpoint")
         if (held := _epoch_in(state)) not in (None, epoch):
-            raise DamagedError(f"is the checkpoint of epoch {held}")
+            raise DamagedError(f"it is the checkpoint of epoch {held}")
         return state
 
     def _load_on_another_rank(self, epoch: int) -> dict[str, Any]:
@@ -148,25 +148,25 @@ class Checkpoints:
     def _take_up(self, engine: Any, epoch: int, state: dict[str, Any]) -> None:
         try:
             if problems := differences(state["identity"], self.identity):
-                advice = "put back what is named here, or start anew in another --output_dir"
+                advice = "undo the changes listed here, or start a new training in another --output_dir"
                 heading = f"{self.folder} holds a checkpoint of another training; {advice}"
                 raise InputError(problems, heading=heading)
             self._load(engine, epoch, state)
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            advice = "remove it to go on from the one before, or start anew in another --output_dir"
+            advice = "remove it to resume from the previous checkpoint, or start a new training in another --output_dir"
             path = self.folder / _file_name(epoch)
             raise InputError(Problem(str(path), seen="does not fit this training's parts", advice=advice)) from error
         if (devices := state.get("devices", 1)) != ranks.world_size():
             logger.warning(
-                "the checkpoint was made on %s devices, this is %d: the batches stay the same, dropout and the"
-                " BatchNorm of trained blocks do not, so the numbers will not be the same to the bit",
+                "the checkpoint was made on %s devices, this run uses %d: the batches stay the same, dropout and the"
+                " BatchNorm of trained blocks do not, so the numbers will not be identical to the bit",
                 *(devices, ranks.world_size()),
             )
         if epoch >= engine.state.max_epochs:
             model = self.folder.parent / MODEL_FILE
             if not model.is_file():
                 advice = "copy the run folder again, or train again in another --output_dir"
-                raise InputError(Problem(str(model), seen="is not there, although all epochs are done", advice=advice))
+                raise InputError(Problem(str(model), seen="is missing, although all epochs are done", advice=advice))
             logger.info("this training is finished: all %d epochs are done", epoch)
         else:
             logger.info("resuming after epoch %d of %d", epoch, engine.state.max_epochs)
@@ -188,7 +188,7 @@ class Checkpoints:
         epoch = engine.state.epoch
         state = {
             "identity": self.identity,
-            "epoch": epoch,  # the file's name may be changed
+            "epoch": epoch,  # the user may have renamed the file
             "devices": ranks.world_size(),
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
             "scaler": None if engine.scaler is None else engine.scaler.state_dict(),
@@ -198,7 +198,7 @@ class Checkpoints:
         }
         write_atomically(self.folder / _file_name(epoch), lambda stream: torch.save(state, stream))
         for _, path in sorted(saved_epochs(self.folder).items())[:-_KEPT]:
-            with suppress(OSError):  # open in another program: it goes with a later epoch
+            with suppress(OSError):  # open in another program: a later epoch removes it
                 path.unlink()
 
 
@@ -207,9 +207,9 @@ def _file_name(epoch: int) -> str:
 
 
 def _epoch_in(state: Mapping[str, Any]) -> object:
-    """The epoch that a checkpoint was made after; None where it does not say so."""
+    """The epoch after which a checkpoint was made; None if it does not record it."""
     if "epoch" in state:
         return state["epoch"]
-    # Before the epoch was written, only the schedule told: it is stepped once an epoch.
+    # Older checkpoints do not record the epoch, but the schedule does: it steps once per epoch.
     schedule = state["parts"].get("lr_scheduler")
     return schedule.get("last_epoch") if isinstance(schedule, dict) else None

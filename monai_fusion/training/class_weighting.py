@@ -1,4 +1,4 @@
-"""Class weights of the loss, from what a user writes."""
+"""Class weights of the loss, from the user's knob."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def check_class_weights(value: Any, classes: Sequence[str], balanced_sampling: b
     """Refuse weights that make no sense, before anything is prepared.
 
     Args:
-        value: The knob: None, ``balanced`` or one weight a class.
+        value: The knob: None, ``balanced`` or one weight per class.
         classes: The class names, in the datalist's order.
-        balanced_sampling: Whether classes are drawn equally often, which weights would balance a second time.
+        balanced_sampling: Whether classes are drawn equally often; weights would balance them a second time.
 
     Raises:
         InputError: What is wrong with the value.
@@ -33,7 +33,7 @@ def check_class_weights(value: Any, classes: Sequence[str], balanced_sampling: b
         return
     named = ", ".join(classes)
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != len(classes):
-        wanted = f"balanced, or a list of {len(classes)} numbers, one a class ({named})"
+        wanted = f"balanced, or a list of {len(classes)} numbers, one per class ({named})"
         raise InputError(Problem("class_weights", seen=repr(value), wanted=wanted))
     if not all(isinstance(one, int | float) and not isinstance(one, bool) and 0 < one < np.inf for one in value):
         raise InputError(Problem("class_weights", seen=repr(value), wanted="numbers above 0"))
@@ -45,7 +45,7 @@ def class_weights(
     """Return the weight of each class in the loss; None for no weights.
 
     Args:
-        value: None, one weight a class, or ``balanced``: participants / (classes * participants of the class), as
+        value: None, one weight per class, or ``balanced``: participants / (classes * participants of the class), as
             scikit-learn's ``class_weight="balanced"``.
         classes: The class names, in the datalist's order.
         labels: The class index of each training participant.
@@ -62,6 +62,6 @@ def class_weights(
     absent = [name for index, name in enumerate(classes) if index not in set(labels)]
     if absent:
         seen = f"no training participant of {', '.join(absent)}"
-        raise InputError(Problem("class_weights balanced", seen=seen, wanted="some of every class"))
+        raise InputError(Problem("class_weights balanced", seen=seen, wanted="participants of every class"))
     weights = compute_class_weight(BALANCED, classes=np.arange(len(classes)), y=np.asarray(labels))
     return [float(weight) for weight in weights]

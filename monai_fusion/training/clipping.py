@@ -14,7 +14,7 @@ from monai_fusion.training.accumulation import batches_in_step
 
 
 class HeadGradientClipping:
-    """Clip the fusion head's gradients to a norm, after they were unscaled under mixed precision.
+    """Clip the fusion head's gradients to a norm, after unscaling them under mixed precision.
 
     With gradient accumulation the sum is clipped, in the iteration in which the optimiser steps.
 

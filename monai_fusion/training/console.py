@@ -1,4 +1,4 @@
-"""What a training shows: a bar while an epoch runs, one line and one row of ``history.csv`` when it is over."""
+"""What a training shows: a bar during an epoch, one line and one row of ``history.csv`` after it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ logger = logging.getLogger(__name__)
 class EpochProgress:
     """A bar over the iterations of an epoch; shown on terminals only.
 
-    It says loss, mean gate, learning rates, the share of time spent waiting for data, and how long the epoch and the
-    whole training still take. Loss and gate are means since they were last read: reading them makes the host wait for
-    the GPU, so that happens about once a second.
+    It shows loss, mean gate, learning rates, the share of time spent waiting for data, and the remaining time of the
+    epoch and of the whole training. Loss and gate are means since the last reading: to read them, the host has to wait
+    for the GPU, so the bar does it about once a second.
 
     Args:
         interval: Seconds between two readings.
@@ -98,10 +98,10 @@ class EpochProgress:
 
 
 class EpochLog:
-    """Log one line an epoch and keep ``history.csv``, one row an epoch.
+    """Log one line per epoch and write ``history.csv``, one row per epoch.
 
-    Place it after the `ValidationHandler` in the list of handlers, so that the line holds the epoch's validation. The
-    row's numbers also become the trainer's ``state.metrics``, for handlers that come later.
+    Place it after the `ValidationHandler` in the list of handlers, so that the line includes the epoch's validation.
+    The row's numbers also become the trainer's ``state.metrics``, for later handlers.
 
     Args:
         plan: The stages, to name the epoch's.
@@ -133,15 +133,15 @@ class EpochLog:
         if not self._rows and engine.state.epoch > 1:  # a resumed run: its file has the epochs before
             self._rows = self._read(before=engine.state.epoch)
         self._values = []
-        self._rates = learning_rates(engine)  # when the epoch is over the schedule has changed them
+        self._rates = learning_rates(engine)  # at the end of the epoch the schedule has changed them
 
     def _collect(self, engine: Engine) -> None:
-        # Kept as tensors: reading their value here would make the host wait for the GPU in every iteration.
+        # Kept as tensors: to read their values here, the host would have to wait for the GPU in every iteration.
         self._values.append(loss_and_gate(engine))
 
     def _finish(self, engine: Engine) -> None:
         epoch = engine.state.epoch
-        # The evaluator keeps its last metrics through epochs in which it does not run: they are not this epoch's.
+        # The evaluator keeps its last metrics in epochs in which it does not run: they do not belong to this epoch.
         validated = self.evaluator.state.metrics if self.evaluator.state.epoch == epoch else {}
         loss, gate = means(self._values)
         row: dict[str, Any] = {
@@ -184,7 +184,9 @@ class EpochLog:
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError, csv.Error):
-            logger.warning("%s is not what a training writes: its epochs are lost, those to come are kept", self.path)
+            logger.warning(
+                "%s is not a history that a training writes: its epochs are lost, the next ones are recorded", self.path
+            )
             return []
 
     def _write(self) -> None:
@@ -197,5 +199,5 @@ class EpochLog:
         writer.writerows(self._rows)
         try:
             write_for_readers(self.path, text.getvalue().encode())
-        except PermissionError as error:  # a table that nobody can write to ends no training
-            logger.warning("%s was not written: %s", self.path, error.strerror)
+        except PermissionError as error:  # a table that cannot be written does not end a training
+            logger.warning("could not write %s: %s", self.path, error.strerror)

@@ -1,4 +1,4 @@
-"""Training on many devices: what each rank's trainer does besides its own part of the batch."""
+"""Training on many devices: what each rank's trainer does in addition to its own part of the batch."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from monai_fusion.keys import GATE
 
 logger = logging.getLogger(__name__)
 
-# Statistics are averaged here. Copying rank 0's before each forward pass would also make frozen blocks look changed,
-# and their inference form would be made anew. Newer versions of torch have another name for it.
+# This module averages the statistics. Copying rank 0's before each forward pass would also make frozen blocks look
+# changed, and their inference form would be made again. Newer versions of torch have another name for it.
 _PARAMETERS = inspect.signature(DistributedDataParallel.__init__).parameters
 _BUFFERS_LEFT_ALONE: dict[str, Any] = {
     "forward_sync_buffers" if "forward_sync_buffers" in _PARAMETERS else "broadcast_buffers": False
@@ -30,23 +30,23 @@ _BUFFERS_LEFT_ALONE: dict[str, Any] = {
 
 
 class DistributedGradients:
-    """Average the gradients over the ranks, and keep everything else on them the same to the bit.
+    """Average the gradients over the ranks, and keep all other state identical on them, to the bit.
 
-    Place it after the `StageHandler`. Only the trainer sees the network wrapped into `DistributedDataParallel`: what
-    saves, clips, evaluates or changes stage works with the network itself.
+    Place it after the `StageHandler`. Only the trainer sees the network wrapped in `DistributedDataParallel`: handlers
+    that save, clip, evaluate or change stage work with the network itself.
 
-    * The wrapper registers the parameters that train when it is made; what is unfrozen later would silently be trained
-      by each rank for itself. So a new one is made whenever other parameters train, that is with each stage.
+    * The wrapper registers the parameters that train when it is made; each rank would silently train parameters that
+      are unfrozen later on its own. So the handler makes a new one whenever other parameters train, in each stage.
     * The mean loss over the ranks is that of the whole batch, also of a short one: see
       `DistributedTrainingSampler.weight`. It and the batch's mean gate replace the rank's own in the trainer's
       output, so that logs and decisions agree.
     * BatchNorm of the blocks that train: on GPUs `SyncBatchNorm` normalises over the whole batch. It does not exist for
       CPUs: there each rank normalises over its slice, and the running statistics are averaged after each iteration. A
-      running mean is linear in what it has seen, so this is what all slices together would have given. Frozen
-      BatchNorm rests either way.
-    * Where recordings may be absent, a rank's slice can lack them all: the wrapper then looks in each iteration for
-      parameters that got no gradient here, and BatchNorm is treated on GPUs as on CPUs, because a rank that does not
-      run it would leave the others waiting.
+      running mean is linear in its inputs, so the result is that of all slices together. Frozen BatchNorm does not
+      change in either case.
+    * If recordings may be absent, a rank's slice can lack them all: the wrapper then searches in each iteration for
+      parameters without a gradient on this rank, and BatchNorm is treated on GPUs as on CPUs, because a rank that does
+      not run it would leave the others waiting.
 
     Args:
         share: The sampler of this rank's training data.
@@ -70,13 +70,13 @@ class DistributedGradients:
         engine.add_event_handler(Events.COMPLETED, self._unwrap)
 
     def _start(self, engine: Any) -> None:
-        # Some convolutions' gradients have other strides than their weights: it costs a copy of 150 kB in ConvNeXt.
+        # Some convolutions' gradients have other strides than their weights: this costs a copy of 150 kB in ConvNeXt.
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         self._network = engine.network
         if torch.device(engine.state.device).type == "cuda" and not self.allows_missing:
             synchronize_batchnorm(self._network)
         logger.info(
-            "%d devices: %d of the %d participants in a batch on each",
+            "%d devices: each processes %d of the %d participants in a batch",
             *(ranks.world_size(), self.share.batch_size // ranks.world_size(), self.share.batch_size),
         )
 
@@ -94,7 +94,7 @@ class DistributedGradients:
         self._wrapped = training
 
     def _unwrap(self, engine: Any) -> None:
-        """Give the trainer its network back, and let go of the wrapper with its hooks in the parameters."""
+        """Give the trainer its network back, and release the wrapper with its hooks in the parameters."""
         engine.network, self._wrapped = self._network, []
         gc.collect()  # the wrapper is part of a reference cycle
 
@@ -121,7 +121,7 @@ def synchronize_batchnorm(network: nn.Module) -> None:
 
 
 def _local_statistics(network: nn.Module) -> list[Tensor]:
-    """The running statistics that this iteration moved, each rank's by its own slice of the batch."""
+    """The running statistics that this iteration changed, on each rank by its own slice of the batch."""
     return [
         statistic
         for module in network.modules()

@@ -1,4 +1,4 @@
-"""A stage that no longer improves the validation ends early."""
+"""Early stopping: a stage that no longer improves the validation ends early."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ logger = logging.getLogger(__name__)
 
 
 class EarlyStopping:
-    """Skip the rest of a stage after so many validations in a row that did not beat the best one so far.
+    """Skip the rest of a stage after a number of consecutive validations that did not improve on the best one.
 
-    A stage that is followed by another gives way to it; the last one ends the training. In each stage the count begins
-    anew. Skipped epochs are counted as done: the next stage has the epoch numbers, draws and learning rates that it was
-    planned with. The count follows from the best epoch, so a resumed run needs no further state.
+    The next stage then starts; after the last stage, the training ends. The count restarts with each stage. Skipped
+    epochs count as done: the next stage keeps its planned epoch numbers, draws and learning rates. The count follows
+    from the best epoch, so a resumed run needs no further state.
 
     Place it after the handlers that log and validate an epoch, and before `Checkpoints`.
 
@@ -27,7 +27,7 @@ class EarlyStopping:
         patience: The number of validations.
         plan: The stages.
         evaluator: The engine that validates.
-        lr_scheduler: The schedule, which is stepped once an epoch.
+        lr_scheduler: The schedule, which steps once per epoch.
 
     Raises:
         InputError: ``patience`` is not a whole number of at least 1.
@@ -46,11 +46,11 @@ class EarlyStopping:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Skip the rest of the stage if it is time."""
+        """Skip the rest of the stage if the patience is exhausted."""
         epoch = engine.state.epoch
         before, last = self.plan.bounds(epoch)
         since = max(before, self.evaluator.state.best_metric_epoch)
-        # Validations lie at the multiples of the interval.
+        # Validations are at the multiples of the interval.
         fruitless = epoch // self.plan.val_interval - since // self.plan.val_interval
         if fruitless < self.patience or epoch >= last:
             return

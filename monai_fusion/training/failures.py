@@ -1,4 +1,4 @@
-"""A training that diverges stops before anything of that is saved."""
+"""A training that diverges stops before any of the bad weights are saved."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from monai_fusion.keys import PARTICIPANT_ID
 
 
 class FiniteCheck:
-    """Stop a training whose loss or weights are no finite numbers, before anything of that is saved.
+    """Stop a training whose loss or weights contain NaN or Inf, before any of it is saved.
 
-    The losses stay on the device and are looked at together every few iterations, so that the host does not wait for
-    the GPU in each. Place it before the `ValidationHandler`: at the end of an epoch it checks the rest of the losses
-    and the weights, and nothing after it runs if they are wrong. Of several ranks all look at the same iterations and
-    stop together, whichever found something.
+    The losses stay on the device; the handler reads them together every few iterations, so that the host does not wait
+    for the GPU in each. Place it before the `ValidationHandler`: at the end of an epoch it checks the remaining losses
+    and the weights, and no later handler runs if they are wrong. All ranks check the same iterations and stop together,
+    whichever of them found a fault.
 
     Args:
-        network: What is trained.
-        evaluator: The engine that validates; it knows which epoch ``model.pt`` holds.
-        precision: What the network computes in, for the message.
-        every: How many iterations lie between two looks.
+        network: The network that is trained.
+        evaluator: The engine that validates; it knows the epoch that ``model.pt`` holds.
+        precision: The precision of the network's computation, for the message.
+        every: The number of iterations between two checks.
 
     Raises:
-        RunFailed: In the trainer, on every rank the same; it names the participants of the first such batch over all
-            ranks, what stays, and what to do.
+        RunFailed: In the trainer, the same on every rank; it names the participants of the first such batch over all
+            ranks, the epochs that are kept, and what to do.
     """
 
     def __init__(self, network: nn.Module, evaluator: Engine, precision: str = "float32", every: int = 32) -> None:
@@ -57,11 +57,11 @@ class FiniteCheck:
 
     def _finish(self, engine: Engine) -> None:
         self._check_losses(engine)
-        # The epoch's last step may have spoilt the weights after a loss that was still right.
+        # The epoch's last step may have spoilt the weights after a loss that was still finite.
         values = (value for value in self.network.state_dict().values() if value.is_floating_point())
         norms = torch.stack([torch.linalg.vector_norm(value.detach().float()) for value in values])
         if ranks.max_over_ranks(int(not norms.isfinite().all().item())):
-            self._fail(engine, f"the weights are no finite numbers after epoch {engine.state.epoch}", self._last_people)
+            self._fail(engine, f"the weights contain NaN or Inf after epoch {engine.state.epoch}", self._last_people)
 
     def _check_losses(self, engine: Engine) -> None:
         if not self._pending:
@@ -70,25 +70,25 @@ class FiniteCheck:
         good = next((place for place, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))
         good = len(losses) - ranks.max_over_ranks(len(losses) - good)  # before the first that is bad on any rank
         if good < len(losses):
-            iteration, _, people = self._pending[good]
+            iteration, _, participants = self._pending[good]
             loss = next(loss for loss in ranks.gather(losses[good]) if not math.isfinite(loss))
             length = engine.state.epoch_length
             place = f"epoch {engine.state.epoch}, batch {(iteration - 1) % length + 1} of {length}"
-            self._fail(engine, f"the training loss is {loss} in {place}", people)
+            self._fail(engine, f"the training loss is {loss} in {place}", participants)
         self._last_people, self._pending = self._pending[-1][2], []
 
-    def _fail(self, engine: Engine, what: str, people: list[str]) -> None:
-        """Every rank must call this; ``people`` are those of its slice of the batch."""
-        # In the batch's order; one rank may repeat somebody of another where a last batch has too few for all.
-        everybody = dict.fromkeys(person for slice_ in ranks.gather(people) for person in slice_)
+    def _fail(self, engine: Engine, what: str, participants: list[str]) -> None:
+        """Every rank must call this; ``participants`` are those of its slice of the batch."""
+        # In the batch's order; a rank may repeat another's participant if a last batch has too few for all.
+        all_participants = dict.fromkeys(each for slice_ in ranks.gather(participants) for each in slice_)
         best = getattr(self.evaluator.state, "best_metric_epoch", -1)
         kept = [f"model.pt keeps epoch {best}"] if best > 0 else []
         kept += [f"checkpoints/ keeps epoch {engine.state.epoch - 1}"] if engine.state.epoch > 1 else []
         precision = "" if self.precision == "float32" else ", or with --precision float32"
         raise RunFailed(
             what,
-            f"participants of the batch: {', '.join(everybody)}",
-            ", ".join(kept) or "no epoch was complete: nothing is kept",
-            "to go on: look at their files with `monai-fusion datalist check --deep`, or train anew with a lower "
+            f"participants of the batch: {', '.join(all_participants)}",
+            ", ".join(kept) or "no epoch was completed: nothing is kept",
+            "to continue: check their files with `monai-fusion datalist check --deep`, or train again with a lower "
             f"--head_lr and --encoder_lr{precision}",
         )

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM (Slurm's preemption) and a terminal that is closed end a training after the current iteration."""
+"""Ctrl-C, SIGTERM (Slurm's preemption) and closing the terminal end a training after the current iteration."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from monai_fusion.errors import causes_of
 
 logger = logging.getLogger(__name__)
 
-# How long a signal to all processes may reach this one after it has ended another.
+# A signal to all processes may reach this one so long after it has ended another one.
 _PATIENCE_S = 1.0
 
 
 class GracefulStop:
-    """Stop at the next iteration when the process is asked to end; the last epoch's checkpoint stays.
+    """Stop at the next iteration after a signal to end; the last epoch's checkpoint stays.
 
-    A second Ctrl-C ends at once. Of several ranks all stop after the same iteration, even if one alone was asked. A
-    signal to the whole group, as Slurm sends it, ends the processes that load data, too: the iteration that waits for
-    them fails then, and `run_engine` takes that for the stop that it is. A terminal that is closed stops a training
-    unless it runs below `nohup`.
+    A second Ctrl-C ends the training at once. All ranks stop after the same iteration, even if only one received the
+    signal. A signal to the whole group, as Slurm sends it, also ends the processes that load data: the iteration that
+    waits for them then fails, and `run_engine` treats that as the stop that it is. Closing the terminal stops a
+    training unless it runs under `nohup`.
 
     Attributes:
         received: The signal that stopped the training, or None.
@@ -54,7 +54,7 @@ class GracefulStop:
     def _listen(self, engine: Engine) -> None:
         self.received = None
         if threading.current_thread() is not threading.main_thread():
-            return  # Python delivers signals to the main thread only
+            return  # Python delivers signals to the main thread alone
         for number in (signal.SIGINT, *stopping.signals_heard()):
             self._before[number] = signal.signal(number, self._note)
 
@@ -66,7 +66,7 @@ class GracefulStop:
         logger.info("%s: stopping after this iteration (Ctrl-C again stops at once)", self.received.name)
 
     def _keep_from_new_processes(self, engine: Engine) -> None:
-        """Hold back Ctrl-C while data loading processes start: they inherit that, and so no terminal reaches them."""
+        """Block Ctrl-C while data loading processes start: they inherit the block, so a terminal cannot end them."""
         if self._before and hasattr(signal, "pthread_sigmask"):
             _start_helpers(engine.state.dataloader)
             self._unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -101,7 +101,7 @@ class GracefulStop:
 
 
 def _start_helpers(loader: Any) -> None:
-    """Start what Python starts along with a first spawned process: it lets Ctrl-C through again after that."""
+    """Start the helper that Python starts with the first spawned process: afterwards it lets Ctrl-C through again."""
     if getattr(loader, "num_workers", 0) == 0:
         return
     context = loader.multiprocessing_context or multiprocessing.get_context()
@@ -110,7 +110,7 @@ def _start_helpers(loader: Any) -> None:
 
 
 def is_killed_worker(error: BaseException) -> bool:
-    """Whether a training failed because a process that loads data was asked to end (SIGTERM or SIGHUP)."""
+    """Whether a training failed because a process that loads data received SIGTERM or SIGHUP."""
     return any(
         isinstance(cause, RuntimeError)
         and str(cause).startswith("DataLoader worker")
@@ -121,7 +121,7 @@ def is_killed_worker(error: BaseException) -> bool:
 
 @contextmanager
 def signals_ignored() -> Iterator[None]:
-    """Let Ctrl-C pass while something short is brought to its end."""
+    """Ignore Ctrl-C until a short piece of work is done."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

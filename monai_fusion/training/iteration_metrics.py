@@ -1,4 +1,4 @@
-"""What a trainer's state says of an iteration, for the handlers that show or record it."""
+"""The numbers of an iteration in a trainer's state, for the handlers that show or record them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monai_fusion.keys import GATE
 def loss_and_gate(engine: Engine) -> torch.Tensor:
     """Return the loss and the mean gate of the iteration, [2] float32, still on the device.
 
-    Reading a value of it makes the host wait for the GPU: gather them and read many at once.
+    To read a value, the host has to wait for the GPU: collect them and read many at once.
     """
     output: dict[str, Any] = engine.state.output
     return torch.stack([output["loss"].detach().float(), output["pred"][GATE].detach().float().mean()])

@@ -16,7 +16,7 @@ class PrecisionInferer(SimpleInferer):
     The loss is computed outside, in float32.
 
     Args:
-        precision: ``float32``, ``bfloat16`` or ``float16``; float16 also wants ``amp=True`` in the trainer, for its
+        precision: ``float32``, ``bfloat16`` or ``float16``; float16 also needs ``amp=True`` in the trainer, for its
             gradient scaler.
     """
 
@@ -25,7 +25,7 @@ class PrecisionInferer(SimpleInferer):
         self.precision = precision
 
     def __call__(self, inputs: torch.Tensor | None, network: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return what the network answers to ``inputs`` (None if nobody in the batch has an EEG) and the arguments."""
+        """Return the network's output for ``inputs`` (None if no participant in the batch has an EEG) and arguments."""
         device = next(network.parameters()).device if inputs is None else inputs.device
         with autocast(self.precision, device):
             return super().__call__(inputs, network, *args, **kwargs)

@@ -13,10 +13,11 @@ from monai_fusion.data import ParticipantSampler
 class EpochSeeding:
     """Key an epoch's draws by (seed, epoch) and an iteration's dropout by (seed, epoch, iteration).
 
-    So they do not depend on what ran before. The order of the participants, their segments and their augmentation
-    follow from the sampler's draws; dropout uses torch's global generator. That is seeded once the batch is there and
-    not before the epoch, because a `DataLoader` draws from it whenever it makes an iterator: in every epoch, or with
-    persistent workers in the first one only. Each rank drops other units, as it holds another part of the batch.
+    So they do not depend on earlier epochs or runs. The order of the participants, their segments and their
+    augmentation follow from the sampler's draws; dropout uses torch's global generator. The handler seeds it when the
+    batch has arrived and not before the epoch, because a `DataLoader` draws from it whenever it makes an iterator: in
+    every epoch, or with persistent workers only in the first one. Each rank drops other units, because it holds another
+    part of the batch.
 
     Args:
         seed: The run's seed.

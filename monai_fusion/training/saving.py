@@ -18,10 +18,10 @@ from monai_fusion.run_folder import EXPORT_FILE, MODEL_FILE
 
 
 class ExportableNetwork(Protocol):
-    """What saving needs of a network."""
+    """The methods of a network that saving needs."""
 
     def state_dict(self) -> dict[str, Any]:
-        """The whole network, as `torch.nn.Module` gives it."""
+        """The whole network, as `torch.nn.Module` returns it."""
 
     def export_state(self) -> dict[str, dict[str, torch.Tensor]]:
         """The state dicts ``eeg_enc``, ``mri_enc`` and ``head``."""
@@ -30,13 +30,13 @@ class ExportableNetwork(Protocol):
 class ModelSaver:
     """Save the network after each validation that is the best so far (or after each, with ``keep="last"``).
 
-    Both files are written atomically: a run that is killed leaves the last complete ones.
+    It writes both files atomically: a run that is killed leaves the last complete ones.
 
     Args:
         network: A `FusionNet`.
         folder: Where the files are written; it must exist.
         keep: ``"best"`` keeps the epoch with the best key metric, ``"last"`` the last one.
-        also: What else to write of an epoch that is kept, e.g. its calibration.
+        also: Functions that write further files of a kept epoch, e.g. its calibration.
 
     Raises:
         InputError: ``keep`` is neither.
@@ -73,5 +73,5 @@ class ModelSaver:
 
 
 def lower_is_better(current: float, best: float) -> bool:
-    """Compare key metrics that should be low; ties go to the later epoch, and anything beats NaN."""
+    """Compare key metrics of which lower is better; ties go to the later epoch, and any number beats NaN."""
     return not math.isnan(current) and (math.isnan(best) or current <= best)

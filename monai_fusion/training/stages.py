@@ -21,8 +21,8 @@ class Stage:
     """A number of epochs in which the same blocks train.
 
     Attributes:
-        name: How it is called in the log, e.g. ``A``.
-        epochs: How long it lasts; 0 leaves it out.
+        name: Its name in the log, e.g. ``A``.
+        epochs: Its length; 0 omits it.
         eeg_blocks: Blocks of the EEG encoder, e.g. ``("stage3", "stage4")``.
         mri_blocks: Blocks of the MRI encoder, e.g. ``("layer4",)``.
     """
@@ -34,7 +34,7 @@ class Stage:
 
 
 class StagedNetwork(Protocol):
-    """What the stages need of a network."""
+    """The methods of a network that the stages need."""
 
     def set_trainable(self, eeg_blocks: Sequence[str], mri_blocks: Sequence[str]) -> None:
         """Let exactly these blocks, the heads and (if configured) the EEG stem train."""
@@ -49,11 +49,11 @@ class StagePlan:
     Args:
         num_epochs: The number of epochs of each stage.
         blocks: For each stage ``{"eeg": [...], "mri": [...]}``, the blocks that train in it.
-        val_interval: How many epochs lie between two validations; the last epoch must be validated.
+        val_interval: The number of epochs between two validations; the last epoch must be validated.
         modalities: ``eeg`` or ``mri`` if only that encoder is used: no stage trains blocks of the other.
 
     Raises:
-        InputError: The two lists differ in length, there is nothing to train, or the last epoch is not validated.
+        InputError: The two lists differ in length, no epoch trains, or the last epoch is not validated.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class StagePlan:
     ) -> None:
         epochs = list(num_epochs) if isinstance(num_epochs, Sequence) else [num_epochs]
         if len(epochs) != len(blocks):
-            wanted = f"{len(blocks)} numbers, one a stage"
+            wanted = f"{len(blocks)} numbers, one per stage"
             raise InputError(Problem("num_epochs", seen=repr(num_epochs), wanted=wanted, advice='e.g. "[15, 10]"'))
         if any(not isinstance(count, int) or count < 0 for count in epochs) or sum(epochs) < 1:
             raise InputError(Problem("num_epochs", seen=repr(num_epochs), wanted="whole numbers, not all 0"))
@@ -108,7 +108,7 @@ class StagePlan:
 
 
 class StageHandler:
-    """Unfreeze at the start of each epoch what its stage trains.
+    """Unfreeze the blocks of an epoch's stage at the start of the epoch.
 
     The stage follows from the epoch alone, so a resumed run needs no further state.
 
@@ -147,8 +147,8 @@ class StageHandler:
 def parameter_groups(network: Any, plan: StagePlan, head_lr: float, encoder_lr: float) -> list[dict[str, Any]]:
     """Collect every parameter that any stage trains, once, for the optimiser.
 
-    All groups stand in the optimiser from the start: a parameter without a gradient is skipped (also by weight decay),
-    so what only stage B trains rests in stage A, and no group ever has to be added.
+    The optimiser has all groups from the start: it skips a parameter without a gradient (also in weight decay), so
+    parameters that only stage B trains do not change in stage A, and no group ever has to be added.
 
     Args:
         network: A `FusionNet`; afterwards it is set to the plan's first stage.

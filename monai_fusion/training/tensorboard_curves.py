@@ -1,4 +1,4 @@
-"""The training's curves for TensorBoard, written without making the host wait for the GPU in every iteration."""
+"""The training's curves for TensorBoard, written so that the host need not wait for the GPU in every iteration."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class TensorBoardCurves(TensorBoardHandler):
     """Write loss and mean gate of every iteration, and learning rates and data-wait share of every epoch.
 
     MONAI's `TensorBoardStatsHandler` reads the loss and flushes the file in each iteration. Here the values stay on the
-    device until some seconds have passed or the epoch is over; then they are read at once and written with the times
-    at which they arose. The tags are ``train_loss``, ``gate``, ``lr/GROUP`` and ``data_wait``.
+    device until some seconds have passed or the epoch is over; then the handler reads them together and writes them
+    with the times of their iterations. The tags are ``train_loss``, ``gate``, ``lr/GROUP`` and ``data_wait``.
 
     Args:
         log_dir: The folder of TensorBoard's files.
-        interval: Seconds between two writings.
+        interval: Seconds between two writes.
     """
 
     def __init__(self, log_dir: str, interval: float = 30.0) -> None:

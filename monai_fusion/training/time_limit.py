@@ -1,4 +1,4 @@
-"""A training that ends in time and can be continued."""
+"""The time limit of a training: it ends in time and can be resumed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ logger = logging.getLogger(__name__)
 
 
 class TimeLimit:
-    """End a training before it takes more than so many minutes; the last epoch's checkpoint stays.
+    """End a training before it exceeds a number of minutes; the last epoch's checkpoint stays.
 
-    It ends after an epoch if another one like the longest so far would not fit, and else after the iteration in which
-    the time is over. A resumed run has the whole time again. The ranks of a distributed run end together.
+    It ends after an epoch if another one as long as the longest so far would not fit, and otherwise after the iteration
+    in which the time is over. A resumed run has the whole time again. The ranks of a distributed run end together.
 
-    Place it last in the trainer's handlers: an epoch takes as long as its validation and checkpoint take, too.
+    Place it last in the trainer's handlers: an epoch's time includes its validation and checkpoint.
 
     Args:
         minutes: The time from the start of the training; preparing the files is not counted.
@@ -36,7 +36,7 @@ class TimeLimit:
         self._longest = 0.0
 
     def attach(self, engine: Engine) -> None:
-        """Attach to a trainer; ``state.out_of_time`` tells afterwards whether the time was over."""
+        """Attach to a trainer; ``state.out_of_time`` shows afterwards whether the time was over."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.EPOCH_STARTED, self._start_epoch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._end_iteration)
@@ -51,10 +51,10 @@ class TimeLimit:
 
     def _end_iteration(self, engine: Engine) -> None:
         last_of_epoch = engine.state.iteration % (engine.state.epoch_length or 1) == 0
-        if last_of_epoch or not _any_rank(self._left() <= 0):  # at the end of an epoch nothing is gained by losing it
+        if last_of_epoch or not _any_rank(self._left() <= 0):  # at the end of an epoch there is no reason to lose it
             return
         if not self._longest:
-            logger.warning("no epoch was completed in time_limit_minutes %g: a resumed run needs more", self.minutes)
+            logger.warning("no epoch was completed in time_limit_minutes %g: give a resumed run more", self.minutes)
         self._stop(engine, "the time is over")
 
     def _end_epoch(self, engine: Engine) -> None:
@@ -72,5 +72,5 @@ class TimeLimit:
 
 
 def _any_rank(over: bool) -> bool:
-    """Whether it is so on any rank: a rank that stopped alone would leave the others waiting for it."""
+    """Whether it is true on any rank: a rank that stopped alone would leave the others waiting for it."""
     return bool(ranks.max_over_ranks(int(over)))

@@ -9,10 +9,10 @@ from ignite.engine import Engine, Events
 
 
 class EpochClock:
-    """Measure a trainer's epochs; attach one wherever such a number is shown.
+    """Measure a trainer's epochs; attach one to each handler that shows such a number.
 
-    The times are those of the main process. On a GPU it runs ahead of the device, so a wait for data costs less there
-    than it lasts here.
+    The times are those of the main process. With a GPU, that process runs ahead of the device, so a wait for data costs
+    the device less time than is measured here.
 
     Args:
         now: The time in seconds, from any origin.
@@ -40,14 +40,14 @@ class EpochClock:
 
     @property
     def data_wait(self) -> float:
-        """The share of the epoch's training time (validation aside) that went by waiting for a batch, 0 to 1."""
+        """The share of the epoch's training time (without validation) spent waiting for a batch, 0 to 1."""
         trained = self._stepped - self._started
         return min(1.0, self._waited / trained) if trained > 0 else 0.0
 
     def seconds_left(self, engine: Engine) -> float | None:
-        """Estimate how long the training still takes, from this epoch's iterations and the time between epochs.
+        """Estimate the remaining time of the training from this epoch's iterations and the time between epochs.
 
-        Epochs of a later stage take longer, which is not known before the first of them.
+        Epochs of a later stage take longer, which is unknown before the first of them.
 
         Returns:
             Seconds, or None before the first iteration.
@@ -56,7 +56,7 @@ class EpochClock:
         if self._seconds_per_iteration is None or not length or not epochs:
             return None
         remaining = epochs * length - engine.state.iteration
-        # After its last iteration an epoch is validated: that is going on, or over.
+        # After its last iteration, an epoch's validation is running or done.
         since = self.now() - self._stepped if self._iterations == length else 0.0
         between = max(self._between, since)
         later = (epochs - engine.state.epoch) * between + (between - since)

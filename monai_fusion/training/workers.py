@@ -1,4 +1,4 @@
-"""What a process that loads data does first, so that neither Ctrl-C nor a lost batch leaves a training waiting."""
+"""The first steps of a process that loads data, so that neither Ctrl-C nor a lost batch leaves a training waiting."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from torch._utils import ExceptionWrapper
 
 
 def prepare_worker(worker: int) -> None:
-    """Make a worker of a DataLoader leave Ctrl-C, and what it cannot hand over, to the main process.
+    """Make a worker of a DataLoader leave Ctrl-C, and batches that it cannot hand over, to the main process.
 
-    A terminal sends Ctrl-C to all processes; the main one ends the training in its own way. A batch that cannot be
-    handed over, as where no file may be opened any more, is dropped by Python with a traceback, and the training would
-    wait for it for ever: here the main process gets the error in its place. (``worker_init_fn`` of a DataLoader.)
+    A terminal sends Ctrl-C to all processes; the main one ends the training in its own way. If a worker cannot hand
+    over a batch, for example because no more files may be opened, Python drops the batch with a traceback, and the
+    training would wait for it forever: here the main process receives the error instead. (``worker_init_fn`` of a
+    DataLoader.)
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The queue's own thread calls it, as a method: that is how it is known which queue waits.
+    # The queue's own thread calls it, as a method: the call identifies the queue that waits.
     Queue._on_queue_feeder_error = _tell_of_lost_batch  # type: ignore[attr-defined] # of Python, since 3.7
 
 

@@ -1,4 +1,4 @@
-"""What a bundle run does around its engines: check the input, prepare the files, hand settings on to later runs."""
+"""What a bundle run does around its engines: check the input, prepare the files, pass settings to later runs."""
 
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.knob_values import expand_home

@@ -1,4 +1,4 @@
-"""What a training says last."""
+"""The last message of a training."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def announce_training(
     keep: str,
     datalist: str | os.PathLike[str],
 ) -> None:
-    """Log which epoch was kept, where its files are and what to do with them.
+    """Log which epoch was kept, where its files are and how to continue.
 
     Args:
         folder: The run folder.
@@ -39,18 +39,18 @@ def announce_training(
     """
     if (code := _stop_code(trainer)) is not None:
         logger.info("stopped in epoch %d of %d", trainer.state.epoch, trainer.state.max_epochs)
-        logger.info("to go on: the same command with --resume true")
+        logger.info("To resume, run the same command with --resume true")
         raise SystemExit(code)
     peak = peak_gpu_memory()
     if peak is not None:
-        logger.info("GPU memory: at most %.1f GiB were taken", peak / 2**30)
+        logger.info("GPU memory: %.1f GiB at the peak", peak / 2**30)
     state = evaluator.state
     if keep == "best":
         logger.info(
             "kept epoch %d: validation %s %.4f", state.best_metric_epoch, state.key_metric_name, state.best_metric
         )
     else:
-        # The last validated one: early stopping counts the epochs that it skips as done.
+        # The last validated epoch: early stopping counts the epochs that it skips as done.
         logger.info("kept the last epoch, %d", evaluator.state.epoch or trainer.state.epoch)
     if (Path(folder) / CALIBRATION_FILE).exists():
         for note in read_calibration(folder).notes:

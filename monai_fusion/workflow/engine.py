@@ -1,4 +1,4 @@
-"""Running an engine so that what ends it early is said and noted."""
+"""Running an engine so that the reason of an early end is reported and recorded."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from monai_fusion.workflow.shared_memory import warn_of_small_shared_memory
 
 logger = logging.getLogger(__name__)
 
-# What to lower first where memory runs out: in training, and where all segments of a participant are encoded.
+# What to lower first if memory runs out: in training, and when all segments of a participant are encoded.
 _KNOBS = {"training": ("batch_size", "mri_size"), "evaluation": ("segment_batch_size", "mri_size")}
 _GIB = 2**30
 
 
 class Record(Protocol):
-    """What notes how a run went, e.g. a `RunManifest`."""
+    """Records the course of a run, e.g. a `RunManifest`."""
 
     def begin(self) -> None:
         """The run starts."""
 
     def finish(self, engine: Engine, error: BaseException | None) -> None:
-        """The run is over; ``error`` is what ended it early."""
+        """The run is over; ``error`` ended it early."""
 
 
 def run_engine(engine: Any, knobs: Mapping[str, Any], record: Record | None = None) -> None:
@@ -41,10 +41,10 @@ def run_engine(engine: Any, knobs: Mapping[str, Any], record: Record | None = No
         engine: The engine; MONAI's `Trainer` or `Evaluator`.
         knobs: The values of ``batch_size``, ``segment_batch_size`` and ``mri_size``, as far as they exist, for the
             message when memory runs out.
-        record: Is told when the run begins and how it ends.
+        record: Records when the run begins and how it ends.
 
     Raises:
-        RunFailed: Memory ran out (the message says where, the peak, and which knob to lower), or shared memory, open
+        RunFailed: Memory ran out (the message names the place, the peak, and the knob to lower), or shared memory, open
             files or the disk; or a file cannot be written.
     """
     warn_of_small_shared_memory(getattr(engine, "data_loader", None))
@@ -54,13 +54,13 @@ def run_engine(engine: Any, knobs: Mapping[str, Any], record: Record | None = No
         engine.run()
     except BaseException as error:
         if getattr(engine.state, "stopped_by", None) is not None and is_killed_worker(error):
-            logger.info("the data loading processes were asked to end, too: this epoch's steps are dropped")
+            logger.info("the data loading processes received the signal, too: this epoch's steps are dropped")
             if record is not None:
                 record.finish(engine, None)
             return
         failure = _named(error, engine, knobs)
         if record is not None:
-            # A full disk, a folder that is gone: that message is the one that counts. Ctrl-C a third time waits.
+            # A full disk, a folder that is gone: that message is the important one. A third Ctrl-C waits.
             with signals_ignored(), contextlib.suppress(OSError):
                 record.finish(engine, failure or error)
         if failure is None:
@@ -77,7 +77,7 @@ def _named(error: BaseException, engine: Any, knobs: Mapping[str, Any]) -> RunFa
 
 
 def _memory_failure(engine: Any, knobs: Mapping[str, Any]) -> RunFailed:
-    # A trainer that validates is in the handlers of the end of its epoch.
+    # A trainer that validates runs the handlers of the end of its epoch.
     evaluates = isinstance(engine, Evaluator) or engine.last_event_name == Events.EPOCH_COMPLETED
     doing = "evaluation" if evaluates else "training"
     device = torch.device(engine.state.device)
@@ -88,8 +88,8 @@ def _memory_failure(engine: Any, knobs: Mapping[str, Any]) -> RunFailed:
         total = torch.cuda.get_device_properties(device).total_memory
         seen = f"; peak {peak / _GIB:.1f} GiB of {total / _GIB:.1f} GiB"
     lower = [f"--{name} (now {knobs[name]})" for name in _KNOBS[doing] if name in knobs]
-    advice = f"lower {' or '.join(lower)}" if lower else "take smaller batches or volumes"
-    others = "; nvidia-smi says which other programs hold memory of this GPU" if device.type == "cuda" else ""
+    advice = f"lower {' or '.join(lower)}" if lower else "use smaller batches or volumes"
+    others = "; nvidia-smi lists the other programs that use this GPU's memory" if device.type == "cuda" else ""
     stage = f"{'validation' if evaluates else doing}, epoch {engine.state.epoch}"
     if isinstance(engine, Evaluator):
         stage = doing

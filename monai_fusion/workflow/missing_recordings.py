@@ -1,4 +1,4 @@
-"""What an evaluation or inference does about participants who lack a recording: as far as the model has learned it."""
+"""How an evaluation or inference treats participants who lack a recording, depending on what the model has learned."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ logger = logging.getLogger(__name__)
 
 
 def recordings_for(recipe: Mapping[str, Any], allow_missing: object = None) -> ModalityPolicy:
-    """Decide which recordings an evaluation uses, and of whom.
+    """Decide which recordings an evaluation uses, and of which participants.
 
     Args:
         recipe: From `read_recipe`.
-        allow_missing: Whether people who lack a recording are predicted; None if the model can: it has learned what to
-            put in place of either. A model of one modality does so if its training took people who have that one alone.
+        allow_missing: Whether to predict participants who lack a recording; None: if the model can, because it has
+            learned embeddings in place of either. A model of one modality does so if its training included participants
+            who have that one alone.
 
     Raises:
-        InputError: They shall be, and the model has never learned it.
+        InputError: It is true, and the model has not learned it.
     """
     can, modalities = bool(recipe.get("absence", False)), recipe.get("modalities", "both")
     if allow_missing is None:
@@ -31,7 +32,7 @@ def recordings_for(recipe: Mapping[str, Any], allow_missing: object = None) -> M
     wanted = as_bool(allow_missing, "--allow_missing")
     if wanted and not can:
         advice = "train it with --modality_dropout 0.2, or with --allow_missing true and such participants"
-        seen = "this model knows only people with both recordings"
+        seen = "this model was trained only on participants with both recordings"
         raise InputError(Problem("--allow_missing", seen=seen, advice=advice))
     return ModalityPolicy(modalities, allow_missing=wanted)
 
@@ -39,18 +40,18 @@ def recordings_for(recipe: Mapping[str, Any], allow_missing: object = None) -> M
 def warn_of_unseen_absence(
     recipe: Mapping[str, Any], use: ModalityPolicy, records: Iterable[ParticipantRecord]
 ) -> None:
-    """Warn if people lack a recording that nobody lacked in the training.
+    """Warn if participants lack a recording that no participant lacked in the training.
 
     Args:
         recipe: From `read_recipe`.
         use: From `recordings_for`.
-        records: Who is predicted.
+        records: The participants to predict.
     """
     counts = count_by_modalities(use.select(records)[0])
     for name, lacking in (("eeg", counts["mri"]), ("mri", counts["eeg"])):
         if lacking and name in recipe.get("unseen_absence", ()):
             logger.warning(
-                "without %s: %d, but in the training nobody lacked it: the network has never seen that, and what it"
-                " says of them means little (train with --modality_dropout 0.2)",
+                "without %s: %d, but no participant lacked it in the training: the network has never seen that case,"
+                " and its predictions for them mean little (train with --modality_dropout 0.2)",
                 *(name.upper(), lacking),
             )

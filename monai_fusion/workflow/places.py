@@ -1,4 +1,4 @@
-"""Where a run keeps what belongs to it, as the configs' default values say it."""
+"""The places of a run's files, for the configs' default values."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def beside(folder: str | os.PathLike[str], name: str) -> str:
-    """Return the path of a neighbour of a run folder, which the runs beside it share.
+    """Return the path of a file or folder beside a run folder, which the neighbouring runs share.
 
     Args:
         folder: The run folder; ``~`` is the home folder.
-        name: The neighbour's name.
+        name: Its name.
     """
     absolute = Path(os.path.abspath(Path(folder).expanduser()))  # noqa: PTH100 # resolve() would follow links
     return os.fspath(absolute.with_name(name))

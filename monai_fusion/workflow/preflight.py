@@ -1,4 +1,4 @@
-"""What a bundle run does before anything is built: say in one short message what is wrong with its input."""
+"""The checks of a bundle run before it builds anything: one short message reports what is wrong with its input."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ logger = logging.getLogger(__name__)
 def check_command_line() -> None:
     """Check the options of a bundle run; the first expression of every shipped config.
 
-    It refers to no knob: MONAI looks a reference up before it evaluates the expression, and what a wrong option has put
-    there may not exist. From here on wrong input ends the process with a short message and exit code 2 (see
-    :func:`report_input_errors`). Of a workflow that was not started by `python -m monai.bundle run`, the values of the
-    config are checked.
+    It refers to no knob: MONAI looks up a reference before it evaluates the expression, and a wrong option may have put
+    a reference there that does not exist. From here on wrong input ends the process with a short message and exit code
+    2 (see :func:`report_input_errors`). In a workflow that was not started by `python -m monai.bundle run`, the
+    function checks the values of the config.
 
     Raises:
-        InputError: An option that no config defines, of the wrong type, or that would arrive as another text.
+        InputError: An option is not defined by any config, has the wrong type, or would arrive as another text.
     """
     report_input_errors()
     command = CommandLine.parse(sys.argv)
@@ -79,26 +79,26 @@ def preflight(
 
     Args:
         datalist: Path of the datalist.
-        output_dir: Folder of the results; made here.
+        output_dir: Folder of the results; created here.
         sections: The parts of the datalist that the run uses; each must have participants.
         device: Where the network runs.
         model_dir: Folder of the trained model that the run uses, if any.
         require_labels: Whether every participant needs a label.
-        overwrite: Whether results that are there already may be replaced.
+        overwrite: Whether existing results may be replaced.
         resume: Whether the run continues what is in the output folder.
         clears: Whether the run removes an earlier run's results from the output folder: only in one that the command
             line, or a config laid over the first one, names.
         log_name: The log's file name in the output folder; one of an earlier run is replaced, unless it is resumed.
         process_group: How the processes of `torchrun` join (the arguments of
             :func:`~monai_fusion.workflow.processes.join`); None for a run in one process.
-        modalities: Which recordings the run uses: the files of others need not be there. With a ``model_dir``, the
-            model's own count.
+        modalities: Which recordings the run uses: the files of others need not exist. With a ``model_dir``, the
+            model's own setting applies.
 
     Returns:
-        The datalist as it was checked: nothing has to read it again.
+        The checked datalist: no other part of the run has to read it again.
 
     Raises:
-        InputError: What is wrong; everything of one kind at once, nothing written yet but the empty output folder.
+        InputError: What is wrong; all faults of one kind at once, before anything but the empty output folder exists.
     """
     check_command_line()
     if process_group is None:
@@ -124,7 +124,7 @@ def preflight(
 
 
 def _check_types(paths: Mapping[str, object]) -> None:
-    """See that what an expression or a reference in a config comes to is a path."""
+    """Check that the result of an expression or a reference in a config is a path."""
     problems = [
         Problem(f"--{name}", seen=repr(value), wanted="a path")
         for name, value in paths.items()
@@ -135,10 +135,10 @@ def _check_types(paths: Mapping[str, object]) -> None:
 
 
 def report_input_errors() -> None:
-    """Let an `InputError` or a `RunFailed` that nobody catches end the process with its message and its exit code.
+    """Let an uncaught `InputError` or `RunFailed` end the process with its message and its exit code.
 
-    There is no traceback then, and the engines do not repeat it. What nobody expected keeps its traceback. Either goes
-    to the log file as well.
+    It has no traceback then, and the engines do not repeat it. An unexpected error keeps its traceback. The log file
+    receives both.
     """
     let_all_characters_through()
     sys.excepthook = _report
@@ -151,14 +151,14 @@ def report_input_errors() -> None:
 
 
 def _is_no_echo(record: logging.LogRecord) -> bool:
-    """Whether a line is more than ignite's repetition of an exception, which is reported when it arrives here."""
+    """Whether a line is not just ignite's repetition of an exception, which is reported when it arrives here."""
     return not (record.name.startswith("ignite.") and "terminating due to exception" in record.getMessage())
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     for number in (signal.SIGINT, *stopping.signals_heard()):  # a further one would end the message, not the program
         signal.signal(number, signal.SIG_IGN)
-    with suppress(OSError, ValueError):  # nobody reads it any more
+    with suppress(OSError, ValueError):  # the reader of the output may be gone
         sys.stdout.flush()
     if isinstance(error, KeyboardInterrupt):
         _report_stop("interrupted: finished work is kept", 128 + signal.SIGINT)
@@ -168,9 +168,9 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
     expected = cause is not None
     cause = cause or failure_behind(error)
     if cause is None and (reason := processes.lost_contact(error)):
-        _say(f"process {ranks.rank()} ends: it lost another one, which says why above, or was killed ({reason})")
+        _say(f"process {ranks.rank()} is exiting: another process failed (see above) or was killed ({reason})")
         sys.exit(1)
-    # Of what has a name by its look alone, the log file keeps the traceback: the name may be wrong.
+    # For a cause that was recognised only by its text, the log file keeps the traceback: the name may be wrong.
     _log_failure(str(cause or kind.__name__), None if expected else (kind, error, traceback))
     if cause is None:
         with processes.say_once(f"{kind.__name__}: {error}") as mine:
@@ -182,23 +182,23 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
     message = f"error: {cause}"
     with processes.say_once(message) as mine:
         if mine:
-            with tqdm.external_write_mode(file=sys.stderr):  # a progress bar may stand there
+            with tqdm.external_write_mode(file=sys.stderr):  # a progress bar may be on the line
                 _say(message)
     processes.note_failure(message)
-    sys.exit(cause.exit_code)  # honoured by the interpreter also inside the hook
+    sys.exit(cause.exit_code)  # the interpreter honours it also inside the hook
 
 
 def _report_thread(failed: threading.ExceptHookArgs) -> None:
-    """Keep quiet of a thread that could not write, as TensorBoard's: the main thread meets the same and says it."""
+    """Ignore a thread that could not write, such as TensorBoard's: the main thread reports the same error."""
     if failure_behind(failed.exc_value) is None:
         threading.__excepthook__(failed)
 
 
 def _report_stop(what: str, exit_code: int) -> NoReturn:
-    """Say what ended the run at once, and end as a shell expects."""
-    message = f"{what}; the same command (a training with --resume true) goes on"
+    """Report what ended the run at once, and end as a shell expects."""
+    message = f"{what}; to resume, run the same command (a training with --resume true)"
     _log_failure(message, None)
-    with suppress(OSError, ValueError), processes.say_once(message) as mine:  # a terminal that is gone
+    with suppress(OSError, ValueError), processes.say_once(message) as mine:  # the terminal may be gone
         if mine:
             with tqdm.external_write_mode(file=sys.stderr):
                 _say(message)
@@ -208,7 +208,7 @@ def _report_stop(what: str, exit_code: int) -> NoReturn:
 
 
 def _log_failure(message: str, traceback: Any) -> None:
-    """Note in the log file what ended the run; the terminal shows it anyway."""
+    """Record in the log file what ended the run; the terminal shows it in any case."""
     record = logger.makeRecord(logger.name, logging.ERROR, __file__, 0, message, (), traceback)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):
@@ -216,7 +216,7 @@ def _log_failure(message: str, traceback: Any) -> None:
 
 
 def _say(message: str) -> None:
-    # In one piece, as other processes may write to the same terminal.
+    # In one piece, because other processes may write to the same terminal.
     sys.stderr.write(f"{visible(message, keep=chr(10))}\n")
     sys.stderr.flush()
 
@@ -230,13 +230,15 @@ def _check_device(device: str | torch.device) -> None:
         return
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0:
-        raise InputError(Problem("--device", seen=str(device), wanted="cpu", advice="this machine shows torch no GPU"))
+        raise InputError(
+            Problem("--device", seen=str(device), wanted="cpu", advice="torch finds no GPU on this machine")
+        )
     if chosen.index is not None and chosen.index >= count:
         raise InputError(Problem("--device", seen=str(device), wanted=f"cuda:0 to cuda:{count - 1}"))
 
 
 def _refuse_unnamed(folder: Path) -> None:
-    """Nothing is cleared in a folder that only the config's default names: another one may be meant."""
+    """Refuse to clear a folder that only the config's default names: the user may mean another one."""
     command = CommandLine.parse(sys.argv)
     if command is None or command.names("output_dir"):
         return
@@ -246,28 +248,30 @@ def _refuse_unnamed(folder: Path) -> None:
 
 
 def _refuse_what_is_in_the_way(folder: Path, log_name: str) -> None:
-    """A folder or a named pipe under a result's name is nobody's result: it is not deleted, and not written to."""
+    """Refuse a folder or a named pipe under a result's name: it is neither deleted nor written to."""
     names = [name for name in (*RESULTS, log_name) if (folder / name).exists() and not (folder / name).is_file()]
     if names:
         problems = [
-            Problem(str(folder / name), "", "is no file", "a file, or nothing", "move it away") for name in names
+            Problem(str(folder / name), "", "is not a file", "a file, or nothing", "move it away") for name in names
         ]
         raise InputError(problems)
 
 
 def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> None:
-    """Make the output folder, see that it can be written to, and let the log go there as well."""
+    """Create the output folder, check that it can be written to, and open the log there."""
     if (folder / MODEL_FILE).exists() and not (overwrite or resume):
         advice = "choose another --output_dir, or give --resume true or --overwrite true"
-        raise InputError(Problem(str(folder), seen=f"holds a trained model already ({MODEL_FILE})", advice=advice))
+        raise InputError(Problem(str(folder), seen=f"already holds a trained model ({MODEL_FILE})", advice=advice))
     _refuse_what_is_in_the_way(folder, log_name)
     if resume and (folder / MODEL_FILE).exists():
-        # The training may never beat the epoch that it holds. One that was killed may have replaced it since its
-        # manifest was written, and says so there ("running").
+        # The training may never improve on the epoch that it holds. A killed training may have replaced it since its
+        # manifest was written; the manifest then has the status "running".
         refuse_other_weights(folder, read_weights(folder), ("finished", "stopped", "failed"))
     make_writable(folder, "--output_dir")
     if ranks.is_main():
-        lock_folder(folder, Path(log_name).stem, "--output_dir")  # before the log of the run that holds it is replaced
+        lock_folder(
+            folder, Path(log_name).stem, "--output_dir"
+        )  # before the log of the run that holds the lock is replaced
     log = logging.FileHandler(folder / log_name, mode="a" if resume else "w", encoding="utf-8")
     log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     log.addFilter(_is_no_echo)

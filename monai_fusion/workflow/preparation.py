@@ -1,4 +1,4 @@
-"""Every file of a run read, checked and prepared before anything trains."""
+"""Reading, checking and preparing every file of a run before it trains."""
 
 from __future__ import annotations
 
@@ -50,38 +50,39 @@ def prepare(
     preprocessing: Preprocessing,
     use: ModalityPolicy = BOTH_REQUIRED,
 ) -> None:
-    """Fill the preprocessed store with every file of the sections and say who takes part.
+    """Fill the preprocessed store with every file of the sections and report which participants take part.
 
-    A file that is wrong is found here, before hours of training, and together with all others that are wrong.
+    It finds all wrong files here, together, before hours of training.
 
     Args:
         cohort: The datalist.
         sections: Its parts that the run, or the evaluation after it, will use.
-        preprocessing: The transforms and the store; without one, files are read when the datasets are built.
-        use: Who takes part, with which recordings.
+        preprocessing: The transforms and the store; without a store, files are read when the datasets are built.
+        use: Which participants take part, with which recordings.
 
     Raises:
-        InputError: Files that cannot be read or are not what they should be; a section in which nobody can take part;
-            or a file in the place of the store. (One that cannot be written to is said, and does without.)
+        InputError: Files that cannot be read or are not what they should be; a section in which no participant can
+            take part; or a file in the place of the store. (If the store cannot be written to, the run reports it and
+            continues without.)
     """
     store = preprocessing.cache_dir
     if store is not None and Path(store).is_file():
-        raise InputError(Problem("--cache_dir", seen=f"{store} is a file", wanted="a folder, there or not yet"))
-    everybody: list[ParticipantRecord] = []
+        raise InputError(Problem("--cache_dir", seen=f"{store} is a file", wanted="a folder, which need not exist yet"))
+    taking_part: list[ParticipantRecord] = []
     for section in sections:
         used, left_out = use.select(cohort.records(section))
         _announce(section, used, left_out, cohort.classes, use)
         if not used:
             raise InputError(Problem(str(cohort.path), section, "none", _WANTED[use.allow_missing, use.modalities]))
-        everybody += used
+        taking_part += used
     if store is None:
         return
     logger.info("preprocessed files: %s", store)
-    logger.info("%s", _filled(preprocessing, everybody, cohort, None, ranks.is_main()))
+    logger.info("%s", _filled(preprocessing, taking_part, cohort, None, ranks.is_main()))
 
 
 def preprocess(cohort: Datalist, preprocessing: Preprocessing, runner: Runner) -> FillReport:
-    """Fill the preprocessed store with every recording of a datalist, also of people who have only one.
+    """Fill the preprocessed store with every recording of a datalist, also of participants who have only one.
 
     Args:
         cohort: The datalist.
@@ -92,8 +93,8 @@ def preprocess(cohort: Datalist, preprocessing: Preprocessing, runner: Runner) -
         What was done.
 
     Raises:
-        InputError: The store cannot be written to; or files that cannot be read or are not what they should be: the
-            others are prepared nevertheless.
+        InputError: The store cannot be written to; or files cannot be read or are not what they should be: the others
+            are still prepared.
     """
     make_writable(Path(str(preprocessing.cache_dir)), "--cache-dir")
     records = [record for section in cohort.sections for record in cohort.records(section)]
@@ -108,11 +109,10 @@ def configured_preprocessing(
     Args:
         knobs: Values in place of the config's own.
         cache_dir: Folder of the preprocessed store; None for none.
-        config_file: A config that is laid over ``train.yaml``: a copy with transforms of its own, or an overlay. Its
-            expressions are evaluated.
+        config_file: An overlay on ``train.yaml``, or a copy of it with other transforms. Its expressions are evaluated.
 
     Raises:
-        InputError: The file is not there, a knob has an impossible value, or a transform cannot be built.
+        InputError: The file does not exist, a knob has an impossible value, or a transform cannot be built.
     """
     files = [*config_files("train")]
     if config_file is not None:
@@ -125,7 +125,7 @@ def configured_preprocessing(
     try:
         eeg, mri = (parser.get_parsed_content(f"{name}_preprocessing") for name in (EEG, MRI))
         eeg_dtype, mri_dtype = (parser.get_parsed_content(f"{name}_store_dtype") for name in (EEG, MRI))
-    except (RuntimeError, ImportError) as error:  # MONAI wraps what a constructor or an expression raises
+    except (RuntimeError, ImportError) as error:  # MONAI wraps the errors of constructors and expressions
         if cause := input_error_behind(error):
             raise InputError(cause.problems) from error
         reason = str(error.__cause__ or error).strip().splitlines()[0]
@@ -159,8 +159,8 @@ def _announce(
     named = [f"{counts[index]} {name}" for index, name in enumerate(classes)]
     named += [f"{counts[None]} without a label"] if counts[None] else []
     segments = sum(len(record.eeg) for record in used)
-    people = counted(len(used), "participant")
-    logger.info("%s: %s (%s), %s", section, people, ", ".join(named), counted(segments, "EEG segment"))
+    participants = counted(len(used), "participant")
+    logger.info("%s: %s (%s), %s", section, participants, ", ".join(named), counted(segments, "EEG segment"))
     if use.modalities != "both":
         logger.info("%s: --modalities %s: the other recording is not used", section, use.modalities)
     elif (
@@ -175,14 +175,14 @@ def _announce(
 
 
 def _warn_of_confounding(section: str, used: Sequence[ParticipantRecord], classes: Sequence[str]) -> None:
-    """Warn if a network could tell the class from what is absent."""
+    """Warn if a network could recognise the class from the missing recordings."""
     found = [(modalities_of(record), record.label) for record in used]
     pairs = [(TITLES[pattern], label) for pattern, label in found if pattern is not None and label is not None]
     link = link_of("which recordings are there", pairs, len(classes))
     if link.p < P_WARNED_OF and link.cramers_v >= CRAMERS_V_WARNED_OF:
         shares = ", ".join(f"{100 * share:.0f} % of {name}" for share, name in zip(link.shares, classes, strict=True))
         logger.warning(
-            "%s: which recordings are there goes together with the class (%s have %s; Cramer's V %.2f): the network can"
-            " learn the class from what is absent, so look at the results by pattern",
+            "%s: the available recordings are associated with the class (%s have %s; Cramer's V %.2f): the network can"
+            " learn the class from the missing ones, so look at the results by pattern",
             *(section, shares, link.category, link.cramers_v),
         )

@@ -1,4 +1,4 @@
-"""The processes of `torchrun`: how they find each other, and how one of them says what went wrong for all."""
+"""The processes of `torchrun`: how they find each other, and how one of them reports an error for all."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ logger = logging.getLogger(__name__)
 
 OVERLAY = "multi_gpu_train.yaml"
 _TOLD = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
-_SPEAKING_S = 10.0  # how long a process waits for another that is saying the same
+_SPEAKING_S = 10.0  # how long a process waits for another one that prints the same message
 _LOST_CONTACT = ("closed by peer", "reset by peer", "broken pipe", "timed out", "remote process exited", "aborted")
 
 
 def process_count() -> int:
-    """Return how many processes `torchrun`, or a cluster's own launcher that says the same, started; 1 without it."""
+    """Return how many processes `torchrun`, or a cluster's launcher with the same variables, started; 1 without it."""
     return int(os.environ["WORLD_SIZE"]) if os.environ.keys() >= _TOLD else 1
 
 
 def refuse_several() -> None:
-    """Make sure that a config for one process is run by one.
+    """Make sure that one process runs a config for one process.
 
     Raises:
         InputError: `torchrun` started several, which would all write the same files.
@@ -43,22 +43,22 @@ def refuse_several() -> None:
     if process_count() > 1:
         advice = f"add {OVERLAY} after train.yaml; everything else runs without torchrun"
         raise InputError(
-            Problem("--config_file", seen=f"is for one process, torchrun started {process_count()}", advice=advice)
+            Problem("--config_file", seen=f"is for one process, but torchrun started {process_count()}", advice=advice)
         )
 
 
 def join(device: str | torch.device, batch_size: int, timeout_minutes: float) -> None:
-    """Let the processes of `torchrun` find each other; all but the first are silent from here on, except for errors.
+    """Let the processes of `torchrun` find each other; from here on, all but the first print only errors.
 
-    Without `torchrun`, or where it started one process only, nothing happens.
+    Without `torchrun`, or if it started only one process, the function does nothing.
 
     Args:
-        device: Where the network runs: ``cpu``, or ``cuda`` for one GPU a process.
+        device: Where the network runs: ``cpu``, or ``cuda`` for one GPU per process.
         batch_size: Participants in a batch over all processes.
-        timeout_minutes: After so long without an answer of the others a process gives up.
+        timeout_minutes: A process gives up after so long without an answer of the others.
 
     Raises:
-        InputError: The device or the batch size does not suit the number of processes.
+        InputError: The device or the batch size does not fit the number of processes.
     """
     if process_count() == 1 or ranks.is_distributed():
         return
@@ -68,18 +68,18 @@ def join(device: str | torch.device, batch_size: int, timeout_minutes: float) ->
     on_gpu = chosen.type == "cuda"
     if on_gpu:
         torch.cuda.set_device(_local_rank())  # from now on "cuda" is this process's own
-    # Objects and signals go over the CPU in either case. Windows has no NCCL.
+    # Objects and signals go over the CPU in both cases. Windows has no NCCL.
     backend = f"cpu:gloo,cuda:{'nccl' if dist.is_nccl_available() else 'gloo'}" if on_gpu else "gloo"
     hook = sys.excepthook
     dist.init_process_group(backend, timeout=timedelta(minutes=timeout_minutes))
-    sys.excepthook = hook  # torch wraps it and so loses what it says before it ends the process
+    sys.excepthook = hook  # torch wraps it, and so loses its message, before it ends the process
     _settle_ignite()
     if not ranks.is_main():
         logging.disable(logging.WARNING)
 
 
 def leave() -> None:
-    """Part from the other processes once all have come here; does nothing where there are none."""
+    """Leave the group when all processes have arrived here; does nothing in a single process."""
     if ranks.is_distributed():
         dist.barrier()
         dist.destroy_process_group()
@@ -89,7 +89,7 @@ def same_for_all(identity: Mapping[str, Any]) -> None:
     """Make sure that all processes were started for the same training. Every process must call this.
 
     Raises:
-        InputError: Something differs from the first process's, on every process.
+        InputError: A value differs from the first process's; raised on every process.
     """
     first, *others = ranks.gather({name: digest_of(value) for name, value in identity.items()})
     problems = [
@@ -104,7 +104,7 @@ def same_for_all(identity: Mapping[str, Any]) -> None:
 
 @contextmanager
 def say_once(message: str) -> Iterator[bool]:
-    """Yield whether this process shall say a message: the first that has it does, and the others wait until it has."""
+    """Yield whether this process prints a message: the first one that has it does, and the others wait for that."""
     store = _store()
     if store is None:
         yield True
@@ -113,10 +113,10 @@ def say_once(message: str) -> Iterator[bool]:
     mine = store.add(f"{key}/claimed", 1) == 1
     yield mine
     if mine:
-        store.set(f"{key}/said", "")
+        store.set(f"{key}/printed", "")
     else:
         with suppress(RuntimeError):
-            store.wait([f"{key}/said"], timedelta(seconds=_SPEAKING_S))
+            store.wait([f"{key}/printed"], timedelta(seconds=_SPEAKING_S))
 
 
 def note_failure(message: str) -> None:
@@ -128,7 +128,7 @@ def note_failure(message: str) -> None:
 
 
 def lost_contact(error: BaseException | None) -> str:
-    """Return what an error says that another process's end has caused; empty if it is an error of this process."""
+    """Return the text of an error that the end of another process has caused; empty for this process's own errors."""
     if not ranks.is_distributed():
         return ""
     while error is not None:
@@ -148,7 +148,7 @@ def _unsuitable_device(device: torch.device) -> list[Problem]:
     if device.type != "cuda":
         return []
     if device.index is not None:
-        return [Problem("--device", seen=str(device), wanted="cuda", advice="each process takes a GPU of its own")]
+        return [Problem("--device", seen=str(device), wanted="cuda", advice="each process uses a GPU of its own")]
     here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
     if here > gpus:
         return [Problem("--nproc_per_node", seen=str(here), wanted=f"at most {gpus}, the GPUs of this machine")]
@@ -164,10 +164,10 @@ def _unsuitable_batch(batch_size: int, count: int) -> list[Problem]:
 
 
 def _settle_ignite() -> None:
-    """Tell ignite about the processes once, now that all are here.
+    """Pass the processes to ignite once, now that all have joined.
 
-    Untold, it finds out anew whenever it is asked for a rank, and all ranks must take part in that. Under Slurm it
-    replaces LOCAL_RANK, which torchrun has set, by srun's number of the task.
+    Otherwise ignite determines them again whenever a caller asks for a rank, and all ranks must take part in that.
+    Under Slurm it replaces LOCAL_RANK, which torchrun has set, by srun's number of the task.
     """
     slurm = os.environ.pop("SLURM_JOB_ID", None)
     try:
@@ -178,7 +178,7 @@ def _settle_ignite() -> None:
 
 
 def _store() -> Any:
-    """The table that torchrun keeps for its processes, which outlives each of them; None if there is none."""
+    """The table that torchrun keeps for its processes, which outlives each of them; None without torchrun."""
     if process_count() == 1 or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return None
     try:
@@ -190,4 +190,4 @@ def _store() -> Any:
     except RuntimeError:
         return None
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    return dist.PrefixStore(f"monai_fusion/said/{attempt}", store)  # type: ignore[attr-defined] # likewise
+    return dist.PrefixStore(f"monai_fusion/messages/{attempt}", store)  # type: ignore[attr-defined] # likewise

@@ -1,4 +1,4 @@
-"""What ends a run from outside, recognised by what torch, Python and the system say of it, and said in plain words."""
+"""External causes that end a run, recognised by the messages of torch, Python and the system, and reported plainly."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import torch
 
 from monai_fusion.errors import RunFailed, causes_of
 
-# How torch and the libraries under it say that no memory is left, besides `torch.OutOfMemoryError`.
+# How torch and the libraries under it report that no memory is left, besides `torch.OutOfMemoryError`.
 _NO_MEMORY = (
     "CUDA error: out of memory",
     "CUDNN_STATUS_ALLOC_FAILED",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "DefaultCPUAllocator",
 )
-# ... and of a data loading process: what it hands over lies in /dev/shm, one file a tensor.
+# ... and in a data loading process: it hands over its tensors in /dev/shm, one file each.
 _NO_SHARED_MEMORY = ("shared memory", "Bus error", "unable to mmap", "/torch_")
 _NO_FILES = ("Too many open files", "received 0 items of ancdata", "unable to open file descriptor")
-# ... and how torch says that a layer has nothing left to work on.
+# ... and how torch reports that a layer has no input left.
 _TOO_SMALL = (
     "Kernel size can't be greater than actual input size",
     "smaller than kernel size",
@@ -33,10 +33,10 @@ _OTHERS_LOAD = "--num_workers 0 loads in the main process"
 
 
 def failure_behind(error: BaseException | None) -> RunFailed | None:
-    """Name what ended a run, if it has a name that has nothing to do with this program.
+    """Name the cause that ended a run, if it is a known one outside this program.
 
     Args:
-        error: What was raised; its causes are looked at, too.
+        error: The error that was raised; the function examines its causes, too.
     """
     for cause in causes_of(error):
         if (failure := _of_workers(cause) or _of_files(cause) or _of_network(cause)) is not None:
@@ -45,14 +45,14 @@ def failure_behind(error: BaseException | None) -> RunFailed | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch, or a library under it, found no memory, of the GPU or of the machine."""
+    """Whether torch, or a library under it, ran out of memory, on the GPU or the machine."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)
 
 
 def _of_workers(error: BaseException) -> RunFailed | None:
-    """What the processes that load data ran out of; torch repeats their errors as text."""
+    """The resource that the processes that load data ran out of; torch repeats their errors as text."""
     text = str(error)
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return _too_many_files()
@@ -63,7 +63,7 @@ def _of_workers(error: BaseException) -> RunFailed | None:
     if any(sign in text for sign in _NO_SHARED_MEMORY):
         return RunFailed(
             "out of shared memory (/dev/shm), through which data loading processes hand over their batches",
-            f"{_OTHERS_LOAD}; or give it more: docker run --shm-size 8g (64 MB is Docker's default)",
+            f"{_OTHERS_LOAD}; or enlarge it: docker run --shm-size 8g (64 MB is Docker's default)",
         )
     if isinstance(error, RuntimeError) and _KILLED in text:
         advice = f"memory may have run out: {_OTHERS_LOAD}; a smaller --batch_size or --mri_size needs less"
@@ -76,23 +76,23 @@ def _of_network(error: BaseException) -> RunFailed | None:
     text = str(error)
     if not isinstance(error, RuntimeError | ValueError) or not any(sign in text for sign in _TOO_SMALL):
         return None
-    advice = "raise --mri_size and --slab_depth, or take a network with fewer downsampling steps"
+    advice = "raise --mri_size and --slab_depth, or use a network with fewer downsampling steps"
     return RunFailed(f"the input is too small for a layer of the network: {text.splitlines()[0]}", advice)
 
 
 def _too_many_files() -> RunFailed:
-    advice = f"{_OTHERS_LOAD}; or allow more: ulimit -n 4096, in the shell that starts the run"
+    advice = f"{_OTHERS_LOAD}; or raise the limit: ulimit -n 4096, in the shell that starts the run"
     return RunFailed("too many open files: the system allows this process no more", advice)
 
 
 def _of_files(error: BaseException) -> RunFailed | None:
-    """What the system says of a file that cannot be written; one that is wrong as input is an `InputError`."""
+    """The system's reason why a file cannot be written; a wrong input file is an `InputError`."""
     if not isinstance(error, OSError):
         return None
     path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
     name = f": {path}" if path else ""
     if error.errno in _FULL:
-        advice = "make room and go on with --resume true: what was written before is complete"
+        advice = "free some space and resume with --resume true: the files written before are complete"
         return RunFailed(f"no space left to write to{name}", advice)
     if error.errno == errno.EFBIG:
         advice = "ulimit -f limits the size of files here, or the file system does"

@@ -1,4 +1,4 @@
-"""Whether /dev/shm holds the batches that data loading processes hand over."""
+"""Whether /dev/shm has room for the batches that data loading processes hand over."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MB = 1e6
 
 
 def warn_of_small_shared_memory(loader: object, folder: Path = SHARED_MEMORY) -> None:
-    """Warn if the batches under way may not fit into shared memory, which is 64 MB in a container of Docker's.
+    """Warn if the batches in transit may not fit into shared memory, which is 64 MB in a Docker container.
 
     Args:
-        loader: What an engine reads; nothing is said of one without processes of its own, and outside of Linux.
+        loader: The engine's data loader; there is no warning for one without processes of its own, or outside Linux.
         folder: Where shared memory is.
     """
     if not isinstance(loader, DataLoader) or loader.num_workers == 0 or not _is_looked_at(folder):
@@ -33,14 +33,14 @@ def warn_of_small_shared_memory(loader: object, folder: Path = SHARED_MEMORY) ->
     needed = batch * ahead * loader.num_workers
     if free < needed:
         logger.warning(
-            "shared memory (/dev/shm) has %.0f MB left, the batches under way take up to %.0f MB (%d processes x %d"
+            "shared memory (/dev/shm) has %.0f MB left, the batches in transit take up to %.0f MB (%d processes x %d"
             " batches of %.0f MB): if it runs out, add --num_workers 0, or start the container with --shm-size %.0fg",
             *(free / _MB, needed / _MB, loader.num_workers, ahead, batch / _MB, max(1, -(-2 * needed // 1e9))),
         )
 
 
 def shared_memory_free(folder: Path = SHARED_MEMORY) -> int:
-    """Return the bytes that can still be written there."""
+    """Return how many more bytes it can hold."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
 
@@ -49,7 +49,7 @@ def bytes_in_batch(loader: DataLoader[Any]) -> int:
     """Return how many bytes the tensors of a batch have, from one participant; 0 if that one cannot be read."""
     try:
         item = loader.dataset[next(iter(loader.sampler))]
-    except Exception:  # whatever is wrong with it, the run will say so
+    except Exception:  # the run itself will report what is wrong with it
         return 0
     return sum(tensor.nbytes for tensor in _tensors_in(item)) * (loader.batch_size or 1)
 

@@ -1,4 +1,4 @@
-"""What a training says at its start: what trains in each stage, where, in which precision, and in how many steps."""
+"""The first message of a training: what trains in each stage, on which device, in which precision, how many steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class SummarizedNetwork(Protocol):
-    """What the summary needs of a network."""
+    """The methods of a network that the summary needs."""
 
     def set_trainable(self, eeg_blocks: Any, mri_blocks: Any) -> None:
         """Choose what trains."""
@@ -34,13 +34,13 @@ def summarize_training(
     batch_size: int,
     iterations: int,
 ) -> None:
-    """Log, after who takes part and where the cache is, what will train.
+    """Log what will train, after the participants and the place of the cache.
 
     Args:
         network: A `FusionNet`; afterwards it is set to the first stage that has epochs.
         plan: The stages.
         device: Where the network runs.
-        precision: How it computes, e.g. ``float32``.
+        precision: The precision of its computation, e.g. ``float32``.
         batch_size: Participants in a batch.
         iterations: Batches in an epoch.
     """
@@ -55,7 +55,7 @@ def summarize_training(
 
 
 def parameter_table(network: SummarizedNetwork, plan: StagePlan) -> str:
-    """Lay out how many parameters of each block train in each stage; blocks that never do share the last line.
+    """Tabulate how many parameters of each block train in each stage; blocks that never train share the last line.
 
     The network is set to the first stage that has epochs afterwards, as a training starts.
     """

@@ -9,19 +9,19 @@ from monai_fusion.options.command_line import CommandLine
 
 
 def check_tracking(command: CommandLine) -> None:
-    """See that MLflow is there if the run asks for it, and that it reports nothing to its makers.
+    """Check that MLflow is installed if the run needs it, and switch off its usage reports.
 
     Raises:
         InputError: MLflow is not installed.
     """
     if command.options.get("tracking") != "mlflow":
         return
-    # Its usage reports would leave the machine; who wants them sets the variable to false.
+    # Its usage reports would leave the machine; users who want them set the variable to false.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
         from mlflow.telemetry import set_telemetry_client
     except ImportError:
-        advice = "pip install mlflow, or leave --tracking out: TensorBoard's files and history.csv are always written"
+        advice = "pip install mlflow, or omit --tracking: the training always writes TensorBoard files and history.csv"
         raise InputError(Problem("--tracking mlflow", seen="MLflow is not installed", advice=advice)) from None
     # MONAI has imported MLflow already: let it read the variable now.
     set_telemetry_client()  # type: ignore[no-untyped-call] # MLflow leaves it untyped

@@ -1,4 +1,4 @@
-"""What a user may do wrong: one short message, exit code 2, no traceback, nothing trained."""
+"""Mistakes that a user may make: one short message, exit code 2, no traceback, nothing trained."""
 
 import gzip
 import json
@@ -62,16 +62,16 @@ def spoiled(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     """A copy of the cohort in which one training participant each has one bad file; who has which."""
     content = json.loads(cohort.datalist.read_text(encoding="utf-8"))
     folder = tmp_path_factory.mktemp("spoiled")
-    people = content["training"]
-    assert len(people) > len(SPOILED)
-    victims = {kind: row["participant_id"] for row, kind in zip(people, SPOILED, strict=False)}
+    rows = content["training"]
+    assert len(rows) > len(SPOILED)
+    victims = {kind: row["participant_id"] for row, kind in zip(rows, SPOILED, strict=False)}
     for source in cohort.folder.rglob("sub-*"):
         target = folder / source.relative_to(cohort.folder)
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(source.read_bytes())
     for kind, (spoil, recording, _) in SPOILED.items():
         spoil(sorted((folder / recording).glob(f"{victims[kind]}_*"))[0])
-    make_4d_with_one_volume(next((folder / "mri").glob(f"{people[len(SPOILED)]['participant_id']}_*")))
+    make_4d_with_one_volume(next((folder / "mri").glob(f"{rows[len(SPOILED)]['participant_id']}_*")))
     datalist = folder / "datalist.json"
     datalist.write_text(json.dumps({**content, "data_root": "."}), encoding="utf-8")
     return datalist, victims
@@ -109,32 +109,32 @@ def test_the_deep_check_names_the_same_bad_files(spoiled: tuple[Path, dict[str, 
 def wrong_datalist(cohort: Cohort) -> tuple[Path, list[str]]:
     """A datalist with a foreign label, an empty one, a missing file and a participant in two splits; who is who."""
     content: dict[str, Any] = json.loads(cohort.datalist.read_text(encoding="utf-8"))
-    people = content["training"]
-    people[0]["label"] = "male"
-    people[1]["label"] = ""
-    people[2]["mri"] = "mri/nobody_T1w.nii.gz"
-    content["test"].append(people[3])
+    rows = content["training"]
+    rows[0]["label"] = "male"
+    rows[1]["label"] = ""
+    rows[2]["mri"] = "mri/missing_T1w.nii.gz"
+    content["test"].append(rows[3])
     path = cohort.datalist.with_name("wrong.json")
     path.write_text(json.dumps(content), encoding="utf-8")
-    return path, [row["participant_id"] for row in people[:4]]
+    return path, [row["participant_id"] for row in rows[:4]]
 
 
 def test_check_and_training_refuse_a_wrong_datalist_with_the_same_text(
     wrong_datalist: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
-    path, people = wrong_datalist
+    path, rows = wrong_datalist
     run = bundle_run("train.yaml", datalist=path, output_dir=tmp_path / "run", **SMALL)
     messages = assert_refused(run), assert_refused(monai_fusion("datalist", "check", path))
     for message in messages:
-        for participant in people:
+        for participant in rows:
             assert participant in message
-        assert '"male"' in message and "nobody_T1w.nii.gz" in message and "test" in message
+        assert '"male"' in message and "missing_T1w.nii.gz" in message and "test" in message
     problems = [{line.strip() for line in message.splitlines() if "sub-" in line} for message in messages]
     assert problems[0] <= problems[1] or problems[1] <= problems[0]
     assert not (tmp_path / "run").exists()
 
 
-def test_a_model_is_not_used_on_other_classes_and_its_preprocessing_is_no_option(
+def test_a_model_is_not_used_on_other_classes_and_its_preprocessing_is_not_an_option(
     cohort: Cohort, run_folder: Path, tmp_path: Path
 ) -> None:
     content = json.loads(cohort.datalist.read_text(encoding="utf-8"))
@@ -172,7 +172,7 @@ def test_what_can_be_refused_without_the_recordings_is_refused_before_they_are_p
     cohort: Cohort, tmp_path: Path
 ) -> None:
     options = SMALL | {"num_epochs": "[5]", "datalist": cohort.datalist, "output_dir": tmp_path / "run"}
-    assert 'num_epochs: [5], expected 2 numbers, one a stage: e.g. "[15, 10]"' in assert_refused(
+    assert 'num_epochs: [5], expected 2 numbers, one per stage: e.g. "[15, 10]"' in assert_refused(
         bundle_run("train.yaml", **options)
     )
     weights = SMALL | {"pretrained": "true", "eeg_weights": tmp_path / "none.pth", "mri_weights": tmp_path / "none.pth"}

@@ -152,7 +152,7 @@ def test_inference_has_all_properties_of_a_monai_bundle(
     [
         ({"batchsize": 3}, "batchsize: nothing in the config refers to it: did you mean batch_size?"),
         ({"head_lr": -1}, "--head_lr: -1, expected a number above 0"),
-        ({"num_epochs": [3]}, "--num_epochs: [3], expected 2 numbers, one a stage"),
+        ({"num_epochs": [3]}, "--num_epochs: [3], expected 2 numbers, one per stage"),
     ],
 )
 def test_knobs_that_are_given_from_python_are_checked_too(
@@ -170,7 +170,7 @@ def test_knobs_that_are_given_from_python_are_checked_too(
     assert not (tmp_path / "run").exists()
 
 
-def test_an_overlay_that_python_runs_alone_says_what_it_lies_over(cohort: Cohort) -> None:
+def test_an_overlay_that_python_runs_alone_names_its_base_config(cohort: Cohort) -> None:
     with pytest.raises(RuntimeError) as caught:
         create_workflow(
             config_file=str(CONFIGS / "evaluate.yaml"), workflow_type="infer", datalist=str(cohort.datalist)

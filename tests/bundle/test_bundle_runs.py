@@ -83,7 +83,7 @@ def test_ckpt_export_writes_torchscript_that_answers_as_the_trained_model(run_fo
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
 
 
-def test_the_log_opens_with_who_and_what_trains_where_and_has_a_line_an_epoch(run_folder: Path) -> None:
+def test_the_log_starts_with_participants_parameters_and_device_and_has_a_line_per_epoch(run_folder: Path) -> None:
     log = (run_folder / "train.log").read_text(encoding="utf-8")
     assert re.search(r"training: \d+ participants \(\d+ M, \d+ F\), \d+ EEG segments", log)
     assert "parameters that train" in log and re.search(r"MRI layer3 +- +6\.23 M +6\.23 M", log)
@@ -109,7 +109,7 @@ def test_a_tracked_training_is_in_a_database_of_mlflow_beside_its_results(run_fo
     assert not list(run_folder.glob("config_*"))  # manifest.json holds it
 
 
-def test_the_manifest_says_what_the_run_was_and_what_came_out(cohort: Cohort, run_folder: Path) -> None:
+def test_the_manifest_records_the_inputs_and_the_results_of_the_run(cohort: Cohort, run_folder: Path) -> None:
     manifest = json.loads((run_folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["status"] == "finished" and manifest["seed"] == 1337
     assert manifest["knobs"]["mri_size"] == [24, 24, 24] and manifest["knobs"]["pretrained"] is False
@@ -150,8 +150,8 @@ def test_a_training_that_diverges_ends_with_a_short_message(cohort: Cohort, run_
     message = done.stderr[done.stderr.index("error: ") :].splitlines()
     assert len(message) == 4 and re.fullmatch(r"error: .* in epoch 1, batch [23] of 3", message[0]), message
     named = message[1].removeprefix("  participants of the batch: ").split(", ")
-    people = {record.participant_id for record in read_datalist(cohort.datalist).records("training")}
-    assert len(named) == 4 and set(named) <= people
+    participants = {record.participant_id for record in read_datalist(cohort.datalist).records("training")}
+    assert len(named) == 4 and set(named) <= participants
     assert "terminating due to" not in done.stdout + done.stderr
     assert message[0].removeprefix("error: ") in (folder / "train.log").read_text(encoding="utf-8")
     assert json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["status"] == "failed"
@@ -210,16 +210,16 @@ def test_evaluation_predicts_each_test_participant_once(cohort: Cohort, run_fold
 
 def test_inference_needs_no_labels_and_agrees_with_evaluation(cohort: Cohort, run_folder: Path) -> None:
     content = json.loads(cohort.datalist.read_text(encoding="utf-8"))
-    people = [{**row, "label": None} for row in content["test"]]
+    participants = [{**row, "label": None} for row in content["test"]]
     unlabelled = cohort.datalist.with_name("new.json")
     del content["classes"]  # they are the model's
-    unlabelled.write_text(json.dumps({**content, "training": [], "validation": [], "test": people}))
+    unlabelled.write_text(json.dumps({**content, "training": [], "validation": [], "test": participants}))
     out = run_folder / "new"
     done = bundle_run("inference.yaml", datalist=unlabelled, model_dir=run_folder, output_dir=out)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (out / "metrics.json").exists() and not (out / "report.html").exists()
     page = (out / "predictions.html").read_text(encoding="utf-8")
-    assert "The model is &#34;first&#34;" in page and page.count("<img ") == 2 * len(people)
+    assert "The model is &#34;first&#34;" in page and page.count("<img ") == 2 * len(participants)
     assert (out / "predictions.xlsx").read_bytes().startswith(b"PK")
     columns = ("participant_id", "probability_M", "probability_F", "predicted", "gate")
     new = [tuple(row[name] for name in columns) for row in rows_of(out / "predictions.csv")]
@@ -260,7 +260,7 @@ def test_a_second_training_does_not_overwrite_the_first_by_accident(cohort: Coho
     assert (run_folder / "model.pt").stat().st_mtime_ns == before
 
 
-def test_predict_is_the_inference_of_the_bundle_whatever_the_folders_are_called(
+def test_predict_is_the_inference_of_the_bundle_for_any_folder_names(
     cohort: Cohort, run_folder: Path, tmp_path: Path
 ) -> None:
     plain = bundle_run("inference.yaml", datalist=cohort.datalist, model_dir=run_folder, output_dir=tmp_path / "plain")

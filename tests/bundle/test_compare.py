@@ -1,4 +1,4 @@
-"""`monai-fusion compare` through the shipped bundle: an ensemble says what its members say, a stopped one goes on."""
+"""`monai-fusion compare` through the shipped bundle: an ensemble averages its members, a stopped one continues."""
 
 import csv
 import json
@@ -47,7 +47,9 @@ def predict(config: str, cohort: Cohort, model_dir: Path, output_dir: Path) -> n
     return np.array([[float(row[f"network_{name}"]) for name in ("M", "F")] for row in rows])
 
 
-def test_an_ensemble_says_the_mean_of_what_its_members_say(cohort: Cohort, run_folder: Path, tmp_path: Path) -> None:
+def test_an_ensemble_predicts_the_mean_of_its_members_predictions(
+    cohort: Cohort, run_folder: Path, tmp_path: Path
+) -> None:
     options = CompareOptions(cohort.datalist, tmp_path / "compare", ("gated",), folds=2, bundle_root=BUNDLE)
     plan = make_plan(options)
     (tmp_path / "compare" / "folds").mkdir(parents=True)
@@ -88,9 +90,7 @@ def compare_command(cohort: Cohort, output_dir: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals between processes are POSIX's")
-def test_a_comparison_that_was_stopped_goes_on_and_ends_in_numbers_and_an_ensemble(
-    cohort: Cohort, tmp_path: Path
-) -> None:
+def test_a_stopped_comparison_continues_and_ends_in_numbers_and_an_ensemble(cohort: Cohort, tmp_path: Path) -> None:
     folder = cohort.folder.parent / "runs" / "compare"
     command = compare_command(cohort, folder)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)

@@ -19,12 +19,12 @@ ALL_ON = {
 }
 
 
-def test_a_training_with_every_knob_stops_in_time_and_goes_on(cohort: Cohort, run_folder: Path, tmp_path: Path) -> None:
+def test_a_training_with_every_knob_stops_in_time_and_resumes(cohort: Cohort, run_folder: Path, tmp_path: Path) -> None:
     options = SMALL | ALL_ON | {"datalist": cohort.datalist, "output_dir": tmp_path}
     options |= {"cache_dir": run_folder.parent / "preprocessed"}
     stopped = bundle_run("train.yaml", time_limit_minutes=1.0e-4, **options)
     assert stopped.returncode == 124 and "Traceback" not in stopped.stderr
-    assert "no epoch was completed in time_limit_minutes 0.0001: a resumed run needs more" in stopped.stdout
+    assert "no epoch was completed in time_limit_minutes 0.0001" in stopped.stdout
     assert "stopped in epoch 1 of 2" in stopped.stdout and "the same command with --resume true" in stopped.stdout
 
     done = bundle_run("train.yaml", resume="latest", time_limit_minutes=100, **options)

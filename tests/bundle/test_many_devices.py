@@ -58,9 +58,9 @@ def test_the_overlay_has_all_properties_of_a_monai_bundle(cohort: Cohort, tmp_pa
 
 @pytest.fixture
 def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What torchrun tells each of two processes."""
-    told = {"WORLD_SIZE": 2, "RANK": 0, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": 29500}
-    for name, value in told.items():
+    """The variables that torchrun sets for each of two processes."""
+    variables = {"WORLD_SIZE": 2, "RANK": 0, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": 29500}
+    for name, value in variables.items():
         monkeypatch.setenv(name, str(value))
 
 
@@ -93,11 +93,11 @@ def test_more_processes_than_gpus_are_refused() -> None:
         processes.join("cuda", 4, timeout_minutes=1)
 
 
-def test_a_misspelt_option_under_torchrun_is_said_once(cohort: Cohort, tmp_path: Path) -> None:
+def test_a_misspelt_option_under_torchrun_is_reported_once(cohort: Cohort, tmp_path: Path) -> None:
     done = on_two(datalist=cohort.datalist, output_dir=tmp_path / "run", num_epoch=1)
     assert done.returncode != 0
-    said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert said == ["error: --num_epoch: there is no 'num_epoch' in the config: did you mean --num_epochs?"]
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert errors == ["error: --num_epoch: there is no 'num_epoch' in the config: did you mean --num_epochs?"]
     assert "monai/bundle/workflows.py" not in done.stderr and not (tmp_path / "run").exists()
 
 
@@ -109,7 +109,7 @@ def test_two_processes_train_one_model_which_evaluation_then_reads(cohort: Cohor
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("epoch 2/2, stage B") == 1  # one process speaks
     assert (run / "train.log").read_text(encoding="utf-8").count("epoch 2/2, stage B") == 1
-    assert "2 devices: 2 of the 4 participants in a batch on each" in done.stdout
+    assert "2 devices: each processes 2 of the 4 participants in a batch" in done.stdout
     assert len(list((run / "tensorboard").iterdir())) == 2  # of the trainer and the evaluator, by one process
     with (run / "history.csv").open(encoding="utf-8", newline="") as stream:
         assert [(row["epoch"], row["stage"]) for row in csv.DictReader(stream)] == [("1", "A"), ("2", "B")]
@@ -117,7 +117,7 @@ def test_two_processes_train_one_model_which_evaluation_then_reads(cohort: Cohor
     again = on_two(**options, resume="true")
     assert again.returncode == 0 and "finished: all 2 epochs are done" in again.stdout
     alone = bundle_run("train.yaml", **options, resume="true")
-    assert alone.returncode == 0 and "made on 2 devices, this is 1" in alone.stdout
+    assert alone.returncode == 0 and "made on 2 devices, this run uses 1" in alone.stdout
     evaluated = bundle_run("evaluate.yaml", datalist=cohort.datalist, output_dir=run, cache_dir=tmp_path / "store")
     assert evaluated.returncode == 0, evaluated.stderr
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))

@@ -26,7 +26,7 @@ def test_a_densenet_trains_resumes_is_evaluated_and_exported(cohort: Cohort, run
     assert done.returncode == 0, done.stdout + done.stderr
     assert "MRI dense4" in done.stdout and "layer4" not in done.stdout
 
-    # Goes on after the first of two epochs, with the same bits.
+    # Continues after the first of two epochs, with the same bits.
     done = bundle_run(config, output_dir=halved, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     (halved / "checkpoints" / "epoch_0002.pt").unlink()

@@ -1,4 +1,4 @@
-"""People, classes and folders may be named in any script, also where output goes to a file of Windows' code page."""
+"""Names of participants, classes and folders in any script, also if output goes to a file of Windows' code page."""
 
 import json
 import os
@@ -31,10 +31,10 @@ def redirected(command: list[str], folder: Path) -> tuple[str, str]:
     files = folder / "out.txt", folder / "err.txt"
     with files[0].open("wb") as out, files[1].open("wb") as err:
         done = subprocess.run(command, stdout=out, stderr=err, env=CODE_PAGE, cwd=Path.home(), check=False, timeout=600)
-    said = files[0].read_text(encoding="cp1252"), files[1].read_text(encoding="cp1252")
-    assert done.returncode == 0, said
-    assert "Traceback" not in said[1] and "Logging error" not in said[1], said[1]
-    return said
+    printed = files[0].read_text(encoding="cp1252"), files[1].read_text(encoding="cp1252")
+    assert done.returncode == 0, printed
+    assert "Traceback" not in printed[1] and "Logging error" not in printed[1], printed[1]
+    return printed
 
 
 @pytest.mark.slow
@@ -58,7 +58,7 @@ def test_training_evaluation_and_inference_lose_nothing_in_a_code_page(cohort: C
     )
 
 
-def test_what_is_wrong_is_said_in_a_code_page(tmp_path: Path) -> None:
+def test_errors_are_reported_in_a_code_page(tmp_path: Path) -> None:
     datalist = tmp_path / "пол.json"
     datalist.write_text(json.dumps({"classes": ["男", "男"]}, ensure_ascii=False), encoding="utf-8")
     for command in (
@@ -66,5 +66,5 @@ def test_what_is_wrong_is_said_in_a_code_page(tmp_path: Path) -> None:
         [sys.executable, "-m", "monai_fusion", "datalist", "check", str(datalist)],
     ):
         done = subprocess.run(command, capture_output=True, env=CODE_PAGE, cwd=Path.home(), check=False, timeout=100)
-        said = (done.stdout + done.stderr).decode("cp1252")
-        assert done.returncode == 2 and r"\u043f\u043e\u043b.json" in said and "Traceback" not in said, said
+        text = (done.stdout + done.stderr).decode("cp1252")
+        assert done.returncode == 2 and r"\u043f\u043e\u043b.json" in text and "Traceback" not in text, text

@@ -1,4 +1,4 @@
-"""A training that was killed goes on with the same bits; one that was stopped says how."""
+"""A killed training resumes with the same bits; a stopped one reports how to resume."""
 
 import csv
 import json
@@ -77,7 +77,7 @@ def uninterrupted(cohort: Cohort) -> Path:
 @pytest.mark.parametrize(
     "moment", [epoch_is_saved(1), epoch_is_saved(2), checkpoint_is_being_written], ids=["epoch 2", "stage B", "writing"]
 )
-def test_a_killed_training_goes_on_with_the_same_bits(
+def test_a_killed_training_resumes_with_the_same_bits(
     moment: Callable[[Path], bool], workers: int, cohort: Cohort, uninterrupted: Path, tmp_path: Path
 ) -> None:
     options = FOUR_EPOCHS | {"datalist": cohort.datalist, "num_workers": workers, "resume": "true"}
@@ -91,7 +91,9 @@ def test_a_killed_training_goes_on_with_the_same_bits(
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows delivers no SIGTERM")
-def test_a_terminated_training_says_how_to_go_on_and_does(cohort: Cohort, uninterrupted: Path, tmp_path: Path) -> None:
+def test_a_terminated_training_reports_how_to_resume_and_resumes(
+    cohort: Cohort, uninterrupted: Path, tmp_path: Path
+) -> None:
     options = FOUR_EPOCHS | {"datalist": cohort.datalist, "output_dir": tmp_path / "run"}
     options |= {"cache_dir": uninterrupted.parent / "preprocessed"}
     code = kill_when(epoch_is_saved(2), signal.SIGTERM, bundle_command("train.yaml", **options), tmp_path / "run")
@@ -125,12 +127,12 @@ def test_a_signal_to_all_processes_ends_in_a_message(numbers: tuple[signal.Signa
     for number in numbers:
         os.killpg(process.pid, number)
         time.sleep(0.3)
-    _, said = process.communicate(timeout=100)
-    assert process.returncode == 128 + numbers[0], said
-    assert "Traceback" not in said
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 128 + numbers[0], errors
+    assert "Traceback" not in errors
 
 
-def test_a_finished_training_resumed_says_so(cohort: Cohort, run_folder: Path) -> None:
+def test_a_resumed_training_that_is_finished_reports_it(cohort: Cohort, run_folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in [*run_folder.glob("*.pt*"), run_folder / "manifest.json"]}
     done = bundle_run("train.yaml", datalist=cohort.datalist, output_dir=run_folder, resume="true", **SMALL)
     assert done.returncode == 0 and "finished: all 2 epochs are done" in done.stdout
@@ -159,7 +161,7 @@ def test_a_checkpoint_of_another_training_is_refused_with_what_differs(cohort: C
     options = SMALL | {"batch_size": 3, "seed": 7, "network_def#head#dropout": 0.5}
     done = bundle_run("train.yaml", datalist=datalist, output_dir=run_folder, resume="latest", **options)
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert f"{participant} mri: the file has another content than when the checkpoint was written" in done.stderr
-    assert "another training; put back what is named here, or start anew" in done.stderr and "3 problems" in done.stderr
+    assert f"{participant} mri: the file's content has changed" in done.stderr
+    assert "a checkpoint of another training" in done.stderr and "3 problems" in done.stderr
     assert "batch_size: 3, expected 4 as in the checkpoint" in done.stderr
     assert "seed: 7, expected 1337 as in the checkpoint" in done.stderr

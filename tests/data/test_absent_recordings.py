@@ -62,7 +62,7 @@ def test_each_item_holds_the_recordings_of_its_participant_and_nothing_for_the_o
             there = {name for name, has in (("eeg", record.eeg), ("mri", record.mri)) if has}
             assert item.keys() == there | {"participant_id", "label"}
             assert item["participant_id"] == record.participant_id and item["label"] == record.label
-            if place in (1, 3):  # the same draws as where nobody lacks anything
+            if place in (1, 3):  # the same draws as if no participant lacked a recording
                 assert all(torch.equal(item[name], expected[name]) for name in there)
     assert found.eeg.prepared == found.mri.prepared == 0
 
@@ -103,7 +103,9 @@ def test_validation_hides_nothing(tiny_records: Records, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_batch_holds_what_is_there_and_says_whose_it_is(some_lack: Records, tmp_path: Path, workers: int) -> None:
+def test_a_batch_holds_the_existing_recordings_and_whose_they_are(
+    some_lack: Records, tmp_path: Path, workers: int
+) -> None:
     found = dataset(some_lack, tmp_path / "store", ModalityPolicy(allow_missing=True))
     sampler = ParticipantSampler(found.labels, balanced=False)
     loader = DataLoader(
@@ -145,16 +147,16 @@ def test_an_evaluation_batch_lacks_what_its_participant_lacks(some_lack: Records
 
 
 @pytest.mark.parametrize(("modalities", "other"), [("eeg", "mri"), ("mri", "eeg")])
-def test_one_modality_alone_is_used_of_the_same_people(
+def test_one_modality_alone_is_used_with_the_same_participants(
     some_lack: Records, tmp_path: Path, modalities: Any, other: str
 ) -> None:
     comparable = dataset(some_lack, tmp_path / "store", ModalityPolicy(modalities))
     assert [record.participant_id for record in comparable.records] == ["sub-01", "sub-03"]
     assert all(modalities in comparable[place] and other not in comparable[place] for place in range(2))
     assert len(getattr(comparable, other)) == 0 and getattr(comparable, other).prepared == 0
-    everybody = dataset(some_lack, tmp_path / "store", ModalityPolicy(modalities, allow_missing=True))
+    allowing = dataset(some_lack, tmp_path / "store", ModalityPolicy(modalities, allow_missing=True))
     left_out = {"eeg": "sub-02", "mri": "sub-00"}[modalities]
-    assert [record.participant_id for record in everybody.left_out] == [left_out]
+    assert [record.participant_id for record in allowing.left_out] == [left_out]
 
 
 @pytest.mark.parametrize("modalities", ["eeg", "mri"])
@@ -183,13 +185,13 @@ def test_files_of_a_recording_that_is_not_used_need_not_be_there(tmp_path: Path,
         ({"dropout": True}, "modality_dropout: True, expected"),
     ],
 )
-def test_what_makes_no_sense_is_refused(options: dict[str, Any], message: str) -> None:
+def test_impossible_arguments_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
         ModalityPolicy(**options)
     assert message in str(caught.value)
 
 
-def test_what_a_training_never_met_is_known(some_lack: Records) -> None:
+def test_absences_that_a_training_never_had_are_recorded(some_lack: Records) -> None:
     assert count_by_modalities(some_lack) == {"both": 2, "eeg": 1, "mri": 1}
     assert modalities_never_missing(ModalityPolicy(), some_lack) == ["eeg", "mri"]
     assert modalities_never_missing(ModalityPolicy(dropout=0.1), some_lack) == []

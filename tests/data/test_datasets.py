@@ -66,7 +66,7 @@ def test_items_equal_the_transforms_applied_directly(tiny_records: Records, tmp_
         torch.testing.assert_close(eeg[index]["eeg"], expected, rtol=0, atol=0)
 
 
-def test_every_file_is_prepared_once_whatever_is_built_on_it(
+def test_every_file_is_prepared_once_for_all_datasets_built_on_it(
     tiny_records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fusion(tiny_records, tmp_path / "store")
@@ -160,7 +160,7 @@ def test_training_draws_every_segment_sooner_or_later(tiny_records: Records, tmp
     assert len(seen) == 4
 
 
-def test_a_draw_is_the_same_whatever_was_drawn_before(tiny_records: Records, tmp_path: Path) -> None:
+def test_a_draw_does_not_depend_on_earlier_draws(tiny_records: Records, tmp_path: Path) -> None:
     draw = EpochSample(index=3, epoch=5, position=2)
     first = fusion(tiny_records, tmp_path / "store", augment=True, seed=1)
     second = fusion(tiny_records, tmp_path / "store", augment=True, seed=1)
@@ -217,7 +217,7 @@ def test_a_recording_kept_in_memory_has_the_numbers_of_one_in_the_store(
         ([], [], {"eeg_dtype": "float64"}, "eeg_store_dtype", "float16"),
     ],
 )
-def test_what_cannot_be_kept_is_refused(
+def test_transforms_whose_results_cannot_be_kept_are_refused(
     eeg: list[Any], mri: list[Any], options: dict[str, str], field: str, advice: str
 ) -> None:
     with pytest.raises(InputError) as refused:

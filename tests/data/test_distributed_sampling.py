@@ -59,8 +59,8 @@ def test_a_batch_that_the_ranks_cannot_share_is_refused(batch_size: int) -> None
 
 
 @pytest.mark.parametrize(("participants", "count"), [(5, 2), (6, 3), (3, 4), (1, 3)])
-def test_everybody_is_evaluated_and_no_rank_is_idle(participants: int, count: int) -> None:
+def test_every_participant_is_evaluated_and_no_rank_is_idle(participants: int, count: int) -> None:
     of_ranks = [list(DistributedEvaluationSampler(range(participants), rank, count)) for rank in range(count)]
     assert {index for share in of_ranks for index in share} == set(range(participants)) and all(of_ranks)
     evaluated = sum(map(len, of_ranks))
-    assert evaluated == max(participants, count)  # a repetition only where a rank would have nobody
+    assert evaluated == max(participants, count)  # a repetition only if a rank would have no participant

@@ -40,13 +40,13 @@ def test_balanced_classes_are_drawn_equally_often(epoch: int) -> None:
     assert Counter(LABELS[index] for index in indices) == {0: 20, 1: 20}
 
 
-def test_balanced_repeats_nobody_before_their_class_is_used_up() -> None:
+def test_balanced_repeats_no_participant_before_the_class_is_used_up() -> None:
     counts = Counter(drawn(ParticipantSampler(LABELS, seed=1), 1))
     assert all(counts[index] <= 1 for index in range(30))
     assert all(counts[index] == 2 for index in range(30, 40))
 
 
-def test_balanced_sees_everybody_over_a_few_epochs() -> None:
+def test_balanced_draws_every_participant_within_a_few_epochs() -> None:
     sampler = ParticipantSampler(LABELS, seed=1)
     assert {index for epoch in range(1, 12) for index in drawn(sampler, epoch)} == set(range(40))
 
@@ -57,7 +57,7 @@ def test_an_odd_number_is_shared_fairly_over_the_epochs() -> None:
     assert set(more) == {2, 3}
 
 
-def test_unbalanced_everybody_is_drawn_once() -> None:
+def test_unbalanced_every_participant_is_drawn_once() -> None:
     assert sorted(drawn(ParticipantSampler(LABELS, seed=1, balanced=False), 3)) == list(range(40))
 
 

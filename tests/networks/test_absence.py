@@ -1,4 +1,4 @@
-"""A network for people who may lack a recording: mixed batches, learned embeddings, and nothing new for the others."""
+"""A network for participants who may lack a recording: mixed batches, learned embeddings, no change for the others."""
 
 import io
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def networks() -> Iterator[tuple[FusionNet, FusionNet]]:
 
 @pytest.fixture
 def learned(networks: tuple[FusionNet, FusionNet]) -> Iterator[FusionNet]:
-    """The network with absence, in evaluation mode, as if it had learned what stands for absent recordings."""
+    """The network with absence, in evaluation mode, as if it had learned the embeddings of absent recordings."""
     network = networks[1].eval()
     network.zero_grad(set_to_none=True)
     assert network.head.absent_eeg is not None and network.head.absent_mri is not None
@@ -44,7 +44,7 @@ def learned(networks: tuple[FusionNet, FusionNet]) -> Iterator[FusionNet]:
 
 @pytest.fixture
 def recordings() -> tuple[Tensor, Tensor]:
-    """Three EEGs and four MRIs, as PRESENT says."""
+    """Three EEGs and four MRIs, as in PRESENT."""
     generator = torch.Generator().manual_seed(4)
     return torch.randn(3, 17, 32, 32, generator=generator), torch.rand(4, 1, 8, 16, 16, generator=generator)
 
@@ -60,7 +60,7 @@ def test_absence_adds_two_vectors_of_zeros_and_changes_nothing_else(networks: tu
     assert all(torch.equal(value, absent[name]) for name, value in again.state_dict().items())
 
 
-def test_where_nobody_lacks_anything_loss_gradients_and_running_statistics_are_the_same_to_the_bit(
+def test_without_missing_recordings_loss_gradients_and_running_statistics_are_the_same_to_the_bit(
     networks: tuple[FusionNet, FusionNet], recordings: tuple[Tensor, Tensor]
 ) -> None:
     eeg, mri = recordings[0], recordings[1][:3]
@@ -99,7 +99,7 @@ def test_a_mixed_batch_is_each_participant_by_itself(learned: FusionNet, recordi
     assert torch.equal(together["eeg_embedding"][3], learned.head.absent_eeg)
 
 
-def test_what_is_not_there_is_not_encoded(
+def test_missing_recordings_are_not_encoded(
     networks: tuple[FusionNet, FusionNet], recordings: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, sizes = networks[1].eval(), []
@@ -136,7 +136,9 @@ def test_the_learned_embeddings_get_their_gradient_from_those_who_lack_the_recor
     torch.testing.assert_close(token.grad, rows.grad.sum(dim=0), rtol=1e-4, atol=1e-8)
 
 
-def test_the_gates_layers_rest_where_nobody_has_both(learned: FusionNet, recordings: tuple[Tensor, Tensor]) -> None:
+def test_the_gates_layers_do_not_change_if_no_participant_has_both(
+    learned: FusionNet, recordings: tuple[Tensor, Tensor]
+) -> None:
     learned.set_trainable([], [])
     pred = learned(recordings[0], None, present=PRESENT[[1, 1, 1]])
     AlignedCrossEntropy()(pred, torch.tensor([0, 1, 0])).backward()
@@ -146,7 +148,7 @@ def test_the_gates_layers_rest_where_nobody_has_both(learned: FusionNet, recordi
 
 
 @pytest.mark.parametrize("fusion", list(HEADS))
-def test_every_head_gives_somebody_with_one_recording_what_it_shows(fusion: str) -> None:
+def test_every_head_classifies_a_participant_with_one_recording_from_it(fusion: str) -> None:
     torch.manual_seed(2)
     head = HEADS[fusion](8, 2, hidden=16).eval()
     head.learn_absence()
@@ -193,14 +195,14 @@ def test_the_encoder_of_a_modality_that_is_not_used_never_trains(modalities: str
     assert network.export_state().keys() == {"eeg_enc", "mri_enc", "head"}
 
 
-def test_what_does_not_fit_together_is_refused(
+def test_arguments_that_do_not_fit_together_are_refused(
     networks: tuple[FusionNet, FusionNet], recordings: tuple[Tensor, Tensor]
 ) -> None:
     plain, absent = networks
     eeg, mri = recordings
     with pytest.raises(ValueError, match="a recording is absent, and the network was made without absence"):
         plain(eeg, mri, present=PRESENT)
-    with pytest.raises(ValueError, match="2 recordings, but present says 3"):
+    with pytest.raises(ValueError, match="2 recordings, but present has 3"):
         absent(eeg[:2], mri, present=PRESENT)
     with pytest.raises(ValueError, match="no eeg, expected"):
         absent(None, mri)

@@ -1,4 +1,4 @@
-"""An ensemble says the mean of what its members say of a participant."""
+"""An ensemble predicts the mean of its members' predictions for a participant."""
 
 import copy
 
@@ -63,7 +63,7 @@ def test_a_strange_number_of_members_is_refused(number: object) -> None:
 
 
 @pytest.mark.parametrize("lacking", ["eeg", "mri"])
-def test_somebody_who_lacks_a_recording_is_answered_by_each_member_in_its_own_way(lacking: str) -> None:
+def test_each_member_treats_a_participant_who_lacks_a_recording_in_its_own_way(lacking: str) -> None:
     nets, inferer = members(2), ParticipantInferer()
     eeg, mri = recordings()
     given = (None, mri) if lacking == "eeg" else (eeg, None)

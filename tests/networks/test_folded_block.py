@@ -1,4 +1,4 @@
-"""Frozen blocks run in a cheaper form that answers the same and is never stale."""
+"""Frozen blocks run in a cheaper form that has the same output and is never stale."""
 
 import copy
 import pickle
@@ -31,7 +31,7 @@ def encoder() -> Iterator[MRIEncoder]:
 
 
 def by_the_plain_blocks(encoder: MRIEncoder, volumes: Tensor) -> Tensor:
-    """The embedding as torchvision's own forward pass gives it."""
+    """The embedding from torchvision's own forward pass."""
     return encoder.embed(encoder.backbone((volumes - encoder.input_mean) / encoder.input_std))
 
 

@@ -59,7 +59,7 @@ def test_without_train_stem_the_stem_is_frozen_too(net: FusionNet, eeg: Tensor, 
     assert _train_one_step(net, eeg, mri) == _named(net, (*ALWAYS, *TRAINED_IN_A))
 
 
-def test_frozen_blocks_stay_in_eval_mode_whatever_train_is_asked_for(net: FusionNet) -> None:
+def test_frozen_blocks_stay_in_eval_mode_for_any_argument_of_train(net: FusionNet) -> None:
     net.train()
     net.set_trainable(*STAGE_A)
     for _ in range(2):
@@ -123,7 +123,7 @@ def test_blocks_hold_every_parameter_once(built_net: FusionNet) -> None:
     assert sorted(in_blocks) == sorted(id(parameter) for parameter in built_net.parameters())
 
 
-def test_summary_tells_what_each_block_has_and_trains(net: FusionNet) -> None:
+def test_summary_counts_what_each_block_has_and_trains(net: FusionNet) -> None:
     net.set_trainable(*STAGE_A)
     summary = net.trainable_summary()
     assert list(summary) == [

@@ -161,7 +161,7 @@ def test_file_is_loaded_even_if_pretrained_is_false(r3d: State, folder: Path, no
     _assert_has_r3d(MRIEncoder(pretrained=False, weights=folder / "r3d_18.pth"), r3d)
 
 
-def test_without_a_network_either_encoder_says_within_seconds_what_to_do(no_network: Path) -> None:
+def test_without_a_network_either_encoder_reports_within_seconds_what_to_do(no_network: Path) -> None:
     started = time.monotonic()
     with pytest.raises(InputError) as of_eeg:
         EEGEncoder(pretrained=True)

@@ -283,7 +283,7 @@ def test_what_a_config_or_a_component_defines_is_accepted(words: list[str]) -> N
         (["--time_limit_minutes", "soon"], "--time_limit_minutes: 'soon', expected a number above 0"),
         (["--early_stopping", "two"], "--early_stopping: 'two', expected a whole number, at least 1"),
         (["--start_method", "forks"], f"--start_method: 'forks', expected {' or '.join(get_all_start_methods())}"),
-        (["--num_epochs", "[5]"], '--num_epochs: [5], expected 2 numbers, one a stage: e.g. "[15, 10]"'),
+        (["--num_epochs", "[5]"], '--num_epochs: [5], expected 2 numbers, one per stage: e.g. "[15, 10]"'),
         (["--num_epochs", "25"], '--num_epochs: 25, expected a list such as "[15, 10]"'),
         (["--num_epochs", "15", "10"], '--num_epochs: 15, expected a list such as "[15, 10]"'),
         (

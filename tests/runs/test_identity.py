@@ -1,4 +1,4 @@
-"""A training goes on from a checkpoint of the same training only; what differs is said in the user's words."""
+"""A training continues only from a checkpoint of the same training; a refusal names the differences in user's words."""
 
 import copy
 import shutil
@@ -135,7 +135,7 @@ def move_to_the_validation_part(case: Case) -> None:
     case.records[0] = replace(case.records[0], section="validation")
 
 
-def exclude_somebody(case: Case) -> None:
+def exclude_a_participant(case: Case) -> None:
     del case.records[1]
 
 
@@ -143,7 +143,7 @@ def move_to_the_test_part(case: Case) -> None:
     case.records[1] = replace(case.records[1], section="test")
 
 
-def add_somebody(case: Case) -> None:
+def add_a_participant(case: Case) -> None:
     case.records.append(replace(case.records[0], participant_id="sub-99"))
 
 
@@ -183,7 +183,7 @@ def weight_the_loss(case: Case) -> None:
     case.loss = AlignedCrossEntropy(class_weights=[1.0, 2.0])
 
 
-CHANGED = "the file has another content than when the checkpoint was written"
+CHANGED = "the file's content has changed since the checkpoint was written"
 
 
 @pytest.mark.parametrize(
@@ -208,10 +208,10 @@ CHANGED = "the file has another content than when the checkpoint was written"
                 "sub-00 section: validation, expected training as in the checkpoint",
             ],
         ),
-        (exclude_somebody, ["sub-01: not there, expected in training as in the checkpoint"]),
-        (move_to_the_test_part, ["sub-01: not there, expected in training as in the checkpoint"]),
-        (add_somebody, ["sub-99: in training, expected not there as in the checkpoint"]),
-        (sort_otherwise, ["participants: in another order in the datalist than for the checkpoint"]),
+        (exclude_a_participant, ["sub-01: missing, expected in training as in the checkpoint"]),
+        (move_to_the_test_part, ["sub-01: missing, expected in training as in the checkpoint"]),
+        (add_a_participant, ["sub-99: in training, expected absent as in the checkpoint"]),
+        (sort_otherwise, ["participants: the datalist lists them in another order than for the checkpoint"]),
         (
             take_a_thinner_slab,
             ["mri_preprocessing ResampleSlabd depth: 3, expected 4 as in the checkpoint"],
@@ -248,7 +248,7 @@ def test_the_turned_classes_are_named_first(case: Case) -> None:
     assert messages(saved, case)[0] == "classes: ['F', 'M'], expected ['M', 'F'] as in the checkpoint"
 
 
-def test_of_several_equal_transforms_the_place_is_said(case: Case) -> None:
+def test_of_several_equal_transforms_the_place_is_named(case: Case) -> None:
     saved = case.identity()
     flip_less_often(case)
     assert "mri_augmentation RandFlipd 2 prob: 0.25, expected 0.5 as in the checkpoint" in messages(saved, case)
@@ -320,7 +320,7 @@ def test_renamed_and_moved_recordings_are_the_same(case: Case, tmp_path: Path) -
     assert messages(saved, case) == []
 
 
-def test_people_of_the_test_part_or_with_one_recording_play_no_part(case: Case) -> None:
+def test_participants_of_the_test_part_or_with_one_recording_do_not_count(case: Case) -> None:
     saved = case.identity()
     new = replace(case.records[0], participant_id="sub-98")
     case.records += [replace(new, section="test"), replace(new, participant_id="sub-99", mri=None)]
@@ -328,7 +328,7 @@ def test_people_of_the_test_part_or_with_one_recording_play_no_part(case: Case) 
 
 
 def test_what_the_store_has_seen_is_not_read_again(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The contents are those of the index, as long as a file's size and time of change are those it has seen."""
+    """The contents come from the index, as long as a file's size and time of change are those in the index."""
     monkeypatch.setattr("monai_fusion.store.stamps.SETTLED_AFTER_NS", -(10**12))  # no file is too young
     case.cache_dir = tmp_path / "store"
     saved = case.identity()  # nothing is stored yet
@@ -340,18 +340,16 @@ def test_what_the_store_has_seen_is_not_read_again(case: Case, tmp_path: Path, m
     assert messages(saved, case) == [f"sub-01 mri: {CHANGED}"] and read == [mri_of(case, 1)]
 
 
-def test_who_has_one_recording_counts_where_they_take_part(case: Case) -> None:
+def test_participants_with_one_recording_count_if_they_take_part(case: Case) -> None:
     case.records[0], case.records[1] = replace(case.records[0], mri=None), replace(case.records[1], eeg=())
     assert list(case.identity()["participants"]) == ["sub-02", "sub-03"]
     case.use = ModalityPolicy(allow_missing=True)
-    people = case.identity()["participants"]
-    assert list(people) == ["sub-00", "sub-01", "sub-02", "sub-03"]
-    assert (people["sub-00"]["segments"], people["sub-00"]["mri"]) == (1, None) and people["sub-01"]["segments"] == 0
+    rows = case.identity()["participants"]
+    assert list(rows) == ["sub-00", "sub-01", "sub-02", "sub-03"]
+    assert (rows["sub-00"]["segments"], rows["sub-00"]["mri"]) == (1, None) and rows["sub-01"]["segments"] == 0
     saved = case.identity()
     write_scalogram(case.records[0].eeg[0], 99)
-    assert [str(each) for each in differences(saved, case.identity())] == [
-        "sub-00 eeg: the file has another content than when the checkpoint was written"
-    ]
+    assert [str(each) for each in differences(saved, case.identity())] == [f"sub-00 eeg: {CHANGED}"]
 
 
 def test_a_recording_that_is_there_no_more_is_named(case: Case) -> None:

@@ -26,7 +26,7 @@ def test_every_knob_at_the_top_of_the_config_counts_or_is_harmless_for_a_reason(
     assert all(len(reason) > 15 for reason in HARMLESS.values())
 
 
-def test_what_is_called_harmless_is_still_a_knob() -> None:
+def test_every_harmless_name_is_still_a_knob() -> None:
     overlay = BUNDLE_CONFIGS / "multi_gpu_train.yaml"
     command = CommandLine((str(TRAIN), str(overlay)), {"datalist": "a.json", "output_dir": "runs/x"})
     assert HARMLESS.keys() <= knobs_of(parser_of(command)).keys()

@@ -1,4 +1,4 @@
-"""``manifest.json`` says what a run was made of and what came out, as data."""
+"""``manifest.json`` records the inputs and the results of a run, as data."""
 
 import json
 import signal
@@ -94,7 +94,7 @@ def test_a_finished_training_is_described_from_start_to_end(run_folder: Path, co
     assert not [record.participant_id for record in cohort.records("training") if record.participant_id in str(content)]
 
 
-def test_a_stopped_and_a_failed_training_say_so(run_folder: Path, cohort: Datalist) -> None:
+def test_a_stopped_and_a_failed_training_are_recorded_as_such(run_folder: Path, cohort: Datalist) -> None:
     stopped = Engine(lambda engine, batch: None)
     stopped.state.stopped_by = signal.SIGTERM  # as GracefulStop notes it
     out_of_time = Engine(lambda engine, batch: None)
@@ -216,13 +216,13 @@ def test_every_knob_of_the_shipped_config_is_resolved() -> None:
 
 
 @pytest.mark.parametrize(("typed", "resolved"), [("latest", True), ("true", True), ("False", False)])
-def test_a_switch_is_recorded_as_what_it_means(typed: str, resolved: bool) -> None:
+def test_a_switch_is_recorded_as_its_meaning(typed: str, resolved: bool) -> None:
     overrides = {"datalist": "a.json", "output_dir": "runs/x", "resume": typed, "pretrained": "no"}
     found = knobs_of(parser_of(CommandLine((TRAIN,), overrides)))
     assert (found["resume"], found["pretrained"]) == (resolved, False)
 
 
-def test_a_configs_digest_is_that_of_what_it_says(tmp_path: Path) -> None:
+def test_a_configs_digest_is_that_of_its_content(tmp_path: Path) -> None:
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
     first.write_bytes(b"a: 1  # one\nb: two\n")
     second.write_bytes(b"# another comment, and line ends of Windows\r\nb: two\r\na: 1\r\n")

@@ -1,4 +1,4 @@
-"""The recipe: what evaluation must know of a training, and how a wrong one is refused."""
+"""The recipe: what evaluation must know of a training, and the refusal of a wrong one."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def test_it_holds_the_network_and_the_transforms_as_data(folder: Path) -> None:
     ]
 
 
-def test_what_was_trained_is_built_again(folder: Path) -> None:
+def test_the_trained_parts_are_built_again(folder: Path) -> None:
     recipe = read_recipe(folder)
     assert repr(trained_network(recipe)) == "Linear(in_features=8, out_features=2, bias=True)"
     preprocessing = trained_preprocessing(recipe, folder / "store")
@@ -98,7 +98,7 @@ def test_transforms_that_compute_other_numbers_now_are_refused(folder: Path) -> 
     with pytest.raises(InputError) as caught:
         trained_preprocessing(recipe, None)
     assert str(caught.value) == (
-        "recipe.json mri_preprocessing: computes other numbers in this version than when the model was trained: "
+        "recipe.json mri_preprocessing: computes other numbers in this version than in the model's training: "
         f"install monai-fusion {__version__}, or train again"
     )
 
@@ -112,12 +112,12 @@ def test_the_order_of_the_transforms_counts(folder: Path) -> None:
 
 def test_an_argument_that_no_file_can_hold_is_refused_when_the_training_starts(tmp_path: Path) -> None:
     network = {"_target_": "torch.nn.Sequential", "modules": "$object()"}
-    with pytest.raises(InputError, match=r"^network_def#modules: \$object\(\): gives an object of the class object"):
+    with pytest.raises(InputError, match=r"^network_def#modules: \$object\(\): returns an object of the class object"):
         write(tmp_path, CONFIG | {"network_def": network})
     assert not (tmp_path / "recipe.json").exists()
 
 
-def test_a_transform_is_no_network_and_a_network_no_transform(folder: Path) -> None:
+def test_a_transform_is_not_a_network_and_a_network_not_a_transform(folder: Path) -> None:
     recipe = read_recipe(folder)
     transform, network = recipe["preprocessing"]["mri"][0], recipe["network"]
     with pytest.raises(InputError, match=r"^recipe\.json network: holds a LoadVolumed, expected a Module"):
@@ -126,7 +126,7 @@ def test_a_transform_is_no_network_and_a_network_no_transform(folder: Path) -> N
         trained_preprocessing(recipe | {"preprocessing": {"eeg": [network], "mri": []}}, None)
 
 
-def test_modules_that_an_evaluation_must_be_told_to_trust_are_named(
+def test_modules_that_the_user_must_trust_for_an_evaluation_are_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(tmp_path, CONFIG | {"network_def": {"_target_": "tests.support.TinyFusionNet"}})
@@ -231,7 +231,7 @@ def test_an_entry_that_no_training_writes_is_refused_and_never_evaluated(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
-def test_a_recipe_that_is_no_file_or_nested_deep_is_refused_in_a_line(folder: Path) -> None:
+def test_a_recipe_that_is_not_a_file_or_deeply_nested_is_refused_in_a_line(folder: Path) -> None:
     path = folder / "recipe.json"
     path.write_bytes(b"[" * 100_000)
     assert message_of(folder).startswith(f"{path}: not JSON")

@@ -49,7 +49,7 @@ def write(folder: Path, content: object) -> Path:
 
 
 def planned(content: Mapping[str, Any], folder: Path, **options: Any) -> CommandLine:
-    """What the bundle would read of the command line of a rerun."""
+    """The options that the bundle would read from the command line of a rerun."""
     found = plan_rerun(content, folder / "manifest.json", RerunOptions(**{"bundle_root": BUNDLE, **options}))
     assert found.command[:4] == (sys.executable, "-m", "monai.bundle", "run")
     command = CommandLine.parse(["bundle/__main__.py", "run", *found.command[4:]])
@@ -69,7 +69,7 @@ def test_what_two_processes_trained_two_train_again(tmp_path: Path) -> None:
 def test_processes_on_several_machines_are_refused_with_the_command_for_them(tmp_path: Path) -> None:
     content = manifest_in(tmp_path) | {"processes": {"count": 8, "machines": 2}}
     message = refused(content, tmp_path)
-    start = "processes: 8 on 2 machines, expected one machine: start them on as many: "
+    start = "processes: 8 on 2 machines, expected one machine: start them on the same number: "
     assert f"{start}torchrun --nnodes=2 --nproc_per_node=4 -m monai.bundle run --config_file " in message
 
 
@@ -78,7 +78,7 @@ def test_a_manifest_starts_no_more_processes_than_there_are_cores(tmp_path: Path
     assert "processes: 100000 on 1 machine, expected at most" in refused(content, tmp_path)
     for wrong in ({}, None, {"count": "2; rm", "machines": 1}, {"count": 0, "machines": 1}, {"count": True}):
         path = write(tmp_path, manifest_in(tmp_path) | {"processes": wrong})
-        with pytest.raises(InputError, match="of another type"):
+        with pytest.raises(InputError, match="another type"):
             read_manifest(path)
 
 
@@ -139,14 +139,14 @@ def test_code_in_a_manifest_is_shown_and_not_run(overrides: dict[str, Any], tmp_
     planned(content, tmp_path, allow_expressions=True)
 
 
-def test_a_config_is_taken_from_the_own_bundle_and_must_say_what_it_said(tmp_path: Path) -> None:
+def test_a_config_is_taken_from_the_own_bundle_and_must_be_unchanged(tmp_path: Path) -> None:
     content = manifest_in(tmp_path)
     (evil,) = content["command"]["config_files"]
     planted = tmp_path / "evil" / "train.yaml"
     planted.parent.mkdir()
     planted.write_text("run: [$exit()]\n", encoding="utf-8")
     evil.update(path=str(planted), digest=config_digest(planted))
-    assert "says something else than it did then" in refused(content, tmp_path)
+    assert "its content differs from the original run" in refused(content, tmp_path)
     changed = planned(content, tmp_path, changed_config=True)
     assert changed.config_files == (str(BUNDLE_CONFIGS / "train.yaml"),)  # still the own one
 
@@ -194,7 +194,7 @@ def test_options_that_choose_other_code_are_refused(tmp_path: Path) -> None:
         ({"manifest": 1, "status": "finished", "command": {}}, "was it edited?"),
     ],
 )
-def test_what_is_no_finished_manifest_is_refused(content: object, text: str, tmp_path: Path) -> None:
+def test_anything_but_a_finished_manifest_is_refused(content: object, text: str, tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
     if content is not None:
         path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")

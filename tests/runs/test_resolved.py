@@ -1,4 +1,4 @@
-"""What the config of a run says, seen from within the run, and its parts as data."""
+"""The config of a run, seen from within the run, and its parts as data."""
 
 from typing import Any
 
@@ -56,10 +56,10 @@ def test_a_part_is_data_with_its_references_filled_in_and_nothing_is_built() -> 
 
 def test_an_object_in_a_part_is_named_with_its_place() -> None:
     config = CONFIG | {"network_def": {"_target_": "torch.nn.Sequential", "deep": ["$os.environ"]}}
-    with pytest.raises(InputError, match=r"^network_def#deep#0: \$os.environ: gives an object of the class _Environ"):
+    with pytest.raises(InputError, match=r"^network_def#deep#0: \$os.environ: returns an object of the class _Environ"):
         RunConfig(ConfigParser(config)).part("network_def")
 
 
-def test_it_is_made_by_a_config_only() -> None:
+def test_only_a_config_makes_it() -> None:
     with pytest.raises(RuntimeError, match="an entry of a config"):
         RunConfig()

@@ -1,4 +1,4 @@
-"""Networks and transforms of a recipe, which may come from somebody else: known classes and plain values only."""
+"""Networks and transforms of a recipe, which may come from another person: known classes and plain values only."""
 
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def test_everything_else_is_refused_and_never_called(target: Any, tmp_path: Path
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_module_of_ones_own_needs_to_be_trusted_by_name() -> None:
+def test_a_users_own_module_needs_to_be_trusted_by_name() -> None:
     part = {"_target_": "tests.support.TinyFusionNet"}
     assert "if you trust it: --trusted_modules \"['tests.support']\"" in refused(part)
     assert type(build(part, "network", ["tests.support"])).__name__ == "TinyFusionNet"
@@ -90,13 +90,13 @@ def test_arguments_that_a_class_does_not_take_are_an_error_of_the_file(arguments
     assert message.endswith("copy the run folder again, or train again")
 
 
-def test_what_is_stored_starts_from_no_weights_and_names_no_file() -> None:
+def test_a_stored_part_starts_from_no_weights_and_names_no_file() -> None:
     inner = {"_target_": "torch.nn.ReLU", "pretrained": True}
-    stored = storable({"_target_": "torch.nn.Linear", "weights": "/home/somebody/r3d.pth", "deep": [inner]})
+    stored = storable({"_target_": "torch.nn.Linear", "weights": "/home/user/r3d.pth", "deep": [inner]})
     assert stored["weights"] is None and stored["deep"][0]["pretrained"] is False
-    assert "somebody" not in str(stored)
+    assert "/home/user" not in str(stored)
 
 
-def test_what_is_built_reads_no_file_and_downloads_nothing_whoever_wrote_the_recipe() -> None:
+def test_building_any_recipe_reads_no_file_and_downloads_nothing() -> None:
     part = {"_target_": "monai_fusion.networks.MRIEncoder", "pretrained": True, "weights": "//server/share/r3d.pth"}
     assert isinstance(build(part, "network"), torch.nn.Module)

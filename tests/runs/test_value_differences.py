@@ -17,6 +17,6 @@ def test_what_only_one_of_them_has_differs_from_nothing() -> None:
     assert list(value_differences({"a": {"b": 1}}, {})) == [(("a",), {"b": 1}, None)]
 
 
-def test_values_that_are_no_mappings_are_compared_as_a_whole() -> None:
+def test_values_that_are_not_mappings_are_compared_as_a_whole() -> None:
     assert list(value_differences([1, {"a": 1}], [1, {"a": 2}])) == [((), [1, {"a": 1}], [1, {"a": 2}])]
     assert list(value_differences({"a": 1}, {"a": 1})) == []

@@ -1,4 +1,4 @@
-"""Recordings that are old enough to be trusted, and where their store shall be."""
+"""Recordings that are old enough to be trusted, and the place of their store."""
 
 from pathlib import Path
 

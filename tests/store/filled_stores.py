@@ -1,4 +1,4 @@
-"""A small store of MRIs, and what its tests ask of it."""
+"""A small store of MRIs, and helpers of its tests."""
 
 import os
 import time
@@ -41,7 +41,7 @@ def source(record: ParticipantRecord) -> Path:
     return record.mri
 
 
-def told(dataset: MRIDataset) -> str:
+def outcome(dataset: MRIDataset) -> str:
     return str(dataset.report).rpartition(",")[0]
 
 

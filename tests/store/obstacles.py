@@ -1,4 +1,4 @@
-"""What may stand in the place of a file of the store: nothing that can be read as one."""
+"""Obstacles in the place of a file of the store: none of them can be read as one."""
 
 from __future__ import annotations
 

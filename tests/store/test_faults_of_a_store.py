@@ -1,4 +1,4 @@
-"""Damage, foreign files and odd places: a store repairs itself, or is done without, and says why."""
+"""Damage, foreign files and odd places: a store repairs itself, or the run continues without it, and reports why."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ from monai_fusion.transforms import (
     LoadScalogramd,
     ZScoreElectrodesd,
 )
-from tests.store.filled_stores import Records, entries, mri, settle, source, told, volumes
+from tests.store.filled_stores import Records, entries, mri, outcome, settle, source, volumes
 from tests.support import EEG_SHAPE, AddOne, eeg_dataset
 
 
@@ -84,13 +84,13 @@ def test_a_file_replaced_with_the_same_size_time_and_inode_is_prepared_again(
     time.sleep(0.02)  # the system's clock ticks every 4 ms or so
     overwrite(plain)
     after = mri(records, store)
-    assert told(after) == "prepared 1, reused 3 (1 recomputed: file changed)"
+    assert outcome(after) == "prepared 1, reused 3 (1 recomputed: file changed)"
     np.testing.assert_array_equal(volumes(after), volumes(mri(records, None)))
     assert not np.array_equal(volumes(after)[0], before[0])
 
 
 @pytest.mark.parametrize("age", ["settled", "of this moment"])
-def test_what_no_stamp_shows_is_found_by_verify(
+def test_verify_finds_changes_that_no_stamp_shows(
     records: Records, store: Path, age: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("monai_fusion.store.stamps.SETTLED_AFTER_NS", -(10**12))
@@ -103,13 +103,13 @@ def test_what_no_stamp_shows_is_found_by_verify(
     stamps = {path.stat().st_ino: of(path.stat()) for path in _probes}
     overwrite(plain)
     monkeypatch.setattr(Stamp, "of", lambda status: stamps.get(status.st_ino) or of(status))
-    assert told(mri(records, store)) == "prepared 0, reused 4"  # nothing short of reading it could tell
+    assert outcome(mri(records, store)) == "prepared 0, reused 4"  # only reading it shows the change
     if age == "of this moment":
         monkeypatch.setattr("monai_fusion.store.stamps.SETTLED_AFTER_NS", 10**18)
     found = verify(store, [source(record) for record in records])
     assert found.replaced == [plain] and found.sources == 4 and not found.sound
     after = mri(records, store)
-    assert told(after) == "prepared 1, reused 3"  # known since `verify`
+    assert outcome(after) == "prepared 1, reused 3"  # known since `verify`
     assert not np.array_equal(volumes(after)[0], before[0])
     np.testing.assert_array_equal(volumes(after), volumes(mri(records, None)))
 
@@ -125,25 +125,25 @@ def test_a_store_of_another_version_is_left_alone(records: Records, store: Path)
     assert (old / "00.npy").read_bytes() == b"old"
 
 
-def test_a_store_of_the_version_before_is_prepared_again_and_it_is_said_why(
+def test_a_store_of_the_previous_version_is_prepared_again_and_the_reason_is_reported(
     records: Records, store: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     mri(records, store)
     (store / LAYOUT).rename(store / "v2")
     for _ in range(2):
         mri(records, store)
-    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(said) == 1 and "older format" in said[0] and str(store / "v2") in said[0]
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warned) == 1 and "older format" in warned[0] and str(store / "v2") in warned[0]
 
 
-def test_swapped_entries_are_prepared_again_and_it_is_said_why(records: Records, store: Path) -> None:
+def test_swapped_entries_are_prepared_again_and_the_reason_is_reported(records: Records, store: Path) -> None:
     expected = volumes(mri(records, store))
     first, second = entries(store)[:2]
     first.rename(store / "away")
     second.rename(first)
     (store / "away").rename(second)
     dataset = mri(records, store)
-    assert told(dataset) == "prepared 2, reused 2 (2 recomputed: entry of another file or chain in its place)"
+    assert outcome(dataset) == "prepared 2, reused 2 (2 recomputed: entry of another file or chain in its place)"
     np.testing.assert_array_equal(volumes(dataset), expected)
 
 
@@ -156,7 +156,7 @@ def test_the_description_of_another_chain_is_not_shown(records: Records, store: 
 
 
 @pytest.mark.parametrize("content", ["[1]", '{"pid": "x", "host": "HOST"}', '{"pid": -1, "host": "HOST"}', "[" * 4000])
-def test_what_is_no_claim_holds_nobody_up(records: Records, store: Path, content: str) -> None:
+def test_a_file_that_is_not_a_claim_delays_no_process(records: Records, store: Path, content: str) -> None:
     folder = mri(records[:1], store)._chain.stored.folder  # type: ignore[union-attr] # it has a store
     for record in records:
         path = claim_path(folder, str(source(record)))
@@ -164,7 +164,7 @@ def test_what_is_no_claim_holds_nobody_up(records: Records, store: Path, content
     assert mri(records, store).report.prepared == 3
 
 
-def test_a_claim_from_the_future_and_a_pipe_in_a_claims_place_hold_nobody_up(records: Records, store: Path) -> None:
+def test_a_claim_from_the_future_and_a_pipe_in_a_claims_place_delay_no_process(records: Records, store: Path) -> None:
     folder = mri(records[:1], store)._chain.stored.folder  # type: ignore[union-attr] # as above
     future = claim_path(folder, str(source(records[1])))
     future.write_text("")
@@ -178,7 +178,7 @@ def test_where_processes_get_no_semaphores_threads_prepare_the_files(
     records: Records, store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("joblib.parallel.mp", None)
-    assert told(mri(records, store, runner=Processes(2))) == "prepared 4, reused 0"
+    assert outcome(mri(records, store, runner=Processes(2))) == "prepared 4, reused 0"
     assert "preparing in threads" in caplog.text
 
 
@@ -221,7 +221,7 @@ def a_file(store: Path) -> None:
 
 
 @pytest.mark.parametrize("obstacle", [dangling_link, a_file])
-def test_what_cannot_be_a_store_is_done_without_and_said_once(
+def test_without_a_possible_store_the_run_continues_and_reports_it_once(
     records: Records, store: Path, caplog: pytest.LogCaptureFixture, obstacle: Any
 ) -> None:
     try:
@@ -232,7 +232,7 @@ def test_what_cannot_be_a_store_is_done_without_and_said_once(
     np.testing.assert_array_equal(volumes(dataset), volumes(mri(records, None)))
     assert dataset.report.unstored == 4
     warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(warned) == 1 and "going on without the store" in warned[0]
+    assert len(warned) == 1 and "without the store" in warned[0]
 
 
 def test_nothing_of_a_header_or_a_participant_is_in_the_store(records: Records, store: Path) -> None:

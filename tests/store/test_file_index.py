@@ -48,13 +48,13 @@ def test_a_source_is_read_once_with_its_hash_and_stamp(source: Path) -> None:
     assert reading.stamp == Stamp.of(source.stat()) and reading.settled
 
 
-def test_what_was_noted_is_known_to_the_next_process(tmp_path: Path, source: Path) -> None:
+def test_the_next_process_knows_what_was_recorded(tmp_path: Path, source: Path) -> None:
     content = note(SourceIndex(tmp_path), source)
     assert SourceIndex(tmp_path).look_up(source) == (content, True)
     assert SourceIndex(tmp_path).look_up(str(source)) == (content, True)
 
 
-def test_a_file_nobody_noted_is_not_known_and_a_missing_one_is_an_error(tmp_path: Path, source: Path) -> None:
+def test_an_unrecorded_file_is_unknown_and_a_missing_one_is_an_error(tmp_path: Path, source: Path) -> None:
     assert SourceIndex(tmp_path).look_up(source) is None
     with pytest.raises(FileNotFoundError):
         SourceIndex(tmp_path).look_up(tmp_path / "nowhere")
@@ -143,7 +143,7 @@ def test_without_a_change_time_the_first_middle_and_last_bytes_are_compared(
     note(index, path)
     content[place] ^= 255
     keeping_its_time(path, lambda: path.write_bytes(content))
-    # A file system that says nothing of changes: the stamp is the same.
+    # A file system that records no changes: the stamp is the same.
     stamp = Stamp.of(path.stat())._replace(ctime_ns=0)
     monkeypatch.setattr(Stamp, "of", lambda status: stamp)
     index = SourceIndex(tmp_path / "other")
@@ -169,7 +169,7 @@ def test_a_file_written_this_moment_is_not_trusted(
     assert [stamp.settled(now + more * 10**9) for more in (0, 1, 3)] == [False, False, True]
 
 
-def test_what_was_known_of_a_file_is_not_trusted_once_it_was_young(
+def test_the_record_of_a_file_is_not_trusted_if_the_file_was_young(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = SourceIndex(tmp_path)
@@ -202,7 +202,7 @@ def test_records_of_several_processes_all_arrive(tmp_path: Path) -> None:
     assert len(SourceIndex(tmp_path)) == 6_000
 
 
-def test_an_index_learns_what_others_wrote(tmp_path: Path) -> None:
+def test_an_index_reads_what_other_processes_wrote(tmp_path: Path) -> None:
     files = [tmp_path / f"{number}" for number in range(20)]
     indices = [SourceIndex(tmp_path) for _ in range(4)]
     for number, path in enumerate(files):
@@ -245,7 +245,7 @@ def make_link(path: Path) -> None:
 
 
 @pytest.mark.parametrize("obstacle", [make_folder, make_pipe, make_huge, make_link])
-def test_what_is_no_index_neither_hangs_nor_fills_the_memory(
+def test_a_file_that_is_not_an_index_neither_hangs_nor_fills_the_memory(
     tmp_path: Path, source: Path, obstacle: Callable[[Path], None]
 ) -> None:
     (tmp_path / LAYOUT).mkdir()

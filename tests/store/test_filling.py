@@ -1,4 +1,4 @@
-"""What filling the store does and says, and the faults that it survives."""
+"""What filling the store does and reports, and the faults that it survives."""
 
 import os
 import shutil
@@ -20,18 +20,18 @@ from monai_fusion.transforms import (
     LoadVolumed,
     ZScoreElectrodesd,
 )
-from tests.store.filled_stores import Records, entries, mri, mri_chain, settle, source, told, volumes
+from tests.store.filled_stores import Records, entries, mri, mri_chain, outcome, settle, source, volumes
 from tests.support import EEG_SHAPE, AddOne, eeg_dataset, mri_dataset, write_volume
 
 
-def test_it_says_what_it_did(records: Records, store: Path) -> None:
-    assert told(mri(records, store)) == "prepared 4, reused 0"
-    assert told(mri(records, store)) == "prepared 0, reused 4"
+def test_it_reports_what_it_did(records: Records, store: Path) -> None:
+    assert outcome(mri(records, store)) == "prepared 4, reused 0"
+    assert outcome(mri(records, store)) == "prepared 0, reused 4"
     write_volume(source(records[1]), seed=77)
     (damaged,) = store.rglob(f"{content_hash(source(records[3]))}.npy")
     os.truncate(damaged, 50)
     expected = "prepared 2, reused 2 (1 recomputed: file changed; 1 recomputed: entry damaged)"
-    assert told(mri(settle(records), store)) == expected
+    assert outcome(mri(settle(records), store)) == expected
 
 
 def test_touched_moved_and_copied_recordings_are_hits(records: Records, store: Path, tmp_path: Path) -> None:
@@ -43,11 +43,11 @@ def test_touched_moved_and_copied_recordings_are_hits(records: Records, store: P
     shutil.copy(source(records[2]), copy)
     again = [records[0], replace(records[1], mri=moved), replace(records[2], mri=copy), records[3]]
     dataset = mri(again, store)
-    assert told(dataset) == "prepared 0, reused 4"
+    assert outcome(dataset) == "prepared 0, reused 4"
     np.testing.assert_array_equal(volumes(dataset), expected)
 
 
-def test_an_interrupted_filling_goes_on_where_it_was(
+def test_an_interrupted_filling_continues_where_it_was(
     records: Records, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compute = PreparationChain.compute
@@ -61,7 +61,7 @@ def test_an_interrupted_filling_goes_on_where_it_was(
         patched.setattr(PreparationChain, "compute", interrupted)
         with pytest.raises(KeyboardInterrupt):
             mri(records, store, runner=Threads(1))
-    assert told(mri(records, store)) == "prepared 2, reused 2"
+    assert outcome(mri(records, store)) == "prepared 2, reused 2"
 
 
 def test_processes_and_threads_and_no_store_give_the_same_numbers(records: Records, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_fused_and_plain_transforms_share_their_entries(
     fused = mri(records, store)
     expected = volumes(fused)
     monkeypatch.setattr("monai_fusion.data.preprocessing.shortcut_for", lambda transforms, key: None)
-    assert told(mri(records, store)) == "prepared 0, reused 4"
+    assert outcome(mri(records, store)) == "prepared 0, reused 4"
     plain = mri(records, store.with_name("other"))
     assert plain.chain_digest == fused.chain_digest and plain.prepared == 4
     np.testing.assert_allclose(volumes(plain), expected, rtol=0, atol=1e-6)
@@ -121,7 +121,7 @@ class LoadPathOnly(LoadVolumed):
         return super().__call__({**data, "mri": os.fspath(Path(data["mri"]))})
 
 
-def test_a_loader_that_reads_the_file_itself_works_unless_the_file_changes_meanwhile(
+def test_a_loader_that_reads_the_file_itself_works_unless_the_file_changes_at_the_same_time(
     records: Records, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chain = [LoadPathOnly(), *mri_chain()[1:]]
@@ -162,6 +162,6 @@ def test_float16_errs_by_less_than_two_to_the_minus_eleven_of_an_eeg(records: Re
         assert bool(((one - other).abs() <= one.abs() * 2**-11 + 1e-7).all()) and not torch.equal(one, other)
 
 
-def test_values_that_a_type_cannot_hold_are_kept_as_they_are(records: Records, tmp_path: Path) -> None:
+def test_values_that_a_type_cannot_hold_are_kept_unchanged(records: Records, tmp_path: Path) -> None:
     shifted = mri(records, tmp_path / "b", AddOne(), dtype="uint16")
     np.testing.assert_allclose(volumes(shifted), np.array(volumes(mri(records, None))) + 1, rtol=0, atol=1e-6)

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from monai_fusion.store.maintenance import choose_for_pruning, prune, status_of
-from tests.store.filled_stores import Records, entries, mri, told
+from tests.store.filled_stores import Records, entries, mri, outcome
 
 
 def test_pruning_takes_the_least_recently_used_first(records: Records, store: Path) -> None:
@@ -29,7 +29,7 @@ def test_pruning_everything_leaves_no_chain_behind_and_the_store_usable(records:
     status = status_of(store)
     assert prune(status, choose_for_pruning(status, max_size=0)) == 4
     assert status_of(store).chains == ()
-    assert told(mri(records, store)) == "prepared 4, reused 0"
+    assert outcome(mri(records, store)) == "prepared 4, reused 0"
 
 
 def test_the_status_knows_the_last_run_and_what_each_chain_is(records: Records, store: Path) -> None:

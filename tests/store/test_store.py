@@ -41,7 +41,7 @@ def again(stored: StoredChain) -> StoredChain:
     return copy
 
 
-def test_what_was_written_is_read_back_and_may_be_edited_without_harm(stored: StoredChain) -> None:
+def test_a_written_entry_is_read_back_and_may_be_edited_without_harm(stored: StoredChain) -> None:
     read = stored.read(CONTENT)
     assert read is not None and read.dtype == np.float32
     read += 1  # memory of its own
@@ -114,7 +114,7 @@ def test_an_entry_replaced_by_text_or_a_pickle_counts_as_damaged(stored: StoredC
     assert again(stored).read(CONTENT) is None
 
 
-def test_a_damaged_entry_is_written_anew_and_a_sound_one_never(stored: StoredChain) -> None:
+def test_a_damaged_entry_is_written_again_and_a_sound_one_never(stored: StoredChain) -> None:
     stored.write(CONTENT, ARRAY + 1)
     np.testing.assert_array_equal(again(stored).read(CONTENT), ARRAY)  # write-once
     os.truncate(stored.entry(CONTENT), 100)
@@ -129,7 +129,7 @@ def test_an_entry_in_use_stays_whole_when_it_is_replaced(stored: StoredChain) ->
     np.testing.assert_array_equal(read, ARRAY)
 
 
-# ---- an entry says whose it is -----------------------------------------------------------------------------------
+# ---- an entry records its source and chain -----------------------------------------------------------------------
 
 OTHER = xxhash.xxh3_128_hexdigest(b"other source")
 
@@ -179,7 +179,7 @@ def test_an_entry_in_anothers_place_is_never_served(
     assert verify(neighbours.store.parent).sound
 
 
-def test_an_entry_of_the_older_format_is_told_apart(stored: StoredChain) -> None:
+def test_an_entry_of_the_older_format_is_recognised(stored: StoredChain) -> None:
     content = stored.entry(CONTENT).read_bytes()[:-64]
     seal = struct.pack("<8sQ16s", b"mf-seal2", len(content) + 32, xxhash.xxh3_128_digest(content))
     stored.entry(CONTENT).write_bytes(content + seal)
@@ -187,7 +187,7 @@ def test_an_entry_of_the_older_format_is_told_apart(stored: StoredChain) -> None
 
 
 def test_a_changed_key_in_the_seal_does_not_pass(stored: StoredChain) -> None:
-    """Whoever edits the key without the checksum is found out."""
+    """An edit of the key without the checksum is detected."""
     stored.write(OTHER, ARRAY + 1)
     content = bytearray(stored.entry(OTHER).read_bytes())
     content[-48:-32] = bytes.fromhex(CONTENT)
@@ -199,7 +199,7 @@ def test_a_changed_key_in_the_seal_does_not_pass(stored: StoredChain) -> None:
 
 
 @pytest.mark.parametrize("obstacle", [make_folder, make_pipe, make_huge])
-def test_what_is_no_entry_neither_hangs_nor_fills_the_memory(
+def test_a_file_that_is_not_an_entry_neither_hangs_nor_fills_the_memory(
     stored: StoredChain, obstacle: Callable[[Path], None]
 ) -> None:
     entry = stored.entry(CONTENT)
@@ -244,7 +244,7 @@ def test_an_entry_that_stays_as_it_is_is_checked_once(stored: StoredChain, monke
     assert len(checked) == 1
 
 
-def test_a_chain_folder_that_is_pruned_while_an_entry_is_written_is_made_again(
+def test_a_chain_folder_that_is_pruned_while_an_entry_is_written_is_created_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = chain(tmp_path)

@@ -95,7 +95,7 @@ def test_wrong_options_are_one_message_and_exit_code_2(
     assert shown.startswith("error: ") and "Traceback" not in shown and not store.exists()
 
 
-def test_a_store_that_cannot_be_written_is_said_before_anything_is_prepared(
+def test_a_store_that_cannot_be_written_is_reported_before_anything_is_prepared(
     datalist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = tmp_path / "file"
@@ -113,7 +113,7 @@ def test_a_store_that_cannot_be_written_is_said_before_anything_is_prepared(
     assert place.read_text(encoding="utf-8") == "mine"
 
 
-def test_a_config_says_how_to_preprocess(datalist: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_config_defines_how_to_preprocess(datalist: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = yaml.safe_load((CONFIGS / "train.yaml").read_text(encoding="utf-8"))
     config |= {"eeg_shape": list(EEG_SHAPE), "mri_size": [6, 6, 6], "slab_depth": 4}
     own = datalist.parent / "own.yaml"
@@ -124,9 +124,7 @@ def test_a_config_says_how_to_preprocess(datalist: Path, store: Path, capsys: py
     assert capsys.readouterr().out.startswith("prepared 0, reused 14, ")
 
 
-def test_an_overlay_adds_a_transform_of_ones_own(
-    datalist: Path, store: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_overlay_adds_a_users_own_transform(datalist: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(datalist, store)
     capsys.readouterr()
     overlay = datalist.parent / "overlay.yaml"

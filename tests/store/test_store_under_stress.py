@@ -58,7 +58,7 @@ def forked(work: Callable[..., None], *arguments: Any) -> Any:
 
 
 def _fill_slowly(data: list[dict[str, Any]], store: Path, log: Path, all_there: Any) -> None:
-    """Fill the store, writing a line for each computation; 20 ms each, and all begin together, so that they meet."""
+    """Fill the store, writing a line for each computation; 20 ms each, and all start together, so that they overlap."""
     compute = PreparationChain.compute
 
     def logged(self: PreparationChain, item: Any) -> np.ndarray:
@@ -117,7 +117,7 @@ def test_after_any_kill_every_entry_is_absent_or_right(tmp_path: Path) -> None:
         process.join()
         assert not verify(store).damaged
         found.append(len(status_of(store).entries))
-        filled = dataset(data, store, side=48)  # goes on at once: the claim of the dead is broken
+        filled = dataset(data, store, side=48)  # continues at once: it breaks the claim of the killed process
         assert filled.report.reused == found[-1] and filled.report.prepared == FILES - found[-1]
         np.testing.assert_array_equal(volumes(filled), expected)
     assert len(set(found)) > 3, "the kills did not fall into the filling"
@@ -154,15 +154,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_on_a_full_disk_the_run_goes_on_uncached_and_says_so_once(
+def test_on_a_full_disk_the_run_continues_uncached_and_reports_it_once(
     tmp_path: Path, small_disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = items(tmp_path / "data", shape=(30, 31, 32))
     filled = dataset(data, small_disk / "store", side=48)  # 12 entries of 440 KB
     assert 0 < filled.report.unstored < FILES == filled.report.prepared
     np.testing.assert_array_equal(volumes(filled), volumes(dataset(data, None, side=48)))
-    said = [record.getMessage() for record in caplog.records if "going on without the store" in record.getMessage()]
-    assert len(said) == 1 and "No space left" in said[0]
+    warned = [record.getMessage() for record in caplog.records if "without the store" in record.getMessage()]
+    assert len(warned) == 1 and "No space left" in warned[0]
     assert verify(small_disk / "store").sound and not list(small_disk.rglob("*.part"))
     again = dataset(data, small_disk / "store", side=48)
     assert again.report.reused == FILES - filled.report.unstored
@@ -178,7 +178,7 @@ def public_folder() -> Iterator[Path]:
 
 def _use_as_another_user(data: list[dict[str, Any]], store: Path, results: Any) -> None:
     if os.geteuid() == 0:
-        os.setuid(65534)  # nobody: root may write anywhere
+        os.setuid(65534)  # the user "nobody": root may write anywhere
     filled = dataset(data, store)
     results.put((vars(filled.report), volumes(filled)))
 
@@ -262,7 +262,7 @@ def _prune_for_ever(store: Path) -> None:
         prune(status, choose_for_pruning(status, max_size=0))
 
 
-def test_pruning_meanwhile_neither_ends_a_run_nor_spoils_its_numbers(tmp_path: Path) -> None:
+def test_pruning_during_a_run_neither_ends_it_nor_spoils_its_numbers(tmp_path: Path) -> None:
     data = items(tmp_path / "data", 4)
     expected = volumes(dataset(data, None))
     process = forked(_prune_for_ever, tmp_path / "store")

@@ -1,4 +1,4 @@
-"""Small networks for what is about the engine, the real one for what is about freezing."""
+"""Small networks for tests of the engine, the real one for tests of freezing."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ SEED = 3
 
 
 class WrappedOnce(DistributedGradients):
-    """What a trainer with a fixed wrapper does: what stage B unfreezes is not registered."""
+    """A trainer with a fixed wrapper: it does not register the parameters that stage B unfreezes."""
 
     def _wrap(self, engine: Any) -> None:
         if engine.state.epoch == 1:
@@ -248,7 +248,7 @@ def kill_in_epoch_3(engine: Engine) -> None:
 
 
 def same_curve(out: Path) -> dict[str, Any]:
-    """Seven participants leave a last batch of three, five one of one: its second rank repeats somebody."""
+    """Seven participants leave a last batch of three, five one of one: its second rank repeats a participant."""
     return {
         f"curve of {count}": Job(out / str(count), count, resting, num_epochs=(4, 4)).run().seen for count in (7, 5)
     }
@@ -292,7 +292,7 @@ def not_a_number(out: Path) -> dict[str, Any]:
 
 
 def asked_to_stop(out: Path) -> dict[str, Any]:
-    """Only one rank hears the signal."""
+    """Only one rank receives the signal."""
 
     def signal_to_rank_1(engine: Engine) -> None:
         if ranks.rank() == 1 and engine.state.iteration == 3:
@@ -326,15 +326,15 @@ SOME_LACK = {
 }
 
 
-def somebody_lacks(out: Path) -> dict[str, Any]:
-    """The real network, its BatchNorm at rest and no dropout: one rank and two must then compute the same."""
+def some_lack(out: Path) -> dict[str, Any]:
+    """The real network, with frozen BatchNorm and no dropout: one rank and two must then compute the same."""
     shapes = {"eeg_shape": (32, 32, 17), "mri_size": (32, 32, 32), "num_epochs": (3, 0), "saves": False}
     blocks = [{"eeg": ["stage4"], "mri": []}, {"eeg": [], "mri": []}]
     return {"lacking": Job(out / "lacking", 8, real_without_chance, blocks=blocks, **SOME_LACK, **shapes).run().seen}  # type: ignore[arg-type] # of these dicts
 
 
-def absence_goes_on(out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A training that meets absence, as a whole and killed in epoch 3 and resumed; on one rank."""
+def absence_is_resumed(out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A training with absent recordings, uninterrupted, and killed in epoch 3 and resumed; on one rank."""
 
     def job(name: str, **options: Any) -> Job:
         return Job(out / name, 8, tiny_absent, **SOME_LACK, **options)  # type: ignore[arg-type] # of this dict
@@ -348,7 +348,7 @@ def absence_goes_on(out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 SCENARIOS = {
-    job.__name__: job for job in (somebody_lacks, same_curve, same_bits, not_a_number, asked_to_stop, dies, refused)
+    job.__name__: job for job in (some_lack, same_curve, same_bits, not_a_number, asked_to_stop, dies, refused)
 }
 
 

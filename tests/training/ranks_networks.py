@@ -10,7 +10,7 @@ from tests.support import TinyFusionNet, tiny_absence_net
 
 
 class NormedNet(TinyFusionNet):
-    """The tiny network with a BatchNorm that trains, or one that rests as a frozen one does."""
+    """The tiny network with a BatchNorm that trains, or one that does not change, as a frozen one."""
 
     def __init__(self, resting: bool, dropout: float) -> None:
         super().__init__(dropout=dropout)
@@ -27,7 +27,7 @@ class NormedNet(TinyFusionNet):
 
 
 class SpoiltOnRank1(NormedNet):
-    """What rank 1 computes for its slice of the third batch is no number."""
+    """Rank 1 computes NaN for its slice of the third batch."""
 
     def __init__(self) -> None:
         super().__init__(resting=False, dropout=0.0)

@@ -1,4 +1,4 @@
-"""Absent recordings in the engine: a training that meets them goes on from a checkpoint with the same bits."""
+"""Absent recordings in the engine: a training with them continues from a checkpoint with the same bits."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ BLOCKS: list[dict[str, Any]] = [{"eeg": ["stage4"], "mri": ["layer4"]}]
 
 
 def test_a_resumed_training_that_meets_absence_ends_with_the_same_bits(tmp_path: Path) -> None:
-    whole, resumed = ranks_job.absence_goes_on(tmp_path)
+    whole, resumed = ranks_job.absence_is_resumed(tmp_path)
     present = {tuple(pattern) for batch in whole["present"] for pattern in batch}
     assert present == {(True, True), (True, False), (False, True)}
     assert resumed["present"] == whole["present"][-len(resumed["present"]) :]

@@ -1,4 +1,4 @@
-"""The moving average of the weights: its formula, what it leaves alone, and when it is updated."""
+"""The moving average of the weights: its formula, what it does not change, and when it is updated."""
 
 from typing import Any
 
@@ -107,7 +107,7 @@ def test_frozen_parts_keep_every_bit_and_batchnorm_statistics_are_the_networks_o
     assert not shared
 
 
-def test_its_state_makes_another_one_go_on_equally(tiny_net: TinyFusionNet) -> None:
+def test_another_average_continues_equally_from_its_state(tiny_net: TinyFusionNet) -> None:
     average, other = WeightAverage(tiny_net, 0.8), WeightAverage(tiny_net, 0.8)
     train(tiny_net, average)
     other.load_state_dict(average.state_dict())

@@ -13,6 +13,7 @@ from monai_fusion.errors import InputError
 from monai_fusion.run_folder import MODEL_FILE, saved_epochs
 from monai_fusion.training import Checkpoints, GracefulStop
 from monai_fusion.training.interruption import is_killed_worker
+from tests.message_parts import assert_parts
 
 IDENTITY = {"seed": 1, "batch_size": 4}
 
@@ -78,7 +79,7 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path, epoch: int) -
     assert resumed.evaluator.state.best_metric_epoch == 2 and resumed.evaluator.state.best_metric == 0.5
 
 
-def test_an_unreadable_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
+def test_an_unreadable_checkpoint_is_skipped_for_the_previous_one(tmp_path: Path) -> None:
     whole = Training(tmp_path / "whole").run()
     killed_in_epoch(tmp_path / "killed", 5)
     newest = tmp_path / "killed" / "checkpoints" / "epoch_0004.pt"
@@ -107,18 +108,18 @@ def test_one_flipped_bit_is_seen_and_the_one_before_is_taken(tmp_path: Path, cap
     resumed = Training(tmp_path / "killed", resume=True).run()
     assert resumed.epochs == [4, 5, 6]
     assert torch.equal(resumed.network.weight, whole.network.weight)
-    (line,) = (record.message for record in caplog.records if "passed over" in record.message)
+    (line,) = (record.message for record in caplog.records if "before" in record.message)
     assert "checksums" in line and "weights_only" not in line
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"identity": IDENTITY}, torch.zeros(2)])
-def test_something_else_under_a_checkpoints_name_is_passed_over(tmp_path: Path, content: object) -> None:
+def test_another_file_under_a_checkpoints_name_is_skipped(tmp_path: Path, content: object) -> None:
     killed_in_epoch(tmp_path, 5)
     torch.save(content, tmp_path / "checkpoints" / "epoch_0004.pt")
     assert Training(tmp_path, resume=True).run().epochs == [4, 5, 6]
 
 
-def test_with_no_checkpoint_that_can_be_read_it_says_so_and_begins_again(
+def test_without_a_readable_checkpoint_it_reports_so_and_starts_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     killed_in_epoch(tmp_path, 5)
@@ -131,7 +132,7 @@ def test_with_no_checkpoint_that_can_be_read_it_says_so_and_begins_again(
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_folder_in_place_of_a_checkpoint_is_refused_and_left_alone(tmp_path: Path, resume: bool) -> None:
     (tmp_path / "checkpoints" / "epoch_0004.pt").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"epoch_0004.pt: is no file, expected a checkpoint: move it away"):
+    with pytest.raises(InputError, match=r"epoch_0004.pt: is not a file, expected a checkpoint: move it away"):
         Training(tmp_path, resume=resume)
     assert (tmp_path / "checkpoints" / "epoch_0004.pt").is_dir()
 
@@ -140,7 +141,7 @@ def test_a_folder_in_place_of_a_checkpoint_is_refused_and_left_alone(tmp_path: P
 def test_a_named_pipe_in_place_of_a_checkpoint_does_not_hang(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     os.mkfifo(tmp_path / "checkpoints" / "epoch_0004.pt")
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a file"):
         Training(tmp_path, resume=True)
 
 
@@ -185,17 +186,17 @@ def test_a_finished_training_whose_model_is_gone_is_refused_in_one_line(tmp_path
     with pytest.raises(InputError) as raised:
         Training(tmp_path, resume=True).run()
     (line,) = str(raised.value).splitlines()
-    assert line.startswith(f"{tmp_path / MODEL_FILE}: is not there, although all epochs are done: copy the run folder")
+    assert_parts(line, f"{tmp_path / MODEL_FILE}: ", "missing", "all epochs are done", "run folder")
 
 
 def without_epoch(state: dict[str, Any]) -> dict[str, Any]:
-    """As checkpoints were before they said their epoch; the schedule was known by the name it has in train.yaml."""
+    """As checkpoints were before they recorded their epoch; the schedule has its name of train.yaml."""
     parts = {**state["parts"], "lr_scheduler": state["parts"]["schedule"]}
     return {name: value for name, value in state.items() if name != "epoch"} | {"parts": parts}
 
 
 @pytest.mark.parametrize("older", [False, True])
-def test_a_checkpoint_under_the_name_of_another_epoch_is_passed_over(
+def test_a_checkpoint_under_the_name_of_another_epoch_is_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, older: bool
 ) -> None:
     whole = Training(tmp_path / "whole").run()
@@ -206,11 +207,11 @@ def test_a_checkpoint_under_the_name_of_another_epoch_is_passed_over(
     torch.save(without_epoch(state) if older else state, folder / "epoch_0005.pt")
     resumed = Training(tmp_path / "killed", resume=True).run()
     assert resumed.epochs == [5, 6] and torch.equal(resumed.network.weight, whole.network.weight)
-    (line,) = (record.message for record in caplog.records if "passed over" in record.message)
-    assert line.endswith("epoch_0005.pt is passed over, for the one before: is the checkpoint of epoch 4")
+    (line,) = (record.message for record in caplog.records if "before" in record.message)
+    assert_parts(line, "epoch_0005.pt", "checkpoint of epoch 4")
 
 
-def test_an_older_checkpoint_that_does_not_say_its_epoch_is_taken_up(tmp_path: Path) -> None:
+def test_an_older_checkpoint_that_does_not_record_its_epoch_is_loaded(tmp_path: Path) -> None:
     whole = Training(tmp_path / "whole").run()
     killed_in_epoch(tmp_path / "killed", 5)
     path = tmp_path / "killed" / "checkpoints" / "epoch_0004.pt"
@@ -227,7 +228,7 @@ def test_another_training_is_refused_with_what_differs(tmp_path: Path) -> None:
     assert "batch_size" not in str(raised.value)
 
 
-def test_a_checkpoint_of_another_number_of_devices_is_taken_up_with_a_warning(
+def test_a_checkpoint_of_another_number_of_devices_is_loaded_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     Training(tmp_path).run(2)
@@ -236,7 +237,7 @@ def test_a_checkpoint_of_another_number_of_devices_is_taken_up_with_a_warning(
     assert state["devices"] == 1
     torch.save({**state, "devices": 4}, path)
     assert Training(tmp_path, resume=True).run(4).epochs == [3, 4]
-    assert "the checkpoint was made on 4 devices, this is 1" in caplog.text
+    assert_parts(caplog.text, "made on 4 devices", "this run uses 1")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send these signals to itself")
@@ -275,7 +276,7 @@ def test_a_closed_terminal_stops_a_training_unless_it_runs_below_nohup(ignored: 
     assert trainer.state.iteration == (6 if ignored else 2)
 
 
-def test_a_worker_that_ends_with_the_signal_is_noted_as_the_stop_that_it_is() -> None:
+def test_a_worker_that_ends_with_the_signal_is_recorded_as_a_stop() -> None:
     error = RuntimeError("DataLoader worker (pid 12) is killed by signal: Terminated. ")
 
     def step(engine: Engine, batch: int) -> None:

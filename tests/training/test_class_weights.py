@@ -32,7 +32,7 @@ def test_weights_and_balanced_sampling_together_are_refused(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([1.0], r"class_weights: \[1.0\], expected balanced, or a list of 2 numbers, one a class \(M, F\)"),
+        ([1.0], r"class_weights: \[1.0\], expected balanced, or a list of 2 numbers, one per class \(M, F\)"),
         ([1.0, 2.0, 3.0], "a list of 2 numbers"),
         ("equal", "class_weights: 'equal', expected balanced, or"),
         (2.0, "class_weights: 2.0, expected balanced, or"),
@@ -47,6 +47,8 @@ def test_other_values_are_refused(value: Any, message: str) -> None:
         class_weights(value, CLASSES, LABELS, False)
 
 
-def test_a_class_that_nobody_has_cannot_be_balanced() -> None:
-    with pytest.raises(InputError, match="class_weights balanced: no training participant of F, expected some"):
+def test_a_class_without_participants_cannot_be_balanced() -> None:
+    with pytest.raises(
+        InputError, match="class_weights balanced: no training participant of F, expected participants of every class"
+    ):
         class_weights("balanced", CLASSES, [0, 0], False)

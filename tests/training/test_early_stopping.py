@@ -1,4 +1,4 @@
-"""A stage without improvement ends early; what is left runs as it was planned."""
+"""A stage without improvement ends early; the remaining stages run as planned."""
 
 import logging
 from collections.abc import Sequence
@@ -91,7 +91,7 @@ def test_one_stage_alone_ends_the_training() -> None:
     assert list(train(RISING, 1, num_epochs=(9, 0))) == [1, 2]
 
 
-def test_it_says_what_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
+def test_it_reports_what_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="monai_fusion"):
         train(RISING, 2)
     assert [record.getMessage() for record in caplog.records] == [

@@ -1,4 +1,4 @@
-"""What a user reads of each epoch, on the terminal and in ``history.csv``."""
+"""What a user reads about each epoch, on the terminal and in ``history.csv``."""
 
 import csv
 import io
@@ -67,7 +67,7 @@ def history(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def test_history_has_one_row_an_epoch_with_the_means_over_its_iterations(tmp_path: Path) -> None:
+def test_history_has_one_row_per_epoch_with_the_means_over_its_iterations(tmp_path: Path) -> None:
     train(tmp_path)
     rows = history(tmp_path)
     columns = ["epoch", "stage", "train_loss", "gate", *NAMES, "lr_fusion_head", "lr_1", "data_wait", "seconds"]
@@ -80,7 +80,7 @@ def test_history_has_one_row_an_epoch_with_the_means_over_its_iterations(tmp_pat
     assert all(float(row["seconds"]) >= 0 for row in rows)
 
 
-def test_one_line_an_epoch_says_all_of_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_line_per_epoch_reports_all_of_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="monai_fusion"):
         train(tmp_path)
     times = re.compile(r"\d+\.\d s, data wait \d+%(, 00:00 left)?$")
@@ -142,20 +142,20 @@ def test_the_history_is_complete_after_each_epoch(tmp_path: Path) -> None:
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that reports to be a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
-def test_the_progress_bar_is_silent_where_there_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_progress_bar_is_silent_without_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     trainer = Engine(step_of_one)
     EpochProgress().attach(trainer)
     trainer.run([0, 1], max_epochs=2)
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_progress_bar_says_all_that_changes_while_an_epoch_runs() -> None:
+def test_the_progress_bar_shows_all_that_changes_while_an_epoch_runs() -> None:
     terminal, trainer = Terminal(), Engine(step_of_one)
     trainer.optimizer = optimizer()  # type: ignore[attr-defined] # as MONAI's trainer has
     trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: time.sleep(0.11))  # tqdm draws ten times a second
@@ -227,7 +227,7 @@ def test_a_history_that_is_open_in_excel_ends_no_training(
     train(tmp_path)
     assert (tmp_path / "history.csv").read_text() == "epoch\n"
     if all_refused:
-        assert f"{tmp_path / 'history.csv'} was not written: Access is denied" in caplog.messages
+        assert f"could not write {tmp_path / 'history.csv'}: Access is denied" in caplog.messages
     else:
         with (tmp_path / "history.new.csv").open(encoding="utf-8", newline="") as stream:
             assert [row["epoch"] for row in csv.DictReader(stream)] == ["1", "2", "3"]

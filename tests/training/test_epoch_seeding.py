@@ -1,4 +1,4 @@
-"""The same draws and the same dropout in an epoch, whatever ran before it and however the data are loaded."""
+"""The same draws and the same dropout in an epoch, after any earlier run and for any way of loading the data."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""A training that diverges stops, names the participants, and leaves what was good."""
+"""A training that diverges stops, names the participants, and keeps the last good weights."""
 
 import math
 from pathlib import Path
@@ -122,9 +122,9 @@ def test_weights_that_the_last_step_spoilt_are_not_saved_either(tmp_path: Path) 
 
     training.trainer.add_event_handler(IterationEvents.MODEL_COMPLETED, spoil)
     assert training.fail()[:3] == [
-        "the weights are no finite numbers after epoch 1",
+        "the weights contain NaN or Inf after epoch 1",
         "  participants of the batch: sub-06, sub-07",
-        "  no epoch was complete: nothing is kept",
+        "  no epoch was completed: nothing is kept",
     ]
     assert training.saved() == []
 

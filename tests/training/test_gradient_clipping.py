@@ -13,7 +13,7 @@ from monai_fusion.losses import AlignedCrossEntropy
 from monai_fusion.training import HeadGradientClipping
 from tests.support import TinyFusionNet
 
-# MONAI asks for autocast on CUDA whatever the device is; here only the scaler matters.
+# MONAI requests autocast on CUDA for any device; only the scaler matters here.
 pytestmark = pytest.mark.filterwarnings("ignore:CUDA is not available:UserWarning")
 
 SCALE = 2.0**12

@@ -104,7 +104,7 @@ def test_an_unknown_selection_is_refused(tmp_path: Path, tiny_net: TinyFusionNet
         ModelSaver(tiny_net, tmp_path, "fist")  # type: ignore[arg-type] # the wrong value is the point
 
 
-def test_what_is_saved_of_the_real_network_is_all_of_it(tmp_path: Path, built_net: FusionNet) -> None:
+def test_all_of_the_real_network_is_saved(tmp_path: Path, built_net: FusionNet) -> None:
     saver = ModelSaver(built_net, tmp_path, "last")
     saver(Engine(lambda engine, batch: None))
     state = torch.load(tmp_path / MODEL_FILE, weights_only=True)

@@ -1,4 +1,4 @@
-"""Every knob that adds state or changes the epochs, through MONAI's engines: killed anywhere, the same in the end."""
+"""Every knob that adds state or changes the epochs, through MONAI's engines: killed anywhere, the same final bits."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +41,7 @@ BATCHES = 5
 
 
 class ScoreOfEpoch(Metric):
-    """A validation whose result is given for each epoch."""
+    """A validation with a given result for each epoch."""
 
     evaluator: Any = None
 

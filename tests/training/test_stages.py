@@ -52,7 +52,7 @@ def test_the_default_plan_changes_stage_after_epoch_15() -> None:
 @pytest.mark.parametrize(
     ("num_epochs", "message"),
     [
-        (25, r"^num_epochs: 25, expected 2 numbers, one a stage: e\.g\. \"\[15, 10\]\"$"),
+        (25, r"^num_epochs: 25, expected 2 numbers, one per stage: e\.g\. \"\[15, 10\]\"$"),
         ([15], r"^num_epochs: \[15\], expected 2 numbers"),
         ([1, 2, 3], r"^num_epochs: \[1, 2, 3\], expected 2 numbers"),
         ("15,10", r"^num_epochs: '15,10', expected 2 numbers"),
@@ -68,7 +68,7 @@ def test_a_wrong_number_of_epochs_is_refused(num_epochs: Any, message: str) -> N
 
 
 class Recorder(nn.Module):
-    """Notes what it is told to train."""
+    """Records what it has to train."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ def run(engine: Engine, epochs: int, resume_after: int = 0) -> None:
 
 
 def entered(plan: StagePlan, epochs: int, resume_after: int = 0) -> list[tuple[int, str]]:
-    """The epochs in which the network was told anything, and the stage of what it was told."""
+    """The epochs in which the stage of the network was set, and that stage."""
     network, found = Recorder(), []
 
     def step(engine: Engine, batch: int) -> None:
@@ -116,7 +116,7 @@ def test_a_run_resumed_in_stage_b_trains_stage_b() -> None:
     assert entered(plan_of(3, 2), 5, resume_after=1) == [(2, "A"), (4, "B")]
 
 
-def test_the_log_says_what_trains(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_reports_what_trains(caplog: pytest.LogCaptureFixture) -> None:
     engine = Engine(lambda engine, batch: None)
     StageHandler(Recorder(), StagePlan([1], [{"eeg": ["stage4"]}])).attach(engine)
     with caplog.at_level(logging.INFO, logger="monai_fusion"):
@@ -168,7 +168,7 @@ def test_collecting_the_parameters_leaves_the_network_in_its_first_stage(tiny_ne
 
 
 def test_real_training_changes_exactly_what_each_stage_trains(built_net: FusionNet) -> None:
-    """Through MONAI's trainer with AdamW: what stage B unfreezes is really updated, what is frozen rests entirely."""
+    """Through MONAI's trainer with AdamW: blocks that stage B unfreezes are updated, frozen ones do not change."""
     net, plan = copy.deepcopy(built_net), plan_of(1, 1)
     generator = torch.Generator().manual_seed(5)
     batch = {

@@ -1,4 +1,4 @@
-"""A training ends in time, after an epoch where it can."""
+"""A training ends in time, after a complete epoch if possible."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ from monai_fusion.training import TimeLimit, time_limit
 
 
 class Clock:
-    """A clock that goes on by as many minutes as each iteration is said to take."""
+    """A clock that advances by the given minutes in each iteration."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.minutes = 1000.0
@@ -72,7 +72,7 @@ def test_a_further_run_has_the_whole_time_again(monkeypatch: pytest.MonkeyPatch)
     assert again.iteration == 6 and not again.out_of_time
 
 
-def test_it_says_why_and_warns_if_no_run_can_get_on(
+def test_it_reports_why_and_warns_if_no_run_can_make_progress(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock(monkeypatch)
@@ -81,7 +81,7 @@ def test_it_says_why_and_warns_if_no_run_can_get_on(
         train(clock, TimeLimit(0.5))
     assert [record.getMessage() for record in caplog.records] == [
         "time_limit_minutes 7: another epoch (3.0 min) would not fit",
-        "no epoch was completed in time_limit_minutes 0.5: a resumed run needs more",
+        "no epoch was completed in time_limit_minutes 0.5: give a resumed run more",
         "time_limit_minutes 0.5: the time is over",
     ]
 

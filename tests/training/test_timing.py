@@ -1,4 +1,4 @@
-"""What the clock says of epochs whose steps take a known time."""
+"""The clock's measurements of epochs whose steps take a known time."""
 
 from collections.abc import Iterator
 
@@ -52,6 +52,6 @@ def test_what_is_left_counts_iterations_and_what_lies_between_epochs() -> None:
     assert training.clock.seconds_left(training.trainer) is None  # nothing is known yet
     training.run(3)
     assert training.left_after_epoch == pytest.approx([2 * 20, 20, 0])
-    in_first = [32, 28, 24]  # nobody knows yet that a validation follows
+    in_first = [32, 28, 24]  # it is not known yet that a validation follows
     in_second = [20 + 16, 20 + 12, 20 + 8]
     assert training.left_after_step == pytest.approx([*in_first, *in_second, 16, 12, 8])

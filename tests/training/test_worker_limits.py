@@ -1,4 +1,4 @@
-"""What processes that load data run out of ends a training in one message, and never in one that waits for ever."""
+"""Processes that load data run out of a resource: the training ends with one message, and never waits forever."""
 
 import os
 import shutil
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.message_parts import assert_parts
+
 ROOT = Path(__file__).parents[2]
 JOB = [sys.executable, "-m", "tests.training.workers_job"]
 SMALL_MEMORY = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=4m tmpfs /dev/shm && exec "$@"', "sh"]
@@ -15,8 +17,8 @@ SMALL_MEMORY = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=4m tmp
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and shared memory are Linux's here")
 
 
-def said_by(command: list[str]) -> list[str]:
-    """What a training that fails says on standard error, by lines."""
+def printed_by(command: list[str]) -> list[str]:
+    """What a failing training prints on standard error, by lines."""
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
     assert done.returncode == 1, done.stderr
@@ -28,21 +30,19 @@ def said_by(command: list[str]) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("limit", ["60", "100", "170"])  # met where a tensor is shared; where a batch is sent; later
 def test_too_many_open_files(limit: str) -> None:
-    said = said_by([*JOB, limit])
-    assert said == [
-        "error: too many open files: the system allows this process no more",
-        "  --num_workers 0 loads in the main process; or allow more: ulimit -n 4096, in the shell that starts the run",
-    ]
+    error, advice = printed_by([*JOB, limit])
+    assert error == "error: too many open files: the system allows this process no more"
+    assert_parts(advice, "--num_workers 0", "ulimit -n 4096")
 
 
 @pytest.mark.slow
 def test_a_bus_error() -> None:
-    said = said_by([*JOB, "bus error"])
-    assert not [line for line in said if "Traceback" in line or "File" in line]
-    assert [line for line in said if line.startswith("error: ")] == [
+    lines = printed_by([*JOB, "bus error"])
+    assert not [line for line in lines if "Traceback" in line or "File" in line]
+    assert [line for line in lines if line.startswith("error: ")] == [
         "error: out of shared memory (/dev/shm), through which data loading processes hand over their batches"
     ]
-    assert "--num_workers 0" in said[-1] and "--shm-size" in said[-1]
+    assert "--num_workers 0" in lines[-1] and "--shm-size" in lines[-1]
 
 
 def may_mount() -> bool:
@@ -54,8 +54,8 @@ def may_mount() -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(not may_mount(), reason="a /dev/shm of its own needs root")
 def test_a_small_shared_memory() -> None:
-    said = said_by([*SMALL_MEMORY, *JOB, "none"])
-    errors = [line for line in said if line.startswith("error: ")]
+    lines = printed_by([*SMALL_MEMORY, *JOB, "none"])
+    errors = [line for line in lines if line.startswith("error: ")]
     assert len(errors) == 1 and errors[0].startswith("error: out of shared memory (/dev/shm)")
-    assert not [line for line in said if "Traceback" in line]
-    assert "shared memory (/dev/shm) has 4 MB left" in next(line for line in said if line.startswith("WARNING"))
+    assert not [line for line in lines if "Traceback" in line]
+    assert "shared memory (/dev/shm) has 4 MB left" in next(line for line in lines if line.startswith("WARNING"))

@@ -2,7 +2,7 @@
 
 The preprocessed store keys its entries by the transforms' versions, so code that gives other numbers under an old
 version would be served stale results. The table makes that impossible to overlook: changed code fails a test until
-either the version is raised or somebody states, with ``--same-numbers NAME``, that no number changes.
+either the version is raised or a developer states, with ``--same-numbers NAME``, that no number changes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def path_of(module: str) -> Path:
 
 
 def code_alone(source: str) -> str:
-    """Source without comments, docstrings, blank lines and trailing blanks, the same for every Python."""
+    """Source without comments, docstrings, blank lines and trailing blanks, identical in every Python version."""
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:

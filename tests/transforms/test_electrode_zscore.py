@@ -46,7 +46,7 @@ def test_an_outlier_as_first_value_costs_no_precision() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -3.7e8])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_constant_electrode_becomes_zeros_and_leaves_the_others_alone(value: float, dtype: type) -> None:
+def test_a_constant_electrode_becomes_zeros_and_does_not_change_the_others(value: float, dtype: type) -> None:
     x = scalogram(dtype)
     x[2] = value
     scores = zscore_electrodes(x)

@@ -40,7 +40,7 @@ def test_at_full_size_it_equals_scipy_rotate() -> None:
     np.testing.assert_allclose(rotate_in_plane(volume, 9.9)[0].numpy(), expected, rtol=0, atol=1e-4)
 
 
-def test_the_angle_is_uniform_between_its_bounds_and_drawn_as_often_as_prob_says() -> None:
+def test_the_angle_is_uniform_between_its_bounds_and_drawn_with_probability_prob() -> None:
     transform = RandInPlaneRotated(prob=0.3, max_degrees=10.0).set_random_state(seed=0)
     angles = []
     for _ in range(4000):

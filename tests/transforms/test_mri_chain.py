@@ -196,7 +196,7 @@ def test_digits_that_the_intercept_swallows_are_left_to_the_transforms(tmp_path:
     assert prepare_standard_volume(str(path), *transforms) is None
 
 
-def test_a_volume_that_would_become_zeros_is_refused_whoever_computes_it(chain: Chain, tmp_path: Path) -> None:
+def test_a_volume_that_would_become_zeros_is_refused_by_both_ways(chain: Chain, tmp_path: Path) -> None:
     path = save(tmp_path / "a.nii.gz", np.full((9, 10, 11), 7, np.int16), "LPI")
     with pytest.raises((InputError, RuntimeError)) as caught:
         chain(path)

@@ -1,4 +1,4 @@
-"""What is read from a scalogram's .npy file, and what is said about files that cannot be used."""
+"""Reading a scalogram's .npy file, and the messages about files that cannot be used."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_nonfinite_values_are_counted_and_the_first_is_located(tmp_path: Path, s
     )
 
 
-def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_distinguished(tmp_path: Path) -> None:
     assert refusal(tmp_path / "sub-08.npy").startswith("no such file, expected a file: check the path")
     assert refusal(tmp_path).startswith("a folder, expected a file")
 
@@ -140,7 +140,7 @@ def test_pickled_objects_are_refused_and_never_run(tmp_path: Path) -> None:
         (b"\x01\x02\x03\xff", "not a NumPy .npy file"),
     ],
 )
-def test_what_is_no_npy_file_is_called_what_it_is(tmp_path: Path, content: bytes, seen: str) -> None:
+def test_a_file_that_is_not_npy_is_named_as_its_own_kind(tmp_path: Path, content: bytes, seen: str) -> None:
     path = tmp_path / "other.npy"
     path.write_bytes(content)
     assert refusal(path).startswith(f"{seen}, expected a .npy array, float32 or float64 of shape (6, 8, 5)")

@@ -60,7 +60,7 @@ def test_every_position_is_equally_likely() -> None:
 
 
 @pytest.mark.parametrize("prob", [0.0, 0.3, 0.8, 1.0])
-def test_a_sample_is_masked_as_often_as_prob_says(prob: float) -> None:
+def test_a_sample_is_masked_with_probability_prob(prob: float) -> None:
     transform = RandSpecAugmentd(prob=prob).set_random_state(seed=1)
     masked = 0
     for _ in range(4000):

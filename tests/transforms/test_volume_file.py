@@ -1,4 +1,4 @@
-"""What is read from an MRI's NIfTI file, and what is said about files that cannot be used."""
+"""Reading an MRI's NIfTI file, and the messages about files that cannot be used."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_default_is_nibabels_closest_canonical_orientation(tmp_path: Path, s
 
 @pytest.mark.parametrize("wanted", ["LPS", "SAR", "PIR"])
 def test_other_axis_codes_choose_order_and_direction(tmp_path: Path, wanted: str) -> None:
-    # Every voxel's value says where it lies: right-left, back-front, bottom-top.
+    # Every voxel's value encodes its place: right-left, back-front, bottom-top.
     data = np.add.outer(np.add.outer(np.arange(4) * 100, np.arange(5) * 10), np.arange(6)).astype(np.int16)
     path = write(tmp_path / "a.nii", data, affine_of("RAS"))
     loaded = load_volume(path, wanted)[0]
@@ -190,7 +190,7 @@ def test_truncated_files_are_refused(tmp_path: Path) -> None:
     ids=["empty", "table", "numbers"],
 )
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
-def test_what_is_no_volume_is_called_what_it_is(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_file_that_is_not_a_volume_is_named_as_its_own_kind(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
     seen = {0: "an empty file", ord("p"): "a text", 1: "not a NIfTI file"}
     path.write_bytes(content)
@@ -208,7 +208,7 @@ def test_a_missing_file_and_other_formats_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt" or getattr(os, "geteuid", lambda: 0)() == 0, reason="needs enforced permissions")
-def test_a_file_without_read_permission_says_so(tmp_path: Path) -> None:
+def test_a_file_without_read_permission_is_reported(tmp_path: Path) -> None:
     path = write(tmp_path / "a.nii", volume(), np.eye(4))
     path.chmod(0)
     assert refusal(path).startswith("cannot be read (Permission denied)")

@@ -1,4 +1,4 @@
-"""What ends a run early is said in a short message and noted."""
+"""The reason of a run's early end is reported in a short message and recorded."""
 
 import errno
 import sys
@@ -38,16 +38,16 @@ class Network(nn.Module):
 
 
 class Record:
-    """Notes what it is told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.calls: list[Any] = []
 
     def begin(self) -> None:
-        self.told.append("begin")
+        self.calls.append("begin")
 
     def finish(self, engine: Engine, error: BaseException | None) -> None:
-        self.told.append(error)
+        self.calls.append(error)
 
 
 def evaluator_of(network: nn.Module) -> SupervisedEvaluator:
@@ -86,17 +86,17 @@ NO_MEMORY = [
 
 
 @pytest.mark.parametrize("error", NO_MEMORY, ids=lambda error: str(error)[:30])
-def test_out_of_memory_in_training_says_to_lower_the_batch_size(error: BaseException) -> None:
+def test_out_of_memory_in_training_advises_a_lower_batch_size(error: BaseException) -> None:
     record = Record()
     with pytest.raises(RunFailed) as caught:
         run_engine(trainer_of(Network(in_training=error)), KNOBS, record)
     first, second = str(caught.value).splitlines()
     assert first == "out of memory in training, epoch 1"
     assert second == "  lower --batch_size (now 4) or --mri_size (now [128, 128, 128])"
-    assert record.told == ["begin", caught.value]
+    assert record.calls == ["begin", caught.value]
 
 
-def test_out_of_memory_in_the_validation_says_to_lower_the_segments() -> None:
+def test_out_of_memory_in_the_validation_advises_fewer_segments() -> None:
     network = Network(in_evaluation=torch.OutOfMemoryError("CUDA out of memory."))
     with pytest.raises(RunFailed) as caught:
         run_engine(trainer_of(network), KNOBS)
@@ -106,7 +106,7 @@ def test_out_of_memory_in_the_validation_says_to_lower_the_segments() -> None:
     ]
 
 
-def test_out_of_memory_in_an_evaluation_says_so() -> None:
+def test_out_of_memory_in_an_evaluation_is_reported() -> None:
     network = Network(in_evaluation=torch.OutOfMemoryError("CUDA out of memory."))
     with pytest.raises(RunFailed) as caught:
         run_engine(evaluator_of(network), {"segment_batch_size": 16})
@@ -142,7 +142,7 @@ def test_what_data_loading_processes_run_out_of_is_named_with_the_remedy(text: s
 @pytest.mark.parametrize(
     "layer", [nn.Conv3d(1, 1, 5), nn.AvgPool3d(5), nn.MaxPool3d(5)], ids=lambda layer: type(layer).__name__
 )
-def test_a_network_too_deep_for_the_volumes_is_told_from_a_fault_of_the_program(layer: nn.Module) -> None:
+def test_a_network_too_deep_for_the_volumes_is_not_reported_as_a_fault_of_the_program(layer: nn.Module) -> None:
     with pytest.raises(RuntimeError) as torchs_own:
         layer(torch.zeros(1, 1, 3, 3, 3))
     with pytest.raises(RunFailed, match="too small for a layer of the network") as caught:
@@ -150,21 +150,21 @@ def test_a_network_too_deep_for_the_volumes_is_told_from_a_fault_of_the_program(
     assert "--mri_size" in str(caught.value)
 
 
-def test_a_folder_that_goes_away_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_disappears_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as gone:
         (tmp_path / "run" / "history.csv").open("x")
     with pytest.raises(RunFailed, match=r"history.csv: No such file or directory\n  was the folder deleted"):
         run_engine(trainer_of(Network(in_training=gone.value)), KNOBS)
 
 
-def test_a_stop_that_also_ended_the_data_loading_processes_is_no_failure() -> None:
+def test_a_stop_that_also_ended_the_data_loading_processes_is_not_a_failure() -> None:
     trainer = trainer_of(
         Network(in_training=RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated."))
     )
     trainer.state.stopped_by = 15
     record = Record()
     run_engine(trainer, KNOBS, record)
-    assert record.told == ["begin", None]
+    assert record.calls == ["begin", None]
 
 
 class Pictures(torch.utils.data.Dataset[dict[str, Tensor]]):
@@ -179,7 +179,7 @@ class Pictures(torch.utils.data.Dataset[dict[str, Tensor]]):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="shared memory is looked at on Linux alone")
 @pytest.mark.parametrize(("workers", "free", "warned"), [(2, 47_999, True), (2, 48_000, False), (0, 0, False)])
-def test_shared_memory_is_compared_with_the_batches_under_way(
+def test_shared_memory_is_compared_with_the_batches_in_transit(
     workers: int, free: int, warned: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(shared_memory, "shared_memory_free", lambda folder: free)
@@ -199,14 +199,14 @@ def test_a_record_that_cannot_be_written_hides_nothing() -> None:
         run_engine(trainer_of(Network(in_training=torch.OutOfMemoryError("CUDA out of memory."))), KNOBS, OnFullDisk())
 
 
-def test_what_has_no_name_stays_as_it_is_and_is_noted() -> None:
+def test_an_unknown_error_stays_unchanged_and_is_recorded() -> None:
     record, error = Record(), ZeroDivisionError("a fault of the program")
     with pytest.raises(ZeroDivisionError) as caught:
         run_engine(trainer_of(Network(in_training=error)), KNOBS, record)
-    assert caught.value is error and record.told == ["begin", error]
+    assert caught.value is error and record.calls == ["begin", error]
 
 
-def test_a_run_that_ends_well_is_noted_too() -> None:
+def test_a_run_that_ends_well_is_also_recorded() -> None:
     record, trainer = Record(), trainer_of(Network())
     run_engine(trainer, KNOBS, record)
-    assert record.told == ["begin", None] and trainer.state.epoch == 2
+    assert record.calls == ["begin", None] and trainer.state.epoch == 2

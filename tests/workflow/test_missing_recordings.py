@@ -1,4 +1,4 @@
-"""What an evaluation does about people with one recording follows from what its model has learned."""
+"""How an evaluation treats participants with one recording follows from what its model has learned."""
 
 import logging
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from monai_fusion.errors import InputError
 from monai_fusion.runs.recipe import absence_settings
 from monai_fusion.runs.run_digests import data_digests
 from monai_fusion.workflow import recordings_for, warn_of_unseen_absence
+from tests.message_parts import assert_parts
 
 Records = tuple[ParticipantRecord, ...]
 
@@ -33,7 +34,7 @@ def some_lack(tiny_records: Records) -> Records:
         (ModalityPolicy("mri", allow_missing=True), ModalityPolicy("mri", allow_missing=True)),
     ],
 )
-def test_by_default_people_with_one_recording_are_predicted_if_the_model_can(
+def test_by_default_participants_with_one_recording_are_predicted_if_the_model_can(
     use: ModalityPolicy, default: ModalityPolicy, some_lack: Records
 ) -> None:
     recipe = absence_settings(use, some_lack)
@@ -44,19 +45,17 @@ def test_by_default_people_with_one_recording_are_predicted_if_the_model_can(
 
 
 @pytest.mark.parametrize("recipe", [{}, {"absence": False, "modalities": "both"}])
-def test_a_model_that_never_learned_absence_refuses_it_and_says_how_to_train_for_it(recipe: dict[str, Any]) -> None:
+def test_a_model_that_never_learned_absence_refuses_it_and_reports_how_to_train_for_it(recipe: dict[str, Any]) -> None:
     assert recordings_for(recipe) == ModalityPolicy()  # also a model from before there was the knob
     with pytest.raises(InputError) as caught:
         recordings_for(recipe, "true")
-    assert str(caught.value) == (
-        "--allow_missing: this model knows only people with both recordings: "
-        "train it with --modality_dropout 0.2, or with --allow_missing true and such participants"
-    )
+    named = ("--allow_missing: ", "both recordings", "--modality_dropout 0.2", "--allow_missing true")
+    assert_parts(str(caught.value), *named)
     with pytest.raises(InputError, match="--allow_missing: 'maybe', expected true or false"):
         recordings_for(recipe, "maybe")
 
 
-def test_people_who_lack_what_nobody_lacked_in_the_training_are_warned_of(
+def test_a_kind_of_absence_that_the_training_never_had_is_warned_of(
     some_lack: Records, caplog: pytest.LogCaptureFixture
 ) -> None:
     only_eeg = absence_settings(ModalityPolicy(allow_missing=True), some_lack[:2])
@@ -65,12 +64,12 @@ def test_people_who_lack_what_nobody_lacked_in_the_training_are_warned_of(
         with caplog.at_level(logging.WARNING):
             warn_of_unseen_absence(recipe, recordings_for(recipe), some_lack)
     (warning,) = (record.getMessage() for record in caplog.records)
-    assert warning.startswith("without EEG: 1, but in the training nobody lacked it")
+    assert warning.startswith("without EEG: 1, but no participant lacked it in the training")
 
 
 def test_the_manifests_digest_of_one_modality_needs_no_file_of_the_other(some_lack: Records, tmp_path: Path) -> None:
-    def digests(modalities: str = "both", people: Sequence[ParticipantRecord] = some_lack) -> dict[str, Any]:
-        cohort = Datalist(tmp_path / "list.json", "test", "gender", ("M", "F"), tmp_path, {"training": tuple(people)})
+    def digests(modalities: str = "both", records: Sequence[ParticipantRecord] = some_lack) -> dict[str, Any]:
+        cohort = Datalist(tmp_path / "list.json", "test", "gender", ("M", "F"), tmp_path, {"training": tuple(records)})
         return data_digests(cohort, tmp_path / "store", modalities)["training"]
 
     whole = digests()

@@ -70,20 +70,20 @@ def test_a_right_run_gets_its_folder_and_its_log(datalist: Path, tmp_path: Path)
     assert sorted(path.name for path in folder.iterdir()) == [".my.lock", "my.log"]
 
 
-def test_a_run_goes_on_with_the_datalist_that_was_checked(datalist: Path, tmp_path: Path) -> None:
+def test_a_run_continues_with_the_datalist_that_was_checked(datalist: Path, tmp_path: Path) -> None:
     sections = ["training", "validation", "test"]
     cohort = preflight(datalist=str(datalist), output_dir=tmp_path / "run", sections=sections, device="cpu")
     assert cohort == read_datalist(datalist)
     assert cohort.content == datalist.read_bytes()
 
 
-def test_no_datalist_is_said_so(tmp_path: Path) -> None:
+def test_a_missing_datalist_option_is_reported(tmp_path: Path) -> None:
     message = "--datalist: not given, expected the path of a datalist (monai-fusion datalist)"
     assert refused(None, tmp_path / "run") == message
     assert not (tmp_path / "run").exists()
 
 
-def test_a_wrong_datalist_is_refused_before_the_output_folder_is_made(datalist: Path, tmp_path: Path) -> None:
+def test_a_wrong_datalist_is_refused_before_the_output_folder_is_created(datalist: Path, tmp_path: Path) -> None:
     (datalist.parent / "sub-00_T1w.nii.gz").unlink()
     message = refused(datalist, tmp_path / "run")
     assert message.startswith(f"{datalist}: 1 problem\n") and "sub-00" in message
@@ -98,7 +98,7 @@ def test_a_section_that_does_not_exist_is_refused(datalist: Path, tmp_path: Path
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the GPU that the message says is missing")
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
 def test_a_gpu_that_is_not_there_is_refused(datalist: Path, tmp_path: Path, device: str) -> None:
-    message = f"--device: {device}, expected cpu: this machine shows torch no GPU"
+    message = f"--device: {device}, expected cpu: torch finds no GPU on this machine"
     assert refused(datalist, tmp_path / "run", device=device) == message
 
 
@@ -140,7 +140,7 @@ def test_a_folder_without_write_permission_is_refused(datalist: Path, tmp_path: 
 def test_a_trained_model_is_not_replaced_by_accident(datalist: Path, tmp_path: Path) -> None:
     (tmp_path / MODEL_FILE).write_bytes(b"hours of work")
     assert refused(datalist, tmp_path, overwrite=False) == (
-        f"{tmp_path}: holds a trained model already (model.pt): choose another --output_dir, or give --resume true "
+        f"{tmp_path}: already holds a trained model (model.pt): choose another --output_dir, or give --resume true "
         "or --overwrite true"
     )
     assert not (tmp_path / "train.log").exists()
@@ -163,7 +163,7 @@ def test_a_training_is_not_resumed_beside_the_model_of_another(datalist: Path, t
     preflight(datalist=str(datalist), output_dir=tmp_path, sections=["test"], device="cpu", resume=True)
 
 
-def test_a_killed_training_may_hold_a_later_model_than_its_manifest_knows(datalist: Path, tmp_path: Path) -> None:
+def test_a_killed_training_may_hold_a_later_model_than_its_manifest_records(datalist: Path, tmp_path: Path) -> None:
     manifest = {"status": "running", "weights": {"digest": "of an earlier epoch"}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     torch.save({"head.weight": torch.zeros(2)}, tmp_path / MODEL_FILE)
@@ -176,7 +176,7 @@ def test_the_log_of_a_training_that_still_runs_is_not_replaced(
     monkeypatch.setattr(output_folder, "PATIENCE_SECONDS", 0.1)
     (tmp_path / "train.log").write_text("epoch 3")
     with another(tmp_path, "train"):
-        message = f"--output_dir: {tmp_path}: another run (train) writes to it now, expected a folder of its own"
+        message = f"--output_dir: {tmp_path}: another run (train) is writing to it"
         assert refused(datalist, tmp_path, overwrite=True).startswith(message)
         assert (tmp_path / "train.log").read_text() == "epoch 3"
         options: dict[str, Any] = {"sections": ["test"], "device": "cpu", "log_name": "evaluate.log"}
@@ -199,7 +199,7 @@ def test_the_command_line_is_checked_first(tmp_path: Path, monkeypatch: pytest.M
 
 
 def report(error: BaseException) -> None:
-    """What the interpreter does with an exception that nobody catches."""
+    """Report an exception as the interpreter does if it is not caught."""
     report_input_errors()
     sys.excepthook(type(error), error, error.__traceback__)
 

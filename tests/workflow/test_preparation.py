@@ -1,4 +1,4 @@
-"""All files of a run are read, checked and prepared before it trains."""
+"""A run reads, checks and prepares all its files before it trains."""
 
 import logging
 import signal
@@ -16,6 +16,7 @@ from monai_fusion.errors import InputError
 from monai_fusion.messages import pasteable
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
 from monai_fusion.workflow import announce_training, prepare
+from tests.message_parts import assert_parts
 from tests.support import EEG_SHAPE, write_scalogram
 
 
@@ -59,7 +60,7 @@ def test_a_file_in_the_place_of_the_store_is_refused(
     place.write_text("notes")
     with pytest.raises(InputError) as caught:
         prepare(cohort_of(tmp_path, training=tiny_records), ["training"], over(place))
-    assert str(caught.value) == f"--cache_dir: {place} is a file, expected a folder, there or not yet"
+    assert str(caught.value).startswith(f"--cache_dir: {place} is a file, expected a folder")
     assert place.read_text() == "notes"
 
 
@@ -86,7 +87,7 @@ def test_bad_eeg_and_bad_mri_files_are_reported_together(
     assert "(8, 10, 2)" in lines[2] and "(8, 10, 3)" in lines[2]
 
 
-def test_people_with_one_recording_are_left_out_and_named(
+def test_participants_with_one_recording_are_left_out_and_named(
     tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     one_only = [replace(tiny_records[1], mri=None), replace(tiny_records[2], eeg=())]
@@ -100,7 +101,7 @@ def test_people_with_one_recording_are_left_out_and_named(
     assert caplog.records[1].levelno == logging.WARNING
 
 
-def test_a_section_in_which_nobody_has_both_recordings_is_refused(
+def test_a_section_in_which_no_participant_has_both_recordings_is_refused(
     tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path
 ) -> None:
     cohort = cohort_of(tmp_path, training=tiny_records, test=[replace(tiny_records[0], mri=None)])
@@ -111,7 +112,7 @@ def test_a_section_in_which_nobody_has_both_recordings_is_refused(
     assert not (tmp_path / "store").exists()
 
 
-def test_who_has_one_recording_takes_part_where_that_is_allowed_and_is_counted(
+def test_participants_with_one_recording_take_part_if_allowed_and_are_counted(
     tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     some_lack = [replace(tiny_records[0], mri=None), tiny_records[1], replace(tiny_records[2], eeg=()), tiny_records[3]]
@@ -142,15 +143,15 @@ def test_who_has_one_recording_takes_part_where_that_is_allowed_and_is_counted(
 def test_recordings_that_go_with_the_class_are_warned_of(
     tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    people = [replace(tiny_records[n % 4], participant_id=f"sub-{n:02d}", label=int(n >= 10)) for n in range(20)]
-    mixed = [replace(record, mri=None) if n % 2 else record for n, record in enumerate(people)]
-    telling = [replace(record, mri=None) if record.label else record for record in people]
+    records = [replace(tiny_records[n % 4], participant_id=f"sub-{n:02d}", label=int(n >= 10)) for n in range(20)]
+    mixed = [replace(record, mri=None) if n % 2 else record for n, record in enumerate(records)]
+    telling = [replace(record, mri=None) if record.label else record for record in records]
     use = ModalityPolicy(allow_missing=True)
     prepare(cohort_of(tmp_path, training=mixed), ["training"], over(None), use)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     prepare(cohort_of(tmp_path, training=telling), ["training"], over(None), use)
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert warning.startswith("training: which recordings are there goes together with the class (0 % of M, 100 % of F")
+    assert_parts(warning, "training: ", "recordings", "class (0 % of M, 100 % of F")
 
 
 def test_without_a_store_nothing_is_written(tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_without_a_store_nothing_is_written(tiny_records: tuple[ParticipantRecor
 @pytest.mark.parametrize(
     ("select", "first"), [("best", "kept epoch 4: validation cross_entropy 0.2500"), ("last", "kept the last epoch, 7")]
 )
-def test_a_training_says_last_what_was_kept_and_where(
+def test_a_trainings_last_message_names_what_was_kept_and_where(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, select: str, first: str
 ) -> None:
     trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
@@ -183,7 +184,7 @@ def test_a_training_says_last_what_was_kept_and_where(
 @pytest.mark.parametrize(
     ("stopped_by", "out_of_time", "code"), [(None, True, 124), (signal.SIGTERM, False, 143), (signal.SIGINT, True, 130)]
 )
-def test_a_stopped_training_says_how_to_go_on_and_gives_a_code_that_scripts_can_tell(
+def test_a_stopped_training_reports_how_to_resume_and_returns_a_code_for_scripts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, stopped_by: object, out_of_time: bool, code: int
 ) -> None:
     trainer, evaluator = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
@@ -193,7 +194,7 @@ def test_a_stopped_training_says_how_to_go_on_and_gives_a_code_that_scripts_can_
     with caplog.at_level(logging.INFO, logger="monai_fusion"), pytest.raises(SystemExit) as ended:
         announce_training(tmp_path, trainer, evaluator, "best", "my list.json")
     assert ended.value.code == code
-    assert infos(caplog) == ["stopped in epoch 7 of 25", "to go on: the same command with --resume true"]
+    assert infos(caplog) == ["stopped in epoch 7 of 25", "To resume, run the same command with --resume true"]
 
 
 def test_after_early_stopping_the_last_epoch_is_the_one_that_was_validated(

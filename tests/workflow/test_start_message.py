@@ -1,4 +1,4 @@
-"""What a training says at its start."""
+"""The messages of a training at its start."""
 
 import copy
 import logging
@@ -58,7 +58,7 @@ def test_a_stage_without_epochs_is_not_shown(network: FusionNet) -> None:
     assert cells(head) == ["parameters that train", "stage B, 1 epoch", "of"]
 
 
-def test_device_precision_and_batches_are_said(network: FusionNet, caplog: pytest.LogCaptureFixture) -> None:
+def test_device_precision_and_batches_are_reported(network: FusionNet, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="monai_fusion"):
         summarize_training(network, StagePlan([1, 0], BLOCKS), "cpu", "float32", batch_size=4, iterations=1)
     lines = [record.getMessage() for record in caplog.records]
