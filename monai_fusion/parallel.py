@@ -67,5 +67,5 @@ def _deaths_named(what: str) -> Iterator[None]:
         yield
     except TerminatedWorkerError as error:
         time.sleep(_PATIENCE_S)
-        advice = "memory may have run out: fewer --workers need less; what was finished before stays"
+        advice = "memory may have run out: fewer --workers need less; finished work is kept"
         raise RunFailed(f"a process that {what} was killed from outside", advice) from error

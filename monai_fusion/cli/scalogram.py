@@ -36,10 +36,10 @@ def scalogram(
         bool, typer.Option("--json", help="Print the result as JSON, for programs.", rich_help_panel="Output")
     ] = False,
 ) -> None:
-    """Make scalograms (.npy) of raw EEG recordings, one for each segment of 10 seconds, and note how in a JSON file.
+    """Make scalograms (.npy) of raw EEG recordings, one for each segment of 10 s, and describe how in a JSON file.
 
-    What was made before in the same way is left as it is, so an interrupted run goes on where it was. Nothing is ever
-    written into a dataset. Exit code 0 if all is done, 1 if recordings failed (the others are done), 2 for wrong input.
+    The command skips recordings that it has finished in the same way, so the same line resumes an interrupted run. It
+    never writes into a dataset. Exit code 0: done; 1: recordings failed (the others are done); 2: wrong input.
 
     \b
     monai-fusion scalogram LEMON/raw --out LEMON/eeg --mode power --preview --summary
@@ -87,8 +87,8 @@ def _print(done: Sequence[Made], wanted: int, options: ScalogramOptions) -> None
         say(f"error: {counted(len(by_state['failed']), 'recording')} failed:", err=True)
         for each in by_state["failed"]:
             for problem in each.problems:
-                told = str(problem)
-                say(f"  {told if each.path.name in told else f'{each.path}: {told}'}", err=True)
+                text = str(problem)
+                say(f"  {text if each.path.name in text else f'{each.path}: {text}'}", err=True)
     if (left := wanted - len(done)) > 0:
         say(f"{counted(left, 'recording')} not looked at (--on-error stop)", err=True)
 

@@ -139,12 +139,12 @@ def _which(begins: Iterable[tuple[Marker, Meaning]], codes: Codes) -> str:
     matched: dict[str, Counter[str]] = defaultdict(Counter)
     for _, meaning in begins:
         matched[meaning.condition][meaning.by] += 1
-    said = [
+    named = [
         f"{name} by {a_few((f'{count} x {quoted(by)}' for by, count in matched[name].most_common()), 3)}"
         for name in codes
         if name in matched
     ]
-    return ", ".join(said)
+    return ", ".join(named)
 
 
 def _interval(points: Sequence[tuple[int, str]]) -> int:

@@ -1,4 +1,4 @@
-"""What an earlier run left of a recording: finished, to be replaced, or somebody else's."""
+"""What an earlier run left of a recording: finished, to be replaced, or made from another recording."""
 
 from __future__ import annotations
 

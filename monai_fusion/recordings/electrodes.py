@@ -231,19 +231,19 @@ def _key(asked: _Wanted, name: str) -> str:
 
 def _missing(recording: Recording, asked: _Wanted, missing: Sequence[str], interpolate: int) -> Problem:
     keys = dict(zip(_keys(recording), range(len(recording.channels)), strict=True))
-    said = []
+    named = []
     for name in missing:
         number = keys.get(_key(asked, name))
         if number is not None and recording.channels[number] in recording.bad_channels:
-            said.append(f"{name} (bad)")
+            named.append(f"{name} (bad)")
         elif number is not None and recording.kinds[number] != "eeg":
-            said.append(f"{name} ({recording.kinds[number]})")
+            named.append(f"{name} ({recording.kinds[number]})")
         elif recording.reference and electrode_key(recording.reference) == name:
-            said.append(f"{name} (the reference)")
+            named.append(f"{name} (the reference)")
         else:
-            said.append(name)
+            named.append(name)
     eeg = [name for name, kind in zip(recording.channels, recording.kinds, strict=True) if kind == "eeg"]
-    seen = f"{len(asked.names) - len(missing)} of {len(asked.names)}: no {a_few(said, 20)}"
+    seen = f"{len(asked.names) - len(missing)} of {len(asked.names)}: no {a_few(named, 20)}"
     known = sum(electrode_key(name) in sphere_positions() for name in eeg)
     if len(missing) == len(asked.names) and not known:
         advice = f"its channels are {a_few(eeg, 6)}: name them with --channel-map, or take nearest:lemon17"

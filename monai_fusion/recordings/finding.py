@@ -98,8 +98,8 @@ def find_recordings(paths: Sequence[Path], task: str | None = None, codes: Codes
     for path in paths:
         place = absolute(Path(path))
         if place.is_dir() and not _is_recording_folder(place):
-            below, said = _below(place, task)
-            notes += said
+            below, more = _below(place, task)
+            notes += more
             files += below
             if not below:
                 problems.append(_nothing(place, task))
@@ -216,7 +216,10 @@ def _named(files: Sequence[Path], codes: Codes) -> tuple[Found, ...]:
                 f"name them apart ({name}_ses-01..., {name}_run-2...), or give one of them; the id ends at the first _"
             )
             problems.append(Problem(name, seen=seen, wanted="names whose outputs differ", advice=advice))
-        found += [Found(path, name, told, said) for path, told, said in zip(paths, parts, conditions, strict=True)]
+        found += [
+            Found(path, name, own_parts, condition)
+            for path, own_parts, condition in zip(paths, parts, conditions, strict=True)
+        ]
     if problems:
         raise InputError(problems)
     return tuple(sorted(found, key=lambda each: natural_key(each.path.as_posix())))

@@ -77,7 +77,7 @@ def make_scalograms(opened: Opened, options: ScalogramOptions, taken: dict[Path,
             write one of them is refused, and what this one has is added.
 
     Raises:
-        InputError: It has no segment, its signal cannot be in microvolts, or its files are somebody else's.
+        InputError: It has no segment, its signal cannot be in microvolts, or its files belong to another recording.
     """
     work = _Work.of(opened, options)
     work.refuse_taken({} if taken is None else taken)
@@ -96,7 +96,7 @@ def make_scalograms(opened: Opened, options: ScalogramOptions, taken: dict[Path,
         begin(sidecar, work.origin, names)
     try:
         return _finish(work, filters, seen, _write_segments(work, filters), notes)
-    except Exception:  # half a recording is worse than none: it would be taken for a whole one
+    except Exception:  # half a recording would be taken for a whole one
         for path in (*(options.job.out / name for name in planned), *work.sidecars):
             path.unlink(missing_ok=True)
         raise
@@ -168,13 +168,13 @@ def _finished_before(path: Path, sidecars: tuple[Path, ...], contents: Sequence[
 
 def _no_segment(recording: Recording, cut: Cut) -> Problem:
     reasons = Counter(reason_of(each) for each in cut.dropped)
-    told = ", ".join(f"{number} x {why}" for why, number in reasons.most_common(5))
+    counts = ", ".join(f"{number} x {why}" for why, number in reasons.most_common(5))
     return Problem(
         recording.path.name,
-        seen=f"no segment is left ({told})" if told else "no segment",
+        seen=f"no segment is left ({counts})" if counts else "no segment",
         wanted="at least one",
         advice="a shorter --seconds, or a larger --reject, keeps more"
-        if told
+        if counts
         else "what is EO, what EC? Give --condition",
     )
 

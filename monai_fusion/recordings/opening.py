@@ -28,7 +28,7 @@ _MAP_HEADERS = ("channel", "name", "label", "file", "from", "old")
 
 
 def find(inputs: Sequence[Path], options: ScalogramOptions) -> FoundAll:
-    """The recordings among files and folders; what is typed wrong is said before any of them is opened.
+    """The recordings among files and folders; wrong options are reported before any of them is opened.
 
     Raises:
         InputError: An option means nothing, a path is not there, none is a recording, or two have one name.

@@ -25,15 +25,15 @@ Mode = Literal["compat", "power"]
 class RecordingOptions:
     """What the files do not say about themselves."""
 
-    task: Annotated[str | None, Option("Of a BIDS dataset, only this task's recordings.", metavar="rest")] = None
+    task: Annotated[str | None, Option("Only this task's recordings of a BIDS dataset.", metavar="rest")] = None
     sampling_rate: Annotated[
-        float | None, Option("Samples a second of tables (CSV, TSV), which do not say it.", metavar="HZ")
+        float | None, Option("Sampling rate of tables (CSV, TSV) without a column of times.", metavar="HZ")
     ] = None
     unit: Annotated[
-        str | None, Option("The unit of the samples, where the file says none or a wrong one.", metavar="V|mV|uV|nV")
+        str | None, Option("Unit of the samples, if the file states none or a wrong one.", metavar="V|mV|uV|nV")
     ] = None
     channel_map: Annotated[
-        Path | None, Option("Table of channel names as the files have them, and the electrodes that they are.")
+        Path | None, Option("Table with two columns: channel names in the files, and their electrodes.")
     ] = None
 
 
@@ -45,12 +45,13 @@ class ElectrodeOptions:
         str,
         Option(
             "A preset (lemon17, 10-20, biosemi128-1020, lemon61) or a list (Fz,Cz,Pz), in the order of the scalogram's "
-            "planes; behind nearest: the channels nearest to these places; all takes the file's, in its order.",
+            "planes; nearest:PRESET takes the channels nearest to its places; all takes every EEG channel in the file's"
+            " order.",
             metavar="PRESET|LIST",
         ),
     ] = "lemon17"
     interpolate: Annotated[
-        int, Option("Electrodes that may be missing or bad: spherical splines fill them in.", metavar="N")
+        int, Option("Interpolate up to N missing or bad electrodes by spherical splines.", metavar="N")
     ] = 0
 
 
@@ -60,17 +61,17 @@ class SegmentOptions:
 
     condition: Annotated[
         str | None,
-        Option("EO or EC, or another word, for recordings that do not say it themselves.", metavar="WORD"),
+        Option("EO, EC or another word, for recordings that state no condition.", metavar="WORD"),
     ] = None
     markers: Annotated[
         tuple[str, ...],
         Option(
-            "Markers of a condition, by their numbers or texts; once for each condition.",
+            "Numbers or texts of a condition's markers; repeat for each condition.",
             metavar="EO=200,eyes_open",
             shown_default="EO=200 and EC=210,208 and plain words",
         ),
     ] = ()
-    seconds: Annotated[float, Option("Length of a segment.")] = 10.0
+    seconds: Annotated[float, Option("Length of a segment in seconds.")] = 10.0
     reject: Annotated[
         float | None,
         Option("Drop segments in which an electrode's peak-to-peak amplitude is larger.", metavar="MICROVOLTS"),
@@ -129,13 +130,13 @@ class TransformOptions:
 class JobOptions:
     """What is written where, and how the work is done."""
 
-    out: Annotated[Path, Option("Folder of the scalograms; made if it is not there.")]
-    preview: Annotated[bool, Option("Write a picture of each recording as well (PNG).")] = False
-    summary: Annotated[bool, Option("Write a page about all recordings, OUT/summary.html.")] = False
+    out: Annotated[Path, Option("Folder of the scalograms; the command makes it if it does not exist.")]
+    preview: Annotated[bool, Option("Also write a picture of each recording (PNG).")] = False
+    summary: Annotated[bool, Option("Also write a page about all recordings, OUT/summary.html.")] = False
     overwrite: Annotated[bool, Option("Replace files that were made from another recording, or by hand.")] = False
-    workers: Annotated[int | None, Option("Recordings at a time.", shown_default="one a core")] = None
+    workers: Annotated[int | None, Option("Number of recordings processed at once.", shown_default="one a core")] = None
     on_error: Annotated[
-        str, Option("What follows a recording that fails: continue with the others, or stop.", metavar="continue|stop")
+        str, Option("After a failed recording: continue with the others, or stop.", metavar="continue|stop")
     ] = "continue"
 
 

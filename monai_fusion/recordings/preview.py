@@ -108,13 +108,13 @@ def _draw_time_line(part: SubFigure, contents: Sequence[dict[str, Any]]) -> None
     axes = part.subplots()
     reasons = sorted({each["Reason"] for content in contents for each in content["DroppedStretches"]})
     colours = {reason: _DROPPED[place % len(_DROPPED)] for place, reason in enumerate(reasons)}
-    told: set[str] = set()
+    labelled: set[str] = set()
 
     def bars(lane: int, stretches: Sequence[dict[str, Any]], colour: str, what: str, height: float) -> None:
         spans = [(each["StartS"] / 60, (each["StopS"] - each["StartS"]) / 60) for each in stretches]
         if spans:
-            label = None if what in told else what
-            told.add(what)
+            label = None if what in labelled else what
+            labelled.add(what)
             axes.broken_barh(
                 spans, (lane - height / 2, height), facecolor=colour, edgecolor="white", linewidth=0.4, label=label
             )
@@ -131,5 +131,5 @@ def _draw_time_line(part: SubFigure, contents: Sequence[dict[str, Any]]) -> None
     axes.set_xlim(0, duration / 60)
     axes.set_xlabel("minutes of the recording")
     axes.spines[["top", "right"]].set_visible(False)
-    if told:
+    if labelled:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=7)

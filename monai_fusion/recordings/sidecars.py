@@ -126,7 +126,7 @@ def finish(
 
 
 def reason_of(dropped: Span) -> str:
-    """Why, without what somebody may have typed behind the first word of an annotation."""
+    """Why, without the free text behind the first word of an annotation."""
     why = dropped.why.strip()
     if why.lower().startswith(("bad", "edge")):
         return found[0] if (found := _WORDS.match(why)) else "bad"

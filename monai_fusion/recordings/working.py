@@ -56,7 +56,7 @@ def _made(found: Found, options: ScalogramOptions, taken: dict[Path, Path]) -> M
         problems = error.problems
     except OSError as error:
         if error.errno in _FULL:
-            raise RunFailed(f"{options.job.out}: {reason_of(error)}", "what was finished before stays") from error
+            raise RunFailed(f"{options.job.out}: {reason_of(error)}", "finished work is kept") from error
         problems = (Problem(str(found.path), seen=reason_of(error)),)
     except MemoryError:
         problems = (Problem(str(found.path), seen="not enough memory", advice="fewer --workers need less"),)

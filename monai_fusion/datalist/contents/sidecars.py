@@ -102,7 +102,7 @@ def _value(content: dict[str, Any], field: tuple[str, ...]) -> str:
 
 
 def _differences(described: list[_Described]) -> Iterator[Finding]:
-    told: set[Path] = set()
+    reported: set[Path] = set()
     for field, called in _FIELDS.items():
         numbers = Counter(each.values[field] for each in described)
         if len(numbers) < 2:
@@ -111,9 +111,9 @@ def _differences(described: list[_Described]) -> Iterator[Finding]:
         first = next(each for each in described if each.values[field] == usual)
         for value, number in others:
             odd = next(each for each in described if each.values[field] == value)
-            if odd.recording.path in told and field not in (("Mode",), ("Electrodes",), ("Units",)):
+            if odd.recording.path in reported and field not in (("Mode",), ("Electrodes",), ("Units",)):
                 continue  # another mode has other rows, another reference and so on
-            told.add(odd.recording.path)
+            reported.add(odd.recording.path)
             theirs, ours = _shown(called, value, usual)
             more = f" (and {counted(number - 1, 'recording')} more)" if number > 1 else ""
             wanted = f"{ours} as of {first.recording.row.participant_id}"

@@ -21,7 +21,7 @@ _SEPARATORS = re.compile(r"[\\/]")
 def named_beside(path: Path, name: str) -> Path | None:
     r"""The file that a header names, in the header's folder, whatever folder of another computer it lay in before.
 
-    Upper and lower case are told apart only where both are there.
+    Upper and lower case are distinguished only where both exist.
 
     Args:
         path: The header.
@@ -51,7 +51,7 @@ def renamed_beside(path: Path, endings: Iterable[str]) -> Path | None:
 def companion(header: Path, name: str, endings: Iterable[str]) -> tuple[Path | None, bool]:
     """The file that belongs to a header, and whether it is not the one that the header names.
 
-    People copy and rename recordings, and the name in the header stays: it may be that of another recording's file.
+    Users copy and rename recordings, and the name in the header stays: it may be the name of another recording's file.
 
     Args:
         header: The ``.vhdr`` or ``.set``.

@@ -1,6 +1,6 @@
 """BrainVision recordings: a .vhdr header that names a file of samples (.eeg) and one of markers (.vmrk).
 
-Header and markers are text with sections, and are read here leniently: people rename the three files, and the names in
+Header and markers are text with sections, and are read here leniently: users rename the three files, and the names in
 the header stay. Nothing is ever mended on the disk.
 """
 

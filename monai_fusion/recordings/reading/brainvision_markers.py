@@ -10,7 +10,7 @@ from pathlib import Path
 from monai_fusion.recordings.reading.beside import codepage_of, text_of
 from monai_fusion.recordings.reading.events import Event, Events, is_bad, sorted_out
 
-# Mk3=Stimulus,S210,5001,1,0[,date]: the text may hold commas that nobody escaped, so the numbers are found first.
+# Mk3=Stimulus,S210,5001,1,0[,date]: the text may hold unescaped commas, so the numbers are found first.
 _MARKER = re.compile(
     r"^\s*Mk\d+\s*=(?P<type>[^,]*),(?P<text>.*?),\s*(?P<at>[-+]?\d+)\s*(?:,\s*(?P<length>[-+]?\d*)\s*)?"
     r"(?:,\s*[-+]?\d*\s*)?(?:,\s*\d*\s*)?,*\s*$",
@@ -46,7 +46,7 @@ def _events(lines: list[str]) -> Iterator[Event]:
         start = int(found["at"]) - 1  # the first sample is 1
         length = int(found["length"] or 0) if (found["length"] or "0").lstrip("+-").isdigit() else 0
         if kind.strip().casefold() == "new segment":
-            yield Event(start, start, "boundary")  # the date behind it is nobody's business
+            yield Event(start, start, "boundary")  # the date behind it is private
         elif is_bad(kind):
             yield Event(start, start + max(length, 1), f"BAD_{text.strip()}" if text.strip() else "BAD")
         else:

@@ -1,7 +1,7 @@
 """EDF, EDF+ and BDF recordings, header and samples.
 
 They are read here and not by MNE, which upsamples every channel to the fastest one, reads a discontinuous EDF+ as if it
-had no gaps, and refuses files for what stands in fields that nobody needs. The fields about the patient are skipped.
+had no gaps, and refuses files because of fields that are not needed. The fields about the patient are skipped.
 """
 
 from __future__ import annotations

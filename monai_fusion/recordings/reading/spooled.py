@@ -19,7 +19,7 @@ _PIECE = 4 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class SpooledSamples:
-    """Reads from a file in a temporary folder, which is gone when nobody reads any more."""
+    """Reads from a file in a temporary folder, which is removed after the last reader."""
 
     read: SampleReader
     folder: tempfile.TemporaryDirectory[str]
