@@ -77,7 +77,7 @@ def test_an_ensemble_predicts_the_mean_of_its_members_predictions(
     assert metrics["warnings"][0].startswith(f"this ensemble has learned from {number} of these {number} participants")
     left = {path.name for path in (tmp_path / "evaluated").iterdir()}
     assert "report.html" in left and "embeddings.npz" not in left
-    assert "too good" in (tmp_path / "evaluated" / "report.html").read_text(encoding="utf-8")
+    assert "optimistically biased" in (tmp_path / "evaluated" / "report.html").read_text(encoding="utf-8")
     np.testing.assert_array_equal(predict("inference.yaml", cohort, folder, tmp_path / "inferred"), together)
 
 

@@ -76,7 +76,7 @@ def test_a_config_for_one_process_is_refused_under_torchrun() -> None:
     [
         ("cpu", 5, r"--batch_size: 5, expected a multiple of the 2 processes, .*: e\.g\. 6"),
         ("cpu", 1, r"--batch_size: 1, .*: e\.g\. 2"),
-        ("cuda:1", 4, r"--device: cuda:1, expected cuda: each process takes a GPU of its own"),
+        ("cuda:1", 4, r"--device: cuda:1, expected cuda: each process uses a GPU of its own"),
     ],
 )
 def test_what_does_not_suit_two_processes_is_refused_before_they_join(
