@@ -120,7 +120,23 @@ def test_a_marker_means_a_condition_by_its_number_or_words(text: str, condition:
     assert (None if meaning is None else (meaning.condition, meaning.ends)) == (condition and (condition, False))
 
 
-@pytest.mark.parametrize("text", ["EO end", "eyes_open_stop", "Comment/eyes open off"])
+@pytest.mark.parametrize("text", ["Eyes open / eyes closed", "EC to EO", "EO->EC", "not eyes open", "no EC"])
+def test_a_marker_that_names_both_conditions_or_denies_one_means_none(text: str) -> None:
+    assert meaning_of(text, DEFAULT_CODES) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "EO end",
+        "eyes_open_stop",
+        "Comment/eyes open off",
+        "end EO",
+        "end of EO",
+        "stop eyes open",
+        "eyes open: end of it",
+    ],
+)
 def test_a_marker_may_end_a_condition(text: str) -> None:
     meaning = meaning_of(text, DEFAULT_CODES)
     assert isinstance(meaning, Meaning)
@@ -167,6 +183,7 @@ def test_events_of_bids_are_asked_when_the_markers_say_nothing() -> None:
         ("sub-01_task-eyesopen_eeg.edf", "EO"), ("sub-01_task-EyesClosed_run-1_eeg.vhdr", "EC"),
         ("sub-01_task-restEO_eeg.edf", "EO"), ("sub-01_ses-1_task-restingeyesclosed_eeg.set", "EC"),
         ("sub-01_acq-EC_eeg.fif.gz", "EC"), ("sub-010229_E0.set", "EO"), ("sub-01_open.csv", "EO"),
+        ("sub-01_EO-EC_eeg.edf", None), ("sub-01_task-openclosed_eeg.edf", None), ("sub-01_task-EOEC_eeg.edf", None),
         ("sub-01_task-rest_eeg.edf", None), ("EO.csv", None), ("sub-01_EO_EC.csv", None), ("sub-VIDEO1_rest.edf", None),
     ],
 )  # fmt: skip
