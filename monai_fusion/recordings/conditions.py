@@ -211,7 +211,16 @@ def _without_trial_run(recording: Recording, spans: list[Span]) -> tuple[list[Sp
 
 def _unknown(recording: Recording, codes: Codes) -> Problem:
     texts = Counter(marker.text for marker in (*recording.markers, *recording.events))
-    there = a_few((f"{quoted(cut(text, 30))} ({count} x)" for text, count in texts.most_common()), 5)
-    seen = f"not known: no marker says it, and the name does not (markers: {there or 'none'})"
+    shown = [(text, count) for text, count in texts.most_common() if _is_marker(text, count)]
+    there = a_few((f"{quoted(cut(text, 30))} ({count} x)" for text, count in shown), 5)
+    comments = counted(len(texts) - len(shown), "comment") if len(shown) < len(texts) else ""
+    told = " and ".join(each for each in (there, comments) if each) or "none"
+    seen = f"not known: no marker says it, and the name does not (markers: {told})"
     advice = f"give --condition {next(iter(codes))} for files that do not say, or name the markers of each condition"
     return Problem(str(recording.path), "condition", seen, advice=advice)
+
+
+def _is_marker(text: str, count: int) -> bool:
+    """Whether a text is a marker, and no sentence that somebody typed during the recording: it may name a person."""
+    last = text.rpartition("/")[2]
+    return len(last.split()) < 2 or (count > 1 and len(last.split()) < 4) or any(sign.isdigit() for sign in last)

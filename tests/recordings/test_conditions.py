@@ -233,3 +233,10 @@ def test_without_any_word_of_it_the_condition_is_asked_for_and_never_guessed() -
         find_conditions(recording([(5, "Stimulus/S  1"), (500, "Stimulus/S  1")]))
     with pytest.raises(InputError, match=r"markers: none"):
         find_conditions(recording())
+
+
+def test_what_somebody_typed_during_the_recording_is_counted_and_not_repeated() -> None:
+    with pytest.raises(InputError) as caught:
+        find_conditions(recording([(5, "Comment/Max Mustermann coughs"), (9, "Stimulus/S  1"), (99, "blink")]))
+    assert '"Stimulus/S  1" (1 x), "blink" (1 x) and 1 comment)' in str(caught.value)
+    assert "Mustermann" not in str(caught.value)
