@@ -23,6 +23,7 @@ from monai_fusion.wording import a_few, counted, cut, quoted
 
 _BLOCK_S = 1.0  # a marker that lasts this long states its block itself
 _RUN_GAP = 1.5  # intervals between two markers of one run, at most
+_TWO = "two conditions"  # the reason why a stretch is left out
 _RESTART_BLOCKS = 4  # of each condition, behind a restart that makes what lies before it a trial run
 
 
@@ -123,7 +124,11 @@ def _by_markers(recording: Recording, markers: Sequence[Marker], codes: Codes) -
         notes.append("its markers neither last nor repeat: each is taken to hold up to the next one, or to the end")
     elif points:
         notes.append(f"{counted(len(points), 'marker')} of a condition left out: no duration")
-    kept, dropped = _without_trial_run(recording, _apart(spans))
+    claimed, disputed = _undisputed(spans, long)
+    if disputed:
+        number = counted(len(disputed), "stretch", "es")
+        notes.append(f"{number} left out: the markers say two conditions at once")
+    kept, dropped = _without_trial_run(recording, _apart(claimed))
     if not kept:
         return None
     if dropped:
@@ -131,7 +136,7 @@ def _by_markers(recording: Recording, markers: Sequence[Marker], codes: Codes) -
             f"{counted(len(dropped), 'block')} before the recording was started again left out: {dropped[0].why} only"
         )
     why = "before the restart"
-    return Conditions(tuple(kept), "", tuple(notes), tuple(replace(span, why=why) for span in dropped))
+    return Conditions(tuple(kept), "", tuple(notes), (*(replace(span, why=why) for span in dropped), *disputed))
 
 
 def _which(begins: Iterable[tuple[Marker, Meaning]], codes: Codes) -> str:
@@ -171,6 +176,33 @@ def _runs(recording: Recording, points: Sequence[tuple[int, str]], interval: int
         if stop > first:
             spans.append(Span(first, stop, name))
     return spans
+
+
+def _undisputed(spans: Sequence[Span], most_shared: int) -> tuple[list[Span], list[Span]]:
+    """The stretches without those of two conditions, and these; of a short one the condition that begins there has it.
+
+    Args:
+        spans: In any order.
+        most_shared: Samples that two conditions may share: durations are rounded.
+    """
+    changes: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for span in spans:
+        changes[span.start].append((span.why, 1))
+        changes[span.stop].append((span.why, -1))
+    claimed: list[Span] = []
+    disputed: list[Span] = []
+    active: Counter[str] = Counter()
+    for start, stop in pairwise(sorted(changes)):
+        for condition, step in changes[start]:
+            active[condition] += step
+        here = [condition for condition, number in active.items() if number > 0]
+        if len(here) == 2 and stop - start <= most_shared and claimed and claimed[-1].stop == start:
+            here = [condition for condition in here if condition != claimed[-1].why]
+        if len(here) == 1:
+            claimed.append(Span(start, stop, here[0]))
+        elif here:
+            disputed.append(Span(start, stop, _TWO))
+    return claimed, disputed
 
 
 def _apart(spans: Iterable[Span]) -> list[Span]:

@@ -162,6 +162,16 @@ def test_annotations_that_last_state_their_block() -> None:
     assert _spans(recording(touching, format_="EDF")) == [(1000, 3000, "EO")]
 
 
+def test_what_two_conditions_claim_is_left_out_and_counted() -> None:
+    found = find_conditions(recording([(1000, "eyes open", 9000), (6000, "eyes closed", 2000)], format_="EDF"))
+    spans = [(span.start, span.stop, span.why) for span in found.spans]
+    assert spans == [(1000, 6000, "EO"), (8000, 10_000, "EO")]
+    assert found.dropped == (Span(6000, 8000, "two conditions"),)
+    assert any("1 stretch left out" in note for note in found.notes)
+    rounded = [(1000, "eyes open", 5002), (6000, "eyes closed", 2000)]
+    assert _spans(recording(rounded, format_="EDF")) == [(1000, 6000, "EO"), (6000, 8000, "EC")]
+
+
 def test_single_markers_hold_up_to_the_next_and_a_note_says_so() -> None:
     found = find_conditions(
         recording([(1000, "eyes open"), (9000, "eyes closed"), (12_000, "eyes closed end")], seconds=80)
