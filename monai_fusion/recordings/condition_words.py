@@ -134,6 +134,12 @@ def _meaning(text: str, codes: Codes) -> Meaning | None:
     return next(iter(found.values())) if len(found) == 1 and every.isdisjoint(_DENIES) else None
 
 
+def is_bare_end(text: str) -> bool:
+    """Whether a marker ends whatever there is: ``end``, ``Comment/stop``, ``end of block``."""
+    words = [word for word in re.split(r"[^0-9a-z]+", text.rpartition("/")[2].casefold()) if word]
+    return 0 < len(words) <= _FEW_WORDS and (words[0] in _ENDS or words[-1] in _ENDS)
+
+
 def condition_of_name(path: Path, codes: Codes) -> tuple[str | None, str]:
     """The condition that a file's name says, and a note where it is doubtful.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from monai_fusion.recordings.condition_words import (
     checked_codes,
     checked_condition,
     condition_of_name,
+    is_bare_end,
     meaning_of,
 )
 from monai_fusion.recordings.recording import Marker, Recording, Span
@@ -104,7 +106,8 @@ def _by_markers(recording: Recording, markers: Sequence[Marker], codes: Codes) -
     if not begins:
         return None
     long = round(_BLOCK_S * recording.sampling_hz)
-    limits = sorted({recording.samples, *(marker.onset for marker, _ in meant)})
+    ends = [marker.onset for marker in markers if is_bare_end(marker.text)]
+    limits = sorted({recording.samples, *(marker.onset for marker, _ in meant), *ends})
     spans = [
         Span(marker.onset, marker.onset + marker.duration, meaning.condition)
         for marker, meaning in begins
@@ -112,15 +115,11 @@ def _by_markers(recording: Recording, markers: Sequence[Marker], codes: Codes) -
     ]
     points = [(marker.onset, meaning.condition) for marker, meaning in begins if marker.duration < long]
     notes = [_which(begins, codes)]
-    interval = _interval(points)
-    if points and interval:
-        spans += _runs(recording, points, interval, limits)
+    intervals = _intervals(points)
+    if points and intervals:
+        spans += _runs(recording, points, intervals, limits)
     elif points and not spans:
-        spans += [
-            Span(at, next(limit for limit in limits if limit > at), name)
-            for at, name in points
-            if at < recording.samples
-        ]
+        spans += [Span(at, limits[bisect_right(limits, at)], name) for at, name in points if at < recording.samples]
         notes.append("its markers neither last nor repeat: each is taken to hold up to the next one, or to the end")
     elif points:
         notes.append(f"{counted(len(points), 'marker')} of a condition left out: no duration")
@@ -152,27 +151,36 @@ def _which(begins: Iterable[tuple[Marker, Meaning]], codes: Codes) -> str:
     return ", ".join(named)
 
 
-def _interval(points: Sequence[tuple[int, str]]) -> int:
-    """Samples between the markers of a run; 0 if no condition's marker follows one of its own."""
-    steps = [
-        after[0] - before[0] for before, after in pairwise(points) if after[1] == before[1] and after[0] > before[0]
-    ]
-    return round(float(np.median(steps))) if steps else 0
+def _intervals(points: Sequence[tuple[int, str]]) -> dict[str, int]:
+    """Samples between the markers of each condition's runs; empty if no condition's marker follows one of its own.
+
+    A condition none of whose markers repeats has the interval of all.
+    """
+    steps: dict[str, list[int]] = defaultdict(list)
+    for before, after in pairwise(points):
+        if after[1] == before[1] and after[0] > before[0]:
+            steps[after[1]].append(after[0] - before[0])
+    if not steps:
+        return {}
+    usual = [step for each in steps.values() for step in each]
+    return {name: round(float(np.median(steps.get(name, usual)))) for _, name in points}
 
 
-def _runs(recording: Recording, points: Sequence[tuple[int, str]], interval: int, limits: Sequence[int]) -> list[Span]:
+def _runs(
+    recording: Recording, points: Sequence[tuple[int, str]], intervals: Mapping[str, int], limits: Sequence[int]
+) -> list[Span]:
     """A run of equal markers is a block; it ends one interval after its last marker, or where something else begins."""
     runs: list[tuple[int, int, str]] = []
     for at, name in points:
-        if runs and runs[-1][2] == name and at - runs[-1][1] <= _RUN_GAP * interval:
+        if runs and runs[-1][2] == name and at - runs[-1][1] <= _RUN_GAP * intervals[name]:
             runs[-1] = (runs[-1][0], at, name)
         else:
             runs.append((at, at, name))
     ends = sorted({*limits, *recording.breaks, recording.samples})
     spans = []
     for first, last, name in runs:
-        after = next((end for end in ends if end > last), recording.samples)
-        stop = min(last + interval, after)
+        after = bisect_right(ends, last)
+        stop = min(last + intervals[name], ends[after] if after < len(ends) else recording.samples)
         if stop > first:
             spans.append(Span(first, stop, name))
     return spans

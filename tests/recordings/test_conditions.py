@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -178,6 +179,25 @@ def test_single_markers_hold_up_to_the_next_and_a_note_says_so() -> None:
     )
     assert [(span.start, span.stop, span.why) for span in found.spans] == [(1000, 9000, "EO"), (9000, 12_000, "EC")]
     assert any("neither last nor repeat" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("end", ["end", "Comment/stop", "end of block", "recording stopped"])
+def test_a_bare_end_ends_a_condition(end: str) -> None:
+    rows = [(1000, "eyes open"), (9000, "eyes closed"), (12_000, end)]
+    assert _spans(recording(rows, seconds=80)) == [(1000, 9000, "EO"), (9000, 12_000, "EC")]
+
+
+def test_the_markers_of_each_condition_have_their_own_interval() -> None:
+    every_second = [(20_000 + HZ * number, "Stimulus/S210") for number in range(20)]
+    rows = [*block("S200", 1000, 10), *every_second]
+    assert _spans(recording(rows)) == [(1000, 6000, "EO"), (20_000, 25_000, "EC")]
+
+
+def test_very_many_markers_take_no_time_to_speak_of() -> None:
+    rows = [(10 * number, ("eyes open", "eyes closed")[number % 2]) for number in range(60_000)]
+    begun = time.monotonic()
+    assert len(_spans(recording(rows))) > 20_000
+    assert time.monotonic() - begun < 20
 
 
 def test_events_of_bids_are_asked_when_the_markers_say_nothing() -> None:
