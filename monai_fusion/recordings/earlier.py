@@ -11,7 +11,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
 from monai_fusion.recordings.sidecars import Origin
-from monai_fusion.sidecar import ENDING, MOST_BYTES, is_sidecar
+from monai_fusion.sidecar import ENDING, MOST_BYTES, is_sidecar, is_whole
 from monai_fusion.wording import a_few
 
 _LEAST_BYTES = 128  # of a .npy file: its header
@@ -56,8 +56,7 @@ class Earlier:
             return None
         contents = [self.own[path] for path in sidecars]
         whole = all(
-            content.get("Finished") is True and content.get("MadeWith") == digest and self._has_all(content)
-            for content in contents
+            is_whole(content) and content.get("MadeWith") == digest and self._has_all(content) for content in contents
         )
         return contents if whole else None
 

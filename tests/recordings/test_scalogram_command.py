@@ -76,6 +76,16 @@ def test_a_recording_that_gets_another_name_beside_others_is_there_once(capsys, 
     assert len(names(tmp_path / "out", ".npy")) == 4
 
 
+@pytest.mark.parametrize("change", [{"Dropped": 5}, {"Kept": None}, {"Condition": 7}, {"Segments": None}])
+def test_a_recording_whose_json_was_damaged_is_made_again(capsys, raw, tmp_path, change):
+    run(capsys, raw / "sub-00_EO.csv", tmp_path / "out")
+    path = tmp_path / "out/sub-00_EO_scalogram.json"
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(json.dumps(json.loads(whole) | change), encoding="utf-8")
+    assert run(capsys, raw / "sub-00_EO.csv", tmp_path / "out")[0] == 0
+    assert path.read_text(encoding="utf-8") == whole
+
+
 def test_one_recording_that_fails_stops_no_other_and_is_named_at_the_end(capsys, raw, tmp_path):
     (raw / "sub-01_EO.csv").write_text("Fz,Cz\n1,2\nx,3\n", encoding="utf-8")
     code, said, error = run(capsys, raw, tmp_path / "out")
