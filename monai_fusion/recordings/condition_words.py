@@ -9,6 +9,7 @@ from pathlib import Path
 
 from monai_fusion.datalist.choosing import condition_words
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.spelling import nfc
 
 Codes = Mapping[str, Sequence[str]]
 
@@ -34,7 +35,7 @@ DEFAULT_CODES: Codes = {
 _NAMES = {"EO": ("open",), "EC": ("closed",)}  # besides those of the codes, in a file's name
 _ZERO = {"e0": "EO"}  # a zero for an O, as in LEMON's sub-010229_E0.set
 _CODE = re.compile(
-    r"^(?:S|STIM(?:ULUS)?|TRIG(?:GER)?|CODE|EVENT|MARKER|COND(?:ITION)?|DIN|D|M|E)?[\s:_#-]*0*(\d+)(?:\.0+)?$",
+    r"^(?:S|STIM(?:ULUS)?|TRIG(?:GER)?|CODE|EVENT|MARKER|COND(?:ITION)?|DIN|D|M|E)?[\s:_#-]*0*(\d{1,9})(?:\.0+)?$",
     re.IGNORECASE,
 )
 _END = re.compile(r"(?:end|stop|off|finish(?:ed)?)$")
@@ -62,7 +63,7 @@ def checked_codes(codes: Codes | None) -> Codes:
         if not texts:
             raise InputError(Problem("markers", condition, "none", "a code or text for each condition"))
         for text in texts:
-            key = text.lstrip("0") if text.isdigit() else _letters(text)
+            key = text.lstrip("0") if text.isdecimal() else _letters(text)
             if not key and text != "0":
                 raise InputError(Problem("markers", condition, text, "a code or text"))
             if owner.setdefault(key, condition) != condition:
@@ -114,14 +115,14 @@ def _meaning(text: str, codes: Codes) -> Meaning | None:
     last = text.rpartition("/")[2].strip()
     code = None if text.casefold().startswith("response/") else _CODE.match(last)
     whole, part = _letters(text), _letters(last)
-    words = [word for word in re.split(r"[^0-9a-z]+", last.casefold()) if word]
-    every = set(re.split(r"[^0-9a-z]+", text.casefold()))
+    words = _words(last)
+    every = set(_words(text))
     ends = not every.isdisjoint(_ENDS)
     found: dict[str, Meaning] = {}
     for condition, wanted in codes.items():
         for each in wanted:
             letters = _letters(each)
-            if each.isdigit():
+            if each.isdecimal():
                 if code is not None and int(code[1]) == int(each):
                     return Meaning(condition, each)
             elif letters in (whole, part):
@@ -136,7 +137,7 @@ def _meaning(text: str, codes: Codes) -> Meaning | None:
 
 def is_bare_end(text: str) -> bool:
     """Whether a marker ends whatever there is: ``end``, ``Comment/stop``, ``end of block``."""
-    words = [word for word in re.split(r"[^0-9a-z]+", text.rpartition("/")[2].casefold()) if word]
+    words = _words(text.rpartition("/")[2])
     return 0 < len(words) <= _FEW_WORDS and (words[0] in _ENDS or words[-1] in _ENDS)
 
 
@@ -152,7 +153,9 @@ def condition_of_name(path: Path, codes: Codes) -> tuple[str | None, str]:
         value = _letters(rest or word)
         within: dict[str, str] = {}  # a text of each condition that is a part of the value, the longest
         for condition, wanted in codes.items():
-            texts = {_letters(each) for each in (condition, *wanted, *_NAMES.get(condition, ())) if not each.isdigit()}
+            texts = {
+                _letters(each) for each in (condition, *wanted, *_NAMES.get(condition, ())) if not each.isdecimal()
+            }
             if value in texts or _letters(key) in texts:
                 found[condition] = word
             elif parts := [text for text in texts if len(text) >= _NAMED_FROM and text in value]:
@@ -169,4 +172,9 @@ def condition_of_name(path: Path, codes: Codes) -> tuple[str | None, str]:
 
 
 def _letters(text: str) -> str:
-    return re.sub(r"[^0-9a-z]", "", text.casefold())
+    """Letters and digits of any script, in one spelling."""
+    return re.sub(r"[\W_]", "", nfc(text).casefold())
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(r"[\W_]+", nfc(text).casefold()) if word]

@@ -113,6 +113,7 @@ def test_a_new_segment_in_the_middle_of_a_session_is_no_restart() -> None:
         ("Rest: eyes open (start)", "EO"), ("EO start", "EO"), ("block_EC_2", "EC"), ("Augen zu", "EC"),
         ("patient asked about EC again", None), ("Response/R200", None),
         ("Response/200", None), ("R210", None), ("S2000", None), ("S20", None),
+        ("S" + "9" * 5000, None),
         ("Impedance < 200", None), ("boundary", None), ("Stimulus/S  1", None), ("geo", None), ("", None),
     ],
 )  # fmt: skip
@@ -150,7 +151,17 @@ def test_other_markers_can_be_named() -> None:
     assert [why for _, _, why in _spans(recording(rows), codes=codes)] == ["EO", "EC", "task"]
 
 
-@pytest.mark.parametrize("codes", [{"EO": ["3"], "EC": ["03"]}, {"EO": []}, {"eyes open!": ["3"]}, {"EO": [" "]}])
+def test_markers_of_any_script_can_be_named() -> None:
+    codes = {"EO": ["\u7741\u773c"], "EC": ["\u95ed\u773c", "geschlossen", "zu\u0308"]}
+    rows = [(1000, "\u7741\u773c", 5000), (7000, "Comment/\u95ed\u773c", 5000), (13_000, "z\u00fc", 5000)]
+    assert [why for _, _, why in _spans(recording(rows), codes=codes)] == ["EO", "EC", "EC"]
+    assert condition_of_name(Path("sub-01_\u95ed\u773c.edf"), codes)[0] == "EC"
+    assert condition_of_name(Path("sub-01_\u043c.edf"), codes)[0] is None
+
+
+@pytest.mark.parametrize(
+    "codes", [{"EO": ["3"], "EC": ["03"]}, {"EO": []}, {"eyes open!": ["3"]}, {"EO": [" "]}, {"EO": ["\u00b2", "-"]}]
+)
 def test_markers_that_are_named_wrongly_are_refused(codes: dict) -> None:
     with pytest.raises(InputError):
         find_conditions(recording(block("S  3", 1000)), codes=codes)
