@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +48,7 @@ def read_fif(path: Path) -> Recording:
         raise InputError(Problem(str(path), seen="epochs or averages", wanted="a continuous recording", advice=advice))
     folder = new_folder() if path.name.lower().endswith(".gz") else None  # jumping within gzip takes forever
     opened = path if folder is None else unpacked(path, Path(folder.name))
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
+    with _warnings_of_mne() as warned:
         raw = mne.io.read_raw_fif(opened, preload=False, allow_maxshield="yes", verbose="WARNING")
     rate = float(raw.info["sfreq"])
     samples = int(raw.n_times)
@@ -86,6 +87,23 @@ def read_fif(path: Path) -> Recording:
         ),
         read_samples=_MneSamples(raw) if folder is None else SpooledSamples(_MneSamples(raw), folder),
     )
+
+
+@contextmanager
+def _warnings_of_mne() -> Iterator[list[warnings.WarningMessage]]:
+    """Collect what MNE warns of; it neither prints it nor writes it to a log."""
+    log = logging.getLogger("mne")
+    log.addFilter(_nothing)
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            yield warned
+    finally:
+        log.removeFilter(_nothing)
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    return False
 
 
 def _annotations(raw: Any, rate: float) -> list[Event]:
