@@ -9,6 +9,7 @@ from pathlib import Path
 
 from monai_fusion.datalist.choosing import condition_words
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.spelling import nfc
 
 Codes = Mapping[str, Sequence[str]]
 
@@ -34,11 +35,16 @@ DEFAULT_CODES: Codes = {
 _NAMES = {"EO": ("open",), "EC": ("closed",)}  # besides those of the codes, in a file's name
 _ZERO = {"e0": "EO"}  # a zero for an O, as in LEMON's sub-010229_E0.set
 _CODE = re.compile(
-    r"^(?:S|STIM(?:ULUS)?|TRIG(?:GER)?|CODE|EVENT|MARKER|COND(?:ITION)?|DIN|D|M|E)?[\s:_#-]*0*(\d+)(?:\.0+)?$",
+    r"^(?:S|STIM(?:ULUS)?|TRIG(?:GER)?|CODE|EVENT|MARKER|COND(?:ITION)?|DIN|D|M|E)?[\s:_#-]*0*(\d{1,9})(?:\.0+)?$",
     re.IGNORECASE,
 )
 _END = re.compile(r"(?:end|stop|off|finish(?:ed)?)$")
+_ENDS = frozenset(
+    ("end", "ends", "ended", "stop", "stops", "stopped", "off", "offset", "finish", "finished", "over", "ende")
+)
+_DENIES = frozenset(("no", "not", "non", "without", "nicht", "kein", "keine", "ohne"))
 _WITHIN_FROM = 6  # letters of a text that may stand inside a longer one: "eyesopen" in "Rest eyes open, block 2"
+_NAMED_FROM = 4  # letters of one that may name a second condition in the same word: "open" in "openclosed"
 _FEW_WORDS = 3  # "EO start", "block EO 2"; a longer text may say anything
 _CONDITION = re.compile(r"[A-Za-z0-9]{1,16}")
 
@@ -57,7 +63,7 @@ def checked_codes(codes: Codes | None) -> Codes:
         if not texts:
             raise InputError(Problem("markers", condition, "none", "a code or text for each condition"))
         for text in texts:
-            key = text.lstrip("0") if text.isdigit() else _letters(text)
+            key = text.lstrip("0") if text.isdecimal() else _letters(text)
             if not key and text != "0":
                 raise InputError(Problem("markers", condition, text, "a code or text"))
             if owner.setdefault(key, condition) != condition:
@@ -95,25 +101,44 @@ class Meaning:
 def meaning_of(text: str, codes: Codes) -> Meaning | None:
     """What a marker's text means; None if nothing.
 
-    ``Stimulus/S200``, ``S 200``, ``200`` and ``s0200`` are the code 200; ``Response/R200`` is not.
+    ``Stimulus/S200``, ``S 200``, ``200`` and ``s0200`` are the code 200; ``Response/R200`` is not. A longer text that
+    names several conditions (``EC to EO``), or denies one (``not EO``), means none.
     """
+    found = _meaning(text, codes)
+    others = [_meaning(each, codes) for each in text.split("/")[:-1]]
+    if found is not None and any(other is not None and other.condition != found.condition for other in others):
+        return None
+    return found
+
+
+def _meaning(text: str, codes: Codes) -> Meaning | None:
     last = text.rpartition("/")[2].strip()
     code = None if text.casefold().startswith("response/") else _CODE.match(last)
     whole, part = _letters(text), _letters(last)
-    words = [word for word in re.split(r"[^0-9a-z]+", last.casefold()) if word]
+    words = _words(last)
+    every = set(_words(text))
+    ends = not every.isdisjoint(_ENDS)
+    found: dict[str, Meaning] = {}
     for condition, wanted in codes.items():
         for each in wanted:
             letters = _letters(each)
-            if each.isdigit():
+            if each.isdecimal():
                 if code is not None and int(code[1]) == int(each):
                     return Meaning(condition, each)
             elif letters in (whole, part):
                 return Meaning(condition, each)
             elif letters in words and len(words) <= _FEW_WORDS:
-                return Meaning(condition, each, _END.search(words[-1]) is not None)
+                found.setdefault(condition, Meaning(condition, each, ends or _END.search(words[-1]) is not None))
             elif len(letters) >= _WITHIN_FROM and letters in whole:
-                return Meaning(condition, each, _END.search(whole.partition(letters)[2]) is not None)
-    return None
+                is_end = ends or _END.search(whole.partition(letters)[2]) is not None
+                found.setdefault(condition, Meaning(condition, each, is_end))
+    return next(iter(found.values())) if len(found) == 1 and every.isdisjoint(_DENIES) else None
+
+
+def is_bare_end(text: str) -> bool:
+    """Whether a marker ends whatever there is: ``end``, ``Comment/stop``, ``end of block``."""
+    words = _words(text.rpartition("/")[2])
+    return 0 < len(words) <= _FEW_WORDS and (words[0] in _ENDS or words[-1] in _ENDS)
 
 
 def condition_of_name(path: Path, codes: Codes) -> tuple[str | None, str]:
@@ -124,11 +149,20 @@ def condition_of_name(path: Path, codes: Codes) -> tuple[str | None, str]:
     found: dict[str, str] = {}
     note = ""
     for word in condition_words(path):
-        value = _letters(word.partition("-")[2] or word)
+        key, _, rest = word.partition("-")
+        value = _letters(rest or word)
+        within: dict[str, str] = {}  # a text of each condition that is a part of the value, the longest
         for condition, wanted in codes.items():
-            texts = {_letters(each) for each in (condition, *wanted, *_NAMES.get(condition, ())) if not each.isdigit()}
-            if value in texts or any(len(text) >= _WITHIN_FROM and text in value for text in texts):
+            texts = {
+                _letters(each) for each in (condition, *wanted, *_NAMES.get(condition, ())) if not each.isdecimal()
+            }
+            if value in texts or _letters(key) in texts:
                 found[condition] = word
+            elif parts := [text for text in texts if len(text) >= _NAMED_FROM and text in value]:
+                within[condition] = max(parts, key=len)
+        if any(len(text) >= _WITHIN_FROM for text in within.values()):  # "openclosed" says both
+            longest = max(within.values(), key=len)
+            found |= {condition: word for condition, text in within.items() if text == longest or text not in longest}
         if value in _ZERO and _ZERO[value] in codes and not found:
             found[_ZERO[value]] = word
             note = f'the name says "{word}", with a zero: taken as {_ZERO[value]}'
@@ -138,4 +172,9 @@ def condition_of_name(path: Path, codes: Codes) -> tuple[str | None, str]:
 
 
 def _letters(text: str) -> str:
-    return re.sub(r"[^0-9a-z]", "", text.casefold())
+    """Letters and digits of any script, in one spelling."""
+    return re.sub(r"[\W_]", "", nfc(text).casefold())
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(r"[\W_]+", nfc(text).casefold()) if word]

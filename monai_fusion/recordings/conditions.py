@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from monai_fusion.recordings.condition_words import (
     checked_codes,
     checked_condition,
     condition_of_name,
+    is_bare_end,
     meaning_of,
 )
 from monai_fusion.recordings.recording import Marker, Recording, Span
@@ -23,6 +25,7 @@ from monai_fusion.wording import a_few, counted, cut, quoted
 
 _BLOCK_S = 1.0  # a marker that lasts this long states its block itself
 _RUN_GAP = 1.5  # intervals between two markers of one run, at most
+_TWO = "two conditions"  # the reason why a stretch is left out
 _RESTART_BLOCKS = 4  # of each condition, behind a restart that makes what lies before it a trial run
 
 
@@ -103,7 +106,8 @@ def _by_markers(recording: Recording, markers: Sequence[Marker], codes: Codes) -
     if not begins:
         return None
     long = round(_BLOCK_S * recording.sampling_hz)
-    limits = sorted({recording.samples, *(marker.onset for marker, _ in meant)})
+    ends = [marker.onset for marker in markers if is_bare_end(marker.text)]
+    limits = sorted({recording.samples, *(marker.onset for marker, _ in meant), *ends})
     spans = [
         Span(marker.onset, marker.onset + marker.duration, meaning.condition)
         for marker, meaning in begins
@@ -111,19 +115,19 @@ def _by_markers(recording: Recording, markers: Sequence[Marker], codes: Codes) -
     ]
     points = [(marker.onset, meaning.condition) for marker, meaning in begins if marker.duration < long]
     notes = [_which(begins, codes)]
-    interval = _interval(points)
-    if points and interval:
-        spans += _runs(recording, points, interval, limits)
+    intervals = _intervals(points)
+    if points and intervals:
+        spans += _runs(recording, points, intervals, limits)
     elif points and not spans:
-        spans += [
-            Span(at, next(limit for limit in limits if limit > at), name)
-            for at, name in points
-            if at < recording.samples
-        ]
+        spans += [Span(at, limits[bisect_right(limits, at)], name) for at, name in points if at < recording.samples]
         notes.append("its markers neither last nor repeat: each is taken to hold up to the next one, or to the end")
     elif points:
         notes.append(f"{counted(len(points), 'marker')} of a condition left out: no duration")
-    kept, dropped = _without_trial_run(recording, _apart(spans))
+    claimed, disputed = _undisputed(spans, long)
+    if disputed:
+        number = counted(len(disputed), "stretch", "es")
+        notes.append(f"{number} left out: the markers say two conditions at once")
+    kept, dropped = _without_trial_run(recording, _apart(claimed))
     if not kept:
         return None
     if dropped:
@@ -131,7 +135,7 @@ def _by_markers(recording: Recording, markers: Sequence[Marker], codes: Codes) -
             f"{counted(len(dropped), 'block')} before the recording was started again left out: {dropped[0].why} only"
         )
     why = "before the restart"
-    return Conditions(tuple(kept), "", tuple(notes), tuple(replace(span, why=why) for span in dropped))
+    return Conditions(tuple(kept), "", tuple(notes), (*(replace(span, why=why) for span in dropped), *disputed))
 
 
 def _which(begins: Iterable[tuple[Marker, Meaning]], codes: Codes) -> str:
@@ -147,30 +151,66 @@ def _which(begins: Iterable[tuple[Marker, Meaning]], codes: Codes) -> str:
     return ", ".join(named)
 
 
-def _interval(points: Sequence[tuple[int, str]]) -> int:
-    """Samples between the markers of a run; 0 if no condition's marker follows one of its own."""
-    steps = [
-        after[0] - before[0] for before, after in pairwise(points) if after[1] == before[1] and after[0] > before[0]
-    ]
-    return round(float(np.median(steps))) if steps else 0
+def _intervals(points: Sequence[tuple[int, str]]) -> dict[str, int]:
+    """Samples between the markers of each condition's runs; empty if no condition's marker follows one of its own.
+
+    A condition none of whose markers repeats has the interval of all.
+    """
+    steps: dict[str, list[int]] = defaultdict(list)
+    for before, after in pairwise(points):
+        if after[1] == before[1] and after[0] > before[0]:
+            steps[after[1]].append(after[0] - before[0])
+    if not steps:
+        return {}
+    usual = [step for each in steps.values() for step in each]
+    return {name: round(float(np.median(steps.get(name, usual)))) for _, name in points}
 
 
-def _runs(recording: Recording, points: Sequence[tuple[int, str]], interval: int, limits: Sequence[int]) -> list[Span]:
+def _runs(
+    recording: Recording, points: Sequence[tuple[int, str]], intervals: Mapping[str, int], limits: Sequence[int]
+) -> list[Span]:
     """A run of equal markers is a block; it ends one interval after its last marker, or where something else begins."""
     runs: list[tuple[int, int, str]] = []
     for at, name in points:
-        if runs and runs[-1][2] == name and at - runs[-1][1] <= _RUN_GAP * interval:
+        if runs and runs[-1][2] == name and at - runs[-1][1] <= _RUN_GAP * intervals[name]:
             runs[-1] = (runs[-1][0], at, name)
         else:
             runs.append((at, at, name))
     ends = sorted({*limits, *recording.breaks, recording.samples})
     spans = []
     for first, last, name in runs:
-        after = next((end for end in ends if end > last), recording.samples)
-        stop = min(last + interval, after)
+        after = bisect_right(ends, last)
+        stop = min(last + intervals[name], ends[after] if after < len(ends) else recording.samples)
         if stop > first:
             spans.append(Span(first, stop, name))
     return spans
+
+
+def _undisputed(spans: Sequence[Span], most_shared: int) -> tuple[list[Span], list[Span]]:
+    """The stretches without those of two conditions, and these; of a short one the condition that begins there has it.
+
+    Args:
+        spans: In any order.
+        most_shared: Samples that two conditions may share: durations are rounded.
+    """
+    changes: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for span in spans:
+        changes[span.start].append((span.why, 1))
+        changes[span.stop].append((span.why, -1))
+    claimed: list[Span] = []
+    disputed: list[Span] = []
+    active: Counter[str] = Counter()
+    for start, stop in pairwise(sorted(changes)):
+        for condition, step in changes[start]:
+            active[condition] += step
+        here = [condition for condition, number in active.items() if number > 0]
+        if len(here) == 2 and stop - start <= most_shared and claimed and claimed[-1].stop == start:
+            here = [condition for condition in here if condition != claimed[-1].why]
+        if len(here) == 1:
+            claimed.append(Span(start, stop, here[0]))
+        elif here:
+            disputed.append(Span(start, stop, _TWO))
+    return claimed, disputed
 
 
 def _apart(spans: Iterable[Span]) -> list[Span]:
@@ -211,7 +251,16 @@ def _without_trial_run(recording: Recording, spans: list[Span]) -> tuple[list[Sp
 
 def _unknown(recording: Recording, codes: Codes) -> Problem:
     texts = Counter(marker.text for marker in (*recording.markers, *recording.events))
-    there = a_few((f"{quoted(cut(text, 30))} ({count} x)" for text, count in texts.most_common()), 5)
-    seen = f"not known: no marker says it, and the name does not (markers: {there or 'none'})"
+    shown = [(text, count) for text, count in texts.most_common() if _is_marker(text, count)]
+    there = a_few((f"{quoted(cut(text, 30))} ({count} x)" for text, count in shown), 5)
+    comments = counted(len(texts) - len(shown), "comment") if len(shown) < len(texts) else ""
+    told = " and ".join(each for each in (there, comments) if each) or "none"
+    seen = f"not known: no marker says it, and the name does not (markers: {told})"
     advice = f"give --condition {next(iter(codes))} for files that do not say, or name the markers of each condition"
     return Problem(str(recording.path), "condition", seen, advice=advice)
+
+
+def _is_marker(text: str, count: int) -> bool:
+    """Whether a text is a marker, and no sentence that somebody typed during the recording: it may name a person."""
+    last = text.rpartition("/")[2]
+    return len(last.split()) < 2 or (count > 1 and len(last.split()) < 4) or any(sign.isdigit() for sign in last)

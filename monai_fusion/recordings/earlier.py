@@ -11,7 +11,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
 from monai_fusion.recordings.sidecars import Origin
-from monai_fusion.sidecar import ENDING, MOST_BYTES, is_sidecar
+from monai_fusion.sidecar import ENDING, MOST_BYTES, is_sidecar, is_whole
 from monai_fusion.wording import a_few
 
 _LEAST_BYTES = 128  # of a .npy file: its header
@@ -23,7 +23,8 @@ class Earlier:
 
     Attributes:
         out: The folder.
-        own: Those of this recording, ``{path: content}``.
+        own: Those of this recording, ``{path: content}``; also of another stem, where the same file had another name
+            beside fewer recordings (``sub-07`` before there was a second task, then ``sub-07_task-rest``).
         foreign: Those of others.
     """
 
@@ -36,12 +37,17 @@ class Earlier:
         """Read the sidecars of a stem: ``STEM_CONDITION_scalogram.json``."""
         own: dict[Path, dict[str, Any]] = {}
         foreign: dict[Path, dict[str, Any]] = {}
+        participant = stem.partition("_")[0]
         for path in sorted(out.iterdir()) if out.is_dir() else ():
-            condition = path.name.removeprefix(f"{stem}_").removesuffix(ENDING)
-            if path.name != f"{stem}_{condition}{ENDING}" or not condition.isalnum():
+            if not (path.name.startswith(f"{participant}_") and path.name.endswith(ENDING)):
                 continue
+            condition = path.name.removeprefix(f"{stem}_").removesuffix(ENDING)
+            is_ours = path.name == f"{stem}_{condition}{ENDING}" and condition.isalnum()
             content = read_json_object(path, MOST_BYTES) or {}
-            (own if is_sidecar(content) and origin.is_of(content) else foreign)[path] = content
+            if is_ours:
+                (own if is_sidecar(content) and origin.is_of(content) else foreign)[path] = content
+            elif is_sidecar(content) and origin.is_at(content):
+                own[path] = content
         return cls(out, own, foreign)
 
     def finished(self, sidecars: Sequence[Path], digest: str) -> list[dict[str, Any]] | None:
@@ -50,8 +56,7 @@ class Earlier:
             return None
         contents = [self.own[path] for path in sidecars]
         whole = all(
-            content.get("Finished") is True and content.get("MadeWith") == digest and self._has_all(content)
-            for content in contents
+            is_whole(content) and content.get("MadeWith") == digest and self._has_all(content) for content in contents
         )
         return contents if whole else None
 

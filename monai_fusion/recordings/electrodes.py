@@ -159,7 +159,8 @@ def _by_name(recording: Recording, asked: _Wanted) -> dict[str, int]:
 def _by_place(recording: Recording, asked: _Wanted) -> dict[str, int]:
     places = _measured(recording)
     if not places:
-        advice = "take the electrodes by name, or put an electrodes.tsv beside it"
+        table = f"{recording.path.name.partition('.')[0].removesuffix('_eeg')}_electrodes.tsv"
+        advice = f"take the electrodes by name, or put {table} beside it, as in BIDS"
         raise InputError(Problem(str(recording.path), "positions", "none in this recording", advice=advice))
     ideal = directions([sphere_positions()[name] for name in asked.names])
     angles = np.degrees(np.arccos(np.clip(ideal @ directions(list(places.values())).T, -1, 1)))

@@ -31,6 +31,7 @@ _NO_TABLE = re.compile(
 _ENTITY = re.compile(r"(?:^|_)(?P<key>[a-zA-Z]+)-(?P<value>[^_.]+)")
 _SPLIT_BIDS = re.compile(r"_split-0*(?P<number>\d+)(?=[_.])")
 _SPLIT_MNE = re.compile(r"-(?P<number>[1-9]\d{0,2})(?=\.fif(?:\.gz)?$)", re.IGNORECASE)
+_NOT_READ = frozenset((".cnt", ".gdf", ".xdf", ".nwb", ".lay", ".cdt", ".ahdr"))
 _NOT_RAW_FIF = re.compile(
     r"[-_](?:ica|epo|ave|cov|fwd|inv|src|trans|proj|eve|sol|bem|evoked|dense|noise)\.fif(?:\.gz)?$", re.IGNORECASE
 )
@@ -129,9 +130,9 @@ def _below(place: Path, task: str | None) -> tuple[list[Path], list[str]]:
         task is not None and any(each.is_dir() for each in place.glob(f"{_BEFORE_NAME}*"))
     )
     walk = Walk(place, _BEFORE_NAME) if is_bids else Walk(place)
-    every = [path for path in walk.files() if _is_recording(path) and not (is_bids and _is_elsewhere(path, place))]
-    files = sorted(every, key=lambda path: natural_key(path.as_posix()))
-    notes = list(walk.notes)
+    there = [path for path in walk.files() if not (is_bids and _is_elsewhere(path, place))]
+    files = sorted(filter(_is_recording, there), key=lambda path: natural_key(path.as_posix()))
+    notes = [*walk.notes, *_not_read(there)]
     if task is not None:
         wanted = task.removeprefix("task-").casefold()
         untold = [path for path in files if "task" not in _entities(path)]
@@ -142,6 +143,20 @@ def _below(place: Path, task: str | None) -> tuple[list[Path], list[str]]:
                 f"{a_few(quoted(path.name) for path in untold)}"
             )
     return files, notes
+
+
+def _not_read(files: Sequence[Path]) -> list[str]:
+    """A note about EEG recordings in formats that are not read, which would otherwise be missed without a word."""
+    with_header = {path.parent for path in files if path.suffix.lower() == ".vhdr"}
+    found = [
+        path
+        for path in files
+        if path.suffix.lower() in _NOT_READ or (path.suffix.lower() == ".eeg" and path.parent not in with_header)
+    ]
+    if not found:
+        return []
+    names = a_few(quoted(path.name) for path in found)
+    return [f"{counted(len(found), 'recording')} in a format that is not read: {names}: export as EDF or BrainVision"]
 
 
 def _is_elsewhere(path: Path, place: Path) -> bool:

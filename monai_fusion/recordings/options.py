@@ -209,8 +209,8 @@ class ScalogramOptions:
         if self.transform.rows == "z-score" and self.transform.mode == "compat":
             yield Problem("--rows", seen="z-score with --mode compat", advice="give --mode power, or leave --rows out")
         condition = self.segments.condition
-        if condition is not None and not (condition.isascii() and condition.isalnum()):
-            yield Problem("--condition", seen=repr(condition), wanted="letters and digits, such as EO or EC")
+        if condition is not None and not (condition.isascii() and condition.isalnum() and len(condition) <= 16):
+            yield Problem("--condition", seen=repr(condition), wanted="up to 16 letters and digits, such as EO or EC")
 
     def _of_numbers(self) -> Iterator[Problem]:
         rate, segments, job = self.recording.sampling_rate, self.segments, self.job

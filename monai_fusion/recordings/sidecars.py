@@ -54,10 +54,11 @@ class Origin:
 
     def is_of(self, content: dict[str, Any]) -> bool:
         """Whether a sidecar is of this recording: of the same content, or of an earlier content of the same file."""
-        mine = self.as_json
+        return content.get("Sources") == self.as_json["Sources"] or self.is_at(content)
+
+    def is_at(self, content: dict[str, Any]) -> bool:
+        """Whether a sidecar is of the file in this place, whatever its content was."""
         theirs = content.get("Sources")
-        if theirs == mine["Sources"]:
-            return True
         names = [each.get("File") for each in theirs if isinstance(each, dict)] if isinstance(theirs, list) else []
         return names[:1] == [self.files[0]] and content.get("Place") == self.place
 

@@ -238,6 +238,7 @@ def described(filters: Filters) -> dict[str, object]:
         "HighPassHz": filters.high_pass_hz,
         "HighPass": kind if filters.high_pass_hz else None,
         "LineHz": filters.line_hz,
+        "LineOption": "auto" if filters.find_line else filters.line_hz or "off",
         "Line": notches if filters.line_hz else None,
         "Version": VERSION,
     }

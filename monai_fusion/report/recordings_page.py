@@ -14,7 +14,7 @@ from monai_fusion.datalist.paths import natural_key
 from monai_fusion.files import write_for_readers
 from monai_fusion.reading import read_json_object
 from monai_fusion.report.page import page_environment
-from monai_fusion.sidecar import ENDING, MOST_BYTES, is_sidecar
+from monai_fusion.sidecar import ENDING, MOST_BYTES, is_sidecar, is_whole
 from monai_fusion.wording import a_few, counted, cut
 
 PAGE_FILE = "summary.html"
@@ -28,13 +28,23 @@ _SETTINGS: dict[tuple[str, ...], str] = {
     ("Signal", "Reference"): "Reference",
     ("Signal", "Demean"): "Demeaned",
     ("Signal", "HighPassHz"): "High-pass, Hz",
+    ("Signal", "LineOption"): "Line noise filter",
     ("Signal", "LineHz"): "Line noise filtered out, Hz",
     ("RejectAboveMicrovolts",): "Dropped above, microvolts",
     ("Recording", "SamplingHz"): "Rate of the recording, Hz",
     ("Recording", "Format"): "Format",
     ("GeneratedBy", "Version"): "Version",
 }
-_MUST_AGREE = ("Mode", "Unit", "Electrodes", "Seconds of a segment", "Reference", "Demeaned", "High-pass, Hz")
+_MUST_AGREE = (
+    "Mode",
+    "Unit",
+    "Electrodes",
+    "Seconds of a segment",
+    "Reference",
+    "Demeaned",
+    "High-pass, Hz",
+    "Line noise filter",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,9 @@ def write_recordings_page(folder: Path, failed: Mapping[str, Sequence[str]]) -> 
         for path in sorted(folder.glob(f"*{ENDING}"), key=lambda path: natural_key(path.name))
         if is_sidecar(content := read_json_object(path, MOST_BYTES)) and content is not None and content.get("Finished")
     }
+    damaged = [stem for stem, content in contents.items() if not is_whole(content)]
+    failed = {**failed, **{f"{stem}{ENDING}": ["damaged: make these scalograms again"] for stem in damaged}}
+    contents = {stem: content for stem, content in contents.items() if stem not in damaged}
     return write_for_readers(folder / PAGE_FILE, render_recordings(folder.resolve().name, contents, failed).encode())
 
 

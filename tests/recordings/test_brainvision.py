@@ -82,6 +82,13 @@ def test_the_header_may_name_a_file_below_its_folder(tmp_path: Path) -> None:
     np.testing.assert_allclose(_read(path), X, atol=1e-4)
 
 
+def test_a_header_never_leads_out_of_its_folder(tmp_path: Path) -> None:
+    write_vhdr(tmp_path / "other", "sub-02", signal(4, seed=2))
+    path = write_vhdr(tmp_path / "here", "sub-01", signal(4))
+    path.write_text(path.read_text("utf-8").replace("DataFile=sub-01.eeg", "DataFile=../other/sub-02.eeg"), "utf-8")
+    assert open_recording(path).files[1] == path.with_suffix(".eeg")
+
+
 def test_a_resolution_may_have_a_decimal_comma(tmp_path: Path) -> None:
     path = write_vhdr(tmp_path, "sub-01", X)
     _text(path, ",0.1,µV", ",0,1,µV")

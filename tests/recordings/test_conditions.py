@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -112,6 +113,7 @@ def test_a_new_segment_in_the_middle_of_a_session_is_no_restart() -> None:
         ("Rest: eyes open (start)", "EO"), ("EO start", "EO"), ("block_EC_2", "EC"), ("Augen zu", "EC"),
         ("patient asked about EC again", None), ("Response/R200", None),
         ("Response/200", None), ("R210", None), ("S2000", None), ("S20", None),
+        ("S" + "9" * 5000, None),
         ("Impedance < 200", None), ("boundary", None), ("Stimulus/S  1", None), ("geo", None), ("", None),
     ],
 )  # fmt: skip
@@ -120,7 +122,23 @@ def test_a_marker_means_a_condition_by_its_number_or_words(text: str, condition:
     assert (None if meaning is None else (meaning.condition, meaning.ends)) == (condition and (condition, False))
 
 
-@pytest.mark.parametrize("text", ["EO end", "eyes_open_stop", "Comment/eyes open off"])
+@pytest.mark.parametrize("text", ["Eyes open / eyes closed", "EC to EO", "EO->EC", "not eyes open", "no EC"])
+def test_a_marker_that_names_both_conditions_or_denies_one_means_none(text: str) -> None:
+    assert meaning_of(text, DEFAULT_CODES) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "EO end",
+        "eyes_open_stop",
+        "Comment/eyes open off",
+        "end EO",
+        "end of EO",
+        "stop eyes open",
+        "eyes open: end of it",
+    ],
+)
 def test_a_marker_may_end_a_condition(text: str) -> None:
     meaning = meaning_of(text, DEFAULT_CODES)
     assert isinstance(meaning, Meaning)
@@ -133,7 +151,17 @@ def test_other_markers_can_be_named() -> None:
     assert [why for _, _, why in _spans(recording(rows), codes=codes)] == ["EO", "EC", "task"]
 
 
-@pytest.mark.parametrize("codes", [{"EO": ["3"], "EC": ["03"]}, {"EO": []}, {"eyes open!": ["3"]}, {"EO": [" "]}])
+def test_markers_of_any_script_can_be_named() -> None:
+    codes = {"EO": ["\u7741\u773c"], "EC": ["\u95ed\u773c", "geschlossen", "zu\u0308"]}
+    rows = [(1000, "\u7741\u773c", 5000), (7000, "Comment/\u95ed\u773c", 5000), (13_000, "z\u00fc", 5000)]
+    assert [why for _, _, why in _spans(recording(rows), codes=codes)] == ["EO", "EC", "EC"]
+    assert condition_of_name(Path("sub-01_\u95ed\u773c.edf"), codes)[0] == "EC"
+    assert condition_of_name(Path("sub-01_\u043c.edf"), codes)[0] is None
+
+
+@pytest.mark.parametrize(
+    "codes", [{"EO": ["3"], "EC": ["03"]}, {"EO": []}, {"eyes open!": ["3"]}, {"EO": [" "]}, {"EO": ["\u00b2", "-"]}]
+)
 def test_markers_that_are_named_wrongly_are_refused(codes: dict) -> None:
     with pytest.raises(InputError):
         find_conditions(recording(block("S  3", 1000)), codes=codes)
@@ -146,12 +174,41 @@ def test_annotations_that_last_state_their_block() -> None:
     assert _spans(recording(touching, format_="EDF")) == [(1000, 3000, "EO")]
 
 
+def test_what_two_conditions_claim_is_left_out_and_counted() -> None:
+    found = find_conditions(recording([(1000, "eyes open", 9000), (6000, "eyes closed", 2000)], format_="EDF"))
+    spans = [(span.start, span.stop, span.why) for span in found.spans]
+    assert spans == [(1000, 6000, "EO"), (8000, 10_000, "EO")]
+    assert found.dropped == (Span(6000, 8000, "two conditions"),)
+    assert any("1 stretch left out" in note for note in found.notes)
+    rounded = [(1000, "eyes open", 5002), (6000, "eyes closed", 2000)]
+    assert _spans(recording(rounded, format_="EDF")) == [(1000, 6000, "EO"), (6000, 8000, "EC")]
+
+
 def test_single_markers_hold_up_to_the_next_and_a_note_says_so() -> None:
     found = find_conditions(
         recording([(1000, "eyes open"), (9000, "eyes closed"), (12_000, "eyes closed end")], seconds=80)
     )
     assert [(span.start, span.stop, span.why) for span in found.spans] == [(1000, 9000, "EO"), (9000, 12_000, "EC")]
     assert any("neither last nor repeat" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("end", ["end", "Comment/stop", "end of block", "recording stopped"])
+def test_a_bare_end_ends_a_condition(end: str) -> None:
+    rows = [(1000, "eyes open"), (9000, "eyes closed"), (12_000, end)]
+    assert _spans(recording(rows, seconds=80)) == [(1000, 9000, "EO"), (9000, 12_000, "EC")]
+
+
+def test_the_markers_of_each_condition_have_their_own_interval() -> None:
+    every_second = [(20_000 + HZ * number, "Stimulus/S210") for number in range(20)]
+    rows = [*block("S200", 1000, 10), *every_second]
+    assert _spans(recording(rows)) == [(1000, 6000, "EO"), (20_000, 25_000, "EC")]
+
+
+def test_very_many_markers_take_no_time_to_speak_of() -> None:
+    rows = [(10 * number, ("eyes open", "eyes closed")[number % 2]) for number in range(60_000)]
+    begun = time.monotonic()
+    assert len(_spans(recording(rows))) > 20_000
+    assert time.monotonic() - begun < 20
 
 
 def test_events_of_bids_are_asked_when_the_markers_say_nothing() -> None:
@@ -167,6 +224,7 @@ def test_events_of_bids_are_asked_when_the_markers_say_nothing() -> None:
         ("sub-01_task-eyesopen_eeg.edf", "EO"), ("sub-01_task-EyesClosed_run-1_eeg.vhdr", "EC"),
         ("sub-01_task-restEO_eeg.edf", "EO"), ("sub-01_ses-1_task-restingeyesclosed_eeg.set", "EC"),
         ("sub-01_acq-EC_eeg.fif.gz", "EC"), ("sub-010229_E0.set", "EO"), ("sub-01_open.csv", "EO"),
+        ("sub-01_EO-EC_eeg.edf", None), ("sub-01_task-openclosed_eeg.edf", None), ("sub-01_task-EOEC_eeg.edf", None),
         ("sub-01_task-rest_eeg.edf", None), ("EO.csv", None), ("sub-01_EO_EC.csv", None), ("sub-VIDEO1_rest.edf", None),
     ],
 )  # fmt: skip
@@ -216,3 +274,10 @@ def test_without_any_word_of_it_the_condition_is_asked_for_and_never_guessed() -
         find_conditions(recording([(5, "Stimulus/S  1"), (500, "Stimulus/S  1")]))
     with pytest.raises(InputError, match=r"markers: none"):
         find_conditions(recording())
+
+
+def test_what_somebody_typed_during_the_recording_is_counted_and_not_repeated() -> None:
+    with pytest.raises(InputError) as caught:
+        find_conditions(recording([(5, "Comment/Max Mustermann coughs"), (9, "Stimulus/S  1"), (99, "blink")]))
+    assert '"Stimulus/S  1" (1 x), "blink" (1 x) and 1 comment)' in str(caught.value)
+    assert "Mustermann" not in str(caught.value)

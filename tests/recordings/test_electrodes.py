@@ -225,7 +225,7 @@ def test_a_place_that_no_channel_is_near_is_missing_and_two_that_share_one_are_r
         choose_electrodes(found, "nearest:Fz,Cz")
     with pytest.raises(InputError, match=r'"c" is nearest to both'):
         choose_electrodes(found, "nearest:Oz,O1")
-    with pytest.raises(InputError, match="positions: none in this recording"):
+    with pytest.raises(InputError, match=r"positions: none in this recording.*_electrodes\.tsv beside it"):
         choose_electrodes(recording(["a"]), "nearest:Oz")
 
 

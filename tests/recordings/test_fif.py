@@ -88,6 +88,14 @@ def test_a_damaged_file_gives_a_sentence(tmp_path: Path) -> None:
     assert len(str(error.value).splitlines()) == 1
 
 
+def test_a_file_that_was_cut_off_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "sub-01_eeg.fif"
+    mne_raw(X).save(path, verbose="ERROR")
+    assert open_recording(path).notes == ()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    assert "the file ends too early" in " ".join(open_recording(path).notes)
+
+
 def test_a_split_recording_without_its_second_file_is_refused(tmp_path: Path) -> None:
     mne_raw(np.tile(X, 15)).save(tmp_path / "sub-01_eeg.fif", split_size="2MB", verbose="ERROR")
     files = sorted(tmp_path.glob("*.fif"))

@@ -129,6 +129,13 @@ def test_nothing_found_is_refused(tmp_path: Path) -> None:
         find_recordings([tmp_path])
 
 
+def test_recordings_in_a_format_that_is_not_read_are_told(tmp_path: Path) -> None:
+    _files(tmp_path, ["sub-1.edf", "sub-2.cnt", "sub-3.GDF", "b/sub-4.eeg", "a/sub-5.eeg", "a/sub-5.vhdr"])
+    (note,) = find_recordings([tmp_path]).notes
+    assert note.startswith("3 recordings in a format that is not read:")
+    assert all(name in note for name in ("sub-2.cnt", "sub-3.GDF", "sub-4.eeg"))
+
+
 def test_a_name_without_an_id_is_refused(tmp_path: Path) -> None:
     folder = _files(tmp_path, ["_EO.edf"])
     with pytest.raises(InputError, match="rename it"):

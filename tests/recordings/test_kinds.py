@@ -18,7 +18,9 @@ from monai_fusion.recordings.reading.kinds import kind_of
         ("Resp", "", "misc"), ("GSR1", "", "misc"), ("SpO2", "", "misc"), ("Temp", "", "misc"), ("X1", "EOG", "eog"),
         ("X1", "HEOG", "eog"), ("Cz", "MISC", "misc"), ("Cz", "eeg", "eeg"), ("Cz", "n/a", "eeg"), ("E12", "", "eeg"),
         ("A1", "", "eeg"), ("EEG 001", "", "eeg"), ("EEG Resp", "", "misc"), ("EEG Fp1-REF", "", "eeg"),
-        ("Cz", "seeg", "misc"),
+        ("Cz", "seeg", "misc"), ("HEOR", "", "eog"), ("VEOU", "", "eog"), ("EEG PHOTIC-REF", "", "misc"),
+        ("Photic", "", "misc"), ("MKR+ MKR-", "", "misc"), ("IBI", "", "misc"), ("BURSTS", "", "misc"),
+        ("SUPPR", "", "misc"), ("PPG", "", "misc"), ("CQ_AF3", "", "misc"), ("epoch", "", "misc"),
     ],
 )  # fmt: skip
 def test_names_and_stated_types_tell_the_kind(name: str, stated: str, kind: str) -> None:

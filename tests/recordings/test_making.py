@@ -355,6 +355,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path, out, monkeypatch):
         ("segments", {"seconds": 10.0001}, "steps of 0.004"),
         ("segments", {"reject": -3.0}, "--reject"),
         ("segments", {"condition": "../x"}, "letters and digits"),
+        ("segments", {"condition": "a" * 17}, "letters and digits"),
         ("signal", {"reference": "Cz"}, "average or as-recorded"),
         ("signal", {"high_pass": "500"}, "between 0 and 125"),
         ("signal", {"line": "maybe"}, "auto or off"),

@@ -61,6 +61,31 @@ def test_a_second_run_does_nothing_again(capsys, raw, tmp_path):
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("sub*")} == before
 
 
+def test_a_recording_that_gets_another_name_beside_others_is_there_once(capsys, tmp_path):
+    write_csv(tmp_path / "raw/sub-01_task-rest_eeg.csv")
+    write_csv(tmp_path / "raw/sub-01_task-count_eeg.csv", seed=1)
+    assert run(capsys, tmp_path / "raw", tmp_path / "out", "--condition", "EO", "--task", "rest")[0] == 0
+    assert names(tmp_path / "out", ".npy") == ["sub-01_EO_seg0.npy", "sub-01_EO_seg1.npy"]
+    code, _, error = run(capsys, tmp_path / "raw", tmp_path / "out", "--condition", "EO")
+    assert code == 0
+    assert "2 files of an earlier run of this recording removed" in error
+    assert names(tmp_path / "out", ".json") == [
+        "sub-01_task-count_EO_scalogram.json",
+        "sub-01_task-rest_EO_scalogram.json",
+    ]
+    assert len(names(tmp_path / "out", ".npy")) == 4
+
+
+@pytest.mark.parametrize("change", [{"Dropped": 5}, {"Kept": None}, {"Condition": 7}, {"Segments": None}])
+def test_a_recording_whose_json_was_damaged_is_made_again(capsys, raw, tmp_path, change):
+    run(capsys, raw / "sub-00_EO.csv", tmp_path / "out")
+    path = tmp_path / "out/sub-00_EO_scalogram.json"
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(json.dumps(json.loads(whole) | change), encoding="utf-8")
+    assert run(capsys, raw / "sub-00_EO.csv", tmp_path / "out")[0] == 0
+    assert path.read_text(encoding="utf-8") == whole
+
+
 def test_one_recording_that_fails_stops_no_other_and_is_named_at_the_end(capsys, raw, tmp_path):
     (raw / "sub-01_EO.csv").write_text("Fz,Cz\n1,2\nx,3\n", encoding="utf-8")
     code, said, error = run(capsys, raw, tmp_path / "out")

@@ -1,5 +1,7 @@
 """``summary.html``: the recordings whose scalograms lie in a folder."""
 
+import json
+
 from monai_fusion.recordings.making import make_scalograms
 from monai_fusion.recordings.options import JobOptions, ScalogramOptions, SignalOptions
 from monai_fusion.report.recordings_page import write_recordings_page
@@ -30,6 +32,17 @@ def test_texts_of_others_are_escaped_and_nothing_is_loaded_from_elsewhere(tmp_pa
     assert "<img src=x>" not in page and "&lt;img src=x&gt;.csv" in page
     assert "http://" not in page and "https://" not in page
     assert "sub-01_EO.csv and 1 recording more: one" in page
+
+
+def test_a_damaged_json_is_named_and_the_others_are_shown(tmp_path):
+    page_of(tmp_path)
+    path = tmp_path / "out/sub-01_EO_scalogram.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for change in ({"Dropped": 5}, {"ConditionStretches": None}, {"Recording": {}}, {"Sources": []}, {"Segments": [1]}):
+        path.write_text(json.dumps(content | change), encoding="utf-8")
+        page = write_recordings_page(tmp_path / "out", {}).read_text(encoding="utf-8")
+        assert "sub-01_EO_scalogram.json</strong>: damaged" in page
+        assert "2 segments of 1 participant kept" in page
 
 
 def test_what_is_not_the_same_for_all_is_said_first(tmp_path):

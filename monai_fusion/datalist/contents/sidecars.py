@@ -30,9 +30,12 @@ _FIELDS: dict[tuple[str, ...], str] = {
     ("Signal", "Reference"): "reference",
     ("Signal", "Demean"): "demeaning",
     ("Signal", "HighPassHz"): "high-pass in Hz",
+    ("Signal", "LineOption"): "line noise filter",  # not LineHz: with "auto" it is what each recording has
+    ("Signal", "Version"): "version of the filters",
     ("Transform", "Wavelet"): "wavelet",
     ("Transform", "Value"): "value",
     ("Transform", "Resize"): "resizing",
+    ("Transform", "Version"): "version of the transform",
 }
 _ADVICE = "make all scalograms of a datalist in one way: monai-fusion scalogram with the same options"
 

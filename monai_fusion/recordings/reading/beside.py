@@ -31,7 +31,8 @@ def named_beside(path: Path, name: str) -> Path | None:
     name = steps[-1] if steps else ""
     if not name or "\0" in name or name == "..":
         return None
-    if len(steps) > 1 and ":" not in steps[0] and steps[0] and (below := path.parent.joinpath(*steps)).is_file():
+    is_below = len(steps) > 1 and ".." not in steps and ":" not in steps[0] and steps[0]
+    if is_below and (below := path.parent.joinpath(*steps)).is_file():
         return below
     exact = path.parent / name
     if exact.is_symlink() or exact.is_file():

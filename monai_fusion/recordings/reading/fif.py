@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +48,8 @@ def read_fif(path: Path) -> Recording:
         raise InputError(Problem(str(path), seen="epochs or averages", wanted="a continuous recording", advice=advice))
     folder = new_folder() if path.name.lower().endswith(".gz") else None  # jumping within gzip takes forever
     opened = path if folder is None else unpacked(path, Path(folder.name))
-    raw = mne.io.read_raw_fif(opened, preload=False, allow_maxshield="yes", verbose="ERROR")
+    with _warnings_of_mne() as warned:
+        raw = mne.io.read_raw_fif(opened, preload=False, allow_maxshield="yes", verbose="WARNING")
     rate = float(raw.info["sfreq"])
     samples = int(raw.n_times)
     files = [] if folder is not None else [Path(each) for each in raw.filenames if each is not None]
@@ -58,6 +62,8 @@ def read_fif(path: Path) -> Recording:
         place = np.asarray(channel["loc"][:3], float)
         if kind == "eeg" and np.isfinite(place).all() and np.any(place != 0):
             positions[str(channel["ch_name"])] = (float(place[0]), float(place[1]), float(place[2]))
+    is_cut_off = any("invalid tag" in str(each.message).casefold() for each in warned)
+    ends = (f"the file ends too early: its first {samples / rate:.1f} s are read; copied as a whole?",)
     projections = any(projection["active"] for projection in raw.info["projs"])
     return Recording(
         path=path,
@@ -74,9 +80,30 @@ def read_fif(path: Path) -> Recording:
         bad=found.bad,
         bad_channels=tuple(raw.info["bads"]),
         reference="",
-        notes=(*(("projections have been applied to it before",) if projections else ()), *found.notes),
+        notes=(
+            *(ends if is_cut_off else ()),
+            *(("projections have been applied to it before",) if projections else ()),
+            *found.notes,
+        ),
         read_samples=_MneSamples(raw) if folder is None else SpooledSamples(_MneSamples(raw), folder),
     )
+
+
+@contextmanager
+def _warnings_of_mne() -> Iterator[list[warnings.WarningMessage]]:
+    """Collect what MNE warns of; it neither prints it nor writes it to a log."""
+    log = logging.getLogger("mne")
+    log.addFilter(_nothing)
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            yield warned
+    finally:
+        log.removeFilter(_nothing)
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    return False
 
 
 def _annotations(raw: Any, rate: float) -> list[Event]:

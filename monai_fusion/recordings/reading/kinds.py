@@ -16,7 +16,7 @@ _TYPES = {
 }  # fmt: skip
 # Names, the first that fits; an EDF label may begin with its type ("EOG Left", "ECG ECG1").
 _NAMES = (
-    (re.compile(r"EOG|^(?:[HV]EO|LOC|ROC|EYE|IO[12]?|[LR]O[12])(?![A-Z])"), "eog"),
+    (re.compile(r"EOG|^(?:[HV]EO[LRUD]?|LOC|ROC|EYE|IO[12]?|[LR]O[12])(?![A-Z])"), "eog"),
     (re.compile(r"ECG|EKG|CARDIO|HEART"), "ecg"),
     (re.compile(r"EMG|CHIN|^(?:L|R)?LEG|MASSETER"), "emg"),
     (re.compile(r"^STI(?:M|\s|\d|$)|STATUS|TRIG|MARKER|^EVENT|^DC\d|^DIGITAL|^PHOTO|^STIM"), "stim"),
@@ -24,7 +24,9 @@ _NAMES = (
         re.compile(
             r"^RESP|^EXG\d|^GSR|^EDA|^PLETH?|^SPO2|^SAO2|^SP02|^TEMP|^PULSE|^PULS|^ERG\d|^ACC|^GYRO|^AUX|^BIP\d|"
             r"^FLOW|^NASAL|^THOR|^ABD|^SNORE|^AIRFLOW|^PR$|^OSAT|^ETCO2|^LIGHT|^BODY|^POSITION|^HR$|^SAMPLE|^COUNTER|"
-            r"^TIME|^PACKET|^BATT|^ANNOTATIONS?$|^[XYZ]_DIR"
+            r"^TIME|^PACKET|^BATT|^ANNOTATIONS?$|^[XYZ]_DIR|"
+            r"^PHOTIC|^MKR|^MARK\d*$|^TRG|^SYNC$|^IBI$|^BURSTS$|^SUPPR|^PPG|^OXY|^BEAT|^HRATE|^AUDIO|^MIC$|^(?:RAW_)?CQ|^INTERPOLATED$|"
+            r"^EPOCH$|^LABEL$"
         ),
         "misc",
     ),

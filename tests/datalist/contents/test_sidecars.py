@@ -15,11 +15,17 @@ PEOPLE = 6
 def describe(folder, who, **changes):
     """The sidecar of a participant's two segments."""
     electrodes = changes.pop("Electrodes", ["Fz", "Cz", "Pz"])
-    signal = {"Reference": "as recorded", "Demean": False, "HighPassHz": None} | changes.pop("Signal", {})
+    signal = {
+        "Reference": "as recorded",
+        "Demean": False,
+        "HighPassHz": None,
+        "LineOption": "off",
+        "Version": 1,
+    } | changes.pop("Signal", {})
     content = {
         "Kind": KIND, "Layout": LAYOUT, "Finished": True, "Files": [f"sub-0{who}_EO_seg{k}.npy" for k in range(2)],
         "Mode": "compat", "Electrodes": electrodes, "Units": "uV", "SegmentSeconds": 10.0, "SamplingHz": 250.0,
-        "RowFrequenciesHz": [200.0, 1.6], "Signal": signal, "Transform": {"Wavelet": "morl"}, **changes,
+        "RowFrequenciesHz": [200.0, 1.6], "Signal": signal, "Transform": {"Wavelet": "morl", "Version": 1}, **changes,
     }  # fmt: skip
     (folder / f"eeg/sub-0{who}_EO_scalogram.json").write_text(json.dumps(content), encoding="utf-8")
 
@@ -64,6 +70,9 @@ def test_a_cohort_made_in_one_way_is_right(capsys, cohort):
         ({"SamplingHz": 500.0}, "sampling rate in Hz 500.0, expected 250.0 as of sub-00"),
         ({"SegmentSeconds": 4.0}, "length of a segment in seconds 4.0, expected 10.0 as of sub-00"),
         ({"Signal": {"Reference": "average"}}, 'reference "average", expected "as recorded" as of sub-00'),
+        ({"Signal": {"LineOption": 50.0}}, 'line noise filter 50.0, expected "off" as of sub-00'),
+        ({"Signal": {"Version": 2}}, "version of the filters 2, expected 1 as of sub-00"),
+        ({"Transform": {"Wavelet": "morl", "Version": 2}}, "version of the transform 2, expected 1 as of sub-00"),
         ({"RowFrequenciesHz": [45.0, 1.0]}, "frequencies of the rows 45.0 to 1.0, expected 200.0 to 1.6 as of sub-00"),
     ],
 )
