@@ -58,7 +58,7 @@ def scalogram(
         from monai_fusion.report.recordings_page import write_recordings_page
 
         reasons = {
-            each.path.name: [str(problem).replace(str(each.path), each.path.name) for problem in each.problems]
+            each.path.name: [_without_folders(str(problem), done, options) for problem in each.problems]
             for each in failed
         }
         write_recordings_page(options.job.out, reasons)
@@ -68,6 +68,13 @@ def scalogram(
         _print(done, len(found.recordings), options)
     if failed:
         raise typer.Exit(_FAILED)
+
+
+def _without_folders(text: str, done: Sequence[Made], options: ScalogramOptions) -> str:
+    """A message as the summary page shows it: users pass the page on, and folders may name participants."""
+    for path in (*(each.path for each in done), options.job.out.absolute(), options.job.out):
+        text = text.replace(str(path), path.name)
+    return text
 
 
 def _print(done: Sequence[Made], wanted: int, options: ScalogramOptions) -> None:

@@ -52,6 +52,16 @@ def test_a_folder_of_tables_becomes_scalograms_in_one_process_or_in_two(capsys, 
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
+def test_the_summary_page_names_no_folder_also_where_a_recording_failed(capsys, raw, tmp_path):
+    out = tmp_path / "Surname" / "out"
+    assert run(capsys, raw, out, "--summary")[0] == 0
+    write_csv(tmp_path / "Surname" / "raw" / "sub-00_EO.csv", seed=9)
+    code, _, told = run(capsys, tmp_path / "Surname" / "raw", out, "--summary")
+    assert code == 1 and "made from another recording" in told
+    page = (out / "summary.html").read_text(encoding="utf-8")
+    assert "made from another recording" in page and "Surname" not in page
+
+
 def test_a_second_run_does_nothing_again(capsys, raw, tmp_path):
     run(capsys, raw, tmp_path / "out")
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("sub*")}
