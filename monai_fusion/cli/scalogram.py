@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monai_fusion.cli.declared_options import with_declared_options
+from monai_fusion.errors import InputError
 from monai_fusion.messages import answer_json, say
 from monai_fusion.options.declared import Group
 from monai_fusion.recordings.options import ScalogramOptions
@@ -47,12 +48,16 @@ def scalogram(
     monai-fusion scalogram my_study --task rest --condition EO --interpolate 2 --out my_study/derivatives/scalograms
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.recordings.job import run_job
+    from monai_fusion.recordings.making import Made
     from monai_fusion.recordings.opening import find
 
     found = find(raw, options)
     for note in found.notes:
         say(f"note: {note}", err=True)
-    done = run_job(raw, found.recordings, options)
+    refused = [Made(path=path, state="failed", problems=(problem,)) for path, problem in found.refused]
+    if refused and options.job.on_error == "stop":
+        raise InputError(problem for _, problem in found.refused)
+    done = [*refused, *run_job(raw, found.recordings, options)]
     failed = [each for each in done if each.state == "failed"]
     if options.job.summary:
         from monai_fusion.report.recordings_page import write_recordings_page
@@ -65,7 +70,7 @@ def scalogram(
     if as_json:
         answer_json(_as_json(done, options))
     else:
-        _print(done, len(found.recordings), options)
+        _print(done, len(found.recordings) + len(refused), options)
     if failed:
         raise typer.Exit(_FAILED)
 
@@ -92,10 +97,13 @@ def _print(done: Sequence[Made], wanted: int, options: ScalogramOptions) -> None
         say(f"  {options.job.out / 'summary.html'}: all recordings on one page")
     if by_state["failed"]:
         say(f"error: {counted(len(by_state['failed']), 'recording')} failed:", err=True)
-        for each in by_state["failed"]:
-            for problem in each.problems:
-                text = str(problem)
-                say(f"  {text if each.path.name in text else f'{each.path}: {text}'}", err=True)
+        texts = [
+            text if each.path.name in (text := str(problem)) else f"{each.path}: {text}"
+            for each in by_state["failed"]
+            for problem in each.problems
+        ]
+        for text in dict.fromkeys(texts):  # two recordings of one name have one message
+            say(f"  {text}", err=True)
     if (left := wanted - len(done)) > 0:
         say(f"{counted(left, 'recording')} not looked at (--on-error stop)", err=True)
 

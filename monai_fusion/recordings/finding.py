@@ -71,10 +71,12 @@ class FoundAll:
     Attributes:
         recordings: One entry for each.
         notes: What was left aside.
+        refused: Files whose names say neither whose they are nor what tells them from another one, and why.
     """
 
     recordings: tuple[Found, ...]
     notes: tuple[str, ...] = ()
+    refused: tuple[tuple[Path, Problem], ...] = ()
 
 
 def find_recordings(paths: Sequence[Path], task: str | None = None, codes: Codes | None = None) -> FoundAll:
@@ -90,8 +92,8 @@ def find_recordings(paths: Sequence[Path], task: str | None = None, codes: Codes
         codes: As `find_conditions` has them, for the words in names.
 
     Raises:
-        InputError: A path does not exist, nothing is found, a name gives no participant id, or two files are named so
-            that their outputs would be one.
+        InputError: A path does not exist, nothing is found, or every file is refused for its name: it gives no
+            participant id, or the outputs of two would be one.
     """
     notes: list[str] = []
     files: list[Path] = []
@@ -112,7 +114,10 @@ def find_recordings(paths: Sequence[Path], task: str | None = None, codes: Codes
         raise InputError(problems)
     once, linked = _each_once(files)
     notes += linked
-    return FoundAll(_named(once, codes or DEFAULT_CODES), tuple(notes))
+    found, refused = _named(once, codes or DEFAULT_CODES)
+    if refused and not found:
+        raise InputError(dict.fromkeys(problem for _, problem in refused))
+    return FoundAll(found, tuple(notes), refused)
 
 
 def _is_recording_folder(place: Path) -> bool:
@@ -205,13 +210,9 @@ def _entities(path: Path) -> dict[str, str]:
     return {found["key"].casefold(): found["value"] for found in _ENTITY.finditer(path.name)}
 
 
-def _named(files: Sequence[Path], codes: Codes) -> tuple[Found, ...]:
-    """The recordings with ids, and with what tells those of one participant apart.
-
-    Raises:
-        InputError: A name gives no participant id, or nothing tells two recordings apart.
-    """
-    problems: list[Problem] = []
+def _named(files: Sequence[Path], codes: Codes) -> tuple[tuple[Found, ...], tuple[tuple[Path, Problem], ...]]:
+    """The recordings with ids, and with what tells those of one participant apart; and files without either."""
+    refused: dict[Path, Problem] = {}
     by_id: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         endings = [each for each in ENDINGS if path.name.lower().endswith(each)] or [path.suffix.lower()]
@@ -220,8 +221,8 @@ def _named(files: Sequence[Path], codes: Codes) -> tuple[Found, ...]:
             by_id[name].append(path)
         else:
             wanted = "a name that begins with the participant's id, such as sub-010002_EO.vhdr"
-            problems.append(Problem(str(path), seen=quoted(path.name), wanted=wanted, advice="rename it"))
-    found = []
+            refused[path] = Problem(str(path), seen=quoted(path.name), wanted=wanted, advice="rename it")
+    found: list[Found] = []
     for name, paths in by_id.items():
         conditions = [condition_of_name(path, codes)[0] for path in paths]
         parts = _telling_apart(paths, conditions)
@@ -230,14 +231,15 @@ def _named(files: Sequence[Path], codes: Codes) -> tuple[Found, ...]:
             advice = (
                 f"name them apart ({name}_ses-01..., {name}_run-2...), or give one of them; the id ends at the first _"
             )
-            problems.append(Problem(name, seen=seen, wanted="names whose outputs differ", advice=advice))
+            problem = Problem(name, seen=seen, wanted="names whose outputs differ", advice=advice)
+            for place in (first, second):
+                refused.setdefault(paths[place], problem)
         found += [
             Found(path, name, own_parts, condition)
             for path, own_parts, condition in zip(paths, parts, conditions, strict=True)
+            if path not in refused
         ]
-    if problems:
-        raise InputError(problems)
-    return tuple(sorted(found, key=lambda each: natural_key(each.path.as_posix())))
+    return tuple(sorted(found, key=lambda each: natural_key(each.path.as_posix()))), tuple(refused.items())
 
 
 def _telling_apart(paths: Sequence[Path], conditions: Sequence[str | None]) -> list[tuple[str, ...]]:

@@ -62,6 +62,18 @@ def test_the_summary_page_names_no_folder_also_where_a_recording_failed(capsys, 
     assert "made from another recording" in page and "Surname" not in page
 
 
+def test_a_name_that_cannot_be_used_stops_no_other_recording(capsys, raw, tmp_path):
+    write_csv(raw / "_EO.csv")
+    write_csv(raw / "siteA" / "sub-07_EO.csv")
+    write_csv(raw / "siteB" / "sub-07_EO.csv")
+    code, said, told = run(capsys, raw, tmp_path / "out")
+    assert code == 1 and "6 scalograms of 3 recordings written" in said
+    assert "3 recordings failed" in told and told.count("siteA") == 1 and "_EO.csv" in told
+    assert names(tmp_path / "out", ".npy") == [f"sub-0{who}_EO_seg{k}.npy" for who in range(3) for k in range(2)]
+    code, _, told = run(capsys, raw, tmp_path / "none", "--on-error", "stop")
+    assert code == 2 and "rename it" in told and not (tmp_path / "none").exists()
+
+
 def test_a_second_run_does_nothing_again(capsys, raw, tmp_path):
     run(capsys, raw, tmp_path / "out")
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("sub*")}
