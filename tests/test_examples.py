@@ -137,5 +137,5 @@ def test_the_code_of_the_page_runs_as_it_is_with_the_numbers_of_the_commands(
     assert first == script
     again = python("page.py", cwd=cohort)
     assert again.returncode == 1 and again.stderr.rstrip().splitlines()[-1].startswith(
-        "runs/first: holds a trained model"
+        "runs/first: already holds a trained model"
     )

@@ -128,7 +128,8 @@ def test_a_signal_to_all_processes_ends_in_a_message(numbers: tuple[signal.Signa
         os.killpg(process.pid, number)
         time.sleep(0.3)
     _, errors = process.communicate(timeout=100)
-    assert process.returncode == 128 + numbers[0], errors
+    # A second Ctrl-C may arrive while Python ends the process; then the signal ends it, which a shell reports alike.
+    assert process.returncode in (128 + numbers[0], *(-number for number in numbers[1:])), errors
     assert "Traceback" not in errors
 
 
