@@ -202,7 +202,8 @@ def _check(
         return Problem(f"--{name}", seen="no value follows it", wanted=f"one, such as {place!r}")
     if len(keys) == 1 and (name in TEXT_KNOBS or (_is_text(place) and not _is_expression(value))):
         word = typed.get(name, value)
-        return check_text(name, word if word is None or isinstance(word, str) else str(word), value)
+        word = word if word is None or isinstance(word, str) else str(word)
+        return check_text(name, word, value) or _out_of_range(name, value)
     return _wrong_type(name, place, value, is_knob=len(keys) == 1) or _out_of_range(name, value)
 
 

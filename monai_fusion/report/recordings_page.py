@@ -19,7 +19,7 @@ from monai_fusion.wording import a_few, counted, cut
 
 PAGE_FILE = "summary.html"
 _MOST_NOTES = 60
-# What is said once where it is the same for all recordings, and as a warning where it is not.
+# What is reported once where it is the same for all recordings, and as a warning where it is not.
 _SETTINGS: dict[tuple[str, ...], str] = {
     ("Mode",): "Mode",
     ("Units",): "Unit",
@@ -104,7 +104,7 @@ def render_recordings(name: str, contents: Mapping[str, dict[str, Any]], failed:
         .render(
             name=name,
             lines=lines,
-            people=len({line.name.partition("_")[0] for line in lines}),
+            participants=len({line.name.partition("_")[0] for line in lines}),
             kept=", ".join(f"{number} {condition}" for condition, number in kept.items()),
             segments=kept.total(),
             dropped=", ".join(f"{number} x {why}" for why, number in dropped.most_common()),

@@ -265,6 +265,7 @@ def test_what_a_config_or_a_component_defines_is_accepted(words: list[str]) -> N
         (["--head_lr", "fast"], "--head_lr: 'fast', expected a number"),
         (["--resume", "newest"], "--resume: 'newest', expected true, false or latest"),
         (["--early_stopping", "0"], "--early_stopping: 0, expected a whole number, at least 1"),
+        (["--keep_epoch", "lst"], "--keep_epoch: 'lst', expected best or last"),
         (["--accumulation_steps", "0"], "--accumulation_steps: 0, expected a whole number, at least 1"),
         (["--pretrained", "yes please"], "--pretrained: 'yes please', expected true or false"),
         (["--pretrained", "1"], "--pretrained: 1, expected true or false"),
