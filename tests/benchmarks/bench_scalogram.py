@@ -149,8 +149,11 @@ def processes(folder: Path) -> Row:
     raw = write_recording(folder, "sub-x", 2500)
     (folder / "many").mkdir()
     for number in range(6):
-        header = raw.read_text(encoding="utf-8").replace("=sub-x", "=../sub-x")
-        (folder / f"many/sub-{number}.vhdr").write_text(header, encoding="utf-8")
+        copy = folder / f"many/sub-{number}.vhdr"
+        for ending in (".vhdr", ".vmrk"):
+            text = raw.with_suffix(ending).read_text(encoding="utf-8")
+            copy.with_suffix(ending).write_text(text.replace("=sub-x", f"={copy.stem}"), encoding="utf-8")
+        os.link(raw.with_suffix(".eeg"), copy.with_suffix(".eeg"))  # one file of samples on the disk
     shared = Path("/dev/shm")  # noqa: S108 # memory that looks like a folder
     memory = shared if os.access(shared, os.W_OK) else None
     walls = []
