@@ -46,6 +46,7 @@ class AlignedCrossEntropy(nn.Module):
         self.lambda_align = lambda_align
         self.label_smoothing = label_smoothing
         self.class_weights = None if class_weights is None else tuple(float(weight) for weight in class_weights)
+        self._weights = torch.empty(0)  # a copy on the device of the last predictions
 
     def forward(self, pred: Mapping[str, Tensor], label: Tensor) -> Tensor:
         """The loss of a batch.
@@ -74,8 +75,14 @@ class AlignedCrossEntropy(nn.Module):
         if self.class_weights is not None:
             if len(self.class_weights) != logits.shape[1]:
                 raise ValueError(f"class_weights: {len(self.class_weights)} values for {logits.shape[1]} classes")
-            weight = torch.tensor(self.class_weights, dtype=logits.dtype, device=logits.device)
+            weight = self._weights_on(logits.device)
         return F.cross_entropy(logits, label, weight=weight, label_smoothing=self.label_smoothing)
+
+    def _weights_on(self, device: torch.device) -> Tensor:
+        """The class weights [C] float32, copied once: a step that is recorded as a CUDA graph can copy nothing."""
+        if self._weights.device != device or not len(self._weights):
+            self._weights = torch.tensor(self.class_weights, dtype=torch.float32, device=device)
+        return self._weights
 
     def misalignment(self, pred: Mapping[str, Tensor]) -> Tensor:
         """Mean over the batch of 1 - cos(e, m), in [0, 2], a float32 scalar, not yet weighted."""

@@ -23,6 +23,8 @@ from monai_fusion.wording import did_you_mean, misspelt
 _COMPONENT_KEYS = ("_disabled_", "_requires_", "_mode_", "_desc_")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 _LATEST = "latest"  # a further value of --resume
+AUTO = "auto"
+_AUTO_SWITCHES = ("cuda_graphs", "device_data")  # true, false, or the program decides
 _MISSING = object()
 # The sensible values of knobs for which torch's own message would be a traceback, or which no other code checks: a
 # negative learning rate unlearns, and MONAI's transforms take a chance of 2 for 1.
@@ -155,6 +157,20 @@ def as_bool(value: object, name: str = "option") -> bool:
     raise InputError(Problem(name, seen=repr(value), wanted="true or false"))
 
 
+def as_auto(value: object, name: str) -> bool | None:
+    """Read a switch that may also be ``auto``, which is returned as None.
+
+    Raises:
+        InputError: It is neither true, false nor auto.
+    """
+    if str(value).lower() == AUTO:
+        return None
+    try:
+        return as_bool(value)
+    except InputError:
+        raise InputError(Problem(name, seen=repr(value), wanted="auto, true or false")) from None
+
+
 def as_switch(value: Any) -> Any:
     """Return true or false for a text that `flag` reads as such; everything else unchanged."""
     return value.lower() in _TRUE if isinstance(value, str) and value.lower() in (*_TRUE, *_FALSE) else value
@@ -261,6 +277,8 @@ def _out_of_range(name: str, value: Any) -> Problem | None:
     """Also for knobs that are null by default, whose type the config does not show."""
     if value is None or _is_expression(value):
         return None
+    if name in _AUTO_SWITCHES and str(value).lower() not in (AUTO, *_TRUE, *_FALSE):
+        return Problem(f"--{name}", seen=repr(value), wanted="auto, true or false")
     numbers = value if isinstance(value, list | tuple) else [value]
     are_numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)
     if name in _AT_LEAST:

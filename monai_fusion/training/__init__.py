@@ -16,6 +16,7 @@ from monai_fusion.training.saving import ModelSaver, lower_is_better
 from monai_fusion.training.stages import Stage, StageHandler, StagePlan, parameter_groups
 from monai_fusion.training.tensorboard_curves import TensorBoardCurves
 from monai_fusion.training.time_limit import TimeLimit
+from monai_fusion.training.training_step import TrainingStep
 from monai_fusion.training.workers import prepare_worker
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "StagePlan",
     "TensorBoardCurves",
     "TimeLimit",
+    "TrainingStep",
     "WeightAverage",
     "WeightAveraging",
     "batches_in_step",

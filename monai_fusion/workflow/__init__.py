@@ -2,7 +2,7 @@
 
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.knob_values import expand_home
-from monai_fusion.options.overrides import as_bool, as_resume, check_overrides
+from monai_fusion.options.overrides import as_auto, as_bool, as_resume, check_overrides
 from monai_fusion.workflow.end_message import announce_training
 from monai_fusion.workflow.engine import run_engine
 from monai_fusion.workflow.missing_recordings import recordings_for, warn_of_unseen_absence
@@ -15,6 +15,7 @@ from monai_fusion.workflow.start_message import summarize_training
 __all__ = [
     "CommandLine",
     "announce_training",
+    "as_auto",
     "as_bool",
     "as_resume",
     "beside",

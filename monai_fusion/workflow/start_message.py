@@ -33,6 +33,7 @@ def summarize_training(
     precision: str,
     batch_size: int,
     iterations: int,
+    step: object = None,
 ) -> None:
     """Log what will train, after the participants and the place of the cache.
 
@@ -43,9 +44,12 @@ def summarize_training(
         precision: The precision of its computation, e.g. ``float32``.
         batch_size: Participants in a batch.
         iterations: Batches in an epoch.
+        step: The `TrainingStep`, which describes whether it is recorded.
     """
     logger.info("%s", parameter_table(network, plan))
-    logger.info("device: %s; precision: %s", name_device(device), precision)
+    # On a CPU there is nothing to choose.
+    graphs = f"; CUDA graphs: {step}" if step is not None and torch.device(device).type == "cuda" else ""
+    logger.info("device: %s; precision: %s%s", name_device(device), precision, graphs)
     logger.info(
         "%s of %s, %s each",
         counted(plan.total_epochs, "epoch"),
