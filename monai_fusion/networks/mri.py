@@ -12,6 +12,7 @@ from torchvision.models.video import r3d_18
 from monai_fusion.errors import InputError
 from monai_fusion.networks.encoder import PROJECTION, Encoder, at_least_float32, not_one_of
 from monai_fusion.networks.folded_block import FoldedBlock
+from monai_fusion.networks.fused_convolution import nan_where_not_finite
 from monai_fusion.networks.weights import load_r3d18
 
 MRI_BLOCKS = ("stem", "layer1", "layer2", "layer3", "layer4")
@@ -124,31 +125,47 @@ class MRIEncoder(Encoder):
         Raises:
             ValueError: The shape is wrong.
         """
-        mri = self._normalised(mri)
-        # MONAI's ckpt_export turns the network into TorchScript, which cannot run folded blocks.
-        return self.embed(self.backbone(mri) if is_scripting() else self._by_blocks(mri))
-
-    def _normalised(self, mri: Tensor) -> Tensor:
         if mri.dim() != 5 or (mri.shape[1] != 1 and mri.shape[1] != 3):
             raise ValueError(f"mri: shape {list(mri.shape)}, expected [B, 1, T, H, W] or [B, 3, T, H, W]")
+        # MONAI's ckpt_export turns the network into TorchScript, which cannot run folded blocks.
+        return self.embed(self.backbone(self._normalised(mri)) if is_scripting() else self._by_blocks(mri))
+
+    def inference_forms(self) -> dict[str, nn.Module]:
+        """The inference form of each block that has one of its present weights (see :class:`FoldedBlock`).
+
+        Whoever replays a CUDA graph of this encoder keeps the dictionary of the capture: it keeps the forms' memory
+        alive. Where a later call returns another one, a weight or the precision changed, and the graph is out of date.
+        """
+        return {
+            name: form.form
+            for name, form in self._forms.items()
+            if form.form is not None and form.is_current(self.backbone.get_submodule(name))
+        }
+
+    def _normalised(self, mri: Tensor) -> Tensor:
         if self.input_norm == "kinetics":
             mri = (mri - self.input_mean) / self.input_std
         return mri
 
-    def _by_blocks(self, x: Tensor) -> Tensor:
+    def _by_blocks(self, mri: Tensor) -> Tensor:
         """The backbone's output: pooled features [B, F]."""
-        only_run = self._leading_blocks(x)
+        only_run = self._leading_blocks(mri)
+        x = mri if only_run else self._normalised(mri)
         for name in MRI_BLOCKS:
             block = self.backbone.get_submodule(name)
-            if name in only_run:
+            if name == "stem" and only_run and self.input_norm == "kinetics":
+                x = self._forms[name](block, x, self.input_mean, self.input_std)
+            elif name in only_run:
                 x = self._forms[name](block, x)
             elif x.device.type == "cpu" and _depth_after(name, x.shape[2]) == _MISCOMPUTED_DEPTH:
                 with torch.autocast("cpu", enabled=False):
                     x = block(at_least_float32(x))
             else:
                 x = block(x)
-        pooled: Tensor = self.backbone.get_submodule("avgpool")(x)
-        return pooled.flatten(1)
+        pooled: Tensor = self.backbone.get_submodule("avgpool")(x).flatten(1)
+        if only_run and mri.is_cuda:  # a broken volume must show there as well
+            pooled = pooled + nan_where_not_finite(mri).to(pooled.dtype)
+        return pooled
 
     def _leading_blocks(self, x: Tensor) -> list[str]:
         """The leading blocks through which no gradient flows and whose BatchNorm statistics do not change."""
