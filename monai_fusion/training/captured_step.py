@@ -96,10 +96,12 @@ class CapturedStep:
         fixed: list[Tensor] = [each for each in everything if not each.requires_grad]
         fixed += [buffer for module in network.modules() if not module.training for buffer in module.buffers(False)]
         self._versions = [(each, each._version) for each in fixed]
-        self._makers: list[Callable[[], list[nn.Module | None]]] = [
-            getattr(module, _FORMS) for module in network.modules() if hasattr(module, _FORMS)
+        # The copies of frozen blocks whose memory the recording reads; here they also stay alive.
+        self._forms: list[tuple[Callable[[], dict[str, nn.Module]], dict[str, nn.Module]]] = [
+            (getattr(module, _FORMS), getattr(module, _FORMS)())
+            for module in network.modules()
+            if hasattr(module, _FORMS)
         ]
-        self._forms = self._current_forms()
         # BatchNorm's running statistics of the blocks that train: a replay changes them without autograd's notice.
         self._statistics = [
             buffer for module in network.modules() if module.training for buffer in module.buffers(recurse=False)
@@ -132,12 +134,8 @@ class CapturedStep:
             network is self._network
             and all(each.requires_grad == required for each, required in self._required)
             and all(each._version == version for each, version in self._versions)
-            and all(now is then for now, then in zip(self._current_forms(), self._forms, strict=True))
+            and all(_same(forms(), then) for forms, then in self._forms)
         )
-
-    def _current_forms(self) -> list[nn.Module | None]:
-        """The copies of frozen blocks whose memory a recording reads: here they also stay alive."""
-        return [form for forms in self._makers for form in forms()]
 
     def __call__(self, inputs: StepInputs) -> tuple[dict[str, Tensor], Tensor]:
         """Compute a batch, and add its gradients to those that the parameters have.
@@ -159,6 +157,11 @@ class CapturedStep:
                 parameter.grad = gradient.clone() if self._accumulates else gradient
         pred = {name: value.clone() for name, value in self._outputs.items()}
         return pred, pred.pop(_LOSS)
+
+
+def _same(forms: dict[str, nn.Module], then: dict[str, nn.Module]) -> bool:
+    """Whether the forms of then are still in use. Those of blocks that train come and go with each validation."""
+    return all(forms.get(name) is form for name, form in then.items())
 
 
 _LOSS = "loss of the step"

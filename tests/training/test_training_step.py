@@ -62,7 +62,8 @@ class Rerun:
         torch.set_rng_state(random)
         with torch.no_grad():
             for name, buffer in self.network.named_buffers():
-                buffer.copy_(state[name])
+                if not torch.equal(buffer, state[name]):
+                    buffer.copy_(state[name])
         self.work = work
         self.parameters = [each for each in self.network.parameters() if each.grad is not None]
         self.places = [each.grad for each in self.parameters]
