@@ -28,7 +28,7 @@ class FusedBasicBlock(nn.Module):
         self.conv1 = _with_relu(first, first.bias, dtype)
         self.conv2 = _with_relu(second, bias, dtype)
         self.register_buffer("shortcut", None if down is None else _filters(down, dtype))
-        self.shortcut_stride = None if down is None else list(down.stride)
+        self.shortcut_stride = [1, 1, 1] if down is None else list(down.stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute [B, O, T, H, W] from [B, C, T, H, W]."""

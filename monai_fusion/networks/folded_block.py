@@ -107,22 +107,31 @@ def _version(tensor: Tensor) -> int:
     return 0 if tensor.is_inference() else tensor._version
 
 
-def _form_of(block: nn.Module, device: str, channels: int, dtype: torch.dtype, mean: float, std: float) -> nn.Module:
-    if device == "cuda" and torch.cuda.is_current_stream_capturing():
-        raise RuntimeError("a block's inference form is not made yet, or a weight changed: call the network once first")
+def folded(block: nn.Module, channels: int) -> nn.Module:
+    """Copy a block with each BatchNorm that follows a convolution folded into it.
+
+    Args:
+        block: The block; it does not change.
+        channels: Channels of the block's input. With one, filters of three are summed (see ``SingleChannelConv3d``).
+
+    Returns:
+        The copy, in evaluation mode, without gradients.
+    """
     with torch.no_grad():
-        folded = _fold(copy.deepcopy(block), channels).eval().requires_grad_(False)
-        fastest = cuda_form(folded, dtype, mean, std) if device == "cuda" else None
-    return folded.to(dtype) if fastest is None else fastest
+        return _fold(copy.deepcopy(block), channels).eval().requires_grad_(False)
+
+
+def _form_of(block: nn.Module, device: str, channels: int, dtype: torch.dtype, mean: float, std: float) -> nn.Module:
+    if device != "cuda":
+        return folded(block, channels).to(dtype)
+    if torch.cuda.is_current_stream_capturing():
+        raise RuntimeError("a block's inference form is not made yet, or a weight changed: call the network once first")
+    general = folded(block, channels)
+    fastest = cuda_form(general, dtype, mean, std)
+    return general.to(dtype) if fastest is None else fastest
 
 
 def _fold(block: nn.Module, channels: int) -> nn.Module:
-    """Fold each BatchNorm that follows a convolution into it, and sum a stem's filters if the input has one channel.
-
-    Args:
-        block: Changed in place.
-        channels: Channels of the block's input.
-    """
     for parent in list(block.modules()):
         if not isinstance(parent, nn.Sequential):
             continue

@@ -70,7 +70,8 @@ class SliceStem(nn.Module):
         rows = (height + 1) // 2 + _ROW_TAPS - 1
         positions = -(-((width + 1) // 2) // self.columns) + self.column_taps - 1
         padded = x.new_zeros(batch, depth + _DEPTH_TAPS - 1, 2 * rows, run * positions, dtype=dtype)
-        torch.sub(x[:, 0], self.mean, out=padded[:, 1 : depth + 1, 3 : height + 3, 3 : width + 3])
+        x = x[:, 0].to(torch.promote_types(x.dtype, dtype))  # as it is, unless it is narrower
+        torch.sub(x, self.mean, out=padded[:, 1 : depth + 1, 3 : height + 3, 3 : width + 3])
         wide = _WIDE[min(16, run * dtype.itemsize)]
         parts = run * dtype.itemsize // wide.itemsize
         seen = padded.view(wide).unfold(1, _DEPTH_TAPS, 1).unfold(2, 2, 2).unfold(3, parts, parts)

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from monai_fusion.networks import MRIEncoder
-from monai_fusion.networks.folded_block import FoldedBlock
+from monai_fusion.networks.cuda_form import cuda_form
+from monai_fusion.networks.folded_block import FoldedBlock, folded
+from monai_fusion.networks.mri import MRI_BLOCKS
 
 VOLUMES = torch.rand(2, 1, 8, 16, 16, generator=torch.Generator().manual_seed(1))
 
@@ -114,3 +116,83 @@ def test_under_autocast_the_blocks_compute_in_its_type(encoder: MRIEncoder) -> N
         whole = stem(VOLUMES)
     assert half.dtype == torch.bfloat16
     assert float((half.float() - whole).abs().max()) < 0.02 * float(whole.abs().max())
+
+
+def test_the_inference_forms_are_listed_while_they_are_up_to_date(encoder: MRIEncoder) -> None:
+    assert encoder.inference_forms() == {}
+    encoder(VOLUMES)
+    captured = encoder.inference_forms()
+    assert list(captured) == ["stem", "layer1", "layer2", "layer3"]
+    encoder(VOLUMES)
+    assert encoder.inference_forms() == captured  # the same modules
+    with torch.no_grad():
+        encoder.backbone.get_submodule("layer2.0.conv1.0").weight.mul_(1.5)
+    assert list(encoder.inference_forms()) == ["stem", "layer1", "layer3"]
+    encoder(VOLUMES)
+    again = encoder.inference_forms()
+    assert again != captured and {name for name in again if again[name] is not captured[name]} == {"layer2"}
+
+
+def test_a_form_is_made_again_for_another_precision_or_number_of_channels(encoder: MRIEncoder) -> None:
+    block, stem = FoldedBlock(), encoder.backbone.get_submodule("stem").eval()
+    assert block.form is None and not block.is_current(stem)
+    seen = set()
+    for volumes in (VOLUMES, VOLUMES.expand(-1, 3, -1, -1, -1), VOLUMES.double()):
+        block(stem, volumes)
+        assert block.is_current(stem)
+        seen.add(block.form)
+    assert len(seen) == 3
+
+
+def test_a_block_normalises_its_input_where_asked(encoder: MRIEncoder) -> None:
+    stem = encoder.backbone.get_submodule("stem").eval()
+    wanted = FoldedBlock()(stem, (VOLUMES - 0.25) / 0.5)
+    assert torch.equal(FoldedBlock()(stem, VOLUMES, 0.25, 0.5), wanted)
+
+
+def forms_for_cuda(encoder: MRIEncoder, dtype: torch.dtype = torch.float32) -> list[nn.Module]:
+    """What CUDA runs, here on the CPU."""
+    mean, std = encoder.input_mean, encoder.input_std
+    forms = []
+    for name in MRI_BLOCKS:
+        general = folded(encoder.backbone.get_submodule(name), 1 if name == "stem" else 64)
+        forms.append(cuda_form(general, dtype, mean, std))
+    assert None not in forms
+    return [form for form in forms if form is not None]
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 8, 16, 16), (1, 1, 1, 33, 17), (3, 1, 5, 9, 30), (1, 1, 9, 48, 40)])
+def test_the_form_for_cuda_has_the_present_forms_answer(encoder: MRIEncoder, shape: tuple[int, ...]) -> None:
+    x = torch.rand(shape)
+    found, wanted = x, (x - encoder.input_mean) / encoder.input_std
+    for name, form in zip(MRI_BLOCKS, forms_for_cuda(encoder), strict=True):
+        wanted = folded(encoder.backbone.get_submodule(name), 1 if name == "stem" else 64)(wanted)
+        found = form(found)
+        assert found.shape == wanted.shape
+        assert float((found - wanted).norm()) <= 1e-5 * float(wanted.norm()), name
+
+
+def test_a_block_that_is_built_differently_has_no_form_for_cuda(encoder: MRIEncoder) -> None:
+    def form(name: str, channels: int = 64) -> nn.Module | None:
+        return cuda_form(folded(encoder.backbone.get_submodule(name), channels), torch.float32, 0.0, 1.0)
+
+    assert form("stem", 3) is None
+    assert form("layer2") is not None
+    encoder.backbone.get_submodule("layer2.0.conv1").append(nn.Dropout())
+    assert form("layer2") is None
+    encoder.backbone.get_submodule("layer3.0.conv2.0").padding_mode = "circular"
+    assert form("layer3") is None
+    assert cuda_form(nn.Identity(), torch.float32, 0.0, 1.0) is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e6])
+def test_weights_that_are_not_finite_are_not_hidden_by_a_fused_kernel(encoder: MRIEncoder, value: float) -> None:
+    general = folded(encoder.backbone.get_submodule("layer1"), 64)
+    assert cuda_form(general, torch.float16, 0.0, 1.0) is not None
+    general.get_submodule("1.conv2.0").bias[3] = value  # 1e6 is infinite in float16
+    assert cuda_form(general, torch.float16, 0.0, 1.0) is None
+
+
+def test_the_form_for_cuda_does_not_share_memory_with_the_network(encoder: MRIEncoder) -> None:
+    own = {parameter.data_ptr() for parameter in encoder.parameters()}
+    assert not any(each.data_ptr() in own for form in forms_for_cuda(encoder) for each in form.buffers())
