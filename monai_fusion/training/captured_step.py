@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 import torch
@@ -38,13 +40,37 @@ class CudaGraph:
         Raises:
             RuntimeError: The function does what a graph cannot hold, for instance waits for the GPU.
         """
-        # Other threads (pinned memory, the next batch) go on calling CUDA: only this one's calls are checked.
-        with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
-            work()
+        stream = torch.cuda.current_stream()
+        try:
+            # Other threads (pinned memory, the next batch) go on calling CUDA: only this one's calls are checked.
+            with (
+                _no_garbage_collection(),
+                torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"),
+            ):
+                work()
+        except RuntimeError:
+            torch.cuda.set_stream(stream)  # torch leaves it at the recording's
+            # ... and its generator as if the recording went on: a copy of its state does not.
+            generator = torch.cuda.default_generators[stream.device_index]
+            generator.graphsafe_set_state(generator.clone_state())
+            raise
 
     def replay(self) -> None:
         """Launch all kernels at once."""
         self._graph.replay()
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Collect now, and not in between: a graph that is deleted while another one is recorded spoils the recording."""
+    gc.collect()
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class StepInputs(NamedTuple):

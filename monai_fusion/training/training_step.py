@@ -14,7 +14,7 @@ from torch import Tensor
 
 from monai_fusion import ranks
 from monai_fusion.datalist.availability import BOTH_REQUIRED, ModalityPolicy
-from monai_fusion.errors import InputError, Problem, RunFailed
+from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
 from monai_fusion.keys import EEG, LABEL, MRI
 from monai_fusion.training.accumulation import batches_in_step
 from monai_fusion.training.captured_step import CapturedStep, CudaGraph, Recorder, StepInputs
@@ -117,10 +117,12 @@ class TrainingStep:
             return None
 
     def _give_up(self, error: RuntimeError) -> None:
-        if isinstance(error, torch.OutOfMemoryError):
+        causes = [*causes_of(error)]
+        if any(isinstance(cause, torch.OutOfMemoryError) for cause in causes):
             self.obstacle = "the GPU's memory does not suffice for a recorded step"
         else:
-            self.obstacle = f"this network or loss cannot be recorded: {str(error).splitlines()[0]}"
+            first = str(causes[-1]).partition("\n")[0]  # torch ends a broken recording with an error of its own
+            self.obstacle = f"this network or loss cannot be recorded: {first}"
         if self._required:
             raise RunFailed(f"--cuda_graphs true: {self.obstacle}", "train with --cuda_graphs auto") from error
         if torch.cuda.is_available():
