@@ -95,7 +95,7 @@ class BatchFlips:
 
     def apply(self, batch: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
         """Gather the batch."""
-        rows, depth, height, width = numbers.split([1, *batch.shape[2:]], dim=1)
+        rows, depth, height, width = torch.split(numbers, [1, *batch.shape[2:]], dim=1)
         places = rows[:, :, None, None], depth[:, :, None, None], height[:, None, :, None], width[:, None, None, :]
         channels = [batch[:, channel][places] for channel in range(batch.shape[1])]
         return torch.stack(channels, dim=1) if len(channels) > 1 else channels[0][:, None]

@@ -17,7 +17,6 @@ from monai_fusion.keys import EEG
 from monai_fusion.transforms.arrays import as_array, beside
 
 
-@np.errstate(over="ignore", invalid="ignore")  # an electrode whose variance has no float64 becomes zeros, too
 def zscore_electrodes(scalogram: np.ndarray | torch.Tensor) -> torch.Tensor:
     """Scale every electrode to mean 0 and standard deviation 1 over its frequencies and times.
 
@@ -34,6 +33,11 @@ def zscore_electrodes(scalogram: np.ndarray | torch.Tensor) -> torch.Tensor:
         ``[electrode, frequency, time]`` float32, contiguous, with the population standard deviation (divisor N) as the
         unit. A constant electrode becomes zeros. The processor computes it; the result is on the input's device.
     """
+    return beside(torch.from_numpy(_scores_of(scalogram)), scalogram)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # an electrode whose variance has no float64 becomes zeros, too
+def _scores_of(scalogram: np.ndarray | torch.Tensor) -> np.ndarray:
     if scalogram.ndim != 3:
         raise ValueError(f"scalogram has shape {tuple(scalogram.shape)}, expected [electrode, frequency, time]")
     values = as_array(scalogram)
@@ -47,7 +51,7 @@ def zscore_electrodes(scalogram: np.ndarray | torch.Tensor) -> torch.Tensor:
         variance = (shifted @ shifted) / shifted.size - mean * mean
         np.subtract(shifted, mean, out=shifted)
         np.multiply(shifted, 1.0 / math.sqrt(variance) if variance > 0 else 0.0, out=target, casting="same_kind")
-    return beside(torch.from_numpy(scores.reshape(values.shape)), scalogram)
+    return scores.reshape(values.shape)
 
 
 class ZScoreElectrodesd(MapTransform):
@@ -71,8 +75,8 @@ class ZScoreElectrodesd(MapTransform):
         """
         sample = dict(data)
         for key in self.key_iterator(sample):
-            scores = zscore_electrodes(sample[key])
+            scores = _scores_of(sample[key])
             if not scores.any():
                 raise InputError(all_constant("", len(scores)))
-            sample[key] = scores
+            sample[key] = beside(torch.from_numpy(scores), sample[key])
         return sample

@@ -49,10 +49,9 @@ def turned(volumes: torch.Tensor, cosine: float | torch.Tensor, sine: float | to
         ``[N, D, H, W]`` float32, contiguous.
     """
     height, width = volumes.shape[2:]
-    # An MPS device has no float64.
-    exact = {"dtype": torch.float32 if volumes.device.type == "mps" else torch.float64, "device": volumes.device}
-    row = torch.arange(height, **exact)[:, None] - (height - 1) / 2
-    column = torch.arange(width, **exact) - (width - 1) / 2
+    exact = torch.float32 if volumes.device.type == "mps" else torch.float64  # which Apple's GPUs lack
+    row = torch.arange(height, dtype=exact, device=volumes.device)[:, None] - (height - 1) / 2
+    column = torch.arange(width, dtype=exact, device=volumes.device) - (width - 1) / 2
     # The source of each voxel's value, in voxels from the centre, then in grid_sample's -1..1 along either side.
     source_column = (cosine * column - sine * row) * (2 / max(width - 1, 1))
     source_row = (sine * column + cosine * row) * (2 / max(height - 1, 1))

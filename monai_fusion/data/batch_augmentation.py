@@ -34,7 +34,7 @@ class Parcel:
         whole = torch.from_numpy(np.concatenate([array.reshape(-1) for array in self._arrays]))
         if device.type == "cuda":
             whole = whole.pin_memory()
-        parts = whole.to(device, non_blocking=True).split([array.size for array in self._arrays])
+        parts = torch.split(whole.to(device, non_blocking=True), [array.size for array in self._arrays])
         self._sent = tuple(part.view(array.shape) for part, array in zip(parts, self._arrays, strict=True))
 
     def get(self, place: int | None) -> torch.Tensor | None:

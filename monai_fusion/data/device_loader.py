@@ -115,7 +115,7 @@ class DeviceLoader:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         if self.dataset.segments == "all":
             for index in self.sampler:
-                yield self.participant(int(index))  # type: ignore[call-overload] # no EpochSample
+                yield self.participant(index.index if isinstance(index, EpochSample) else index)
             return
         draws = list(self.sampler)
         batches = deque(self._batches(draws))
@@ -152,6 +152,11 @@ class DeviceLoader:
         identity = self.dataset.identity(index)
         batch[PARTICIPANT_ID] = [identity[PARTICIPANT_ID]]
         return batch | ({LABEL: torch.tensor([identity[LABEL]])} if LABEL in identity else {})
+
+    def memory(self) -> list[torch.Tensor]:
+        """The tensors on the device that hold the recordings; empty if they are read for each batch."""
+        sources = [part.source for part in self._parts.values()]
+        return [source.values for source in sources if isinstance(source, HeldRecordings)]
 
     @property
     def singles(self) -> list[str]:

@@ -60,6 +60,7 @@ class HeldRecordings:
 
     Attributes:
         shape: The shape of each recording.
+        values: All of them ``[N, ...]``, as they are kept (uint16 less 32768, as int16).
 
     Raises:
         InputError: The recordings differ in shape, or one cannot be read.
@@ -77,10 +78,10 @@ class HeldRecordings:
         first = dataset.kept(wanted[0])
         self.shape = first.shape
         self._dtype = dataset.kept_dtype
-        self._values = torch.empty(len(wanted), *first.shape, dtype=_TYPES[self._dtype], device=device)
+        self.values = torch.empty(len(wanted), *first.shape, dtype=_TYPES[self._dtype], device=device)
         if not self._fill(dataset, wanted, progress):  # a value that the type cannot hold
             self._dtype = "float32"
-            self._values = torch.empty(len(wanted), *first.shape, device=device)
+            self.values = torch.empty(len(wanted), *first.shape, device=device)
             self._fill(dataset, wanted, progress)
 
     def request(self, places: Sequence[int]) -> Request:
@@ -91,11 +92,11 @@ class HeldRecordings:
     def take(self, request: Request, rows: torch.Tensor | None) -> torch.Tensor:
         """Gather the rows."""
         assert rows is not None  # noqa: S101 # the request has them
-        return as_floats(self._values.index_select(0, rows), self._dtype)
+        return as_floats(self.values.index_select(0, rows), self._dtype)
 
     def between(self, first: int, end: int) -> torch.Tensor:
         """Return the recordings of consecutive rows as float32; without a copy if they are held as such."""
-        return as_floats(self._values[first:end], self._dtype)
+        return as_floats(self.values[first:end], self._dtype)
 
     def _fill(self, dataset: RecordingDataset, places: Sequence[int], progress: bool) -> bool:
         """Read everything, and return whether all of it is of the type."""
@@ -107,7 +108,7 @@ class HeldRecordings:
                 raise InputError(Problem(dataset.name_of(places[row]), seen=seen, wanted="one shape for all"))
             fits = str(array.dtype) == self._dtype or self._dtype == "float32"
             if fits:
-                self._values[row].copy_(_as_held(array, self._dtype))
+                self.values[row].copy_(_as_held(array, self._dtype))
             return fits
 
         with ThreadPoolExecutor(threads()) as pool:
@@ -136,7 +137,7 @@ class StreamedRecordings:
         self._dataset, self._device, self._pool = dataset, device, pool
         self._dtype = dataset.kept_dtype
         self.shape = dataset.kept(0).shape
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call] # of torch
 
     def request(self, places: Sequence[int]) -> Request:
         """Begin to read; a recording whose values the type cannot hold becomes its future's result instead."""

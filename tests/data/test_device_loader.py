@@ -189,3 +189,26 @@ def test_every_value_of_uint16_becomes_the_same_float() -> None:
     kept = np.arange(65536).astype(np.uint16)
     floats = as_floats(_as_held(kept, "uint16"), "uint16")
     assert np.array_equal(floats.numpy(), decode(kept)) and np.array_equal(encode(floats.numpy(), "uint16"), kept)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("types", [("float32", "float32"), ("float16", "uint16")])
+def test_a_gpu_makes_the_batches_of_the_processor_and_never_waits(
+    tiny_records: Records, tmp_path: Path, held: bool, types: tuple[str, str]
+) -> None:
+    data = dataset(tiny_records, tmp_path / "store", augmentation(), types)
+    sampler = ParticipantSampler(data.labels, seed=5)
+    reference = epochs(DataLoader(data, batch_size=3, sampler=sampler), sampler)
+    loader = DeviceLoader(data, "cuda", 3, sampler, held=held, readers=2, progress=False)
+    epochs(loader, sampler)  # the first call of a kernel may wait
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        ours = epochs(loader, sampler)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert all(batch[key].is_cuda for batch in ours for key in ("eeg", "mri", "label"))
+    for one, other in zip(ours, reference, strict=True):
+        assert one["participant_id"] == other["participant_id"] and torch.equal(one["label"].cpu(), other["label"])
+        assert torch.equal(one["eeg"].cpu(), other["eeg"])
+        assert torch.allclose(one["mri"].cpu(), other["mri"], rtol=0, atol=1e-4)
