@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 from monai_fusion.datalist import ParticipantRecord
@@ -15,15 +16,10 @@ settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a GPU where there is none."""
-    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
-    if on_gpu:
-        import torch
-
-        if not torch.cuda.is_available():
-            for item in on_gpu:
-                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+    if item.get_closest_marker("gpu") is not None and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
 
 
 @pytest.fixture

@@ -25,3 +25,13 @@ def require_volume_shape(volume: np.ndarray | torch.Tensor) -> None:
     """
     if volume.ndim != 4 or volume.shape[0] != 1:
         raise ValueError(f"volume has shape {tuple(volume.shape)}, expected one channel and three axes: [1, X, Y, Z]")
+
+
+def as_array(values: np.ndarray | torch.Tensor) -> np.ndarray:
+    """Return values as an array of the processor: a view if they are in its memory, otherwise a copy."""
+    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+
+
+def beside(result: torch.Tensor, values: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """Return a result that the processor computed on the device of the values that it was computed from."""
+    return result.to(values.device) if isinstance(values, torch.Tensor) else result

@@ -14,9 +14,9 @@ from monai.transforms import MapTransform
 from monai_fusion.contrast import all_constant
 from monai_fusion.errors import InputError
 from monai_fusion.keys import EEG
+from monai_fusion.transforms.arrays import as_array, beside
 
 
-@np.errstate(over="ignore", invalid="ignore")  # an electrode whose variance has no float64 becomes zeros, too
 def zscore_electrodes(scalogram: np.ndarray | torch.Tensor) -> torch.Tensor:
     """Scale every electrode to mean 0 and standard deviation 1 over its frequencies and times.
 
@@ -31,11 +31,16 @@ def zscore_electrodes(scalogram: np.ndarray | torch.Tensor) -> torch.Tensor:
 
     Returns:
         ``[electrode, frequency, time]`` float32, contiguous, with the population standard deviation (divisor N) as the
-        unit. A constant electrode becomes zeros.
+        unit. A constant electrode becomes zeros. The processor computes it; the result is on the input's device.
     """
+    return beside(torch.from_numpy(_scores_of(scalogram)), scalogram)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # an electrode whose variance has no float64 becomes zeros, too
+def _scores_of(scalogram: np.ndarray | torch.Tensor) -> np.ndarray:
     if scalogram.ndim != 3:
         raise ValueError(f"scalogram has shape {tuple(scalogram.shape)}, expected [electrode, frequency, time]")
-    values = np.asarray(scalogram)
+    values = as_array(scalogram)
     rows = values.reshape(len(values), -1)  # also a view for a file's own order, electrodes last
     scores = np.empty(rows.shape, dtype=np.float32)
     shifted = np.empty(rows.shape[1])  # one electrode in float64: it stays in the processor's cache
@@ -46,7 +51,7 @@ def zscore_electrodes(scalogram: np.ndarray | torch.Tensor) -> torch.Tensor:
         variance = (shifted @ shifted) / shifted.size - mean * mean
         np.subtract(shifted, mean, out=shifted)
         np.multiply(shifted, 1.0 / math.sqrt(variance) if variance > 0 else 0.0, out=target, casting="same_kind")
-    return torch.from_numpy(scores.reshape(values.shape))
+    return scores.reshape(values.shape)
 
 
 class ZScoreElectrodesd(MapTransform):
@@ -70,8 +75,8 @@ class ZScoreElectrodesd(MapTransform):
         """
         sample = dict(data)
         for key in self.key_iterator(sample):
-            scores = zscore_electrodes(sample[key])
+            scores = _scores_of(sample[key])
             if not scores.any():
                 raise InputError(all_constant("", len(scores)))
-            sample[key] = scores
+            sample[key] = beside(torch.from_numpy(scores), sample[key])
         return sample

@@ -33,19 +33,35 @@ def rotate_in_plane(volume: np.ndarray | torch.Tensor, degrees: float) -> torch.
         ``[1, D, H, W]`` float32, contiguous: linear interpolation; outside the volume, the nearest edge's value.
     """
     require_volume_shape(volume)
-    slices = plain_tensor(volume)
-    height, width = slices.shape[2:]
-    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    row = torch.arange(height, dtype=torch.float64)[:, None] - (height - 1) / 2
-    column = torch.arange(width, dtype=torch.float64) - (width - 1) / 2
+    angle = math.radians(degrees)
+    return turned(plain_tensor(volume), math.cos(angle), math.sin(angle))
+
+
+def turned(volumes: torch.Tensor, cosine: float | torch.Tensor, sine: float | torch.Tensor) -> torch.Tensor:
+    """Rotate volumes on their device, as `rotate_in_plane` does, each by its own angle.
+
+    Args:
+        volumes: ``[N, D, H, W]`` float32, contiguous; not changed.
+        cosine: Of the angle of all volumes, or ``[N, 1, 1]`` float64 on their device: of each volume's.
+        sine: In the same way.
+
+    Returns:
+        ``[N, D, H, W]`` float32, contiguous.
+    """
+    height, width = volumes.shape[2:]
+    exact = torch.float32 if volumes.device.type == "mps" else torch.float64  # which Apple's GPUs lack
+    row = torch.arange(height, dtype=exact, device=volumes.device)[:, None] - (height - 1) / 2
+    column = torch.arange(width, dtype=exact, device=volumes.device) - (width - 1) / 2
     # The source of each voxel's value, in voxels from the centre, then in grid_sample's -1..1 along either side.
     source_column = (cosine * column - sine * row) * (2 / max(width - 1, 1))
     source_row = (sine * column + cosine * row) * (2 / max(height - 1, 1))
-    grid = torch.stack((source_column, source_row), dim=-1).to(torch.float32)[None]
-    groups = slices.view(-1, _group_size(slices.shape[1]), height, width)
-    grids = grid.expand(len(groups), -1, -1, -1)
+    grid = torch.stack((source_column, source_row), dim=-1).to(torch.float32)
+    groups = volumes.view(-1, _group_size(volumes.shape[1]), height, width)
+    per_volume = len(groups) // len(volumes)
+    grids = grid.view(-1, 1, height, width, 2).expand(len(volumes), per_volume, -1, -1, -1)
+    grids = grids.reshape(-1, height, width, 2)
     rotated = F.grid_sample(groups, grids, mode="bilinear", padding_mode="border", align_corners=True)
-    return rotated.view(slices.shape).contiguous()
+    return rotated.view(volumes.shape).contiguous()
 
 
 def _group_size(slices: int) -> int:
@@ -82,6 +98,11 @@ class RandInPlaneRotated(RandomizableTransform, MapTransform):
         super().randomize(None)
         if self._do_transform:
             self._degrees = float(self.R.uniform(-self.max_degrees, self.max_degrees))
+
+    def drawn(self) -> float | None:
+        """Draw for one sample and return the angle in degrees; None leaves the sample as it is."""
+        self.randomize()
+        return self._degrees if self._do_transform else None
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of ``data`` with float32 tensors under the keys, rotated or unchanged."""

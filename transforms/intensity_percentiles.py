@@ -14,7 +14,7 @@ from monai.transforms import MapTransform
 from monai_fusion.contrast import LOWER, OVER, UPPER, has_contrast, no_contrast
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import MRI
-from monai_fusion.transforms.arrays import require_volume_shape
+from monai_fusion.transforms.arrays import as_array, beside, require_volume_shape
 
 
 def scale_percentiles(
@@ -31,15 +31,15 @@ def scale_percentiles(
         over: ``all`` voxels, or those that are ``nonzero``. All are scaled either way.
 
     Returns:
-        ``[1, X, Y, Z]`` float32 in 0..1, contiguous; computed in float64.
+        ``[1, X, Y, Z]`` float32 in 0..1, contiguous; computed in float64 by the processor, then on the input's device.
     """
     stored, slowest_first = _stored_order(volume)
     low, high = _percentiles(stored, lower, upper, over)
     if not low < high:
         message = f"percentiles {lower:g} and {upper:g} of a volume are both {low:g}: its intensities became zeros"
         warnings.warn(message, stacklevel=2)
-        return torch.zeros(1, *np.asarray(volume).shape[1:])
-    return _scaled(stored, slowest_first, low, high)
+        return beside(torch.zeros(1, *volume.shape[1:]), volume)
+    return beside(_scaled(stored, slowest_first, low, high), volume)
 
 
 class ScaleIntensityPercentilesd(MapTransform):
@@ -91,7 +91,7 @@ class ScaleIntensityPercentilesd(MapTransform):
             low, high = _percentiles(stored, self.lower, self.upper, self.over)
             if not low < high:
                 raise self.refusal(stored, low)
-            sample[key] = _scaled(stored, slowest_first, low, high)
+            sample[key] = beside(_scaled(stored, slowest_first, low, high), sample[key])
         return sample
 
     def refusal(self, values: np.ndarray, value: float, where: str = "") -> InputError:
@@ -106,7 +106,7 @@ def _stored_order(volume: np.ndarray | torch.Tensor) -> tuple[np.ndarray, np.nda
     All passes run in the order of the memory, which is column-major in NIfTI files; one copy transposes at the end.
     """
     require_volume_shape(volume)
-    values = np.asarray(volume)[0]
+    values = as_array(volume)[0]
     slowest_first = np.argsort([-abs(stride) for stride in values.strides], kind="stable")
     return values.transpose(slowest_first), slowest_first
 

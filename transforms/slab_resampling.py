@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,8 +17,12 @@ from monai_fusion.transforms.arrays import plain_tensor, require_volume_shape
 
 
 class _Taps(NamedTuple):
-    """Linear interpolation along one axis: output i is (1 - weight[i]) x[below[i]] + weight[i] x[above[i]]."""
+    """Linear interpolation along one axis: output i is (1 - weight[i]) x[below[i]] + weight[i] x[above[i]].
 
+    The tensors are on the volume's device; ``places`` has each ``(below[i], above[i])`` for the processor.
+    """
+
+    places: list[tuple[int, int]]
     below: torch.Tensor
     above: torch.Tensor
     weight: torch.Tensor
@@ -50,16 +55,18 @@ def resample_slab(
     before = max(depth - size[0], 0) // 2
     kept = min(depth, size[0])
     first = (size[0] - kept) // 2
-    across, rows, columns = (_taps(old, new) for old, new in zip(slices.shape, size, strict=True))
+    lengths = zip(slices.shape, size, strict=True)
+    across, rows, columns = (_taps(old, new, slices.device) for old, new in lengths)
 
-    slab = torch.empty(1, depth, size[1], size[2])
+    slab = torch.empty(1, depth, size[1], size[2], device=slices.device)
     inner = slab[0, before : before + kept]
     # In-plane work takes most of the time, so it runs on the fewer slices: the slab's or the volume's.
     in_plane_last = kept <= len(slices)
     if not in_plane_last:
         slices = torch.stack([_resample_plane(plane, rows, columns) for plane in slices])
-    for index, target in enumerate(inner, start=first):
-        plane = torch.lerp(slices[across.below[index]], slices[across.above[index]], across.weight[index])
+    places = zip(across.places, across.weight, strict=True)
+    for ((below, above), weight), target in zip(islice(places, first, first + kept), inner, strict=True):
+        plane = torch.lerp(slices[below], slices[above], weight)
         target.copy_(_resample_plane(plane, rows, columns) if in_plane_last else plane)
     slab[0, :before] = inner[0]
     slab[0, before + kept :] = inner[-1]
@@ -101,12 +108,14 @@ class ResampleSlabd(MapTransform):
         return sample
 
 
-def _taps(old: int, new: int) -> _Taps:
+def _taps(old: int, new: int, device: torch.device) -> _Taps:
     """Return where each of ``new`` samples lies among ``old`` voxels; in float64, so that weights are right to 1e-7."""
     position = np.arange(new) * ((old - 1) / (new - 1) if new > 1 else 0.0)
     below = np.minimum(position.astype(np.int64), old - 1)
+    above = np.minimum(below + 1, old - 1)
     weight = (position - below).astype(np.float32)
-    return _Taps(torch.from_numpy(below), torch.from_numpy(np.minimum(below + 1, old - 1)), torch.from_numpy(weight))
+    places = list(zip(below.tolist(), above.tolist(), strict=True))
+    return _Taps(places, *(torch.from_numpy(part).to(device) for part in (below, above, weight)))
 
 
 def _resample_plane(plane: torch.Tensor, rows: _Taps, columns: _Taps) -> torch.Tensor:

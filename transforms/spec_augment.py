@@ -69,6 +69,11 @@ class RandSpecAugmentd(RandomizableTransform, MapTransform):
         if self._do_transform:
             self._frequency_position, self._time_position = self.R.random_sample(2).tolist()
 
+    def drawn(self) -> tuple[float, float] | None:
+        """Draw for one sample and return the positions in frequency and time; None leaves the sample as it is."""
+        self.randomize()
+        return (self._frequency_position, self._time_position) if self._do_transform else None
+
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of ``data`` with float32 tensors under the keys, masked or unchanged."""
         sample = dict(data)
@@ -83,6 +88,11 @@ class RandSpecAugmentd(RandomizableTransform, MapTransform):
 
 
 def _stretch(length: int, fraction: float, position: float) -> slice:
-    width = int(fraction * length)
-    start = int(position * (length - width + 1))
+    start, width = stretch_at(length, fraction, position)
     return slice(start, start + width)
+
+
+def stretch_at(length: int, fraction: float, position: float) -> tuple[int, int]:
+    """Return the first bin and the number of bins of a mask along an axis; see `mask_time_frequency`."""
+    width = int(fraction * length)
+    return int(position * (length - width + 1)), width

@@ -35,7 +35,7 @@ _OWN = {
     "resume": "",
 }
 # Knobs that cannot change a score: a comparison may resume with other values.
-_HARMLESS = ("num_workers", "start_method", "segment_batch_size", "time_limit_minutes")
+_HARMLESS = ("device_data", "num_workers", "start_method", "segment_batch_size", "time_limit_minutes")
 # Knobs of the training that its evaluation needs too.
 _ALSO_EVALUATION = ("device", "segment_batch_size")
 

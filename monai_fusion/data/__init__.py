@@ -1,13 +1,16 @@
 """The datasets over the store, and how an epoch draws from them."""
 
+from monai_fusion.data.device_loader import DeviceLoader
 from monai_fusion.data.distributed_sampling import DistributedEvaluationSampler, DistributedTrainingSampler
 from monai_fusion.data.fusion_dataset import FusionDataset, FusionPrepareBatch, collate_available, collate_participant
 from monai_fusion.data.items import SegmentItems, VolumeItems
+from monai_fusion.data.loading import training_loader
 from monai_fusion.data.preprocessing import Preprocessing
 from monai_fusion.data.recordings import EEGDataset, MRIDataset
 from monai_fusion.data.sampling import EpochSample, ParticipantSampler
 
 __all__ = [
+    "DeviceLoader",
     "DistributedEvaluationSampler",
     "DistributedTrainingSampler",
     "EEGDataset",
@@ -21,4 +24,5 @@ __all__ = [
     "VolumeItems",
     "collate_available",
     "collate_participant",
+    "training_loader",
 ]

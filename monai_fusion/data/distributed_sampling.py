@@ -41,7 +41,13 @@ class DistributedTrainingSampler(Sampler[EpochSample]):
         return sum(max(1, end - start) for start, end in map(self._slice, range(self._batches)))
 
     def __iter__(self) -> Iterator[EpochSample]:
-        draws = iter(self.draws)
+        return self._shared(iter(self.draws))
+
+    def of_epoch(self, epoch: int) -> Iterator[EpochSample]:
+        """Return this rank's draws of an epoch, whatever the sampler of all ranks was set to."""
+        return self._shared(self.draws.of_epoch(epoch))
+
+    def _shared(self, draws: Iterator[EpochSample]) -> Iterator[EpochSample]:
         for number in range(self._batches):
             batch = list(islice(draws, self.batch_size))
             start, end = self._slice(number)

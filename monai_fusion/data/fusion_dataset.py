@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,22 @@ from monai_fusion.data.sampling import EpochSample
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.datalist.availability import BOTH_REQUIRED, ModalityPolicy
 from monai_fusion.keys import EEG, LABEL, MRI, PARTICIPANT_ID, PRESENT
+
+
+class Choice(NamedTuple):
+    """What a training draw holds: the places of its recordings in the two datasets, and the seeds of their transforms.
+
+    Attributes:
+        segment: The place of the EEG segment; None without one, or if it is hidden.
+        volume: The place of the MRI, in the same way.
+        eeg_seed: Seeds the random transforms of the segment.
+        mri_seed: Seeds those of the MRI.
+    """
+
+    segment: int | None
+    volume: int | None
+    eeg_seed: int
+    mri_seed: int
 
 
 class FusionDataset(Dataset[dict[str, Any]]):
@@ -90,36 +106,54 @@ class FusionDataset(Dataset[dict[str, Any]]):
             if not -len(self) <= draw < len(self):
                 raise IndexError(f"participant {draw} of {len(self)}")
             draw = EpochSample(draw % len(self), epoch=0, position=draw % len(self))
-        record = self.records[draw.index]
-        item = self._drawn(draw, record) if self.segments == "random" else self._whole(draw.index)
-        item[PARTICIPANT_ID] = record.participant_id
-        # Inference has no labels, and None cannot be collated.
-        return item if record.label is None else {**item, LABEL: record.label}
+        item = self._drawn(draw) if self.segments == "random" else self._whole(draw.index)
+        return item | self.identity(draw.index)
 
-    def _drawn(self, draw: EpochSample, record: ParticipantRecord) -> dict[str, Any]:
+    def choose(self, draw: EpochSample) -> Choice:
+        """Return what a draw holds: which recordings, and the seeds of their random transforms; reads no file."""
         generator = draw.generator(self.seed)
         segments = self._segments(draw.index)
         segment = int(generator.integers(segments.start, segments.stop)) if segments else -1
         eeg_seed, mri_seed = (int(value) for value in generator.integers(0, 2**32, size=2, dtype=np.uint32))
-        with_eeg, with_mri = bool(segments), record.mri is not None
+        with_eeg, with_mri = bool(segments), self.records[draw.index].mri is not None
         # Last, so that all other draws are the same with and without it.
         if with_eeg and with_mri and self.use.dropout > 0 and generator.random() < self.use.dropout:
             with_eeg = generator.random() < 0.5
             with_mri = not with_eeg
+        volume = self._mri_places[draw.index] if with_mri else None
+        return Choice(segment if with_eeg else None, volume, eeg_seed, mri_seed)
+
+    def chosen_segments(self, index: int) -> Sequence[int]:
+        """The places in the EEG dataset of the segments of a participant that ``segments="all"`` serves."""
+        segments = self._segments(index)
+        return spread(segments.start, segments.stop, self.max_segments)
+
+    def volume_place(self, index: int) -> int | None:
+        """The place of a participant's MRI in the MRI dataset; None without one."""
+        return None if self.records[index].mri is None else self._mri_places[index]
+
+    def identity(self, index: int) -> dict[str, Any]:
+        """The part of an item that is no recording: ``participant_id`` and, where known, ``label``."""
+        record = self.records[index]
+        # Inference has no labels, and None cannot be collated.
+        known = {} if record.label is None else {LABEL: record.label}
+        return {PARTICIPANT_ID: record.participant_id, **known}
+
+    def _drawn(self, draw: EpochSample) -> dict[str, Any]:
+        choice = self.choose(draw)
         item: dict[str, Any] = {}
-        if with_eeg:
-            item[EEG] = _plain(self.eeg.draw(segment, eeg_seed)[EEG])
-        if with_mri:
-            item[MRI] = _plain(self.mri.draw(self._mri_places[draw.index], mri_seed)[MRI])
+        if choice.segment is not None:
+            item[EEG] = _plain(self.eeg.draw(choice.segment, choice.eeg_seed)[EEG])
+        if choice.volume is not None:
+            item[MRI] = _plain(self.mri.draw(choice.volume, choice.mri_seed)[MRI])
         return item
 
     def _whole(self, index: int) -> dict[str, Any]:
         item: dict[str, Any] = {}
-        if segments := self._segments(index):
-            chosen = spread(segments.start, segments.stop, self.max_segments)
+        if chosen := self.chosen_segments(index):
             item[EEG] = torch.stack([_plain(self.eeg[segment][EEG]) for segment in chosen])
-        if self.records[index].mri is not None:
-            item[MRI] = _plain(self.mri[self._mri_places[index]][MRI])
+        if (volume := self.volume_place(index)) is not None:
+            item[MRI] = _plain(self.mri[volume][MRI])
         return item
 
     def _segments(self, index: int) -> range:

@@ -22,11 +22,12 @@ from monai_fusion.messages import hide_bars
 from monai_fusion.store.filling import FillReport, fill, of_participant
 from monai_fusion.store.preparing import PreparationChain
 from monai_fusion.store.runners import Runner, Threads
+from monai_fusion.store.storage_types import encode
 
 logger = logging.getLogger(__name__)
 
 
-class _RecordingDataset(CacheDataset):
+class RecordingDataset(CacheDataset):
     """A `CacheDataset` of one kind of recording whose cache is the store on disk.
 
     The chain runs once for each file; the store keeps its result, which is read when an item is requested. Without a
@@ -139,6 +140,30 @@ class _RecordingDataset(CacheDataset):
             logger.warning("%s: %s changed since the run began", self.title, self.data[index][self.recording])
         return array
 
+    def kept(self, index: int) -> np.ndarray:
+        """Return a recording as it is kept, before augmentation: in the type of the store, or float32.
+
+        It is float32 in spite of another type of the store where that type cannot hold its values.
+        """
+        if self._chain.stored is None:
+            return encode(self._cache[index][self.recording].numpy(), self._chain.dtype)
+        array = self._chain.load_kept(self._cache[index])
+        return encode(self._prepare_again(index), self._chain.dtype) if array is None else array
+
+    def name_of(self, index: int) -> str:
+        """The file of a recording."""
+        return str(self.data[index][self.recording])
+
+    @property
+    def kept_dtype(self) -> str:
+        """The type in which recordings are kept."""
+        return self._chain.dtype
+
+    @property
+    def augmentation(self) -> Sequence[Any]:
+        """The transforms computed in each draw."""
+        return self.transform.transforms[len(self._chain.transforms) :]
+
     def draw(self, index: int, seed: int) -> dict[str, Any]:
         """Return item ``index`` with its random transforms seeded by ``seed``."""
         self.transform.set_random_state(seed=seed)
@@ -146,13 +171,13 @@ class _RecordingDataset(CacheDataset):
         return item
 
 
-class EEGDataset(_RecordingDataset):
+class EEGDataset(RecordingDataset):
     """One item for each EEG segment: ``eeg`` [electrode, frequency, time] float32, ``label``, ``participant_id``."""
 
     recording = EEG
 
 
-class MRIDataset(_RecordingDataset):
+class MRIDataset(RecordingDataset):
     """One item for each MRI: ``mri`` [channels, T, H, W] float32, ``label``, ``participant_id``.
 
     Args:

@@ -56,10 +56,14 @@ class ParticipantSampler(Sampler[EpochSample]):
         return len(self.labels)
 
     def __iter__(self) -> Iterator[EpochSample]:
-        generator = np.random.default_rng((self.seed, self.epoch))
+        return self.of_epoch(self.epoch)
+
+    def of_epoch(self, epoch: int) -> Iterator[EpochSample]:
+        """Draw an epoch, whatever `set_epoch` chose."""
+        generator = np.random.default_rng((self.seed, epoch))
         chosen = self._balanced(generator) if self.balanced else np.arange(len(self.labels))
         order = generator.permutation(chosen)
-        return (EpochSample(int(index), self.epoch, position) for position, index in enumerate(order))
+        return (EpochSample(int(index), epoch, position) for position, index in enumerate(order))
 
     def _balanced(self, generator: np.random.Generator) -> np.ndarray:
         classes = np.unique(self.labels)

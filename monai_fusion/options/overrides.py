@@ -33,6 +33,7 @@ _AT_LEAST |= {"accumulation_steps": 1, "early_stopping": 1, "seed": 0}
 _NOT_NEGATIVE = ("weight_decay", "lambda_align")
 _ABOVE_0 = ("head_lr", "encoder_lr", "clip_norm", "time_limit_minutes", "timeout_minutes")
 _ONE_OF = {"keep_epoch": ("best", "last"), "precision": PRECISIONS, "start_method": tuple(get_all_start_methods())}
+_AUTO_NUMBERS = ("num_workers",)  # a number or auto
 _OF_THREE = ("mri_size", "eeg_shape", "flip_prob")
 _SHARES = ("label_smoothing", "spec_augment_prob", "spec_augment_fraction", "rotate_prob", "flip_prob")
 _REFERENCE = re.compile(r"@(\w+)")  # of an entry at the top; what is relative (@##name) is MONAI's to resolve
@@ -216,6 +217,8 @@ def _check(
         and not _is_expression(place)
     ):
         return Problem(f"--{name}", seen="no value follows it", wanted=f"one, such as {place!r}")
+    if name in _AUTO_SWITCHES or name in _AUTO_NUMBERS:
+        return _out_of_range(name, value)
     if len(keys) == 1 and (name in TEXT_KNOBS or (_is_text(place) and not _is_expression(value))):
         word = typed.get(name, value)
         word = word if word is None or isinstance(word, str) else str(word)
@@ -277,13 +280,16 @@ def _out_of_range(name: str, value: Any) -> Problem | None:
     """Also for knobs that are null by default, whose type the config does not show."""
     if value is None or _is_expression(value):
         return None
-    if name in _AUTO_SWITCHES and str(value).lower() not in (AUTO, *_TRUE, *_FALSE):
-        return Problem(f"--{name}", seen=repr(value), wanted="auto, true or false")
+    if name in (*_AUTO_SWITCHES, *_AUTO_NUMBERS) and value == AUTO:
+        return None
     numbers = value if isinstance(value, list | tuple) else [value]
     are_numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)
     if name in _AT_LEAST:
         fits = isinstance(value, int) and are_numbers and value >= _AT_LEAST[name]
-        wanted = f"a whole number, at least {_AT_LEAST[name]}"
+        wanted = f"a whole number, at least {_AT_LEAST[name]}" + (", or auto" if name in _AUTO_NUMBERS else "")
+    elif name in _AUTO_SWITCHES:
+        fits = isinstance(value, bool) or str(value).lower() in (*_TRUE, *_FALSE)
+        wanted = "auto, true or false"
     elif name in _NOT_NEGATIVE:
         fits, wanted = are_numbers and all(number >= 0 for number in numbers), "a number, at least 0"
     elif name in _ABOVE_0:

@@ -28,6 +28,7 @@ HARMLESS = {
     "experiment_name": "a name for curves",
     "run_name": "a name for curves",
     "cuda_graphs": "the numbers of a recorded step are those of the step itself",
+    "device_data": "the same draws; a GPU that rotates volumes rounds differently, by at most 1e-4",
     "num_workers": "every draw of an epoch has random numbers of its own, in any process",
     "start_method": "every process loads the same, however it was started",
     "segment_batch_size": "each segment is encoded independently of the others in its batch",

@@ -94,10 +94,14 @@ class PreparationChain:
         return rounded(np.ascontiguousarray(convert_to_numpy(prepared, dtype=np.float32)), self.dtype)
 
     def load(self, content: str) -> np.ndarray | None:
-        """Return a stored result in memory of its own, or None if it is missing or damaged."""
-        assert self.stored is not None  # noqa: S101 # callers ask for stored results of a store only
-        stored = self.stored.read(content)
+        """Return a stored result as float32, in memory of its own, or None if it is missing or damaged."""
+        stored = self.load_kept(content)
         return stored if stored is None or self.dtype == "float32" else decode(stored)
+
+    def load_kept(self, content: str) -> np.ndarray | None:
+        """Return a stored result in the type in which it is kept, or None if it is missing or damaged."""
+        assert self.stored is not None  # noqa: S101 # callers ask for stored results of a store only
+        return self.stored.read(content)
 
     def read_and_compute(self, item: Mapping[str, Any]) -> tuple[np.ndarray, str]:
         """Read, hash and compute a file whose entry is missing; store it if that is possible.
