@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_training.py                       # this machine's CPU, full size: about 25 minutes
     python tests/benchmarks/bench_training.py --size demo --quick   # small volumes, few repetitions: about 4 minutes
     python tests/benchmarks/bench_training.py --rows step           # some of: step, pipeline, baseline
-    python tests/benchmarks/bench_training.py --device cuda         # a GPU: steps in every precision, the pipeline
+    python tests/benchmarks/bench_training.py --device cuda         # a GPU: the table of gpu_steps.py, then the rows
 
 The reference of a step is the same network in float32, contiguous, run block by block. The baseline is a plain loop
 that does what the single-file script did: every file decoded in every epoch, float32, no workers. On a CPU steps
@@ -26,16 +26,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gpu_steps
 import numpy as np
 import torch
 from common import Row, augmentation, old_eeg, old_mri, old_rotation, show, write_recordings
+from gpu_steps import BLOCKS
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedTrainer
 from monai.transforms import Compose, RandFlipd
-from torch.utils.data import DataLoader
-from torch.utils.flop_counter import FlopCounterMode
 
-from monai_fusion.data import FusionDataset, FusionPrepareBatch, ParticipantSampler
+from monai_fusion.data import FusionDataset, FusionPrepareBatch, ParticipantSampler, training_loader
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.losses import AlignedCrossEntropy
 from monai_fusion.networks import EEGEncoder, FusionNet, GatedFusionHead, MRIEncoder, standard_network
@@ -46,16 +46,13 @@ from monai_fusion.training import (
     PrecisionInferer,
     StageHandler,
     StagePlan,
+    TrainingStep,
     parameter_groups,
 )
 from monai_fusion.transforms import RandInPlaneRotated
 from monai_fusion.workflow.preparation import configured_preprocessing
 
 SLABS = {"demo": (32, 48, 48), "full": (96, 128, 128)}
-BLOCKS: list[dict[str, Any]] = [
-    {"eeg": ["stage3", "stage4"], "mri": ["layer4"]},
-    {"eeg": ["stage2", "stage3", "stage4"], "mri": ["layer3", "layer4"]},
-]
 
 
 class PlainFusionNet(FusionNet):
@@ -71,11 +68,22 @@ class PlainFusionNet(FusionNet):
         return encoder.embed(encoder.backbone((mri - encoder.input_mean) / encoder.input_std))
 
 
-class Clock:
-    """Wall and CPU seconds of a trainer's iterations, without the waiting for data, and wall seconds of its epochs."""
+def on_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """The batch with its tensors on a device."""
+    return {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
 
-    def __init__(self, device: torch.device) -> None:
+
+class Clock:
+    """Wall and CPU seconds of a trainer's iterations, without the waiting for data, and wall seconds of its epochs.
+
+    Args:
+        device: Where the trainer runs.
+        waits: Whether to wait for a GPU after each iteration; otherwise only the epochs' seconds mean something there.
+    """
+
+    def __init__(self, device: torch.device, waits: bool = True) -> None:
         self.device = device
+        self.waits = waits and device.type == "cuda"
         self.steps: list[tuple[float, float]] = []
         self.epochs: list[float] = []
 
@@ -86,18 +94,24 @@ class Clock:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._stop)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._stop_epoch)
 
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
     def _start_epoch(self, engine: Engine) -> None:
+        self._wait()
         self._epoch_begun = time.perf_counter()
 
     def _stop_epoch(self, engine: Engine) -> None:
+        self._wait()
         self.epochs.append(time.perf_counter() - self._epoch_begun)
 
     def _start(self, engine: Engine) -> None:
         self._begun = time.perf_counter(), time.process_time()
 
     def _stop(self, engine: Engine) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        if self.waits:
+            self._wait()
         now = time.perf_counter(), time.process_time()
         self.steps.append((now[0] - self._begun[0], now[1] - self._begun[1]))
 
@@ -156,6 +170,7 @@ def make_trainer(
             *handlers,
         ],
         decollate=False,
+        iteration_update=TrainingStep(None, setting.device, precision),
         amp=precision == "float16",
         non_blocking=setting.device.type == "cuda",
     )
@@ -197,38 +212,48 @@ def measure_step(setting: Setting, quick: bool) -> list[Row]:
 
 
 def measure_pipeline(setting: Setting, quick: bool) -> list[Row]:
-    """An epoch through store, augmentation and one worker, against the same steps on a batch in memory."""
+    """An epoch as shipped (on a CPU with one worker), against the same steps on a batch in the device's memory."""
+    cuda = setting.device.type == "cuda"
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
-    people, epochs = setting.batch * 4, 2 if quick else 4
+    people, epochs = 200 if cuda else setting.batch * 4, 2 if quick else 4
     dataset = setting.dataset(people)
     network = standard_network(pretrained=False)
     precision = resolve_precision("auto", setting.device)
-    sampler, clock = ParticipantSampler(dataset.labels), Clock(setting.device)
-    loader = DataLoader(
-        dataset,
-        sampler=sampler,
-        batch_size=setting.batch,
-        num_workers=1,
-        persistent_workers=True,
-        pin_memory=setting.device.type == "cuda",
-    )
+    sampler, clock = ParticipantSampler(dataset.labels), Clock(setting.device, waits=False)
+    loader = training_loader(dataset, sampler, setting.batch, setting.device, num_workers="auto" if cuda else 1)
     handlers = [EpochSeeding(0, sampler), clock]
     make_trainer(setting, network, loader, precision, epochs + 1, handlers=handlers).run()
     whole = statistics.median(clock.epochs[1:])
-    in_memory = Clock(setting.device)
-    batches = [setting.batch_in_memory()] * len(loader)
-    make_trainer(setting, network, batches, precision, epochs + 1, handlers=[in_memory]).run()
+    in_memory = Clock(setting.device, waits=False)
+    batch = on_device(setting.batch_in_memory(), setting.device)
+    make_trainer(setting, network, [batch] * len(loader), precision, epochs + 1, handlers=[in_memory]).run()
     steps = statistics.median(in_memory.epochs[1:])
     rate = 60 * people / whole
-    what = f"epoch of the pipeline, 1 worker, {precision} ({rate:.0f} participants/min)"
+    what = f"epoch of the pipeline, {people} participants, batch {setting.batch}, {precision} ({rate:.0f} a minute)"
     return [Row(what, f"{steps:.2f} s", f"{whole:.2f} s", whole / steps, -1.05)]
 
 
 def measure_baseline(setting: Setting, quick: bool) -> list[Row]:
-    """Participants a minute over stage A, both in float32, against the single-file script's loop."""
+    """Participants a minute over stage A, against the single-file script's loop in float32."""
     cuda = setting.device.type == "cuda"
     torch.set_num_threads(os.cpu_count() or 1)
-    people, epochs = setting.batch * 3, 1 if quick else 2
+    people, epochs = setting.batch * 3, 1 if quick or cuda else 2
+    old = plain_epoch_seconds(setting, people, epochs) / people
+    # A GPU records its steps first, and holds the data: what counts is how it goes on.
+    people, epochs = (200, 3) if cuda else (people, epochs)
+    dataset, clock = setting.dataset(people), Clock(setting.device, waits=False)
+    sampler = ParticipantSampler(dataset.labels)
+    loader = training_loader(dataset, sampler, setting.batch, setting.device, num_workers="auto" if cuda else 1)
+    precision = resolve_precision("auto", setting.device) if cuda else "float32"
+    handlers = [EpochSeeding(0, sampler), clock]
+    make_trainer(setting, standard_network(pretrained=False), loader, precision, epochs + 1, handlers=handlers).run()
+    new = statistics.median(clock.epochs[1:]) / people
+    what = f"participants/min over stage A, {precision}, against the plain loop in float32"
+    return [Row(what, f"{60 / old:.1f}", f"{60 / new:.1f}", old / new, 100.0 if cuda else 1.4)]
+
+
+def plain_epoch_seconds(setting: Setting, people: int, epochs: int) -> float:
+    """Seconds of an epoch of the single-file script's loop, the median of some after a first one."""
     records = setting.records[:people]
     network = PlainFusionNet().to(setting.device)
     optimizer = torch.optim.AdamW(parameter_groups(network, StagePlan([1], BLOCKS[:1]), 2e-4, 1e-4))
@@ -250,17 +275,7 @@ def measure_baseline(setting: Setting, quick: bool) -> list[Row]:
         return time.perf_counter() - started
 
     old_epoch()
-    old = statistics.median(old_epoch() for _ in range(epochs))
-    dataset, clock = setting.dataset(people), Clock(setting.device)
-    sampler = ParticipantSampler(dataset.labels)
-    loader = DataLoader(dataset, sampler=sampler, batch_size=setting.batch, num_workers=1, persistent_workers=True)
-    precision = resolve_precision("auto", setting.device) if cuda else "float32"
-    handlers = [EpochSeeding(0, sampler), clock]
-    make_trainer(setting, standard_network(pretrained=False), loader, precision, epochs + 1, handlers=handlers).run()
-    new = statistics.median(clock.epochs[1:])
-    rates = [60 * people / seconds for seconds in (old, new)]
-    what = f"participants/min over stage A, {precision}, against the plain loop in float32"
-    return [Row(what, f"{rates[0]:.1f}", f"{rates[1]:.1f}", rates[1] / rates[0], 20.0 if cuda else 1.4)]
+    return statistics.median(old_epoch() for _ in range(epochs))
 
 
 def old_item(
@@ -280,39 +295,6 @@ def old_item(
 
 
 # ---- a GPU ----------------------------------------------------------------------------------------------------------
-
-
-def report_gpu(setting: Setting) -> None:
-    """Print steps of both stages in every precision with their memory, and how near the roofline they are."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        PlainFusionNet().encode_mri(torch.rand(1, 1, *setting.slab))
-    print(f"forward pass of the MRI encoder: {counter.get_total_flops() / 1e12:.2f} TFLOP a participant")
-    print("| stage | what | s/step | participants/s | speed-up | GPU peak | TFLOP/s of the MRI's forward pass alone |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    ways: dict[str, tuple[type[FusionNet] | Callable[[], FusionNet], dict[str, Any]]] = {
-        "float32, contiguous": (PlainFusionNet, {"fused": False}),
-        "float32": (lambda: standard_network(pretrained=False), {}),
-        "float16 with scaler": (lambda: standard_network(pretrained=False), {"precision": "float16"}),
-        "bfloat16": (lambda: standard_network(pretrained=False), {"precision": "bfloat16"}),
-        "bfloat16, AdamW not fused": (
-            lambda: standard_network(pretrained=False),
-            {"precision": "bfloat16", "fused": False},
-        ),
-    }
-    for stage in range(len(BLOCKS)):
-        reference = 0.0
-        for what, (build, options) in ways.items():
-            torch.cuda.reset_peak_memory_stats()
-            wall = statistics.median(wall for wall, _ in step_times(setting, build(), stage=stage, **options))
-            reference = reference or wall
-            peak = torch.cuda.max_memory_allocated() / 2**30
-            rate = setting.batch / wall
-            print(
-                f"| {'AB'[stage]} | {what} | {wall:.4f} | {rate:.1f} | {reference / wall:.2f} | {peak:.1f} GiB | "
-                f"{rate * counter.get_total_flops() / 1e12:.1f} |",
-                flush=True,
-            )
-    measure_augmentation(setting)
 
 
 def measure_augmentation(setting: Setting) -> None:
@@ -359,12 +341,13 @@ def main() -> int:
             SLABS[options.size],
             options.batch or (4 if cuda else 2),
             options.steps or (20 if cuda else 3),
-            write_recordings(folder, 16),
+            write_recordings(folder, 200 if cuda else 16),
             folder,
         )
         print(f"torch {torch.__version__}, {torch.cuda.get_device_name() if cuda else 'CPU'}")
         if cuda and not options.rows:
-            report_gpu(setting)
+            gpu_steps.report()
+            measure_augmentation(setting)
         for each in options.rows or (["pipeline", "baseline"] if cuda else list(ROWS)):
             torch.manual_seed(0)
             rows += ROWS[each](setting, options.quick)
