@@ -52,7 +52,7 @@ class ConvolutionReLU(nn.Module):
         return self._separate(x, residual)
 
     def _fuses(self, x: Tensor, residual: Tensor | None) -> bool:
-        tf32 = x.dtype == torch.float32 and torch.backends.cudnn.allow_tf32
+        tf32 = torch.backends.cudnn.conv.fp32_precision  # type: ignore[attr-defined]  # torch makes it at run time
         key = (self._kind, x.shape, x.dtype, x.device, tf32, residual is None)
         known = _decisions.get(key)
         if known is None:

@@ -110,7 +110,7 @@ def test_training_gets_the_plain_gradients(encoder: MRIEncoder) -> None:
     found = torch.autograd.grad((encoder(x) * direction).sum(), trained)
     plain = encoder.embed(encoder.backbone((x - encoder.input_mean) / encoder.input_std))
     for one, other in zip(found, torch.autograd.grad((plain * direction).sum(), trained), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-3 * float(other.abs().max()))
+        assert relative(one, other) <= 0.01  # a rounding may move a value over a ReLU's edge
     assert list(encoder.inference_forms()) == ["stem", "layer1", "layer2", "layer3"]
 
 
