@@ -7,8 +7,11 @@ from torch import Tensor, nn
 
 from monai_fusion.networks.fused_convolution import ConvolutionReLU
 
-COLUMNS = 2
-"""Neighbouring columns of the answer that one position of the two-dimensional convolution computes."""
+COLUMNS = 4
+"""Neighbouring columns of the answer that one position of the two-dimensional convolution computes.
+
+On an H200 a batch of 32 takes 3.3 ms with 1, 2.3 with 2 and 1.6 with 4.
+"""
 
 _KERNEL, _STRIDE, _PADDING = (3, 7, 7), (1, 2, 2), (1, 3, 3)
 _DEPTH_TAPS = 4  # three are used; a fourth makes the number of channels a multiple of 16 and its filter is zero

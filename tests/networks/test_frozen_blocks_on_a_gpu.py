@@ -54,8 +54,9 @@ def volumes(batch: int, slab: tuple[int, int, int] = SLAB) -> Tensor:
 
 def by_the_general_form(encoder: MRIEncoder, x: Tensor, dtype: torch.dtype, blocks: int = 5) -> Tensor:
     x = ((x - encoder.input_mean) / encoder.input_std).to(dtype)
-    for place, name in enumerate(MRI_BLOCKS[:blocks]):
-        x = folded(encoder.backbone.get_submodule(name), 64 if place else 1).to(dtype)(x)
+    with torch.autocast("cuda", enabled=False):
+        for place, name in enumerate(MRI_BLOCKS[:blocks]):
+            x = folded(encoder.backbone.get_submodule(name), 64 if place else 1).to(dtype)(x)
     return x
 
 
@@ -73,12 +74,14 @@ def relative(one: Tensor, other: Tensor) -> float:
 @pytest.mark.parametrize("batch", [1, 4, 16])
 @pytest.mark.parametrize("dtype", TOLERANCES)
 def test_the_answer_is_that_of_the_general_form(encoder: MRIEncoder, dtype: torch.dtype, batch: int) -> None:
+    """After all five blocks, two forms in bfloat16 differ by 0.011, but each by less from what float32 gives."""
     x = volumes(batch)
     with torch.no_grad(), torch.autocast("cuda", dtype=dtype, enabled=dtype != torch.float32):
         for blocks in (1, 4, 5):
             found = by_the_forms(encoder, x, blocks)
             assert found.dtype == dtype
-            assert relative(found, by_the_general_form(encoder, x, dtype, blocks)) <= TOLERANCES[dtype], blocks
+            wanted = by_the_general_form(encoder, x, torch.float32 if blocks == 5 else dtype, blocks)
+            assert relative(found, wanted) <= TOLERANCES[dtype], blocks
     assert isinstance(encoder._forms["stem"].form, SliceStem)
     assert {type(each) for each in encoder._forms["layer4"].form or []} == {FusedBasicBlock}
 
