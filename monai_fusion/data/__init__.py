@@ -1,7 +1,9 @@
 """The datasets over the store, and how an epoch draws from them."""
 
+from monai_fusion.data.collation import EvaluationPrepareBatch, collate_participants
 from monai_fusion.data.distributed_sampling import DistributedEvaluationSampler, DistributedTrainingSampler
-from monai_fusion.data.fusion_dataset import FusionDataset, FusionPrepareBatch, collate_available, collate_participant
+from monai_fusion.data.evaluation_loading import EvaluationLoader
+from monai_fusion.data.fusion_dataset import FusionDataset, FusionPrepareBatch, collate_available
 from monai_fusion.data.items import SegmentItems, VolumeItems
 from monai_fusion.data.preprocessing import Preprocessing
 from monai_fusion.data.recordings import EEGDataset, MRIDataset
@@ -12,6 +14,8 @@ __all__ = [
     "DistributedTrainingSampler",
     "EEGDataset",
     "EpochSample",
+    "EvaluationLoader",
+    "EvaluationPrepareBatch",
     "FusionDataset",
     "FusionPrepareBatch",
     "MRIDataset",
@@ -20,5 +24,5 @@ __all__ = [
     "SegmentItems",
     "VolumeItems",
     "collate_available",
-    "collate_participant",
+    "collate_participants",
 ]

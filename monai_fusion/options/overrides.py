@@ -27,7 +27,9 @@ _MISSING = object()
 # The sensible values of knobs for which torch's own message would be a traceback, or which no other code checks: a
 # negative learning rate unlearns, and MONAI's transforms take a chance of 2 for 1.
 _AT_LEAST = {"batch_size": 1, "segment_batch_size": 1, "val_interval": 1, "max_eval_segments": 1, "num_workers": 0}
-_AT_LEAST |= {"accumulation_steps": 1, "early_stopping": 1, "seed": 0}
+_AT_LEAST |= {"accumulation_steps": 1, "early_stopping": 1, "seed": 0, "eval_batch_size": 1}
+# Numbers that may be left to the program.
+_OR_AUTO = ("eval_batch_size", "segment_batch_size")
 _NOT_NEGATIVE = ("weight_decay", "lambda_align")
 _ABOVE_0 = ("head_lr", "encoder_lr", "clip_norm", "time_limit_minutes", "timeout_minutes")
 _ONE_OF = {"keep_epoch": ("best", "last"), "precision": PRECISIONS, "start_method": tuple(get_all_start_methods())}
@@ -200,6 +202,8 @@ def _check(
         and not _is_expression(place)
     ):
         return Problem(f"--{name}", seen="no value follows it", wanted=f"one, such as {place!r}")
+    if len(keys) == 1 and name in _OR_AUTO:
+        return _out_of_range(name, value)
     if len(keys) == 1 and (name in TEXT_KNOBS or (_is_text(place) and not _is_expression(value))):
         word = typed.get(name, value)
         word = word if word is None or isinstance(word, str) else str(word)
@@ -266,6 +270,8 @@ def _out_of_range(name: str, value: Any) -> Problem | None:
     if name in _AT_LEAST:
         fits = isinstance(value, int) and are_numbers and value >= _AT_LEAST[name]
         wanted = f"a whole number, at least {_AT_LEAST[name]}"
+        if name in _OR_AUTO:
+            fits, wanted = fits or value == "auto", f"auto, or {wanted}"
     elif name in _NOT_NEGATIVE:
         fits, wanted = are_numbers and all(number >= 0 for number in numbers), "a number, at least 0"
     elif name in _ABOVE_0:
