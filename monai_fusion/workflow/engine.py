@@ -14,7 +14,8 @@ from monai.engines import Evaluator
 from monai_fusion.errors import RunFailed, causes_of
 from monai_fusion.runs.environment import peak_gpu_memory
 from monai_fusion.training.interruption import is_killed_worker, signals_ignored
-from monai_fusion.workflow.reasons import failure_behind, is_out_of_memory
+from monai_fusion.workflow.gpu_reasons import is_out_of_memory
+from monai_fusion.workflow.reasons import failure_behind
 from monai_fusion.workflow.shared_memory import warn_of_small_shared_memory
 
 logger = logging.getLogger(__name__)
