@@ -5,6 +5,7 @@ MRI = "mri"
 LABEL = "label"
 PARTICIPANT_ID = "participant_id"
 PRESENT = "present"
+SEGMENTS = "segments"
 
 LOGITS = "logits"
 GATE = "gate"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import PRECISIONS
+
+logger = logging.getLogger(__name__)
 
 
 def resolve_precision(precision: str, device: str | torch.device) -> str:
@@ -32,11 +35,20 @@ def resolve_precision(precision: str, device: str | torch.device) -> str:
         raise InputError(Problem("--precision", seen=repr(precision), wanted=f"one of {', '.join(PRECISIONS)}"))
     if precision == "auto":
         if kind == "cuda":
-            return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+            if _gpu_multiplies_bfloat16():
+                return "bfloat16"
+            logger.info("precision: float16 with loss scaling: this GPU has no instructions for bfloat16")
+            return "float16"
         return "bfloat16" if kind == "cpu" and cpu_multiplies_bfloat16() else "float32"
     if precision == "float16" and kind != "cuda":
         raise InputError(Problem("--precision", seen="float16", wanted="bfloat16 or float32", advice=f"on {device}"))
+    if precision == "bfloat16" and kind == "cuda" and not _gpu_multiplies_bfloat16():
+        logger.warning("--precision bfloat16: this GPU emulates it, slowly; auto takes float16 here")
     return precision
+
+
+def _gpu_multiplies_bfloat16() -> bool:
+    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def cpu_multiplies_bfloat16() -> bool:

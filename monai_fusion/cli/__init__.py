@@ -33,6 +33,7 @@ from monai_fusion.cli.store import cache_app
 from monai_fusion.errors import InputError, RunFailed
 from monai_fusion.messages import answer, be_quiet, let_all_characters_through, say
 from monai_fusion.stopping import StopAsked, listening
+from monai_fusion.waiting import wait_asleep
 
 PROGRAM = "monai-fusion"
 # In the order of use: from a look at it, over the cohort and the runs, to what is seldom needed.
@@ -98,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always; code 0 if done, 2 if the input or the command line is wrong.
     """
+    wait_asleep()  # before a command imports torch
     let_all_characters_through()  # a Windows console may have no character for a letter of a file name
     command = typer.main.get_command(app)
     add_quiet(command)

@@ -35,9 +35,17 @@ _OWN = {
     "resume": "",
 }
 # Knobs that cannot change a score: a comparison may resume with other values.
-_HARMLESS = ("device_data", "num_workers", "start_method", "segment_batch_size", "time_limit_minutes")
+_HARMLESS = (
+    "cuda_graphs",
+    "device_data",
+    "num_workers",
+    "start_method",
+    "segment_batch_size",
+    "eval_batch_size",
+    "time_limit_minutes",
+)
 # Knobs of the training that its evaluation needs too.
-_ALSO_EVALUATION = ("device", "segment_batch_size")
+_ALSO_EVALUATION = ("device", "segment_batch_size", "eval_batch_size")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """The datasets over the store, and how an epoch draws from them."""
 
+from monai_fusion.data.collation import EvaluationPrepareBatch, collate_participants
 from monai_fusion.data.device_loader import DeviceLoader
 from monai_fusion.data.distributed_sampling import DistributedEvaluationSampler, DistributedTrainingSampler
-from monai_fusion.data.fusion_dataset import FusionDataset, FusionPrepareBatch, collate_available, collate_participant
+from monai_fusion.data.evaluation_loading import EvaluationLoader
+from monai_fusion.data.fusion_dataset import FusionDataset, FusionPrepareBatch, collate_available
 from monai_fusion.data.items import SegmentItems, VolumeItems
 from monai_fusion.data.loading import training_loader
 from monai_fusion.data.preprocessing import Preprocessing
@@ -15,6 +17,8 @@ __all__ = [
     "DistributedTrainingSampler",
     "EEGDataset",
     "EpochSample",
+    "EvaluationLoader",
+    "EvaluationPrepareBatch",
     "FusionDataset",
     "FusionPrepareBatch",
     "MRIDataset",
@@ -23,6 +27,6 @@ __all__ = [
     "SegmentItems",
     "VolumeItems",
     "collate_available",
-    "collate_participant",
+    "collate_participants",
     "training_loader",
 ]

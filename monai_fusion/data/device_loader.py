@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from monai_fusion.data.batch_augmentation import BatchAugmentation, Parcel
+from monai_fusion.data.collation import collate_participants
 from monai_fusion.data.distributed_sampling import DistributedTrainingSampler
 from monai_fusion.data.fusion_dataset import Choice, FusionDataset
 from monai_fusion.data.held_recordings import HeldRecordings, Request, Source, StreamedRecordings
@@ -57,7 +58,7 @@ class DeviceLoader:
     Augmentation runs there for the whole batch: the same random numbers as one by one in the processor; a rotated
     volume differs by rounding. An iteration does not wait for the device.
 
-    With ``segments="all"`` a batch is one participant with all segments, as from `collate_participant`; recordings
+    With ``segments="all"`` a batch is one participant with all segments, as from `collate_participants`; recordings
     that are held as float32 are not copied. With ``"random"`` it is a training batch, as from `default_collate`, or
     from `collate_available` where participants may lack a recording; ``present`` stays on the CPU.
 
@@ -115,7 +116,7 @@ class DeviceLoader:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         if self.dataset.segments == "all":
             for index in self.sampler:
-                yield self.participant(index.index if isinstance(index, EpochSample) else index)
+                yield collate_participants([self.item(index.index if isinstance(index, EpochSample) else index)])
             return
         draws = list(self.sampler)
         batches = deque(self._batches(draws))
@@ -134,24 +135,22 @@ class DeviceLoader:
                 self._begin_next(draws, self._window - len(waiting) + 1)
             yield self._finish(waiting.popleft())
 
-    def participant(self, index: int) -> dict[str, Any]:
-        """Return the batch of one participant, by the index in the dataset, with all chosen segments.
+    def item(self, index: int) -> dict[str, Any]:
+        """Return a participant as the dataset does, by the index there, with all chosen segments.
 
         Returns:
-            ``eeg`` [S, 17, F, T] and ``mri`` [1, C, T, H, W] float32 on the device, each if it exists,
-            ``participant_id`` [1] and, where known, ``label`` [1] int64 on the CPU.
+            ``eeg`` [S, 17, F, T] and ``mri`` [C, T, H, W] float32 on the device, each if it exists, ``participant_id``
+            and, where known, ``label``.
         """
         if self.dataset.segments != "all":
             raise ValueError('participants are whole only with segments="all"')
-        batch: dict[str, Any] = {}
+        item: dict[str, Any] = self.dataset.identity(index)
         first, end = self._starts[index], self._starts[index + 1]
         if first < end:
-            batch[EEG] = self._held(EEG).between(first, end)
+            item[EEG] = self._held(EEG).between(first, end)
         if (place := self.dataset.volume_place(index)) is not None:
-            batch[MRI] = self._with_channels(self._held(MRI).between(place, place + 1))
-        identity = self.dataset.identity(index)
-        batch[PARTICIPANT_ID] = [identity[PARTICIPANT_ID]]
-        return batch | ({LABEL: torch.tensor([identity[LABEL]])} if LABEL in identity else {})
+            item[MRI] = self._with_channels(self._held(MRI).between(place, place + 1))[0]
+        return item
 
     def memory(self) -> list[torch.Tensor]:
         """The tensors on the device that hold the recordings; empty if they are read for each batch."""

@@ -206,20 +206,6 @@ def collate_available(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return batch | default_collate(known)
 
 
-def collate_participant(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Make an evaluation batch of one participant: ``eeg`` stays [S, 17, F, T], without a copy.
-
-    Returns:
-        ``eeg`` [S, 17, F, T] and ``mri`` [1, C, T, H, W], each if it exists, ``participant_id`` [1] and, where known,
-        ``label`` [1] int64.
-    """
-    (item,) = items  # participants differ in their number of segments: they cannot share a batch
-    batch: dict[str, Any] = {EEG: item[EEG]} if EEG in item else {}
-    batch |= {MRI: item[MRI][None]} if MRI in item else {}
-    batch[PARTICIPANT_ID] = [item[PARTICIPANT_ID]]
-    return batch | ({LABEL: torch.tensor([item[LABEL]])} if LABEL in item else {})
-
-
 def _places(there: Iterable[bool]) -> list[int]:
     """The place of each participant among those who have a recording; meaningless for the others."""
     return [count - 1 for count in accumulate(map(int, there))]

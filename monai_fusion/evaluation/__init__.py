@@ -4,6 +4,6 @@ What only an evaluation needs is imported from its module: `result_writer`, `art
 """
 
 from monai_fusion.evaluation.handlers import ParticipantMetric, PredictionCollector, ReportPrinter
-from monai_fusion.evaluation.participant_inferer import ParticipantInferer
+from monai_fusion.evaluation.participant_inferer import ParticipantInferer, segments_at_once
 
-__all__ = ["ParticipantInferer", "ParticipantMetric", "PredictionCollector", "ReportPrinter"]
+__all__ = ["ParticipantInferer", "ParticipantMetric", "PredictionCollector", "ReportPrinter", "segments_at_once"]

@@ -19,8 +19,9 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from monai_fusion.data.collation import eeg_of_each, presence_of
 from monai_fusion.files import write_atomically
-from monai_fusion.keys import EEG, EEG_EMBEDDING, FUSED_EMBEDDING, MRI, MRI_EMBEDDING, PARTICIPANT_ID
+from monai_fusion.keys import EEG_EMBEDDING, FUSED_EMBEDDING, MRI, MRI_EMBEDDING, PARTICIPANT_ID
 from monai_fusion.output_folder import remove_all
 from monai_fusion.run_folder import EMBEDDINGS_FILE, THUMBNAILS_FILE
 
@@ -111,13 +112,16 @@ class ThumbnailWriter(_Rows):
         self.orientation = orientation
 
     def _of(self, batch: Mapping[str, Any], predicted: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
-        side = THUMBNAIL_SIZE
-        pictures = {"mri": np.zeros((1, 3, side, side), np.uint8), "eeg": np.zeros((1, side, side), np.uint8)}
-        if MRI in batch:
-            slices = [middle_slices(volume[0].float().cpu().numpy(), self.orientation) for volume in batch[MRI]]
-            pictures["mri"] = np.stack([_thumbnails(three) for three in slices])
-        if EEG in batch:
-            pictures["eeg"] = _thumbnails([batch[EEG].float().mean(dim=(0, 1)).cpu().numpy()])
+        side, present = THUMBNAIL_SIZE, presence_of(batch)
+        pictures = {
+            "mri": np.zeros((len(present), 3, side, side), np.uint8),
+            "eeg": np.zeros((len(present), side, side), np.uint8),
+        }
+        with_eeg, with_mri = ([row for row, there in enumerate(present) if there[kind]] for kind in (0, 1))
+        for row, volume in zip(with_mri, batch.get(MRI, ()), strict=True):
+            pictures["mri"][row] = _thumbnails(middle_slices(volume[0].float().cpu().numpy(), self.orientation))
+        for row, segments in zip(with_eeg, eeg_of_each(batch), strict=True):
+            pictures["eeg"][row] = _thumbnails([segments.float().mean(dim=(0, 1)).cpu().numpy()])[0]
         return pictures
 
 

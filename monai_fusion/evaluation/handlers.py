@@ -14,13 +14,12 @@ from ignite.metrics import Metric
 from monai.networks.utils import eval_mode
 
 from monai_fusion import ranks
-from monai_fusion.datalist import ParticipantRecord
+from monai_fusion.data.collation import UNKNOWN_LABEL, presence_of, segments_of
+from monai_fusion.datalist import AvailableModalities, ParticipantRecord
 from monai_fusion.evaluation.modalities import FusingNetwork, without_each_modality
 from monai_fusion.keys import (
-    EEG,
     GATE,
     LABEL,
-    MRI,
     MRI_EMBEDDING,
     PARTICIPANT_ID,
     PROBABILITIES,
@@ -35,6 +34,11 @@ from monai_fusion.metrics.terminal_text import report_text
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+_RECORDINGS: Mapping[tuple[bool, bool], AvailableModalities] = {
+    (True, True): "both",
+    (True, False): "eeg",
+    (False, True): "mri",
+}
 
 
 class ParticipantMetric(Metric):
@@ -64,6 +68,8 @@ class ParticipantMetric(Metric):
     def update(self, output: tuple[Sequence[str], torch.Tensor, torch.Tensor]) -> None:
         """Add the ids, probabilities [B, K] and labels [B] of a batch of participants."""
         participants, probabilities, labels = output
+        if (labels < 0).any():
+            raise ValueError("a participant without a label cannot be scored")
         self._rows += zip(participants, probabilities.double().cpu().numpy(), labels.tolist(), strict=True)
 
     def compute(self) -> float:
@@ -112,30 +118,42 @@ class PredictionCollector:
         batch, predicted = engine.state.batch, engine.state.output["pred"]
         probabilities = predicted[PROBABILITIES].double().cpu()
         gates = predicted[GATE].flatten().cpu()
-        labels = batch[LABEL].tolist() if LABEL in batch else [None] * len(probabilities)
+        labels = batch[LABEL].tolist() if LABEL in batch else [UNKNOWN_LABEL] * len(probabilities)
+        segments, present = segments_of(batch), presence_of(batch)
+        of_segments = torch.split(predicted[SEGMENT_PROBABILITIES].double().cpu(), segments)
         for row, participant in enumerate(batch[PARTICIPANT_ID]):
             record = self.records.get(participant)
             self.predictions.append(
                 Prediction(
                     participant_id=participant,
-                    label=labels[row],
+                    label=None if labels[row] == UNKNOWN_LABEL else labels[row],
                     probabilities=tuple(probabilities[row].tolist()),
                     gate=float(gates[row]),
-                    segments=len(batch.get(EEG, ())),
-                    by_condition=self._by_condition(participant, predicted),
+                    segments=segments[row],
+                    by_condition=self._by_condition(participant, of_segments[row]),
                     fields={} if record is None else record.extra,
-                    recordings="mri" if EEG not in batch else "eeg" if MRI not in batch else "both",
+                    recordings=_RECORDINGS[present[row]],
                 )
             )
-        if self.network is not None and EEG in batch and MRI in batch:
-            self._eeg.append(predicted[SEGMENT_EEG_EMBEDDINGS].detach())
-            self._mri.append(predicted[MRI_EMBEDDING].detach())
+        if self.network is not None:
+            self._keep_embeddings(predicted, segments, present)
 
-    def _by_condition(self, participant: str, predicted: Mapping[str, torch.Tensor]) -> Mapping[str, tuple[float, ...]]:
+    def _keep_embeddings(
+        self, predicted: Mapping[str, torch.Tensor], segments: Sequence[int], present: Sequence[tuple[bool, bool]]
+    ) -> None:
+        """Keep the embeddings of the participants who have both recordings."""
+        eeg = torch.split(predicted[SEGMENT_EEG_EMBEDDINGS].detach(), list(segments))
+        mri = torch.split(predicted[MRI_EMBEDDING].detach(), 1)
+        for own_eeg, own_mri, recordings in zip(eeg, mri, present, strict=True):
+            if all(recordings):
+                self._eeg.append(own_eeg)
+                self._mri.append(own_mri)
+
+    def _by_condition(self, participant: str, of_segments: torch.Tensor) -> Mapping[str, tuple[float, ...]]:
         conditions = self.conditions.get(participant, ())
-        if not conditions or len(conditions) != len(predicted[SEGMENT_PROBABILITIES]):
+        if not conditions or len(conditions) != len(of_segments):
             return {}  # not all segments were predicted, and this handler does not know which
-        return mean_by_condition(predicted[SEGMENT_PROBABILITIES].double().cpu().tolist(), conditions)
+        return mean_by_condition(of_segments.tolist(), conditions)
 
     def _finish(self, engine: Engine) -> None:
         if self.network is not None and len(self._eeg) > 1:

@@ -29,11 +29,11 @@ _MISSING = object()
 # The sensible values of knobs for which torch's own message would be a traceback, or which no other code checks: a
 # negative learning rate unlearns, and MONAI's transforms take a chance of 2 for 1.
 _AT_LEAST = {"batch_size": 1, "segment_batch_size": 1, "val_interval": 1, "max_eval_segments": 1, "num_workers": 0}
-_AT_LEAST |= {"accumulation_steps": 1, "early_stopping": 1, "seed": 0}
+_AT_LEAST |= {"accumulation_steps": 1, "early_stopping": 1, "seed": 0, "eval_batch_size": 1}
 _NOT_NEGATIVE = ("weight_decay", "lambda_align")
 _ABOVE_0 = ("head_lr", "encoder_lr", "clip_norm", "time_limit_minutes", "timeout_minutes")
 _ONE_OF = {"keep_epoch": ("best", "last"), "precision": PRECISIONS, "start_method": tuple(get_all_start_methods())}
-_AUTO_NUMBERS = ("num_workers",)  # a number or auto
+_AUTO_NUMBERS = ("num_workers", "eval_batch_size", "segment_batch_size")  # a number or auto
 _OF_THREE = ("mri_size", "eeg_shape", "flip_prob")
 _SHARES = ("label_smoothing", "spec_augment_prob", "spec_augment_fraction", "rotate_prob", "flip_prob")
 _REFERENCE = re.compile(r"@(\w+)")  # of an entry at the top; what is relative (@##name) is MONAI's to resolve
@@ -217,7 +217,7 @@ def _check(
         and not _is_expression(place)
     ):
         return Problem(f"--{name}", seen="no value follows it", wanted=f"one, such as {place!r}")
-    if name in _AUTO_SWITCHES or name in _AUTO_NUMBERS:
+    if len(keys) == 1 and name in (*_AUTO_SWITCHES, *_AUTO_NUMBERS):
         return _out_of_range(name, value)
     if len(keys) == 1 and (name in TEXT_KNOBS or (_is_text(place) and not _is_expression(value))):
         word = typed.get(name, value)

@@ -32,6 +32,7 @@ HARMLESS = {
     "num_workers": "every draw of an epoch has random numbers of its own, in any process",
     "start_method": "every process loads the same, however it was started",
     "segment_batch_size": "each segment is encoded independently of the others in its batch",
+    "eval_batch_size": "each participant is predicted independently of the others in its batch",
     "time_limit_minutes": "a stopped training continues to the same end",
     "eeg_weights": "the contents of the file count",
     "mri_weights": "the contents of the file count",

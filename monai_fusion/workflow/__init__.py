@@ -5,6 +5,7 @@ from monai_fusion.options.knob_values import expand_home
 from monai_fusion.options.overrides import as_auto, as_bool, as_resume, check_overrides
 from monai_fusion.workflow.end_message import announce_training
 from monai_fusion.workflow.engine import run_engine
+from monai_fusion.workflow.gpu_memory import warn_of_small_gpu
 from monai_fusion.workflow.missing_recordings import recordings_for, warn_of_unseen_absence
 from monai_fusion.workflow.places import beside
 from monai_fusion.workflow.preflight import check_command_line, preflight, report_input_errors
@@ -30,5 +31,6 @@ __all__ = [
     "run_engine",
     "same_for_all",
     "summarize_training",
+    "warn_of_small_gpu",
     "warn_of_unseen_absence",
 ]

@@ -14,13 +14,14 @@ from monai.engines import Evaluator
 from monai_fusion.errors import RunFailed, causes_of
 from monai_fusion.runs.environment import peak_gpu_memory
 from monai_fusion.training.interruption import is_killed_worker, signals_ignored
-from monai_fusion.workflow.reasons import failure_behind, is_out_of_memory
+from monai_fusion.workflow.gpu_reasons import is_out_of_memory
+from monai_fusion.workflow.reasons import failure_behind
 from monai_fusion.workflow.shared_memory import warn_of_small_shared_memory
 
 logger = logging.getLogger(__name__)
 
 # What to lower first if memory runs out: in training, and when all segments of a participant are encoded.
-_KNOBS = {"training": ("batch_size", "mri_size"), "evaluation": ("segment_batch_size", "mri_size")}
+_KNOBS = {"training": ("batch_size", "mri_size"), "evaluation": ("eval_batch_size", "segment_batch_size", "mri_size")}
 _GIB = 2**30
 
 
@@ -39,8 +40,8 @@ def run_engine(engine: Any, knobs: Mapping[str, Any], record: Record | None = No
 
     Args:
         engine: The engine; MONAI's `Trainer` or `Evaluator`.
-        knobs: The values of ``batch_size``, ``segment_batch_size`` and ``mri_size``, as far as they exist, for the
-            message when memory runs out.
+        knobs: The values of ``batch_size``, ``eval_batch_size``, ``segment_batch_size`` and ``mri_size``, as far as
+            they exist, for the message when memory runs out.
         record: Records when the run begins and how it ends.
 
     Raises:
@@ -87,8 +88,9 @@ def _memory_failure(engine: Any, knobs: Mapping[str, Any]) -> RunFailed:
     if peak is not None:
         total = torch.cuda.get_device_properties(device).total_memory
         seen = f"; peak {peak / _GIB:.1f} GiB of {total / _GIB:.1f} GiB"
-    lower = [f"--{name} (now {knobs[name]})" for name in _KNOBS[doing] if name in knobs]
-    advice = f"lower {' or '.join(lower)}" if lower else "use smaller batches or volumes"
+    lower = [f"--{name} (now {knobs[name]})" for name in _KNOBS[doing] if knobs.get(name, 1) != 1]
+    *first, last = lower or ["use smaller batches or volumes"]
+    advice = f"{'lower ' if lower else ''}{', '.join(first)}{' or ' if first else ''}{last}"
     others = "; nvidia-smi lists the other programs that use this GPU's memory" if device.type == "cuda" else ""
     stage = f"{'validation' if evaluates else doing}, epoch {engine.state.epoch}"
     if isinstance(engine, Evaluator):

@@ -30,6 +30,7 @@ from monai_fusion.runs.recipe import read_recipe
 from monai_fusion.runs.resolved import building_parser
 from monai_fusion.workflow import processes
 from monai_fusion.workflow.components import component_arguments
+from monai_fusion.workflow.gpu_reasons import check_device, memory_failure_behind
 from monai_fusion.workflow.reasons import failure_behind
 from monai_fusion.workflow.tracking import check_tracking
 
@@ -114,7 +115,7 @@ def preflight(
         check_model(model_dir, recipe.get("members"), recipe.get("member_weights"))
     check_modalities(modalities)
     cohort = read_datalist(datalist, sections, require_labels=require_labels, modalities=modalities)
-    _check_device(device)
+    check_device(device, use=processes.process_count() == 1)
     if process_group is not None:
         processes.join(device, **process_group)
     if clears and not resume:
@@ -166,7 +167,7 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
         _report_stop(str(error), error.exit_code)
     cause = next((each for each in causes_of(error) if isinstance(each, InputError | RunFailed)), None)
     expected = cause is not None
-    cause = cause or failure_behind(error)
+    cause = cause or failure_behind(error) or memory_failure_behind(error)
     if cause is None and (reason := processes.lost_contact(error)):
         _say(f"process {ranks.rank()} is exiting: another process failed (see above) or was killed ({reason})")
         sys.exit(1)
@@ -219,22 +220,6 @@ def _say(message: str) -> None:
     # In one piece, because other processes may write to the same terminal.
     sys.stderr.write(f"{visible(message, keep=chr(10))}\n")
     sys.stderr.flush()
-
-
-def _check_device(device: str | torch.device) -> None:
-    try:
-        chosen = torch.device(device)
-    except RuntimeError:
-        raise InputError(Problem("--device", seen=repr(device), wanted="cpu, cuda or cuda:NUMBER")) from None
-    if chosen.type != "cuda":
-        return
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if count == 0:
-        raise InputError(
-            Problem("--device", seen=str(device), wanted="cpu", advice="torch finds no GPU on this machine")
-        )
-    if chosen.index is not None and chosen.index >= count:
-        raise InputError(Problem("--device", seen=str(device), wanted=f"cuda:0 to cuda:{count - 1}"))
 
 
 def _refuse_unnamed(folder: Path) -> None:

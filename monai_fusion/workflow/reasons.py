@@ -5,18 +5,10 @@ from __future__ import annotations
 import errno
 import os
 
-import torch
-
 from monai_fusion.errors import RunFailed, causes_of
+from monai_fusion.workflow.gpu_reasons import of_gpu
 
-# How torch and the libraries under it report that no memory is left, besides `torch.OutOfMemoryError`.
-_NO_MEMORY = (
-    "CUDA error: out of memory",
-    "CUDNN_STATUS_ALLOC_FAILED",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "DefaultCPUAllocator",
-)
-# ... and in a data loading process: it hands over its tensors in /dev/shm, one file each.
+# How torch reports what a data loading process runs out of: it hands over its tensors in /dev/shm, one file each.
 _NO_SHARED_MEMORY = ("shared memory", "Bus error", "unable to mmap", "/torch_")
 _NO_FILES = ("Too many open files", "received 0 items of ancdata", "unable to open file descriptor")
 # ... and how torch reports that a layer has no input left.
@@ -39,16 +31,10 @@ def failure_behind(error: BaseException | None) -> RunFailed | None:
         error: The error that was raised; the function examines its causes, too.
     """
     for cause in causes_of(error):
-        if (failure := _of_workers(cause) or _of_files(cause) or _of_network(cause)) is not None:
+        failure = _of_workers(cause) or _of_files(cause) or _of_network(cause) or of_gpu(cause)
+        if failure is not None:
             return failure
     return None
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch, or a library under it, ran out of memory, on the GPU or the machine."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)
 
 
 def _of_workers(error: BaseException) -> RunFailed | None:

@@ -18,7 +18,7 @@ from monai_fusion.data import (
     ParticipantSampler,
     Preprocessing,
     collate_available,
-    collate_participant,
+    collate_participants,
 )
 from monai_fusion.datalist import ModalityPolicy, ParticipantRecord, check_datalist, read_datalist
 from monai_fusion.datalist.availability import count_by_modalities, modalities_never_missing
@@ -140,7 +140,7 @@ def test_a_batch_may_have_no_eeg_or_no_mri_at_all(some_lack: Records, tmp_path: 
 
 def test_an_evaluation_batch_lacks_what_its_participant_lacks(some_lack: Records, tmp_path: Path) -> None:
     found = dataset(some_lack, tmp_path / "store", ModalityPolicy(allow_missing=True), segments="all")
-    batches = [collate_participant([found[place]]) for place in range(4)]
+    batches = [collate_participants([found[place]]) for place in range(4)]
     there = [("eeg" in batch, "mri" in batch) for batch in batches]
     assert there == [(True, False), (True, True), (False, True), (True, True)]
     assert batches[3]["eeg"].shape == (4, 3, 8, 10) and batches[2]["mri"].shape == (1, 1, 4, 6, 6)

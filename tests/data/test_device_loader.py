@@ -14,11 +14,12 @@ from torch.utils.data import DataLoader
 from monai_fusion.data import (
     DeviceLoader,
     DistributedTrainingSampler,
+    EvaluationLoader,
     FusionDataset,
     ParticipantSampler,
     Preprocessing,
     collate_available,
-    collate_participant,
+    collate_participants,
 )
 from monai_fusion.datalist import ModalityPolicy, ParticipantRecord
 from monai_fusion.errors import InputError
@@ -147,15 +148,30 @@ def test_an_evaluation_has_all_segments_of_a_participant(
     options: dict[str, Any] = {"segments": "all", "max_segments": max_segments}
     data = dataset(records, tmp_path / "store", None, types, use=ModalityPolicy(allow_missing=True), **options)
     loader = DeviceLoader(data, "cpu", progress=False)
-    reference = list(DataLoader(data, batch_size=1, collate_fn=collate_participant))
+    reference = list(DataLoader(data, batch_size=1, collate_fn=collate_participants))
     assert_same(list(loader), reference)
-    assert_same([loader.participant(3)], reference[3:])
+    assert_same([collate_participants([loader.item(3)])], reference[3:])
     assert_same(list(DeviceLoader(data, "cpu", sampler=[3, 1], progress=False)), [reference[3], reference[1]])
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_validation_whose_data_stay_on_the_device_has_the_same_batches(
+    tiny_records: Records, tmp_path: Path, batch_size: int
+) -> None:
+    records = (*tiny_records[:2], replace(tiny_records[2], eeg=()), replace(tiny_records[3], mri=None))
+    data = dataset(records, tmp_path / "store", None, segments="all", use=ModalityPolicy(allow_missing=True))
+    loader = EvaluationLoader(data, batch_size, device_data="auto")
+    reference = list(loader)
+    assert loader._held is None  # the processor's memory is where they come from
+    loader.on_gpu = True
+    for _ in range(2):
+        assert_same(list(loader), reference)
+    assert loader._held is not None
 
 
 def test_an_evaluation_copies_no_recording_that_is_held_as_float32(tiny_records: Records, tmp_path: Path) -> None:
     loader = DeviceLoader(dataset(tiny_records, tmp_path / "store", segments="all"), "cpu", progress=False)
-    first, again = loader.participant(3), loader.participant(3)
+    first, again = loader.item(3), loader.item(3)
     assert first["eeg"].data_ptr() == again["eeg"].data_ptr() and first["eeg"].is_contiguous()
     assert first["mri"].data_ptr() == again["mri"].data_ptr()
 

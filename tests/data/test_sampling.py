@@ -9,11 +9,11 @@ from torch.utils.data import DataLoader
 
 from monai_fusion.data import (
     EpochSample,
+    EvaluationPrepareBatch,
     FusionDataset,
-    FusionPrepareBatch,
     ParticipantSampler,
     Preprocessing,
-    collate_participant,
+    collate_participants,
 )
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.transforms import (
@@ -104,13 +104,14 @@ def test_an_evaluation_batch_is_one_participant_with_all_segments(
 ) -> None:
     records = (*tiny_records[:3], replace(tiny_records[3], label=None))
     dataset = FusionDataset(records, preprocessing(tmp_path / "store"), segments="all", progress=False)
-    loader = DataLoader(dataset, batch_size=1, collate_fn=collate_participant)
+    loader = DataLoader(dataset, batch_size=1, collate_fn=collate_participants)
     shapes = [(batch["eeg"].shape, batch["mri"].shape, batch["participant_id"]) for batch in loader]
     assert shapes == [((n + 1, 3, 8, 10), (1, 1, 4, 6, 6), [f"sub-{n:02d}"]) for n in range(4)]
-    inputs, label, (volume,), rest = FusionPrepareBatch()(collate_participant([dataset[2]]), "cpu")
-    assert label is not None and label.tolist() == [0] and volume.shape == (1, 1, 4, 6, 6) and not rest
-    assert inputs.shape == (3, 3, 8, 10)
-    assert FusionPrepareBatch()(collate_participant([dataset[3]]), "cpu")[1] is None
+    inputs, label, (volume,), rest = EvaluationPrepareBatch()(collate_participants([dataset[2]]), "cpu")
+    assert label is not None and label.tolist() == [0] and volume is not None and volume.shape == (1, 1, 4, 6, 6)
+    assert isinstance(inputs, torch.Tensor) and inputs.shape == (3, 3, 8, 10)
+    assert rest["segments"] == [3] and rest["present"].tolist() == [[True, True]]
+    assert EvaluationPrepareBatch()(collate_participants([dataset[3]]), "cpu")[1] is None
 
 
 def test_a_draw_keys_its_random_numbers_by_all_three() -> None:

@@ -13,7 +13,7 @@ from monai.engines import SupervisedEvaluator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from monai_fusion.data import FusionDataset, FusionPrepareBatch, Preprocessing, collate_participant
+from monai_fusion.data import FusionDataset, FusionPrepareBatch, Preprocessing, collate_participants
 from monai_fusion.datalist import ModalityPolicy, ParticipantRecord
 from monai_fusion.evaluation import ParticipantInferer, PredictionCollector
 from monai_fusion.evaluation.artifacts import EmbeddingWriter, ThumbnailWriter
@@ -68,7 +68,7 @@ def evaluate(records: Records, network: FusionNet, folder: Path) -> list[Predict
     collector = PredictionCollector([writer], records, network)
     SupervisedEvaluator(
         device=torch.device("cpu"),
-        val_data_loader=DataLoader(dataset, collate_fn=collate_participant),
+        val_data_loader=DataLoader(dataset, collate_fn=collate_participants),
         network=network,
         prepare_batch=FusionPrepareBatch(),
         inferer=ParticipantInferer(segment_batch_size=1),

@@ -12,7 +12,7 @@ from monai.engines import SupervisedEvaluator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from monai_fusion.data import FusionDataset, FusionPrepareBatch, Preprocessing, collate_participant
+from monai_fusion.data import FusionDataset, FusionPrepareBatch, Preprocessing, collate_participants
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.errors import InputError
 from monai_fusion.evaluation import ParticipantInferer, ParticipantMetric, PredictionCollector
@@ -106,7 +106,7 @@ def evaluation(
     labelled = all(record.label is not None for record in records)
     return SupervisedEvaluator(
         device=torch.device("cpu"),
-        val_data_loader=DataLoader(dataset, batch_size=1, collate_fn=collate_participant),
+        val_data_loader=DataLoader(dataset, batch_size=1, collate_fn=collate_participants),
         network=network,
         prepare_batch=FusionPrepareBatch(),
         inferer=ParticipantInferer(segment_batch_size=2),

@@ -120,7 +120,7 @@ def start(*words: object) -> subprocess.CompletedProcess[str]:
 def test_the_help_lists_the_knobs_of_the_config_with_their_comments() -> None:
     for command in ("train", "evaluate", "predict"):
         done = start(command, "--help")
-        assert done.returncode == 0 and "--segment_batch_size 16" in done.stdout and "DATALIST" in done.stdout
+        assert done.returncode == 0 and "--segment_batch_size auto" in done.stdout and "DATALIST" in done.stdout
     assert "number of" not in done.stdout and "where predictions.csv is written" in done.stdout
 
 

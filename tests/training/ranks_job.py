@@ -34,7 +34,7 @@ from monai_fusion.data import (
     ParticipantSampler,
     Preprocessing,
     collate_available,
-    collate_participant,
+    collate_participants,
 )
 from monai_fusion.datalist import ModalityPolicy, ParticipantRecord
 from monai_fusion.errors import RunFailed
@@ -159,7 +159,7 @@ class Job:
         evaluator = SupervisedEvaluator(
             device=torch.device("cpu"),
             val_data_loader=DataLoader(
-                validation, sampler=DistributedEvaluationSampler(validation), collate_fn=collate_participant
+                validation, sampler=DistributedEvaluationSampler(validation), collate_fn=collate_participants
             ),
             network=net,
             prepare_batch=FusionPrepareBatch(),

@@ -16,7 +16,7 @@ from monai_fusion.data import FusionPrepareBatch
 from monai_fusion.errors import RunFailed
 from monai_fusion.workflow import run_engine, shared_memory
 
-KNOBS = {"batch_size": 4, "segment_batch_size": 16, "mri_size": [128, 128, 128]}
+KNOBS = {"batch_size": 4, "eval_batch_size": 8, "segment_batch_size": 16, "mri_size": [128, 128, 128]}
 BATCH = {"eeg": torch.zeros(1, 1), "mri": torch.zeros(1, 1), "label": torch.zeros(1, 1)}
 
 
@@ -102,14 +102,14 @@ def test_out_of_memory_in_the_validation_advises_fewer_segments() -> None:
         run_engine(trainer_of(network), KNOBS)
     assert str(caught.value).splitlines() == [
         "out of memory in validation, epoch 1",
-        "  lower --segment_batch_size (now 16) or --mri_size (now [128, 128, 128])",
+        "  lower --eval_batch_size (now 8), --segment_batch_size (now 16) or --mri_size (now [128, 128, 128])",
     ]
 
 
-def test_out_of_memory_in_an_evaluation_is_reported() -> None:
+def test_out_of_memory_in_an_evaluation_names_what_can_be_lowered() -> None:
     network = Network(in_evaluation=torch.OutOfMemoryError("CUDA out of memory."))
     with pytest.raises(RunFailed) as caught:
-        run_engine(evaluator_of(network), {"segment_batch_size": 16})
+        run_engine(evaluator_of(network), {"eval_batch_size": 1, "segment_batch_size": 16})
     assert str(caught.value).splitlines() == ["out of memory in evaluation", "  lower --segment_batch_size (now 16)"]
 
 

@@ -98,8 +98,9 @@ def test_a_section_that_does_not_exist_is_refused(datalist: Path, tmp_path: Path
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the GPU that the message says is missing")
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
 def test_a_gpu_that_is_not_there_is_refused(datalist: Path, tmp_path: Path, device: str) -> None:
-    message = f"--device: {device}, expected cpu: torch finds no GPU on this machine"
-    assert refused(datalist, tmp_path / "run", device=device) == message
+    found = refused(datalist, tmp_path / "run", device=device)
+    # Why depends on the machine: it may have no driver, or a torch without CUDA.
+    assert found.startswith(f"--device: {device}, expected cpu: t") and len(found.splitlines()) == 1
 
 
 def test_a_device_that_torch_does_not_know_is_refused(datalist: Path, tmp_path: Path) -> None:
