@@ -74,6 +74,8 @@ def assert_same(ours: Sequence[dict[str, Any]], reference: Sequence[dict[str, An
                 assert type(one[key]) is torch.Tensor and one[key].dtype == value.dtype
                 # A rotated volume may round differently; everything else is a copy.
                 assert torch.allclose(one[key], value, rtol=0, atol=1e-6 if key == "mri" else 0)
+            elif key == "eeg":  # of several participants
+                assert len(one[key]) == len(value) and all(map(torch.equal, one[key], value))
             else:
                 assert one[key] == value
 
