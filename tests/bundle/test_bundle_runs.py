@@ -142,6 +142,20 @@ def test_a_rerun_gives_the_same_bits_with_spawned_workers_too(run_folder: Path) 
     assert not (second / "mlruns.db").exists()
 
 
+def test_recordings_that_wait_in_memory_give_the_same_bits(run_folder: Path) -> None:
+    manifest = json.loads((run_folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["command"]["overrides"] |= {"device_data": "true"}
+    other = run_folder.parent / "waiting" / "manifest.json"
+    other.parent.mkdir()
+    other.write_text(json.dumps(manifest), encoding="utf-8")
+    done = monai_fusion("rerun", other, "--output-dir", run_folder.parent / "in memory")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "training data: in memory (" in done.stdout
+    assert (
+        done.stdout.splitlines()[-1] == f"identical: the weights have the same digest, {manifest['weights']['digest']}"
+    )
+
+
 def test_a_training_that_diverges_ends_with_a_short_message(cohort: Cohort, run_folder: Path) -> None:
     folder = run_folder.parent / "diverged"
     options = SMALL | {"num_epochs": "[1, 0]", "head_lr": 1e30, "encoder_lr": 1e30}
