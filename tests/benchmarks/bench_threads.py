@@ -1,6 +1,6 @@
 """What waiting threads cost: training steps on a CPU beside other load and alone, for several ways of waiting.
 
-    python tests/benchmarks/bench_threads.py                  # about 4 minutes on two cores; take an idle machine
+    python tests/benchmarks/bench_threads.py                  # two idle cores: the first table column needs them
     python tests/benchmarks/bench_threads.py --rounds 3 --only default passive 1_thread
 
 OpenMP reads its variables once, when it is loaded: each way has a process of its own. All take turns, a few steps each,

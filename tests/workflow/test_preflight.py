@@ -21,6 +21,7 @@ from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.shipped_bundle import config_files
 from monai_fusion.workflow import preflight, report_input_errors
+from monai_fusion.workflow.gpu_reasons import check_device
 from tests.support import BUNDLE_CONFIGS, another, write_datalist, write_scalogram, write_volume
 
 
@@ -113,7 +114,7 @@ def test_a_gpu_number_too_high_is_refused(datalist: Path, tmp_path: Path, monkey
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     message = "--device: cuda:2, expected cuda:0 to cuda:1"
     assert refused(datalist, tmp_path / "run", device="cuda:2") == message
-    preflight(datalist=str(datalist), output_dir=tmp_path / "run", sections=["training"], device="cuda:1")
+    check_device("cuda:1", use=False)
 
 
 def test_a_file_in_the_output_folders_place_is_refused(datalist: Path, tmp_path: Path) -> None:
