@@ -6,9 +6,9 @@ from monai_fusion.options.overrides import as_auto, as_bool, as_resume, check_ov
 from monai_fusion.workflow.end_message import announce_training
 from monai_fusion.workflow.engine import run_engine
 from monai_fusion.workflow.gpu_memory import warn_of_small_gpu
+from monai_fusion.workflow.input_checks import check_command_line, preflight, report_input_errors
 from monai_fusion.workflow.missing_recordings import recordings_for, warn_of_unseen_absence
 from monai_fusion.workflow.places import beside
-from monai_fusion.workflow.preflight import check_command_line, preflight, report_input_errors
 from monai_fusion.workflow.preparation import prepare
 from monai_fusion.workflow.processes import leave, same_for_all
 from monai_fusion.workflow.start_message import summarize_training

@@ -1,6 +1,8 @@
 """The shipped configs: first-class by MONAI's own rules, and agreeing with each other."""
 
 import json
+import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,13 @@ from tests.bundle.conftest import BUNDLE, CONFIGS, SMALL, Cohort, training_workf
 def config(name: str) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load((CONFIGS / name).read_text(encoding="utf-8"))
     return content
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_no_component_has_the_name_of_a_module(path: Path) -> None:
+    """From Python 3.12 on, MONAI then finds the module: `pydoc.locate` imports as much of a name as it can."""
+    targets = set(re.findall(r"_target_:\s*(monai_fusion[\w.]+)", path.read_text(encoding="utf-8")))
+    assert [name for name in targets if find_spec(name) is not None] == []
 
 
 def test_the_transforms_stand_in_one_config_alone() -> None:

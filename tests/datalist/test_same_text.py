@@ -10,7 +10,7 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.datalist import DatalistError
 from monai_fusion.errors import SHOWN_AT_MOST
-from monai_fusion.workflow.preflight import preflight
+from monai_fusion.workflow.input_checks import preflight
 
 
 def test_a_run_and_the_check_report_the_same_for_a_wrong_datalist(

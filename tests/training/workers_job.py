@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from monai_fusion.data import FusionPrepareBatch
 from monai_fusion.training import prepare_worker
 from monai_fusion.workflow import run_engine
-from monai_fusion.workflow.preflight import report_input_errors
+from monai_fusion.workflow.input_checks import report_input_errors
 
 
 class Items(Dataset[dict[str, Tensor]]):

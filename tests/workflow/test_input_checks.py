@@ -269,7 +269,7 @@ def test_what_the_engine_repeats_of_an_exception_is_left_out(datalist: Path, tmp
         report(caught.value)
     assert terminal.stream.getvalue() == "something else\n"
     lines = (tmp_path / "run" / "train.log").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 2 and lines[1].endswith("ERROR monai_fusion.workflow.preflight: out of memory")
+    assert len(lines) == 2 and lines[1].endswith("ERROR monai_fusion.workflow.input_checks: out of memory")
 
 
 def test_tracking_without_mlflow_is_refused_before_anything_is_written(
