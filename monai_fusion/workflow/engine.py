@@ -89,6 +89,8 @@ def _memory_failure(engine: Any, knobs: Mapping[str, Any]) -> RunFailed:
         seen = f"; peak {peak / _GIB:.1f} GiB of {total / _GIB:.1f} GiB"
     lower = [f"--{name} (now {knobs[name]})" for name in _KNOBS[doing] if name in knobs]
     advice = f"lower {' or '.join(lower)}" if lower else "use smaller batches or volumes"
+    if device.type == "cuda" and getattr(getattr(engine, "data_loader", None), "held", False):
+        advice += ", or add --device_data false: the training data are on the GPU"
     others = "; nvidia-smi lists the other programs that use this GPU's memory" if device.type == "cuda" else ""
     stage = f"{'validation' if evaluates else doing}, epoch {engine.state.epoch}"
     if isinstance(engine, Evaluator):
