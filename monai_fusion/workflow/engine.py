@@ -91,6 +91,8 @@ def _memory_failure(engine: Any, knobs: Mapping[str, Any]) -> RunFailed:
     lower = [f"--{name} (now {knobs[name]})" for name in _KNOBS[doing] if knobs.get(name, 1) != 1]
     *first, last = lower or ["use smaller batches or volumes"]
     advice = f"{'lower ' if lower else ''}{', '.join(first)}{' or ' if first else ''}{last}"
+    if device.type == "cuda" and getattr(getattr(engine, "data_loader", None), "held", False):
+        advice += ", or add --device_data false: the training data are on the GPU"
     others = "; nvidia-smi lists the other programs that use this GPU's memory" if device.type == "cuda" else ""
     stage = f"{'validation' if evaluates else doing}, epoch {engine.state.epoch}"
     if isinstance(engine, Evaluator):

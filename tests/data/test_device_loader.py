@@ -1,5 +1,6 @@
 """`DeviceLoader` against the `DataLoader` that serves the same draws one by one."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -230,3 +231,22 @@ def test_a_gpu_makes_the_batches_of_the_processor_and_never_waits(
         assert one["participant_id"] == other["participant_id"] and torch.equal(one["label"].cpu(), other["label"])
         assert torch.equal(one["eeg"].cpu(), other["eeg"])
         assert torch.allclose(one["mri"].cpu(), other["mri"], rtol=0, atol=1e-4)
+
+
+def test_the_next_epoch_is_read_before_it_begins_and_only_once(
+    tiny_records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = dataset(tiny_records, tmp_path / "store")
+    sampler = ParticipantSampler(data.labels, seed=5)
+    loader = DeviceLoader(data, "cpu", 1, sampler, held=False, progress=False)
+    kept, places = data.mri.kept, []
+    monkeypatch.setattr(data.mri, "kept", lambda place: places.append(place) or kept(place))
+    list(loader)
+    ends = time.monotonic() + 30
+    while len(places) < 6 and time.monotonic() < ends:
+        time.sleep(0.01)
+    following = [data.choose(draw).volume for draw in sampler.of_epoch(2)]
+    assert places[4:] == following[:2]
+    sampler.set_epoch(2)
+    list(loader)
+    assert places[4:8] == following
