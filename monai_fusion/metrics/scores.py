@@ -77,6 +77,12 @@ def recalls(cohort: ScoredCohort, weights: Floats) -> Floats:
     return _ratio(np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2), np.nan)
 
 
+def precisions(cohort: ScoredCohort, weights: Floats) -> Floats:
+    """Return the precision of each class, [draw, class]; NaN for a class that is never predicted."""
+    counts = confusion(cohort, weights)
+    return _ratio(np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=1), np.nan)
+
+
 def balanced_accuracy(cohort: ScoredCohort, weights: Floats) -> Floats:
     """Return the mean recall over the classes that occur, [draw]."""
     counts = confusion(cohort, weights)
