@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from monai_fusion.metrics import scores
-from monai_fusion.metrics.interval_rules import FEWEST_TRIALS
-from monai_fusion.metrics.intervals import DRAWS, SEED, Key, bootstrap
+from monai_fusion.metrics.interval_rules import FEWEST_ERRORS, FEWEST_TRIALS, expected_errors, why_too_few
+from monai_fusion.metrics.intervals import DRAWS, SEED, bootstrap_t, drawn_within_class
 from monai_fusion.metrics.metrics_file import (
     ClassGates,
     Distribution,
@@ -154,7 +154,7 @@ def _without(
 
 def lost_scores(
     whole: scores.ScoredCohort, rest: scores.ScoredCohort, draws: int = DRAWS, seed: int = SEED
-) -> dict[Key, Score]:
+) -> dict[str, Score]:
     """Return what two sets of predictions for the same participants lose in AUROC and balanced accuracy.
 
     The bootstrap resamples participants within their class, the same for both, so that the differences are paired.
@@ -166,22 +166,21 @@ def lost_scores(
         seed: Seed of the resamples.
     """
 
-    def statistics(weights: scores.Floats) -> dict[Key, scores.Floats]:
-        names: dict[Key, scores.Score] = {"auroc": scores.auroc, "balanced_accuracy": scores.balanced_accuracy}
+    def losses(weights: scores.Floats) -> dict[str, scores.Floats]:
+        names: dict[str, scores.Score] = {"auroc": scores.auroc, "balanced_accuracy": scores.balanced_accuracy}
         return {name: score(whole, weights) - score(rest, weights) for name, score in names.items()}
 
-    values = {name: float(each[0]) for name, each in statistics(whole.ones).items()}
-    counts = np.bincount(whole.labels, minlength=whole.classes)
-    few = counts[counts > 0].min() < FEWEST_TRIALS
-    note = f"no interval: fewer than {FEWEST_TRIALS} participants in a class" if few else ""
-    intervals = {} if few else bootstrap(statistics, whole.labels, draws, seed)
+    values, counts = losses(whole.ones), np.bincount(whole.labels, minlength=whole.classes).tolist()
+    few = why_too_few(counts, expected_errors(whole.probabilities), FEWEST_ERRORS, FEWEST_TRIALS)
+    drawn = {} if few else losses(drawn_within_class(whole.labels, draws, seed))
     found = {}
-    for name, value in values.items():
-        interval = intervals.get(name)
+    for name, each in values.items():
+        value = float(each[0])
+        interval = bootstrap_t(value, drawn[name], whole.labels) if name in drawn else None
         if np.isnan(value):
             found[name] = Score(value=None, note="no participant of a class")
         elif interval is None:
-            found[name] = Score(value=value, note=note or "no interval: the difference is the same in every resample")
+            found[name] = Score(value=value, note=few or "no interval: the difference is the same in every resample")
         else:
             found[name] = Score(value=value, interval=(interval.low, interval.high), method=interval.method)
     return found

@@ -10,7 +10,7 @@ import numpy as np
 from monai_fusion.metrics import scores
 from monai_fusion.metrics.interval_rules import (
     FEWEST_ERRORS,
-    FEWEST_ERRORS_FOR_AUPRC,
+    FEWEST_ERRORS_OF_MEANS,
     FEWEST_TRIALS,
     expected_errors,
     why_too_few,
@@ -206,7 +206,7 @@ class GroupScorer:
         """A score whose interval is too narrow in small groups and for few errors: there it has none."""
         score = self._score(key, baseline, undefined)
         name = key if isinstance(key, str) else key[0]
-        fewest = FEWEST_ERRORS_FOR_AUPRC if name == "auprc" else FEWEST_ERRORS
+        fewest = FEWEST_ERRORS_OF_MEANS if name in ("auprc", "brier", "cross_entropy") else FEWEST_ERRORS
         few = why_too_few(self.counts, self._expected_errors, fewest)
         return (
             score.model_copy(update={"interval": None, "method": None, "note": few})

@@ -16,8 +16,9 @@ FEWEST_TRIALS = 10
 FEWEST_PER_CLASS = 20
 """Of Brier score, cross-entropy, MCC, F1, AUPRC, and the calibration's slope and intercept."""
 FEWEST_ERRORS = 5
-"""... that the probabilities expect, of the same scores but AUPRC."""
-FEWEST_ERRORS_FOR_AUPRC = 10
+"""... that the probabilities expect, of MCC, F1, slope and intercept; also of what is lost without a modality."""
+FEWEST_ERRORS_OF_MEANS = 10
+"""... of Brier score and cross-entropy, which a few participants decide, and of AUPRC."""
 
 
 def expected_errors(probabilities: Floats) -> float:
@@ -29,16 +30,19 @@ def expected_errors(probabilities: Floats) -> float:
     return float((1 - probabilities.max(axis=1)).sum())
 
 
-def why_too_few(counts: Sequence[int], errors: float, fewest_errors: int) -> str:
+def why_too_few(
+    counts: Sequence[int], errors: float, fewest_errors: int, fewest_per_class: int = FEWEST_PER_CLASS
+) -> str:
     """Return the note of a score without an interval; empty if it has one.
 
     Args:
         counts: Participants of each class.
         errors: From `expected_errors`.
         fewest_errors: The fewest with which the score has an interval.
+        fewest_per_class: The fewest participants of a class with which it has one.
     """
-    if any(0 < count < FEWEST_PER_CLASS for count in counts):
-        return f"no interval: fewer than {FEWEST_PER_CLASS} participants in a class"
+    if any(0 < count < fewest_per_class for count in counts):
+        return f"no interval: fewer than {fewest_per_class} participants in a class"
     if not errors >= fewest_errors:  # NaN: the network has diverged
         return f"no interval: the probabilities expect only {errors:.1f} errors, fewer than {fewest_errors}"
     return ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtr, ndtri
+from scipy.stats import t as student_t
 
 from monai_fusion.metrics.metrics_file import Method
 from monai_fusion.metrics.scores import Floats, Labels
@@ -96,6 +97,30 @@ def logit_bootstrap(value: float, drawn: Floats, level: float = LEVEL) -> Interv
     half = _z(level) * float(np.std(logit(inside)))
     low, high = expit(logit(value) + np.array([-half, half])).tolist()
     return Interval(low, high, "logit bootstrap")
+
+
+def bootstrap_t(value: float, drawn: Floats, labels: Labels, level: float = LEVEL) -> Interval | None:
+    """Return value +- t standard deviations of the draws, with the degrees of freedom of the smallest class.
+
+    For differences of small groups: the draws within a class of m spread too little, by (m - 1) / m in variance, and
+    their standard deviation is itself uncertain; BCa and percentiles ignore both.
+
+    Args:
+        value: The difference of all participants.
+        drawn: [draw] the difference of each draw.
+        labels: [participant] the class within which participants were resampled.
+        level: Of the interval.
+
+    Returns:
+        None if the draws do not vary or are not defined, or a class has one participant.
+    """
+    counts = np.bincount(labels)
+    smallest = int(counts[counts > 0].min())
+    if smallest < 2 or not np.isfinite(drawn).all() or np.ptp(drawn) < 1e-12:
+        return None
+    spread = float(np.std(drawn)) * math.sqrt(smallest / (smallest - 1))
+    half = float(student_t.ppf((1 + level) / 2, smallest - 1)) * spread
+    return Interval(value - half, value + half, "bootstrap t")
 
 
 def newcombe_auroc(auroc: float, positives: int, negatives: int, level: float = LEVEL) -> Interval:
