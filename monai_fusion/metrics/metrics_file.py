@@ -53,8 +53,9 @@ class Score(_Part):
             description="The method of the interval: bca (bootstrap over participants within each class), percentile "
             "(of the same draws, where BCa is not defined), wilson (a proportion), wilson, combined (a mean of "
             "proportions), bca or wilson, combined (what either contains: a class has fewer than 10), newcombe (an "
-            "AUROC of 0 or 1), logit bootstrap (an AUPRC: the draws' standard deviation on the scale of log-odds), bootstrap "
-            "t (a loss: Student's t times the draws' standard deviation) or profile likelihood (slope and intercept of the calibration)."
+            "AUROC of 0 or 1), logit bootstrap (an AUPRC: the draws' standard deviation on the scale of log-odds), "
+            "bootstrap t (a loss: Student's t times the draws' standard deviation) or profile likelihood (slope and "
+            "intercept of the calibration)."
         ),
     ] = None
     baseline: Annotated[
