@@ -58,7 +58,7 @@ class Difference(_Part):
     variant: Annotated[str, Field(description="The variant.")]
     score: Annotated[ScoreName, Field(description="The score.")]
     value: Annotated[float | None, Field(description="Variant - reference.")]
-    interval: Annotated[Interval | None, Field(description="95 %, participants resampled within fold and class.")]
+    interval: Annotated[Interval | None, Field(description="95 %, for these trained models: participants resampled.")]
     method: Annotated[str | None, Field(description="bca or percentile.")]
     note: Annotated[str, Field(description="Why a value is null; empty if none is.")]
     t_test: Annotated[TTest | None, Field(description="Null if a fold lacks a class or all differences are equal.")]
@@ -86,6 +86,9 @@ class Comparison(_Part):
     class_counts: Annotated[list[ClassCount], Field(description="Participants of each class.")]
     folds: Annotated[list[Fold], Field(description="The folds.")]
     seeds: Annotated[list[int], Field(description="Seeds of the trainings.")]
+    primary_score: Annotated[
+        ScoreName, Field(description="The score that the answer is about, the same in every comparison.")
+    ] = "auroc"
     reference: Annotated[str, Field(description="The variant that the others are compared with.")]
     confidence_level: Annotated[Probability, Field(description="Of all intervals: 0.95.")]
     bootstrap_draws: Annotated[Count, Field(description="The number of bootstrap resamples of the participants.")]

@@ -41,6 +41,7 @@ def render_comparison(found: Comparison) -> str:
         others=[each for each in found.variants if each.name != found.reference],
         differences=by_variant,
         figures=comparison_figures(found),
+        score_titles=SCORE_TITLES,
         settings_text=_settings_text,
         range_text=range_text,
         value_text=value_text,

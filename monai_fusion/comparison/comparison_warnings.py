@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from monai_fusion.comparison.comparison_file import Comparison
 from monai_fusion.metrics.result_warnings import FEW_PER_CLASS
+from monai_fusion.wording import counted
 
 _FEW_FOLDS = 5
+FEW_PER_CELL = 5
+"""Below this many of a class in a fold, the interval of the AUROC within folds is too narrow."""
 
 
 def warnings_of_comparison(found: Comparison) -> list[str]:
@@ -20,6 +23,12 @@ def _of_participants(found: Comparison) -> Iterator[str]:
     if few:
         counts = ", ".join(f"{each.participants} {each.class_name}" for each in few)
         yield f"fewer than {FEW_PER_CLASS} participants in a class ({counts}): intervals are wide and imprecise"
+    smallest = min((each.participants for fold in found.folds for each in fold.tested if each.participants), default=0)
+    if 0 < smallest < FEW_PER_CELL:
+        yield (
+            f"a fold tests only {counted(smallest, 'participant')} of a class, fewer than {FEW_PER_CELL}: the "
+            "intervals of the AUROC are too narrow; use fewer folds"
+        )
     for fold in found.folds:
         if missing := [each.class_name for each in fold.tested if each.participants == 0]:
             names = ", ".join(missing)

@@ -102,8 +102,8 @@ def _answer(both: str, gain: _Gain) -> Iterator[str]:
         yield f"This comparison does not answer whether fusion is worth it: there is no interval. {numbers}."
         return
     low, high = gain.interval
-    difference = f"difference {_signed(gain.value)}, 95 % interval {range_text(gain.interval)}"
     p = "" if gain.p is None else f", Holm-adjusted p = {p_value(gain.p)}"
+    difference = f"difference {_signed(gain.value)}{p}; for these models, 95 % interval {range_text(gain.interval)}"
     tested = gain.p is not None and gain.p <= SIGNIFICANT
     if low > 0 and tested:
         yield "Fusion is worth it here."
@@ -111,7 +111,7 @@ def _answer(both: str, gain: _Gain) -> Iterator[str]:
         yield "Fusion is worse here than the best single recording."
     else:
         yield "Fusion is not shown to be worth it here."
-    yield f"{numbers} ({difference}{p})."
+    yield f"{numbers} ({difference})."
     if (low > 0 or high < 0) and not tested:
         better = "better" if low > 0 else "worse"
         why = "there is no t-test over the folds" if gain.p is None else "the t-test over the folds does not confirm it"

@@ -21,6 +21,7 @@ from monai_fusion.comparison.run_records import RunRecord
 from monai_fusion.comparison.statistics import (
     DIFFERENCE,
     SCORES,
+    WITHIN_FOLDS,
     OutOfFold,
     corrected_t_test,
     fallback_interval,
@@ -219,7 +220,7 @@ def _differences(
                     value=None if np.isnan(value) else value,
                     interval=None if interval is None else (interval.low, interval.high),
                     method=None if interval is None else interval.method,
-                    note=note if interval is None else "",
+                    note="" if interval else note if name in WITHIN_FOLDS else _NO_INTERVAL,
                     t_test=t_test,
                 )
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import get_args
 
 import numpy as np
@@ -30,6 +31,9 @@ from monai_fusion.metrics.intervals import (
 from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 
 SCORES: tuple[ScoreName, ...] = get_args(ScoreName)
+WITHIN_FOLDS: tuple[ScoreName, ...] = ("auroc",)
+"""Scores that compare participants of the same fold; the others count over all folds."""
+COUNTED = tuple(name for name in SCORES if name not in WITHIN_FOLDS)
 DIFFERENCE = "difference: "
 
 
@@ -54,7 +58,7 @@ class OutOfFold:
 
     @property
     def cells(self) -> Labels:
-        """[participant] fold and class as one number: participants are resampled within these cells."""
+        """[participant] fold and class as one number: for the AUROC, participants are resampled within these cells."""
         classes = 1 + int(self.labels.max())
         return np.unique(self.folds * classes + self.labels, return_inverse=True)[1].astype(np.int64)
 
@@ -103,8 +107,10 @@ def values_and_intervals(
 ) -> tuple[dict[Key, float], dict[Key, Interval | None]]:
     """Score every variant and every difference from the reference, with bootstrap intervals.
 
-    The bootstrap resamples participants within fold and class, the same for all variants, so that differences are
-    paired. Seeds are averaged. The models stay the same: the intervals do not include the variation between trainings.
+    The bootstrap resamples participants the same for all variants, so that differences are paired: for the AUROC within
+    fold and class, for the counted scores within class. (A cell of m participants shrinks a variance by (m - 1) / m;
+    where a fold has few of a class, an interval from such cells contains the truth far too rarely, and counts need no
+    cells.) Seeds are averaged. The models stay the same: the intervals do not include the variation between trainings.
 
     Args:
         data: The predictions.
@@ -117,9 +123,9 @@ def values_and_intervals(
     """
     names = list(data.cohorts)
 
-    def statistics(weights: Floats) -> dict[Key, Floats]:
+    def statistics(wanted: Sequence[ScoreName], weights: Floats) -> dict[Key, Floats]:
         found: dict[Key, Floats] = {}
-        for score in SCORES:
+        for score in wanted:
             for place, name in enumerate(names):
                 each = [score_over_folds(score, cohort, data.folds, weights) for cohort in data.cohorts[name]]
                 found[score, place] = np.mean(each, axis=0)
@@ -128,8 +134,11 @@ def values_and_intervals(
                 found[DIFFERENCE + score, place] = found[score, place] - base
         return found
 
-    values = {key: float(value[0]) for key, value in statistics(np.ones((1, len(data.labels)))).items()}
-    return values, bootstrap(statistics, data.cells, draws, seed)
+    values = {key: float(value[0]) for key, value in statistics(SCORES, np.ones((1, len(data.labels)))).items()}
+    intervals: dict[Key, Interval | None] = {}
+    for wanted, cells in ((WITHIN_FOLDS, data.cells), (COUNTED, data.labels)):
+        intervals |= bootstrap(partial(statistics, wanted), cells, draws, seed)
+    return values, intervals
 
 
 def fallback_interval(name: str, data: OutOfFold, variant: str) -> Interval | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from monai_fusion.comparison.comparison_file import Comparison, Difference, VariantScore
-from monai_fusion.comparison.fusion_verdict import disagreements, fusion_verdict
+from monai_fusion.comparison.fusion_verdict import SCORE_TITLES, disagreements, fusion_verdict
 from monai_fusion.wording import counted
 
 
@@ -28,16 +28,18 @@ def table_lines(found: Comparison) -> Iterator[str]:
             [
                 f"minus {found.reference}",
                 "AUROC",
-                "(95 % interval)",
                 "p",
                 "Holm",
+                "(these models)",
                 "bal. acc.",
-                "(95 % interval)",
                 "p",
+                "(these models)",
             ],
             list(_difference_rows(found)),
         )
-        yield "p: corrected resampled t-test over the folds; Holm: adjusted for all variants compared"
+        yield "p: corrected resampled t-test over the folds, about other trainings too; Holm: adjusted for all variants"
+        yield "(these models): 95 % interval over other participants, for the models that were trained"
+        yield f"primary score: {SCORE_TITLES[found.primary_score]}; the others are secondary and claim nothing"
         yield from (f"note: {_plain(text)}" for text in disagreements(found))
     yield ""
     yield from (f"note: {warning}" for warning in found.warnings)
@@ -54,7 +56,8 @@ def _difference_rows(found: Comparison) -> Iterator[list[str]]:
     by_score = {(each.variant, each.score): each for each in found.differences}
     for variant in [each.name for each in found.variants if each.name != found.reference]:
         auroc, balanced = by_score[variant, "auroc"], by_score[variant, "balanced_accuracy"]
-        yield [variant, *_difference(auroc), *_p_values(auroc), *_difference(balanced), _p_values(balanced)[0]]
+        (lead, lead_interval), (second, second_interval) = _difference(auroc), _difference(balanced)
+        yield [variant, lead, *_p_values(auroc), lead_interval, second, _p_values(balanced)[0], second_interval]
 
 
 def _laid_out(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from monai.networks.utils import eval_mode
 from monai_fusion import ranks
 from monai_fusion.data.collation import UNKNOWN_LABEL, presence_of, segments_of
 from monai_fusion.datalist import AvailableModalities, ParticipantRecord
-from monai_fusion.evaluation.modalities import FusingNetwork, without_each_modality
+from monai_fusion.evaluation.modalities import FusingNetwork, with_mean_gate, without_each_modality
 from monai_fusion.keys import (
     GATE,
     LABEL,
@@ -88,7 +88,7 @@ class PredictionCollector:
         records: The participants of the datalist, for their other fields and the conditions of their EEG segments;
             without them, the predictions have neither.
         network: The network. With it, participants who have both recordings are also predicted without each of them,
-            which needs 2 kB of memory for each segment. None skips this.
+            and with the mean gate, which needs 2 kB of memory for each segment. None skips this.
     """
 
     def __init__(
@@ -158,10 +158,15 @@ class PredictionCollector:
     def _finish(self, engine: Engine) -> None:
         if self.network is not None and len(self._eeg) > 1:
             with eval_mode(self.network):  # the engine may have switched it back to training mode, with dropout
+                both = from_both_recordings(self.predictions)
                 without = zip(*without_each_modality(self.network, self._eeg, self._mri), strict=True)
+                gate = sum(row.gate for row in both) / len(both)
+                alike = with_mean_gate(self.network, self._eeg, self._mri, gate)
             changed = {
-                row.participant_id: replace(row, without_eeg=eeg, without_mri=mri)
-                for row, (eeg, mri) in zip(from_both_recordings(self.predictions), without, strict=True)
+                row.participant_id: replace(
+                    row, without_eeg=eeg, without_mri=mri, mean_gate=alike[place] if alike else None
+                )
+                for place, (row, (eeg, mri)) in enumerate(zip(both, without, strict=True))
             }
             self.predictions = [changed.get(row.participant_id, row) for row in self.predictions]
         self._eeg, self._mri = [], []

@@ -64,6 +64,31 @@ def without_each_modality(
     return without_eeg, without_mri
 
 
+@torch.no_grad()
+def with_mean_gate(
+    network: FusingNetwork, eeg: Sequence[Tensor], mri: Sequence[Tensor], gate: float
+) -> list[tuple[float, ...]] | None:
+    """Predict every participant with the same gate: does the gate decide anything by participant?
+
+    Args:
+        network: A `FusionNet` in evaluation mode.
+        eeg: The embeddings of each participant's segments, [S, D] each.
+        mri: The embedding of each participant's MRI, [1, D] each.
+        gate: The mean gate of the participants.
+
+    Returns:
+        Class probabilities of every participant; None if the network cannot be given a gate.
+    """
+    fuse = getattr(network, "fuse_with_gate", None)
+    if fuse is None:
+        return None
+    found = (
+        fuse(own, other.expand(len(own), -1), gate).double().softmax(dim=1).mean(dim=0)
+        for own, other in zip(eeg, mri, strict=True)
+    )
+    return [tuple(each.tolist()) for each in found]
+
+
 def _mean(network: FusingNetwork, eeg: Tensor, mri: Tensor, shares: Tensor) -> tuple[float, ...]:
     parts = zip(torch.split(eeg, _ROWS_AT_ONCE), torch.split(mri, _ROWS_AT_ONCE), strict=True)
     probabilities = torch.cat([network.fuse(one, other)[LOGITS].double().softmax(dim=1) for one, other in parts])

@@ -10,10 +10,10 @@ from pathlib import Path
 from monai_fusion import stopping
 from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.calibration import Calibration
-from monai_fusion.metrics.gate import collapsed_to
+from monai_fusion.metrics.gate import gate_section
 from monai_fusion.metrics.grouping import participant_strata
-from monai_fusion.metrics.predictions import Prediction, from_both_recordings, refuse_nan, write_predictions
-from monai_fusion.metrics.result_warnings import collapse_warning
+from monai_fusion.metrics.predictions import Prediction, refuse_nan, write_predictions
+from monai_fusion.metrics.result_warnings import warnings_of_gate
 from monai_fusion.metrics.summary import ScoringSettings, summarize
 from monai_fusion.metrics.terminal_text import report_text
 from monai_fusion.run_folder import METRICS_FILE, PREDICTIONS_FILE
@@ -63,11 +63,9 @@ class ResultWriter:
             written = [write_predictions(predictions, self.classes, self.folder / PREDICTIONS_FILE, strata)]
             if is_labelled:
                 written.append(self._score(predictions, self.folder / METRICS_FILE))
-        if (
-            not is_labelled
-            and (modality := collapsed_to([row.gate for row in from_both_recordings(predictions)])) is not None
-        ):
-            logger.warning(collapse_warning(modality))
+        if not is_labelled:
+            for warning in warnings_of_gate(gate_section(predictions, self.classes)):
+                logger.warning(warning)
         logger.info("wrote %s", " and ".join(map(str, written)))
 
     def _score(self, predictions: Sequence[Prediction], path: Path) -> Path:

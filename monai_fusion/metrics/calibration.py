@@ -1,14 +1,15 @@
 """From the network's probabilities to calibrated ones, and to a predicted class.
 
-1. The network learned under some class shares (equal ones with balanced sampling). The correction moves its
-   log-probabilities to the class shares of the target population: + log(target prior) - log(network's prior) (Saerens
-   et al., Neural Computation 14, 2002). No temperature can do this.
-2. The evidence of the recordings, the log-probabilities minus log(network's prior), is divided by a temperature (Guo et
-   al., ICML 2017), so that the confidence matches the accuracy. The target prior is not divided: recordings without
-   evidence leave a participant at the target prior, not at equal shares.
-3. Of two classes, the second is predicted above a threshold.
+1. The network learned under some class shares (equal ones with balanced sampling). The evidence of the recordings is
+   what remains without them: log p - log(network's prior).
+2. One penalised fit corrects the evidence by a slope and an intercept for each class (`recalibration`).
+3. The class shares of the target population are added: + log(target prior) (Saerens et al., Neural Computation 14,
+   2002). Recordings without evidence leave a participant there, not at equal shares.
+4. A class is predicted if it is the most probable one at equal class shares (``balanced``), whatever the target prior;
+   other operating points on request.
 
-Temperature and threshold are fitted on participants that the network did not learn from, never on the test part.
+Slope, intercepts and a fitted threshold come from participants that the network did not learn from, never from the
+test part.
 """
 
 from __future__ import annotations
@@ -18,53 +19,73 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+import numpy.typing as npt
 from scipy.special import log_softmax
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.metrics.operating_points import (
+    BALANCED,
+    FIXED,
+    PRIOR,
+    SENSITIVITY,
+    YOUDEN,
+    as_number,
+    fit_threshold,
+    read_operating_point,
+)
 from monai_fusion.metrics.predictions import Prediction
+from monai_fusion.metrics.recalibration import fit_slope_and_intercepts
 from monai_fusion.metrics.scores import Floats, Labels
 
-FEWEST_TO_FIT = 30
-"""With fewer participants, neither temperature nor threshold is fitted."""
-YOUDEN = "youden"
-SENSITIVITY = "sensitivity"
-
 _TINY = float(np.finfo(np.float64).tiny)
-_TEMPERATURES = (0.05, 20.0)
-_FEW_PER_CLASS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How to correct probabilities, and the threshold that decides.
+    """How to correct probabilities, and what decides.
 
     Attributes:
         network_prior: Class shares that the network learned under.
         target_prior: Class shares that the probabilities are corrected to.
-        temperature: Divides the evidence of the recordings.
+        slope: Multiplies the evidence of the recordings; 1 leaves it.
+        intercepts: Added to the evidence of each class, together 0; empty for none.
         threshold: Of two classes, the second is predicted above this probability of it; None beyond two classes.
-        operating_point: How the threshold was chosen: ``youden``, ``sensitivity 0.9`` or ``fixed``.
-        fitted_on: The part on which temperature and threshold were fitted, e.g. ``validation``.
+        operating_point: How the decision was chosen: ``balanced``, ``prior``, ``youden``, ``sensitivity 0.9`` or
+            ``fixed``. A point that could not be fitted is not named here.
+        fitted_on: The part on which slope and intercepts were fitted, e.g. ``validation``.
         fitted_participants: Its number of participants.
+        fitted: Whether slope and intercepts were fitted; otherwise the evidence is left as it is.
         notes: What could not be fitted, and why.
     """
 
     network_prior: tuple[float, ...]
     target_prior: tuple[float, ...]
-    temperature: float = 1.0
+    slope: float = 1.0
+    intercepts: tuple[float, ...] = ()
     threshold: float | None = None
-    operating_point: str = YOUDEN
+    operating_point: str = BALANCED
     fitted_on: str = ""
     fitted_participants: int = 0
+    fitted: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def shares(self) -> tuple[float, ...] | None:
+        """Beyond two classes, what each probability is divided by before the largest one is predicted."""
+        if len(self.target_prior) == 2 or self.operating_point != BALANCED:
+            return None
+        return tuple(share if share > 0 else 1.0 for share in self.target_prior)
 
     def probabilities(self, values: Floats) -> Floats:
         """Correct probabilities [..., class]."""
-        return np.exp(corrected_log_probabilities(values, self.network_prior, self.target_prior, self.temperature))
+        return np.exp(
+            corrected_log_probabilities(
+                values, self.network_prior, self.target_prior, self.slope, self.intercepts or None
+            )
+        )
 
     def apply(self, predictions: Sequence[Prediction]) -> list[Prediction]:
-        """Correct all probabilities of the predictions, and set the threshold that decides.
+        """Correct all probabilities of the predictions, and set what decides.
 
         Raises:
             ValueError: A prediction is calibrated already.
@@ -81,8 +102,10 @@ class Calibration:
                 probabilities=tuple(self.probabilities(np.array(row.uncalibrated)).tolist()),
                 network_probabilities=row.uncalibrated,
                 threshold=self.threshold,
+                shares=self.shares,
                 without_eeg=correct(row.without_eeg),
                 without_mri=correct(row.without_mri),
+                mean_gate=correct(row.mean_gate),
                 by_condition={name: correct(values) or () for name, values in row.by_condition.items()},
             )
             for row in predictions
@@ -107,21 +130,31 @@ def network_prior(
 
 
 def corrected_log_probabilities(
-    probabilities: Floats, learned: Sequence[float], wanted: Sequence[float], temperature: float = 1.0
+    probabilities: Floats,
+    learned: Sequence[float],
+    wanted: Sequence[float],
+    slope: float = 1.0,
+    intercepts: Sequence[float] | None = None,
 ) -> Floats:
-    """Return log-probabilities [..., class] under another prior, with the evidence divided by a temperature.
+    """Return log-probabilities [..., class] under another prior, with the evidence corrected.
 
     Args:
         probabilities: [..., class], the network's own.
         learned: Class shares that the network learned under.
         wanted: Class shares of the target population.
-        temperature: Divides log p - log(learned).
+        slope: Multiplies the evidence, log p - log(learned).
+        intercepts: [class] Added to it.
     """
-    # A class without training participants has no share to correct from or to.
-    known = (np.asarray(learned) > 0) & (np.asarray(wanted) > 0)
-    before, after = (np.log(np.where(known, prior, 1.0)) for prior in (learned, wanted))
-    evidence = np.log(np.maximum(probabilities, _TINY)) - before
-    return log_softmax(evidence / temperature + after, axis=-1)
+    _, after = _log_priors(learned, wanted)
+    corrected = slope * evidence_of(probabilities, learned, wanted)
+    if intercepts is not None:
+        corrected = corrected + np.asarray(intercepts)
+    return log_softmax(corrected + after, axis=-1)
+
+
+def evidence_of(probabilities: Floats, learned: Sequence[float], wanted: Sequence[float]) -> Floats:
+    """Return log p - log(learned), [..., class]: what the recordings say, without the class shares."""
+    return np.log(np.maximum(probabilities, _TINY)) - _log_priors(learned, wanted)[0]
 
 
 def fit_calibration(
@@ -129,68 +162,53 @@ def fit_calibration(
     labels: Labels,
     learned: Sequence[float],
     wanted: Sequence[float],
-    operating_point: object = YOUDEN,
+    operating_point: object = BALANCED,
     fitted_on: str = "validation",
 ) -> Calibration:
-    """Fit temperature and threshold to predictions of participants that the network did not learn from.
+    """Fit slope, intercepts and decision to predictions of participants that the network did not learn from.
 
-    Participants are weighted so that their classes have the shares ``wanted``. With fewer than `FEWEST_TO_FIT` of them
-    the temperature stays 1 and the threshold 0.5.
+    Slope and intercepts do not depend on ``wanted``: each class has the same weight.
 
     Args:
         probabilities: [participant, class], the network's own, averaged over a participant's EEG segments.
         labels: [participant].
         learned: Class shares that the network learned under.
         wanted: Class shares to correct to.
-        operating_point: ``youden``, ``sensitivity 0.9`` (of the second class) or a threshold such as 0.5.
+        operating_point: ``balanced``, ``prior``; of two classes also ``youden``, ``sensitivity 0.9`` (of the second) or
+            a threshold such as 0.3.
         fitted_on: The part that the participants belong to, e.g. ``validation``.
 
     Raises:
         InputError: ``operating_point`` is none of these.
     """
-    kind, wished = read_operating_point(operating_point)
+    kind, wished = read_operating_point(operating_point, len(learned))
     binary = len(learned) == 2
-    fixed = wished if kind == "fixed" else 0.5
-    start = Calibration(
+    found = Calibration(
         network_prior=tuple(map(float, learned)),
         target_prior=tuple(map(float, wanted)),
-        threshold=fixed if binary else None,
-        operating_point=f"{kind} {wished:g}" if kind == SENSITIVITY else kind,
+        intercepts=(0.0,) * len(learned),
         fitted_on=fitted_on,
         fitted_participants=len(labels),
     )
-    if len(labels) < FEWEST_TO_FIT or not np.isfinite(probabilities).all():
-        reason = (
-            f"{len(labels)} {fitted_on} participants to calibrate on, fewer than {FEWEST_TO_FIT}"
-            if np.isfinite(probabilities).all()
-            else f"the {fitted_on} probabilities are not numbers"
-        )
-        kept = "the temperature stays 1" + (f" and the threshold {fixed:g}" if binary else "")
-        return replace(start, notes=(f"{reason}: {kept}",))
-    temperature, notes = _fit_temperature(probabilities, labels, learned, wanted)
-    found = replace(start, temperature=temperature, notes=notes)
-    if not binary or kind == "fixed":
-        return found
-    threshold, more_notes = _fit_threshold(found.probabilities(probabilities)[:, 1], labels, kind, wished)
-    return replace(found, threshold=threshold, notes=(*notes, *more_notes))
+    reason = _why_not(probabilities, labels, found)
+    if reason:
+        found = replace(found, notes=(f"{reason}: the network's evidence is not corrected",))
+    else:
+        found = _with_fit(found, probabilities, labels)
+    if kind in (SENSITIVITY, YOUDEN) and not reason:
+        threshold, notes = fit_threshold(found.probabilities(probabilities)[:, 1], labels, kind, wished)
+        name = f"{kind} {wished:g}" if kind == SENSITIVITY else kind
+        return replace(found, threshold=threshold, operating_point=name, notes=(*found.notes, *notes))
+    if kind in (SENSITIVITY, YOUDEN):
+        notes = (*found.notes, f"{kind} was asked for, but its threshold cannot be fitted: balanced is used")
+        return replace(found, threshold=balanced_threshold(wanted), notes=notes)
+    thresholds = {BALANCED: balanced_threshold(wanted) if binary else None, PRIOR: 0.5, FIXED: wished}
+    return replace(found, threshold=thresholds[kind] if binary else None, operating_point=kind)
 
 
-def read_operating_point(value: object) -> tuple[str, float]:
-    """Read ``youden``, ``sensitivity 0.9`` or a threshold; return its kind and its number.
-
-    Raises:
-        InputError: It is none of these.
-    """
-    words = str(value).strip().lower().replace("=", " ").split()
-    number = _number(words[-1]) if words else None
-    if words == [YOUDEN]:
-        return YOUDEN, 0.5
-    if len(words) == 2 and words[0] == SENSITIVITY and number is not None and 0 < number <= 1:
-        return SENSITIVITY, number
-    if len(words) == 1 and number is not None and 0 < number < 1:
-        return "fixed", number
-    wanted = 'youden, a sensitivity such as "sensitivity 0.9", or a threshold between 0 and 1'
-    raise InputError(Problem("--operating_point", seen=repr(value), wanted=wanted))
+def balanced_threshold(wanted: Sequence[float]) -> float:
+    """Return the threshold at the target prior that is 0.5 at equal class shares: the share of the second class."""
+    return float(wanted[1]) if 0 < wanted[1] < 1 else 0.5
 
 
 def read_prior(value: Any, classes: Sequence[str]) -> tuple[float, ...]:
@@ -199,7 +217,7 @@ def read_prior(value: Any, classes: Sequence[str]) -> tuple[float, ...]:
     Raises:
         InputError: They are not one positive number a class, together 1.
     """
-    numbers = [_number(share) for share in value] if isinstance(value, list | tuple) else []
+    numbers = [as_number(share) for share in value] if isinstance(value, list | tuple) else []
     shares = [number for number in numbers if number is not None and 0 < number < 1]
     if len(shares) != len(classes) or len(numbers) != len(classes) or abs(sum(shares) - 1) > 1e-3:
         wanted = f"the shares of {', '.join(classes)} as a list, each above 0, together 1"
@@ -207,49 +225,36 @@ def read_prior(value: Any, classes: Sequence[str]) -> tuple[float, ...]:
     return tuple(share / sum(shares) for share in shares)
 
 
-def _fit_temperature(
-    probabilities: Floats, labels: Labels, learned: Sequence[float], wanted: Sequence[float]
-) -> tuple[float, tuple[str, ...]]:
-    shares = np.bincount(labels, minlength=len(wanted)) / len(labels)
-    weights = np.asarray(wanted)[labels] / shares[labels]
-
-    def loss(log_temperature: float) -> float:
-        logs = corrected_log_probabilities(probabilities, learned, wanted, np.exp(log_temperature))
-        return float(-(weights * logs[np.arange(len(labels)), labels]).mean())
-
-    low, high = np.log(_TEMPERATURES)
-    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
-    if not low + 1e-3 < found.x < high - 1e-3:
-        why = "all are classified correctly" if found.x < 0 else "the predictions carry no information about the labels"
-        return 1.0, (f"no temperature fits the participants to calibrate on ({why}): the temperature stays 1",)
-    return float(np.exp(found.x)), ()
+def _log_priors(learned: Sequence[float], wanted: Sequence[float]) -> tuple[Floats, Floats]:
+    # A class without training participants has no share to correct from or to.
+    known = (np.asarray(learned) > 0) & (np.asarray(wanted) > 0)
+    before, after = (np.log(np.where(known, prior, 1.0)) for prior in (learned, wanted))
+    return before, after
 
 
-def _fit_threshold(positive: Floats, labels: Labels, kind: str, wished: float) -> tuple[float, tuple[str, ...]]:
-    """The threshold with the largest sensitivity + specificity, or the largest one with the given sensitivity."""
-    counts = np.bincount(labels, minlength=2)
-    if counts.min() == 0:
-        return 0.5, ("the participants to calibrate on have only one class: the threshold stays 0.5",)
-    values = np.unique(positive)
-    between = (values[1:] + values[:-1]) / 2
-    candidates = np.concatenate([[values[0] / 2], between, [(1 + values[-1]) / 2]])
-    sensitivity = (positive[labels == 1][None] > candidates[:, None]).mean(axis=1)
-    specificity = (positive[labels == 0][None] <= candidates[:, None]).mean(axis=1)
-    if kind == SENSITIVITY:
-        threshold = float(candidates[sensitivity >= wished - 1e-12].max(initial=0.0))
-    else:
-        index = sensitivity + specificity
-        best = candidates[index >= index.max() - 1e-12]
-        threshold = float(best[np.abs(best - 0.5).argmin()])  # of equally good thresholds, the one nearest to 0.5
-    few = counts.min() < _FEW_PER_CLASS
-    note = f"the threshold is imprecise: one class has only {counts.min()} participants to fit it on"
-    return threshold, (note,) if few else ()
+def _why_not(probabilities: Floats, labels: Labels, found: Calibration) -> str:
+    """Why slope and intercepts cannot be fitted to these participants; empty if they can."""
+    part = found.fitted_on
+    if not len(labels):
+        return f"no {part} participants to calibrate on"
+    if not np.isfinite(probabilities).all():
+        return f"the {part} probabilities are not numbers"
+    counts = np.bincount(labels, minlength=len(found.network_prior))[_known(found)]
+    if counts.size < 2 or counts.min() == 0:
+        return f"the {part} participants to calibrate on lack a class"
+    return ""
 
 
-def _number(text: object) -> float | None:
-    if isinstance(text, bool):
-        return None
-    try:
-        return float(str(text))
-    except ValueError:
-        return None
+def _known(found: Calibration) -> npt.NDArray[np.bool_]:
+    """[class] Whether the network learned the class, and it is expected."""
+    return (np.asarray(found.network_prior) > 0) & (np.asarray(found.target_prior) > 0)
+
+
+def _with_fit(found: Calibration, probabilities: Floats, labels: Labels) -> Calibration:
+    known = _known(found)
+    rows = known[labels]
+    evidence = evidence_of(probabilities[rows], found.network_prior, found.target_prior)[:, known]
+    slope, among = fit_slope_and_intercepts(evidence, (np.cumsum(known) - 1)[labels[rows]])
+    intercepts = np.zeros(known.size)
+    intercepts[known] = among
+    return replace(found, slope=slope, intercepts=tuple(intercepts.tolist()), fitted=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -19,18 +20,24 @@ from monai_fusion import __version__
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 from monai_fusion.metrics.calibration import (
-    YOUDEN,
     Calibration,
     fit_calibration,
     network_prior,
-    read_operating_point,
     read_prior,
 )
+from monai_fusion.metrics.operating_points import BALANCED, read_operating_point
 from monai_fusion.metrics.predictions import Prediction
 from monai_fusion.reading import read_json, reason_of
 from monai_fusion.run_folder import CALIBRATION_FILE
 
+SCHEMA_VERSION: Literal[2] = 2
+"""Of ``calibration.json``: 1, without a number in the file, had a temperature and Youden's threshold."""
+
 _ROUNDING = 1e-3
+_EARLIER = (
+    f"{CALIBRATION_FILE} was written by an earlier version (temperature and Youden's threshold): "
+    "slope, intercepts and decision were fitted to its predictions instead"
+)
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -49,7 +56,7 @@ class _Part(BaseModel):
 
 
 class StoredPrediction(_Part):
-    """A participant on whom temperature and threshold are fitted; without the id, because models are shared."""
+    """A participant on whom slope and intercepts are fitted; without the id, because models are shared."""
 
     label: int
     probabilities: list[Probability]
@@ -58,12 +65,14 @@ class StoredPrediction(_Part):
 class CalibrationFile(_Part):
     """The content of ``calibration.json``: the calibration with the default options, and the data it was fitted on."""
 
+    schema_version: Literal[2] = SCHEMA_VERSION
     monai_fusion: str
     classes: Annotated[list[str], Field(min_length=2)]
     training_counts: list[int]
     network_prior: list[Share]
     target_prior: list[Share]
-    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    slope: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    intercepts: list[Annotated[float, Field(allow_inf_nan=False)]]
     threshold: Share | None
     operating_point: str
     notes: list[str]
@@ -74,7 +83,7 @@ class CalibrationFile(_Part):
         """Fit again, with another prior or operating point if given."""
         size = len(self.classes)
         values = np.array([row.probabilities for row in self.predictions], dtype=np.float64).reshape(-1, size)
-        return fit_calibration(
+        found = fit_calibration(
             values,
             np.array([row.label for row in self.predictions], dtype=np.int64),
             self.network_prior,
@@ -82,6 +91,7 @@ class CalibrationFile(_Part):
             self.operating_point if operating_point is None else operating_point,
             self.fitted_on,
         )
+        return replace(found, notes=(_EARLIER, *found.notes)) if _EARLIER in self.notes else found
 
 
 class CalibrationWriter:
@@ -148,15 +158,21 @@ def fit_calibration_file(
         training_counts=list(training_counts),
         network_prior=list(learned),
         target_prior=list(network_prior(training_counts, balanced=False)),
-        temperature=1.0,
+        slope=1.0,
+        intercepts=[0.0] * len(classes),
         threshold=None,
-        operating_point=YOUDEN,
+        operating_point=BALANCED,
         notes=[],
         fitted_on=fitted_on,
         predictions=list(predictions),
     )
     found = draft.calibration(None, None)
-    changed = {"temperature": found.temperature, "threshold": found.threshold, "notes": list(found.notes)}
+    changed = {
+        "slope": found.slope,
+        "intercepts": list(found.intercepts),
+        "threshold": found.threshold,
+        "notes": list(found.notes),
+    }
     return draft.model_copy(update=changed)
 
 
@@ -174,7 +190,7 @@ def load_calibration(
         classes: The expected class names, in the order of their indices.
         calibrate: False for no calibration.
         target_prior: Class shares to correct to; None for those of the training cohort.
-        operating_point: ``youden``, ``sensitivity 0.9`` or a threshold; None for ``youden``.
+        operating_point: ``balanced``, ``prior``, ``youden``, ``sensitivity 0.9`` or a threshold; None for ``balanced``.
 
     Returns:
         The calibration; None with ``calibrate=False``.
@@ -194,12 +210,12 @@ def load_calibration(
         return None
     wanted = None if target_prior is None else read_prior(target_prior, classes)
     if operating_point is not None:
-        read_operating_point(operating_point)
+        read_operating_point(operating_point, len(classes))
     return read_calibration(folder, classes).calibration(wanted, operating_point)
 
 
 def read_calibration(folder: str | os.PathLike[str], classes: Sequence[str] | None = None) -> CalibrationFile:
-    """Read ``calibration.json``.
+    """Read ``calibration.json``; an earlier version's is read too, and its calibration says so in a note.
 
     Args:
         folder: The run folder.
@@ -211,7 +227,7 @@ def read_calibration(folder: str | os.PathLike[str], classes: Sequence[str] | No
     path = Path(folder) / CALIBRATION_FILE
     advice = "give --calibrate false, or train again"
     try:
-        content = CalibrationFile.model_validate_json(json.dumps(read_json(path)))
+        content = CalibrationFile.model_validate_json(json.dumps(_as_now(read_json(path))))
     except FileNotFoundError:
         raise InputError(Problem(str(folder), seen=f"no {CALIBRATION_FILE}", advice=advice)) from None
     except OSError as error:
@@ -228,6 +244,7 @@ def read_calibration(folder: str | os.PathLike[str], classes: Sequence[str] | No
     sizes = {
         len(content.network_prior),
         len(content.target_prior),
+        len(content.intercepts),
         *(len(row.probabilities) for row in content.predictions),
     }
     if sizes != {len(classes)} or any(not 0 <= row.label < len(classes) for row in content.predictions):
@@ -236,3 +253,16 @@ def read_calibration(folder: str | os.PathLike[str], classes: Sequence[str] | No
         if abs(sum(shares) - 1) > _ROUNDING:
             raise InputError(Problem(str(path), name, "shares that do not add up to 1", advice=advice))
     return content
+
+
+def _as_now(content: Any) -> Any:
+    """The content of an earlier version's file in today's layout; anything else as it is.
+
+    Nothing of it but the predictions is used: slope and intercepts are fitted to them when it is read.
+    """
+    if not isinstance(content, dict) or "schema_version" in content or "temperature" not in content:
+        return content
+    kept = {name: value for name, value in content.items() if name != "temperature"}
+    classes = content.get("classes")
+    intercepts = [0.0] * (len(classes) if isinstance(classes, list) else 0)
+    return kept | {"slope": 1.0, "intercepts": intercepts, "operating_point": BALANCED, "notes": [_EARLIER]}

@@ -8,13 +8,24 @@ from typing import Literal
 import numpy as np
 
 from monai_fusion.metrics import scores
-from monai_fusion.metrics.metrics_file import ClassGates, Distribution, GateSection, ModalitiesSection, WithoutModality
-from monai_fusion.metrics.predictions import Prediction, decide, from_both_recordings, probability_change
+from monai_fusion.metrics.interval_rules import FEWEST_ERRORS, FEWEST_TRIALS, expected_errors, why_too_few
+from monai_fusion.metrics.intervals import DRAWS, SEED, bootstrap_t, drawn_within_class
+from monai_fusion.metrics.metrics_file import (
+    ClassGates,
+    Distribution,
+    GateSection,
+    ModalitiesSection,
+    Score,
+    WithoutModality,
+)
+from monai_fusion.metrics.predictions import Prediction, from_both_recordings, probability_change
 
 REFERENCES = 16
 """The maximum number of reference participants when the contribution of a modality is measured."""
 COLLAPSED_BELOW = 0.05
 COLLAPSED_ABOVE = 0.95
+SAME_BELOW = 0.02
+"""A standard deviation of the gates below this, or a largest change of a probability with the mean gate, is none."""
 CHANGES_NOTHING_BELOW = 0.02
 """A mean change of the probabilities below this, without a changed prediction, counts as none."""
 
@@ -30,6 +41,9 @@ def gate_section(predictions: Sequence[Prediction], classes: Sequence[str]) -> G
     predictions = from_both_recordings(predictions)
     if not predictions:
         return None
+    gates = [row.gate for row in predictions]
+    changes = [probability_change(row.probabilities, row.mean_gate) for row in predictions if row.mean_gate is not None]
+    largest = max(changes) if len(changes) == len(predictions) else None
     right = [row.gate for row in predictions if row.predicted == row.label]
     wrong = [row.gate for row in predictions if row.predicted != row.label]
     by_class = [
@@ -38,12 +52,27 @@ def gate_section(predictions: Sequence[Prediction], classes: Sequence[str]) -> G
         if any(row.label == index for row in predictions)
     ]
     return GateSection(
-        overall=distribution([row.gate for row in predictions]),
+        overall=distribution(gates),
         by_class=by_class,
         right=distribution(right) if right else None,
         wrong=distribution(wrong) if wrong else None,
-        collapsed=collapsed_to([row.gate for row in predictions]),
+        collapsed=collapsed_to(gates),
+        largest_change_with_mean_gate=largest,
+        same_for_everybody=same_for_everybody(gates, largest),
     )
+
+
+def same_for_everybody(gates: Sequence[float], largest_change: float | None = None) -> bool:
+    """Whether the gate weighs all participants alike, so that a constant would do.
+
+    Args:
+        gates: One for each participant who has both recordings.
+        largest_change: The largest change of a probability if all had the mean gate; None if it is not known.
+    """
+    # A head without a gate reports exactly 0.5 for everybody: there is nothing to warn of.
+    if len(gates) < 2 or all(gate == 0.5 for gate in gates):
+        return False
+    return float(np.std(gates, ddof=1)) < SAME_BELOW or (largest_change is not None and largest_change < SAME_BELOW)
 
 
 def distribution(values: Sequence[float]) -> Distribution:
@@ -70,8 +99,16 @@ def collapsed_to(gates: Sequence[float]) -> Literal["eeg", "mri"] | None:
     return "mri" if max(gates) < COLLAPSED_BELOW else None
 
 
-def modalities_section(predictions: Sequence[Prediction], reference_participants: int) -> ModalitiesSection | None:
+def modalities_section(
+    predictions: Sequence[Prediction], reference_participants: int, draws: int = DRAWS, seed: int = SEED
+) -> ModalitiesSection | None:
     """Compare predictions from both recordings with those made without one of them, for participants with labels.
+
+    Args:
+        predictions: With labels.
+        reference_participants: How many participants' recordings replaced the removed one.
+        draws: The number of bootstrap resamples.
+        seed: Seed of the resamples.
 
     Returns:
         None unless each of these predictions was also made without each modality.
@@ -83,26 +120,67 @@ def modalities_section(predictions: Sequence[Prediction], reference_participants
         return None
     return ModalitiesSection(
         reference_participants=reference_participants,
-        without_eeg=_without(predictions, without_eeg),
-        without_mri=_without(predictions, without_mri),
+        without_eeg=_without(predictions, without_eeg, draws, seed),
+        without_mri=_without(predictions, without_mri, draws, seed),
     )
 
 
-def _without(predictions: Sequence[Prediction], others: Sequence[tuple[float, ...]]) -> WithoutModality:
-    cohort = scores.ScoredCohort(
-        np.array(others),
-        np.array([row.label for row in predictions], dtype=np.int64),
-        np.array(
-            [decide(other, row.threshold) for row, other in zip(predictions, others, strict=True)], dtype=np.int64
-        ),
+def _without(
+    predictions: Sequence[Prediction], others: Sequence[tuple[float, ...]], draws: int, seed: int
+) -> WithoutModality:
+    labels = np.array([row.label for row in predictions], dtype=np.int64)
+    whole, rest = (
+        scores.ScoredCohort(
+            np.array(values),
+            labels,
+            np.array([row.decided(one) for row, one in zip(predictions, values, strict=True)], dtype=np.int64),
+        )
+        for values in ([row.probabilities for row in predictions], others)
     )
     changes = [probability_change(row.probabilities, other) for row, other in zip(predictions, others, strict=True)]
-    changed = sum(row.predicted != now for row, now in zip(predictions, cohort.predicted, strict=True))
-    auroc = float(scores.auroc(cohort, cohort.ones)[0])
+    changed = int((whole.predicted != rest.predicted).sum())
+    auroc = float(scores.auroc(rest, rest.ones)[0])
+    lost = lost_scores(whole, rest, draws, seed)
     return WithoutModality(
         auroc=None if np.isnan(auroc) else auroc,
-        balanced_accuracy=float(scores.balanced_accuracy(cohort, cohort.ones)[0]),
+        balanced_accuracy=float(scores.balanced_accuracy(rest, rest.ones)[0]),
+        lost_auroc=lost["auroc"],
+        lost_balanced_accuracy=lost["balanced_accuracy"],
         mean_change=float(np.mean(changes)),
         changed_predictions=changed,
         changes_nothing=changed == 0 and float(np.mean(changes)) < CHANGES_NOTHING_BELOW,
     )
+
+
+def lost_scores(
+    whole: scores.ScoredCohort, rest: scores.ScoredCohort, draws: int = DRAWS, seed: int = SEED
+) -> dict[str, Score]:
+    """Return what two sets of predictions for the same participants lose in AUROC and balanced accuracy.
+
+    The bootstrap resamples participants within their class, the same for both, so that the differences are paired.
+
+    Args:
+        whole: Predictions from both recordings.
+        rest: ... without one of them.
+        draws: The number of resamples.
+        seed: Seed of the resamples.
+    """
+
+    def losses(weights: scores.Floats) -> dict[str, scores.Floats]:
+        names: dict[str, scores.Score] = {"auroc": scores.auroc, "balanced_accuracy": scores.balanced_accuracy}
+        return {name: score(whole, weights) - score(rest, weights) for name, score in names.items()}
+
+    values, counts = losses(whole.ones), np.bincount(whole.labels, minlength=whole.classes).tolist()
+    few = why_too_few(counts, expected_errors(whole.probabilities), FEWEST_ERRORS, FEWEST_TRIALS)
+    drawn = {} if few else losses(drawn_within_class(whole.labels, draws, seed))
+    found = {}
+    for name, each in values.items():
+        value = float(each[0])
+        interval = bootstrap_t(value, drawn[name], whole.labels) if name in drawn else None
+        if np.isnan(value):
+            found[name] = Score(value=None, note="no participant of a class")
+        elif interval is None:
+            found[name] = Score(value=value, note=few or "no interval: the difference is the same in every resample")
+        else:
+            found[name] = Score(value=value, interval=(interval.low, interval.high), method=interval.method)
+    return found

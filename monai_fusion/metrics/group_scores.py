@@ -8,17 +8,27 @@ from functools import cached_property
 import numpy as np
 
 from monai_fusion.metrics import scores
+from monai_fusion.metrics.interval_rules import (
+    FEWEST_ERRORS,
+    FEWEST_ERRORS_OF_MEANS,
+    FEWEST_TRIALS,
+    expected_errors,
+    why_too_few,
+)
 from monai_fusion.metrics.intervals import (
     DRAWS,
     SEED,
     Interval,
     Key,
     bootstrap,
+    containing,
     mean_of_proportions,
     newcombe_auroc,
     wilson,
 )
-from monai_fusion.metrics.metrics_file import ClassCount, ClassScores, Score, Scores
+from monai_fusion.metrics.logistic_calibration import calibration_intercept, calibration_slope, log_odds
+from monai_fusion.metrics.metrics_file import ClassCount, ClassScores, ExpectedEce, Score, Scores
+from monai_fusion.metrics.probability_quality import expected_ece
 from monai_fusion.metrics.scores import Floats, ScoredCohort
 
 _FURTHER: dict[str, scores.Score] = {
@@ -92,12 +102,12 @@ class GroupScorer:
             accuracy=self.accuracy(),
             sensitivity=self._recall(1, positive_is_most) if binary else None,
             specificity=self._recall(0, 1 - positive_is_most) if binary else None,
-            macro_f1=self._score("macro_f1", 2 * most / (1 + most) / occurring),
-            auprc=self._score("auprc", float(shares[1]) if binary else float(shares.mean()), self._absence),
-            mcc=self._score("mcc", 0.0),
-            brier=self._score("brier", most * (1 - most) if binary else float(1 - (shares**2).sum())),
-            ece=self._score("ece", None),
-            cross_entropy=self._score("cross_entropy", entropy),
+            macro_f1=self._guarded("macro_f1", 2 * most / (1 + most) / occurring),
+            auprc=self._guarded("auprc", float(shares[1]) if binary else float(shares.mean()), self._absence),
+            mcc=self._guarded("mcc", 0.0),
+            brier=self._guarded("brier", most * (1 - most) if binary else float(1 - (shares**2).sum())),
+            ece=self._ece(),
+            cross_entropy=self._guarded("cross_entropy", entropy),
         )
 
     def per_class(self) -> list[ClassScores]:
@@ -112,7 +122,11 @@ class GroupScorer:
         """Balanced accuracy; if the bootstrap has no interval, the square-and-add of Wilson intervals."""
         present = [index for index, count in enumerate(self.counts) if count > 0]
         hits, trials = [self.right[index] for index in present], [self.counts[index] for index in present]
-        score = self._score("balanced_accuracy", 1 / len(present), instead=mean_of_proportions(hits, trials))
+        combined = mean_of_proportions(hits, trials)
+        score = self._score("balanced_accuracy", 1 / len(present), instead=combined)
+        if min(trials) < FEWEST_TRIALS and score.method in ("bca", "percentile"):  # either alone is often too narrow
+            both = containing(self._intervals["balanced_accuracy"], combined)
+            score = score.model_copy(update={"interval": (both.low, both.high), "method": both.method})
         if not self.missing:
             return score
         names = ", ".join(self.classes[index] for index in present)
@@ -122,8 +136,38 @@ class GroupScorer:
         """AUROC; if the bootstrap of two classes has no interval, Newcombe's."""
         return self._score("auroc", 0.5, self._absence, self._newcombe(1) if len(self.classes) == 2 else None)
 
+    @cached_property
+    def expected_ece(self) -> ExpectedEce:
+        """The ECE that these probabilities would have if they were true."""
+        return expected_ece(self.cohort.probabilities, self.draws, self.seed)
+
+    def calibration_slope(self) -> Score:
+        """The slope of the true class on the log-odds, of two classes."""
+        found = calibration_slope(log_odds(self.cohort.probabilities[:, 1]), self.cohort.labels)
+        return self._of_calibration(found, "the probabilities are all equal, or order the classes without an error")
+
+    def calibration_intercept(self) -> Score:
+        """What must be added to the log-odds, of two classes."""
+        found = calibration_intercept(log_odds(self.cohort.probabilities[:, 1]), self.cohort.labels)
+        return self._of_calibration(found, "it is not finite")
+
+    def _of_calibration(self, found: tuple[float, Interval] | None, undefined: str) -> Score:
+        if found is None:
+            return Score(value=None, note=self._absence or undefined)
+        value, interval = found
+        few = why_too_few(self.counts, self._expected_errors, FEWEST_ERRORS)
+        if few:
+            return Score(value=value, note=few)
+        return Score(value=value, interval=(interval.low, interval.high), method=interval.method)
+
+    def _ece(self) -> Score:
+        """The ECE beside its mean under perfect calibration. It has no interval: it is above 0 for any model."""
+        under = self.expected_ece
+        note = f"if the probabilities were true: {under.mean:.2f} on average, {under.low:.2f} to {under.high:.2f}"
+        return Score(value=self._values["ece"], baseline=under.mean, note=note)
+
     def _one_class(self, index: int) -> ClassScores:
-        count, predicted, right = self.counts[index], self.predicted[index], self.right[index]
+        count, predicted = self.counts[index], self.predicted[index]
         share = count / self.participants
         is_most = index == int(np.argmax(self.counts))
         absence = self._absence if count in (0, self.participants) else ""
@@ -132,13 +176,22 @@ class GroupScorer:
             participants=count,
             predicted=predicted,
             recall=self._recall(index, float(is_most)),
-            precision=_proportion(right, predicted, share if is_most else None, "the class was never predicted"),
-            f1=self._score(
+            precision=self._precision(index, share if is_most else None),
+            f1=self._guarded(
                 ("f1", index), 2 * share / (1 + share) if is_most else 0.0, "the class neither occurs nor was predicted"
             ),
             auroc=self._score(("auroc", index), 0.5, absence, self._newcombe(index)),
-            auprc=self._score(("auprc", index), share, absence),
+            auprc=self._guarded(("auprc", index), share, absence),
         )
+
+    def _precision(self, index: int, baseline: float | None) -> Score:
+        """With the bootstrap's interval: not the participants predicted as the class are given, but the true ones."""
+        right, predicted = self.right[index], self.predicted[index]
+        score = _proportion(right, predicted, baseline, "the class was never predicted")
+        drawn = self._intervals["precision", index]
+        if score.interval is None or drawn is None:
+            return score
+        return score.model_copy(update={"interval": (drawn.low, drawn.high), "method": drawn.method})
 
     def _recall(self, index: int, baseline: float) -> Score:
         return _proportion(self.right[index], self.counts[index], baseline, f"no participant is {self.classes[index]}")
@@ -148,6 +201,22 @@ class GroupScorer:
         if count in (0, self.participants) or np.isnan(value):
             return None
         return newcombe_auroc(value, count, self.participants - count)
+
+    def _guarded(self, key: Key, baseline: float | None, undefined: str = "") -> Score:
+        """A score whose interval is too narrow in small groups and for few errors: there it has none."""
+        score = self._score(key, baseline, undefined)
+        name = key if isinstance(key, str) else key[0]
+        fewest = FEWEST_ERRORS_OF_MEANS if name in ("auprc", "brier", "cross_entropy") else FEWEST_ERRORS
+        few = why_too_few(self.counts, self._expected_errors, fewest)
+        return (
+            score.model_copy(update={"interval": None, "method": None, "note": few})
+            if score.interval and few
+            else score
+        )
+
+    @property
+    def _expected_errors(self) -> float:
+        return expected_errors(self.cohort.probabilities)
 
     def _score(self, key: Key, baseline: float | None, undefined: str = "", instead: Interval | None = None) -> Score:
         """A score by its name, with the note if it is undefined, and the interval to use if the bootstrap has none."""
@@ -184,7 +253,9 @@ class GroupScorer:
         if not self.headline_only:
             f1 = scores.f1(cohort, weights)
             found |= {name: score(cohort, weights) for name, score in _FURTHER.items()}
+            precisions = scores.precisions(cohort, weights)
             found |= {("f1", index): f1[:, index] for index in classes}
+            found |= {("precision", index): precisions[:, index] for index in classes}
             found |= {("auprc", index): scores.class_auprc(cohort, weights, index) for index in classes}
         return found
 
@@ -194,12 +265,15 @@ class GroupScorer:
 
     @cached_property
     def _intervals(self) -> dict[Key, Interval | None]:
-        return bootstrap(self._statistics, self.cohort.labels, self.draws, self.seed)
+        return bootstrap(self._statistics, self.cohort.labels, self.draws, self.seed, on_log_odds=("auprc",))
 
 
 def _proportion(successes: int, trials: int, baseline: float | None, note: str = "") -> Score:
     if trials == 0:
         return Score(value=None, note=note)
+    if trials < FEWEST_TRIALS:
+        few = f"no interval: fewer than {FEWEST_TRIALS} participants"
+        return Score(value=successes / trials, baseline=baseline, note=few)
     interval = wilson(successes, trials)
     return Score(
         value=successes / trials,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri
+from scipy.special import expit, logit, ndtr, ndtri
+from scipy.stats import t as student_t
 
 from monai_fusion.metrics.metrics_file import Method
 from monai_fusion.metrics.scores import Floats, Labels
@@ -70,6 +71,58 @@ def mean_of_proportions(successes: Sequence[float], trials: Sequence[float], lev
     return Interval(mean - down, mean + up, "wilson, combined")
 
 
+def containing(one: Interval | None, combined: Interval) -> Interval:
+    """Return the smallest interval that contains two: the bootstrap's, if there is one, and `mean_of_proportions`."""
+    if one is None:
+        return combined
+    return Interval(min(one.low, combined.low), max(one.high, combined.high), "bca or wilson, combined")
+
+
+def logit_bootstrap(value: float, drawn: Floats, level: float = LEVEL) -> Interval | None:
+    """Return value +- z standard deviations of the draws, on the scale of log-odds.
+
+    The average precision is biased in few draws, which BCa's correction makes worse (Boyd et al., ECML 2013).
+
+    Args:
+        value: A score between 0 and 1.
+        drawn: [draw] the score of each draw.
+        level: Of the interval.
+
+    Returns:
+        None if the value is 0 or 1, or the draws do not vary.
+    """
+    inside = drawn[(drawn > _EDGE) & (drawn < 1 - _EDGE)]
+    if not _EDGE < value < 1 - _EDGE or inside.size < 2 or np.ptp(inside) < 1e-12:
+        return None
+    half = _z(level) * float(np.std(logit(inside)))
+    low, high = expit(logit(value) + np.array([-half, half])).tolist()
+    return Interval(low, high, "logit bootstrap")
+
+
+def bootstrap_t(value: float, drawn: Floats, labels: Labels, level: float = LEVEL) -> Interval | None:
+    """Return value +- t standard deviations of the draws, with the degrees of freedom of the smallest class.
+
+    For differences of small groups: the draws within a class of m spread too little, by (m - 1) / m in variance, and
+    their standard deviation is itself uncertain; BCa and percentiles ignore both.
+
+    Args:
+        value: The difference of all participants.
+        drawn: [draw] the difference of each draw.
+        labels: [participant] the class within which participants were resampled.
+        level: Of the interval.
+
+    Returns:
+        None if the draws do not vary or are not defined, or a class has one participant.
+    """
+    counts = np.bincount(labels)
+    smallest = int(counts[counts > 0].min())
+    if smallest < 2 or not np.isfinite(drawn).all() or np.ptp(drawn) < 1e-12:
+        return None
+    spread = float(np.std(drawn)) * math.sqrt(smallest / (smallest - 1))
+    half = float(student_t.ppf((1 + level) / 2, smallest - 1)) * spread
+    return Interval(value - half, value + half, "bootstrap t")
+
+
 def newcombe_auroc(auroc: float, positives: int, negatives: int, level: float = LEVEL) -> Interval:
     """Return a score-type interval of an AUROC (method 5 of Newcombe, Statistics in Medicine 25:559, 2006).
 
@@ -102,7 +155,12 @@ def drawn_within_class(labels: Labels, draws: int, seed: int) -> Floats:
 
 
 def bootstrap(
-    statistics: Statistics, labels: Labels, draws: int = DRAWS, seed: int = SEED, level: float = LEVEL
+    statistics: Statistics,
+    labels: Labels,
+    draws: int = DRAWS,
+    seed: int = SEED,
+    level: float = LEVEL,
+    on_log_odds: Collection[str] = (),
 ) -> dict[Key, Interval | None]:
     """Return the BCa interval of each score, with participants resampled within their class.
 
@@ -112,6 +170,7 @@ def bootstrap(
         draws: The number of resamples.
         seed: Same seed, same resamples.
         level: Of the interval.
+        on_log_odds: The names of scores whose interval is `logit_bootstrap` instead of BCa.
 
     Returns:
         An interval for each score; None if there is none: a class has a single participant, the score is not defined in
@@ -122,7 +181,12 @@ def bootstrap(
         return dict.fromkeys(value)
     drawn = _in_blocks(statistics, drawn_within_class(labels, draws, seed))
     left_out = _in_blocks(statistics, 1 - np.eye(len(labels)))
-    return {key: bca(float(value[key][0]), drawn[key], left_out[key], labels, level) for key in value}
+    return {
+        key: logit_bootstrap(float(value[key][0]), drawn[key], level)
+        if (key if isinstance(key, str) else key[0]) in on_log_odds
+        else bca(float(value[key][0]), drawn[key], left_out[key], labels, level)
+        for key in value
+    }
 
 
 def bca(value: float, drawn: Floats, left_out: Floats, labels: Labels, level: float = LEVEL) -> Interval | None:

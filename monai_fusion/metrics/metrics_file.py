@@ -21,7 +21,17 @@ SCHEMA_FILE = "metrics.schema.json"
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Interval = tuple[float, float]
-Method = Literal["bca", "percentile", "wilson", "wilson, combined", "newcombe"]
+Method = Literal[
+    "bca",
+    "percentile",
+    "wilson",
+    "wilson, combined",
+    "bca or wilson, combined",
+    "bootstrap t",
+    "newcombe",
+    "logit bootstrap",
+    "profile likelihood",
+]
 
 
 class _Part(BaseModel):
@@ -42,14 +52,18 @@ class Score(_Part):
         Field(
             description="The method of the interval: bca (bootstrap over participants within each class), percentile "
             "(of the same draws, where BCa is not defined), wilson (a proportion), wilson, combined (a mean of "
-            "proportions) or newcombe (an AUROC of 0 or 1)."
+            "proportions), bca or wilson, combined (what either contains: a class has fewer than 10), newcombe (an "
+            "AUROC of 0 or 1), logit bootstrap (an AUPRC: the draws' standard deviation on the scale of log-odds), "
+            "bootstrap t (a loss: Student's t times the draws' standard deviation) or profile likelihood (slope and "
+            "intercept of the calibration)."
         ),
     ] = None
     baseline: Annotated[
         float | None,
         Field(
             description="The score of always predicting the most frequent class of these participants; for Brier score "
-            "and cross-entropy, the score of predicting the class shares for every participant."
+            "and cross-entropy, the score of predicting the class shares for every participant; for the ECE, its mean "
+            "if the probabilities were true."
         ),
     ] = None
     note: Annotated[str, Field(description="Why a value is null or unusual; empty if none is.")] = ""
@@ -135,6 +149,31 @@ class ProbabilityQuality(_Part):
     reliability: Annotated[list[ReliabilityBin], Field(description="Reliability diagram, by rising confidence.")]
 
 
+class AtTargetShares(_Part):
+    """The same probabilities, with the participants weighted so that their classes have the target shares."""
+
+    tested_shares: Annotated[list[Probability], Field(description="The class shares of the scored participants.")]
+    p: Annotated[
+        Probability,
+        Field(
+            description="p-value of these shares if participants come at the target shares: binomial test; beyond two "
+            "classes the smallest of a class, times their number."
+        ),
+    ]
+    brier: Annotated[float, Field(description="Brier score, as in scores.")]
+    ece: Annotated[float, Field(description="Expected calibration error, as in scores.")]
+    cross_entropy: Annotated[float, Field(description="Cross-entropy, as in scores.")]
+    accuracy: Annotated[float, Field(description="Accuracy of the predicted class.")]
+
+
+class ExpectedEce(_Part):
+    """The ECE of a perfectly calibrated model: labels are drawn from the scored probabilities."""
+
+    mean: Annotated[Probability, Field(description="Mean over the draws.")]
+    low: Annotated[Probability, Field(description="2.5 % of the draws are below.")]
+    high: Annotated[Probability, Field(description="2.5 % of the draws are above.")]
+
+
 class CalibrationSection(_Part):
     """The calibration of the network's probabilities, and its effect."""
 
@@ -145,24 +184,58 @@ class CalibrationSection(_Part):
     target_prior: Annotated[
         list[Probability] | None, Field(description="The class shares that the probabilities were corrected to.")
     ]
-    temperature: Annotated[
-        float, Field(gt=0, description="Divides the evidence of the recordings, log p - log(network prior).")
+    fitted: Annotated[bool, Field(description="Whether slope and intercepts were fitted; otherwise 1 and 0.")]
+    slope: Annotated[
+        float, Field(gt=0, description="Multiplies the evidence of the recordings, log p - log(network prior).")
+    ]
+    intercepts: Annotated[
+        list[float], Field(description="Added to the evidence of each class, together 0; empty without calibration.")
     ]
     threshold: Annotated[
         Probability | None,
         Field(
-            description="The second class is predicted above this probability of it; null beyond two classes (the most "
-            "probable class is predicted)."
+            description="The second class is predicted above this probability of it; null beyond two classes (see "
+            "operating_point)."
         ),
     ]
-    operating_point: Annotated[str, Field(description="How the threshold was chosen, e.g. youden.")]
+    operating_point: Annotated[
+        str,
+        Field(
+            description="How the decision was chosen: balanced (the most probable class at equal class shares), prior "
+            "(... at the target shares), youden, sensitivity 0.9, or fixed (given, or the network's own)."
+        ),
+    ]
     fitted_on: Annotated[
-        str, Field(description="The part on which temperature and threshold were fitted; never the test part.")
+        str, Field(description="The part on which slope and intercepts were fitted; never the test part.")
     ]
     fitted_participants: Annotated[Count, Field(description="The number of participants in that part.")]
     notes: Annotated[list[str], Field(description="What could not be fitted, and why.")]
     before: Annotated[ProbabilityQuality, Field(description="With the network's own probabilities.")]
     after: Annotated[ProbabilityQuality | None, Field(description="After calibration; null if none was applied.")]
+    at_target_shares: Annotated[
+        AtTargetShares | None,
+        Field(
+            description="The scored probabilities at the target shares; null without calibration, or if a class has no "
+            "participant."
+        ),
+    ]
+    expected_ece: Annotated[
+        ExpectedEce, Field(description="The ECE that the scored probabilities would have if they were true.")
+    ]
+    calibration_slope: Annotated[
+        Score | None,
+        Field(
+            description="Slope of the true class on the log-odds of the scored probabilities: 1 is right, below 1 they "
+            "are too extreme; null beyond two classes."
+        ),
+    ]
+    calibration_intercept: Annotated[
+        Score | None,
+        Field(
+            description="What must be added to all log-odds (slope 1) so that the mean probability is the share of the "
+            "second class: 0 is right, above 0 that class is more frequent than predicted; null beyond two classes."
+        ),
+    ]
 
 
 class PermutationTest(_Part):
@@ -263,6 +336,20 @@ class GateSection(_Part):
         Literal["eeg", "mri"] | None,
         Field(description="The modality that alone passes the gate: eeg if all are above 0.95, mri if below 0.05."),
     ]
+    largest_change_with_mean_gate: Annotated[
+        Probability | None,
+        Field(
+            description="The largest change of a participant's probability if all gates were the mean gate; null if "
+            "that was not computed."
+        ),
+    ]
+    same_for_everybody: Annotated[
+        bool,
+        Field(
+            description="Whether the gate weighs all participants alike: its standard deviation, or the largest change "
+            "with the mean gate, is below 0.02."
+        ),
+    ]
 
 
 class WithoutModality(_Part):
@@ -270,6 +357,10 @@ class WithoutModality(_Part):
 
     auroc: Annotated[float | None, Field(description="AUROC without the modality; null if it is not defined.")]
     balanced_accuracy: Annotated[float, Field(description="Balanced accuracy without it.")]
+    lost_auroc: Annotated[
+        Score, Field(description="AUROC with both less AUROC without it, on the same participants (paired bootstrap).")
+    ]
+    lost_balanced_accuracy: Annotated[Score, Field(description="The same for the balanced accuracy.")]
     mean_change: Annotated[
         Probability,
         Field(
@@ -297,7 +388,7 @@ class Metrics(_Part):
 
     model_config = ConfigDict(title="monai-fusion metrics")
 
-    schema_version: Annotated[Literal[2], Field(description="Version of this layout.")] = 2
+    schema_version: Annotated[Literal[3], Field(description="Version of this layout.")] = 3
     monai_fusion: Annotated[str, Field(description="Version of the program that wrote the file.")]
     datalist: Annotated[str, Field(description="The name of the cohort.")] = ""
     section: Annotated[str, Field(description="The part of the datalist: training, validation or test.")] = ""

@@ -31,8 +31,11 @@ class Prediction:
         segments: The number of EEG segments; 0 without an EEG.
         network_probabilities: The network's own, if ``probabilities`` are calibrated.
         threshold: Of two classes, the second is predicted above this probability of it; None: the most probable one.
+        shares: Beyond two classes, each probability is divided by its share before the largest is predicted; None: the
+            most probable one.
         without_eeg: The probabilities with the EEG of other participants; None if they were not computed.
         without_mri: ... with the MRI of other participants.
+        mean_gate: ... with the cohort's mean gate in place of the participant's own.
         by_condition: The probabilities from the segments of one EEG condition alone.
         fields: The other fields of the participant's row in the datalist (age, site, fold ...).
         recordings: The recordings that the prediction was made from: ``both``, ``eeg`` or ``mri``.
@@ -45,8 +48,10 @@ class Prediction:
     segments: int
     network_probabilities: tuple[float, ...] | None = None
     threshold: float | None = None
+    shares: tuple[float, ...] | None = None
     without_eeg: tuple[float, ...] | None = None
     without_mri: tuple[float, ...] | None = None
+    mean_gate: tuple[float, ...] | None = None
     by_condition: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
     fields: Mapping[str, object] = field(default_factory=dict, hash=False)
     recordings: AvailableModalities = "both"
@@ -54,7 +59,11 @@ class Prediction:
     @property
     def predicted(self) -> int:
         """The index of the predicted class; of equally probable ones the first."""
-        return decide(self.probabilities, self.threshold)
+        return self.decided(self.probabilities)
+
+    def decided(self, probabilities: Sequence[float]) -> int:
+        """The class that other probabilities of this participant would predict."""
+        return decide(probabilities, self.threshold, self.shares)
 
     @property
     def uncalibrated(self) -> tuple[float, ...]:
@@ -62,11 +71,19 @@ class Prediction:
         return self.probabilities if self.network_probabilities is None else self.network_probabilities
 
 
-def decide(probabilities: Sequence[float], threshold: float | None = None) -> int:
-    """Return the index of the predicted class."""
+def decide(
+    probabilities: Sequence[float], threshold: float | None = None, shares: Sequence[float] | None = None
+) -> int:
+    """Return the index of the predicted class.
+
+    Args:
+        probabilities: One for each class.
+        threshold: Of two classes, the second is predicted above it.
+        shares: Beyond two classes, each probability is divided by its share before the largest is chosen.
+    """
     if threshold is not None and len(probabilities) == 2:
         return int(probabilities[1] > threshold)
-    return int(np.argmax(probabilities))
+    return int(np.argmax(probabilities if shares is None else np.divide(probabilities, shares)))
 
 
 def probability_change(before: Sequence[float], after: Sequence[float]) -> float:
@@ -141,12 +158,14 @@ def write_predictions(
     strata = strata or {}
     conditions = sorted({name for row in predictions for name in row.by_condition})
     complete = len(from_both_recordings(predictions)) == len(predictions)
+    by_shares = any(row.shares is not None for row in predictions)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         ["participant_id", "label", "predicted", "correct"]
         + [f"probability_{name}" for name in classes]
         + [f"network_{name}" for name in classes]
+        + [f"share_{name}" for name in classes if by_shares]
         + ["threshold", "gate", "segments", *([] if complete else ["recordings"]), "fold"]
         + [f"{kind}_without_{modality}" for modality in ("eeg", "mri") for kind in ("predicted", "change")]
         + [f"stratum_{name}" for name in strata]
@@ -163,6 +182,7 @@ def write_predictions(
                 "" if row.label is None else str(row.predicted == row.label).lower(),
                 *row.probabilities,
                 *row.uncalibrated,
+                *((row.shares or ("",) * len(classes)) if by_shares else ()),
                 "" if row.threshold is None else row.threshold,
                 row.gate,
                 row.segments,
@@ -179,4 +199,4 @@ def write_predictions(
 def _without(row: Prediction, other: tuple[float, ...] | None, classes: Sequence[str]) -> tuple[str, float | str]:
     if other is None:
         return "", ""
-    return classes[decide(other, row.threshold)], probability_change(row.probabilities, other)
+    return classes[row.decided(other)], probability_change(row.probabilities, other)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from monai_fusion.datalist.availability import TITLES
 from monai_fusion.metrics.metrics_file import GateSection, Metrics, ModalitiesSection, PatternScores
+from monai_fusion.metrics.probability_quality import UNLIKELY
 
 FEW_PER_CLASS = 10
 
@@ -16,6 +17,7 @@ def warnings_of_evaluation(metrics: Metrics) -> list[str]:
         *_about_participants(metrics),
         *_about_patterns(metrics.patterns),
         *metrics.calibration.notes,
+        *_about_shares(metrics),
         *_about_strata(metrics),
         *_about_gate(metrics.gate, metrics.modalities),
     ]
@@ -25,6 +27,39 @@ def collapse_warning(modality: str) -> str:
     """Return the warning of a gate that passes one modality alone."""
     side = "above 0.95" if modality == "eeg" else "below 0.05"
     return f"the gate has collapsed: it is {side} for all participants, so only the {modality.upper()} passes it"
+
+
+def warnings_of_gate(gate: GateSection | None) -> list[str]:
+    """Return the warning of a gate that passes one modality alone, or weighs all participants alike."""
+    if gate is not None and gate.collapsed is not None:
+        return [collapse_warning(gate.collapsed)]
+    return [constant_gate_warning(gate)] if gate is not None and gate.same_for_everybody else []
+
+
+def constant_gate_warning(gate: GateSection) -> str:
+    """Return the warning of a gate that weighs all participants alike."""
+    largest, sd = gate.largest_change_with_mean_gate, gate.overall.sd
+    change = "" if largest is None else f"; the mean gate for all changes no probability by more than {largest:.3f}"
+    return (
+        f"the gate is the same for everybody (mean {gate.overall.mean:.2f}, standard deviation {sd or 0:.3f}{change}): "
+        "it weighs the recordings by a constant, not by participant"
+    )
+
+
+def _about_shares(metrics: Metrics) -> list[str]:
+    """Warn if the tested participants do not have the class shares that the probabilities assume."""
+    found, target = metrics.calibration.at_target_shares, metrics.calibration.target_prior
+    if found is None or target is None or found.p >= UNLIKELY:
+        return []
+    tested, assumed = (
+        ", ".join(f"{100 * share:.0f} % {name}" for share, name in zip(shares, metrics.classes, strict=True))
+        for shares in (found.tested_shares, target)
+    )
+    return [
+        f"the scored participants have other class shares ({tested}) than the probabilities assume ({assumed}; "
+        f"p = {found.p:.2g}): Brier score, cross-entropy, ECE and accuracy depend on the shares, and are also given at "
+        "the assumed ones"
+    ]
 
 
 def _about_participants(metrics: Metrics) -> list[str]:
@@ -76,9 +111,7 @@ def _about_strata(metrics: Metrics) -> list[str]:
 
 def _about_gate(gate: GateSection | None, modalities: ModalitiesSection | None) -> list[str]:
     """Warn if the gate passes one modality alone, and if a modality has no effect."""
-    found = []
-    if gate is not None and gate.collapsed is not None:
-        found.append(collapse_warning(gate.collapsed))
+    found = warnings_of_gate(gate)
     if modalities is not None:
         for name, without in (("EEG", modalities.without_eeg), ("MRI", modalities.without_mri)):
             if without.changes_nothing:

@@ -77,6 +77,12 @@ def recalls(cohort: ScoredCohort, weights: Floats) -> Floats:
     return _ratio(np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2), np.nan)
 
 
+def precisions(cohort: ScoredCohort, weights: Floats) -> Floats:
+    """Return the precision of each class, [draw, class]; NaN for a class that is never predicted."""
+    counts = confusion(cohort, weights)
+    return _ratio(np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=1), np.nan)
+
+
 def balanced_accuracy(cohort: ScoredCohort, weights: Floats) -> Floats:
     """Return the mean recall over the classes that occur, [draw]."""
     counts = confusion(cohort, weights)
@@ -188,14 +194,21 @@ def reliability(cohort: ScoredCohort, weights: Floats) -> tuple[Floats, Floats, 
     confidence, group = np.unique(cohort.probabilities.max(axis=1), return_inverse=True)
     right = cohort.probabilities.argmax(axis=1) == cohort.labels
     counts, hits = _sums(weights, group), _sums(weights * right, group)
-    middle = np.cumsum(counts, axis=1) - counts / 2
-    place = np.minimum((bins * middle / weights.sum(axis=1, keepdims=True)).astype(np.int64), bins - 1)
+    place = _bins_of(counts, bins)
     inside = [place == number for number in range(bins)]
     return (
         np.stack([(counts * here).sum(axis=1) for here in inside], axis=1),
         np.stack([(counts * confidence * here).sum(axis=1) for here in inside], axis=1),
         np.stack([(hits * here).sum(axis=1) for here in inside], axis=1),
     )
+
+
+def reliability_bin_of_each(probabilities: Floats) -> Labels:
+    """Return the bin of `reliability` in which each participant is, [participant], if every one counts once."""
+    group = np.unique(probabilities.max(axis=1), return_inverse=True)[1]
+    counts = np.bincount(group)[None].astype(np.float64)
+    found: Labels = _bins_of(counts, calibration_bins(len(probabilities)))[0][group]
+    return found
 
 
 def ece(cohort: ScoredCohort, weights: Floats) -> Floats:
@@ -232,6 +245,12 @@ def _by_rising_score(cohort: ScoredCohort, weights: Floats, label: int) -> tuple
     group = np.unique(cohort.probabilities[:, label], return_inverse=True)[1]
     positive = cohort.labels == label
     return _sums(weights * positive, group), _sums(weights * ~positive, group)
+
+
+def _bins_of(counts: Floats, bins: int) -> Labels:
+    """The bin that contains the middle of the ranks of each group: [draw, group] weights -> [draw, group]."""
+    middle = np.cumsum(counts, axis=1) - counts / 2
+    return np.minimum((bins * middle / counts.sum(axis=1, keepdims=True)).astype(np.int64), bins - 1)
 
 
 def _sums(weights: Floats, group: npt.NDArray[np.intp]) -> Floats:

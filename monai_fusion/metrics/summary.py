@@ -12,14 +12,15 @@ from monai_fusion import __version__
 from monai_fusion.datalist import AVAILABLE_MODALITIES
 from monai_fusion.datalist.strata import categories_in_order
 from monai_fusion.metrics import metrics_file as schema
-from monai_fusion.metrics import scores
 from monai_fusion.metrics.calibration import Calibration
 from monai_fusion.metrics.gate import REFERENCES, gate_section, modalities_section
 from monai_fusion.metrics.group_scores import GroupScorer
 from monai_fusion.metrics.grouping import FOLD, folds_of, participant_strata
-from monai_fusion.metrics.intervals import DRAWS, LEVEL, SEED, wilson
+from monai_fusion.metrics.intervals import DRAWS, LEVEL, SEED
+from monai_fusion.metrics.operating_points import FIXED
 from monai_fusion.metrics.permutation import count_exchangeable, exchange_cells, permutation_p_values
 from monai_fusion.metrics.predictions import Prediction, from_both_recordings, labelled, scored_cohort
+from monai_fusion.metrics.probability_quality import at_target_shares, quality_of
 from monai_fusion.metrics.result_warnings import warnings_of_evaluation
 from monai_fusion.metrics.scores import ScoredCohort
 from monai_fusion.metrics.terminal_text import headline, sklearn_report
@@ -92,73 +93,48 @@ def summarize(
         per_class=group.per_class(),
         confusion_matrix=group.confusion,
         classification_report=sklearn_report(cohort, classes, output_dict=True),
-        calibration=_calibration(known, cohort, calibration),
+        calibration=_calibration(known, cohort, calibration, group, settings),
         permutation=permutation,
         strata=_strata(known, classes, strata, settings),
         strata_left_out=[schema.LeftOutField(field=name, reason=reason) for name, reason in left_out.items()],
         conditions=_conditions(known, classes, settings),
         patterns=_patterns(known, classes, settings) if several else [],
         gate=gate_section(known, classes),
-        modalities=modalities_section(known, min(REFERENCES, len(from_both_recordings(predictions)))),
+        modalities=modalities_section(
+            known, min(REFERENCES, len(from_both_recordings(predictions))), settings.draws, settings.seed
+        ),
     )
     return metrics.model_copy(update={"warnings": [*settings.warnings, *warnings_of_evaluation(metrics)]})
 
 
-def reliability_bins(cohort: ScoredCohort) -> list[schema.ReliabilityBin]:
-    """Return the points of a reliability diagram; empty bins are left out."""
-    rows = zip(*(values[0].tolist() for values in scores.reliability(cohort, cohort.ones)), strict=True)
-    bins = []
-    for count, confidence, hits in rows:
-        if count > 0:
-            interval = wilson(hits, count)
-            bins.append(
-                schema.ReliabilityBin(
-                    participants=int(count),
-                    confidence=min(1.0, confidence / count),
-                    accuracy=hits / count,
-                    interval=(interval.low, interval.high),
-                )
-            )
-    return bins
-
-
-def _quality(cohort: ScoredCohort) -> schema.ProbabilityQuality:
-    names = ("brier", "ece", "cross_entropy", "accuracy", "balanced_accuracy")
-    values = {name: float(getattr(scores, name)(cohort, cohort.ones)[0]) for name in names}
-    return schema.ProbabilityQuality(**values, reliability=reliability_bins(cohort))
-
-
 def _calibration(
-    predictions: Sequence[Prediction], cohort: ScoredCohort, calibration: Calibration | None
+    predictions: Sequence[Prediction],
+    cohort: ScoredCohort,
+    calibration: Calibration | None,
+    group: GroupScorer,
+    settings: ScoringSettings,
 ) -> schema.CalibrationSection:
     own = ScoredCohort.of(np.array([row.uncalibrated for row in predictions]), cohort.labels)
     binary = cohort.classes == 2
-    if calibration is None:
-        return schema.CalibrationSection(
-            applied=False,
-            network_prior=None,
-            target_prior=None,
-            temperature=1.0,
-            threshold=0.5 if binary else None,
-            operating_point="fixed",
-            fitted_on="",
-            fitted_participants=0,
-            notes=[],
-            before=_quality(own),
-            after=None,
-        )
+    used = calibration or Calibration((), (), threshold=0.5 if binary else None, operating_point=FIXED)
     return schema.CalibrationSection(
-        applied=True,
-        network_prior=list(calibration.network_prior),
-        target_prior=list(calibration.target_prior),
-        temperature=calibration.temperature,
-        threshold=calibration.threshold,
-        operating_point=calibration.operating_point,
-        fitted_on=calibration.fitted_on,
-        fitted_participants=calibration.fitted_participants,
-        notes=list(calibration.notes),
-        before=_quality(own),
-        after=_quality(cohort),
+        applied=calibration is not None,
+        network_prior=list(used.network_prior) if calibration else None,
+        target_prior=list(used.target_prior) if calibration else None,
+        fitted=used.fitted,
+        slope=used.slope,
+        intercepts=list(used.intercepts),
+        threshold=used.threshold,
+        operating_point=used.operating_point,
+        fitted_on=used.fitted_on,
+        fitted_participants=used.fitted_participants,
+        notes=list(used.notes),
+        before=quality_of(own),
+        after=quality_of(cohort) if calibration else None,
+        at_target_shares=at_target_shares(cohort, used.target_prior) if calibration else None,
+        expected_ece=group.expected_ece,
+        calibration_slope=group.calibration_slope() if binary else None,
+        calibration_intercept=group.calibration_intercept() if binary else None,
     )
 
 

@@ -72,6 +72,13 @@ class EnsembleNet(nn.Module):
             answer[keys.PRESENT] = present
         return answer
 
+    def fuse_with_gate(self, eeg_embedding: Tensor, mri_embedding: Tensor, gate: float) -> Tensor:
+        """The logits of :meth:`fuse` with this gate in every member: [B, num_classes]."""
+        count = len(self.members)
+        parts = zip(self._networks, eeg_embedding.chunk(count, dim=1), mri_embedding.chunk(count, dim=1), strict=True)
+        logits = [member.fuse_with_gate(eeg, mri, gate) for member, eeg, mri in parts]
+        return torch.stack([each.softmax(dim=1) for each in logits]).mean(dim=0).log()
+
     def _shares(self, embedding: Tensor | None) -> Sequence[Tensor | None]:
         """Each member's part of the embeddings."""
         count = len(self.members)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from monai_fusion import keys
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.networks.encoder import BlockSize, Encoder, not_one_of, parameters_of
-from monai_fusion.networks.head import FusionHead
+from monai_fusion.networks.head import FusionHead, GatedFusionHead
 from monai_fusion.networks.weights import differences, read_exported_state
 
 PARTS = ("eeg_enc", "mri_enc", "head")
@@ -146,6 +146,24 @@ class FusionNet(nn.Module):
         if present is not None:
             answer[keys.PRESENT] = present
         return answer
+
+    @torch.jit.unused
+    def fuse_with_gate(self, eeg_embedding: Tensor, mri_embedding: Tensor, gate: float) -> Tensor:
+        """Classify as :meth:`fuse`, with this gate for all in place of their own; a head without a gate ignores it.
+
+        Args:
+            eeg_embedding: [B, D].
+            mri_embedding: [B, D].
+            gate: From 0 to 1.
+
+        Returns:
+            Logits [B, num_classes].
+        """
+        if not isinstance(self.head, GatedFusionHead):
+            return self.fuse(eeg_embedding, mri_embedding)[keys.LOGITS]
+        gates = torch.full_like(eeg_embedding[:, :1], gate)
+        logits: Tensor = self.head.classify(eeg_embedding, mri_embedding, gates)
+        return logits
 
     def _placed(self, embedding: Tensor | None, absent: Tensor | None, here: Tensor) -> Tensor:
         """Embeddings [n, D] of the participants ``here`` [B], with the learned one in the others' places: [B, D]."""

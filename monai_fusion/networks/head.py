@@ -78,9 +78,12 @@ class GatedFusionHead(FusionHead):
         else:
             gate = torch.sigmoid(at_least_float32(self.gate(torch.cat([eeg_embedding, mri_embedding], dim=1))))
             gate = _forced(gate, present)
+        return self.classify(eeg_embedding, mri_embedding, gate), gate
+
+    def classify(self, eeg_embedding: Tensor, mri_embedding: Tensor, gate: Tensor) -> Tensor:
+        """Classify with this gate, [B, 1], which need not be the head's own: logits [B, num_classes], float32."""
         fused = gate * eeg_embedding + (1 - gate) * mri_embedding
-        logits = self.classifier(torch.cat([fused, eeg_embedding, mri_embedding], dim=1))
-        return at_least_float32(logits), gate
+        return at_least_float32(self.classifier(torch.cat([fused, eeg_embedding, mri_embedding], dim=1)))
 
 
 class _UngatedHead(FusionHead):

@@ -12,11 +12,11 @@ from typing import Any
 
 from monai_fusion import __version__
 from monai_fusion.metrics.metrics_file import Metrics, Score
+from monai_fusion.metrics.operating_points import BALANCED, YOUDEN
 from monai_fusion.options.configs import load_configs
 from monai_fusion.report.number_text import count_participants, listed, number, p_value
 from monai_fusion.report.references import Citations
 from monai_fusion.report.run_results import Results
-from monai_fusion.report.verdict import temperature_was_fitted, threshold_text
 from monai_fusion.report.what_was_run import commit_of, device_of, epochs_of, value_text
 from monai_fusion.shipped_bundle import shipped_bundle
 
@@ -189,18 +189,26 @@ def _evaluation(metrics: Metrics | None, results: Results, cite: Citations) -> I
     calibration = metrics.calibration
     if calibration.applied:
         on = count_participants(calibration.fitted_participants, calibration.fitted_on)
-        if temperature_was_fitted(calibration):
-            yield f"Probabilities were calibrated by temperature scaling {cite('temperature')}, fitted on {on}."
+        if calibration.fitted:
+            yield (
+                f"Probabilities were calibrated by logistic recalibration {cite('recalibration')} of the network's "
+                f"evidence (slope and intercept, classes weighted equally, shrunk towards no change), fitted on {on}."
+            )
         else:
-            yield f"No temperature was fitted ({on})."
+            yield f"Slope and intercept of a recalibration were not fitted ({on})."
         if calibration.target_prior:
             shares = zip(calibration.target_prior, metrics.classes, strict=True)
-            yield f"Class shares were corrected to {listed([f'{number(share)} {name}' for share, name in shares])}."
-        if threshold_text(calibration).startswith("Youden"):
+            yield (
+                f"Class shares were corrected to {listed([f'{number(share)} {name}' for share, name in shares])} "
+                f"{cite('prior')}."
+            )
+        if calibration.operating_point == BALANCED:
+            yield "The predicted class was the most probable one at equal class shares."
+        elif calibration.operating_point == YOUDEN:
             yield f"The threshold maximised Youden's index {cite('youden')} on the same participants."
     methods = {score.method for _, score in metrics.scores if isinstance(score, Score) and score.method}
     kinds = []
-    if methods & {"bca", "percentile"}:
+    if methods & {"bca", "percentile", "bca or wilson, combined"}:
         kinds.append(
             f"of the bootstrap ({metrics.bootstrap_draws} samples of participants within each class, BCa {cite('bca')})"
         )

@@ -14,6 +14,11 @@ def number(value: float | None, digits: int = 2) -> str:
     return "not defined" if value is None or not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "\u2212")
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign."""
+    return f"{value:+.{digits}f}".replace("-", "\u2212")
+
+
 def p_value(value: float | None) -> str:
     """A p-value: three decimals, or one digit of smaller ones."""
     if value is None:

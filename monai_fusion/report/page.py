@@ -21,7 +21,7 @@ from monai_fusion.report.limits import limits_of
 from monai_fusion.report.number_text import listed, number, p_value, sentence, unbroken
 from monai_fusion.report.pictures import mri_strip, scalogram_picture
 from monai_fusion.report.run_results import Results, read_results
-from monai_fusion.report.verdict import NAMED_CLASSES, temperature_text, threshold_text, verdict_of
+from monai_fusion.report.verdict import NAMED_CLASSES, correction_text, threshold_text, verdict_of
 from monai_fusion.report.what_was_run import what_was_run
 from monai_fusion.run_folder import REPORT_FILE
 
@@ -105,7 +105,7 @@ def render_report(results: Results) -> str:
             pattern_titles=TITLES,
             few_classes=len(results.classes) <= NAMED_CLASSES,
             threshold_text=threshold_text,
-            temperature_text=temperature_text,
+            correction_text=correction_text,
             run=what_was_run(results),
         )
     )

@@ -14,8 +14,8 @@ from monai_fusion import __version__
 from monai_fusion.datalist.availability import TITLES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
-from monai_fusion.metrics.calibration import FEWEST_TO_FIT
 from monai_fusion.metrics.metrics_file import Score
+from monai_fusion.metrics.operating_points import BALANCED, FIXED, PRIOR
 from monai_fusion.report.page import page_environment, write_report
 from monai_fusion.report.pictures import mri_slice, scalogram_picture
 from monai_fusion.report.prediction_details import PredictionDetails, read_prediction_details
@@ -278,10 +278,14 @@ def _about_decision(
     threshold = participants[0].threshold
     if len(classes) == 2 and threshold is not None:
         how = ""
-        chosen = decision is not None and decision.fitted_participants >= FEWEST_TO_FIT
-        if decision is not None and chosen and decision.operating_point not in ("", "fixed"):
-            how = f" (chosen on the training's validation part: {decision.operating_point})"
+        point = decision.operating_point if decision is not None else ""
+        if point == BALANCED:
+            how = " (0.5 at equal class shares)"
+        elif point not in ("", FIXED, PRIOR):
+            how = f" (chosen on the training's validation part: {point})"
         yield f"{classes[1]} is predicted where its probability is above {threshold:.3f}{how}, otherwise {classes[0]}."
+    elif decision is not None and decision.operating_point == BALANCED:
+        yield "The class that would be the most probable at equal class shares is predicted."
     else:
         yield "The most probable class is predicted."
     if decision is None:

@@ -188,9 +188,16 @@ def _contradictions(
         except ValueError:
             yield Problem(participant.participant_id, "threshold", repr(text), "a number", _EVALUATE)
             continue
-        wanted = _allowed_classes(participant.probabilities, threshold)
+        try:
+            shares = [float(row[f"share_{name}"]) for name in classes if row.get(f"share_{name}")]
+        except ValueError:
+            shares = [0.0]
+        if shares and (len(shares) != len(classes) or not all(0 < share <= 1 for share in shares)):
+            yield Problem(participant.participant_id, "share_...", "not above 0 and at most 1", "a share", _EVALUATE)
+            continue
+        wanted = _allowed_classes(participant.probabilities, threshold, shares or [1.0] * len(classes))
         if participant.predicted not in wanted:
-            because = "the likeliest"
+            because = "the likeliest at equal class shares" if shares else "the likeliest"
             if threshold is not None:
                 because = f"from probability_{classes[-1]} and the threshold {threshold:g}"
             others[participant.participant_id] = (
@@ -201,15 +208,16 @@ def _contradictions(
         yield Problem(_named(list(others)), "predicted", *next(iter(others.values())), _EVALUATE)
 
 
-def _allowed_classes(probabilities: Sequence[float], threshold: float | None) -> list[int]:
+def _allowed_classes(probabilities: Sequence[float], threshold: float | None, shares: Sequence[float]) -> list[int]:
     """The classes that these probabilities, which may be rounded, allow; the first is the likeliest."""
     spare = _ROUNDED + _NOTHING
     if threshold is not None and len(probabilities) == 2:
         over = probabilities[1] - threshold
         return [int(over > 0)] if abs(over) > spare else [0, 1]
-    most = max(probabilities)
-    found = [index for index, value in enumerate(probabilities) if value >= most - 2 * spare]
-    return sorted(found, key=lambda index: -probabilities[index])
+    least, most = ([(value + way * spare) / share for value, share in zip(probabilities, shares, strict=True)]
+                   for way in (-1, 1))  # fmt: skip
+    found = [index for index, value in enumerate(most) if value >= max(least)]
+    return sorted(found, key=lambda index: -(least[index] + most[index]))
 
 
 def _named(names: Sequence[str]) -> str:

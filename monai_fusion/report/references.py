@@ -39,6 +39,10 @@ REFERENCES = {
         "Phipson B, Smyth GK (2010). Permutation p-values should never be zero. Statistical Applications in "
         "Genetics and Molecular Biology 9, 39. doi:10.2202/1544-6115.1585"
     ),
+    "prior": (
+        "Saerens M, Latinne P, Decaestecker C (2002). Adjusting the outputs of a classifier to new a priori "
+        "probabilities: a simple procedure. Neural Computation 14, 21-41. doi:10.1162/089976602753284446"
+    ),
     "pytorch": (
         "Paszke A, et al. (2019). PyTorch: an imperative style, high-performance deep learning library. NeurIPS. "
         "doi:10.48550/arXiv.1912.01703"
@@ -47,13 +51,13 @@ REFERENCES = {
         "Tran D, Wang H, Torresani L, Ray J, LeCun Y, Paluri M (2018). A closer look at spatiotemporal "
         "convolutions for action recognition. CVPR, 6450-6459. doi:10.1109/CVPR.2018.00675"
     ),
+    "recalibration": (
+        "Cox DR (1958). Two further applications of a model for binary regression. Biometrika 45, 562-565. "
+        "doi:10.1093/biomet/45.3-4.562"
+    ),
     "specaugment": (
         "Park DS, et al. (2019). SpecAugment: a simple data augmentation method for automatic speech recognition. "
         "Interspeech, 2613-2617. doi:10.21437/Interspeech.2019-2680"
-    ),
-    "temperature": (
-        "Guo C, Pleiss G, Sun Y, Weinberger KQ (2017). On calibration of modern neural networks. ICML. "
-        "doi:10.48550/arXiv.1706.04599"
     ),
     "wilson": (
         "Wilson EB (1927). Probable inference, the law of succession, and statistical inference. Journal of the "

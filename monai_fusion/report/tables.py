@@ -114,9 +114,15 @@ def _of_metrics(metrics: Metrics, results: Results) -> Iterator[Table]:
         rows = {"EEG": metrics.modalities.without_eeg, "MRI": metrics.modalities.without_mri}
         yield Table(
             "one_recording_taken_away",
-            ["without", "auroc", "balanced_accuracy", "mean_change", "changed_predictions"],
             [
-                [name, row.auroc, row.balanced_accuracy, row.mean_change, row.changed_predictions]
+                *("without", "auroc", "balanced_accuracy", "mean_change", "changed_predictions"),
+                *(f"lost_{name}{end}" for name in ("auroc", "balanced_accuracy") for end in _ENDS),
+            ],
+            [
+                [
+                    *(name, row.auroc, row.balanced_accuracy, row.mean_change, row.changed_predictions),
+                    *_with_ends((row.lost_auroc, row.lost_balanced_accuracy)),
+                ]
                 for name, row in rows.items()
             ],
         )
@@ -127,11 +133,19 @@ def _calibration(metrics: Metrics) -> Iterator[Table]:
     found = metrics.calibration
     both = [("before" if found.after else "network", found.before), ("after", found.after)]
     there = [(name, quality) for name, quality in both if quality is not None]
+    weighted = [found.at_target_shares] if found.at_target_shares else []
     measured = ("ece", "brier", "cross_entropy", "accuracy", "balanced_accuracy")
     yield Table(
         "calibration",
         ["probabilities", *measured],
-        [[name, *(getattr(quality, score) for score in measured)] for name, quality in there],
+        [[name, *(getattr(quality, score) for score in measured)] for name, quality in there]
+        + [["at the assumed shares", *(getattr(shares, score, None) for score in measured)] for shares in weighted],
+    )
+    of_scored = (("slope", found.calibration_slope), ("intercept", found.calibration_intercept))
+    yield Table(
+        "calibration_slope",
+        ["measure", "value", "low", "high", "method", "note"],
+        [[name, one.value, *_ends(one), one.method, one.note] for name, one in of_scored if one is not None],
     )
     yield Table(
         "reliability",

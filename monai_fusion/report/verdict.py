@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from monai_fusion.metrics.calibration import FEWEST_TO_FIT
 from monai_fusion.metrics.metrics_file import CalibrationSection, Metrics, PermutationTest, Score
-from monai_fusion.report.number_text import count_participants, listed, number, p_value
+from monai_fusion.metrics.operating_points import BALANCED, FIXED, PRIOR, YOUDEN
+from monai_fusion.report.number_text import count_participants, listed, number, p_value, signed
 from monai_fusion.report.run_results import Results
 
 SIGNIFICANT = 0.05
@@ -75,31 +75,32 @@ def verdict_of(results: Results) -> list[str]:
 
 def threshold_text(calibration: CalibrationSection) -> str:
     """The origin of the threshold, for the brackets after it."""
-    notes = [note for note in calibration.notes if "the threshold stays" in note or "and the threshold" in note]
     if not calibration.applied:
         return "not fitted: without calibration"
-    if calibration.operating_point == "fixed":
-        return "given"
-    if calibration.fitted_participants < FEWEST_TO_FIT:
-        return f"not fitted: {_too_few(calibration)}"
-    if notes:
-        return f"not fitted: {notes[0].partition(':')[0]}"
-    name = "Youden's index" if calibration.operating_point == "youden" else calibration.operating_point
+    point = calibration.operating_point
+    named = {
+        BALANCED: "balanced: 0.5 at equal class shares",
+        PRIOR: "prior: 0.5 at the assumed class shares",
+        FIXED: "given",
+    }
+    if point in named:
+        return named[point]
+    name = "Youden's index" if point == YOUDEN else point
     return f"{name}, fitted on {count_participants(calibration.fitted_participants, calibration.fitted_on)}"
 
 
-def temperature_text(calibration: CalibrationSection) -> str:
-    """The origin of the temperature, for the brackets after it."""
-    if temperature_was_fitted(calibration):
-        return f"fitted on {count_participants(calibration.fitted_participants, calibration.fitted_on)}"
-    few = calibration.fitted_participants < FEWEST_TO_FIT
-    return f"not fitted: {_too_few(calibration)}" if few else "no value fits"
-
-
-def temperature_was_fitted(calibration: CalibrationSection) -> bool:
-    """Whether a temperature was found; otherwise it stays 1."""
-    kept = any("temperature" in note and "stays 1" in note for note in calibration.notes)
-    return calibration.applied and calibration.fitted_participants >= FEWEST_TO_FIT and not kept
+def correction_text(calibration: CalibrationSection, classes: Sequence[str]) -> str:
+    """The correction of the evidence and its origin, as a sentence."""
+    if not calibration.fitted:
+        return "The network's evidence was not corrected: no slope and intercept could be fitted."
+    on = count_participants(calibration.fitted_participants, calibration.fitted_on)
+    if len(calibration.intercepts) == 2:
+        added = calibration.intercepts[1] - calibration.intercepts[0]
+        intercept = f"{signed(added)} added to the log-odds of {classes[1]}"
+    else:
+        pairs = zip(calibration.intercepts, classes, strict=True)
+        intercept = f"intercepts of {listed([f'{signed(one)} ({name})' for one, name in pairs])}"
+    return f"The network's evidence was multiplied by {number(calibration.slope)}, with {intercept} (fitted on {on})."
 
 
 def task_of(classes: tuple[str, ...] | list[str], verb: str = "Distinguishes") -> str:
@@ -163,7 +164,8 @@ def _how_sure(metrics: Metrics, measure: _Measure | None) -> Iterator[str]:
         return
     interval = measure.score.interval
     if interval is None:
-        why = f": {measure.score.note}" if measure.score.note else ""
+        note = measure.score.note.removeprefix("no interval: ")
+        why = f": {note}" if note else ""
         yield f"{who}: {measure.name} {number(measure.score.value)}, without an interval{why}."
     elif metrics.participants < WIDE_BELOW or interval[1] - interval[0] > _WIDE:
         low, high = map(number, interval)
@@ -218,6 +220,8 @@ def _carried(results: Results, metrics: Metrics) -> Iterator[str]:
     lost = {name: whole - value for name, value in left.items()}
     more, less = ("EEG", "MRI") if lost["EEG"] > lost["MRI"] else ("MRI", "EEG")
     few = " (few participants: a rough difference)" if metrics.participants < WIDE_BELOW else ""
+    losses = {"EEG": found.without_eeg.lost_auroc.interval, "MRI": found.without_mri.lost_auroc.interval}
+    sure = {name: _interval_of_loss(interval) for name, interval in losses.items()}
     if lost[more] < _MUCH:
         yield (
             f"Each recording alone predicts about as well: AUROC {number(whole)} with both, {number(left['EEG'])} "
@@ -227,24 +231,26 @@ def _carried(results: Results, metrics: Metrics) -> Iterator[str]:
         it = "it" if lost[less] < _NOTHING else "most of it"
         stays = "it is" if lost[less] < _NOTHING else "to"
         yield (
-            f"The {more} carries {it}: without it the AUROC falls from {number(whole)} to {number(left[more])}, "
-            f"without the {less} {stays} {number(left[less])}{few}."
+            f"The {more} carries {it}: without it the AUROC falls from {number(whole)} to {number(left[more])}"
+            f"{sure[more]}, "
+            f"without the {less} {stays} {number(left[less])}{sure[less]}{few}."
         )
     else:
         yield (
-            f"Both recordings carry it: the AUROC falls from {number(whole)} to {number(left['EEG'])} without the EEG, "
-            f"and to {number(left['MRI'])} without the MRI{few}."
+            f"Both recordings carry it: the AUROC falls from {number(whole)} to {number(left['EEG'])} without the EEG"
+            f"{sure['EEG']}, and to {number(left['MRI'])} without the MRI{sure['MRI']}{few}."
         )
+
+
+def _interval_of_loss(interval: tuple[float, float] | None) -> str:
+    if interval is None:
+        return ""
+    return f" (paired 95 % interval of the loss {number(interval[0])} to {number(interval[1])})"
 
 
 def _probabilities(calibration: CalibrationSection) -> Iterator[str]:
     if not calibration.applied:
         yield "The probabilities are the network's own, not calibrated."
-    elif not temperature_was_fitted(calibration):
-        few = calibration.fitted_participants < FEWEST_TO_FIT
-        why = _too_few(calibration) if few else "see Calibration"
+    elif not calibration.fitted:
+        why = calibration.notes[0].partition(":")[0] if calibration.notes else "see Calibration"
         yield f"The probabilities are not calibrated ({why})."
-
-
-def _too_few(calibration: CalibrationSection) -> str:
-    return f"{count_participants(calibration.fitted_participants, calibration.fitted_on)}, {FEWEST_TO_FIT} needed"

@@ -76,13 +76,13 @@ def fusion_against_mri(interval: Interval, p: float | None, mri: float = 0.9) ->
 def test_fusion_that_is_shown_to_be_better_is_called_worth_it() -> None:
     found = fusion_verdict(fusion_against_mri((-0.15, -0.02), 0.01))
     assert found[0] == "Fusion is worth it here."
-    assert_parts(found[1], "the MRI alone 0.900", "gated fusion 0.982", "+0.082", "0.02 to 0.15", "p = 0.020")
+    assert_parts(found[1], "the MRI alone 0.900", "gated fusion 0.982", "+0.082", "p = 0.020", "0.02 to 0.15")
 
 
 def test_fusion_is_compared_with_the_best_single_recording_and_not_called_better_within_the_interval() -> None:
     found = fusion_verdict(fusion_against_mri((-0.01, 0.07), 0.6, mri=0.996))
     assert len(found) == 2 and found[0] == "Fusion is not shown to be worth it here."
-    numbers = ("the MRI alone 0.996", "gated fusion 0.982", "\u22120.014", "\u22120.07 to 0.01", "p = 1.000")
+    numbers = ("the MRI alone 0.996", "gated fusion 0.982", "\u22120.014", "p = 1.000", "\u22120.07 to 0.01")
     assert_parts(found[1], *numbers)
 
 

@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_fusion.evaluation.modalities import without_each_modality
+from monai_fusion.evaluation.modalities import with_mean_gate, without_each_modality
 from monai_fusion.metrics import Prediction
 from monai_fusion.metrics.gate import collapsed_to, distribution, gate_section, modalities_section
+from monai_fusion.networks.ensemble_net import EnsembleNet
+from tests.support import tiny_absence_net
 
 
 def test_a_distribution_is_numpys() -> None:
@@ -125,3 +127,25 @@ def test_a_changed_class_is_not_nothing_even_if_little_moves() -> None:
 
 def test_there_is_no_section_unless_it_was_computed_for_all_participants() -> None:
     assert modalities_section(people([0.5, 0.5]), 2) is None
+
+
+def test_with_the_mean_gate_only_the_gate_is_another() -> None:
+    """A gate of the network's own for one participant gives its own prediction; a network without a gate has none."""
+    torch.manual_seed(0)
+    network = tiny_absence_net().eval()
+    eeg = [torch.nn.functional.normalize(torch.randn(2, network.embedding_dim), dim=1) for _ in range(3)]
+    mri = [torch.nn.functional.normalize(torch.randn(1, network.embedding_dim), dim=1) for _ in range(3)]
+    with torch.no_grad():
+        own = [network.fuse(one[:1], other) for one, other in zip(eeg, mri, strict=True)]
+        gate = float(own[0]["gate"])
+        found = with_mean_gate(network, [one[:1] for one in eeg], mri, gate)
+    assert found is not None
+    assert found[0] == pytest.approx(own[0]["logits"].softmax(dim=1)[0].tolist(), abs=1e-6)
+    assert found[1] != pytest.approx(own[1]["logits"].softmax(dim=1)[0].tolist(), abs=1e-7)
+    joined = EnsembleNet([network, network])
+    wide_eeg, wide_mri = [torch.cat([one, one], dim=1) for one in eeg], [torch.cat([one, one], dim=1) for one in mri]
+    of_two = with_mean_gate(joined, wide_eeg, wide_mri, gate)
+    of_one = with_mean_gate(network, eeg, mri, gate)
+    assert of_two is not None and of_one is not None
+    assert np.allclose(of_two, of_one, atol=1e-6)
+    assert with_mean_gate(OneSided("mri"), eeg, mri, 0.5) is None

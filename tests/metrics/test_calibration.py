@@ -1,10 +1,11 @@
-"""Priors, temperature and threshold: against closed forms, planted values and scikit-learn."""
+"""Priors, slope, intercepts and threshold: against closed forms, planted values, scipy and scikit-learn."""
 
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from scipy.special import expit, logit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_curve
@@ -16,9 +17,10 @@ from monai_fusion.metrics.calibration import (
     corrected_log_probabilities,
     fit_calibration,
     network_prior,
-    read_operating_point,
     read_prior,
 )
+from monai_fusion.metrics.operating_points import read_operating_point
+from tests.benchmarks.bench_calibration import losses
 from tests.message_parts import assert_parts
 
 EVEN = (0.5, 0.5)
@@ -57,34 +59,86 @@ def test_a_class_without_training_participants_is_left_as_it_is() -> None:
     assert found[0] == pytest.approx([0.5, 0.3, 0.2])
 
 
-def test_the_planted_temperature_is_found() -> None:
-    probabilities, labels = cohort(10_000, sharpen=2.5)
-    assert fit_calibration(probabilities, labels, EVEN, EVEN).temperature == pytest.approx(2.5, rel=0.05)
-    probabilities, labels = cohort(10_000, sharpen=0.4)
-    assert fit_calibration(probabilities, labels, EVEN, EVEN).temperature == pytest.approx(0.4, rel=0.05)
+def penalised(values: np.ndarray, odds: np.ndarray, labels: np.ndarray) -> float:
+    """The loss of two classes, written out: a, c -> weighted cross-entropy + a^2 / (2 * 0.5) + c^2 / 2."""
+    log_slope, added = values
+    counts = np.bincount(labels)
+    weights = (2 / (1 / counts[0] + 1 / counts[1])) / counts[labels]
+    signed = np.where(labels == 1, 1, -1) * (np.exp(log_slope) * odds + added)
+    return float((weights * np.log1p(np.exp(-signed))).sum() + log_slope**2 / (2 * 0.5) + added**2 / 2)
 
 
-def test_the_temperature_is_the_one_logistic_regression_finds() -> None:
-    probabilities, labels = cohort(120, seed=2, sharpen=1.7)
-    regression = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10)
-    regression.fit(logit(probabilities[:, 1:]), labels)
-    # Weighted so that both classes have the wished share, which here is the one they have.
-    shares = tuple(np.bincount(labels) / len(labels))
-    found = fit_calibration(probabilities, labels, shares, shares)
-    assert 1 / found.temperature == pytest.approx(float(regression.coef_[0, 0]), rel=1e-3)
+@pytest.mark.parametrize(("number", "share"), [(8, 0.5), (40, 0.3), (400, 0.8)])
+def test_slope_and_intercept_minimise_the_penalised_loss_of_two_classes(number: int, share: float) -> None:
+    probabilities, labels = cohort(number, seed=2, share=share, sharpen=1.7)
+    found = fit_calibration(probabilities, labels, EVEN, EVEN)
+    odds = logit(probabilities[:, 1])
+    by_scipy = minimize(penalised, [0.0, 0.0], (odds, labels), method="Nelder-Mead", options={"xatol": 1e-9}).x
+    assert np.log(found.slope) == pytest.approx(by_scipy[0], abs=1e-5)
+    assert found.intercepts[1] - found.intercepts[0] == pytest.approx(by_scipy[1], abs=1e-5)
+    assert sum(found.intercepts) == pytest.approx(0) and found.fitted and not found.notes
+
+
+def test_with_many_participants_the_fit_is_that_of_a_weighted_logistic_regression() -> None:
+    """The penalty is of the weight of one participant or two."""
+    probabilities, labels = cohort(20_000, seed=3, share=0.2, sharpen=2.5)
+    odds = logit(probabilities[:, 1]) + 0.8
+    regression = LogisticRegression(C=np.inf, class_weight="balanced", tol=1e-10).fit(odds[:, None], labels)
+    found = fit_calibration(two(expit(odds)), labels, EVEN, EVEN)
+    assert found.slope == pytest.approx(float(regression.coef_[0, 0]), rel=2e-3)
+    assert found.intercepts[1] - found.intercepts[0] == pytest.approx(float(regression.intercept_[0]), abs=2e-3)
+    assert found.slope == pytest.approx(1 / 2.5, rel=0.05)  # the planted one
+
+
+def test_three_classes_have_one_slope_and_an_intercept_each() -> None:
+    generator = np.random.default_rng(0)
+    truth = generator.dirichlet([1, 1, 1], size=5000)
+    labels = (generator.random((5000, 1)) > truth.cumsum(axis=1)).sum(axis=1)
+    third = (1 / 3, 1 / 3, 1 / 3)
+    network = softmax(2 * np.log(truth) + [0.5, 0.0, -0.5], axis=1)
+    found = fit_calibration(network, labels, third, third)
+    assert found.slope == pytest.approx(0.5, rel=0.1) and found.threshold is None
+    assert found.intercepts == pytest.approx((-0.25, 0.0, 0.25), abs=0.1)
+    few = fit_calibration(network[:12], labels[:12], third, third)
+
+    def loss(values: np.ndarray) -> float:
+        counts = np.bincount(labels[:12])
+        weights = (3 / (1 / counts).sum()) / counts[labels[:12]]
+        logs = np.log(softmax(np.exp(values[0]) * np.log(network[:12]) + values[1:], axis=1))
+        return float(-(weights * logs[np.arange(12), labels[:12]]).sum() + values[0] ** 2 + (values[1:] ** 2).sum())
+
+    options = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 5000}
+    by_scipy = minimize(loss, np.zeros(4), method="Nelder-Mead", options=options).x
+    assert [np.log(few.slope), *few.intercepts] == pytest.approx(by_scipy, abs=1e-4)
+
+
+def test_few_participants_change_little_and_each_more_changes_it_a_little() -> None:
+    """No number below which nothing is fitted: one more participant never makes a jump."""
+    probabilities, labels = cohort(60, seed=4, sharpen=3.0)
+    slopes = [fit_calibration(probabilities[:n], labels[:n], EVEN, EVEN).slope for n in range(4, 61)]
+    assert 0.6 < slopes[0] < 1.4 and np.abs(np.diff(slopes)).max() < 0.35
+    assert slopes[-1] < 0.85
+
+
+def test_separated_classes_and_predictions_worse_than_chance_stay_near_what_the_network_says() -> None:
+    labels = np.repeat([0, 1], 20)
+    right = fit_calibration(two(np.where(labels == 1, 0.6, 0.4)), labels, EVEN, EVEN)
+    assert 1 < right.slope < 20 and right.intercepts == pytest.approx((0, 0), abs=1e-6)
+    wrong = fit_calibration(two(np.where(labels == 1, 0.2, 0.8)), labels, EVEN, EVEN)
+    assert 0 < wrong.slope < 0.3 and wrong.fitted
 
 
 def test_a_network_of_balanced_sampling_is_calibrated_for_the_cohort_it_came_from() -> None:
-    """Nine of ten are of the first class; no temperature could repair the effect of balanced sampling."""
+    """Nine of ten are of the first class; no slope alone could repair the effect of balanced sampling."""
     probabilities, labels = cohort(20_000, seed=3, share=0.1, sharpen=2.0)
     fresh, truth = cohort(20_000, seed=4, share=0.1, sharpen=2.0)
     ideal = softmax(np.log(cohort(20_000, seed=4, share=0.1)[0]) + np.log([1.8, 0.2]), axis=1)
     found = fit_calibration(probabilities, labels, EVEN, (0.9, 0.1))
     alone = LogisticRegression(C=np.inf, fit_intercept=False).fit(logit(probabilities[:, 1:]), labels)
-    by_temperature_alone = alone.predict_proba(logit(fresh[:, 1:]))
+    by_slope_alone = alone.predict_proba(logit(fresh[:, 1:]))
     loss, best = log_loss(truth, found.probabilities(fresh)), log_loss(truth, ideal)
     assert loss == pytest.approx(best, abs=0.003)
-    assert log_loss(truth, by_temperature_alone) > best + 0.2
+    assert log_loss(truth, by_slope_alone) > best + 0.2
     predicted = found.probabilities(fresh)[:, 1]
     assert predicted.mean() == pytest.approx(0.1, abs=0.01)
     for low, high in ((0.0, 0.05), (0.05, 0.2), (0.2, 0.5)):
@@ -93,24 +147,49 @@ def test_a_network_of_balanced_sampling_is_calibrated_for_the_cohort_it_came_fro
 
 
 def test_recordings_without_evidence_leave_all_participants_at_the_target_prior() -> None:
-    found = Calibration(EVEN, (0.9, 0.1), temperature=15.0).probabilities(two(np.array([0.45, 0.5, 0.55])))
+    found = Calibration(EVEN, (0.9, 0.1), slope=0.07).probabilities(two(np.array([0.45, 0.5, 0.55])))
     assert found[:, 1] == pytest.approx(0.1, abs=0.002)
 
 
-def test_the_classes_of_those_fitted_on_are_weighted_to_the_wished_shares() -> None:
-    """The validation part may have other shares than the wish: temperature is that of a cohort that has them."""
-    wished = (0.8, 0.2)
-    probabilities, labels = cohort(12_000, seed=5, share=0.5, sharpen=2.0)
-    like_wished, like_labels = cohort(12_000, seed=6, share=0.2, sharpen=2.0)
-    found = fit_calibration(probabilities, labels, EVEN, wished)
-    assert found.temperature == pytest.approx(
-        fit_calibration(like_wished, like_labels, EVEN, wished).temperature, rel=0.03
-    )
+def test_the_fit_does_not_depend_on_the_class_shares_of_the_participants_or_of_the_target() -> None:
+    """A class twice as often, each participant doubled, weighs the same."""
+    probabilities, labels = cohort(4_000, seed=5, share=0.5, sharpen=2.0)
+    twice = np.concatenate([np.arange(4_000), np.flatnonzero(labels == 1)])
+    one = fit_calibration(probabilities, labels, EVEN, EVEN)
+    other = fit_calibration(probabilities[twice], labels[twice], EVEN, (0.8, 0.2))
+    assert other.slope == pytest.approx(one.slope, rel=2e-3)
+    assert other.intercepts == pytest.approx(one.intercepts, abs=2e-3)
+
+
+@pytest.mark.parametrize("wanted", [(0.5, 0.5), (0.8, 0.2), (0.3, 0.7)])
+def test_by_default_a_class_is_predicted_that_is_more_probable_at_equal_shares(wanted: tuple[float, float]) -> None:
+    """The target prior moves the probabilities, and not one decision."""
+    probabilities, labels = cohort(150, seed=7, share=0.3)
+    found = fit_calibration(probabilities, labels, EVEN, wanted)
+    at_even = fit_calibration(probabilities, labels, EVEN, EVEN).probabilities(probabilities)
+    assert found.operating_point == "balanced" and found.threshold == pytest.approx(wanted[1])
+    predicted = found.probabilities(probabilities)[:, 1] > found.threshold
+    assert (predicted == (at_even[:, 1] > 0.5)).all()
+
+
+def test_the_balanced_class_of_three_is_the_most_probable_one_at_equal_shares() -> None:
+    third = (1 / 3, 1 / 3, 1 / 3)
+    found = Calibration(third, (0.8, 0.1, 0.1), intercepts=(0.0, 0.0, 0.0))
+    (row,) = found.apply([Prediction("a", 1, (0.3, 0.45, 0.25), 0.5, 1)])
+    assert row.probabilities.index(max(row.probabilities)) == 0 and row.predicted == 1
+    (row,) = replace(found, operating_point="prior").apply([Prediction("a", 1, (0.3, 0.45, 0.25), 0.5, 1)])
+    assert row.predicted == 0
+
+
+def test_the_prior_operating_point_predicts_what_is_more_probable_at_the_target_shares() -> None:
+    probabilities, labels = cohort(60, seed=7)
+    found = fit_calibration(probabilities, labels, EVEN, (0.8, 0.2), "prior")
+    assert (found.threshold, found.operating_point) == (0.5, "prior")
 
 
 def test_the_threshold_of_youden_is_the_best_point_of_scikit_learns_roc_curve() -> None:
     probabilities, labels = cohort(150, seed=7, share=0.3)
-    found = fit_calibration(probabilities, labels, EVEN, (0.7, 0.3))
+    found = fit_calibration(probabilities, labels, EVEN, (0.7, 0.3), "youden")
     positive = found.probabilities(probabilities)[:, 1]
     false, true, _ = roc_curve(labels, positive)
     assert found.threshold is not None
@@ -133,70 +212,54 @@ def test_a_wished_sensitivity_is_reached_and_nothing_more_is_given_away(wished: 
 def test_a_threshold_that_is_given_is_kept() -> None:
     probabilities, labels = cohort(60, seed=9)
     found = fit_calibration(probabilities, labels, EVEN, EVEN, operating_point=0.3)
-    assert (found.threshold, found.operating_point) == (0.3, "fixed") and found.temperature != 1.0
-    few = fit_calibration(probabilities[:10], labels[:10], EVEN, EVEN, operating_point="0.3")
-    assert (few.threshold, few.temperature) == (0.3, 1.0)
+    assert (found.threshold, found.operating_point) == (0.3, "fixed") and found.slope != 1.0
+    none = fit_calibration(probabilities[:0], labels[:0], EVEN, EVEN, operating_point="0.3")
+    assert (none.threshold, none.slope) == (0.3, 1.0)
 
 
-def test_with_fewer_than_30_participants_nothing_is_fitted_and_a_note_reports_it() -> None:
-    probabilities, labels = cohort(29, sharpen=3.0)
-    found = fit_calibration(probabilities, labels, EVEN, (0.6, 0.4))
-    assert (found.temperature, found.threshold) == (1.0, 0.5)
-    (note,) = found.notes
-    assert_parts(note, "29 validation", "fewer than 30", "temperature stays 1", "threshold 0.5")
+@pytest.mark.parametrize("asked", ["youden", "sensitivity 0.9"])
+def test_a_threshold_that_cannot_be_fitted_is_not_named(asked: str) -> None:
+    """With one class, or nobody: the balanced threshold, which needs no fit, and its name."""
+    probabilities, _ = cohort(20)
+    for labels in (np.zeros(20, dtype=np.int64), np.zeros(0, dtype=np.int64)):
+        found = fit_calibration(probabilities[: len(labels)], labels, EVEN, (0.6, 0.4), asked)
+        assert (found.operating_point, found.threshold, found.slope) == ("balanced", 0.4, 1.0)
+        assert not found.fitted and "youden" not in found.operating_point
+        assert_parts(found.notes[-1], asked.split()[0], "cannot be fitted", "balanced")
     # The prior needs no fit.
     assert found.probabilities(two(np.array([0.5])))[0, 1] == pytest.approx(0.4)
-    assert fit_calibration(*cohort(30, sharpen=3.0), EVEN, EVEN).temperature != 1.0
 
 
-def test_participants_who_are_all_classified_correctly_leave_the_temperature_alone() -> None:
-    labels = np.repeat([0, 1], 20)
-    found = fit_calibration(two(np.where(labels == 1, 0.6, 0.4)), labels, EVEN, EVEN)
-    assert found.temperature == 1.0 and found.threshold == pytest.approx(0.5)
-    assert_parts(found.notes[0], "correctly", "temperature stays 1")
-
-
-def test_predictions_worse_than_chance_leave_the_temperature_alone() -> None:
-    labels = np.repeat([0, 1], 20)
-    found = fit_calibration(two(np.where(labels == 1, 0.2, 0.8)), labels, EVEN, EVEN)
-    assert found.temperature == 1.0
-    assert_parts(found.notes[0], "no information", "temperature stays 1")
-
-
-def test_a_threshold_from_few_of_a_class_is_called_imprecise_and_from_one_class_alone_is_not_fitted() -> None:
+def test_a_threshold_from_few_of_a_class_is_called_imprecise() -> None:
     probabilities, labels = cohort(60, seed=1)
     labels[:] = 0
     labels[:5] = 1
-    found = fit_calibration(probabilities, labels, EVEN, EVEN)
+    found = fit_calibration(probabilities, labels, EVEN, EVEN, "youden")
     assert_parts(found.notes[-1], "threshold", "imprecise", "5 participants")
-    alone = fit_calibration(probabilities, np.zeros(60, dtype=np.int64), EVEN, EVEN)
-    assert alone.threshold == 0.5
-    assert_parts(alone.notes[-1], "one class", "threshold stays 0.5")
 
 
 def test_a_diverged_network_is_not_calibrated() -> None:
     found = fit_calibration(np.full((40, 2), np.nan), np.repeat([0, 1], 20), EVEN, EVEN)
-    assert found.temperature == 1.0 and "not numbers" in found.notes[0]
+    assert found.slope == 1.0 and not found.fitted and "not numbers" in found.notes[0]
 
 
-def test_three_classes_have_a_temperature_and_no_threshold() -> None:
-    generator = np.random.default_rng(0)
-    truth = generator.dirichlet([1, 1, 1], size=5000)
-    labels = (generator.random((5000, 1)) > truth.cumsum(axis=1)).sum(axis=1)
-    third = (1 / 3, 1 / 3, 1 / 3)
-    found = fit_calibration(softmax(2 * np.log(truth), axis=1), labels, third, third, operating_point="sensitivity 0.9")
-    assert found.threshold is None and found.temperature == pytest.approx(2, rel=0.1)
+def test_a_class_that_nobody_learned_from_takes_no_part_in_the_fit() -> None:
+    generator = np.random.default_rng(1)
+    labels = np.array([0, 1] * 20 + [2])
+    probabilities = generator.dirichlet([2, 2, 1], size=41)
+    found = fit_calibration(probabilities, labels, (0.5, 0.5, 0.0), (0.5, 0.5, 0.0))
+    assert found.fitted and found.intercepts[2] == 0 and found.intercepts[0] == pytest.approx(-found.intercepts[1])
 
 
 def test_predictions_are_corrected_in_all_that_they_say_and_keep_the_networks_own() -> None:
-    calibration = Calibration(EVEN, (0.8, 0.2), temperature=2.0, threshold=0.3)
+    calibration = Calibration(EVEN, (0.8, 0.2), slope=0.5, intercepts=(-0.1, 0.1), threshold=0.3)
     row = Prediction(
         "a", 1, (0.4, 0.6), 0.5, 4, without_eeg=(0.5, 0.5), by_condition={"EO": (0.1, 0.9)}, fields={"age": 3}
     )
     (found,) = calibration.apply([row])
 
     def by_hand(positive: float) -> Any:
-        corrected_odds = logit(positive) / 2 - np.log(4)
+        corrected_odds = logit(positive) / 2 + 0.2 - np.log(4)
         return pytest.approx((expit(-corrected_odds), expit(corrected_odds)))
 
     assert found.probabilities == by_hand(0.6)
@@ -213,6 +276,8 @@ def test_predictions_are_corrected_in_all_that_they_say_and_keep_the_networks_ow
     [
         ("youden", "youden", 0.5),
         ("Youden", "youden", 0.5),
+        ("balanced", "balanced", 0.5),
+        ("prior", "prior", 0.5),
         ("sensitivity 0.9", "sensitivity", 0.9),
         ("sensitivity=0.95", "sensitivity", 0.95),
         (0.4, "fixed", 0.4),
@@ -227,8 +292,16 @@ def test_an_operating_point_is_read_as_users_type_it(value: object, kind: str, n
     "value", ["", "best", "sensitivity", "sensitivity 2", "sensitivity high", 0, 1, -0.1, True, []]
 )
 def test_another_operating_point_is_refused_with_those_that_exist(value: object) -> None:
-    with pytest.raises(InputError, match=r"--operating_point: .*, expected youden, a sensitivity such as"):
+    with pytest.raises(
+        InputError, match=r"--operating_point: .*, expected balanced, prior, youden, a sensitivity such"
+    ):
         read_operating_point(value)
+
+
+@pytest.mark.parametrize("value", ["youden", "sensitivity 0.9", 0.4])
+def test_three_classes_have_no_threshold_to_ask_for(value: object) -> None:
+    with pytest.raises(InputError, match=r"--operating_point: .*, expected balanced or prior: 3 classes"):
+        read_operating_point(value, classes=3)
 
 
 def test_shares_of_classes_are_read_from_a_list() -> None:
@@ -240,3 +313,11 @@ def test_shares_of_classes_are_read_from_a_list() -> None:
 def test_other_shares_are_refused(value: object) -> None:
     with pytest.raises(InputError, match=r"--target_prior: .*, expected the shares of M, F as a list"):
         read_prior(value, ["M", "F"])
+
+
+def test_the_balanced_decision_loses_less_than_youdens_of_few_participants() -> None:
+    """The benchmark of docs/method.md, in small: points of balanced accuracy below the best threshold."""
+    for size, bias in ((20, 0.4), (76, 0.4)):
+        found = losses(1.5, bias, size, (64, 36), number=60, seed=1)
+        assert found["balanced"] < 0.6 and found["youden"] > found["balanced"] + 0.5
+        assert found["balanced"] < found["network at prior"] + found["network"]

@@ -1,6 +1,7 @@
 """``calibration.json``: written when an epoch is kept, read by evaluation and inference."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def fitted(wanted: tuple[float, float] = (0.75, 0.25), operating_point: object = "youden") -> object:
+def fitted(wanted: tuple[float, float] = (0.75, 0.25), operating_point: object = "balanced") -> object:
     rows = validation()
     probabilities = np.array([row.probabilities for row in rows])
     labels = np.array([row.label for row in rows])
@@ -47,8 +48,9 @@ def fitted(wanted: tuple[float, float] = (0.75, 0.25), operating_point: object =
         ("network_prior", [0.0, 0.0]),
         ("network_prior", [0.9, 0.9]),
         ("target_prior", "$x"),
-        ("temperature", "inf"),
-        ("temperature", 0),
+        ("slope", "inf"),
+        ("slope", 0),
+        ("intercepts", [0.0]),
         ("predictions", [{"label": 0, "probabilities": [2.0, -1.0]}]),
         ("predictions", [{"label": 5, "probabilities": [0.5, 0.5]}]),
         ("classes", 3),
@@ -72,8 +74,8 @@ def test_the_file_has_the_result_of_the_default_options(folder: Path) -> None:
     content = json.loads((folder / CALIBRATION_FILE).read_text(encoding="utf-8"))
     expected = load_calibration(folder, ["M", "F"])
     assert expected is not None
-    assert (content["temperature"], content["threshold"]) == (expected.temperature, expected.threshold)
-    assert content["temperature"] != 1.0 and content["training_counts"] == [30, 10]
+    assert (content["slope"], content["threshold"]) == (expected.slope, expected.threshold)
+    assert content["slope"] != 1.0 and content["schema_version"] == 2 and content["training_counts"] == [30, 10]
     assert (content["network_prior"], content["target_prior"]) == ([0.5, 0.5], [0.75, 0.25])
     assert len(content["predictions"]) == 40 and content["fitted_on"] == "validation"
     assert "sub-" not in json.dumps(content)  # a model is shared, its participants stay private
@@ -108,7 +110,7 @@ def test_a_diverged_validation_is_stored_and_read_without_a_fit(tmp_path: Path) 
     writer([Prediction(f"s{place}", place % 2, (float("nan"),) * 2, 0.5, 1) for place in range(40)])
     writer.write()
     found = load_calibration(tmp_path, ["M", "F"])
-    assert found is not None and found.temperature == 1.0 and "not numbers" in found.notes[0]
+    assert found is not None and found.slope == 1.0 and "not numbers" in found.notes[0]
 
 
 def message(folder: Path, classes: list[str]) -> str:
@@ -121,7 +123,7 @@ def test_a_missing_damaged_or_foreign_file_is_refused(folder: Path, tmp_path: Pa
     path = folder / CALIBRATION_FILE
     assert_parts(message(folder, ["F", "M"]), f"{path} classes: ['M', 'F'], expected ['F', 'M']: ", "--calibrate false")
     content = json.loads(path.read_text(encoding="utf-8"))
-    for name, value in (("temperature", -1), ("predictions", "many"), ("more", 1)):
+    for name, value in (("slope", -1), ("predictions", "many"), ("more", 1)):
         path.write_text(json.dumps(content | {name: value}))
         assert message(folder, ["M", "F"]).startswith(f"{path} {name}: ")
     path.write_text(json.dumps(content | {"network_prior": [1.0]}))
@@ -130,3 +132,24 @@ def test_a_missing_damaged_or_foreign_file_is_refused(folder: Path, tmp_path: Pa
     assert message(folder, ["M", "F"]).startswith(f"{path}: ")
     path.unlink()
     assert_parts(message(folder, ["M", "F"]), f"{folder}: no {CALIBRATION_FILE}: ", "--calibrate false")
+
+
+def test_the_file_of_an_earlier_version_is_read_and_its_calibration_says_so(folder: Path) -> None:
+    """Its temperature and Youden's threshold are not used: slope and intercepts are fitted to its predictions."""
+    path = folder / CALIBRATION_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("schema_version", "slope", "intercepts"):
+        del content[name]
+    path.write_text(json.dumps(content | {"temperature": 3.0, "threshold": 0.9, "operating_point": "youden"}))
+    found = load_calibration(folder, ["M", "F"])
+    assert found is not None and replace(found, notes=()) == fitted()
+    assert_parts(found.notes[0], CALIBRATION_FILE, "earlier version", "Youden", "fitted to its predictions")
+    path.write_text(json.dumps(content | {"temperature": 3.0, "schema_version": 3}))
+    assert_parts(message(folder, ["M", "F"]), str(path), "--calibrate false")
+
+
+def test_an_operating_point_of_two_classes_is_refused_for_three(tmp_path: Path) -> None:
+    content = fit_calibration_file(["a", "b", "c"], [7, 5, 6], [1 / 3] * 3, [], "validation")
+    (tmp_path / CALIBRATION_FILE).write_text(content.model_dump_json(), encoding="utf-8")
+    with pytest.raises(InputError, match="expected balanced or prior"):
+        load_calibration(tmp_path, ["a", "b", "c"], operating_point="youden")

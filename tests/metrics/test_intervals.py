@@ -131,5 +131,7 @@ def test_the_mean_of_proportions_that_are_all_one_still_has_a_width() -> None:
 
 
 def test_95_percent_intervals_hold_the_truth_in_92_to_98_percent_of_cohorts_of_100() -> None:
-    found = coverage((60, 40), number=300, draws=400, seed=1)
-    assert all(0.92 <= found[name] <= 0.98 for name in ("AUROC", "balanced accuracy", "accuracy")), found
+    found = coverage((60, 40), 1.5, number=250, draws=400, seed=1)
+    shown = {name: held for name, (held, given) in found.items() if given > 0}
+    assert {"auroc", "balanced_accuracy", "brier", "calibration slope", "lost AUROC"} <= shown.keys()
+    assert all(0.9 <= held <= 0.995 for held in shown.values()), shown  # 1.5 points of chance in the simulation itself

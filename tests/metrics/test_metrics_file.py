@@ -10,12 +10,13 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import classification_report, roc_auc_score
 
 from monai_fusion.errors import InputError
 from monai_fusion.evaluation.result_writer import ResultWriter
-from monai_fusion.metrics import Prediction, fit_calibration, report_text
-from monai_fusion.metrics.intervals import wilson
+from monai_fusion.metrics import Calibration, Prediction, fit_calibration, report_text
+from monai_fusion.metrics.intervals import mean_of_proportions, wilson
 from monai_fusion.metrics.metrics_file import Metrics, metrics_schema_text
 from monai_fusion.metrics.summary import ScoringSettings, summarize
 from tests.message_parts import assert_parts, with_parts
@@ -85,8 +86,9 @@ def test_the_summary_agrees_with_scikit_learn_and_the_majority() -> None:
     assert scores.accuracy.value == pytest.approx((predicted == LABELS).mean())
     assert scores.sensitivity is not None and scores.specificity is not None
     assert scores.sensitivity.value == pytest.approx(counts[1][1] / 3)
-    interval = wilson(counts[0][0], 7)
-    assert scores.specificity.interval == (interval.low, interval.high) and scores.specificity.method == "wilson"
+    assert scores.specificity.interval is None and scores.specificity.note == "no interval: fewer than 10 participants"
+    interval = wilson(counts[0][0] + counts[1][1], 10)
+    assert scores.accuracy.interval == (interval.low, interval.high) and scores.accuracy.method == "wilson"
     women = found.per_class[1]
     assert (women.participants, women.predicted) == (3, counts[0][1] + counts[1][1])
     assert women.precision.value == pytest.approx(counts[1][1] / women.predicted)
@@ -132,7 +134,7 @@ def test_a_missing_class_is_reported(label: int) -> None:
     assert found.permutation.tests[0].auroc is None
     undefined = found.scores.specificity if label else found.scores.sensitivity
     assert undefined is not None and undefined.value is None and undefined.note == f"no participant is {absent}"
-    assert found.scores.accuracy.interval is not None
+    assert found.scores.accuracy.value is not None
 
 
 def test_a_missing_class_of_three_leaves_the_others_their_scores() -> None:
@@ -146,7 +148,7 @@ def test_a_missing_class_of_three_leaves_the_others_their_scores() -> None:
 def test_one_participant() -> None:
     found = summarize(predictions_of([[0.9, 0.1]], [0]), ["M", "F"], settings=QUICK)
     assert found.scores.accuracy.value == 1.0
-    assert found.scores.accuracy.interval == pytest.approx((0.2065, 1.0), abs=1e-3)
+    assert found.scores.accuracy.interval is None and "fewer than 10" in found.scores.accuracy.note
     assert found.scores.brier.interval is None and "M has one participant" in found.scores.brier.note
     assert found.gate.overall.sd is None and found.modalities is None
 
@@ -298,6 +300,7 @@ def written_files(folder: Path) -> Iterator[dict[str, Any]]:
     cohorts: list[tuple[list[Prediction], list[str], Any]] = [
         (cohort(), ["M", "F"], calibration_of(cohort())),
         (cohort(classes=3), ["a", "b", "c"], calibration_of(cohort(classes=3))),
+        (cohort(90), ["M", "F"], None),
         (predictions_of([[0.9, 0.1]], [0]), ["M", "F"], None),
         (some_lacking(cohort()), ["M", "F"], None),
         (predictions_of([[0.9, 0.1]] * 4, [0, 1, 0, 1], recordings="eeg"), ["M", "F"], None),
@@ -339,7 +342,111 @@ def test_the_page_lists_every_field_and_every_column(tmp_path: Path) -> None:
     schema = json.loads((DOCS / "metrics.schema.json").read_text(encoding="utf-8"))
     fields = {name for part in (schema, *schema["$defs"].values()) for name in part["properties"]}
     list(written_files(tmp_path))
-    head = (tmp_path / "3" / "predictions.csv").read_text(encoding="utf-8").splitlines()[0]
+    head = (tmp_path / "4" / "predictions.csv").read_text(encoding="utf-8").splitlines()[0]
     head = re.sub(r"_[MF]\b|_[MF](?=_in)", "_CLASS", head).replace("_in_EC", "_in_CONDITION")
     columns = set(re.sub(r"stratum_\w+", "stratum_FIELD", head.replace("_in_EO", "_in_CONDITION")).split(","))
-    assert fields | columns == listed
+    of_three = (tmp_path / "1" / "predictions.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert "share_a,share_b,share_c,threshold" in of_three
+    assert fields | columns | {"share_CLASS"} == listed
+
+
+def test_scores_of_few_participants_or_few_errors_have_no_interval_and_a_note() -> None:
+    """Their intervals contain the truth far too rarely there: docs/method.md has the simulation."""
+
+    def notes(number: int, sure: float) -> list[str]:
+        labels = np.array([0, 1] * (number // 2))
+        wrong = np.arange(number) % 7 == 0
+        second = np.where((labels == 1) ^ wrong, sure, 1 - sure)
+        found = summarize(predictions_of(np.stack([1 - second, second], axis=1), labels), ["M", "F"], settings=QUICK)
+        each = (found.scores.brier, found.scores.mcc, found.scores.macro_f1, found.calibration.calibration_intercept)
+        assert all((score.interval is None) == bool(score.note) for score in each)
+        return [score.note for score in each]
+
+    assert set(notes(38, 0.8)) == {"no interval: fewer than 20 participants in a class"}
+    brier, mcc, *_ = notes(60, 0.95)
+    assert mcc == "no interval: the probabilities expect only 3.0 errors, fewer than 5"
+    assert brier == "no interval: the probabilities expect only 3.0 errors, fewer than 10"
+    assert set(notes(60, 0.8)) == {""}
+
+
+def test_the_balanced_accuracy_of_small_classes_has_the_wider_of_two_intervals() -> None:
+    rows = predictions_of([[0.9, 0.1]] * 7 + [[0.2, 0.8]] + [[0.1, 0.9]] * 3 + [[0.7, 0.3]], [0] * 8 + [1] * 4)
+    score = summarize(rows, ["M", "F"]).scores.balanced_accuracy
+    combined = mean_of_proportions([7, 3], [8, 4])
+    assert score.method == "bca or wilson, combined" and score.interval is not None
+    assert score.interval[0] <= combined.low and score.interval[1] >= combined.high
+
+
+def test_the_ece_stands_beside_its_mean_under_perfect_calibration() -> None:
+    generator = np.random.default_rng(5)
+    second = generator.uniform(0.02, 0.98, size=60)
+    labels = (generator.random(60) < second).astype(int)
+    found = summarize(predictions_of(np.stack([1 - second, second], axis=1), labels), ["M", "F"])
+    ece, expected = found.scores.ece, found.calibration.expected_ece
+    assert ece.interval is None and ece.baseline == expected.mean and "if the probabilities were true" in ece.note
+    assert expected.low < expected.mean < expected.high
+    assert ece.value is not None and expected.low < ece.value < expected.high
+    overconfident = np.clip(np.where(second > 0.5, 0.99, 0.01), 0, 1)
+    found = summarize(predictions_of(np.stack([1 - overconfident, overconfident], axis=1), labels), ["M", "F"])
+    assert found.scores.ece.value is not None and found.scores.ece.value > found.calibration.expected_ece.high
+
+
+def test_probability_scores_are_also_given_at_the_target_shares_and_other_shares_are_warned_of() -> None:
+    """By hand: each class's mean, weighted by its target share."""
+    rows = cohort(60)[:40] + [row for row in cohort(60)[40:] if row.label == 0]  # 30 M, 20 F
+    calibration = Calibration((0.5, 0.5), (0.2, 0.8), intercepts=(0.0, 0.0), threshold=0.8, fitted=True)
+    applied = calibration.apply(rows)
+    found = summarize(applied, ["M", "F"], calibration, QUICK)
+    shares = found.calibration.at_target_shares
+    assert shares is not None and shares.tested_shares == [0.6, 0.4]
+    errors = {label: [row.probabilities[1 - label] ** 2 for row in applied if row.label == label] for label in (0, 1)}
+    hits = {label: [row.predicted == label for row in applied if row.label == label] for label in (0, 1)}
+    assert shares.brier == pytest.approx(0.2 * np.mean(errors[0]) + 0.8 * np.mean(errors[1]))
+    assert shares.accuracy == pytest.approx(0.2 * np.mean(hits[0]) + 0.8 * np.mean(hits[1]))
+    assert shares.p == pytest.approx(binomtest(20, 50, 0.8).pvalue)
+    assert with_parts(found.warnings, "other class shares (60 % M, 40 % F)", "assume (20 % M, 80 % F")
+    same = replace(calibration, target_prior=(0.55, 0.45))
+    assert not with_parts(summarize(same.apply(rows), ["M", "F"], same, QUICK).warnings, "other class shares")
+
+
+def test_a_gate_that_is_the_same_for_everybody_is_warned_of() -> None:
+    generator = np.random.default_rng(1)
+
+    def warnings(gates: np.ndarray, **more: Any) -> list[str]:
+        rows = [Prediction(f"s{place}", place % 2, (0.4, 0.6), float(gate), 1, **more)
+                for place, gate in enumerate(gates)]  # fmt: skip
+        return with_parts(summarize(rows, ["M", "F"], settings=QUICK).warnings, "same for everybody")
+
+    assert_parts(warnings(generator.normal(0.44, 0.008, 20))[0], "mean 0.44", "by a constant")
+    assert not warnings(generator.normal(0.44, 0.1, 20))
+    # A gate that varies, and decides nothing: the mean gate for all gives the same probabilities.
+    assert_parts(warnings(generator.normal(0.44, 0.1, 20), mean_gate=(0.41, 0.59))[0], "no probability", "0.010")
+    assert not warnings(generator.normal(0.44, 0.1, 20), mean_gate=(0.5, 0.5))
+    assert not warnings(np.full(20, 0.5))  # a head without a gate
+
+
+def test_the_loss_without_a_modality_has_a_paired_interval() -> None:
+    """Predictions that hardly change have a narrow one, far narrower than that of either AUROC."""
+    generator = np.random.default_rng(2)
+    labels = np.array([0, 1] * 40)
+    odds = generator.normal(size=80) + 1.5 * (labels - 0.5)
+
+    def two(values: np.ndarray) -> list[tuple[float, float]]:
+        return [(1 - one, one) for one in (1 / (1 + np.exp(-values))).tolist()]
+
+    nearly, nothing = two(odds + generator.normal(0, 0.1, 80)), two(generator.normal(size=80))
+    rows = [
+        Prediction(f"s{place}", int(label), both, 0.4, 1, without_eeg=one, without_mri=other)
+        for place, (label, both, one, other) in enumerate(zip(labels, two(odds), nearly, nothing, strict=True))
+    ]
+    found = summarize(rows, ["M", "F"]).modalities
+    assert found is not None and found.without_eeg.auroc is not None
+    loss, large = found.without_eeg.lost_auroc, found.without_mri.lost_auroc
+    full = roc_auc_score(labels, [row.probabilities[1] for row in rows])
+    assert loss.value == pytest.approx(full - found.without_eeg.auroc)
+    assert loss.interval is not None and loss.interval[0] < 0 < loss.interval[1]
+    assert loss.interval[1] - loss.interval[0] < 0.05
+    assert large.interval is not None and large.interval[0] > 0
+    few = summarize(rows[:14], ["M", "F"], settings=QUICK).modalities
+    assert few is not None and few.without_eeg.lost_auroc.interval is None
+    assert_parts(few.without_eeg.lost_auroc.note, "fewer than 10 participants in a class")

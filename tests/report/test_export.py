@@ -186,7 +186,7 @@ def test_the_methods_paragraph_has_the_numbers_of_the_run(evaluation: Evaluation
         "R3D-18 [3] pretrained on Kinetics-400 [4]",
         "15 and 10 epochs",
         "0.0002 (fusion head) and 0.0001 (encoders)",
-        "temperature scaling [7]",
+        "logistic recalibration [7]",
         "fitted on 32 validation participants",
         "corrected to 0.60 M and 0.40 F",
         "kept (epoch 6)",

@@ -115,7 +115,7 @@ def test_the_page_names_the_model_and_how_well_it_did(tmp_path: Path, evaluation
     path = write_datalist(tmp_path / "list.json", {"test": people}, name="Site B")
     cohort = read_datalist(path, ["test"], require_labels=False)
     folder = write_rows(tmp_path / "new", [row("sub-01", 0.9)])
-    calibration = Calibration((0.5, 0.5), (0.65, 0.35), 1.2, 0.4, "youden", "validation", 40)
+    calibration = Calibration((0.5, 0.5), (0.65, 0.35), 0.8, (-0.1, 0.1), 0.4, "youden", "validation", 40, fitted=True)
     recipe = {"target": "gender"}
     write_predictions_data(folder, cohort, "test", ModalityPolicy(), model, recipe, calibration)
     page = Page(write_predictions_page(folder)[0])

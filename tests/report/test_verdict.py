@@ -10,7 +10,7 @@ import pytest
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.report.predictions_reader import PredictionRow
 from monai_fusion.report.run_results import Results
-from monai_fusion.report.verdict import temperature_text, threshold_text, verdict_of
+from monai_fusion.report.verdict import correction_text, threshold_text, verdict_of
 from tests.message_parts import assert_parts
 from tests.report.conftest import EXAMPLES
 
@@ -39,16 +39,18 @@ def with_auroc(value: float | None, interval: tuple[float, float] | None, p: flo
             {"within": [], "exchangeable": n, "auroc": p, "balanced_accuracy": 0.01},
         ]
         metrics |= {"participants": n, "modalities": None, "patterns": []}
-        metrics["calibration"] |= {"applied": True, "fitted_participants": 40, "notes": []}
+        metrics["calibration"] |= {"applied": True, "fitted": True, "fitted_participants": 40, "notes": []}
 
     return change
 
 
-def removing(without_eeg: float, without_mri: float) -> Changes:
+def removing(without_eeg: float, without_mri: float, loss: dict[str, Any] | None = None) -> Changes:
     def change(metrics: dict[str, Any]) -> None:
         with_auroc(0.97, (0.65, 1.0), 0.004)(metrics)
         rows = {"without_eeg": without_eeg, "without_mri": without_mri}
-        same = {"balanced_accuracy": 0.8, "mean_change": 0.1, "changed_predictions": 2, "changes_nothing": False}
+        lost = {"value": 0.1, "note": "no interval: fewer than 10 participants in a class"} | (loss or {})
+        same = {"balanced_accuracy": 0.8, "lost_auroc": lost, "lost_balanced_accuracy": lost}
+        same |= {"mean_change": 0.1, "changed_predictions": 2, "changes_nothing": False}
         metrics["modalities"] = {
             "reference_participants": 12,
             **{name: {"auroc": v, **same} for name, v in rows.items()},
@@ -201,9 +203,9 @@ def test_probabilities_that_are_not_calibrated_are_reported() -> None:
 
         return both
 
-    note = "7 validation participants to calibrate on, fewer than 30: the temperature stays 1 and the threshold 0.5"
-    few = change(fitted_participants=7, notes=[note], threshold=0.5, operating_point="youden", fitted_on="validation")
-    assert_parts(verdict(few), "not calibrated", "7 validation participants", "30 needed")
+    note = "the validation participants to calibrate on lack a class: the network's evidence is not corrected"
+    lacking = change(fitted=False, fitted_participants=7, notes=[note])
+    assert_parts(verdict(lacking), "not calibrated", "validation participants", "lack a class")
     assert_parts(verdict(change(applied=False)), "network's own", "not calibrated")
     assert "calibrated" not in verdict(change())
 
@@ -211,15 +213,12 @@ def test_probabilities_that_are_not_calibrated_are_reported() -> None:
 @pytest.mark.parametrize(
     ("calibration", "expected"),
     [
-        ({"fitted_participants": 7}, "not fitted: 7 validation participants, 30 needed"),
-        ({"fitted_participants": 32}, "Youden's index, fitted on 32 validation participants"),
+        ({"fitted_participants": 7}, "Youden's index, fitted on 7 validation participants"),
+        ({"operating_point": "balanced"}, "balanced: 0.5 at equal class shares"),
+        ({"operating_point": "prior"}, "prior: 0.5 at the assumed class shares"),
         ({"operating_point": "sensitivity 0.9"}, "sensitivity 0.9, fitted on 32 validation participants"),
         ({"operating_point": "fixed"}, "given"),
         ({"applied": False, "operating_point": "fixed"}, "not fitted: without calibration"),
-        (
-            {"notes": ["only one class: the threshold stays 0.5"]},
-            "not fitted: only one class",
-        ),
     ],
 )
 def test_the_text_names_the_origin_of_the_threshold(calibration: dict[str, Any], expected: str) -> None:
@@ -230,8 +229,18 @@ def test_the_text_names_the_origin_of_the_threshold(calibration: dict[str, Any],
     assert metrics is not None and threshold_text(metrics.calibration) == expected
 
 
-def test_the_text_states_whether_the_temperature_was_fitted() -> None:
+def test_the_text_states_how_the_evidence_was_corrected() -> None:
     metrics = results_of().metrics
-    assert metrics is not None and temperature_text(metrics.calibration) == "fitted on 32 validation participants"
-    few = metrics.calibration.model_copy(update={"fitted_participants": 7})
-    assert temperature_text(few) == "not fitted: 7 validation participants, 30 needed"
+    assert metrics is not None
+    text = correction_text(metrics.calibration, ["M", "F"])
+    assert_parts(text, "multiplied by 0.70", "+0.20 added to the log-odds of F", "fitted on 32 validation participants")
+    more = metrics.calibration.model_copy(update={"intercepts": [-0.2, 0.05, 0.15]})
+    assert_parts(correction_text(more, ["a", "b", "c"]), "intercepts of \u22120.20 (a), +0.05 (b) and +0.15 (c)")
+    unfitted = metrics.calibration.model_copy(update={"fitted": False})
+    assert_parts(correction_text(unfitted, ["M", "F"]), "not corrected")
+
+
+def test_the_loss_without_a_recording_has_its_paired_interval_where_there_is_one() -> None:
+    shown = verdict(removing(0.6, 0.9, {"interval": [0.2, 0.45], "method": "bca", "note": ""}))
+    assert_parts(shown, "without it the AUROC falls", "0.60 (paired 95 % interval of the loss 0.20 to 0.45)")
+    assert "paired" not in verdict(removing(0.6, 0.9))

@@ -45,6 +45,7 @@ def make_split(
     Raises:
         InputError: A class would be missing from a section or fold, or a group is in two sections already.
     """
+    options = options.for_classes(classes)
     options.refuse_what_does_not_go_together()
     kept_split = kept_split or KeptSplit()
     if options.method == "kfold":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,8 @@ from monai_fusion.wording import one_of, quoted
 
 METHODS = ("ratio", "stratified", "kfold", "test")
 FOLDS = 5
+RATIO_CLASSES = ("M", "F")
+"""Only these are split by ``ratio`` without being asked to."""
 
 # Options that `datalist build` and `datalist split` have in common besides those of the split itself.
 Extend = Annotated[
@@ -34,14 +36,15 @@ class SplitOptions:
     """How a cohort is split."""
 
     method: Annotated[
-        str,
+        str | None,
         Option(
             "ratio: the test set holds two of the first class for one of the second. stratified: every part has its "
             "share of every class. kfold: each participant is in one of k folds (field fold). test: all are "
             "tested, with a model that has been trained already.",
             metavar="|".join(METHODS),
+            shown_default="ratio for the classes M and F, otherwise stratified",
         ),
-    ] = "ratio"
+    ] = None
     test_fraction: Annotated[
         float | None,
         Option("Approximate fraction of the participants to test; not with kfold.", shown_default=str(TEST_FRACTION)),
@@ -77,13 +80,23 @@ class SplitOptions:
         ),
     ] = False
 
+    def for_classes(self, classes: Sequence[str]) -> SplitOptions:
+        """The same options with a method: without one, ``ratio`` for the classes M and F, otherwise ``stratified``.
+
+        A test set of two to one is right for the task it was made for. In other cohorts it moves the class shares of
+        the training part to the other side. Groups that stay together cannot make exactly two to one either.
+        """
+        if self.method is not None:
+            return self
+        return replace(self, method="ratio" if tuple(classes) == RATIO_CLASSES and not self.group_by else "stratified")
+
     def refuse_what_does_not_go_together(self) -> None:
         """Refuse options that contradict each other, before anything is read.
 
         Raises:
             InputError: An option does not belong to the method, or contradicts another one.
         """
-        if self.method not in METHODS:
+        if self.method is not None and self.method not in METHODS:
             raise InputError(Problem("--method", seen=quoted(self.method), wanted=one_of(METHODS)))
         problems = [*self._impossible_numbers(), *self._of_another_method(), *self._contradictions()]
         if problems:

@@ -278,7 +278,8 @@ def test_options_that_cannot_be_are_refused_before_anything_is_searched(options:
     assert message(changed(nowhere, classes=("M", "M"))) == Like('--classes: "M" "M", expected … different names')
     assert "--columns" in message(changed(nowhere, columns=("label",)))
     assert "--columns" in message(changed(nowhere, columns=("Excluded",)))
-    assert "3 classes" in message(changed(options, classes=("M", "F", "D")))
+    by_ratio = changed(options, classes=("M", "F", "D"), split=SplitOptions("ratio"))
+    assert "3 classes" in message(by_ratio)
 
 
 def test_a_cohort_too_small_to_split_is_refused_with_the_counts(options: BuildOptions) -> None:
