@@ -16,7 +16,8 @@ from monai_fusion.metrics.predictions import Prediction, from_both_recordings, r
 from monai_fusion.metrics.result_warnings import collapse_warning
 from monai_fusion.metrics.summary import ScoringSettings, summarize
 from monai_fusion.metrics.terminal_text import report_text
-from monai_fusion.run_folder import METRICS_FILE, PREDICTIONS_FILE
+from monai_fusion.output_folder import remove_all
+from monai_fusion.run_folder import BASELINE_FILE, METRICS_FILE, PREDICTIONS_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class ResultWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
         strata = participant_strata(predictions)[0]
         is_labelled = any(row.label is not None for row in predictions)
+        remove_all([self.folder / BASELINE_FILE])  # of an earlier evaluation
         with stopping.held():  # scores never lie beside the predictions of another evaluation
             written = [write_predictions(predictions, self.classes, self.folder / PREDICTIONS_FILE, strata)]
             if is_labelled:

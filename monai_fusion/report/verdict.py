@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from monai_fusion.baseline.words import as_good, better_than_numbers, beyond_covariates, first_sentence
 from monai_fusion.metrics.calibration import FEWEST_TO_FIT
 from monai_fusion.metrics.metrics_file import CalibrationSection, Metrics, PermutationTest, Score
 from monai_fusion.report.number_text import count_participants, listed, number, p_value
@@ -68,9 +69,26 @@ def verdict_of(results: Results) -> list[str]:
     if measure is None:
         return [*_undefined(metrics)]
     sentences = [_skill(metrics, measure), *_how_sure(metrics, measure)]
+    sentences = _with_plain_numbers(results, measure, sentences)
     if measure.shown:
         sentences += [*_carried(results, metrics), *_classes_themselves(metrics, measure), *_within_strata(metrics)]
     return [*sentences, *_probabilities(metrics.calibration)]
+
+
+def _with_plain_numbers(results: Results, measure: _Measure, sentences: list[str]) -> list[str]:
+    """Begin with the plain numbers that do as well; end with what the network knows beyond them."""
+    found = results.baseline
+    if found is None:
+        return sentences
+    first, better = first_sentence(found), better_than_numbers(found)
+    sentences = [*sentences, *(beyond_covariates(found) if measure.shown else ())]
+    if first is None:
+        return [sentences[0], *([better] if better and measure.shown else []), *sentences[1:]]
+    baseline = as_good(found)
+    apart = None if baseline is None else baseline.network_minus_auroc or baseline.network_minus_balanced_accuracy
+    # A network that is not shown to be better than chance has a graver fault than not to be better than numbers.
+    reached = measure.shown or (apart is not None and apart.value is not None and apart.value <= 0)
+    return [first, *sentences] if reached else [sentences[0], first, *sentences[1:]]
 
 
 def threshold_text(calibration: CalibrationSection) -> str:

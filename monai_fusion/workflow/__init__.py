@@ -3,6 +3,7 @@
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.knob_values import expand_home
 from monai_fusion.options.overrides import as_bool, as_resume, check_overrides
+from monai_fusion.workflow.baselines import write_baseline
 from monai_fusion.workflow.end_message import announce_training
 from monai_fusion.workflow.engine import run_engine
 from monai_fusion.workflow.missing_recordings import recordings_for, warn_of_unseen_absence
@@ -30,4 +31,5 @@ __all__ = [
     "same_for_all",
     "summarize_training",
     "warn_of_unseen_absence",
+    "write_baseline",
 ]
