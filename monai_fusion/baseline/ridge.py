@@ -57,8 +57,8 @@ class Scaler:
         if training.covariates is not None:
             design = self._design(training)
             for block, mean in zip(training.blocks, self._means, strict=True):
-                slope: Floats = np.linalg.lstsq(design, _filled(block, mean) - mean, rcond=None)[0]
-                self._slopes.append(slope)
+                slope = np.linalg.lstsq(design, _filled(block, mean) - mean, rcond=None)[0]
+                self._slopes.append(slope.astype(np.float64))
         self._scales = [np.ones(block.shape[1]) for block in training.blocks]
         self._scales = [
             _inverse_spread(block) / np.sqrt(block.shape[1]) for block in self._centred(training)

@@ -16,6 +16,9 @@ from monai_fusion.metrics.confounds import IMBALANCED
 
 SIGNIFICANT = 0.05
 _FIELDS = {"head_volume": "head volume"}
+NEARLY = 0.05
+"""Of an AUROC: baselines that differ by less count as equally good when one of them is named."""
+
 _UNITS = {"head_volume": " l"}
 
 
@@ -27,14 +30,17 @@ def field_title(name: str) -> str:
 def as_good(found: Baseline) -> BaselineResult | None:
     """Return the baseline that the report must begin with: one that is as good as the network; None if none is.
 
-    Of those that score at least as high as the network it is the simplest; if the network scores higher than all, but
-    not shown so, it is the one with the highest score.
+    Of those whose score is within `NEARLY` of the best such baseline, it is the simplest: what one number can do is
+    not told of five hundred.
     """
     reached = [each for each in found.baselines if is_as_good(_difference(each))]
-    above = [each for each in reached if (_value(each) or 0.0) <= 0]
-    if above:
-        return above[0]
-    return min(reached, key=lambda each: _value(each) or 0.0, default=None)
+    best = min((_value(each) or 0.0 for each in reached), default=0.0)
+    return next((each for each in reached if (_value(each) or 0.0) <= best + NEARLY), None)
+
+
+def reaches_network(found: Baseline) -> bool:
+    """Whether a baseline scores at least as high as the network."""
+    return any((value := _value(each)) is not None and value <= 0 for each in found.baselines)
 
 
 def first_sentence(found: Baseline) -> str | None:
@@ -48,8 +54,10 @@ def first_sentence(found: Baseline) -> str | None:
     network = own + difference.value
     between = _interval_text(difference.interval)
     numbers = f"{score} {own:.2f}, the network {network:.2f} (difference {_signed(difference.value)}{between})"
-    if difference.value <= 0:
-        return f"Plain numbers do as well: a logistic regression on {baseline.title} has {numbers}."
+    if reaches_network(found):
+        best = min(found.baselines, key=lambda each: _value(each) or 0.0)
+        more = "" if best is baseline or difference.value <= 0 else f"; on {best.title} it has {_own(best):.2f}"
+        return f"Plain numbers do as well: a logistic regression on {baseline.title} has {numbers}{more}."
     return f"Not shown to be better than plain numbers: a logistic regression on {baseline.title} has {numbers}."
 
 

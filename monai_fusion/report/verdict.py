@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from monai_fusion.baseline.words import as_good, better_than_numbers, beyond_covariates, first_sentence
+from monai_fusion.baseline.words import better_than_numbers, beyond_covariates, first_sentence, reaches_network
 from monai_fusion.metrics.calibration import FEWEST_TO_FIT
 from monai_fusion.metrics.metrics_file import CalibrationSection, Metrics, PermutationTest, Score
 from monai_fusion.report.number_text import count_participants, listed, number, p_value
@@ -84,11 +84,8 @@ def _with_plain_numbers(results: Results, measure: _Measure, sentences: list[str
     sentences = [*sentences, *(beyond_covariates(found) if measure.shown else ())]
     if first is None:
         return [sentences[0], *([better] if better and measure.shown else []), *sentences[1:]]
-    baseline = as_good(found)
-    apart = None if baseline is None else baseline.network_minus_auroc or baseline.network_minus_balanced_accuracy
     # A network that is not shown to be better than chance has a graver fault than not to be better than numbers.
-    reached = measure.shown or (apart is not None and apart.value is not None and apart.value <= 0)
-    return [first, *sentences] if reached else [sentences[0], first, *sentences[1:]]
+    return [first, *sentences] if measure.shown or reaches_network(found) else [sentences[0], first, *sentences[1:]]
 
 
 def threshold_text(calibration: CalibrationSection) -> str:
