@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.metrics_file import ClassCount, Count, Interval, Probability, Score
 
 BaselineName = Literal["head_volume", "covariates", "mri", "eeg", "all"]
@@ -94,3 +96,12 @@ class Baseline(_Part):
     confounds: Annotated[list[ConfoundResult], Field(description="Each covariate, then all; empty without a network.")]
     notes: Annotated[list[str], Field(description="What is missing, and why.")]
     warnings: Annotated[list[str], Field(description="Warnings, as printed.")]
+
+
+def save_baseline(found: Baseline, path: Path) -> Path:
+    """Write a baseline as JSON.
+
+    Returns:
+        The path of the file: a new name if another program keeps the old file open.
+    """
+    return write_for_readers(path, found.model_dump_json(indent=2).encode("utf-8"))

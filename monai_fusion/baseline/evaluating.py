@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,7 @@ from monai_fusion.baseline.participant_numbers import (
     numeric_fields,
     participant_numbers,
 )
+from monai_fusion.baseline.predictions import NetworkPredictions
 from monai_fusion.baseline.ridge import Ridge, can_be_fitted, fit_ridge
 from monai_fusion.baseline.words import warnings_of_baseline
 from monai_fusion.datalist.availability import BOTH_REQUIRED, ModalityPolicy
@@ -34,25 +35,6 @@ from monai_fusion.wording import a_few, did_you_mean, quoted
 
 LEARNED_FROM = {"training": (), "validation": ("training",), "test": ("training", "validation")}
 """The parts that a baseline learns from, by the tested part: those that the network learned from or was chosen on."""
-
-
-@dataclass(frozen=True, eq=False)
-class NetworkPredictions:
-    """What a network predicted, by participant.
-
-    Attributes:
-        probabilities: The probability of each class.
-        predicted: The predicted class.
-    """
-
-    probabilities: Mapping[str, Sequence[float]]
-    predicted: Mapping[str, int]
-
-    def cohort(self, records: Sequence[ParticipantRecord], labels: Labels) -> ScoredCohort:
-        """The predictions of some participants as arrays."""
-        ids = [record.participant_id for record in records]
-        probabilities = np.array([self.probabilities[name] for name in ids], dtype=np.float64)
-        return ScoredCohort(probabilities, labels, np.array([self.predicted[name] for name in ids], dtype=np.int64))
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,9 @@ def feature_sets(numbers: ParticipantNumbers, residualise: tuple[Covariate, ...]
         given = np.concatenate([each.values for each in residualise], axis=1)
     sets = []
     for name, title, blocks in _blocks(numbers):
-        features = Features(tuple(blocks), None if name == "covariates" else given)
+        if residualise and name in ("head_volume", "covariates"):
+            continue  # nothing is left of what was removed
+        features = Features(tuple(blocks), given)
         sets.append(FeatureSet(name, title.format(counted(features.count, "number")), features))
     return tuple(sets)
 

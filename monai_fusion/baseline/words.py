@@ -134,6 +134,8 @@ def terminal_lines(found: Baseline) -> list[str]:
         lines.append(line)
     if not found.baselines:
         lines = []
+    elif found.residualised:
+        lines.append(f"  (without what {_listed([field_title(name) for name in found.residualised])} explains)")
     better = better_than_numbers(found)
     lines += [] if better is None else [better]
     return [*lines, *beyond_covariates(found), *found.notes]

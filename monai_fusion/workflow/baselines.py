@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion import ranks
-from monai_fusion.baseline.baseline_file import Baseline
-from monai_fusion.baseline.evaluating import BaselineSettings, NetworkPredictions, evaluate_baselines
+from monai_fusion.baseline.baseline_file import save_baseline
+from monai_fusion.baseline.evaluating import BaselineSettings, evaluate_baselines
 from monai_fusion.baseline.participant_numbers import NumberSettings
 from monai_fusion.baseline.words import terminal_lines
 from monai_fusion.data import Preprocessing
 from monai_fusion.datalist import Datalist
 from monai_fusion.datalist.availability import BOTH_REQUIRED, ModalityPolicy
-from monai_fusion.files import write_for_readers
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.output_folder import remove_all
-from monai_fusion.report.predictions_reader import read_predictions
+from monai_fusion.report.predictions_reader import network_predictions
 from monai_fusion.run_folder import BASELINE_FILE
 
 logger = logging.getLogger(__name__)
@@ -59,29 +58,12 @@ def write_baseline(
         covariates=None if covariates is None else tuple(covariates),
         use=use,
     )
-    found = evaluate_baselines(cohort, settings, predictions_in(folder))
+    found = evaluate_baselines(cohort, settings, network_predictions(Path(folder)))
     for line in terminal_lines(found):
         logger.info(line)
     for warning in found.warnings:
         logger.warning(warning)
-    return save_baseline(folder, found)
-
-
-def save_baseline(folder: str | os.PathLike[str], found: Baseline) -> Path:
-    """Write ``baseline.json``; returns its path."""
-    return write_for_readers(Path(folder) / BASELINE_FILE, found.model_dump_json(indent=2).encode("utf-8"))
-
-
-def predictions_in(folder: str | os.PathLike[str]) -> NetworkPredictions:
-    """Read a network's predictions.
-
-    Raises:
-        InputError: The folder has no ``predictions.csv``, or a wrong one.
-    """
-    rows = read_predictions(Path(folder))[1]
-    return NetworkPredictions(
-        {row.participant_id: row.probabilities for row in rows}, {row.participant_id: row.predicted for row in rows}
-    )
+    return save_baseline(found, Path(folder) / BASELINE_FILE)
 
 
 def number_settings(preprocessing: Preprocessing, use: ModalityPolicy) -> NumberSettings:

@@ -10,7 +10,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from monai_fusion.baseline.evaluating import NetworkPredictions
+from monai_fusion.baseline.predictions import NetworkPredictions
 from monai_fusion.metrics.predictions import Prediction
 from tests.support import EEG_SHAPE, write_datalist, write_scalogram
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from monai_fusion.baseline.baseline_file import Baseline, BaselineResult, PairedDifference
-from monai_fusion.baseline.evaluating import BaselineSettings, NetworkPredictions, evaluate_baselines
+from monai_fusion.baseline.baseline_file import Baseline, BaselineResult, PairedDifference, save_baseline
+from monai_fusion.baseline.evaluating import BaselineSettings, evaluate_baselines
 from monai_fusion.baseline.paired import is_as_good, paired_differences
 from monai_fusion.baseline.participant_numbers import NumberSettings
+from monai_fusion.baseline.predictions import NetworkPredictions
 from monai_fusion.baseline.words import as_good, first_sentence, terminal_lines
 from monai_fusion.datalist import Datalist, read_datalist
 from monai_fusion.errors import InputError
@@ -22,7 +23,6 @@ from monai_fusion.metrics.scores import ScoredCohort
 from monai_fusion.report import write_report
 from monai_fusion.report.run_results import read_results
 from monai_fusion.run_folder import BASELINE_FILE
-from monai_fusion.workflow.baselines import save_baseline
 from tests.baseline.cohorts import EEG_SHAPE, Cohort, write_cohort
 
 
@@ -39,7 +39,7 @@ def _with_report(cohort: Cohort, settings: BaselineSettings, knows: float, folde
     """The first sentence of the report of a network that reads head size, and knows so much more of the class."""
     datalist = _datalist(cohort)
     ResultWriter(folder, ["M", "F"], datalist=datalist.name, section="test")(cohort.predictions(knows))
-    save_baseline(folder, evaluate_baselines(datalist, settings, cohort.network(knows)))
+    save_baseline(evaluate_baselines(datalist, settings, cohort.network(knows)), folder / BASELINE_FILE)
     page = write_report(folder).read_text(encoding="utf-8")
     (first,) = re.findall(r'id="verdict"><strong>(.*?)</strong>', page)
     return str(first).replace("&nbsp;", " ")
@@ -233,11 +233,11 @@ def test_the_report_leaves_out_baselines_of_another_evaluation(
     datalist, folder = _datalist(heads), tmp_path / "run"
     writer = ResultWriter(folder, ["M", "F"], datalist=datalist.name, section="test")
     writer(heads.predictions(0.0))
-    save_baseline(folder, evaluate_baselines(datalist, settings, heads.network(0.0)))
+    save_baseline(evaluate_baselines(datalist, settings, heads.network(0.0)), folder / BASELINE_FILE)
     assert read_results(folder).baseline is not None
     writer(heads.predictions(0.0)[:30])
     assert not (folder / BASELINE_FILE).exists()
-    save_baseline(folder, evaluate_baselines(datalist, settings, heads.network(0.0)))
+    save_baseline(evaluate_baselines(datalist, settings, heads.network(0.0)), folder / BASELINE_FILE)
     assert read_results(folder).baseline is None
 
 
