@@ -175,9 +175,8 @@ def _baselines(
 def _records(datalist: Datalist, settings: BaselineSettings) -> tuple[list[ParticipantRecord], list[str]]:
     """Everyone with a label who takes part; only the tested part if the others cannot be read."""
     notes = []
-    examined = examine(
-        parse_bytes(datalist.content), datalist.path, Requirements(labels=False, modalities=settings.use.modalities)
-    )
+    path, content = datalist.path, parse_bytes(datalist.content)
+    examined = examine(content, path, Requirements(labels=False, modalities=settings.use.modalities))
     if examined.problems:
         notes.append(
             "no baselines: the other parts of the datalist cannot be used "

@@ -19,12 +19,20 @@ _FIELDS = {"head_volume": "head volume"}
 NEARLY = 0.05
 """Of an AUROC: baselines that differ by less count as equally good when one of them is named."""
 
+FEW = 16
+"""Below it, chance alone makes such differences all the time."""
+
 _UNITS = {"head_volume": " l"}
 
 
 def field_title(name: str) -> str:
     """A covariate as a sentence names it."""
     return _FIELDS.get(name, name)
+
+
+def unit_of(name: str) -> str:
+    """The unit of a covariate, with a space before it; empty if it is not known."""
+    return _UNITS.get(name, "")
 
 
 def as_good(found: Baseline) -> BaselineResult | None:
@@ -100,13 +108,17 @@ def warnings_of_baseline(found: Baseline) -> list[str]:
 
 
 def is_imbalanced(row: CovariateBalance) -> bool:
-    """Whether a covariate differs between the classes by more than `IMBALANCED`."""
-    return row.standardised_difference is not None and abs(row.standardised_difference) > IMBALANCED
+    """Whether a covariate differs between the classes by more than `IMBALANCED`, among enough participants."""
+    return (
+        row.participants >= FEW
+        and row.standardised_difference is not None
+        and abs(row.standardised_difference) > IMBALANCED
+    )
 
 
 def imbalance(row: CovariateBalance, classes: Sequence[str]) -> str:
     """A covariate that differs between the classes, in words."""
-    unit = _UNITS.get(row.field, "")
+    unit = unit_of(row.field)
     known = [(name, mean) for name, mean in zip(classes, row.means, strict=True) if mean is not None]
     if row.category:
         values = ", ".join(f"{100 * mean:.0f} % of {name}" for name, mean in known)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monai_fusion import stopping
+from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.calibration import Calibration
 from monai_fusion.metrics.gate import collapsed_to
@@ -32,6 +33,7 @@ class ResultWriter:
         datalist: The name of the cohort.
         section: The part of the datalist that was evaluated.
         warnings: Warnings in addition to those that the scores give.
+        everyone: All participants of the datalist: they tell how a number such as age goes with the class.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class ResultWriter:
         datalist: str = "",
         section: str = "",
         warnings: Sequence[str] = (),
+        everyone: Sequence[ParticipantRecord] = (),
     ) -> None:
         self.folder = Path(folder)
         self.classes = list(classes)
         self.calibration = calibration
-        self.settings = ScoringSettings(datalist=datalist, section=section, warnings=tuple(warnings))
+        known = tuple((record.label, record.extra) for record in everyone if record.label is not None)
+        self.settings = ScoringSettings(datalist=datalist, section=section, warnings=tuple(warnings), everyone=known)
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """Write the files of one evaluation.
