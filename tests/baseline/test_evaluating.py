@@ -247,3 +247,11 @@ def test_a_participant_that_the_network_did_not_predict_is_left_out(heads: Cohor
     part = NetworkPredictions({n: network.probabilities[n] for n in some}, {n: network.predicted[n] for n in some})
     found: Baseline = evaluate_baselines(_datalist(heads), settings, part)
     assert sum(count.participants for count in found.tested) == 30
+
+
+def test_every_field_of_the_file_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "baselines.md").read_text(encoding="utf-8")
+    schema = Baseline.model_json_schema()
+    parts = [schema, *schema["$defs"].values()]
+    missing = {name for part in parts for name in part["properties"] if f"`{name}`" not in page}
+    assert not missing
