@@ -12,6 +12,7 @@ MANIFEST_FILE = "manifest.json"
 HISTORY_FILE = "history.csv"
 CALIBRATION_FILE = "calibration.json"
 METRICS_FILE = "metrics.json"
+BASELINE_FILE = "baseline.json"
 PREDICTIONS_FILE = "predictions.csv"
 EMBEDDINGS_FILE = "embeddings.npz"
 THUMBNAILS_FILE = "thumbnails.npz"
@@ -28,7 +29,7 @@ _CHECKPOINT = re.compile(r"epoch_(\d+)\.pt")
 # What a training, an evaluation of it and an inference leave (their logs, checkpoints and TensorBoard's files aside).
 RESULTS = (
     *(MODEL_FILE, EXPORT_FILE, RECIPE_FILE, MANIFEST_FILE, HISTORY_FILE, CALIBRATION_FILE),
-    *(METRICS_FILE, PREDICTIONS_FILE, EMBEDDINGS_FILE, THUMBNAILS_FILE, REPORT_DATA_FILE, REPORT_FILE),
+    *(METRICS_FILE, BASELINE_FILE, PREDICTIONS_FILE, EMBEDDINGS_FILE, THUMBNAILS_FILE, REPORT_DATA_FILE, REPORT_FILE),
     *(PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, PREDICTIONS_DATA_FILE),
 )
 

@@ -29,7 +29,7 @@ SECTIONS = {
     },
     "datalist split": {
         "Split": "method test-fraction validation-fraction seed stratify-by group-by folds test-fold validation-fold "
-        "keep-test keep-folds allow-missing extend",
+        "keep-test keep-folds allow-missing match extend",
         "Output": "out all-folds force yes",
         "Other options": "quiet help",
     },

@@ -15,6 +15,7 @@ import typer
 
 from monai_fusion import __version__
 from monai_fusion.cli import bundle_runs, datalist_check  # noqa: F401 -- registers its commands on datalist_app
+from monai_fusion.cli.baseline import BaselineCommand, baseline
 from monai_fusion.cli.bundle import bundle
 from monai_fusion.cli.cohort import sample_cohort
 from monai_fusion.cli.command_list import CommandList
@@ -38,7 +39,18 @@ from monai_fusion.waiting import wait_asleep
 PROGRAM = "monai-fusion"
 # In the order of use: from a look at it, over the cohort and the runs, to what is seldom needed.
 _ORDER = (
-    *("sample-cohort", "scalogram", "datalist", "train", "evaluate", "predict", "compare", "report", "rerun"),
+    *(
+        "sample-cohort",
+        "scalogram",
+        "datalist",
+        "train",
+        "evaluate",
+        "predict",
+        "compare",
+        "baseline",
+        "report",
+        "rerun",
+    ),
     *("preprocess", "cache", "bundle", "doctor", "completion"),
 )
 
@@ -66,6 +78,7 @@ app.command("rerun")(rerun)
 app.add_typer(cache_app, name="cache")
 app.command("report", cls=ReportCommand)(report)
 app.command("compare", cls=CompareCommand)(compare)
+app.command("baseline", cls=BaselineCommand)(baseline)
 app.command("bundle")(bundle)
 app.command("doctor")(doctor)
 app.command("completion")(completion)

@@ -168,6 +168,7 @@ def _print_runs(plan: Plan) -> None:
 def _run(plan: Plan) -> None:
     from monai_fusion.comparison.children import ChildFailed, Stopped
     from monai_fusion.comparison.ensemble import ensemble_is_made, write_ensemble
+    from monai_fusion.comparison.numbers import with_numbers
     from monai_fusion.comparison.results import compare_runs, read_runs, write_results
     from monai_fusion.comparison.terminal_table import table_lines
     from monai_fusion.comparison.training_runs import run_missing
@@ -182,7 +183,7 @@ def _run(plan: Plan) -> None:
         say(f"error: {failed.message}\n  in {failed.log}; finished runs stay", err=True)
         raise typer.Exit(InputError.exit_code if failed.code == InputError.exit_code else 1) from None
     runs = read_runs(records)
-    found = compare_runs(plan, runs)
+    found = with_numbers(plan, runs, compare_runs(plan, runs))
     written = write_results(plan, runs, found)
     for line in ("", *table_lines(found), ""):
         say(line)

@@ -91,17 +91,31 @@ def split(
     \b
     monai-fusion datalist split gender.json --method kfold --folds 5 --stratify-by age --all-folds
     monai-fusion datalist split gender.json --method stratified --stratify-by age site --out other.json
+    monai-fusion datalist split gender.json --method kfold --group-by site --all-folds
+    monai-fusion datalist split gender.json --method stratified --match age head_volume --out matched.json
     """  # noqa: D301 - as in build
     from monai_fusion.cli.balance_table import print_balance
     from monai_fusion.datalist.saving.replacing import Replacing
     from monai_fusion.datalist.split.resplitting import split_datalist
 
     how = Replacing(output.force, before_it_is_lost(yes), str(file))
-    result = split_datalist(file, SplitFiles(output.out or file, how, output.all_folds), options, output.extend)
+    files = SplitFiles(output.out or file, how, output.all_folds)
+    result = split_datalist(file, files, options, output.extend, _measured(file, options))
     _print_paths(result.paths, sum(row.number for row in result.balance.rows if row.name == "all"), "split")
     print_balance(result.balance)
     for note in (*result.notes, *result.replaced):
         say(f"note: {note}", err=True)
+
+
+def _measured(file: Path, options: SplitOptions) -> dict[str, dict[str, float]]:
+    """The covariates that are computed from recordings, if the split asks for them."""
+    from monai_fusion.baseline.participant_numbers import HEAD_VOLUME, NumberSettings, head_volumes
+    from monai_fusion.datalist import everyone_in, read_datalist
+
+    if HEAD_VOLUME not in options.matched_by:
+        return {}
+    everyone = everyone_in(read_datalist(file, require_labels=False, modalities="mri"))
+    return {HEAD_VOLUME: head_volumes(everyone, NumberSettings())}
 
 
 def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:

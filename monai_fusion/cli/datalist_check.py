@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monai_fusion.cli.asking import confirmed
+from monai_fusion.cli.covariate_table import CovariateTable, covariates_by_class
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.errors import InputError, Problem
@@ -29,7 +30,11 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The datalist (.json).", show_default=False)],
     deep: Annotated[
         bool,
-        typer.Option("--deep", help="Open every file as well: shape, NaN, damaged files, one recording under two ids."),
+        typer.Option(
+            "--deep",
+            help="Open every file as well: shape, NaN, damaged files, one recording under two ids. Shows head volume "
+            "and other numbers by class.",
+        ),
     ] = False,
     unlabelled: Annotated[
         bool, typer.Option("--unlabelled", help="Labels may be missing: a list for prediction only.")
@@ -50,6 +55,15 @@ def check(
         str,
         typer.Option(metavar="F,T,E", help="With --deep: frequency x time x electrode of a scalogram file."),
     ] = "224,224,17",
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--cache-dir",
+            "--cache_dir",
+            help="With --deep: the store of preprocessed recordings, which keeps head volumes.",
+            show_default="none",
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(help="With --deep: files opened at a time.", show_default="one a core, at most 8", min=1),
@@ -85,20 +99,26 @@ def check(
     problems: Sequence[Finding] = [*examination.problems, *(finding for finding in unlike if not finding.warning)]
     warnings: Sequence[Finding] = [*examination.warnings, *(finding for finding in unlike if finding.warning)]
     hollow: Sequence[Finding] = []
+    covariates: CovariateTable | None = None
     if opener is None:
         hollow = _placeholders(examination)
     else:
         found = _look_into_files(examination, opener, workers)
         problems = [*problems, *(finding for finding in found if not finding.warning)]
         warnings = [*warnings, *(finding for finding in found if finding.warning)]
+        if not problems:
+            covariates = covariates_by_class(examination.datalist(), assume_orientation, cache_dir)
+            warnings = [*warnings, *covariates.warnings]
     if as_json:
-        _print_json(examination, problems, [*warnings, *hollow])
+        _print_json(examination, problems, [*warnings, *hollow], covariates)
     elif problems:
         _print_warnings(warnings)
         _print_hollow(hollow)
         raise DatalistError(problems, heading=str(file))
     else:
         _print_summary(examination, len(warnings) + len(hollow))
+        for line in () if covariates is None else covariates.lines:
+            say(line)
         _print_warnings(warnings)
         _print_hollow(hollow)
 
@@ -153,7 +173,12 @@ def _print_hollow(notes: Sequence[Finding]) -> None:
             say(f"  {note}", err=True)
 
 
-def _print_json(examination: Examination, problems: Sequence[Finding], warnings: Sequence[Finding]) -> None:
+def _print_json(
+    examination: Examination,
+    problems: Sequence[Finding],
+    warnings: Sequence[Finding],
+    covariates: CovariateTable | None,
+) -> None:
     """One object on stdout; its shape is described in docs/checking_a_datalist.md."""
     report = {
         "file": str(examination.path),
@@ -167,6 +192,8 @@ def _print_json(examination: Examination, problems: Sequence[Finding], warnings:
             for row in examination.left_out
         ],
     }
+    if covariates is not None:
+        report["covariates"] = covariates.rows
     answer_json(report)
     if problems:
         raise typer.Exit(InputError.exit_code)

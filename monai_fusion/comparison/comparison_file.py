@@ -64,6 +64,17 @@ class Difference(_Part):
     t_test: Annotated[TTest | None, Field(description="Null if a fold lacks a class or all differences are equal.")]
 
 
+class NumbersResult(_Part):
+    """A ridge logistic regression on plain numbers of the recordings, on the same folds; it needs no training run."""
+
+    name: Annotated[str, Field(description="head_volume, covariates, mri, eeg or all.")]
+    title: Annotated[str, Field(description="The numbers, in words.")]
+    numbers: Annotated[Count, Field(description="How many numbers of a participant it uses.")]
+    auroc: Annotated[VariantScore, Field(description="Fraction of the pairs within a fold that are ordered correctly.")]
+    balanced_accuracy: Annotated[VariantScore, Field(description="Mean recall over all folds together.")]
+    reference_minus: Annotated[list[Difference], Field(description="The reference minus this one, by score.")]
+
+
 class Fold(_Part):
     """A fold, the same for all variants."""
 
@@ -97,5 +108,8 @@ class Comparison(_Part):
     shared_settings: Annotated[dict[str, Any], Field(description="Knobs given for all variants.")]
     variants: Annotated[list[VariantResult], Field(description="The variants, the reference first.")]
     differences: Annotated[list[Difference], Field(description="Each other variant minus the reference, by score.")]
+    numbers: Annotated[
+        list[NumbersResult], Field(description="Logistic regressions on plain numbers; empty if they are not known.")
+    ] = []
     notes: Annotated[list[str], Field(description="Who takes part.")]
     warnings: Annotated[list[str], Field(description="Warnings about the results, as printed.")]

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 
 from monai_fusion import __version__
 from monai_fusion.comparison.comparison_file import Comparison, ScoreName
-from monai_fusion.comparison.fusion_verdict import SCORE_TITLES, disagreements, fusion_verdict, range_text
+from monai_fusion.comparison.fusion_verdict import SCORE_TITLES, disagreements, range_text
+from monai_fusion.comparison.numbers_words import verdict
 from monai_fusion.metrics.metrics_file import Interval
 from monai_fusion.report.number_text import number
 from monai_fusion.report.page import page_environment
@@ -35,7 +36,7 @@ def render_comparison(found: Comparison) -> str:
     environment = page_environment("monai_fusion.comparison")
     return environment.get_template("comparison.html").render(
         found=found,
-        verdict=fusion_verdict(found),
+        verdict=verdict(found),
         limits=[_OPTION.sub("", text) for text in [*found.warnings, *found.notes]],
         disagreements=disagreements(found),
         others=[each for each in found.variants if each.name != found.reference],

@@ -179,7 +179,9 @@ def make_plan(options: CompareOptions) -> Plan:
                 }
                 common = {"datalist": folder / name, "output_dir": run_folder, "cache_dir": cache}
                 train = configs.command(configs.train, common | {"seed": seed}, options.words, knobs[variant.name])
-                evaluate = configs.command(configs.evaluate, common | {"thumbnails": False}, configs.for_evaluation)
+                evaluate = configs.command(
+                    configs.evaluate, common | {"thumbnails": False, "baseline": False}, configs.for_evaluation
+                )
                 runs.append(Run(variant, fold, seed, run_folder, _plain(settings), train, evaluate))
     _check_members(sum(run.variant.name == options.ensemble for run in runs))
     configs.check([run for run in runs if (run.fold, run.seed) == (0, options.seed)])

@@ -118,7 +118,10 @@ def compare_runs(plan: Plan, runs: Sequence[FoldPredictions], draws: int = DRAWS
             name=variant.name,
             description=variant.description,
             settings=dict(plan.runs_of(variant.name)[0].settings["variant"]),
-            **{name: _score(name, data, variant.name, values[name, place], intervals[name, place]) for name in SCORES},
+            **{
+                name: variant_score(name, data, variant.name, values[name, place], intervals[name, place])
+                for name in SCORES
+            },
             kept_epochs=[
                 (of_run.record.manifest.get("best") or {}).get("epoch")
                 for of_run in runs
@@ -162,9 +165,10 @@ def write_results(plan: Plan, runs: Sequence[FoldPredictions], found: schema.Com
     return [write_for_readers(folder / name, text.encode("utf-8")) for name, text in written.items()]
 
 
-def _score(
+def variant_score(
     name: schema.ScoreName, data: OutOfFold, variant: str, value: float, interval: Interval | None
 ) -> schema.VariantScore:
+    """Describe a score of one variant over all folds."""
     each = fold_values(name, data, variant)
     known = [one for one in each if one is not None]
     counts = np.bincount(data.labels, minlength=data.cohorts[variant][0].classes)
@@ -191,7 +195,7 @@ def _differences(
     note: str,
 ) -> list[schema.Difference]:
     reference, *others = [variant.name for variant in plan.variants]
-    ratio = _test_to_training(plan)
+    ratio = ratio_of_test_to_training(plan)
     found = []
     for name in SCORES:
         base = fold_values(name, data, reference)
@@ -227,7 +231,7 @@ def _differences(
     return found
 
 
-def _test_to_training(plan: Plan) -> float:
+def ratio_of_test_to_training(plan: Plan) -> float:
     """Mean over the folds of tested participants / training and validation participants."""
     sizes = [sections_of(content) for content in plan.contents]
     return float(np.mean([each["test"] / (each["training"] + each["validation"]) for each in sizes]))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from monai_fusion.comparison.comparison_file import Comparison, Difference, VariantScore
-from monai_fusion.comparison.fusion_verdict import SCORE_TITLES, disagreements, fusion_verdict
+from monai_fusion.comparison.fusion_verdict import SCORE_TITLES, disagreements
+from monai_fusion.comparison.numbers_words import NUMBER_HEAD, number_lines, verdict
 from monai_fusion.wording import counted
 
 
@@ -41,10 +42,13 @@ def table_lines(found: Comparison) -> Iterator[str]:
         yield "(these models): 95 % interval over other participants, for the models that were trained"
         yield f"primary score: {SCORE_TITLES[found.primary_score]}; the others are secondary and claim nothing"
         yield from (f"note: {_plain(text)}" for text in disagreements(found))
+    if found.numbers:
+        yield ""
+        yield from _laid_out(NUMBER_HEAD, list(number_lines(found)))
     yield ""
     yield from (f"note: {warning}" for warning in found.warnings)
     yield ""
-    yield _plain(" ".join(fusion_verdict(found)))
+    yield _plain(" ".join(verdict(found)))
 
 
 def _plain(text: str) -> str:

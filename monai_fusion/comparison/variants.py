@@ -14,6 +14,8 @@ Knobs = Mapping[str, Any]
 REFERENCE = "gated"
 DEFAULT = ("gated", "eeg", "mri", "concat", "mean")
 ALL = "all"
+NUMBERS = "numbers"
+"""The name of the logistic regressions on plain numbers, which every comparison has: they need no training run."""
 # Every variant sets these knobs, so that no overlay can change its network.
 NETWORK = ("modalities", "fusion")
 _AXES = ("depth", "height", "width")
@@ -100,7 +102,8 @@ def select_variants(names: Sequence[str], reference: str) -> tuple[Variant, ...]
     Raises:
         InputError: A name is unknown.
     """
-    wanted = [each for name in names or DEFAULT for each in (VARIANTS if name == ALL else [name])]
+    given = [name for name in names if name != NUMBERS] or ([] if names else DEFAULT)
+    wanted = [each for name in given for each in (VARIANTS if name == ALL else [name])]
     unknown = [("--reference", reference)] if reference not in VARIANTS else []
     unknown += [("--variants", name) for name in dict.fromkeys(wanted) if name not in VARIANTS]
     if unknown:
@@ -115,7 +118,9 @@ def select_variants(names: Sequence[str], reference: str) -> tuple[Variant, ...]
 def variants_table() -> str:
     """One line for each variant: its name, its description, and whether it is a default."""
     width = max(map(len, VARIANTS))
-    return "\n".join(
+    lines = [
         f"{name:<{width}}  {variant.description}{' (by default)' if name in DEFAULT else ''}"
         for name, variant in VARIANTS.items()
-    )
+    ]
+    lines.append(f"{NUMBERS:<{width}}  logistic regressions on plain numbers, without training (always)")
+    return "\n".join(lines)

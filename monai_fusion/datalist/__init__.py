@@ -5,7 +5,7 @@ splitting are in `building` and `split`, imported where they are needed.
 """
 
 from monai_fusion.datalist.availability import AVAILABLE_MODALITIES, AvailableModalities, ModalityPolicy
-from monai_fusion.datalist.examination import check_datalist, read_datalist
+from monai_fusion.datalist.examination import check_datalist, everyone_in, read_datalist
 from monai_fusion.datalist.records import Datalist, ParticipantRecord
 from monai_fusion.datalist.reporting import DatalistError
 from monai_fusion.datalist.schema import SECTIONS, datalist_json_schema
@@ -20,5 +20,6 @@ __all__ = [
     "ParticipantRecord",
     "check_datalist",
     "datalist_json_schema",
+    "everyone_in",
     "read_datalist",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from monai_fusion.datalist import rules
 from monai_fusion.datalist.file_endings import wrong_endings
 from monai_fusion.datalist.file_finder import FileFinder
-from monai_fusion.datalist.json_text import JsonFile, read_json_file
+from monai_fusion.datalist.json_text import JsonFile, parse_bytes, read_json_file
 from monai_fusion.datalist.other_systems import on_other_systems
 from monai_fusion.datalist.paths import natural_key, on_disk
 from monai_fusion.datalist.records import Datalist, ParticipantRecord
@@ -293,3 +293,13 @@ def _with_lines(findings: Sequence[Finding], file: JsonFile) -> Iterator[Finding
     for finding in findings:
         line = file.places.line(finding.place) if finding.place and finding.line is None else None
         yield finding if line is None else finding.at_line(line)
+
+
+def everyone_in(datalist: Datalist) -> tuple[ParticipantRecord, ...]:
+    """Return all participants of a datalist that was read for some parts only; those parts if the others are wrong.
+
+    Recordings of the other parts need not be there.
+    """
+    examined = examine(parse_bytes(datalist.content), datalist.path, Requirements(labels=False, files=False))
+    by_section = datalist.by_section if examined.problems else examined.datalist().by_section
+    return tuple(record for records in by_section.values() for record in records)

@@ -20,7 +20,9 @@ NOT_KNOWN = "not known"
 BOTH, ONLY_EEG, ONLY_MRI = AVAILABLE_MODALITIES
 """Which recordings a participant has."""
 
-_MANY_NUMBERS = 8
+MANY_NUMBERS = 8
+"""More different numbers than these are cut into ranges."""
+
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _RANGE = re.compile(r"(\d+(?:[.,]\d+)?)\s*[-\u2010-\u2015]\s*(\d+(?:[.,]\d+)?)")
 
@@ -51,6 +53,11 @@ def lowest(text: str) -> Fraction | None:
     return Fraction(number.replace(",", ".")) if _NUMBER.fullmatch(number) else None
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is one number, not a range."""
+    return _NUMBER.fullmatch(text.strip()) is not None
+
+
 def bounds(text: str) -> tuple[Fraction, Fraction] | None:
     """Both ends of a range, ``20-25``, or of one number, ``20``; a hyphen or any dash, a decimal comma too."""
     match = _RANGE.fullmatch(text.strip())
@@ -70,7 +77,7 @@ def categories_in_order(categories: Iterable[str]) -> list[str]:
     return sorted(categories, key=key)
 
 
-def categories(values: Mapping[str, str], more_than: int = _MANY_NUMBERS, ranges: bool = False) -> dict[str, str]:
+def categories(values: Mapping[str, str], more_than: int = MANY_NUMBERS, ranges: bool = False) -> dict[str, str]:
     """The category of each participant in one column.
 
     A column of more than ``more_than`` different numbers (age in years) is cut into `RANGES` ranges that hold about

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monai_fusion import stopping
+from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.calibration import Calibration
 from monai_fusion.metrics.gate import gate_section
@@ -16,7 +17,8 @@ from monai_fusion.metrics.predictions import Prediction, refuse_nan, write_predi
 from monai_fusion.metrics.result_warnings import warnings_of_gate
 from monai_fusion.metrics.summary import ScoringSettings, summarize
 from monai_fusion.metrics.terminal_text import report_text
-from monai_fusion.run_folder import METRICS_FILE, PREDICTIONS_FILE
+from monai_fusion.output_folder import remove_all
+from monai_fusion.run_folder import BASELINE_FILE, METRICS_FILE, PREDICTIONS_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ class ResultWriter:
         datalist: The name of the cohort.
         section: The part of the datalist that was evaluated.
         warnings: Warnings in addition to those that the scores give.
+        everyone: All participants of the datalist: they tell how a number such as age goes with the class.
     """
 
     def __init__(
@@ -41,11 +44,13 @@ class ResultWriter:
         datalist: str = "",
         section: str = "",
         warnings: Sequence[str] = (),
+        everyone: Sequence[ParticipantRecord] = (),
     ) -> None:
         self.folder = Path(folder)
         self.classes = list(classes)
         self.calibration = calibration
-        self.settings = ScoringSettings(datalist=datalist, section=section, warnings=tuple(warnings))
+        known = tuple((record.label, record.extra) for record in everyone if record.label is not None)
+        self.settings = ScoringSettings(datalist=datalist, section=section, warnings=tuple(warnings), everyone=known)
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """Write the files of one evaluation.
@@ -59,6 +64,7 @@ class ResultWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
         strata = participant_strata(predictions)[0]
         is_labelled = any(row.label is not None for row in predictions)
+        remove_all([self.folder / BASELINE_FILE])  # of an earlier evaluation
         with stopping.held():  # scores never lie beside the predictions of another evaluation
             written = [write_predictions(predictions, self.classes, self.folder / PREDICTIONS_FILE, strata)]
             if is_labelled:

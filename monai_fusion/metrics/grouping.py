@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from monai_fusion.datalist.strata import categories
+import numpy as np
+
+from monai_fusion.datalist.strata import MANY_NUMBERS, categories, is_number, lowest
+from monai_fusion.metrics.confounds import class_probabilities
 from monai_fusion.metrics.predictions import Prediction
+from monai_fusion.metrics.scores import Floats, ScoredCohort
 
 _MOST_CATEGORIES = 20
 FOLD = "fold"
@@ -37,6 +41,48 @@ def participant_strata(predictions: Sequence[Prediction]) -> tuple[dict[str, dic
         else:
             used[name] = found
     return used, left_out
+
+
+def given_number(
+    field: str,
+    fields: Sequence[Mapping[str, object]],
+    everyone: Sequence[tuple[int, Mapping[str, object]]],
+    cohort: ScoredCohort,
+) -> Floats | None:
+    """Return the probability of each class given a field of numbers, [participant, class].
+
+    Args:
+        field: The field.
+        fields: The further fields of the scored participants.
+        everyone: Label and further fields of all participants whose label is known.
+        cohort: The scored participants.
+
+    Returns:
+        NaN for a participant whose number is not known; None if the field is not one of many different numbers.
+    """
+    own, all_texts = [_text(row, field) for row in fields], [_text(row, field) for _, row in everyone]
+    different = {text for text in (*own, *all_texts) if text}
+    if len(different) <= MANY_NUMBERS or any(not is_number(text) for text in different):
+        return None
+    values, labels = _numbers(all_texts), np.array([label for label, _ in everyone], dtype=np.int64)
+    known, scored = np.isfinite(values[:, 0]), _numbers(own)
+    if not known.any():
+        return None
+    found = np.full((len(own), cohort.classes), np.nan)
+    there = np.isfinite(scored[:, 0])
+    if there.any():
+        found[there] = class_probabilities(values[known], labels[known], cohort.classes, scored[there])
+    return found
+
+
+def _text(row: Mapping[str, object], field: str) -> str:
+    value = row.get(field)
+    return "" if value is None else str(value).strip()
+
+
+def _numbers(texts: Sequence[str]) -> Floats:
+    lows = [lowest(text) for text in texts]
+    return np.array([[np.nan if low is None else float(low)] for low in lows])
 
 
 def folds_of(predictions: Sequence[Prediction]) -> list[str]:

@@ -245,13 +245,32 @@ class PermutationTest(_Part):
         list[str],
         Field(description="Labels are exchanged only between participants with equal values in these datalist fields."),
     ]
+    method: Annotated[
+        Literal["permutation", "conditional randomisation"],
+        Field(
+            description="permutation; for a field of numbers, conditional randomisation: labels are drawn from their "
+            "probability given the field."
+        ),
+    ] = "permutation"
     exchangeable: Annotated[
         Count,
-        Field(description="The number of participants who can exchange labels with a participant of another class."),
+        Field(
+            description="The number of participants who can exchange labels with a participant of another class; for "
+            "conditional randomisation, those whose number is known."
+        ),
     ]
-    auroc: Annotated[Probability | None, Field(description="p-value of the AUROC; null if no labels can be exchanged.")]
+    auroc: Annotated[
+        Probability | None,
+        Field(
+            description="p-value of the AUROC (of the order of the predictions); null if no labels can be exchanged."
+        ),
+    ]
     balanced_accuracy: Annotated[
-        Probability | None, Field(description="p-value of the balanced accuracy; null if no labels can be exchanged.")
+        Probability | None,
+        Field(
+            description="p-value of the balanced accuracy; null if no labels can be exchanged, or for conditional "
+            "randomisation."
+        ),
     ]
 
 

@@ -99,7 +99,7 @@ def _about_patterns(patterns: Sequence[PatternScores]) -> list[str]:
 def _about_strata(metrics: Metrics) -> list[str]:
     found = []
     for test in metrics.permutation.tests[1:]:
-        if test.exchangeable < metrics.participants / 2:
+        if test.method == "permutation" and test.exchangeable < metrics.participants / 2:
             field = test.within[-1]
             found.append(
                 f"{field} is associated with the class: only {test.exchangeable} of {metrics.participants} "

@@ -13,16 +13,17 @@ from monai_fusion.datalist import AVAILABLE_MODALITIES
 from monai_fusion.datalist.strata import categories_in_order
 from monai_fusion.metrics import metrics_file as schema
 from monai_fusion.metrics.calibration import Calibration
+from monai_fusion.metrics.confounds import conditional_p_value
 from monai_fusion.metrics.gate import REFERENCES, gate_section, modalities_section
 from monai_fusion.metrics.group_scores import GroupScorer
-from monai_fusion.metrics.grouping import FOLD, folds_of, participant_strata
+from monai_fusion.metrics.grouping import FOLD, folds_of, given_number, participant_strata
 from monai_fusion.metrics.intervals import DRAWS, LEVEL, SEED
 from monai_fusion.metrics.operating_points import FIXED
 from monai_fusion.metrics.permutation import count_exchangeable, exchange_cells, permutation_p_values
 from monai_fusion.metrics.predictions import Prediction, from_both_recordings, labelled, scored_cohort
 from monai_fusion.metrics.probability_quality import at_target_shares, quality_of
 from monai_fusion.metrics.result_warnings import warnings_of_evaluation
-from monai_fusion.metrics.scores import ScoredCohort
+from monai_fusion.metrics.scores import Floats, ScoredCohort
 from monai_fusion.metrics.terminal_text import headline, sklearn_report
 
 PATTERN_FIELD = "pattern of recordings"
@@ -39,6 +40,8 @@ class ScoringSettings:
         draws: The number of bootstrap resamples and of label permutations.
         seed: Seed of both.
         warnings: Warnings in addition to those that the scores give.
+        everyone: Label and further fields of all participants of the datalist: they tell how a number such as age goes
+            with the class. Empty: the scored participants.
     """
 
     datalist: str = ""
@@ -46,6 +49,7 @@ class ScoringSettings:
     draws: int = DRAWS
     seed: int = SEED
     warnings: tuple[str, ...] = ()
+    everyone: tuple[tuple[int, Mapping[str, object]], ...] = ()
 
 
 def summarize(
@@ -147,17 +151,42 @@ def _permutation(
     folds = folds_of(predictions)
     always = [FOLD] if len(set(folds)) > 1 else []
     tests = []
+    everyone = settings.everyone or tuple((row.label or 0, row.fields) for row in predictions)
     for field in [None, *(name for name in strata if name != FOLD)]:
+        given = None if field is None else given_number(field, [row.fields for row in predictions], everyone, cohort)
+        if field is not None and given is not None:
+            tests.append(_conditional([*always, field], cohort, given, folds, settings))
+            continue
         categories = [strata[field][row.participant_id] for row in predictions] if field else [""] * len(predictions)
         cells = exchange_cells(folds, categories)
+        p_values = permutation_p_values(cohort, cells, settings.draws, settings.seed)
         tests.append(
             schema.PermutationTest(
                 within=always + ([field] if field else []),
                 exchangeable=count_exchangeable(cohort.labels, cells),
-                **permutation_p_values(cohort, cells, settings.draws, settings.seed),
+                auroc=p_values["auroc"],
+                balanced_accuracy=p_values["balanced_accuracy"],
             )
         )
     return schema.Permutation(draws=settings.draws, tests=tests)
+
+
+def _conditional(
+    within: list[str], cohort: ScoredCohort, given: Floats, folds: Sequence[str], settings: ScoringSettings
+) -> schema.PermutationTest:
+    """Test beyond a number: within ranges of it, participants still differ in it."""
+    known = np.isfinite(given).all(axis=1)
+    numbers = exchange_cells(folds)[known]
+    p = conditional_p_value(
+        cohort.probabilities[known], cohort.labels[known], given[known], numbers, settings.draws, settings.seed
+    )
+    return schema.PermutationTest(
+        within=within,
+        method="conditional randomisation",
+        exchangeable=int(known.sum()),
+        auroc=p,
+        balanced_accuracy=None,
+    )
 
 
 def _strata(

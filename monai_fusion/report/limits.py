@@ -20,6 +20,8 @@ def limits_of(results: Results) -> list[str]:
     if metrics is not None:
         sentences += _chance(metrics)
         sentences += [sentence(text) for text in metrics.warnings]
+    if results.baseline is not None:
+        sentences += [sentence(text) for text in results.baseline.warnings]
     if results.cohort is not None:
         sentences += results.cohort.warnings
     sentences.append(

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from monai_fusion import __version__
+from monai_fusion.baseline.words import field_title, is_imbalanced
 from monai_fusion.datalist import AvailableModalities
 from monai_fusion.datalist.availability import TITLES
 from monai_fusion.errors import InputError, Problem
@@ -33,6 +34,7 @@ _SECTIONS = (
     ("limits", "Limits"),
     ("cohort", "Cohort"),
     ("scores", "Scores"),
+    ("numbers", "Plain numbers"),
     ("discrimination", "Discrimination"),
     ("calibration", "Calibration"),
     ("gate", "Gate"),
@@ -107,6 +109,7 @@ def render_report(results: Results) -> str:
             threshold_text=threshold_text,
             correction_text=correction_text,
             run=what_was_run(results),
+            baseline=results.baseline,
         )
     )
 
@@ -137,6 +140,8 @@ def page_environment(*packages: str) -> Environment:
     environment.filters["p_value"] = p_value
     environment.filters["sentence"] = sentence
     environment.filters["unbroken"] = unbroken
+    environment.filters["field_title"] = field_title
+    environment.filters["is_imbalanced"] = is_imbalanced
     environment.filters["listed"] = lambda names, last="and": listed(list(names), last)
     return environment
 

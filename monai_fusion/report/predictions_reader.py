@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
+from monai_fusion.baseline.predictions import NetworkPredictions
 from monai_fusion.datalist import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest
@@ -60,6 +61,18 @@ class PredictionRow:
     def confidence(self) -> float:
         """The probability of the predicted class."""
         return self.probabilities[self.predicted]
+
+
+def network_predictions(folder: Path) -> NetworkPredictions:
+    """Read what a network predicted, for a comparison with plain numbers.
+
+    Raises:
+        InputError: The folder has no ``predictions.csv``, or a wrong one.
+    """
+    rows = read_predictions(folder)[1]
+    return NetworkPredictions(
+        {row.participant_id: row.probabilities for row in rows}, {row.participant_id: row.predicted for row in rows}
+    )
 
 
 def read_predictions(folder: Path) -> tuple[tuple[str, ...], list[PredictionRow]]:

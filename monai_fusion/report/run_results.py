@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from monai_fusion.baseline.baseline_file import Baseline
 from monai_fusion.datalist import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.files import latest
 from monai_fusion.metrics.metrics_file import Metrics, read_metrics
-from monai_fusion.reading import read_json_object
+from monai_fusion.reading import read_json_object, read_model
 from monai_fusion.report.learning import History, parse_history
 from monai_fusion.report.predictions_reader import PredictionRow, read_predictions
 from monai_fusion.report.report_data import Cohort, read_history, read_report_data
 from monai_fusion.report.stored_arrays import LARGEST, read_arrays
 from monai_fusion.run_folder import (
+    BASELINE_FILE,
     EMBEDDINGS_FILE,
     MANIFEST_FILE,
     METRICS_FILE,
@@ -50,6 +52,7 @@ class Results:
         cohort: Counts of the datalist.
         manifest: The training's manifest.
         recipe: The training's recipe.
+        baseline: What plain numbers of the same participants predict.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Results:
     cohort: Cohort | None = None
     manifest: Mapping[str, Any] | None = None
     recipe: Mapping[str, Any] | None = None
+    baseline: Baseline | None = None
 
     @property
     def modalities(self) -> AvailableModalities:
@@ -109,6 +113,7 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
         cohort=context.cohort,
         manifest=context.manifest or read_json_object(folder / MANIFEST_FILE),
         recipe=read_json_object(folder / RECIPE_FILE),
+        baseline=_baseline_of(folder, classes, metrics),
     )
 
 
@@ -120,6 +125,16 @@ def _metrics_of(path: Path, classes: tuple[str, ...]) -> tuple[Metrics | None, s
     if tuple(count.class_name for count in metrics.class_counts) != classes or len(shares or classes) != len(classes):
         return None, f"{METRICS_FILE} has other classes than {PREDICTIONS_FILE}: evaluate again."
     return metrics, ""
+
+
+def _baseline_of(folder: Path, classes: tuple[str, ...], metrics: Metrics | None) -> Baseline | None:
+    """The baselines, if they are of this evaluation: the same classes, part and number of tested participants."""
+    found = read_model(latest(folder / BASELINE_FILE), Baseline)
+    if found is None or metrics is None or tuple(found.classes) != classes:
+        return None
+    counts = [count.participants for count in metrics.class_counts]
+    same = found.section == metrics.section and [count.participants for count in found.tested] == counts
+    return found if same else None
 
 
 def pictures_by_participant(stored: Arrays, name: str, before: tuple[int, ...]) -> Arrays:

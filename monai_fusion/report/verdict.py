@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from monai_fusion.baseline.words import better_than_numbers, beyond_covariates, first_sentence, reaches_network
 from monai_fusion.metrics.metrics_file import CalibrationSection, Metrics, PermutationTest, Score
 from monai_fusion.metrics.operating_points import BALANCED, FIXED, PRIOR, YOUDEN
 from monai_fusion.report.number_text import count_participants, listed, number, p_value, signed
@@ -68,9 +69,23 @@ def verdict_of(results: Results) -> list[str]:
     if measure is None:
         return [*_undefined(metrics)]
     sentences = [_skill(metrics, measure), *_how_sure(metrics, measure)]
+    sentences = _with_plain_numbers(results, measure, sentences)
     if measure.shown:
         sentences += [*_carried(results, metrics), *_classes_themselves(metrics, measure), *_within_strata(metrics)]
     return [*sentences, *_probabilities(metrics.calibration)]
+
+
+def _with_plain_numbers(results: Results, measure: _Measure, sentences: list[str]) -> list[str]:
+    """Begin with the plain numbers that do as well; end with what the network knows beyond them."""
+    found = results.baseline
+    if found is None:
+        return sentences
+    first, better = first_sentence(found), better_than_numbers(found)
+    sentences = [*sentences, *(beyond_covariates(found) if measure.shown else ())]
+    if first is None:
+        return [sentences[0], *([better] if better and measure.shown else []), *sentences[1:]]
+    # A network that is not shown to be better than chance has a graver fault than not to be better than numbers.
+    return [first, *sentences] if measure.shown or reaches_network(found) else [sentences[0], first, *sentences[1:]]
 
 
 def threshold_text(calibration: CalibrationSection) -> str:
@@ -190,11 +205,18 @@ def _within_strata(metrics: Metrics) -> Iterator[str]:
     """A result that disappears among participants of the same age may be about age."""
 
     def p_of(test: PermutationTest) -> float | None:
-        return test.balanced_accuracy if metrics.scores.auroc.value is None else test.auroc
+        numeric = test.method == "conditional randomisation"
+        return test.auroc if numeric or metrics.scores.auroc.value is not None else test.balanced_accuracy
 
     for test in metrics.permutation.tests[1:]:
         p, field = p_of(test), listed([_FIELDS.get(name, name) for name in test.within])
-        if p is None:
+        if test.method == "conditional randomisation":
+            if p is not None and p > SIGNIFICANT:
+                yield (
+                    f"It is not shown that the network recognised more than {field} (conditional randomisation given "
+                    f"{field}: p = {p_value(p)}, {count_participants(test.exchangeable)})."
+                )
+        elif p is None:
             yield (
                 f"It is not shown that the network recognised more than {field}: no participants of different classes "
                 f"have the same {field}."

@@ -66,17 +66,18 @@ def test_without_options_build_has_the_librarys_defaults(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("file_last", [False, True])
 def test_every_option_of_split_arrives_wherever_the_file_is(file_last: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monai_fusion.datalist.split.resplitting.split_datalist", _stop)
-    options = f"{SPLIT} --keep-test --keep-folds --out o.json --group-by family"
+    options = f"{SPLIT} --keep-test --keep-folds --match age tiv --out o.json --group-by family"
     with pytest.raises(_ArrivedError) as arrived:
         cli.main(["datalist", "split", *(f"{options} g.json" if file_last else f"g.json {options}").split()])
-    file, files, split_options, extend = arrived.value.args
-    assert (file, files, extend) == (
+    file, files, split_options, extend, measured = arrived.value.args
+    assert (file, files, extend, measured) == (
         Path("g.json"),
         SplitFiles(Path("o.json"), Replacing(True, None, "g.json"), True),
         Path("old.json"),
+        {},
     )
     expected = {**{name: getattr(SPLIT_OPTIONS, name) for name in SplitOptions.__slots__}}
-    expected |= {"keep_test": True, "keep_folds": True, "group_by": ("family", "family")}
+    expected |= {"keep_test": True, "keep_folds": True, "group_by": ("family", "family"), "match": ("age", "tiv")}
     assert split_options == SplitOptions(**expected)
 
 

@@ -16,8 +16,9 @@ from sklearn.metrics import classification_report, roc_auc_score
 from monai_fusion.errors import InputError
 from monai_fusion.evaluation.result_writer import ResultWriter
 from monai_fusion.metrics import Calibration, Prediction, fit_calibration, report_text
+from monai_fusion.metrics.confounds import class_probabilities, conditional_p_value
 from monai_fusion.metrics.intervals import mean_of_proportions, wilson
-from monai_fusion.metrics.metrics_file import Metrics, metrics_schema_text
+from monai_fusion.metrics.metrics_file import Metrics, PermutationTest, metrics_schema_text
 from monai_fusion.metrics.summary import ScoringSettings, summarize
 from tests.message_parts import assert_parts, with_parts
 
@@ -197,6 +198,53 @@ def test_the_strata_are_those_of_predictions_csv_also_beside_participants_withou
     assert [(each.category, each.participants) for each in found.strata] == [("20 to 29", 10), ("30 to 39", 10)]
     table = (tmp_path / "predictions.csv").read_text(encoding="utf-8")
     assert table.count(",20 to 29") == table.count(",50 to 59") == 10
+
+
+def test_a_number_that_the_network_reads_alone_is_not_called_knowledge_of_the_class() -> None:
+    """Within four ranges of it, participants still differ in it: a permutation there would be significant."""
+    found = [_test_given_size(seed, knows=0.0) for seed in range(40)]
+    assert {test.method for test in found} == {"conditional randomisation"}
+    assert {test.exchangeable for test in found} == {60}
+    assert sum(test.auroc <= 0.05 for test in found if test.auroc is not None) <= 6  # 2 are expected
+    assert all(test.balanced_accuracy is None for test in found)
+    knower = [_test_given_size(seed, knows=2.0) for seed in range(10)]
+    assert sum(test.auroc <= 0.05 for test in knower if test.auroc is not None) >= 9
+
+
+def _test_given_size(seed: int, knows: float) -> PermutationTest:
+    """The test beyond a number that differs by 1.5 SD between the classes, of a network that reads it."""
+    random = np.random.default_rng(seed)
+    labels = [place % 2 for place in range(60)]
+    sizes = [1.5 * label + float(random.normal()) for label in labels]
+    logits = [
+        size - 0.75 + 0.5 * float(random.normal()) + knows * (label - 0.5)
+        for size, label in zip(sizes, labels, strict=True)
+    ]
+    rows = [
+        Prediction(f"s{place}", label, (1 - p, p), 0.5, 1, fields={"size": f"{size:.4f}"})
+        for place, (label, size, p) in enumerate(zip(labels, sizes, 1 / (1 + np.exp(-np.array(logits))), strict=True))
+    ]
+    settings = ScoringSettings(draws=199, seed=1)
+    (test,) = [
+        each for each in summarize(rows, ["M", "F"], settings=settings).permutation.tests if each.within == ["size"]
+    ]
+    return test
+
+
+def test_everyone_of_the_datalist_tells_how_a_number_goes_with_the_class() -> None:
+    random = np.random.default_rng(0)
+    labels, second = np.arange(20) % 2, random.random(20)
+    rows = [
+        Prediction(f"s{place}", int(label), (1 - p, p), 0.5, 1, fields={"size": place})
+        for place, (label, p) in enumerate(zip(labels, second.tolist(), strict=True))
+    ]
+    all_labels, sizes = np.arange(100) % 2, random.integers(0, 20, 100) + 3 * (np.arange(100) % 2)
+    everyone = tuple((int(label), {"size": int(size)}) for label, size in zip(all_labels, sizes, strict=True))
+    test = summarize(rows, ["M", "F"], settings=ScoringSettings(draws=199, everyone=everyone)).permutation.tests[1]
+    own = np.arange(20.0)[:, np.newaxis]
+    given = class_probabilities(sizes[:, np.newaxis].astype(float), all_labels, 2, own)
+    expected = conditional_p_value(np.stack([1 - second, second], axis=1), labels, given, draws=199)
+    assert test.auroc == expected
 
 
 def test_a_field_that_is_associated_with_the_class_is_warned_of() -> None:

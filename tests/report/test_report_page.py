@@ -15,6 +15,7 @@ SECTIONS = {
     "limits": "Limits",
     "cohort": "Cohort",
     "scores": "Scores",
+    "numbers": "Plain numbers",
     "discrimination": "Discrimination",
     "calibration": "Calibration",
     "gate": "Gate",

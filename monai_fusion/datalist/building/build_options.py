@@ -163,7 +163,7 @@ class BuildOptions:
     table: Annotated[TableOptions, Group("Participants table")] = field(default_factory=TableOptions)
     labels: Annotated[LabelOptions, Group("Classes")] = field(default_factory=LabelOptions)
     ids: Annotated[IdOptions, Group("Participant ids")] = field(default_factory=IdOptions)
-    split: Annotated[SplitOptions, Group("Split", leave_out=("keep_test", "keep_folds"))] = field(
+    split: Annotated[SplitOptions, Group("Split", leave_out=("keep_test", "keep_folds", "match"))] = field(
         default_factory=SplitOptions
     )
     output: Annotated[OutputOptions, Group("Output")]

@@ -13,6 +13,7 @@ from monai_fusion.datalist.saving.document import Document, DocumentRow, read_do
 from monai_fusion.datalist.saving.replacing import refuse_what_is_no_datalist, write_datalists
 from monai_fusion.datalist.saving.writing import document_text
 from monai_fusion.datalist.schema import SECTIONS
+from monai_fusion.datalist.split.matching import Measured, match_classes, not_matched
 from monai_fusion.datalist.split.ratio import Split
 from monai_fusion.datalist.split.split_methods import make_split
 from monai_fusion.datalist.split.split_options import FOLDS, KeptSplit, SplitFiles, SplitOptions
@@ -41,7 +42,9 @@ class SplitResult:
     replaced: tuple[str, ...] = ()
 
 
-def split_datalist(file: Path, files: SplitFiles, options: SplitOptions, extend: Path | None = None) -> SplitResult:
+def split_datalist(
+    file: Path, files: SplitFiles, options: SplitOptions, extend: Path | None = None, measured: Measured | None = None
+) -> SplitResult:
     """Split the participants of a datalist again; everything else in it stays as it is.
 
     Excluded participants, and without ``options.allow_missing`` those with one recording only, stay in their sections
@@ -52,6 +55,7 @@ def split_datalist(file: Path, files: SplitFiles, options: SplitOptions, extend:
         files: What to write.
         options: How to split.
         extend: An older datalist: its participants go where they are there, and only the others are distributed.
+        measured: Covariates of ``options.match`` that are not fields: by name, the number of each participant.
 
     Raises:
         InputError: A datalist is wrong or cannot be split so, or ``files.out`` is there already and may not be
@@ -62,7 +66,11 @@ def split_datalist(file: Path, files: SplitFiles, options: SplitOptions, extend:
     document = read_document(file, require_files=False)
     older = None if extend is None else read_document(extend, require_files=False).spelled_as(document.by_id)
     further = {name: None for row in document.rows for name in row.fields if name not in ENTRY_FIELDS}
-    return split_and_write(document, older, options, files, tuple(further))
+    if not options.matched_by:
+        return split_and_write(document, older, options, files, tuple(further))
+    matched = match_classes(document, options.matched_by, options.allow_missing, measured or {})
+    result = split_and_write(matched.document, older, options, files, tuple(further))
+    return replace(result, notes=(*matched.notes, *result.notes))
 
 
 def split_and_write(
@@ -223,7 +231,8 @@ def _placed(rows: Sequence[DocumentRow], split: Split, older: Document | None) -
 
 
 def _notes(document: Document, older: Document | None, options: SplitOptions) -> Iterator[str]:
-    excluded = [row for row in document.rows if row.excluded]
+    unmatched = not_matched(options.matched_by)
+    excluded = [row for row in document.rows if row.excluded and row.fields.get("exclude") != unmatched]
     if excluded:
         names = a_few(row.participant_id for row in excluded)
         yield f"{counted(len(excluded), 'participant')} excluded, as before: {names}"

@@ -59,7 +59,10 @@ class SplitOptions:
     ] = ()
     group_by: Annotated[
         tuple[str, ...],
-        Option("Columns whose groups stay together in one part, such as family or site.", metavar="family"),
+        Option(
+            "Columns whose groups stay together in one part, such as family; with kfold, site leaves whole sites out.",
+            metavar="family",
+        ),
     ] = ()
     folds: Annotated[int | None, Option("Number of folds, for kfold.", shown_default=str(FOLDS))] = None
     test_fold: Annotated[
@@ -79,6 +82,19 @@ class SplitOptions:
             "--allow_missing true."
         ),
     ] = False
+    match: Annotated[
+        tuple[str, ...],
+        Option(
+            "Pair the two classes by these numbers within 0.2 standard deviations, and exclude those without a "
+            "partner; head_volume is computed from the MRIs.",
+            metavar="age head_volume",
+        ),
+    ] = ()
+
+    @property
+    def matched_by(self) -> tuple[str, ...]:
+        """The covariates of ``match``, which may be given as ``age,tiv`` too."""
+        return tuple(dict.fromkeys(name for each in self.match for name in each.split(",") if name))
 
     def for_classes(self, classes: Sequence[str]) -> SplitOptions:
         """The same options with a method: without one, ``ratio`` for the classes M and F, otherwise ``stratified``.

@@ -1,0 +1,76 @@
+"""The scores of a network and of baselines on the same participants, and their paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from monai_fusion.baseline.baseline_file import PairedDifference
+from monai_fusion.metrics import scores
+from monai_fusion.metrics.group_scores import GroupScorer
+from monai_fusion.metrics.intervals import DRAWS, SEED, Key, bootstrap
+from monai_fusion.metrics.metrics_file import Score
+from monai_fusion.metrics.scores import Floats, ScoredCohort
+
+PAIRED = ("auroc", "balanced_accuracy")
+_NO_INTERVAL = "no interval: the difference is the same in every resample, or a class has one participant"
+
+
+def own_scores(cohort: ScoredCohort, classes: list[str]) -> tuple[Score, Score]:
+    """Return AUROC and balanced accuracy with their intervals."""
+    group = GroupScorer(cohort, classes, DRAWS, SEED, headline_only=True)
+    return group.auroc(), group.balanced_accuracy()
+
+
+def paired_differences(
+    network: ScoredCohort, baselines: Mapping[str, ScoredCohort], draws: int = DRAWS, seed: int = SEED
+) -> dict[tuple[str, str], PairedDifference]:
+    """Return network - baseline for each baseline and score, with bootstrap intervals.
+
+    Participants are resampled within their class, the same for both, so that what makes a participant easy for both
+    cancels. The models stay the same: the intervals are about other participants, not about other trainings.
+
+    Args:
+        network: The network's predictions.
+        baselines: Those of the baselines, for the same participants in the same order.
+        draws: The number of resamples.
+        seed: Seed of the resamples.
+
+    Returns:
+        Under (name of the baseline, name of the score).
+    """
+    keys = [(name, score) for name in baselines for score in PAIRED]
+
+    def statistics(weights: Floats) -> dict[Key, Floats]:
+        own = {score: score_of(score, network, weights) for score in PAIRED}
+        return {
+            (score, place): own[score] - score_of(score, baselines[name], weights)
+            for place, (name, score) in enumerate(keys)
+        }
+
+    values = statistics(network.ones)
+    intervals = bootstrap(statistics, network.labels, draws, seed)
+    found = {}
+    for place, (name, score) in enumerate(keys):
+        value, interval = float(values[score, place][0]), intervals[score, place]
+        ends = None if interval is None else (interval.low, interval.high)
+        defined = None if np.isnan(value) else value
+        found[name, score] = PairedDifference(value=defined, interval=ends, note="" if ends else _NO_INTERVAL)
+    return found
+
+
+def score_of(name: str, cohort: ScoredCohort, weights: Floats) -> Floats:
+    """Return AUROC (beyond two classes the mean of each against the rest) or balanced accuracy, [draw]."""
+    if name == "balanced_accuracy":
+        return scores.balanced_accuracy(cohort, weights)
+    labels = (1,) if cohort.classes == 2 else range(cohort.classes)
+    found: Floats = np.mean([scores.class_auroc(cohort, weights, label) for label in labels], axis=0)
+    return found
+
+
+def is_as_good(difference: PairedDifference | None) -> bool:
+    """Whether a baseline is as good as the network: the interval of the difference reaches 0 or lies below it."""
+    if difference is None or difference.value is None:
+        return False
+    return difference.value <= 0 if difference.interval is None else difference.interval[0] <= 0

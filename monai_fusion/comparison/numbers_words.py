@@ -1,0 +1,73 @@
+"""Whether the reference of a comparison is better than plain numbers, as sentences and as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monai_fusion.comparison.comparison_file import Comparison, Difference, NumbersResult
+from monai_fusion.comparison.fusion_verdict import fusion_verdict, range_text
+from monai_fusion.report.number_text import number
+
+
+def verdict(found: Comparison) -> list[str]:
+    """The answer of a comparison; it begins with plain numbers if they do at least as well as the reference."""
+    answer, sentence = fusion_verdict(found), numbers_sentence(found)
+    if sentence is None:
+        return answer
+    best = best_numbers(found)
+    reached = best is not None and not _is_shown(_auroc(best))
+    return [sentence, *answer] if reached else [*answer, sentence]
+
+
+def numbers_sentence(found: Comparison) -> str | None:
+    """Compare the reference with the plain numbers that do best; None if they are not known."""
+    best = best_numbers(found)
+    reference = next(each for each in found.variants if each.name == found.reference)
+    if best is None or best.auroc.value is None or reference.auroc.value is None:
+        return None
+    apart = _auroc(best)
+    between = f", 95 % interval {range_text(apart.interval)}" if apart.interval else ""
+    numbers = (
+        f"a logistic regression on {best.title} has AUROC {number(best.auroc.value, 3)}, {found.reference} "
+        f"{number(reference.auroc.value, 3)} (difference {number(apart.value, 3)}{between})"
+    )
+    if apart.value is not None and apart.value <= 0:
+        return f"Plain numbers do as well: {numbers}."
+    if not _is_shown(apart):
+        return f"{found.reference} is not shown to be better than plain numbers: {numbers}."
+    return f"{found.reference} is better than plain numbers: {numbers}."
+
+
+def best_numbers(found: Comparison) -> NumbersResult | None:
+    """The plain numbers with the highest AUROC; of equally good ones the simplest."""
+    known = [each for each in found.numbers if each.auroc.value is not None]
+    return max(known, key=lambda each: each.auroc.value or 0.0, default=None)
+
+
+def number_lines(found: Comparison) -> Iterator[list[str]]:
+    """The rows of a table for the terminal: each set of numbers, and the reference minus it."""
+    for each in found.numbers:
+        row = [each.title]
+        for score, apart in zip((each.auroc, each.balanced_accuracy), each.reference_minus, strict=True):
+            value = "not defined" if score.value is None else f"{score.value:.3f}"
+            difference = "-" if apart.value is None else f"{apart.value:+.3f}"
+            between = "-" if apart.interval is None else f"{apart.interval[0]:+.2f} to {apart.interval[1]:+.2f}"
+            row += [value, difference, between, "-" if apart.t_test is None else f"{apart.t_test.p:.2g}"]
+        yield row
+
+
+NUMBER_HEAD = [
+    *("logistic regression on", "AUROC", "reference minus it", "(95 % interval)", "p"),
+    *("bal. acc.", "reference minus it", "(95 % interval)", "p"),
+]
+
+
+def _auroc(each: NumbersResult) -> Difference:
+    return each.reference_minus[0]
+
+
+def _is_shown(apart: Difference) -> bool:
+    """Whether the reference is better: the interval lies above 0; without an interval, the difference does."""
+    if apart.interval is not None:
+        return apart.interval[0] > 0
+    return apart.value is not None and apart.value > 0

@@ -1,0 +1,218 @@
+"""Does a network know more of the class than some covariates (age, head volume) do?
+
+Permuting labels within ranges of a covariate is not valid: participants of one range still differ in it, and a network
+that reads nothing else is called significant (docs/method.md has the table). Here the labels are drawn again from their
+probability given the covariates (conditional randomisation: Candes et al., JRSS-B 80:551, 2018; Berrett et al., JRSS-B
+82:175, 2020), so that drawn labels go with the covariates exactly as the true ones do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+from sklearn.linear_model import LogisticRegression
+
+from monai_fusion.metrics.intervals import DRAWS, SEED, Interval, wilson
+from monai_fusion.metrics.scores import Floats, Labels
+
+CALLIPER = 0.2
+"""The largest distance within a matched pair, in standard deviations."""
+
+IMBALANCED = 0.2
+"""A standardised mean difference above this is warned of (Austin, Statistics in Medicine 28:3083, 2009)."""
+
+FEWEST = 8
+"""With fewer participants, nothing can be said about a covariate."""
+
+_SMALLEST_PROBABILITY = 1.0e-6
+_ALMOST_NO_PENALTY = 1.0e3  # keeps separated classes finite, and changes no other fit visibly
+_ROUNDING = 1.0e-12
+_FAR = 1.0e6  # instead of infinity, with which there is no assignment
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedPairs:
+    """Pairs of participants of the two classes with nearly equal covariates.
+
+    Attributes:
+        pairs: How many.
+        right: How many of them the network orders correctly; a tie counts half.
+        interval: Of the fraction, Wilson's; None without a pair.
+    """
+
+    pairs: int
+    right: float
+    interval: Interval | None
+
+    @property
+    def auroc(self) -> float | None:
+        """The fraction of the pairs that are ordered correctly; None without a pair."""
+        return self.right / self.pairs if self.pairs else None
+
+
+def logits(probabilities: npt.ArrayLike) -> Floats:
+    """Return centred log-probabilities, [participant, class - 1]: of two classes the logit of the second."""
+    values = np.clip(np.asarray(probabilities, dtype=np.float64), _SMALLEST_PROBABILITY, 1.0)
+    logs = np.log(values / values.sum(axis=1, keepdims=True))
+    return logs[:, 1:] - logs[:, :1]
+
+
+def class_probabilities(
+    covariates: Floats, labels: Labels, classes: int, at: Floats | None = None
+) -> npt.NDArray[np.float64]:
+    """Return the probability of each class given covariates, from a logistic regression on them and their squares.
+
+    Args:
+        covariates: [participant, covariate] of everyone with a label, finite.
+        labels: [participant].
+        classes: The number of classes.
+        at: [participant, covariate] for whom it is computed; None for the same participants.
+
+    Returns:
+        [participant, class]; 0 for a class without participants.
+    """
+    mean, spread = covariates.mean(axis=0), covariates.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    found = np.zeros((len(covariates if at is None else at), classes))
+    present = np.unique(labels)
+    if len(present) == 1:
+        found[:, present[0]] = 1.0
+        return found
+    model = LogisticRegression(C=_ALMOST_NO_PENALTY, max_iter=5000)
+    model.fit(_with_squares((covariates - mean) / spread), labels)
+    found[:, model.classes_] = model.predict_proba(_with_squares(((covariates if at is None else at) - mean) / spread))
+    return found
+
+
+def conditional_p_value(
+    probabilities: Floats,
+    labels: Labels,
+    given: Floats,
+    folds: Labels | None = None,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> float | None:
+    """Test whether predictions carry information about the class beyond covariates; one-sided.
+
+    The statistic is the sum of (label - its probability given the covariates) x the part of the network's logit that
+    the covariates' logit does not explain (linear and square); p = (b + 1) / (m + 1), where b of m draws reach it.
+
+    Args:
+        probabilities: [participant, class] of the network.
+        labels: [participant].
+        given: [participant, class] `class_probabilities` of the same participants.
+        folds: [participant] models of different folds are on different scales: each fold has an intercept of its own.
+        draws: m.
+        seed: Same seed, same draws.
+
+    Returns:
+        None with fewer than `FEWEST` participants, or if the covariates determine every label.
+    """
+    count, classes = probabilities.shape
+    uncertain = (given > _SMALLEST_PROBABILITY).sum(axis=1) > 1
+    if count < FEWEST or uncertain.sum() < 2 or len(np.unique(labels)) < 2:
+        return None
+    residual = _unexplained(logits(probabilities), logits(given), folds)
+    one_hot = np.eye(classes)[labels]
+    observed = float(((one_hot - given)[:, 1:] * residual).sum())
+    generator = np.random.default_rng(seed)
+    edges = np.cumsum(given, axis=1)[:, :-1]
+    drawn = (generator.random((draws, count, 1)) > edges).sum(axis=2)  # [draw, participant] class indices
+    # The sum over one-hot labels is a choice of one residual each; class 0 has none.
+    of_class = np.concatenate([np.zeros((count, 1)), residual], axis=1)
+    sums = of_class[np.arange(count), drawn].sum(axis=1) - float((given[:, 1:] * residual).sum())
+    return (int((sums >= observed - _ROUNDING).sum()) + 1) / (draws + 1)
+
+
+def explained_within_class(probabilities: Floats, labels: Labels, covariates: Floats) -> float | None:
+    """Return how much of the network's logit the covariates explain within the classes (confounding index).
+
+    Returns:
+        Adjusted R^2 of a regression on the covariates and their squares, after each class's mean is subtracted, 0 to 1;
+        None beyond two classes, or with too few participants.
+    """
+    if probabilities.shape[1] != 2:
+        return None
+    mean, spread = covariates.mean(axis=0), covariates.std(axis=0)
+    design = _with_squares((covariates - mean) / np.where(spread > 0, spread, 1.0))
+    logit = logits(probabilities)[:, 0]
+    present = np.unique(labels)
+    left = len(labels) - len(present) - np.linalg.matrix_rank(design)
+    if left < FEWEST // 2:
+        return None
+    own = np.stack([labels == label for label in present], axis=1).astype(np.float64)
+    within = _residual(logit[:, np.newaxis], own)[:, 0]
+    total = float(within @ within)
+    if total <= _ROUNDING:
+        return None
+    rest = _residual(within[:, np.newaxis], np.concatenate([own, design], axis=1))[:, 0]
+    adjusted = 1 - (float(rest @ rest) / left) / (total / (len(labels) - len(present)))
+    return min(1.0, max(0.0, adjusted))
+
+
+def matched_pairs(score: Floats, labels: Labels, covariate: Floats, calliper: float = CALLIPER) -> MatchedPairs:
+    """Order participants of class 1 against participants of class 0 with nearly the same covariate.
+
+    Each participant is in one pair at most; as many pairs as possible are made, with the smallest sum of distances.
+
+    Args:
+        score: [participant] the network's probability of class 1.
+        labels: [participant] 0 or 1.
+        covariate: [participant] one number; of several covariates the logit of `class_probabilities`.
+        calliper: The largest distance, in standard deviations within the classes.
+    """
+    ones, zeros = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+    none = MatchedPairs(0, 0.0, None)
+    if min(len(ones), len(zeros)) < 2:
+        return none
+    spread = np.sqrt((covariate[ones].var(ddof=1) + covariate[zeros].var(ddof=1)) / 2)
+    if not spread > 0:
+        return none
+    apart = np.abs(covariate[ones][:, np.newaxis] - covariate[zeros]) / spread
+    rows, columns = linear_sum_assignment(np.where(apart <= calliper, apart, _FAR))
+    near = apart[rows, columns] <= calliper
+    first, second = score[ones[rows[near]]], score[zeros[columns[near]]]
+    count = int(near.sum())
+    if count == 0:
+        return none
+    right = float((first > second).sum() + 0.5 * (first == second).sum())
+    return MatchedPairs(count, right, wilson(right, count))
+
+
+def standardised_difference(values: Floats, labels: Labels) -> float | None:
+    """Return the largest difference of two classes' means, in standard deviations within the classes (SMD).
+
+    Returns:
+        Of two classes the second's mean minus the first's; None if a class has fewer than two participants.
+    """
+    groups = [values[labels == label] for label in np.unique(labels)]
+    if len(groups) < 2 or min(map(len, groups)) < 2:
+        return None
+    found = [0.0]
+    for place, one in enumerate(groups):
+        for other in groups[place + 1 :]:
+            spread = np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / 2)
+            found += [float((other.mean() - one.mean()) / spread)] if spread > 0 else []
+    return max(found, key=abs)
+
+
+def _unexplained(logit: Floats, given: Floats, folds: Labels | None) -> Floats:
+    # A nearly certain class would have a logit that outweighs all others.
+    bounded = np.clip(given, -8.0, 8.0)
+    if folds is None:
+        own = np.ones((len(logit), 1))
+    else:
+        own = np.stack([folds == fold for fold in np.unique(folds)], axis=1).astype(np.float64)
+    return _residual(logit, np.concatenate([own, _with_squares(bounded)], axis=1))
+
+
+def _with_squares(values: Floats) -> Floats:
+    return np.concatenate([values, values**2], axis=1)
+
+
+def _residual(values: Floats, design: Floats) -> Floats:
+    """What a linear regression on the design's columns leaves of each column of values."""
+    return values - design @ np.linalg.lstsq(design, values, rcond=None)[0]

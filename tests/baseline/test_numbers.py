@@ -1,0 +1,109 @@
+"""The numbers of one recording, against what its file was made of, NumPy, torch and the network's own transforms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import adaptive_avg_pool3d
+
+from monai_fusion.baseline.scalogram_numbers import REGIONS, by_region, numbers_of_scalogram
+from monai_fusion.baseline.volume_numbers import (
+    NUMBERS,
+    SUMMARY,
+    VolumeNumbers,
+    block_means,
+    numbers_of_volume,
+    otsu_threshold,
+)
+from monai_fusion.recordings.montage import ELECTRODES_1020_17
+from monai_fusion.transforms.electrode_zscore import zscore_electrodes
+from tests.baseline.cohorts import write_head
+
+
+def test_the_head_volume_is_that_of_the_ball_in_cubic_millimetres(tmp_path: Path) -> None:
+    for radius in (6.0, 9.0):
+        found = VolumeNumbers()(write_head(tmp_path / "a.nii", radius))
+        assert np.exp(found[0]) == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.03)
+
+
+def test_the_extents_are_those_of_the_ball_along_each_axis(tmp_path: Path) -> None:
+    found = VolumeNumbers()(write_head(tmp_path / "a.nii", 9.0))
+    assert found[1:4] == pytest.approx([18.0, 18.0, 18.0], abs=2.0)  # one voxel is up to 2 mm
+
+
+def test_another_orientation_of_the_same_head_gives_the_same_numbers(tmp_path: Path) -> None:
+    first = VolumeNumbers()(write_head(tmp_path / "a.nii", 8.0))
+    for codes in ("LAS", "SPL", "AIR"):
+        assert VolumeNumbers()(write_head(tmp_path / "b.nii", 8.0, codes=codes)) == pytest.approx(first)
+
+
+def test_the_numbers_of_a_volume_are_scaled_between_its_percentiles() -> None:
+    values = np.random.default_rng(0).normal(size=(16, 16, 16))
+    found = numbers_of_volume(values, (1, 1, 1))
+    low, high = np.percentile(values, [1, 99])
+    scaled = np.clip((values - low) / (high - low), 0, 1)
+    inside = scaled[values > otsu_threshold(values)]
+    assert len(found) == NUMBERS == len(SUMMARY) + 512
+    assert found[4:6] == pytest.approx([inside.mean(), inside.std()], abs=1e-5)
+    blocks = scaled.reshape(8, 2, 8, 2, 8, 2).mean(axis=(1, 3, 5))
+    assert found[6:] == pytest.approx(blocks.ravel(), abs=1e-5)
+
+
+def test_a_few_bright_voxels_in_the_air_do_not_widen_the_extents() -> None:
+    values = np.zeros((40, 40, 40))
+    values[10:30, 10:30, 10:30] = 1.0
+    extents = numbers_of_volume(values, (1, 1, 1))[1:4]
+    values[0, 0, 0] = values[39, 39, 39] = 1.0
+    assert numbers_of_volume(values, (1, 1, 1))[1:4] == pytest.approx(extents)
+    assert extents == pytest.approx([20, 20, 20], abs=1)
+
+
+def test_block_means_are_those_of_adaptive_pooling_where_the_blocks_are_equal() -> None:
+    values = np.random.default_rng(1).normal(size=(16, 24, 8))
+    pooled = adaptive_avg_pool3d(torch.from_numpy(values)[None], 8)[0].numpy()
+    assert block_means(values, 8) == pytest.approx(pooled)
+
+
+def test_a_volume_of_fewer_voxels_than_blocks_repeats_them() -> None:
+    assert block_means(np.arange(4.0).reshape(4, 1, 1), 8)[:, 0, 0] == pytest.approx([0, 0, 1, 1, 2, 2, 3, 3])
+
+
+def test_the_threshold_separates_two_groups_of_voxels() -> None:
+    random = np.random.default_rng(0)
+    values = np.concatenate([random.normal(10, 2, 3000), random.normal(100, 10, 1096)]).reshape(16, 16, 16)
+    assert 20 < otsu_threshold(values) < 75
+    assert otsu_threshold(np.full((4, 4, 4), 3.0)) == 3.0
+
+
+def test_a_constant_volume_has_numbers_too() -> None:
+    assert np.isfinite(numbers_of_volume(np.full((8, 8, 8), 5.0), (1, 1, 1))).all()
+
+
+def test_bands_are_the_means_of_the_network_s_input() -> None:
+    scalogram = np.abs(np.random.default_rng(2).normal(size=(17, 56, 30)))
+    expected = zscore_electrodes(scalogram).numpy().reshape(17, 28, 2, 30).mean(axis=(2, 3))
+    assert numbers_of_scalogram(scalogram) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_constant_electrode_is_zero() -> None:
+    scalogram = np.random.default_rng(3).normal(size=(3, 28, 5))
+    scalogram[1] = 7.0
+    assert (numbers_of_scalogram(scalogram)[1] == 0).all()
+
+
+def test_regions_are_means_over_the_electrodes_of_the_standard_montage() -> None:
+    numbers = np.random.default_rng(4).normal(size=(17, 28))
+    found = by_region(numbers).reshape(len(REGIONS), 28)
+    occipital = [place for place, name in enumerate(ELECTRODES_1020_17) if name.startswith("O")]
+    frontal = [place for place, name in enumerate(ELECTRODES_1020_17) if name.startswith("F")]
+    assert found[0] == pytest.approx(numbers.mean(axis=0))
+    assert found[1] == pytest.approx(numbers[frontal].mean(axis=0))
+    assert found[4] == pytest.approx(numbers[occipital].mean(axis=0))
+
+
+def test_other_montages_have_the_mean_of_all_electrodes_alone() -> None:
+    numbers = np.random.default_rng(5).normal(size=(61, 28))
+    assert by_region(numbers) == pytest.approx(numbers.mean(axis=0))

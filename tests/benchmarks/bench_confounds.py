@@ -1,0 +1,62 @@
+"""How often a network that reads only a covariate is said to know more of the class: docs/method.md has the table.
+
+    python tests/benchmarks/bench_confounds.py [--cohorts 400]
+
+The classes (n / 2 each) differ by d standard deviations in a covariate. The network's logit is the covariate plus noise
+(SD 0.6); with an extra signal, plus another 0.8 SD of that noise between the classes. Shown is the share of cohorts in
+which the test finds p <= 0.05: within quartiles of the covariate, and by conditional randomisation.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from monai_fusion.datalist.strata import categories
+from monai_fusion.metrics.confounds import class_probabilities, conditional_p_value
+from monai_fusion.metrics.permutation import exchange_cells, permutation_p_values
+from monai_fusion.metrics.scores import ScoredCohort
+
+DRAWS = 999
+NOISE, EXTRA = 0.6, 0.8
+
+
+def p_values(random: np.random.Generator, n: int, apart: float, extra: float) -> tuple[float, float]:
+    """The p-values within quartiles and by conditional randomisation, for one cohort; 1 if there is none."""
+    labels = (np.arange(n) % 2).astype(np.int64)
+    covariate = random.normal(size=n) + apart * labels
+    logit = covariate + NOISE * (random.normal(size=n) + extra * labels)
+    second = 1 / (1 + np.exp(logit.mean() - logit))
+    cohort = ScoredCohort.of(np.stack([1 - second, second], axis=1), labels)
+    texts = categories({str(place): f"{value:.4f}" for place, value in enumerate(covariate + 10)})
+    cells = exchange_cells([texts[str(place)] for place in range(n)])
+    within = permutation_p_values(cohort, cells, DRAWS)["auroc"]
+    given = class_probabilities(covariate[:, np.newaxis], labels, 2)
+    conditional = conditional_p_value(cohort.probabilities, labels, given, draws=DRAWS)
+    return 1.0 if within is None else within, 1.0 if conditional is None else conditional
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cohorts", type=int, default=400)
+    cohorts = parser.parse_args().cohorts
+    print("| d | n | quartiles: nothing | quartiles: extra | conditional: nothing | conditional: extra |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for apart in (1.5, 2.0):
+        for n in (35, 100, 200):
+            random = np.random.default_rng([int(10 * apart), n])
+            cells = []
+            for extra in (0.0, EXTRA):
+                found = np.array([p_values(random, n, apart, extra) for _ in range(cohorts)])
+                cells.append(100 * (found <= 0.05).mean(axis=0))
+            (null_within, null_given), (within, given) = cells
+            print(
+                f"| {apart} | {n} | {null_within:.0f} % | {within:.0f} % | {null_given:.0f} % | {given:.0f} % |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""What a network knows beyond covariates: against simulations, scikit-learn and numbers worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from monai_fusion.metrics.confounds import (
+    class_probabilities,
+    conditional_p_value,
+    explained_within_class,
+    logits,
+    matched_pairs,
+    standardised_difference,
+)
+
+
+def _two(second: np.ndarray) -> np.ndarray:
+    return np.stack([1 - second, second], axis=1)
+
+
+def _reader(random: np.random.Generator, n: int, apart: float, extra: float) -> tuple[np.ndarray, ...]:
+    """Labels, a covariate, and the probabilities of a network that reads it, noise, and ``extra`` of the class."""
+    labels = (np.arange(n) < n // 2).astype(np.int64)
+    covariate = random.normal(size=n) + apart * labels
+    logit = covariate + 0.6 * (random.normal(size=n) + extra * labels)
+    return labels, covariate[:, np.newaxis], _two(1 / (1 + np.exp(-(logit - logit.mean()))))
+
+
+def _rejected(n: int, apart: float, extra: float, cohorts: int = 120) -> float:
+    random = np.random.default_rng(n)
+    found = []
+    for _ in range(cohorts):
+        labels, covariate, probabilities = _reader(random, n, apart, extra)
+        p = conditional_p_value(probabilities, labels, class_probabilities(covariate, labels, 2), draws=199)
+        found.append(p is not None and p <= 0.05)
+    return float(np.mean(found))
+
+
+@pytest.mark.parametrize(("n", "apart"), [(35, 1.5), (100, 2.0)])
+def test_a_network_that_reads_a_covariate_alone_is_rarely_called_significant(n: int, apart: float) -> None:
+    assert _rejected(n, apart, extra=0.0) <= 0.10  # 5 % with a standard error of 2 %
+
+
+def test_a_network_that_knows_more_than_the_covariate_is_found_out() -> None:
+    assert _rejected(100, 1.5, extra=0.8) >= 0.75
+
+
+def test_three_classes_are_tested_too() -> None:
+    random = np.random.default_rng(3)
+    found: dict[float, list[bool]] = {0.0: [], 1.5: []}
+    for extra, rejected in found.items():
+        for _ in range(60):
+            labels = np.arange(90) % 3
+            covariate = random.normal(size=90) + labels
+            logit = np.stack([np.zeros(90), covariate, 2 * covariate], axis=1) + 0.6 * random.normal(size=(90, 3))
+            logit[np.arange(90), labels] += 0.6 * extra
+            weights = np.exp(logit - logit.max(axis=1, keepdims=True))
+            given = class_probabilities(covariate[:, np.newaxis], labels, 3)
+            p = conditional_p_value(weights / weights.sum(axis=1, keepdims=True), labels, given, draws=199)
+            rejected.append(p is not None and p <= 0.05)
+    assert np.mean(found[0.0]) <= 0.12
+    assert np.mean(found[1.5]) >= 0.8
+
+
+def test_models_of_two_folds_on_different_scales_are_compared_within_their_fold() -> None:
+    random = np.random.default_rng(5)
+    labels, covariate, probabilities = _reader(random, 120, 1.0, 2.0)
+    folds = random.integers(0, 2, 120)
+    logit = logits(probabilities)[:, 0] + 8.0 * folds
+    shifted = _two(1 / (1 + np.exp(-logit)))
+    given = class_probabilities(covariate, labels, 2)
+    assert conditional_p_value(shifted, labels, given, folds) == pytest.approx(0.0005, abs=0.005)
+
+
+def test_the_same_seed_gives_the_same_p_value() -> None:
+    labels, covariate, probabilities = _reader(np.random.default_rng(1), 40, 1.5, 0.3)
+    given = class_probabilities(covariate, labels, 2)
+    first, again = (conditional_p_value(probabilities, labels, given) for _ in range(2))
+    assert first == again
+
+
+def test_a_covariate_that_determines_every_class_leaves_nothing_to_test() -> None:
+    labels = np.array([0] * 10 + [1] * 10)
+    given = np.eye(2)[labels]
+    assert conditional_p_value(_two(np.linspace(0.1, 0.9, 20)), labels, given) is None
+
+
+def test_too_few_participants_are_not_tested() -> None:
+    labels = np.array([0, 1, 0, 1])
+    assert conditional_p_value(_two(np.array([0.1, 0.9, 0.2, 0.8])), labels, np.full((4, 2), 0.5)) is None
+
+
+def test_class_probabilities_are_those_of_a_logistic_regression_on_the_covariate_and_its_square() -> None:
+    labels, covariate, _ = _reader(np.random.default_rng(2), 80, 1.0, 0.0)
+    z = (covariate - covariate.mean()) / covariate.std()
+    model = LogisticRegression(C=1e3, max_iter=5000).fit(np.hstack([z, z**2]), labels)
+    assert class_probabilities(covariate, labels, 2) == pytest.approx(model.predict_proba(np.hstack([z, z**2])))
+
+
+def test_logits_of_two_classes_are_those_of_the_second() -> None:
+    assert logits(_two(np.array([0.5, 0.75])))[:, 0] == pytest.approx([0.0, np.log(3.0)])
+
+
+def test_the_confounding_index_is_the_adjusted_r_squared_within_the_classes() -> None:
+    labels, covariate, probabilities = _reader(np.random.default_rng(4), 60, 1.5, 0.0)
+    logit = logits(probabilities)[:, 0]
+    design = np.hstack([np.eye(2)[labels], covariate, covariate**2])
+    rest = logit - LinearRegression(fit_intercept=False).fit(design, logit).predict(design)
+    within = logit - np.array([logit[labels == 0].mean(), logit[labels == 1].mean()])[labels]
+    expected = 1 - (rest @ rest / 56) / (within @ within / 58)
+    assert explained_within_class(probabilities, labels, covariate) == pytest.approx(expected)
+    assert expected > 0.5  # it reads the covariate and little else
+
+
+def test_pairs_are_of_two_classes_and_within_the_calliper() -> None:
+    # Within the classes, the standard deviation is 10 for both: the calliper is 2.
+    covariate = np.array([0.0, 10.0, 20.0, 1.0, 13.0, 19.0])
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    spread = np.sqrt((covariate[:3].var(ddof=1) + covariate[3:].var(ddof=1)) / 2)
+    assert 2.0 > 0.2 * spread > 1.0  # 0 with 1 and 20 with 19; 10 and 13 are too far apart
+    found = matched_pairs(np.array([0.4, 0.9, 0.3, 0.6, 0.1, 0.3]), labels, covariate)
+    assert (found.pairs, found.right, found.auroc) == (2, 1.5, 0.75)  # one in the right order, one tie
+
+
+def test_without_a_pair_there_is_no_fraction() -> None:
+    found = matched_pairs(np.linspace(0, 1, 6), np.array([0, 0, 0, 1, 1, 1]), np.array([0.0, 1, 2, 100, 101, 102]))
+    assert (found.pairs, found.auroc, found.interval) == (0, None, None)
+
+
+def test_the_standardised_difference_is_the_second_class_minus_the_first() -> None:
+    values, labels = np.array([0.0, 2.0, 3.0, 5.0]), np.array([0, 0, 1, 1])
+    assert standardised_difference(values, labels) == pytest.approx(3 / np.sqrt(2))
+    assert standardised_difference(values, np.array([0, 0, 0, 1])) is None
