@@ -30,6 +30,7 @@ from monai_fusion.shipped_bundle import config_files
 from monai_fusion.store.filling import FillReport
 from monai_fusion.store.runners import Runner
 from monai_fusion.wording import counted
+from monai_fusion.workflow.shared_recordings import refuse_recordings_of_other_parts, refuse_shared_recordings
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +63,8 @@ def prepare(
 
     Raises:
         InputError: Files that cannot be read or are not what they should be; a section in which no participant can
-            take part; or a file in the place of the store. (If the store cannot be written to, the run reports it and
-            continues without.)
+            take part; the same recording in two parts of the datalist; or a file in the place of the store. (If the
+            store cannot be written to, the run reports it and continues without.)
     """
     store = preprocessing.cache_dir
     if store is not None and Path(store).is_file():
@@ -75,10 +76,26 @@ def prepare(
         if not used:
             raise InputError(Problem(str(cohort.path), section, "none", _WANTED[use.allow_missing, use.modalities]))
         taking_part += used
-    if store is None:
-        return
-    logger.info("preprocessed files: %s", store)
-    logger.info("%s", _filled(preprocessing, taking_part, cohort, None, ranks.is_main()))
+    if store is not None:
+        logger.info("preprocessed files: %s", store)
+        logger.info("%s", _filled(preprocessing, taking_part, cohort, None, ranks.is_main()))
+    _refuse_leaks(cohort, sections, taking_part, use, store)
+
+
+def _refuse_leaks(
+    cohort: Datalist,
+    sections: Sequence[str],
+    taking_part: Sequence[ParticipantRecord],
+    use: ModalityPolicy,
+    store: str | None,
+) -> None:
+    try:
+        if len(sections) > 1:
+            refuse_shared_recordings(cohort, taking_part, store)
+        else:
+            refuse_recordings_of_other_parts(cohort, taking_part, use, store)
+    except OSError:  # a file that cannot be read is reported, with its participant, where the dataset reads it
+        logger.debug("recordings were not compared between the parts", exc_info=True)
 
 
 def preprocess(cohort: Datalist, preprocessing: Preprocessing, runner: Runner) -> FillReport:
