@@ -35,7 +35,7 @@ SECTIONS = {
     },
     "compare": {
         "Variants": "variants reference list",
-        "Folds and seeds": "folds keep-test seed seeds",
+        "Folds and seeds": "folds keep-test group-by seed seeds",
         "Trainings": "config-file bundle-root cache-dir dry-run",
         "Output": "output-dir overwrite ensemble ensemble-of keep-models",
         "Other options": "quiet help",

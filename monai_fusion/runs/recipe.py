@@ -38,7 +38,6 @@ from monai_fusion.runs.training_overlap import learned_from
 logger = logging.getLogger(__name__)
 
 RECORDINGS = (EEG, MRI)
-LEARNING = ("training", "validation")
 
 
 class Recipe(dict[str, Any]):
@@ -98,6 +97,7 @@ def write_recipe(
     if unknown := unknown_modules([network, chains]):
         modules = sorted({name.rpartition(".")[0] for name in unknown})
         logger.warning('an evaluation of this model needs --trusted_modules "%s"', modules)
+    taught = {part: use.select(cohort.by_section.get(part, ()))[0] for part in ("training", "validation")}
     recipe = {
         "monai_fusion": __version__,
         "classes": list(cohort.classes),
@@ -108,7 +108,7 @@ def write_recipe(
         "kept_as": preprocessing.dtypes,
         "preprocessing_digests": {name: digest_of(identity[f"{name}_preprocessing"]) for name in RECORDINGS},
         "network": network,
-        **learned_from(*(use.select(cohort.by_section.get(part, ()))[0] for part in LEARNING), preprocessing.cache_dir),
+        **learned_from(taught["training"], taught["validation"], preprocessing.cache_dir),
     }
     write_atomically(Path(folder) / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
 

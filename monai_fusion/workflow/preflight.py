@@ -74,6 +74,7 @@ def preflight(
     log_name: str = "train.log",
     process_group: Mapping[str, Any] | None = None,
     modalities: str = "both",
+    may_be_empty: Sequence[str] = (),
 ) -> Datalist:
     """Check a run's input and open its log; the second expression of every shipped config.
 
@@ -93,6 +94,7 @@ def preflight(
             :func:`~monai_fusion.workflow.processes.join`); None for a run in one process.
         modalities: Which recordings the run uses: the files of others need not exist. With a ``model_dir``, the
             model's own setting applies.
+        may_be_empty: Those of ``sections`` that need no participants.
 
     Returns:
         The checked datalist: no other part of the run has to read it again.
@@ -113,7 +115,9 @@ def preflight(
         modalities = recipe.get("modalities", modalities)
         check_model(model_dir, recipe.get("members"), recipe.get("member_weights"))
     check_modalities(modalities)
-    cohort = read_datalist(datalist, sections, require_labels=require_labels, modalities=modalities)
+    cohort = read_datalist(
+        datalist, sections, require_labels=require_labels, modalities=modalities, may_be_empty=may_be_empty
+    )
     _check_device(device)
     if process_group is not None:
         processes.join(device, **process_group)

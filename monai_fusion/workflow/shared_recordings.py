@@ -37,8 +37,8 @@ def refuse_recordings_of_other_parts(
 ) -> None:
     """Compare the recordings of an evaluated part with those of the datalist's other parts.
 
-    Only files that were prepared in this store are compared: its index knows most of their contents. (A model's recipe has the digests
-    of its own training for all other cases: `monai_fusion.runs.training_overlap`.)
+    Only files that were prepared in this store are compared: its index knows most of their contents. (For all other
+    cases a model's recipe has the digests of its own training: `monai_fusion.runs.training_overlap`.)
 
     Args:
         cohort: The datalist, read for the evaluated part.
