@@ -11,7 +11,7 @@ from monai_fusion.datalist.validation import Row
 from monai_fusion.spelling import lookalike, nfc, spelled_out
 from monai_fusion.wording import a_few, counted, did_you_mean, one_of, quoted
 
-WITHOUT_VALIDATION = "a training needs none with --keep_epoch last"
+WITHOUT_VALIDATION = "or delete the empty part, and train with --keep_epoch last"
 LineOf = Callable[[Row], int | None]
 
 

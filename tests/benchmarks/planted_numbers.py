@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from monai_fusion.data import FusionDataset
-from monai_fusion.datalist import Datalist
+from monai_fusion.datalist import read_datalist
 from monai_fusion.sample_cohort.participant import FEMALE
 from monai_fusion.workflow.preparation import configured_preprocessing
 
@@ -57,7 +57,7 @@ SCORES = {"balanced accuracy": Scored.balanced_accuracy, "AUROC": Scored.auroc}
 
 def numbers_of(datalist: Path, store: Path, overlay: Path) -> dict[str, Floats]:
     """The 29 numbers of every participant, from the recordings as the network gets them."""
-    cohort = Datalist.load(datalist)
+    cohort = read_datalist(datalist)
     records = [record for section in cohort.sections for record in cohort.records(section)]
     data = FusionDataset(records, configured_preprocessing({}, store, overlay), segments="all")
     found = {}

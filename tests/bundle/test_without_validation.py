@@ -83,8 +83,9 @@ def test_an_evaluation_through_another_datalist_recognises_the_participants_it_l
 def test_the_best_epoch_and_early_stopping_need_a_validation_part(everybody: Path, tmp_path: Path) -> None:
     done = monai_fusion("train", everybody, "--output_dir", tmp_path / "best")
     assert done.returncode == 2
-    assert "validation: no participant, expected at least one: a training needs none with --keep_epoch last" in (
-        done.stderr
+    assert (
+        "validation: no participant, expected at least one: or delete the empty part, and train with --keep_epoch last"
+        in (done.stderr)
     )
     options = {"keep_epoch": "last", "early_stopping": 3}
     done = bundle_run("train.yaml", datalist=everybody, output_dir=tmp_path / "early", **SMALL, **options)

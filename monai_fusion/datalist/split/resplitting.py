@@ -104,11 +104,16 @@ def split_and_write(
 
 
 def _content(document: Document, split: Split, older: Document | None, options: SplitOptions) -> dict[str, Any]:
-    """The file's content; if all are tested, excluded participants are in the test part too, the only one."""
+    """The file's content; if all are tested, excluded participants are in the test part too, the only one.
+
+    A part that is meant to be empty is not written.
+    """
     document = replace(document, fields=_with_groups(document.fields, options.group_by))
     rows = _placed(document.rows, split, older)
     if options.method != "test":
-        return document.with_rows(rows)
+        content = document.with_rows(rows)
+        empty = [name for name in options.may_be_empty if not content[name]]
+        return {name: value for name, value in content.items() if name not in empty}
     content = document.with_rows(DocumentRow("test", row.fields) if older is None else row for row in rows)
     return {name: value for name, value in content.items() if name not in SECTIONS or value}
 

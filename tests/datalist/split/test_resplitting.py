@@ -69,6 +69,13 @@ def test_a_split_by_groups_keeps_their_field_and_a_group_that_is_torn_later_is_r
     assert problem.seen == f'1 of 30 groups is in several parts: "{moved["family"]}" in training and test'
 
 
+def test_a_split_without_validation_writes_no_such_part(file: Path) -> None:
+    split(file, SplitOptions("stratified", validation_fraction=0.0))
+    out = read(file.with_name("out.json"))
+    assert "validation" not in out and len(out["training"]) + len(out["test"]) == 60
+    assert examine_datalist(file.with_name("out.json"), require_files=False, complete=True).problems == ()
+
+
 def test_relatives_in_two_parts_are_warned_of_without_group_by(file: Path) -> None:
     split(file, SplitOptions("stratified"))
     out = file.with_name("out.json")
