@@ -34,10 +34,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 demo: setup  ## synthetic cohort -> both training stages -> evaluation -> report.html
 	$(BIN)/monai-fusion sample-cohort $(COHORT) --participants 60 --size small --seed $(SEED) \
-	    --eeg-effect 2.5 --mri-effect 3.0 --overwrite
+	    --eeg-effect 2.5 --mri-effect 3.0 --confound age=0.5 --overwrite
 	$(BIN)/monai-fusion datalist build --name "Synthetic sample cohort" --eeg-dir $(COHORT)/eeg --mri-dir $(COHORT)/mri \
 	    --participants $(COHORT)/participants.csv --id-column participant_id --label-column gender --classes M F \
-	    --out $(DEMO)/datalist.json --force --yes
+	    --columns age --out $(DEMO)/datalist.json --force --yes
 	$(RUN) --config_file "['$(BUNDLE)/configs/train.yaml','$(BUNDLE)/configs/demo.yaml']" \
 	    --datalist $(DEMO)/datalist.json --output_dir $(DEMO)/run --seed $(SEED)
 	$(RUN) --config_file "['$(BUNDLE)/configs/inference.yaml','$(BUNDLE)/configs/evaluate.yaml']" \

@@ -35,7 +35,7 @@ SECTIONS = {
     },
     "compare": {
         "Variants": "variants reference list",
-        "Folds and seeds": "folds keep-test seed seeds",
+        "Folds and seeds": "folds keep-test group-by seed seeds",
         "Trainings": "config-file bundle-root cache-dir dry-run",
         "Output": "output-dir overwrite ensemble ensemble-of keep-models",
         "Other options": "quiet help",
@@ -57,9 +57,9 @@ SECTIONS = {
         "Other options": "quiet help",
     },
     "sample-cohort": {
-        "Participants": "participants seed only-eeg only-mri fewer-females",
-        "MRI": "size mri-effect mixed-orientations dtype",
-        "EEG": "eeg-effect segments-per-condition conditions raw-eeg",
+        "Participants": "participants seed confound only-eeg only-mri fewer-females",
+        "MRI": "size mri-effect mri-signal mixed-orientations dtype",
+        "EEG": "eeg-effect eeg-signal segments-per-condition conditions raw-eeg",
         "Output": "overwrite",
         "Other options": "quiet help",
     },

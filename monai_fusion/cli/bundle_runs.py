@@ -233,7 +233,9 @@ def _check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> N
         model, sections = _model_of(knobs), [str(knobs["section"])]
         modalities = "both" if model is None else model.modalities
     path = Path(str(knobs["datalist"])).expanduser()
-    asked = Requirements(sections, labels=require_labels, modalities=modalities)
+    last = name == "train" and knobs["keep_epoch"] == "last"
+    may_be_empty = ("validation", "test") if last else ()
+    asked = Requirements(sections, labels=require_labels, modalities=modalities, may_be_empty=may_be_empty)
     examination = examine(read_json_file(path), path, asked)
     if examination.problems:
         raise DatalistError(examination.problems, heading=str(path))

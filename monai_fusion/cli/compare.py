@@ -68,6 +68,14 @@ def compare(
         bool,
         _folds_option("--keep-test", help="Leave out the test part, for a final evaluation."),
     ] = False,
+    group_by: Annotated[
+        list[str] | None,
+        _folds_option(
+            metavar="family",
+            help="Fields whose groups stay in one fold, and in one part of it, such as family or site.",
+            show_default="the datalist's group_by",
+        ),
+    ] = None,
     seed: Annotated[int, _folds_option(help="Seed of folds and trainings.")] = SEED,
     seeds: Annotated[
         int,
@@ -136,6 +144,7 @@ def compare(
             reference=reference,
             folds=folds,
             keep_test=keep_test,
+            group_by=tuple(group_by or ()),
             seed=seed,
             seeds=seeds,
             config_files=tuple(config_file or ()),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FOLDER = "ensemble"
 # Entries of the recipe that may differ between the members.
-_OWN = ("seed",)
+_OWN = ("seed", "trained_on", "validated_on")
 
 
 def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.building.assembling import from_folder, root_of
+from monai_fusion.datalist.groups import KIN, PLACES, TornField, torn_fields
 from monai_fusion.datalist.saving.document import Document, DocumentRow, read_document
+from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split.resplitting import fold_texts
 from monai_fusion.datalist.split.split_options import SplitOptions
 from monai_fusion.errors import InputError, Problem
@@ -35,7 +38,12 @@ class Folds:
 
 
 def make_folds(
-    datalist: Path, folder: Path, folds: int | None = None, seed: int | None = None, keep_test: bool = False
+    datalist: Path,
+    folder: Path,
+    folds: int | None = None,
+    seed: int | None = None,
+    keep_test: bool = False,
+    group_by: Sequence[str] = (),
 ) -> Folds:
     """Use the folds of a datalist, or make new ones, always the same.
 
@@ -48,6 +56,7 @@ def make_folds(
         folds: The number of folds if the datalist has none; None for 5.
         seed: Seed of the folds and the validation parts; None for the split's default.
         keep_test: Whether the test part is left out.
+        group_by: Fields whose groups stay in one fold, and in one part of it; none for those of the datalist.
 
     Raises:
         InputError: The datalist is wrong, or cannot be split into these folds.
@@ -60,7 +69,8 @@ def make_folds(
         raise InputError(Problem(a_few(unlabelled), "label", "missing", advice=advice), heading=str(datalist))
     outside, there = _outside(rows, keep_test)
     inside = [row for row in rows if row.participant_id not in outside]
-    options = SplitOptions(method="kfold", folds=folds, keep_folds=there)
+    groups = tuple(group_by) or tuple(document.fields.get("group_by", ()))
+    options = SplitOptions(method="kfold", folds=folds, keep_folds=there, group_by=groups)
     if there and folds is not None:
         number = 1 + max(row.fields["fold"] for row in inside)
         if folds != number:
@@ -76,7 +86,8 @@ def make_folds(
     texts = fold_texts(Document(datalist, fields, tuple(inside)), options)
     named = {f"fold{number}.json": text for number, text in enumerate(texts)}
     name = str(document.fields.get("name") or datalist.stem)
-    return Folds(name, document.classes, named, tuple(_notes(document, rows, outside, there)))
+    notes = (*_notes(document, rows, outside, there), *_notes_on_groups(texts, groups))
+    return Folds(name, document.classes, named, notes)
 
 
 def _outside(rows: Sequence[DocumentRow], keep_test: bool) -> tuple[set[str], bool]:
@@ -115,6 +126,20 @@ def _notes(document: Document, rows: Sequence[DocumentRow], outside: set[str], t
     excluded = [row for row in document.rows if row.excluded]
     if excluded:
         yield f"{counted(len(excluded), 'participant')} excluded, as in the datalist"
+
+
+def _notes_on_groups(texts: Sequence[str], groups: Sequence[str]) -> Iterator[str]:
+    if groups:
+        yield f"participants of one {' or '.join(groups)} are in one part of every fold"
+    torn: dict[str, TornField] = {}
+    for text in texts:
+        content = json.loads(text)
+        members = [(section, row) for section in SECTIONS for row in content[section]]
+        for found in torn_fields(members, [name for name in (*KIN, *PLACES) if name not in groups]):
+            torn.setdefault(found.name, found)
+    for name, found in torn.items():
+        why = "no new one is tested" if name in PLACES else "if they are relatives, the test is not independent"
+        yield f"{name}: {found}; {why} (--group-by {name} keeps them together)"
 
 
 def changed_files(folder: Path, texts: Mapping[str, str]) -> list[str]:

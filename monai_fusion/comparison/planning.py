@@ -59,6 +59,7 @@ class CompareOptions:
         reference: The variant that the others are compared with.
         folds: The number of folds if the datalist has none.
         keep_test: Whether to leave out the test part.
+        group_by: Fields whose groups stay together; none for those of the datalist.
         seed: Of folds and trainings.
         seeds: The number of trainings, with different seeds, of each variant in each fold.
         config_files: Overlays on train.yaml.
@@ -76,6 +77,7 @@ class CompareOptions:
     reference: str = REFERENCE
     folds: int | None = None
     keep_test: bool = False
+    group_by: Sequence[str] = ()
     seed: int = SEED
     seeds: int = 1
     config_files: Sequence[Path] = field(default=())
@@ -159,7 +161,9 @@ def make_plan(options: CompareOptions) -> Plan:
     variants = _variants(options)
     _refuse_own_words(options.words)
     folder = options.output_dir / FOLDER
-    folds = make_folds(options.datalist, folder, options.folds, options.seed, options.keep_test)
+    folds = make_folds(
+        options.datalist, folder, options.folds, options.seed, options.keep_test, tuple(options.group_by)
+    )
     configs = _Configs(options)
     knobs = {variant.name: configs.knobs_of(variant) for variant in variants}
     digests = {name: digest_of(json.loads(text)) for name, text in folds.texts.items()}

@@ -69,6 +69,8 @@ def _without_flip(axis: int) -> Callable[[Knobs], Knobs]:
     return chances
 
 
+# As configs/original.yaml.
+ORIGINAL = {"train_stem": False, "mri_input_norm": "none", "balanced_sampling": False, "keep_epoch": "last"}
 _GATED = {"modalities": "both", "fusion": "gated"}
 
 VARIANTS = {
@@ -83,6 +85,7 @@ VARIANTS = {
         Variant("stage-a", "gated, all epochs in stage A", _GATED, _one_stage(0)),
         Variant("stage-b", "gated, all epochs in stage B", _GATED, _one_stage(1)),
         Variant("frozen-stem", "gated, the EEG stem is not trained", _GATED | {"train_stem": False}),
+        Variant("original", "gated, with the settings of the script that this replaces", _GATED | ORIGINAL),
         Variant("no-kinetics", "gated, the MRI is not scaled as for Kinetics", _GATED | {"mri_input_norm": "none"}),
         *(
             Variant(f"no-flip-{name}", f"gated, no flips along the {name} axis", _GATED, _without_flip(axis))

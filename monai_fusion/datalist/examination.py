@@ -96,6 +96,7 @@ def read_datalist(
     require_labels: bool = True,
     require_files: bool = True,
     modalities: str = "both",
+    may_be_empty: Sequence[str] = (),
 ) -> Datalist:
     """Read and check a datalist, and find its files.
 
@@ -109,6 +110,7 @@ def read_datalist(
             is kept, and a pattern that finds nothing gives no file.
         modalities: ``eeg`` or ``mri`` if the files of the other recording need not be there: what the datalist says of
             them is kept as it is.
+        may_be_empty: Those of ``sections`` that need not hold a participant.
 
     Returns:
         The participants of the sections that were read, without those that have an ``exclude`` reason.
@@ -116,7 +118,9 @@ def read_datalist(
     Raises:
         DatalistError: An `InputError` with all problems found, by kind and line.
     """
-    asked = Requirements(sections, require_labels, require_files, modalities=modalities)
+    asked = Requirements(
+        sections, require_labels, require_files, modalities=modalities, may_be_empty=tuple(may_be_empty)
+    )
     return examine(read_json_file(Path(path)), Path(path), asked).datalist()
 
 
@@ -164,6 +168,7 @@ class Requirements:
     files: bool = True
     complete: bool = False
     modalities: str = "both"
+    may_be_empty: Sequence[str] = ()
 
 
 def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
@@ -187,6 +192,7 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
     looked_at = [row for row in in_use if row.section in wanted]
     findings += rules.repeated_participants(in_use, line_of)
     findings += rules.similar_participants(in_use, line_of)
+    findings += rules.torn_groups(in_use, head.group_by)
     if not rules.repeated_classes(head.classes):  # else it is not known which labels are right
         findings += _about_labels(head, rows, looked_at, misfits, asked.labels)
     findings += rules.without_recordings(looked_at)
@@ -270,7 +276,8 @@ def _about_sections(
         needed = written if asked.complete and looked_at else []
     excluded = [row.section for row in rows if row.entry.exclude is not None]
     others = [row.section for row in rows if row.entry.exclude is None] if asked.sections is not None else []
-    yield from rules.empty_sections(looked_at, needed, excluded, others)
+    must_not_be_empty = [section for section in needed if section not in asked.may_be_empty]
+    yield from rules.empty_sections(looked_at, must_not_be_empty, excluded, others)
     known = all(row.entry.label in head.classes for row in looked_at)  # else a label has to be corrected first
     if asked.labels and known:
         yield from rules.missing_classes(looked_at, head.classes, needed or ("training",))

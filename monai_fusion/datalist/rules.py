@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+from monai_fusion.datalist.groups import KIN, torn_fields
 from monai_fusion.datalist.reporting import WHOLE_FILE, Finding
 from monai_fusion.datalist.validation import Row
 from monai_fusion.spelling import lookalike, nfc, spelled_out
 from monai_fusion.wording import a_few, counted, did_you_mean, one_of, quoted
 
+WITHOUT_VALIDATION = "or delete the empty part, and train with --keep_epoch last"
 LineOf = Callable[[Row], int | None]
 
 
@@ -130,7 +132,8 @@ def empty_sections(
         if section not in used:
             number = sum(name == section for name in excluded)
             seen = f"all of its {counted(number, 'participant')} excluded" if number else "no participant"
-            yield Finding(WHOLE_FILE, section, seen, "at least one", advice, group="splits", place=(section,))
+            way = WITHOUT_VALIDATION if section == "validation" and len(sections) > 1 else advice
+            yield Finding(WHOLE_FILE, section, seen, "at least one", way, group="splits", place=(section,))
 
 
 def missing_classes(rows: Iterable[Row], classes: Sequence[str], sections: Iterable[str]) -> Iterator[Finding]:
@@ -143,6 +146,18 @@ def missing_classes(rows: Iterable[Row], classes: Sequence[str], sections: Itera
             if name not in labels[section]:
                 seen = f"no participant of class {quoted(name)}"
                 yield Finding(WHOLE_FILE, section, seen, "at least one", group="splits", place=(section,))
+
+
+def torn_groups(rows: Iterable[Row], group_by: Sequence[str]) -> Iterator[Finding]:
+    """Groups that the datalist keeps together must be in one part; relatives should be."""
+    members = [(row.section, row.entry.model_extra or {}) for row in rows]
+    for torn in torn_fields(members, group_by):
+        advice = "move the participants of each group to one part, or split again with --group-by"
+        yield Finding(WHOLE_FILE, torn.name, str(torn), "each in one, by group_by", advice, group="splits")
+    others = [name for name in KIN if name not in group_by]
+    for torn in torn_fields(members, others):
+        advice = f"if they are relatives, the test is not independent: split again with --group-by {torn.name}"
+        yield Finding(WHOLE_FILE, torn.name, str(torn), advice=advice, group="splits", warning=True)
 
 
 def has_folds(rows: Iterable[Row]) -> bool:

@@ -87,6 +87,13 @@ class DatalistFile(BaseModel):
     data_root: Annotated[
         str, Field(description="The folder that all paths are relative to, itself relative to the folder of this file.")
     ] = "."
+    group_by: Annotated[
+        list[str],
+        Field(
+            description="Fields of the participants, such as family, whose groups the split has kept in one part: a"
+            " group in two parts is refused."
+        ),
+    ] = []
     training: Annotated[list[Entry], Field(description="Participants the network is trained on.")] = []
     validation: Annotated[list[Entry], Field(description="Participants that choose the best epoch.")] = []
     test: Annotated[list[Entry], Field(description="Participants the trained network is tested on.")] = []

@@ -31,6 +31,7 @@ _WANTED_AT_TOP = {
     "target": "text in double quotes",
     "classes": 'a list of at least two class names, such as ["M", "F"]',
     "data_root": "a folder, as text in double quotes",
+    "group_by": 'a list of fields, such as ["family"]',
     **dict.fromkeys(SECTIONS, "a list of participants: [{...}, {...}]"),
 }
 _WANTED_IN_ENTRY = {

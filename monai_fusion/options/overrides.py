@@ -37,7 +37,9 @@ _AUTO_NUMBERS = ("num_workers", "eval_batch_size", "segment_batch_size")  # a nu
 _OF_THREE = ("mri_size", "eeg_shape", "flip_prob")
 _SHARES = ("label_smoothing", "spec_augment_prob", "spec_augment_fraction", "rotate_prob", "flip_prob")
 _REFERENCE = re.compile(r"@(\w+)")  # of an entry at the top; what is relative (@##name) is MONAI's to resolve
-_BASE_OF = {"evaluate.yaml": "inference.yaml"} | dict.fromkeys(("demo.yaml", "multi_gpu_train.yaml"), "train.yaml")
+_BASE_OF = {"evaluate.yaml": "inference.yaml"} | dict.fromkeys(
+    ("demo.yaml", "original.yaml", "multi_gpu_train.yaml"), "train.yaml"
+)
 _SPACES = 'put double quotes around a value with spaces in it: --name "one value"'
 
 

@@ -33,6 +33,7 @@ from monai_fusion.runs.identity import identity_settings
 from monai_fusion.runs.recipe_entries import wrong_entries
 from monai_fusion.runs.resolved import RunConfig
 from monai_fusion.runs.stored_parts import build, storable, unknown_modules
+from monai_fusion.runs.training_overlap import learned_from
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,8 @@ def write_recipe(
 ) -> None:
     """Write the recipe of a training into its run folder.
 
-    It holds the knobs that the numbers depend on under their names, and the network and the transforms as data, from
+    It holds the knobs that the numbers depend on under their names, digests of the recordings that the model learns
+    from, by which an evaluation recognises them under any id, and the network and the transforms as data, from
     which `trained_network` and `trained_preprocessing` build them again.
 
     Args:
@@ -95,6 +97,7 @@ def write_recipe(
     if unknown := unknown_modules([network, chains]):
         modules = sorted({name.rpartition(".")[0] for name in unknown})
         logger.warning('an evaluation of this model needs --trusted_modules "%s"', modules)
+    taught = {part: use.select(cohort.by_section.get(part, ()))[0] for part in ("training", "validation")}
     recipe = {
         "monai_fusion": __version__,
         "classes": list(cohort.classes),
@@ -105,6 +108,7 @@ def write_recipe(
         "kept_as": preprocessing.dtypes,
         "preprocessing_digests": {name: digest_of(identity[f"{name}_preprocessing"]) for name in RECORDINGS},
         "network": network,
+        **learned_from(taught["training"], taught["validation"], preprocessing.cache_dir),
     }
     write_atomically(Path(folder) / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
 

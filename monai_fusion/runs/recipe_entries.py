@@ -94,6 +94,7 @@ _WANTED: dict[str, tuple[str, Check]] = {
     "members": ("a whole number", lambda value: type(value) is int),
     "member_weights": ("a list of texts", _are_texts),
     "trained_on": ("a list of texts", _are_texts),
+    "validated_on": ("a list of texts", _are_texts),
 }
 
 

@@ -11,6 +11,7 @@ from monai_fusion.options.declared import Option
 
 CONDITIONS = ("EO", "EC")
 MAX_PARTICIPANTS = 99_999  # as many as the six digits of a participant id leave room for
+MAX_CORRELATION = 0.95
 MAX_EFFECT = 4.0  # beyond it the largest heads would leave the field of view
 
 
@@ -35,6 +36,32 @@ class SampleCohortOptions:
     mri_effect: Annotated[
         float, Option("Distance of the classes in the MRI, in standard deviations (0 to 4).", section="MRI")
     ] = 3.0
+    eeg_signal: Annotated[
+        Literal["global", "topography"],
+        Option(
+            "Where the EEG's effect is: more beta everywhere, or more beta at C and P and as much less at F, so that"
+            " the mean over electrodes does not show it.",
+            metavar="global|topography",
+            section="EEG",
+        ),
+    ] = "global"
+    mri_signal: Annotated[
+        Literal["size", "local", "both"],
+        Option(
+            "Where the MRI's effect is: the head's size, a contrast in the deep grey matter, or both. With local,"
+            " head sizes differ by chance and the mean intensity does not show the effect.",
+            metavar="size|local|both",
+            section="MRI",
+        ),
+    ] = "both"
+    confound: Annotated[
+        str,
+        Option(
+            "age=0.5: write an age in years whose correlation with being F is 0.5 (-0.95 to 0.95).",
+            metavar="age=R",
+            shown_default="5-year age bins, independent of all else",
+        ),
+    ] = ""
     segments_per_condition: Annotated[
         int, Option("EEG segments of 10 s per participant and condition.", section="EEG")
     ] = 2
@@ -80,6 +107,9 @@ class SampleCohortOptions:
             ("eeg_effect", 0 <= self.eeg_effect <= MAX_EFFECT, effect),
             ("mri_effect", 0 <= self.mri_effect <= MAX_EFFECT, effect),
             ("segments_per_condition", self.segments_per_condition >= 1, "1 or more"),
+            ("eeg_signal", self.eeg_signal in ("global", "topography"), "'global' or 'topography'"),
+            ("mri_signal", self.mri_signal in ("size", "local", "both"), "'size', 'local' or 'both'"),
+            ("confound", self._is_confound(), f"age=R with R from -{MAX_CORRELATION:g} to {MAX_CORRELATION:g}"),
             (
                 "conditions",
                 len(self.conditions) == len(set(self.conditions)) >= 1 and set(self.conditions) <= set(CONDITIONS),
@@ -94,6 +124,20 @@ class SampleCohortOptions:
             ("dtype", self.dtype in ("int16", "float32", "mixed"), "'int16', 'float32' or 'mixed'"),
             ("fewer_females", 0 <= self.fewer_females < 1, "a fraction from 0 to less than 1"),
         ]
+
+    def _is_confound(self) -> bool:
+        if not self.confound:
+            return True
+        field, _, number = self.confound.partition("=")
+        try:
+            return field == "age" and abs(float(number)) <= MAX_CORRELATION
+        except ValueError:
+            return False
+
+    @property
+    def age_correlation(self) -> float | None:
+        """The correlation of the age in years with being F; None for age bins that are independent of all else."""
+        return float(self.confound.partition("=")[2]) if self.confound else None
 
     @property
     def best_balanced_accuracy(self) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import PurePosixPath
@@ -14,6 +15,9 @@ MALE, FEMALE = "M", "F"
 FIRST_ID = 900_001  # LEMON's ids are 010xxx and 032xxx: a synthetic participant is never mistaken for one of them
 AGE_BINS = ("20-25", "25-30", "30-35", "55-60", "60-65", "65-70", "70-75", "75-80")  # LEMON's two age groups
 ORIENTATIONS = ("RAS", "LAS", "LPI")
+MEAN_AGE, AGE_SD, YOUNGEST, OLDEST = 45, 12, 18, 90  # of the ages in years, with options.confound
+LOG_SCALE = -0.03  # log of the head's linear size per unit of the latent score: as in life, F have the smaller heads
+NUISANCE_SIZE_SD = 0.03  # of the log of the head's linear size where the class has no part in it
 RAW_ENDINGS = (".vhdr", ".vmrk", ".eeg")
 
 
@@ -27,6 +31,7 @@ class Stream(IntEnum):
     EEG_TRAITS = 4
     EEG_SEGMENT = 5
     MRI = 6
+    HEAD_SIZE = 7
 
 
 def generator(seed: int, index: int, stream: Stream, *more: int) -> np.random.Generator:
@@ -42,7 +47,7 @@ class SyntheticParticipant:
         index: The place in the cohort, from 0.
         participant_id: ``sub-900001`` for the first.
         gender: ``M`` or ``F``.
-        age: A 5-year bin, independent of all else.
+        age: A 5-year bin, independent of all else; with ``options.confound`` years, which go with the class.
         eeg_score: The latent score that the EEG shows: N(-d/2, 1) for M, N(+d/2, 1) for F.
         mri_score: The same for the MRI, independent given the class.
         orientation: The axis codes that the MRI is stored with.
@@ -76,6 +81,19 @@ def gender(index: int, options: SampleCohortOptions) -> str:
     return FEMALE if is_female(index ^ 1 if swapped else index) else MALE
 
 
+def _age(index: int, side: float, options: SampleCohortOptions) -> str:
+    """A bin by chance, or years that are normal in each class and correlate with the class as wanted."""
+    table = generator(options.seed, index, Stream.TABLE)
+    if options.age_correlation is None:
+        return str(table.choice(AGE_BINS))
+    r = options.age_correlation
+    # The class, -1/2 or +1/2, has a variance of 1/4: this distance of the means gives the correlation r.
+    distance = 2 * r / math.sqrt(1 - r * r)
+    spread = math.sqrt(1 + distance**2 / 4)
+    years = MEAN_AGE + AGE_SD * (distance * side + table.standard_normal()) / spread
+    return str(round(min(max(years, YOUNGEST), OLDEST)))
+
+
 def describe(index: int, options: SampleCohortOptions) -> SyntheticParticipant:
     """Participant ``index`` of the cohort, whatever its size.
 
@@ -95,7 +113,7 @@ def describe(index: int, options: SampleCohortOptions) -> SyntheticParticipant:
         index=index,
         participant_id=participant_id,
         gender=its_gender,
-        age=str(generator(options.seed, index, Stream.TABLE).choice(AGE_BINS)),
+        age=_age(index, side, options),
         eeg_score=float(options.eeg_effect * side + eeg_noise),
         mri_score=float(options.mri_effect * side + mri_noise),
         orientation=orientation,
@@ -109,3 +127,11 @@ def describe(index: int, options: SampleCohortOptions) -> SyntheticParticipant:
         if has_eeg and options.raw_eeg
         else (),
     )
+
+
+def log_head_size(participant: SyntheticParticipant, options: SampleCohortOptions) -> float:
+    """The log of the head's linear size, less its mean: the score's doing, or chance where the signal is local."""
+    if options.mri_signal == "local":
+        chance = generator(options.seed, participant.index, Stream.HEAD_SIZE).standard_normal()
+        return NUISANCE_SIZE_SD * float(chance)
+    return LOG_SCALE * participant.mri_score

@@ -21,7 +21,7 @@ from monai_fusion.messages import hide_bars
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
 from monai_fusion.sample_cohort.options import SampleCohortOptions
-from monai_fusion.sample_cohort.participant import SyntheticParticipant, describe
+from monai_fusion.sample_cohort.participant import SyntheticParticipant, describe, log_head_size
 
 COHORT_FILE = "cohort.json"
 TABLE_FILE = "participants.csv"
@@ -32,6 +32,10 @@ KIND = "monai-fusion synthetic sample cohort"
 _OWN_NAME = re.compile(
     r"eeg/sub-9\d{5}_E[OC]_seg\d+\.npy|raw/sub-9\d{5}\.(?:vhdr|vmrk|eeg)|mri/sub-9\d{5}_T1w\.nii\.gz|participants\.csv"
 )
+_AGE = {
+    True: "Age is independent of both modalities.",
+    False: "Age goes with the class (options.confound), and with the modalities only through the class.",
+}
 _EEG_BYTES = 224 * 224 * 17 * 4 + 128
 _MRI_BYTES = {"small": 600_000, "full": 9_000_000}  # a generous float32; only to refuse a full disk early
 
@@ -46,8 +50,9 @@ def write_sample_cohort(
         OUT/eeg/sub-900001_EO_seg0.npy   [224, 224, 17] float32, (frequency, time, electrode), microvolts
         OUT/raw/sub-900001.vhdr          with options.raw_eeg in place of them: BrainVision, 17 electrodes, 250 Hz
         OUT/mri/sub-900001_T1w.nii.gz    skull-stripped T1, see SampleCohortOptions for size, dtype and orientation
-        OUT/participants.csv             participant_id, gender (M or F), age (a 5-year bin)
-        OUT/cohort.json                  options, best possible balanced accuracy, latent scores, files
+        OUT/participants.csv             participant_id, gender (M or F), age (a 5-year bin; years with confound)
+        OUT/cohort.json                  options, best possible balanced accuracy, where the signal is, latent scores,
+                                         files
 
     Args:
         out: The folder; made if it is not there. It must be empty or, with ``options.overwrite``, hold a sample cohort.
@@ -220,13 +225,29 @@ def _description(
     return {
         "kind": KIND,
         "synthetic": True,
-        "note": "Synthetic data: no file shows a real participant. Age is independent of both modalities.",
+        "note": f"Synthetic data: no file shows a real participant. {_AGE[options.age_correlation is None]}",
         "options": options.to_json(),
         "best_balanced_accuracy": options.best_balanced_accuracy,
+        "signal": _where(participants, options),
         "counts": {code: sum(p.gender == code for p in participants) for code in ("M", "F")},
         "latent_scores": {p.participant_id: {"eeg": p.eeg_score, "mri": p.mri_score} for p in participants},
         "files": list(files),
     }
+
+
+def _where(participants: Sequence[SyntheticParticipant], options: SampleCohortOptions) -> dict[str, Any]:
+    """Where in the recordings the latent scores show, and what shows nothing."""
+    from monai_fusion.sample_cohort.scalograms import beta_region
+    from monai_fusion.sample_cohort.volumes import local_region
+
+    sizes = {p.participant_id: round(log_head_size(p, options), 4) for p in participants if p.mri_file}
+    is_local = options.mri_signal != "size"
+    mri = {
+        "head_size_shows_the_score": options.mri_signal != "local",
+        "log_head_sizes": sizes,
+        "region": local_region(participants, options) if is_local and sizes else None,
+    }
+    return {"eeg": {"region": beta_region(options)}, "mri": mri}
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from monai_fusion.training.failures import FiniteCheck
 from monai_fusion.training.interruption import GracefulStop
 from monai_fusion.training.precision_inferer import PrecisionInferer
 from monai_fusion.training.reproducibility import EpochSeeding
-from monai_fusion.training.saving import ModelSaver, lower_is_better
+from monai_fusion.training.saving import ModelSaver, SaveUnvalidated, check_unvalidated, lower_is_better
 from monai_fusion.training.stages import Stage, StageHandler, StagePlan, parameter_groups
 from monai_fusion.training.tensorboard_curves import TensorBoardCurves
 from monai_fusion.training.time_limit import TimeLimit
@@ -32,6 +32,7 @@ __all__ = [
     "ModelSaver",
     "PrecisionInferer",
     "RescalePartialAccumulation",
+    "SaveUnvalidated",
     "Stage",
     "StageHandler",
     "StagePlan",
@@ -42,6 +43,7 @@ __all__ = [
     "WeightAveraging",
     "batches_in_step",
     "check_class_weights",
+    "check_unvalidated",
     "class_weights",
     "lower_is_better",
     "parameter_groups",

@@ -72,6 +72,44 @@ class ModelSaver:
             write()
 
 
+class SaveUnvalidated:
+    """Save the network after each epoch of a training that has no validation part, in place of its validations.
+
+    Args:
+        saver: Of the run; it keeps the last epoch.
+        evaluator: The engine that would validate. Its ``state.epoch`` tells which epoch was saved.
+    """
+
+    def __init__(self, saver: ModelSaver, evaluator: Engine) -> None:
+        self.saver = saver
+        self.evaluator = evaluator
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the trainer."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Save as after a validation that found nothing."""
+        self.evaluator.state.epoch = engine.state.epoch
+        self.evaluator.state.iteration = max(1, self.evaluator.state.iteration)  # it has run: the manifest asks for it
+        self.saver(self.evaluator)
+
+
+def check_unvalidated(validated: Sequence[object], early_stopping: object) -> None:
+    """Refuse what needs a validation part.
+
+    Args:
+        validated: The participants of the validation part.
+        early_stopping: The knob.
+
+    Raises:
+        InputError: Early stopping is asked for, and nothing is validated.
+    """
+    if not validated and early_stopping is not None:
+        seen, wanted = repr(early_stopping), "a validation part to stop by, which this datalist lacks"
+        raise InputError(Problem("--early_stopping", seen=seen, wanted=wanted, advice="leave it out"))
+
+
 def lower_is_better(current: float, best: float) -> bool:
     """Compare key metrics of which lower is better; ties go to the later epoch, and any number beats NaN."""
     return not math.isnan(current) and (math.isnan(best) or current <= best)

@@ -23,6 +23,7 @@ def announce_training(
     evaluator: Engine,
     keep: str,
     datalist: str | os.PathLike[str],
+    tested: bool = True,
 ) -> None:
     """Log which epoch was kept, where its files are and how to continue.
 
@@ -32,6 +33,7 @@ def announce_training(
         evaluator: The engine that validated.
         keep: ``best`` or ``last``, as given to the `ModelSaver`.
         datalist: The cohort, for the command that scores its test part.
+        tested: Whether it has one.
 
     Raises:
         SystemExit: The training was stopped: by a signal with 128 + its number, as a shell expects, or by
@@ -56,8 +58,11 @@ def announce_training(
         for note in read_calibration(folder).notes:
             logger.warning("calibration: %s", note)
     logger.info("model: %s and %s", Path(folder) / MODEL_FILE, Path(folder) / EXPORT_FILE)
-    command = pasteable(["monai-fusion", "evaluate", datalist, "--output_dir", folder])
-    logger.info("next, to score the test part: %s", command)
+    if tested:
+        command = pasteable(["monai-fusion", "evaluate", datalist, "--output_dir", folder])
+        logger.info("next, to score the test part: %s", command)
+    else:
+        logger.info("no participant of this datalist can test the model: evaluate it on other participants")
 
 
 def _stop_code(trainer: Engine) -> int | None:

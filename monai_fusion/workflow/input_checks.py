@@ -75,6 +75,7 @@ def preflight(
     log_name: str = "train.log",
     process_group: Mapping[str, Any] | None = None,
     modalities: str = "both",
+    may_be_empty: Sequence[str] = (),
 ) -> Datalist:
     """Check a run's input and open its log; the second expression of every shipped config.
 
@@ -94,6 +95,7 @@ def preflight(
             :func:`~monai_fusion.workflow.processes.join`); None for a run in one process.
         modalities: Which recordings the run uses: the files of others need not exist. With a ``model_dir``, the
             model's own setting applies.
+        may_be_empty: Those of ``sections`` that need no participants.
 
     Returns:
         The checked datalist: no other part of the run has to read it again.
@@ -114,7 +116,9 @@ def preflight(
         modalities = recipe.get("modalities", modalities)
         check_model(model_dir, recipe.get("members"), recipe.get("member_weights"))
     check_modalities(modalities)
-    cohort = read_datalist(datalist, sections, require_labels=require_labels, modalities=modalities)
+    cohort = read_datalist(
+        datalist, sections, require_labels=require_labels, modalities=modalities, may_be_empty=may_be_empty
+    )
     check_device(device, use=processes.process_count() == 1)
     if process_group is not None:
         processes.join(device, **process_group)

@@ -23,6 +23,7 @@ from monai_fusion.datalist.availability import (
     modalities_of,
 )
 from monai_fusion.datalist.balance import CRAMERS_V_WARNED_OF, P_WARNED_OF, link_of
+from monai_fusion.datalist.groups import KIN, torn_fields
 from monai_fusion.errors import InputError, Problem, input_error_behind
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.output_folder import make_writable
@@ -30,6 +31,7 @@ from monai_fusion.shipped_bundle import config_files
 from monai_fusion.store.filling import FillReport
 from monai_fusion.store.runners import Runner
 from monai_fusion.wording import counted
+from monai_fusion.workflow.shared_recordings import refuse_recordings_of_other_parts, refuse_shared_recordings
 
 logger = logging.getLogger(__name__)
 
@@ -62,23 +64,43 @@ def prepare(
 
     Raises:
         InputError: Files that cannot be read or are not what they should be; a section in which no participant can
-            take part; or a file in the place of the store. (If the store cannot be written to, the run reports it and
-            continues without.)
+            take part; the same recording in two parts of the datalist; or a file in the place of the store. (If the
+            store cannot be written to, the run reports it and continues without.)
     """
     store = preprocessing.cache_dir
     if store is not None and Path(store).is_file():
         raise InputError(Problem("--cache_dir", seen=f"{store} is a file", wanted="a folder, which need not exist yet"))
     taking_part: list[ParticipantRecord] = []
     for section in sections:
+        if not cohort.records(section):  # the datalist's check has allowed it
+            logger.info("%s: no participant", section)
+            continue
         used, left_out = use.select(cohort.records(section))
         _announce(section, used, left_out, cohort.classes, use)
         if not used:
             raise InputError(Problem(str(cohort.path), section, "none", _WANTED[use.allow_missing, use.modalities]))
         taking_part += used
-    if store is None:
-        return
-    logger.info("preprocessed files: %s", store)
-    logger.info("%s", _filled(preprocessing, taking_part, cohort, None, ranks.is_main()))
+    _warn_of_torn_groups(taking_part)
+    if store is not None:
+        logger.info("preprocessed files: %s", store)
+        logger.info("%s", _filled(preprocessing, taking_part, cohort, None, ranks.is_main()))
+    _refuse_leaks(cohort, sections, taking_part, use, store)
+
+
+def _refuse_leaks(
+    cohort: Datalist,
+    sections: Sequence[str],
+    taking_part: Sequence[ParticipantRecord],
+    use: ModalityPolicy,
+    store: str | None,
+) -> None:
+    try:
+        if len(sections) > 1:
+            refuse_shared_recordings(cohort, taking_part, store)
+        else:
+            refuse_recordings_of_other_parts(cohort, taking_part, use, store)
+    except OSError:  # a file that cannot be read is reported, with its participant, where the dataset reads it
+        logger.debug("recordings were not compared between the parts", exc_info=True)
 
 
 def preprocess(cohort: Datalist, preprocessing: Preprocessing, runner: Runner) -> FillReport:
@@ -172,6 +194,12 @@ def _announce(
         named = [record.participant_id for record in left_out[:5]] + (["..."] if len(left_out) > 5 else [])
         why = f"without {use.modalities.upper()}" if use.allow_missing else "one recording only"
         logger.warning("%s: left out, %s: %d (%s)", section, why, len(left_out), ", ".join(named))
+
+
+def _warn_of_torn_groups(taking_part: Sequence[ParticipantRecord]) -> None:
+    """Warn of relatives in several parts; a datalist with ``group_by`` was refused for it."""
+    for torn in torn_fields([(record.section, record.extra) for record in taking_part], KIN):
+        logger.warning("%s: %s: if they are relatives, the test is not independent", torn.name, torn)
 
 
 def _warn_of_confounding(section: str, used: Sequence[ParticipantRecord], classes: Sequence[str]) -> None:

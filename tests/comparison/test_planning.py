@@ -1,7 +1,8 @@
 """Which runs a comparison takes: variants, folds, and what is refused before anything is written."""
 
 import json
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def test_the_variants_are_those_of_the_documentation() -> None:
         ("no-align", {"fusion": "gated", "lambda_align": 0.0}),
         ("stage-a", {"num_epochs": [8, 0]}),
         ("stage-b", {"num_epochs": [0, 8]}),
+        ("original", {"train_stem": False, "mri_input_norm": "none", "balanced_sampling": False, "keep_epoch": "last"}),
         ("frozen-stem", {"train_stem": False}),
         ("no-kinetics", {"mri_input_norm": "none"}),
         ("no-flip-height", {"flip_prob": [0.5, 0.0, 0.3]}),
@@ -56,6 +58,49 @@ def test_the_variants_are_those_of_the_documentation() -> None:
 def test_a_variant_changes_what_it_is_called_after(name: str, expected: dict[str, Any]) -> None:
     found = VARIANTS[name].settings({"num_epochs": [5, 3], "flip_prob": [0.5, 0.4, 0.3]})
     assert found.items() >= expected.items()
+
+
+FAMILIES = {f"sub-{number:02d}": {"family": f"f{(number - 1) // 2}"} for number in range(1, 21)}
+
+
+def torn_families(texts: Iterable[str]) -> int:
+    torn = 0
+    for text in texts:
+        parts = defaultdict(set)
+        for section in ("training", "validation", "test"):
+            for row in json.loads(text)[section]:
+                parts[row["family"]].add(section)
+        torn += sum(len(found) > 1 for found in parts.values())
+    return torn
+
+
+def test_families_stay_in_one_part_of_every_fold_with_new_folds_and_with_given_ones(
+    datalist: Writer, tmp_path: Path
+) -> None:
+    alone = make_folds(datalist(more=FAMILIES), tmp_path, 4)
+    assert torn_families(alone.texts.values()) > 0
+    (note,) = [each for each in alone.notes if each.startswith("family: ")]
+    assert "groups are in several parts" in note and note.endswith("(--group-by family keeps them together)")
+    together = make_folds(datalist(more=FAMILIES), tmp_path, 4, group_by=("family",))
+    assert torn_families(together.texts.values()) == 0
+    assert together.notes == ("participants of one family are in one part of every fold",)
+    folds = {row["participant_id"]: row["fold"] for row in json.loads(together.texts["fold0.json"])["training"]}
+    folds |= {
+        row["participant_id"]: row["fold"]
+        for section in ("validation", "test")
+        for row in json.loads(together.texts["fold0.json"])[section]
+    }
+    given = {name: {**fields, "fold": folds[name]} for name, fields in FAMILIES.items()}
+    assert torn_families(make_folds(datalist(more=given), tmp_path, group_by=("family",)).texts.values()) == 0
+    path = datalist(more=given)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "group_by": ["family"]}), encoding="utf-8")
+    assert torn_families(make_folds(path, tmp_path).texts.values()) == 0
+
+
+def test_a_torn_site_is_noted_as_a_place_that_is_not_new(datalist: Writer, tmp_path: Path) -> None:
+    sites = {f"sub-{number:02d}": {"site": "AB"[number % 2]} for number in range(1, 21)}
+    (note,) = make_folds(datalist(more=sites), tmp_path, 4).notes
+    assert note.startswith("site: 2 of 2 groups are in several parts") and "no new one is tested" in note
 
 
 def test_all_variants_of_a_fold_differ_in_what_they_set_alone(plan_of: Planner) -> None:

@@ -84,6 +84,21 @@ def one_of_two(document: dict[str, Any]) -> None:
     document["training"].pop()
 
 
+def families(document: dict[str, Any], torn: bool, group_by: bool) -> None:
+    """Gives every participant a family of one part; if torn, one family is also in another part."""
+    for section in ("training", "validation", "test"):
+        for number, row in enumerate(document[section]):
+            row["family"] = f"{section}{number // 2}"
+    if torn:
+        document["test"][0]["family"] = "training0"
+    if group_by:
+        document["group_by"] = ["family"]
+
+
+def with_families(torn: bool, group_by: bool, source: str = "right.json") -> Callable[[], None]:
+    return lambda: changed(lambda document: families(document, torn, group_by), source)
+
+
 def other_name(old: str, new: str) -> Callable[[], None]:
     return lambda: edit("spoilt.json", old, new)
 
@@ -156,6 +171,19 @@ CASES = {
     ),
     "rename one of them if the datalist is to be used there": Case(
         CHECK, document_with(mri_of("mri/X.nii", "mri/x.nii")), doing(other_name("mri/x.nii", "mri/y.nii"))
+    ),
+    "or delete the empty part, and train with --keep_epoch last": Case(
+        CHECK,
+        document_with(lambda document: document.update(validation=[])),
+        doing(lambda: changed(lambda document: document.pop("validation"), "spoilt.json")),
+    ),
+    "move the participants of each group to one part, or split again with --group-by": Case(
+        CHECK, with_families(torn=True, group_by=True), doing(with_families(False, True, "spoilt.json"))
+    ),
+    "if they are relatives, the test is not independent: split again with --group-by {}": Case(
+        CHECK,
+        with_families(torn=True, group_by=False),
+        lambda _command, _line: "split spoilt.json --method stratified --group-by family --force --yes",
     ),
     "delete all but one of these lines": Case(
         CHECK, document_with(twice({})), doing(lambda: changed(one_of_two, "spoilt.json"))

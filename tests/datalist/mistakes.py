@@ -32,7 +32,7 @@ MISTAKES: list[tuple[Change, list[str]]] = [
         head(zebra=1),
         [
             "line 21, zebra: … such field: the fields are "
-            "$schema, name, target, classes, data_root, training, validation, test"
+            "$schema, name, target, classes, data_root, group_by, training, validation, test"
         ],
     ),
     (lambda d: d.pop("classes"), ['datalist classes: missing … class … ["M", "F"]']),

@@ -22,7 +22,7 @@ def test_the_schema_describes_every_field_and_allows_further_ones_in_rows_only()
     schema = datalist_json_schema()
     entry = schema["$defs"]["Entry"]
     assert set(schema["properties"]) == {
-        "$schema", "name", "target", "classes", "data_root", "training", "validation", "test"
+        "$schema", "name", "target", "classes", "data_root", "group_by", "training", "validation", "test"
     }  # fmt: skip
     assert set(entry["properties"]) == {"participant_id", "label", "eeg", "mri", "fold", "exclude"}
     assert all("description" in field for field in [*schema["properties"].values(), *entry["properties"].values()])

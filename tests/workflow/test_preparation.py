@@ -1,5 +1,6 @@
 """A run reads, checks and prepares all its files before it trains."""
 
+import json
 import logging
 import signal
 from collections.abc import Sequence
@@ -11,13 +12,13 @@ import pytest
 from ignite.engine import Engine
 
 from monai_fusion.data import Preprocessing
-from monai_fusion.datalist import Datalist, ModalityPolicy, ParticipantRecord
+from monai_fusion.datalist import Datalist, ModalityPolicy, ParticipantRecord, read_datalist
 from monai_fusion.errors import InputError
 from monai_fusion.messages import pasteable
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
 from monai_fusion.workflow import announce_training, prepare
 from tests.message_parts import assert_parts
-from tests.support import EEG_SHAPE, write_scalogram
+from tests.support import EEG_SHAPE, write_scalogram, write_volume
 
 
 def over(store: Path | None) -> Preprocessing:
@@ -51,6 +52,48 @@ def test_every_file_of_the_sections_is_prepared_once_and_reused_afterwards(
         caplog.clear()
         prepare(cohort, ["training"], over(store))
         assert infos(caplog)[-1].startswith("prepared 0, reused 9, ")
+
+
+@pytest.mark.parametrize("with_store", [True, False])
+def test_the_same_recordings_in_two_parts_are_refused_under_any_name(
+    tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, with_store: bool
+) -> None:
+    learned, tested = replace(tiny_records[3], section="training"), replace(tiny_records[2], section="test")
+    assert tested.mri and learned.mri
+    tested.mri.write_bytes(learned.mri.read_bytes())
+    for k in range(2):
+        tested.eeg[k].write_bytes(learned.eeg[k].read_bytes())
+    cohort = cohort_of(tmp_path, training=[learned, replace(tiny_records[1], section="training")], test=[tested])
+    with pytest.raises(InputError) as caught:
+        prepare(cohort, ["training", "test"], over(tmp_path / "store" if with_store else None))
+    (problem,) = caught.value.problems
+    assert str(problem) == (
+        "sub-02 eeg: sub-02_seg0.npy in test has the same content as sub-03_seg0.npy of sub-03 in training (and 2"
+        " more), expected recordings of one part only: find out whose it is, and keep each person in one part"
+    )
+    mri_only = ModalityPolicy("mri", True)  # of the recordings that are not used, nothing is compared
+    write_volume(tested.mri, 77)
+    prepare(cohort, ["training", "test"], over(None), mri_only)
+
+
+def test_an_evaluation_finds_the_recordings_of_other_parts_that_the_store_knows(
+    tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path
+) -> None:
+    rows: dict[str, list[dict[str, object]]] = {"training": [], "test": []}
+    for record in tiny_records:
+        section = "test" if record.participant_id in ("sub-00", "sub-01") else "training"
+        files = {"eeg": [path.name for path in record.eeg], "mri": record.mri.name if record.mri else None}
+        rows[section].append({"participant_id": record.participant_id, "label": "MF"[record.label or 0], **files})
+    path = tmp_path / "cohort.json"
+    path.write_text(json.dumps({"classes": ["M", "F"], **rows}), encoding="utf-8")
+    store = over(tmp_path / "store")
+    prepare(read_datalist(path), ["training", "test"], store)
+    prepare(read_datalist(path, ["test"]), ["test"], store)
+    tested, learned = (next(r for r in tiny_records if r.participant_id == name).mri for name in ("sub-00", "sub-02"))
+    assert tested and learned
+    tested.write_bytes(learned.read_bytes())
+    with pytest.raises(InputError, match=r"sub-00 mri: .* in test has the same content as .* of sub-02 in training"):
+        prepare(read_datalist(path, ["test"]), ["test"], store)
 
 
 def test_a_file_in_the_place_of_the_store_is_refused(

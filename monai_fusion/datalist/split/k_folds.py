@@ -183,7 +183,7 @@ def _testing_a_fold(
         of_others = shares(with_one_recording(participants), classes, tested, options.validation_fraction)
         quotas, others = ([parts[:_TEST] for parts in each] for each in (sizes, of_others))
         sections |= allocate_in_turn(rest, quotas, others, fixed, f"{options.seed}/validation of fold {test_fold}")
-    refuse_missing_classes(with_both_recordings(participants), sections, SECTIONS, classes)
+    refuse_missing_classes(with_both_recordings(participants), sections, SECTIONS, classes, options.may_be_empty)
     return as_split(sections, folds)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from monai_fusion.datalist.schema import SECTIONS
-from monai_fusion.datalist.split.ratio import Split, refuse_empty_parts, rounded
+from monai_fusion.datalist.split.ratio import Split, refuse_empty_parts, validation_sizes
 from monai_fusion.datalist.strata import SplitParticipant
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.wording import counted, quoted
@@ -26,7 +26,7 @@ def with_validation(
     classes: Sequence[str],
     at_least: Sequence[int] = (4, 3),
 ) -> list[list[int]]:
-    """The sizes of training, validation and test by class; at least one of each class validates.
+    """The sizes of training, validation and test by class; at least one of each class validates, or of 0 nobody.
 
     Args:
         numbers: All participants by class.
@@ -38,7 +38,7 @@ def with_validation(
     Raises:
         InputError: A class would be missing from a part.
     """
-    validated = [max(1, rounded(fraction, number - test)) for number, test in zip(numbers, tested, strict=True)]
+    validated = validation_sizes(numbers, tested, fraction)
     refuse_empty_parts(numbers, tested, validated, classes, at_least)
     return [
         [number - test - validation, validation, test]
@@ -53,9 +53,15 @@ def as_split(sections: Mapping[str, int], folds: Mapping[str, int] | None = None
 
 
 def refuse_missing_classes(
-    participants: Sequence[SplitParticipant], parts: Mapping[str, int], names: Sequence[str], classes: Sequence[str]
+    participants: Sequence[SplitParticipant],
+    parts: Mapping[str, int],
+    names: Sequence[str],
+    classes: Sequence[str],
+    may_be_empty: Collection[str] = (),
 ) -> None:
     """Every class must be in every part: whole groups, and participants who stay where they are, may prevent it.
+
+    Parts in ``may_be_empty`` may lack all of them.
 
     Raises:
         InputError: A class is missing from a part.
@@ -72,7 +78,7 @@ def refuse_missing_classes(
         )
         for part, name in enumerate(names)
         for index, label in enumerate(classes)
-        if (part, index) not in found
+        if (part, index) not in found and (name not in may_be_empty or any(there == part for there, _ in found))
     ]
     if problems:
         advice = "there are too few of them, or their groups are too large, or the others were placed before"

@@ -95,7 +95,7 @@ def ratio_split(
     by_class = [sorted(name for name, label in labels.items() if label == index) for index in (0, 1)]
     numbers = [len(members) for members in by_class]
     tested = test_set_sizes(numbers[0], numbers[1], test_fraction)
-    validated = [max(1, rounded(validation_fraction, n - t)) for n, t in zip(numbers, tested, strict=True)]
+    validated = validation_sizes(numbers, tested, validation_fraction)
     refuse_empty_parts(numbers, tested, validated, classes)
 
     training: list[str] = []
@@ -108,6 +108,12 @@ def ratio_split(
         validation += drawn[tested[index] : end]
         training += drawn[end:]
     return Split(tuple(sorted(training)), tuple(sorted(validation)), tuple(sorted(test)))
+
+
+def validation_sizes(numbers: Sequence[int], tested: Sequence[int], fraction: float) -> list[int]:
+    """How many of each class validate: the fraction of those not tested, at least one; of a fraction of 0, nobody."""
+    at_least = 1 if fraction else 0
+    return [max(at_least, rounded(fraction, n - t)) for n, t in zip(numbers, tested, strict=True)]
 
 
 def _shuffled(sorted_ids: Sequence[str], seed: str) -> list[str]:
@@ -142,7 +148,7 @@ def refuse_what_ratio_cannot(
     if strange:
         raise InputError(Problem("split", "labels", f"{strange[0]}", "0 or 1: the indices of two classes"))
     for name, fraction in (("test fraction", test_fraction), ("validation fraction", validation_fraction)):
-        if not 0 < fraction < 1:
+        if not 0 < fraction < 1 and (fraction, name) != (0, "validation fraction"):
             raise InputError(Problem("split", name, str(fraction), "a number between 0 and 1, such as 0.15"))
 
 
@@ -163,6 +169,8 @@ def refuse_empty_parts(
         left = numbers[index] - tested[index]
         room = {"test": tested[index], "validation": left, "training": left - validated[index]}
         missing = [section for section, number in room.items() if number < 1]
+        if not any(validated):
+            missing = [section for section in missing if section != "validation"]
         if missing:
             seen = f"{counted(numbers[index], 'participant')}, of whom {tested[index]} would be tested"
             problems.append(

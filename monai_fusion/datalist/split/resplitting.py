@@ -64,6 +64,8 @@ def split_datalist(
     options.refuse_what_does_not_go_together()
     refuse_to_replace(files, options)
     document = read_document(file, require_files=False)
+    if options.keep_folds and not options.group_by:
+        options = replace(options, group_by=tuple(document.fields.get("group_by", ())))
     older = None if extend is None else read_document(extend, require_files=False).spelled_as(document.by_id)
     further = {name: None for row in document.rows for name in row.fields if name not in ENTRY_FIELDS}
     if not options.matched_by:
@@ -110,12 +112,25 @@ def split_and_write(
 
 
 def _content(document: Document, split: Split, older: Document | None, options: SplitOptions) -> dict[str, Any]:
-    """The file's content; if all are tested, excluded participants are in the test part too, the only one."""
+    """The file's content; if all are tested, excluded participants are in the test part too, the only one.
+
+    A part that is meant to be empty is not written.
+    """
+    document = replace(document, fields=_with_groups(document.fields, options.group_by))
     rows = _placed(document.rows, split, older)
     if options.method != "test":
-        return document.with_rows(rows)
+        content = document.with_rows(rows)
+        empty = [name for name in options.may_be_empty if not content[name]]
+        return {name: value for name, value in content.items() if name not in empty}
     content = document.with_rows(DocumentRow("test", row.fields) if older is None else row for row in rows)
     return {name: value for name, value in content.items() if name not in SECTIONS or value}
+
+
+def _with_groups(fields: Mapping[str, Any], group_by: Sequence[str]) -> dict[str, Any]:
+    """The fields with those that the split went by, before the first section; a split by no groups keeps none."""
+    items = [(name, value) for name, value in fields.items() if name != "group_by"]
+    place = next((place for place, (name, _) in enumerate(items) if name in SECTIONS), len(items))
+    return dict([*items[:place], *([("group_by", list(group_by))] if group_by else []), *items[place:]])
 
 
 def fold_texts(document: Document, options: SplitOptions) -> tuple[str, ...]:
@@ -133,7 +148,8 @@ def fold_texts(document: Document, options: SplitOptions) -> tuple[str, ...]:
     kept_split = _kept_split(document, None, [row.participant_id for row in rows], options)
     first = make_split(participants, document.classes, options, kept_split)
     splits = _for_all_folds(participants, document, options, kept_split, first)
-    return tuple(document_text(document.with_rows(_placed(document.rows, each, None))) for each in splits)
+    grouped = replace(document, fields=_with_groups(document.fields, options.group_by))
+    return tuple(document_text(grouped.with_rows(_placed(document.rows, each, None))) for each in splits)
 
 
 def refuse_to_replace(files: SplitFiles, options: SplitOptions) -> None:

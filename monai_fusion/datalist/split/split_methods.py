@@ -69,7 +69,7 @@ def make_split(
     tested = (_ratio_tested if options.method == "ratio" else _stratified_tested)(others, classes, options, fixed)
     of_others = shares(others, classes, tested, options.validation_fraction)
     parts = allocate_in_turn(participants, quotas, of_others, fixed, f"{options.seed}/{options.method}")
-    refuse_missing_classes(complete, parts, SECTIONS, classes)
+    refuse_missing_classes(complete, parts, SECTIONS, classes, options.may_be_empty)
     return as_split(parts)
 
 

@@ -50,7 +50,8 @@ class SplitOptions:
         Option("Approximate fraction of the participants to test; not with kfold.", shown_default=str(TEST_FRACTION)),
     ] = None
     validation_fraction: Annotated[
-        float, Option("Fraction of the other participants of each class that chooses the best epoch.")
+        float,
+        Option("Fraction of the other participants of each class that chooses the best epoch; 0: --keep_epoch last."),
     ] = VALIDATION_FRACTION
     seed: Annotated[int, Option("Random seed of the split.")] = SEED
     stratify_by: Annotated[
@@ -118,10 +119,15 @@ class SplitOptions:
         if problems:
             raise InputError(problems)
 
+    @property
+    def may_be_empty(self) -> tuple[str, ...]:
+        """The parts that need no participants."""
+        return () if self.validation_fraction else ("validation",)
+
     def _impossible_numbers(self) -> Iterator[Problem]:
         fractions = {"--test-fraction": self.test_fraction, "--validation-fraction": self.validation_fraction}
         for name, fraction in fractions.items():
-            if fraction is not None and not 0 < fraction < 1:
+            if fraction is not None and not 0 < fraction < 1 and (fraction, name) != (0, "--validation-fraction"):
                 yield Problem(name, seen=str(fraction), wanted="a number between 0 and 1, such as 0.15")
         if self.folds is not None and self.folds < 2:
             yield Problem("--folds", seen=str(self.folds), wanted="2 or more")

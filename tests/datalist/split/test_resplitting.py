@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from monai_fusion.datalist import check_datalist, read_datalist
+from monai_fusion.datalist.examination import examine_datalist
 from monai_fusion.datalist.saving.replacing import Replacing
 from monai_fusion.datalist.split.resplitting import SplitResult, split_datalist
 from monai_fusion.datalist.split.split_options import SplitFiles, SplitOptions
@@ -41,6 +42,56 @@ def file(tmp_path: Path) -> Path:
     head = {"classes": ["M", "F"], "target": "gender", "data_root": "D", "training": [], "name": "Zwölf"}
     path.write_text(json.dumps({**head, "training": [row(n) for n in range(60)]}), encoding="utf-8")
     return path
+
+
+def parts_of_families(path: Path) -> dict[str, set[str]]:
+    parts: dict[str, set[str]] = {}
+    for section in SECTIONS:
+        for each in read(path)[section]:
+            parts.setdefault(each["family"], set()).add(section)
+    return parts
+
+
+def test_a_split_by_groups_keeps_their_field_and_a_group_that_is_torn_later_is_refused(file: Path) -> None:
+    out = file.with_name("out.json")
+    split(file, SplitOptions("stratified", group_by=("family",)))
+    assert read(out)["group_by"] == ["family"] and all(len(parts) == 1 for parts in parts_of_families(out).values())
+    assert check_datalist(out, require_files=False) == []
+
+    moved = read(out)["training"][0]
+
+    def move(content: dict[str, Any]) -> None:
+        content["training"].remove(moved)
+        content["test"].append(moved)
+
+    (problem,) = check_datalist(edit(out, move), require_files=False)
+    assert problem.field == "family" and problem.wanted == "each in one, by group_by"
+    assert problem.seen == f'1 of 30 groups is in several parts: "{moved["family"]}" in training and test'
+
+
+def test_a_split_without_validation_writes_no_such_part(file: Path) -> None:
+    split(file, SplitOptions("stratified", validation_fraction=0.0))
+    out = read(file.with_name("out.json"))
+    assert "validation" not in out and len(out["training"]) + len(out["test"]) == 60
+    assert examine_datalist(file.with_name("out.json"), require_files=False, complete=True).problems == ()
+
+
+def test_relatives_in_two_parts_are_warned_of_without_group_by(file: Path) -> None:
+    split(file, SplitOptions("stratified"))
+    out = file.with_name("out.json")
+    assert "group_by" not in read(out)
+    found = examine_datalist(out, require_files=False)
+    (warning,) = [each for each in found.warnings if each.field == "family"]
+    torn = sum(len(parts) > 1 for parts in parts_of_families(out).values())
+    assert warning.seen.startswith(f"{torn} of 30 groups are in several parts: ") and found.problems == ()
+    assert "--group-by family" in warning.advice
+
+
+def test_folds_that_are_kept_keep_their_groups_together_in_the_validation_part_too(file: Path) -> None:
+    split(file, replace(KFOLD, group_by=("family",)))
+    split(file.with_name("out.json"), SplitOptions("kfold", keep_folds=True, test_fold=2), "two.json")
+    two = file.with_name("two.json")
+    assert read(two)["group_by"] == ["family"] and all(len(parts) == 1 for parts in parts_of_families(two).values())
 
 
 def edit(path: Path, change: Edit) -> Path:

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from monai_fusion.datalist.split import ratio as split
 from monai_fusion.datalist.split.ratio import Split, ratio_split, rounded
+from monai_fusion.datalist.split.split_methods import make_split
+from monai_fusion.datalist.split.split_options import SplitOptions
+from monai_fusion.datalist.strata import SplitParticipant
 from monai_fusion.errors import InputError
 
 
@@ -107,9 +110,21 @@ def test_other_than_two_classes_and_impossible_fractions_are_refused() -> None:
         ratio_split({}, classes=("a", "b", "c"))
     with pytest.raises(InputError, match="split labels: 2, expected 0 or 1"):
         ratio_split({"a": 2})
-    for fraction in (0.0, 1.0, -0.1, float("nan")):
+    for fraction in (1.0, -0.1, float("nan")):
         with pytest.raises(InputError, match="validation fraction"):
             ratio_split(participants(10, 10), validation_fraction=fraction)
+
+
+@pytest.mark.parametrize("method", ["ratio", "stratified", "kfold"])
+def test_a_validation_fraction_of_0_leaves_the_test_part_as_it_is_and_validates_nobody(method: str) -> None:
+    labels = participants(10, 10)
+    everyone = [SplitParticipant(name, label) for name, label in labels.items()]
+    without, usual = (
+        make_split(everyone, ("M", "F"), SplitOptions(method=method, validation_fraction=fraction))
+        for fraction in (0.0, 0.15)
+    )
+    assert without.validation == () and usual.validation
+    assert without.test == usual.test and len(without.training) + len(without.test) == 20
 
 
 @given(number=st.integers(0, 10_000), percent=st.integers(1, 99))
