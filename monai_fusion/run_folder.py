@@ -22,7 +22,15 @@ PREDICTIONS_PAGE_FILE = "predictions.html"
 PREDICTIONS_TABLE_FILE = "predictions.xlsx"
 PREDICTIONS_DATA_FILE = "predictions_data.json"
 COMPARISON_FILE = "comparison.json"
+AUDIT_FILE = "audit.json"
+AUDIT_PAGE_FILE = "audit.html"
 CHECKPOINTS_FOLDER = "checkpoints"
+
+EVALUATIONS = "evaluations"
+"""The entry of a manifest that lists the evaluations of the model."""
+TRAINED_ON, VALIDATED_ON = "trained_on", "validated_on"
+"""The entries of a recipe with the content hashes of the recordings: of all participants whom the model has learned
+from, and of those who chose its epoch and its calibration."""
 
 _CHECKPOINT = re.compile(r"epoch_(\d+)\.pt")
 
@@ -30,7 +38,7 @@ _CHECKPOINT = re.compile(r"epoch_(\d+)\.pt")
 RESULTS = (
     *(MODEL_FILE, EXPORT_FILE, RECIPE_FILE, MANIFEST_FILE, HISTORY_FILE, CALIBRATION_FILE),
     *(METRICS_FILE, BASELINE_FILE, PREDICTIONS_FILE, EMBEDDINGS_FILE, THUMBNAILS_FILE, REPORT_DATA_FILE, REPORT_FILE),
-    *(PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, PREDICTIONS_DATA_FILE),
+    *(PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, PREDICTIONS_DATA_FILE, AUDIT_FILE, AUDIT_PAGE_FILE),
 )
 
 

@@ -15,6 +15,7 @@ import typer
 
 from monai_fusion import __version__
 from monai_fusion.cli import bundle_runs, datalist_check  # noqa: F401 -- registers its commands on datalist_app
+from monai_fusion.cli.audit import audit
 from monai_fusion.cli.baseline import BaselineCommand, baseline
 from monai_fusion.cli.bundle import bundle
 from monai_fusion.cli.cohort import sample_cohort
@@ -49,6 +50,7 @@ _ORDER = (
         "compare",
         "baseline",
         "report",
+        "audit",
         "rerun",
     ),
     *("preprocess", "cache", "bundle", "doctor", "completion"),
@@ -77,6 +79,7 @@ app.command("preprocess", cls=SectionedCommand)(preprocess)
 app.command("rerun")(rerun)
 app.add_typer(cache_app, name="cache")
 app.command("report", cls=ReportCommand)(report)
+app.command("audit")(audit)
 app.command("compare", cls=CompareCommand)(compare)
 app.command("baseline", cls=BaselineCommand)(baseline)
 app.command("bundle")(bundle)

@@ -6,6 +6,7 @@ one: square brackets mark them, for the authors to fill in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -32,6 +33,8 @@ _JOINED = {
     "concat": "The classifier saw both embeddings side by side.",
     "mean": "The classifier saw the mean of the embeddings.",
 }
+_FOR_AUTHORS = re.compile(r"\s*\[[^\]\d][^\]]*\]")  # [1] is a reference
+_REFERENCE = re.compile(r"@\w+(?:#\w+)+")
 _MADE = (
     "monai-fusion wrote this text from the files of the run. You may use and change it freely; square brackets mark "
     "what the authors must fill in."
@@ -41,8 +44,22 @@ _MADE = (
 def methods_of(results: Results) -> str:
     """Write the paragraphs about an evaluation and its training, as Markdown that also reads as plain text."""
     cite = Citations()
+    return join_paragraphs(_paragraphs(results, cite), cite)
+
+
+def facts_of_methods(results: Results) -> dict[str, str]:
+    """The same paragraphs by their headings, without the places that the authors must fill in.
+
+    The numbers of references are those of `methods_of`.
+    """
+    written = {title: " ".join(sentences) for title, sentences in _paragraphs(results, Citations()).items()}
+    known = {title: _FOR_AUTHORS.sub("", text).strip() for title, text in written.items()}
+    return {title: text for title, text in known.items() if text}
+
+
+def _paragraphs(results: Results, cite: Citations) -> dict[str, Iterator[str]]:
     manifest = results.manifest or {}
-    paragraphs = {
+    return {
         "Participants": _data(results, manifest),
         "Recordings": _recordings(manifest, results),
         "Model": _model(manifest, results, cite),
@@ -51,7 +68,6 @@ def methods_of(results: Results) -> str:
         "Results": _results(results.metrics),
         "Software": _software(manifest, cite),
     }
-    return join_paragraphs(paragraphs, cite)
 
 
 def join_paragraphs(paragraphs: Mapping[str, Iterator[str]], cite: Citations) -> str:
@@ -263,7 +279,16 @@ def _software(manifest: Mapping[str, Any], cite: Citations) -> Iterator[str]:
 def _is_shipped(manifest: Mapping[str, Any], part: str) -> bool:
     """Whether a part of the training's config is that of the shipped train.yaml."""
     shipped = _shipped()
-    return part in shipped and _part(manifest, "config").get(part) == shipped[part]
+    return part in shipped and _as_parsed(_part(manifest, "config").get(part)) == _as_parsed(shipped[part])
+
+
+def _as_parsed(value: Any) -> Any:
+    """A part of a config, its references as in a parsed one: ``@paths#datalist`` is ``@paths::datalist``."""
+    if isinstance(value, Mapping):
+        return {name: _as_parsed(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_parsed(each) for each in value]
+    return _REFERENCE.sub(lambda found: found[0].replace("#", "::"), value) if isinstance(value, str) else value
 
 
 @cache

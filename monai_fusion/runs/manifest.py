@@ -29,7 +29,7 @@ from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.networks import fusion
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.reading import read_bytes, read_json_object
-from monai_fusion.run_folder import HISTORY_FILE, MANIFEST_FILE, MODEL_FILE
+from monai_fusion.run_folder import EVALUATIONS, HISTORY_FILE, MANIFEST_FILE, MODEL_FILE
 from monai_fusion.runs.environment import git_revision, hardware, peak_gpu_memory, versions
 from monai_fusion.runs.identity import loggable
 from monai_fusion.runs.resolved import RunConfig
@@ -109,6 +109,7 @@ class RunManifest:
             "knobs": self.run_config.knobs,
             "config": self.run_config.config,
             **{name: before.get(name) for name in ("epochs", "best", "weights")},
+            **({EVALUATIONS: before[EVALUATIONS]} if EVALUATIONS in before else {}),
         }
 
     def finish(self, engine: Engine, error: BaseException | None) -> None:

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai_fusion.datalist import ParticipantRecord
+from monai_fusion.run_folder import TRAINED_ON as TRAINED_ON
+from monai_fusion.run_folder import VALIDATED_ON
 from monai_fusion.store.file_index import contents_of
-
-TRAINED_ON, VALIDATED_ON = "trained_on", "validated_on"
-"""The entries of a recipe that hold the digests of `digests_of`: of all participants whom the model has learned from,
-and of those who chose its epoch and its calibration."""
 
 
 def digests_of(
