@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from monai_fusion.audit.audit_file import Check
 from monai_fusion.audit.run_files import RunFiles
 from monai_fusion.datalist import rules
 from monai_fusion.datalist.groups import KIN, PLACES, torn_fields
 from monai_fusion.datalist.schema import SECTIONS
+from monai_fusion.fingerprint import content_hash
 from monai_fusion.run_folder import TRAINED_ON, VALIDATED_ON
 from monai_fusion.spelling import field_of
 from monai_fusion.store.file_index import SourceIndex
@@ -95,12 +97,21 @@ def _contents(run: RunFiles) -> tuple[Contents, int]:
     unknown = 0
     for record in run.records:
         for path in record.files:
-            known = index.look_up(path) if index is not None and path.exists() else None
-            if known is not None and known.fresh:
-                found[record.section][known.content] = record.participant_id
+            content = None if index is None else _content_of(index, path)
+            if content is not None:
+                found[record.section][content] = record.participant_id
             elif record.section not in told:
                 unknown += 1
     return found, unknown
+
+
+def _content_of(index: SourceIndex, path: Path) -> str | None:
+    """The content of a recording that was prepared in this store; None of others, or if it is not there."""
+    try:
+        known = index.look_up(path)
+        return None if known is None else known.content if known.fresh else content_hash(path)
+    except OSError:
+        return None
 
 
 def _in_two(by_part: Contents) -> dict[tuple[str, str], list[str]]:

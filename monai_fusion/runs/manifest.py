@@ -134,6 +134,8 @@ class RunManifest:
             with suppress(DamagedError):  # the reader of the model reports it; it is not the reason why the run failed
                 self._content["weights"] = {"file": MODEL_FILE, **weights_digests(model, fusion.PARTS)}
         self._content["hardware"]["gpu_memory_peak"] = peak_gpu_memory()
+        if self.resume and EVALUATIONS in (now := _read(self.folder / MANIFEST_FILE)):  # its model may have been scored
+            self._content[EVALUATIONS] = now[EVALUATIONS]
         self._write()
 
     def _write(self) -> None:

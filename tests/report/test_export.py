@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from monai.bundle import ConfigParser
 from PIL import Image
 
 from monai_fusion.errors import InputError
@@ -259,3 +260,18 @@ def test_a_file_in_place_of_a_run_is_refused(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "model.pt").write_bytes(b"x")
     code, _, err = call(capsys, "report", tmp_path / "model.pt")
     assert code == 2 and "model.pt: a file, expected the --output_dir of an evaluation" in err
+
+
+def test_a_config_that_monai_has_read_is_still_the_shipped_one(evaluation: Evaluation) -> None:
+    run = evaluation("two_classes")
+    parser = ConfigParser()
+    parser.read_config([str(BUNDLE_CONFIGS / "train.yaml")])
+    config = parser.config
+    assert "@paths::eeg_weights" in config["network_def"]["eeg"]["weights"]  # MONAI writes references in its own way
+    (run / "report_data.json").unlink()
+    (run / "manifest.json").write_text(json.dumps({**MANIFEST, "config": config}, default=str), encoding="utf-8")
+    text = methods_of(read_results(run))
+    assert "The EEG was encoded by a ConvNeXt-Tiny" in text
+    config["network_def"]["head"]["dropout"] = 0.5
+    (run / "manifest.json").write_text(json.dumps({**MANIFEST, "config": config}, default=str), encoding="utf-8")
+    assert "[The network: its definition is not the shipped one" in methods_of(read_results(run))

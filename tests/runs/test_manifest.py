@@ -132,6 +132,19 @@ def test_a_resumed_training_keeps_its_start_and_a_finished_one_its_manifest(run_
     assert path.read_bytes() == before
 
 
+def test_a_resumed_training_keeps_the_count_of_evaluations(run_folder: Path, cohort: Datalist) -> None:
+    manifest_of(run_folder, cohort).begin()
+    path = run_folder / "manifest.json"
+    path.write_text(json.dumps({**read(run_folder), "evaluations": [1]}), encoding="utf-8")
+    resumed = manifest_of(run_folder, cohort, resume=True)
+    resumed.begin()
+    path.write_text(json.dumps({**read(run_folder), "evaluations": [1, 2]}), encoding="utf-8")  # while it trains
+    resumed.finish(Engine(lambda engine, batch: None), None)
+    assert read(run_folder)["evaluations"] == [1, 2]
+    manifest_of(run_folder, cohort).begin()  # another training in its place
+    assert "evaluations" not in read(run_folder)
+
+
 def test_a_finished_training_that_trained_again_has_the_digest_of_its_new_model(
     run_folder: Path, cohort: Datalist
 ) -> None:
