@@ -80,6 +80,8 @@ def report(output: Path, whole: float, participants: int) -> None:
         )
     epochs = sum(float(row["seconds"]) for row in rows)
     print(f"{len(rows)} epochs in {epochs:.1f} s: {60 * len(rows) / epochs:.1f} epochs/min")
+    peak = json.loads((output / "manifest.json").read_text(encoding="utf-8"))["hardware"].get("gpu_memory_peak")
+    print(f"largest GPU memory: {(peak or 0) / 2**30:.1f} GiB")
     rate = 60 * len(rows) / whole
     print(f"the command took {whole:.1f} s: {rate:.1f} epochs/min; {whole - epochs:.1f} s of it are not epochs")
 
@@ -105,6 +107,9 @@ def main() -> int:
             print(f"batch {batch}:")
             whole = train(datalist, folder / "run", options.epochs, [*more, "--batch_size", str(batch)])
             report(folder / "run", whole, options.participants)
+        print("without data on the device:", flush=True)
+        whole = train(datalist, folder / "read", [2, 1], [*more, "--device_data", "false"])
+        report(folder / "read", whole, options.participants)
     return 0
 
 
