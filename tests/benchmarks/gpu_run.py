@@ -27,21 +27,22 @@ from common import write_recordings
 def write_cohort(folder: Path, participants: int, validated: int, segments: int) -> Path:
     """A datalist of participants to train on, to validate and (two) to test."""
     common.SEGMENTS = segments
-    records = write_recordings(folder, participants + validated + 2)
-    entries = [
-        {
-            "participant_id": record.participant_id,
-            "label": "MF"[record.label or 0],
-            "eeg": [str(path.relative_to(folder)) for path in record.eeg],
-            "mri": str(Path(str(record.mri)).relative_to(folder)),
-        }
-        for record in records
-    ]
-    sections = {
-        "training": entries[:participants],
-        "validation": entries[participants:-2],
-        "test": entries[-2:],
-    }
+    sections: dict[str, list[dict[str, object]]] = {}
+    first = 0
+    # A recording in two parts is refused: each part has files of its own.
+    for section, count, kinds in (("training", participants, 8), ("validation", validated, 4), ("test", 2, 2)):
+        own = folder / section
+        own.mkdir()
+        sections[section] = [
+            {
+                "participant_id": record.participant_id,
+                "label": "MF"[record.label or 0],
+                "eeg": [str(path.relative_to(folder)) for path in record.eeg],
+                "mri": str(Path(str(record.mri)).relative_to(folder)),
+            }
+            for record in write_recordings(own, count, kinds, first)
+        ]
+        first += max(count, kinds)
     path = folder / "list.json"
     path.write_text(json.dumps({"classes": ["M", "F"], **sections}), encoding="utf-8")
     return path
