@@ -29,7 +29,7 @@ FIGURES = {
     *("learning-rates", "learning-further0"),
 }
 TABLES = {
-    *("cohort", "scores", "classes", "permutation_tests", "calibration", "reliability"),
+    *("cohort", "scores", "classes", "permutation_tests", "calibration", "calibration_slope", "reliability"),
     *("one_recording_taken_away", "strata", "confusion_matrix", "mistakes", "what_was_run"),
 }
 
