@@ -75,6 +75,9 @@ def evaluate_baselines(
     tested_there = [
         r for r in records if r.section == section and (network is None or r.participant_id in network.predicted)
     ]
+    if not tested_there and network is not None and any(record.section == section for record in records):
+        seen, wanted = "none of its participants was predicted", "the datalist that was evaluated"
+        raise InputError(Problem(str(datalist.path), section, seen, wanted))
     if not tested_there:
         raise InputError(Problem(str(datalist.path), section, "no participant with a label", "participants to test"))
     records = [*(record for record in records if record.section != section), *tested_there]

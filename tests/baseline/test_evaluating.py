@@ -255,3 +255,8 @@ def test_every_field_of_the_file_is_documented() -> None:
     parts = [schema, *schema["$defs"].values()]
     missing = {name for part in parts for name in part["properties"] if f"`{name}`" not in page}
     assert not missing
+
+
+def test_predictions_of_other_participants_are_refused(heads: Cohort, settings: BaselineSettings) -> None:
+    with pytest.raises(InputError, match="none of its participants was predicted"):
+        evaluate_baselines(_datalist(heads), settings, NetworkPredictions({"x": (0.5, 0.5)}, {"x": 0}))

@@ -78,11 +78,18 @@ def write_brain(path: Path, dtype: str, seed: int) -> None:
     nib.save(nib.Nifti1Image(values, np.eye(4)), path)
 
 
-def write_recordings(folder: Path, participants: int) -> list[ParticipantRecord]:
-    """Participants whose files are links to a few real ones: what is timed is finding them, not the disk."""
-    for number in range(VOLUMES):
-        write_brain(folder / f"volume{number}.nii.gz", "int16", number)
-        rng = np.random.default_rng(number)
+def write_recordings(folder: Path, participants: int, kinds: int = VOLUMES, first: int = 0) -> list[ParticipantRecord]:
+    """Participants whose files are links to a few real ones: what is timed is finding them, not the disk.
+
+    Args:
+        folder: For the files; it exists.
+        participants: How many.
+        kinds: The number of different volumes and of different segments.
+        first: The number of the first participant, and of the first random recording.
+    """
+    for number in range(kinds):
+        write_brain(folder / f"volume{number}.nii.gz", "int16", first + number)
+        rng = np.random.default_rng(first + number)
         np.save(folder / f"segment{number}.npy", np.abs(rng.normal(size=EEG_SHAPE)).astype(np.float32))
     for path in folder.iterdir():
         os.utime(path, (time.time() - 60,) * 2)
@@ -90,12 +97,12 @@ def write_recordings(folder: Path, participants: int) -> list[ParticipantRecord]
     links.mkdir()
     records = []
     for number in range(participants):
-        name = f"sub-{number:06d}"
+        name = f"sub-{first + number:06d}"
         eeg = [links / f"{name}_EO_seg{segment}.npy" for segment in range(SEGMENTS)]
         for segment, path in enumerate(eeg):
-            path.symlink_to(folder / f"segment{(number + segment) % VOLUMES}.npy")
+            path.symlink_to(folder / f"segment{(number + segment) % kinds}.npy")
         mri = links / f"{name}_T1w.nii.gz"
-        mri.symlink_to(folder / f"volume{number % VOLUMES}.nii.gz")
+        mri.symlink_to(folder / f"volume{number % kinds}.nii.gz")
         records.append(ParticipantRecord(name, number % 2, tuple(eeg), mri, "training"))
     return records
 

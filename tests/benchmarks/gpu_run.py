@@ -27,21 +27,22 @@ from common import write_recordings
 def write_cohort(folder: Path, participants: int, validated: int, segments: int) -> Path:
     """A datalist of participants to train on, to validate and (two) to test."""
     common.SEGMENTS = segments
-    records = write_recordings(folder, participants + validated + 2)
-    entries = [
-        {
-            "participant_id": record.participant_id,
-            "label": "MF"[record.label or 0],
-            "eeg": [str(path.relative_to(folder)) for path in record.eeg],
-            "mri": str(Path(str(record.mri)).relative_to(folder)),
-        }
-        for record in records
-    ]
-    sections = {
-        "training": entries[:participants],
-        "validation": entries[participants:-2],
-        "test": entries[-2:],
-    }
+    sections: dict[str, list[dict[str, object]]] = {}
+    first = 0
+    # A recording in two parts is refused: each part has files of its own.
+    for section, count, kinds in (("training", participants, 8), ("validation", validated, 4), ("test", 2, 2)):
+        own = folder / section
+        own.mkdir()
+        sections[section] = [
+            {
+                "participant_id": record.participant_id,
+                "label": "MF"[record.label or 0],
+                "eeg": [str(path.relative_to(folder)) for path in record.eeg],
+                "mri": str(Path(str(record.mri)).relative_to(folder)),
+            }
+            for record in write_recordings(own, count, kinds, first)
+        ]
+        first += max(count, kinds)
     path = folder / "list.json"
     path.write_text(json.dumps({"classes": ["M", "F"], **sections}), encoding="utf-8")
     return path
@@ -80,6 +81,8 @@ def report(output: Path, whole: float, participants: int) -> None:
         )
     epochs = sum(float(row["seconds"]) for row in rows)
     print(f"{len(rows)} epochs in {epochs:.1f} s: {60 * len(rows) / epochs:.1f} epochs/min")
+    peak = json.loads((output / "manifest.json").read_text(encoding="utf-8"))["hardware"].get("gpu_memory_peak")
+    print(f"largest GPU memory: {(peak or 0) / 2**30:.1f} GiB")
     rate = 60 * len(rows) / whole
     print(f"the command took {whole:.1f} s: {rate:.1f} epochs/min; {whole - epochs:.1f} s of it are not epochs")
 
@@ -105,6 +108,9 @@ def main() -> int:
             print(f"batch {batch}:")
             whole = train(datalist, folder / "run", options.epochs, [*more, "--batch_size", str(batch)])
             report(folder / "run", whole, options.participants)
+        print("without data on the device:", flush=True)
+        whole = train(datalist, folder / "read", [2, 1], [*more, "--device_data", "false"])
+        report(folder / "read", whole, options.participants)
     return 0
 
 

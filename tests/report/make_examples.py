@@ -62,7 +62,15 @@ def write(name: str, found: list[Prediction], classes: list[str], calibration: C
 def main() -> None:
     """Write all examples."""
     fitted = Calibration(
-        (0.5, 0.5), (0.6, 0.4), 0.7, (-0.1, 0.1), 0.4, fitted_on="validation", fitted_participants=32, fitted=True
+        (0.5, 0.5),
+        (0.6, 0.4),
+        0.7,
+        (-0.1, 0.1),
+        0.45,
+        "youden",
+        fitted_on="validation",
+        fitted_participants=32,
+        fitted=True,
     )
     write("two_classes", people([16, 10], fields=True), ["M", "F"], fitted)
     write("three_classes", people([7, 6, 5]), ["young", "middle", "old"])

@@ -58,13 +58,13 @@ def as_unversioned(folder: Path) -> None:
 
 def as_version_2_with_the_old_field(folder: Path) -> None:
     as_version_1(folder)
-    (folder / "metrics.json").write_text(json.dumps(metrics_of(folder) | {"schema_version": 2}), encoding="utf-8")
+    (folder / "metrics.json").write_text(json.dumps(metrics_of(folder) | {"schema_version": 3}), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     ("age", "seen"),
     [
-        (as_version_1, "version 1, not 2"),
+        (as_version_1, "version 1, not 3"),
         (as_unversioned, "no version"),
         (as_version_2_with_the_old_field, "per_class"),
     ],

@@ -135,7 +135,7 @@ def test_the_page_names_the_model_and_how_well_it_did(tmp_path: Path, evaluation
     (model / "metrics.json").write_text(json.dumps(metrics | {"schema_version": 1}), encoding="utf-8")
     write_predictions_data(folder, cohort, "test", ModalityPolicy(), model, recipe, calibration)
     text = Page(write_predictions_page(folder)[0]).root.text
-    assert "version 1, not 2" in text and "evaluate again" in text
+    assert "version 1, not 3" in text and "evaluate again" in text
     (model / "metrics.json").unlink()
     write_predictions_data(folder, cohort, "test", ModalityPolicy(), model, recipe, None)
     text = Page(write_predictions_page(folder)[0]).root.text

@@ -76,7 +76,7 @@ def edited(folder: Path, participant: str, **cells: str) -> Path:
         (
             "sub-000",
             {"probability_M": "0.95"},
-            "sub-000 probability_...: adding up to 1.05762, expected 1: ",
+            "sub-000 probability_...: adding up to 1.08227, expected 1: ",
         ),
         ("sub-000", {"network_M": "0.5"}, "sub-000 network_...: adding up to 0.583652, expected 1: "),
         (

@@ -348,3 +348,20 @@ def test_a_field_whose_name_holds_a_sign_that_cannot_be_seen_is_found(file: Path
     assert {strata["test", site] for site in range(3)} == {4}
     with pytest.raises(InputError, match="no participant has this field"):
         split(file, SplitOptions("stratified", stratify_by=("place",)), out="other.json")
+
+
+@pytest.mark.parametrize(
+    ("classes", "options", "expected"),
+    [
+        (("M", "F"), SplitOptions(), "ratio"),
+        (("F", "M"), SplitOptions(), "stratified"),
+        (("patient", "control"), SplitOptions(), "stratified"),
+        (("a", "b", "c"), SplitOptions(), "stratified"),
+        (("M", "F"), SplitOptions(group_by=("family",)), "stratified"),
+        (("patient", "control"), SplitOptions("ratio"), "ratio"),
+    ],
+)
+def test_without_a_method_only_m_and_f_are_split_two_to_one(
+    classes: tuple[str, ...], options: SplitOptions, expected: str
+) -> None:
+    assert options.for_classes(classes).method == expected
