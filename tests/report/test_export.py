@@ -266,6 +266,7 @@ def test_a_config_that_monai_has_read_is_still_the_shipped_one(evaluation: Evalu
     run = evaluation("two_classes")
     parser = ConfigParser()
     parser.read_config([str(BUNDLE_CONFIGS / "train.yaml")])
+    parser.parse()
     config = parser.config
     assert "@paths::eeg_weights" in config["network_def"]["eeg"]["weights"]  # MONAI writes references in its own way
     (run / "report_data.json").unlink()
