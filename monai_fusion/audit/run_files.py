@@ -166,8 +166,11 @@ def _calibration_of(folder: Path) -> CalibrationFile | None:
 def _place(manifest: Mapping[str, Any], knob: str) -> Path | None:
     """A path among the knobs of a training; relative to the folder in which it was started."""
     knobs, command = manifest.get("knobs"), manifest.get("command")
-    value = knobs.get(knob) if isinstance(knobs, Mapping) else None
-    if not isinstance(value, str) or not value or "\0" in value:
+    command = command if isinstance(command, Mapping) else {}
+    given = command.get("overrides")
+    places = [each.get(knob) for each in (knobs, given) if isinstance(each, Mapping)]
+    value = next((each for each in places if isinstance(each, str) and each and "\0" not in each), None)
+    if value is None:
         return None
-    started_in = command.get("folder") if isinstance(command, Mapping) else None
+    started_in = command.get("folder")
     return Path(started_in if isinstance(started_in, str) else "") / Path(value).expanduser()
