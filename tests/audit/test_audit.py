@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 import yaml
 
 from monai_fusion.audit.citation import bibtex_of
+from monai_fusion.audit.page import audit_run, render_audit
 from monai_fusion.audit.reporting import guidelines
+from monai_fusion.errors import InputError
 from monai_fusion.report.methods import methods_of
 from monai_fusion.report.run_results import read_results
 from tests.audit.conftest import EVALUATION, AuditedRun
@@ -256,3 +259,14 @@ def test_wrong_input_is_one_message_and_exit_code_2(run: AuditedRun, capsys: Cap
         code, _, err = call(capsys, "audit", *(arguments if isinstance(arguments, tuple) else (arguments,)))
         assert code == 2 and words in err and "Traceback" not in err
     assert not (run.folder / "audit.json").exists()
+
+
+def test_a_manifest_of_other_types_gives_a_page_or_a_message(run: AuditedRun) -> None:
+    written = run.audit("manifest.json")
+    pages = 0
+    for name in written:
+        for value in (None, [1], {"a": [1]}, "x"):
+            run.write_json("manifest.json", {**written, name: value})
+            with suppress(InputError):
+                pages += len(render_audit(*audit_run(run.folder))) > 0
+    assert pages > len(written)
