@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
+from monai_fusion import ranks
 from monai_fusion.data import DeviceLoader
 from monai_fusion.networks import MRIEncoder
 
@@ -36,7 +37,7 @@ def warn_of_small_gpu(
         network: A `FusionNet`; the memory of other MRI encoders than the shipped one is not known.
         device: Where it runs.
         precision: ``float32``, ``bfloat16`` or ``float16``.
-        batch_size: Participants in a batch.
+        batch_size: Participants in a batch over all processes, each with a GPU of its own.
         slab: Voxels of a volume, (depth, height, width).
         data_loader: Of the training; what a `DeviceLoader` holds on the GPU leaves less for the steps.
     """
@@ -47,12 +48,12 @@ def warn_of_small_gpu(
     free, total = torch.cuda.mem_get_info(chosen)
     held = sum(each.nbytes for each in data_loader.memory()) if isinstance(data_loader, DeviceLoader) else 0
     used = torch.cuda.memory_reserved(chosen) - held  # the network is there already
-    if text := small_gpu_warning(free + used, total, precision, batch_size, slab, held):
+    if text := small_gpu_warning(free + used, total, precision, batch_size, slab, held, ranks.world_size()):
         logger.warning("%s", text)
 
 
 def small_gpu_warning(
-    free: int, total: int, precision: str, batch_size: int, slab: Sequence[int], held: int = 0
+    free: int, total: int, precision: str, batch_size: int, slab: Sequence[int], held: int = 0, processes: int = 1
 ) -> str:
     """Return the warning for a GPU with so much memory; empty if a batch fits.
 
@@ -60,27 +61,30 @@ def small_gpu_warning(
         free: Bytes that this program can have.
         total: Bytes of the GPU.
         precision: As above.
-        batch_size: Participants in a batch.
+        batch_size: Participants in a batch over all processes.
         slab: Voxels of a volume, (depth, height, width).
         held: Bytes of the GPU that the training data take; not part of ``free``.
+        processes: How many share a batch.
     """
+    share = -(-batch_size // processes)
     each = _EACH_GIB * math.prod(slab) / _VOXELS * (2 if precision == "float32" else 1)
     room = free / _GIB - _CONTEXT_GIB - _FIXED_GIB
-    needed = _FIXED_GIB + _CONTEXT_GIB + each * batch_size
-    if room >= each * batch_size:
+    needed = _FIXED_GIB + _CONTEXT_GIB + each * share
+    if room >= each * share:
         return ""
+    where = " on each GPU" if processes > 1 else ""
     text = (
-        f"a batch of {batch_size} takes about {needed:.1f} GiB of GPU memory, and {free / _GIB:.1f} of"
+        f"a batch of {share}{where} takes about {needed:.1f} GiB of GPU memory, and {free / _GIB:.1f} of"
         f" {total / _GIB:.1f} GiB are free: "
     )
     more = f"; --device_data false would free {held / _GIB:.1f} GiB, which the training data take" if held else ""
     fits = int(room / each) if room > 0 else 0
     if fits >= 1:
-        steps = -(-batch_size // fits)
+        steps = -(-share // fits)
         same = f", with --accumulation_steps {steps} for the same step" if steps > 1 else ""
-        return f"{text}--batch_size {-(-batch_size // steps)} would fit{same}{more}"
+        return f"{text}--batch_size {-(-share // steps) * processes} would fit{same}{more}"
     smaller = "" if precision != "float32" else " --precision auto,"
     return (
-        f"{text}not even one participant would fit; try --batch_size 1,{smaller} a smaller --mri_size and --slab_depth"
-        f"{more}"
+        f"{text}not even one participant would fit; try --batch_size {processes},{smaller} a smaller --mri_size and"
+        f" --slab_depth{more}"
     )

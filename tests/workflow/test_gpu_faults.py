@@ -150,6 +150,13 @@ def test_a_card_of_6_gb_is_told_which_knob_to_turn() -> None:
     assert not small_gpu_warning(int(5.5 * GIB), 6 * GIB, "bfloat16", 8, FULL_SIZE)  # it does
 
 
+def test_several_gpus_share_a_batch() -> None:
+    assert not small_gpu_warning(int(5.5 * GIB), 6 * GIB, "bfloat16", 16, FULL_SIZE, processes=2)
+    text = small_gpu_warning(int(5.5 * GIB), 6 * GIB, "bfloat16", 32, FULL_SIZE, processes=2)
+    assert text.startswith("a batch of 16 on each GPU takes about 9.3 GiB")
+    assert "--batch_size 16 would fit, with --accumulation_steps 2" in text
+
+
 def test_training_data_on_the_gpu_leave_less_for_the_steps(
     tiny_records: tuple[ParticipantRecord, ...],
     tmp_path: Path,
