@@ -46,7 +46,8 @@ class AlignedCrossEntropy(nn.Module):
         self.lambda_align = lambda_align
         self.label_smoothing = label_smoothing
         self.class_weights = None if class_weights is None else tuple(float(weight) for weight in class_weights)
-        self._weights = torch.empty(0)  # a copy on the device of the last predictions
+        # A copy for each device: one that a recorded step reads must stay where it is.
+        self._weights: dict[torch.device, Tensor] = {}
 
     def forward(self, pred: Mapping[str, Tensor], label: Tensor) -> Tensor:
         """The loss of a batch.
@@ -80,9 +81,9 @@ class AlignedCrossEntropy(nn.Module):
 
     def _weights_on(self, device: torch.device) -> Tensor:
         """The class weights [C] float32, copied once: a step that is recorded as a CUDA graph can copy nothing."""
-        if self._weights.device != device or not len(self._weights):
-            self._weights = torch.tensor(self.class_weights, dtype=torch.float32, device=device)
-        return self._weights
+        if device not in self._weights:
+            self._weights[device] = torch.tensor(self.class_weights, dtype=torch.float32, device=device)
+        return self._weights[device]
 
     def misalignment(self, pred: Mapping[str, Tensor]) -> Tensor:
         """Mean over the batch of 1 - cos(e, m), in [0, 2], a float32 scalar, not yet weighted."""

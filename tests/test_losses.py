@@ -112,6 +112,14 @@ def test_missing_or_misshapen_labels_are_named(pred: dict[str, Tensor]) -> None:
         loss(pred, LABEL[:, None])
 
 
+def test_weights_on_one_device_stay_when_the_loss_is_used_on_another(pred: dict[str, Tensor]) -> None:
+    """A recorded step of a GPU reads them where they were when it was recorded."""
+    loss = AlignedCrossEntropy(class_weights=[1.0, 2.0, 0.5])
+    first = loss._weights_on(torch.device("cpu"))
+    assert loss({name: value.to("meta") for name, value in pred.items()}, LABEL.to("meta")).is_meta
+    assert loss._weights_on(torch.device("cpu")) is first
+
+
 def test_class_weights_must_fit_the_classes(pred: dict[str, Tensor]) -> None:
     with pytest.raises(ValueError, match="class_weights: 2 values for 3 classes"):
         AlignedCrossEntropy(class_weights=[1.0, 1.0])(pred, LABEL)

@@ -76,6 +76,12 @@ class BatchAugmentation:
         """The names of the transforms that have no batch form, or stand behind one."""
         return [type(transform).__name__ for transform in self._singles]
 
+    @property
+    def foreign(self) -> list[str]:
+        """Those of `singles` that may know no tensors on a GPU: MONAI's and this project's do."""
+        classes = [type(transform) for transform in self._singles]
+        return [each.__name__ for each in classes if each.__module__.split(".")[0] not in ("monai", "monai_fusion")]
+
     def draw(self, seeds: Sequence[int], shape: Sequence[int], parcel: Parcel) -> list[int | None]:
         """Draw for each sample, and put what the device needs into a parcel.
 
@@ -134,5 +140,6 @@ class BatchAugmentation:
             sample: Any = {**item, self._key: values}
             for transform in self._singles:
                 sample = transform(sample)
-            results.append(sample[self._key].as_subclass(torch.Tensor))
+            # A transform of a user's may return an array, or a tensor elsewhere.
+            results.append(torch.as_tensor(sample[self._key], device=batch.device).as_subclass(torch.Tensor))
         return torch.stack(results)

@@ -13,6 +13,7 @@ import psutil
 import torch
 from torch.utils.data import BatchSampler, DataLoader, Sampler
 
+from monai_fusion import ranks
 from monai_fusion.cores import usable_cores
 from monai_fusion.data.collation import collate_participants
 from monai_fusion.data.device_loader import DeviceLoader
@@ -50,7 +51,8 @@ class EvaluationLoader(DataLoader[dict[str, Any]]):
         batch_size: Participants in a batch, or ``auto``: as many as fit into a share of the memory, at most 8.
         device: Where the network runs.
         sampler: The participants to evaluate; None for all.
-        threads: How many threads read; None: none on a CPU, one for each core, at most 8, for a GPU.
+        threads: How many threads read; None: none on a CPU, one for each core
+            of this process's share, at most 8, for a GPU.
         device_data: Whether the recordings stay on a GPU: ``false``, or ``auto`` and ``true`` for wherever they fit.
 
     Raises:
@@ -71,7 +73,8 @@ class EvaluationLoader(DataLoader[dict[str, Any]]):
         self._held: DeviceLoader | None = None
         self.on_gpu = torch.device(device).type == "cuda"
         if threads is None:
-            threads = min(_MOST_THREADS, usable_cores()) if self.on_gpu else 0
+            own = max(1, usable_cores() // ranks.on_this_machine())
+            threads = min(_MOST_THREADS, own) if self.on_gpu else 0
         self.threads = threads
         size = participants_at_once(batch_size, dataset, device)
         super().__init__(dataset, batch_size=size, sampler=sampler, collate_fn=collate_participants, num_workers=0)
@@ -95,7 +98,9 @@ class EvaluationLoader(DataLoader[dict[str, Any]]):
             return None
         try:
             held = DeviceLoader(data, self.device)
-        except torch.OutOfMemoryError:  # another program has taken it since
+        except (torch.OutOfMemoryError, InputError):
+            # Another program has taken it since, or recordings differ in shape, which one by one they may. A file that
+            # cannot be read is reported when its participant comes.
             return None
         logger.info("validation data: on the GPU (%.1f GB)", needed / 1e9)
         return held

@@ -102,10 +102,7 @@ class HeldRecordings:
         """Read everything, and return whether all of it is of the type."""
 
         def read(row: int) -> bool:
-            array = dataset.kept(places[row])
-            if array.shape != self.shape:
-                seen = f"its shape is {array.shape}, that of the first one {self.shape}"
-                raise InputError(Problem(dataset.name_of(places[row]), seen=seen, wanted="one shape for all"))
+            array = _kept(dataset, places[row], self.shape)
             fits = str(array.dtype) == self._dtype or self._dtype == "float32"
             if fits:
                 self.values[row].copy_(_as_held(array, self._dtype))
@@ -166,11 +163,19 @@ class StreamedRecordings:
         return sent
 
     def _read(self, place: int, target: torch.Tensor) -> np.ndarray | None:
-        array = self._dataset.kept(place)
+        array = _kept(self._dataset, place, self.shape)
         if str(array.dtype) != self._dtype:
             return array
         target.copy_(_as_held(array, self._dtype))
         return None
+
+
+def _kept(dataset: RecordingDataset, place: int, shape: tuple[int, ...]) -> np.ndarray:
+    array = dataset.kept(place)
+    if array.shape != shape:
+        seen = f"its shape is {array.shape}, that of the first one {shape}"
+        raise InputError(Problem(dataset.name_of(place), seen=seen, wanted="one shape for all"))
+    return array
 
 
 def _done(function: Callable[..., Any], *arguments: Any) -> Future[Any]:

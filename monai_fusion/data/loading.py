@@ -90,14 +90,17 @@ def training_loader(
     wanted = as_auto(device_data, "--device_data")
     needed = bytes_of(dataset.eeg, len(dataset.eeg)) + bytes_of(dataset.mri, len(dataset.mri))
     machine = this_machine(device)
-    plan = plan_loading(machine, needed, wanted, _workers(num_workers), _without_batch_form(dataset))
+    without_form, foreign = _without_batch_form(dataset)
+    plan = plan_loading(machine, needed, wanted, _workers(num_workers), without_form, foreign)
     if plan.way == "held":
         try:
             loader = DeviceLoader(dataset, device, batch_size, sampler)
         except torch.OutOfMemoryError as error:  # another program has taken it since
             if wanted:
                 raise InputError(_too_large(machine, needed)) from error
-            plan = plan_loading(machine._replace(free=0), needed, None, _workers(num_workers), [])
+            machine = machine._replace(free=this_machine(device).free)
+            full = f"the GPU has no room left for {_size(needed)}"
+            plan = plan_loading(machine, needed, False, _workers(num_workers), without_form, refusal=full)
         else:
             logger.info("training data: %s", describe(plan, machine))
             return loader
@@ -118,7 +121,13 @@ def training_loader(
 
 
 def plan_loading(
-    machine: Machine, needed: float, wanted: bool | None, workers: int | None, without_form: list[str]
+    machine: Machine,
+    needed: float,
+    wanted: bool | None,
+    workers: int | None,
+    without_form: list[str],
+    foreign: list[str] | None = None,
+    refusal: str = "device_data is false",
 ) -> Plan:
     """Choose where the training data wait.
 
@@ -128,6 +137,8 @@ def plan_loading(
         wanted: Whether to hold them on the device; None for where that pays and they fit.
         workers: Threads or processes; None for a number from the cores.
         without_form: The transforms that cannot be applied to whole batches.
+        foreign: Those of them that may know no tensors on a GPU; with them, only ``wanted=True`` holds the data there.
+        refusal: The reason for ``wanted=False``.
 
     Raises:
         InputError: They are wanted on the device, and do not fit.
@@ -140,17 +151,20 @@ def plan_loading(
         if needed > SHARE_IF_ASKED * free:
             raise InputError(_too_large(machine, needed))
         return Plan("held", 0, f"{_size(needed)}; {_size(free)} were free")
-    if wanted is None and on_gpu and needed <= SHARE * free:
+    if wanted is None and on_gpu and needed <= SHARE * free and not foreign:
         return Plan("held", 0, f"{_size(needed)}; {_size(free)} were free")
-    refused = f"there they would need {_size(needed)}: more than half of the {_size(free)} that are free"
-    why = "" if not on_gpu else "device_data is false" if wanted is False else refused
+    reasons = []
+    if on_gpu and wanted is False:
+        reasons = [refusal]
+    elif on_gpu and needed > SHARE * free:
+        reasons = [f"there they would need {_size(needed)}: more than half of the {_size(free)} that are free"]
     if on_gpu and not without_form:
-        return Plan("read", min(4, max(1, cores - 1)) if workers is None else workers, why)
+        return Plan("read", min(4, max(1, cores - 1)) if workers is None else workers, "; ".join(reasons))
     if on_gpu:
-        why += f"; the GPU cannot augment whole batches: {a_few(without_form)}"
-        return Plan("loaded", min(8, max(1, cores - 1)) if workers is None else workers, why)
+        reasons.append(f"the GPU cannot augment whole batches: {a_few(without_form)}")
+        return Plan("loaded", min(8, max(1, cores - 1)) if workers is None else workers, "; ".join(reasons))
     # The steps need all cores and take far longer than the data: one or two processes keep up.
-    return Plan("loaded", min(2, cores // 2) if workers is None else workers, why)
+    return Plan("loaded", min(2, cores // 2) if workers is None else workers)
 
 
 def describe(plan: Plan, machine: Machine) -> str:
@@ -189,10 +203,11 @@ def _workers(num_workers: int | str) -> int | None:
     return num_workers
 
 
-def _without_batch_form(dataset: FusionDataset) -> list[str]:
-    parts = ((EEG, dataset.eeg), (MRI, dataset.mri))
-    found = [BatchAugmentation(part.transform, part.augmentation, key).singles for key, part in parts if len(part)]
-    return [name for names in found for name in names]
+def _without_batch_form(dataset: FusionDataset) -> tuple[list[str], list[str]]:
+    """The names of the transforms that cannot be applied to whole batches, and of the foreign ones among them."""
+    parts = [(key, part) for key, part in ((EEG, dataset.eeg), (MRI, dataset.mri)) if len(part)]
+    found = [BatchAugmentation(part.transform, part.augmentation, key) for key, part in parts]
+    return [name for each in found for name in each.singles], [name for each in found for name in each.foreign]
 
 
 def _too_large(machine: Machine, needed: float) -> Problem:

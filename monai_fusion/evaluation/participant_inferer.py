@@ -21,9 +21,9 @@ from monai_fusion.keys import (
     SEGMENT_EEG_EMBEDDINGS,
     SEGMENT_PROBABILITIES,
 )
+from monai_fusion.options.overrides import AUTO
 from monai_fusion.precision import autocast
 
-AUTO = "auto"
 ON_CPU, ON_SMALL_GPU, ON_GPU = 16, 32, 128
 """What ``segment_batch_size: auto`` is: on a CPU, on a GPU with less than 12 GiB, and on a larger one."""
 _SMALL = 12 * 2**30
@@ -60,7 +60,7 @@ def segments_at_once(asked: int | str, device: str | torch.device) -> int:
             return ON_CPU
         return ON_SMALL_GPU if torch.cuda.get_device_properties(chosen).total_memory < _SMALL else ON_GPU
     if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
-        raise InputError(Problem("segment_batch_size", seen=repr(asked), wanted="a whole number from 1"))
+        raise InputError(Problem("segment_batch_size", seen=repr(asked), wanted="auto or a whole number from 1"))
     return asked
 
 

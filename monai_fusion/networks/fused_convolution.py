@@ -75,7 +75,7 @@ class ConvolutionReLU(nn.Module):
             again = _ends(self._fused(x, residual))
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError:  # not in this build, or no kernel for these arguments
+        except (RuntimeError, AttributeError):  # not in this build, or no kernel for these arguments
             return False
         wanted = self._separate(_ends(x), None if residual is None else _ends(residual)).float()
         near = (again.float() - wanted).norm() <= _TOLERANCE * wanted.norm()

@@ -40,20 +40,22 @@ class CudaGraph:
         Raises:
             RuntimeError: The function does what a graph cannot hold, for instance waits for the GPU.
         """
-        stream = torch.cuda.current_stream()
-        try:
-            # Other threads (pinned memory, the next batch) go on calling CUDA: only this one's calls are checked.
-            with (
-                _no_garbage_collection(),
-                torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"),
-            ):
-                work()
-        except RuntimeError:
-            torch.cuda.set_stream(stream)  # torch leaves it at the recording's
-            # ... and its generator as if the recording went on: a copy of its state does not.
-            generator = torch.cuda.default_generators[stream.device_index]
-            generator.graphsafe_set_state(generator.clone_state())
-            raise
+        device = self._stream.device  # cuda:1 need not be torch's current device, which a recording is made on
+        stream = torch.cuda.current_stream(device)
+        with torch.cuda.device(device):
+            try:
+                # Other threads (pinned memory, the next batch) go on calling CUDA: only this one's calls are checked.
+                with (
+                    _no_garbage_collection(),
+                    torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"),
+                ):
+                    work()
+            except RuntimeError:
+                torch.cuda.set_stream(stream)  # torch leaves it at the recording's
+                # ... and its generator as if the recording went on: a copy of its state does not.
+                generator = torch.cuda.default_generators[stream.device_index]
+                generator.graphsafe_set_state(generator.clone_state())
+                raise
 
     def replay(self) -> None:
         """Launch all kernels at once."""

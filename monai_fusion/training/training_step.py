@@ -55,7 +55,8 @@ class TrainingStep:
         use: ModalityPolicy = BOTH_REQUIRED,
         recorder: Callable[[], Recorder] | None = None,
     ) -> None:
-        self.obstacle = None if recorder is not None else _obstacle(torch.device(device), precision, use)
+        self._device = torch.device(device)
+        self.obstacle = None if recorder is not None else _obstacle(self._device, precision, use)
         self._required = cuda_graphs is True
         if self._required and self.obstacle is not None:
             advice = "auto records the steps where that is possible"
@@ -65,6 +66,7 @@ class TrainingStep:
         self._new_recorder = recorder or self._cuda_graph
         self._stream: torch.cuda.Stream | None = None
         self._captured: CapturedStep | None = None
+        self._engine: Any = None  # whose inferer and loss the recording has
         self._shapes: tuple[torch.Size, ...] = ()
         self._steps = 0
 
@@ -85,8 +87,9 @@ class TrainingStep:
         if self.obstacle is not None:
             return None
         shapes = tuple(batchdata[name].shape for name in (EEG, MRI, LABEL))
-        if self._captured is not None and not self._captured.is_current(engine.network):
-            self._forget(())  # a new stage
+        if engine is not self._engine or (self._captured and not self._captured.is_current(engine.network)):
+            self._engine = engine
+            self._forget(())  # another trainer, or a new stage
         if self._shapes and shapes[-1] < self._shapes[-1]:
             return None  # an epoch's last batch
         if shapes != self._shapes:
@@ -126,7 +129,7 @@ class TrainingStep:
         if self._required:
             raise RunFailed(f"--cuda_graphs true: {self.obstacle}", "train with --cuda_graphs auto") from error
         if torch.cuda.is_available():
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(self._device if self._device.type == "cuda" else None)
             torch.cuda.empty_cache()
         logger.warning("CUDA graphs: %s", self)
 
@@ -135,7 +138,7 @@ class TrainingStep:
 
     def _side_stream(self) -> torch.cuda.Stream:
         if self._stream is None:
-            self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return self._stream
 
     def _beside(self) -> AbstractContextManager[Any]:
@@ -153,12 +156,12 @@ class _BesideTheMainStream:
         self._context = torch.cuda.stream(stream)
 
     def __enter__(self) -> None:
-        self._stream.wait_stream(torch.cuda.current_stream())
+        self._stream.wait_stream(torch.cuda.current_stream(self._stream.device))
         self._context.__enter__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
     def __exit__(self, *error: Any) -> None:
         self._context.__exit__(*error)
-        torch.cuda.current_stream().wait_stream(self._stream)
+        torch.cuda.current_stream(self._stream.device).wait_stream(self._stream)
 
 
 def _obstacle(device: torch.device, precision: str, use: ModalityPolicy) -> str | None:

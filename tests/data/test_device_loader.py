@@ -194,12 +194,29 @@ def test_a_recording_that_the_type_of_the_store_cannot_hold_keeps_its_values(
     assert_same(epochs(DeviceLoader(data, "cpu", 4, sampler, held=held, progress=False), sampler, [1]), reference)
 
 
-def test_recordings_of_different_shapes_are_refused(tiny_records: Records, tmp_path: Path) -> None:
+@pytest.mark.parametrize("held", [True, False])
+def test_recordings_of_different_shapes_are_refused(tiny_records: Records, tmp_path: Path, held: bool) -> None:
     other = replace(tiny_records[2], mri=write_volume(tmp_path / "other.nii.gz", 1, (5, 6, 7)))
     eeg = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()]
     data = FusionDataset([*tiny_records[:2], other], Preprocessing(eeg, [LoadVolumed()]), progress=False)
     with pytest.raises(InputError, match=r"other\.nii\.gz.*its shape is \(1, 5, 6, 7\)"):
-        DeviceLoader(data, "cpu", progress=False)
+        list(DeviceLoader(data, "cpu", held=held, progress=False))
+
+
+def test_a_validation_of_different_shapes_is_read_ahead_instead(
+    tiny_records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One participant at a time; with the CPU in the place of the GPU."""
+    other = replace(tiny_records[2], mri=write_volume(tmp_path / "other.nii.gz", 1, (5, 6, 7)))
+    eeg = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()]
+    preprocessing = Preprocessing(eeg, [LoadVolumed()])
+    data = FusionDataset([*tiny_records[:2], other], preprocessing, segments="all", progress=False)
+    loader = EvaluationLoader(data, 1, device_data="auto")
+    assert [tuple(batch["mri"].shape[2:]) for batch in loader][2] == (5, 6, 7)
+    monkeypatch.setattr(loader, "on_gpu", True)
+    monkeypatch.setattr("torch.Tensor.pin_memory", lambda tensor: tensor)
+    loader.threads = 1
+    assert [tuple(batch["mri"].shape[2:]) for batch in loader][2] == (5, 6, 7)
 
 
 def test_every_value_of_uint16_becomes_the_same_float() -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from monai.transforms import RandFlipd, RandGaussianNoised
+from monai.transforms import Compose, RandFlipd, RandGaussianNoised
 from torch.utils.data import DataLoader
 
 from monai_fusion.data import DeviceLoader, FusionDataset, ParticipantSampler, Preprocessing, training_loader
+from monai_fusion.data.batch_augmentation import BatchAugmentation
 from monai_fusion.data.loading import Machine, describe, plan_loading
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.errors import InputError
@@ -82,6 +83,39 @@ def test_a_cohort_that_does_not_fit_is_refused_with_what_it_needs(device: torch.
     )
 
 
+@pytest.mark.parametrize(
+    ("wanted", "line"),
+    [
+        (None, "8 processes load it (the GPU cannot augment whole batches: Own)"),
+        (True, "on the GPU (3.0 GB; 70.0 GB were free)"),
+    ],
+)
+def test_a_transform_that_may_know_no_gpu_gets_data_there_only_if_that_is_asked_for(
+    wanted: bool | None, line: str
+) -> None:
+    machine = Machine(CUDA, 70 * GB, 16)
+    assert describe(plan_loading(machine, 3 * GB, wanted, None, ["Own"], ["Own"]), machine) == line
+
+
+def test_monais_transforms_know_gpus_and_those_of_a_user_may_not() -> None:
+    class Own(RandGaussianNoised):
+        """Of this module."""
+
+    compose = Compose([RandGaussianNoised("mri"), Own("mri")])
+    augmentation = BatchAugmentation(compose, compose.transforms, "mri")
+    assert augmentation.singles == ["RandGaussianNoised", "Own"] and augmentation.foreign == ["Own"]
+
+
+def test_a_transform_may_return_an_array() -> None:
+    def halved(sample: dict[str, Any]) -> dict[str, Any]:
+        return {**sample, "mri": sample["mri"].numpy() / 2}
+
+    augmentation = BatchAugmentation(Compose([halved]), [halved], "mri")
+    batch = torch.rand(2, 1, 2, 2, 2)
+    assert augmentation.singles == ["function"]
+    assert torch.equal(augmentation.apply(batch, [], [3, 4], [{}, {}]), batch / 2)
+
+
 def dataset(records: tuple[ParticipantRecord, ...], store: Path, noise: bool = False) -> FusionDataset:
     preprocessing = Preprocessing(
         [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()],
@@ -110,11 +144,15 @@ def test_a_cpu_loads_with_processes_unless_memory_is_asked_for(
 
 
 def test_a_gpu_that_fills_up_meanwhile_has_the_data_read_instead(
-    tiny_records: tuple[ParticipantRecord, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_records: tuple[ParticipantRecord, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """With the CPU in the place of the GPU."""
     data = dataset(tiny_records, tmp_path / "store")
     made: list[bool] = []
+    caplog.set_level("INFO")
 
     def first_is_too_large(*args: Any, held: bool = True, **options: Any) -> DeviceLoader:
         made.append(held)
@@ -126,6 +164,10 @@ def test_a_gpu_that_fills_up_meanwhile_has_the_data_read_instead(
     monkeypatch.setattr("monai_fusion.data.loading.this_machine", lambda device: Machine(CUDA, 1e9, 4))
     loader = training_loader(data, ParticipantSampler(data.labels), 2, "cuda")
     assert made == [True, False] and isinstance(loader, DeviceLoader)
+    said = caplog.records[-1].getMessage()
+    assert said.startswith("training data: 3 threads read it") and said.endswith(
+        "(the GPU has no room left for 0.0 MB)"
+    )
     with pytest.raises(InputError, match=r"need 0\.0 MB"):
         training_loader(data, ParticipantSampler(data.labels), 2, "cuda", "true")
 

@@ -87,7 +87,7 @@ def test_a_probability_of_zero_has_a_finite_logit(counting: TinyFusionNet) -> No
 
 
 def test_less_than_one_segment_at_once_is_refused() -> None:
-    with pytest.raises(InputError, match="segment_batch_size: 0, expected a whole number from 1"):
+    with pytest.raises(InputError, match="segment_batch_size: 0, expected auto or a whole number from 1"):
         ParticipantInferer(segment_batch_size=0)
 
 

@@ -287,6 +287,13 @@ def test_a_cpu_takes_one_participant_and_sixteen_segments(people: Records, tmp_p
     assert EvaluationLoader(dataset(people, tmp_path)).threads == 0
 
 
+def test_processes_of_one_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monai_fusion.data.evaluation_loading.usable_cores", lambda: 6)
+    assert EvaluationLoader(Stub(), 2, "cuda").threads == 6  # type: ignore[arg-type] # as above
+    monkeypatch.setattr("monai_fusion.ranks.on_this_machine", lambda: 4)
+    assert EvaluationLoader(Stub(), 2, "cuda").threads == 1  # type: ignore[arg-type] # as above
+
+
 @pytest.mark.parametrize("wrong", [0, -1, "many", True, 1.5])
 def test_what_is_not_a_number_of_participants_is_refused(people: Records, tmp_path: Path, wrong: Any) -> None:
     with pytest.raises(InputError, match=r"eval_batch_size: .*, expected auto or a whole number from 1"):

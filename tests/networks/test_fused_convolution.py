@@ -98,6 +98,10 @@ def is_missing(*given: Any) -> Tensor:
     raise NotImplementedError("Could not run 'aten::cudnn_convolution_relu' with arguments from the 'CPU' backend.")
 
 
+def is_unknown(*given: Any) -> Tensor:
+    raise AttributeError("'_OpNamespace' 'aten' object has no attribute 'cudnn_convolution_relu'")
+
+
 def is_wrong(x: Tensor, *given: Any) -> Tensor:
     return reference(x, *given) * 1.1
 
@@ -117,7 +121,7 @@ def gives_nan(x: Tensor, *given: Any) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    "kernel", [raises, is_missing, is_wrong, is_wrong_for_the_last_sample, differs_in_a_bit, gives_nan]
+    "kernel", [raises, is_missing, is_unknown, is_wrong, is_wrong_for_the_last_sample, differs_in_a_bit, gives_nan]
 )
 def test_a_kernel_that_cannot_be_trusted_is_tried_once_and_never_used(
     monkeypatch: pytest.MonkeyPatch, kernel: Kernel

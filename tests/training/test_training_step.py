@@ -2,7 +2,9 @@
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -168,6 +170,32 @@ def test_a_larger_batch_than_the_first_is_recorded_instead() -> None:
     assert len(made) == 2 and all(each.replays for each in made)
 
 
+def test_another_trainer_is_recorded_itself() -> None:
+    """A recording holds the loss and the inferer of the trainer that it was made for."""
+    torch.manual_seed(0)
+    network = NetWithStatistics()
+    step, made = recorded(network)
+    network.set_trainable(["stage4"], ["layer4"])
+    losses = []
+    for loss_function in (AlignedCrossEntropy(), lambda pred, label: 0 * AlignedCrossEntropy()(pred, label) + 7):
+        trainer = SupervisedTrainer(
+            device=torch.device("cpu"),
+            max_epochs=1,
+            train_data_loader=batches((4, 4, 4, 4)),
+            network=network,
+            optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
+            loss_function=loss_function,
+            prepare_batch=FusionPrepareBatch(),
+            optim_set_to_none=True,
+            iteration_update=step,
+            decollate=False,
+        )
+        trainer.run()
+        losses.append(trainer.state.output["loss"].item())
+    assert losses[0] != 7 and losses[1] == 7
+    assert [each.replays for each in made] == [2, 2]
+
+
 class Silent(Rerun):
     """As a graph does, it changes tensors without autograd's notice; what it computes does not matter here."""
 
@@ -317,3 +345,33 @@ def test_on_a_gpu_steps_are_recorded_unless_that_is_switched_off() -> None:
     assert str(TrainingStep(None, "cuda:1", "bfloat16")) == "on"
     assert str(TrainingStep(True, "cuda", "float32")) == "on"
     assert str(TrainingStep(False, "cuda", "float32")) == "off (--cuda_graphs false)"
+
+
+def test_a_step_is_recorded_on_the_gpu_of_the_training_not_on_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch makes a stream, and records, on its current device, where nothing of a training on cuda:1 runs."""
+    seen: list[tuple[str, Any]] = []
+    stream = SimpleNamespace(device=torch.device("cuda:1"), device_index=1)
+
+    def made(device: Any = None) -> Any:
+        seen.append(("stream", device))
+        return stream
+
+    def asked(device: Any = None) -> Any:
+        seen.append(("current stream", device))
+        return stream
+
+    @contextmanager
+    def entered(device: Any) -> Iterator[None]:
+        seen.append(("device", device))
+        yield
+
+    monkeypatch.setattr("torch.cuda.Stream", made)
+    monkeypatch.setattr("torch.cuda.current_stream", asked)
+    monkeypatch.setattr("torch.cuda.device", entered)
+    monkeypatch.setattr("torch.cuda.CUDAGraph", object)
+    monkeypatch.setattr(
+        "torch.cuda.graph", lambda graph, **options: nullcontext(seen.append(("record", options["stream"])))
+    )
+    TrainingStep(None, "cuda:1", "bfloat16")._new_recorder().record(lambda: None)
+    second = torch.device("cuda:1")
+    assert seen == [("stream", second), ("current stream", second), ("device", second), ("record", stream)]
