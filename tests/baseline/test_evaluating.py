@@ -23,6 +23,7 @@ from monai_fusion.metrics.scores import ScoredCohort
 from monai_fusion.report import write_report
 from monai_fusion.report.run_results import read_results
 from monai_fusion.run_folder import BASELINE_FILE
+from monai_fusion.workflow import check_covariates
 from tests.baseline.cohorts import EEG_SHAPE, Cohort, write_cohort
 
 
@@ -123,6 +124,16 @@ def test_named_covariates_are_those_that_are_used(heads: Cohort, settings: Basel
 def test_an_unknown_covariate_is_refused_with_the_nearest_name(heads: Cohort, settings: BaselineSettings) -> None:
     with pytest.raises(InputError, match="did you mean"):
         evaluate_baselines(_datalist(heads), replace(settings, covariates=("agee",)))
+    with pytest.raises(InputError, match="did you mean"):
+        check_covariates(_datalist(heads), "agee")
+    check_covariates(_datalist(heads), "agee", enabled=False)
+
+
+@pytest.mark.parametrize("written", ["age", "head_volume, age", ["head_volume", "age"], None])
+def test_a_covariate_may_be_written_without_the_brackets_of_a_list(
+    heads: Cohort, written: str | list[str] | None
+) -> None:
+    check_covariates(_datalist(heads), written)
 
 
 def test_head_volume_can_be_removed_from_the_numbers(heads: Cohort, settings: BaselineSettings) -> None:
