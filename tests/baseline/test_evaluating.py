@@ -51,7 +51,7 @@ def test_a_cohort_whose_classes_differ_in_head_size_alone_ends_in_a_report_that_
 ) -> None:
     first = _with_report(heads, settings, knows=0.0, folder=tmp_path / "run")
     assert "the head volume alone" in first
-    assert first.startswith(("Plain numbers do as well", "Not shown to be better than plain numbers"))
+    assert first.startswith(("Plain numbers do ", "Not shown to be better than plain numbers"))
 
 
 def test_a_true_extra_signal_ends_in_a_report_that_does_not(
@@ -222,6 +222,16 @@ def test_a_baseline_is_as_good_if_the_interval_reaches_zero(
     value: float | None, interval: tuple[float, float] | None, expected: bool
 ) -> None:
     assert is_as_good(PairedDifference(value=value, interval=interval)) is expected
+
+
+@pytest.mark.parametrize(("high", "does"), [(-0.02, "better"), (0.02, "as well")])
+def test_numbers_are_better_only_if_the_interval_says_so(
+    heads: Cohort, settings: BaselineSettings, high: float, does: str
+) -> None:
+    found = evaluate_baselines(_datalist(heads), settings, heads.network(knows=0.0))
+    apart = {"network_minus_auroc": PairedDifference(value=-0.2, interval=(-0.4, high))}
+    changed = found.model_copy(update={"baselines": [each.model_copy(update=apart) for each in found.baselines]})
+    assert str(first_sentence(changed)).startswith(f"Plain numbers do {does}: ")
 
 
 def test_of_nearly_equal_baselines_the_simplest_is_named(heads: Cohort, settings: BaselineSettings) -> None:
