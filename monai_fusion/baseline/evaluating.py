@@ -96,6 +96,16 @@ def evaluate_baselines(
     return _result(datalist, settings, cohort, network, notes)
 
 
+def check_fields(datalist: Datalist, names: Sequence[str], option: str) -> None:
+    """Check that the datalist has these fields.
+
+    Raises:
+        InputError: It lacks one that is not `HEAD_VOLUME`.
+    """
+    records, _ = _records(datalist, BaselineSettings(use=ModalityPolicy(allow_missing=True)))
+    _covariate_names(records, names, str(datalist.path), option)
+
+
 @dataclass(frozen=True, eq=False)
 class _Cohort:
     classes: list[str]

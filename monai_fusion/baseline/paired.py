@@ -69,6 +69,11 @@ def score_of(name: str, cohort: ScoredCohort, weights: Floats) -> Floats:
     return found
 
 
+def is_shown_better(difference: PairedDifference | None) -> bool:
+    """Whether a baseline is shown to be better than the network: the interval of the difference is below 0."""
+    return difference is not None and difference.interval is not None and difference.interval[1] < 0
+
+
 def is_as_good(difference: PairedDifference | None) -> bool:
     """Whether a baseline is as good as the network: the interval of the difference reaches 0 or lies below it."""
     if difference is None or difference.value is None:

@@ -11,7 +11,7 @@ from monai_fusion.baseline.baseline_file import (
     CovariateBalance,
     PairedDifference,
 )
-from monai_fusion.baseline.paired import is_as_good
+from monai_fusion.baseline.paired import is_as_good, is_shown_better
 from monai_fusion.metrics.confounds import IMBALANCED
 
 SIGNIFICANT = 0.05
@@ -65,7 +65,8 @@ def first_sentence(found: Baseline) -> str | None:
     if reaches_network(found):
         best = min(found.baselines, key=lambda each: _value(each) or 0.0)
         more = "" if best is baseline or difference.value <= 0 else f"; on {best.title} it has {_own(best):.2f}"
-        return f"Plain numbers do as well: a logistic regression on {baseline.title} has {numbers}{more}."
+        does = "better" if is_shown_better(difference) else "as well"
+        return f"Plain numbers do {does}: a logistic regression on {baseline.title} has {numbers}{more}."
     return f"Not shown to be better than plain numbers: a logistic regression on {baseline.title} has {numbers}."
 
 
@@ -128,7 +129,7 @@ def imbalance(row: CovariateBalance, classes: Sequence[str]) -> str:
         what = field_title(row.field)
     return (
         f"{what} differs between the classes ({values}; standardised difference "
-        f"{row.standardised_difference:+.2f}): the network may have recognised it instead of the class"
+        f"{row.standardised_difference:+.2f}): a network may recognise it instead of the class"
     )
 
 

@@ -32,7 +32,8 @@ def numbers_sentence(found: Comparison) -> str | None:
         f"{number(reference.auroc.value, 3)} (difference {number(apart.value, 3)}{between})"
     )
     if apart.value is not None and apart.value <= 0:
-        return f"Plain numbers do as well: {numbers}."
+        does = "better" if apart.interval is not None and apart.interval[1] < 0 else "as well"
+        return f"Plain numbers do {does}: {numbers}."
     if not _is_shown(apart):
         return f"{found.reference} is not shown to be better than plain numbers: {numbers}."
     return f"{found.reference} is better than plain numbers: {numbers}."

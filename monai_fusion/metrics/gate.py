@@ -58,18 +58,18 @@ def gate_section(predictions: Sequence[Prediction], classes: Sequence[str]) -> G
         wrong=distribution(wrong) if wrong else None,
         collapsed=collapsed_to(gates),
         largest_change_with_mean_gate=largest,
-        same_for_everybody=same_for_everybody(gates, largest),
+        same_for_all_participants=same_for_all_participants(gates, largest),
     )
 
 
-def same_for_everybody(gates: Sequence[float], largest_change: float | None = None) -> bool:
+def same_for_all_participants(gates: Sequence[float], largest_change: float | None = None) -> bool:
     """Whether the gate weighs all participants alike, so that a constant would do.
 
     Args:
         gates: One for each participant who has both recordings.
         largest_change: The largest change of a probability if all had the mean gate; None if it is not known.
     """
-    # A head without a gate reports exactly 0.5 for everybody: there is nothing to warn of.
+    # A head without a gate reports exactly 0.5 for all participants: there is nothing to warn of.
     if len(gates) < 2 or all(gate == 0.5 for gate in gates):
         return False
     return float(np.std(gates, ddof=1)) < SAME_BELOW or (largest_change is not None and largest_change < SAME_BELOW)

@@ -144,7 +144,9 @@ class GroupScorer:
     def calibration_slope(self) -> Score:
         """The slope of the true class on the log-odds, of two classes."""
         found = calibration_slope(log_odds(self.cohort.probabilities[:, 1]), self.cohort.labels)
-        return self._of_calibration(found, "the probabilities are all equal, or order the classes without an error")
+        return self._of_calibration(
+            found, "no finite slope fits: the probabilities hardly differ, or they order the classes without an error"
+        )
 
     def calibration_intercept(self) -> Score:
         """What must be added to the log-odds, of two classes."""

@@ -362,7 +362,7 @@ class GateSection(_Part):
             "that was not computed."
         ),
     ]
-    same_for_everybody: Annotated[
+    same_for_all_participants: Annotated[
         bool,
         Field(
             description="Whether the gate weighs all participants alike: its standard deviation, or the largest change "

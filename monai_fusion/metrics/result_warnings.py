@@ -33,7 +33,7 @@ def warnings_of_gate(gate: GateSection | None) -> list[str]:
     """Return the warning of a gate that passes one modality alone, or weighs all participants alike."""
     if gate is not None and gate.collapsed is not None:
         return [collapse_warning(gate.collapsed)]
-    return [constant_gate_warning(gate)] if gate is not None and gate.same_for_everybody else []
+    return [constant_gate_warning(gate)] if gate is not None and gate.same_for_all_participants else []
 
 
 def constant_gate_warning(gate: GateSection) -> str:
@@ -41,7 +41,8 @@ def constant_gate_warning(gate: GateSection) -> str:
     largest, sd = gate.largest_change_with_mean_gate, gate.overall.sd
     change = "" if largest is None else f"; the mean gate for all changes no probability by more than {largest:.3f}"
     return (
-        f"the gate is the same for everybody (mean {gate.overall.mean:.2f}, standard deviation {sd or 0:.3f}{change}): "
+        f"the gate is the same for all participants (mean {gate.overall.mean:.2f}, standard deviation {sd or 0:.3f}"
+        f"{change}): "
         "it weighs the recordings by a constant, not by participant"
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from monai_fusion import ranks
 from monai_fusion.baseline.baseline_file import save_baseline
-from monai_fusion.baseline.evaluating import BaselineSettings, evaluate_baselines
+from monai_fusion.baseline.evaluating import BaselineSettings, check_fields, evaluate_baselines
 from monai_fusion.baseline.participant_numbers import NumberSettings
 from monai_fusion.baseline.words import terminal_lines
 from monai_fusion.data import Preprocessing
@@ -24,13 +24,29 @@ from monai_fusion.run_folder import BASELINE_FILE
 logger = logging.getLogger(__name__)
 
 
+def check_covariates(cohort: Datalist, covariates: str | Sequence[str] | None, enabled: bool = True) -> None:
+    """Check the covariates that an evaluation is to use, before it scores anybody.
+
+    Args:
+        cohort: The evaluated datalist.
+        covariates: Fields of the datalist, as a list or a text ``age, tiv``; None for all that are numbers.
+        enabled: If False, the baselines are not computed, and nothing is checked.
+
+    Raises:
+        InputError: The datalist has no such field.
+    """
+    names = _names(covariates)
+    if enabled and names is not None:
+        check_fields(cohort, names, "--covariates")
+
+
 def write_baseline(
     folder: str | os.PathLike[str],
     cohort: Datalist,
     section: str,
     preprocessing: Preprocessing,
     use: ModalityPolicy = BOTH_REQUIRED,
-    covariates: Sequence[str] | None = None,
+    covariates: str | Sequence[str] | None = None,
     enabled: bool = True,
 ) -> Path | None:
     """Compare an evaluation's predictions with plain numbers of the same participants, and write ``baseline.json``.
@@ -41,7 +57,7 @@ def write_baseline(
         section: The evaluated part.
         preprocessing: How the network reads recordings, and the store.
         use: Who takes part, with which recordings.
-        covariates: Fields of the datalist; None for all that are numbers.
+        covariates: Fields of the datalist, as a list or a text ``age, tiv``; None for all that are numbers.
         enabled: If False, nothing is written, and the file of an earlier evaluation is removed.
 
     Returns:
@@ -55,7 +71,7 @@ def write_baseline(
     settings = BaselineSettings(
         section=section,
         numbers=number_settings(preprocessing, use),
-        covariates=None if covariates is None else tuple(covariates),
+        covariates=_names(covariates),
         use=use,
     )
     found = evaluate_baselines(cohort, settings, network_predictions(Path(folder)))
@@ -75,6 +91,12 @@ def number_settings(preprocessing: Preprocessing, use: ModalityPolicy) -> Number
         assume_orientation=_first(mri, "assume_orientation", None),
         modalities=use.modalities,
     )
+
+
+def _names(covariates: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    if isinstance(covariates, str):  # --covariates age, without the brackets of a list
+        covariates = [name.strip() for name in covariates.split(",")]
+    return None if covariates is None else tuple(covariates)
 
 
 def _first(transforms: Sequence[object], name: str, otherwise: Any) -> Any:

@@ -23,6 +23,7 @@ from monai_fusion.metrics.scores import ScoredCohort
 from monai_fusion.report import write_report
 from monai_fusion.report.run_results import read_results
 from monai_fusion.run_folder import BASELINE_FILE
+from monai_fusion.workflow import check_covariates
 from tests.baseline.cohorts import EEG_SHAPE, Cohort, write_cohort
 
 
@@ -50,7 +51,7 @@ def test_a_cohort_whose_classes_differ_in_head_size_alone_ends_in_a_report_that_
 ) -> None:
     first = _with_report(heads, settings, knows=0.0, folder=tmp_path / "run")
     assert "the head volume alone" in first
-    assert first.startswith(("Plain numbers do as well", "Not shown to be better than plain numbers"))
+    assert first.startswith(("Plain numbers do ", "Not shown to be better than plain numbers"))
 
 
 def test_a_true_extra_signal_ends_in_a_report_that_does_not(
@@ -123,6 +124,16 @@ def test_named_covariates_are_those_that_are_used(heads: Cohort, settings: Basel
 def test_an_unknown_covariate_is_refused_with_the_nearest_name(heads: Cohort, settings: BaselineSettings) -> None:
     with pytest.raises(InputError, match="did you mean"):
         evaluate_baselines(_datalist(heads), replace(settings, covariates=("agee",)))
+    with pytest.raises(InputError, match="did you mean"):
+        check_covariates(_datalist(heads), "agee")
+    check_covariates(_datalist(heads), "agee", enabled=False)
+
+
+@pytest.mark.parametrize("written", ["age", "head_volume, age", ["head_volume", "age"], None])
+def test_a_covariate_may_be_written_without_the_brackets_of_a_list(
+    heads: Cohort, written: str | list[str] | None
+) -> None:
+    check_covariates(_datalist(heads), written)
 
 
 def test_head_volume_can_be_removed_from_the_numbers(heads: Cohort, settings: BaselineSettings) -> None:
@@ -211,6 +222,16 @@ def test_a_baseline_is_as_good_if_the_interval_reaches_zero(
     value: float | None, interval: tuple[float, float] | None, expected: bool
 ) -> None:
     assert is_as_good(PairedDifference(value=value, interval=interval)) is expected
+
+
+@pytest.mark.parametrize(("high", "does"), [(-0.02, "better"), (0.02, "as well")])
+def test_numbers_are_better_only_if_the_interval_says_so(
+    heads: Cohort, settings: BaselineSettings, high: float, does: str
+) -> None:
+    found = evaluate_baselines(_datalist(heads), settings, heads.network(knows=0.0))
+    apart = {"network_minus_auroc": PairedDifference(value=-0.2, interval=(-0.4, high))}
+    changed = found.model_copy(update={"baselines": [each.model_copy(update=apart) for each in found.baselines]})
+    assert str(first_sentence(changed)).startswith(f"Plain numbers do {does}: ")
 
 
 def test_of_nearly_equal_baselines_the_simplest_is_named(heads: Cohort, settings: BaselineSettings) -> None:

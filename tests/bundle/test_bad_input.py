@@ -147,6 +147,16 @@ def test_a_model_is_not_used_on_other_classes_and_its_preprocessing_is_not_an_op
     assert "there is no 'orientation' in the config" in message
 
 
+@pytest.mark.parametrize(("knob", "value"), [("covariates", "agee"), ("operating_point", "1.5")])
+def test_a_wrong_knob_of_an_evaluation_is_refused_before_anything_is_prepared_or_written(
+    cohort: Cohort, run_folder: Path, tmp_path: Path, knob: str, value: str
+) -> None:
+    options = {"datalist": cohort.datalist, "model_dir": run_folder, "cache_dir": tmp_path / "store", knob: value}
+    message = assert_refused(bundle_run("evaluate.yaml", **options, output_dir=tmp_path / "out"))
+    assert f"--{knob}" in message and value in message
+    assert not (tmp_path / "store").exists() and not (tmp_path / "out" / "predictions.csv").exists()
+
+
 REFUSED = {
     "run#2": "run#2 is read as 'run', expected text",
     "@home": "MONAI reads @home as a reference into the config, expected text",

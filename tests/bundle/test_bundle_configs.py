@@ -124,7 +124,17 @@ def test_every_knob_has_a_comment() -> None:
 def test_an_evaluation_is_an_inference_that_differs_in_few_entries() -> None:
     changed = config("evaluate.yaml").keys() & config("inference.yaml").keys()
     knobs = {"datalist", "model_dir", "output_dir"}
-    parts = {"log_name", "require_labels", "warnings", "everyone", "key_metric", "handlers", "initialize", "run"}
+    parts = {
+        "log_name",
+        "require_labels",
+        "warnings",
+        "everyone",
+        "key_metric",
+        "handlers",
+        "initialize",
+        "run",
+        "checks",
+    }
     assert changed == knobs | parts
     assert config("evaluate.yaml")["initialize"] == config("inference.yaml")["initialize"]
 

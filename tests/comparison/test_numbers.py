@@ -62,19 +62,19 @@ def test_numbers_are_tested_on_the_same_folds(plan: Plan, cohort: Cohort) -> Non
     assert apart.t_test.mean == pytest.approx(np.mean(folds))
 
 
-def test_the_page_and_the_terminal_begin_with_numbers_that_do_as_well(plan: Plan) -> None:
+def test_the_page_and_the_terminal_begin_with_numbers_that_do_better(plan: Plan) -> None:
     plan = make_plan(replace(plan.options, reference="concat", variants=("numbers",)))  # a weak one
     runs = read_runs(finished(plan))
     found = with_numbers(plan, runs, compare_runs(plan, runs, draws=200), draws=200)
     sentence = numbers_sentence(found)
-    assert sentence is not None and sentence.startswith("Plain numbers do as well")  # the classes are 2 mm apart
+    assert sentence is not None and sentence.startswith("Plain numbers do better: ")  # the classes are 2 mm apart
     assert verdict(found)[0] == sentence
     page = render_comparison(found)
     assert 'id="numbers"' in page
     assert "the head volume alone" in page
     lines = list(table_lines(found))
     assert any(line.startswith("the head volume alone") for line in lines)
-    assert "Plain numbers do as well" in lines[-1]
+    assert "Plain numbers do better: " in lines[-1]
 
 
 def test_recordings_that_cannot_be_read_are_a_note(plan_of: object) -> None:

@@ -457,13 +457,13 @@ def test_probability_scores_are_also_given_at_the_target_shares_and_other_shares
     assert not with_parts(summarize(same.apply(rows), ["M", "F"], same, QUICK).warnings, "other class shares")
 
 
-def test_a_gate_that_is_the_same_for_everybody_is_warned_of() -> None:
+def test_a_gate_that_is_the_same_for_all_participants_is_warned_of() -> None:
     generator = np.random.default_rng(1)
 
     def warnings(gates: np.ndarray, **more: Any) -> list[str]:
         rows = [Prediction(f"s{place}", place % 2, (0.4, 0.6), float(gate), 1, **more)
                 for place, gate in enumerate(gates)]  # fmt: skip
-        return with_parts(summarize(rows, ["M", "F"], settings=QUICK).warnings, "same for everybody")
+        return with_parts(summarize(rows, ["M", "F"], settings=QUICK).warnings, "same for all participants")
 
     assert_parts(warnings(generator.normal(0.44, 0.008, 20))[0], "mean 0.44", "by a constant")
     assert not warnings(generator.normal(0.44, 0.1, 20))

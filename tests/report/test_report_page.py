@@ -131,6 +131,10 @@ def test_few_participants_are_reported_first(report_of: Report) -> None:
     assert "not a medical device" in limits[-1].text
 
 
+def test_a_loss_without_an_interval_says_why(report_of: Report) -> None:
+    assert "no interval: fewer than 10 participants in a class" in report_of("hostile").section("gate").text
+
+
 def test_warnings_of_the_evaluation_are_repeated(report_of: Report) -> None:
     folder = EXAMPLES / "hostile"
     text = report_of("hostile").section("limits").text

@@ -90,7 +90,8 @@ def _numbers(document: Document, rows: Sequence[DocumentRow], name: str, measure
     known = dict.fromkeys(field for row in rows for field in row.fields)
     if field_of(known, name) is None:
         there = ", ".join(quoted(field) for field in known if field not in ("participant_id", "label", "eeg", "mri"))
-        advice = did_you_mean(name, known) or f"the rows have {there or 'no further fields'}, or use head_volume"
+        known_names = [*known, "head_volume"]
+        advice = did_you_mean(name, known_names) or f"the rows have {there or 'no further fields'}, or use head_volume"
         raise InputError(Problem("--match", quoted(name), "no participant has this field", advice=advice))
     found = {}
     for row in rows:

@@ -71,7 +71,11 @@ def split_datalist(
     if not options.matched_by:
         return split_and_write(document, older, options, files, tuple(further))
     matched = match_classes(document, options.matched_by, options.allow_missing, measured or {})
-    result = split_and_write(matched.document, older, options, files, tuple(further))
+    try:
+        result = split_and_write(matched.document, older, options, files, tuple(further))
+    except InputError as error:
+        error.add_note(f"--match: {matched.notes[0]}")  # why so few are left
+        raise
     return replace(result, notes=(*matched.notes, *result.notes))
 
 

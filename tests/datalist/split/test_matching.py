@@ -83,13 +83,34 @@ def test_the_order_of_rows_changes_nobody(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [(("tvi",), "did you mean"), (("note",), "no participant has this field")],
+    [
+        (("tvi",), "did you mean"),
+        (("head_volum",), 'did you mean "head_volume"'),
+        (("note",), "no participant has this field"),
+    ],
 )
 def test_a_covariate_that_nobody_has_is_refused(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
     path, _ = _cohort(tmp_path)
     with pytest.raises(InputError, match=message):
         _split(path, *names)
     assert not path.with_name("out.json").exists()
+
+
+def test_a_split_that_fails_for_lack_of_pairs_names_how_many_there_are(tmp_path: Path) -> None:
+    rows = [
+        {
+            "participant_id": f"s{n}",
+            "label": "MF"[n % 2],
+            "eeg": "a.npy",
+            "mri": "b.nii",
+            "tiv": n // 2 * (1 - n % 2 * 2),
+        }
+        for n in range(12)
+    ]
+    path = write_datalist(tmp_path / "list.json", {"training": rows})
+    with pytest.raises(InputError, match="would be tested: none left") as refused:
+        _split(path, "tiv")
+    assert str(refused.value.__notes__[-1]).startswith("--match: 1 pair of the two classes")
 
 
 def test_classes_that_do_not_overlap_are_refused(tmp_path: Path) -> None:
