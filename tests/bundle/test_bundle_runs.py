@@ -187,11 +187,12 @@ def test_evaluation_predicts_each_test_participant_once(cohort: Cohort, run_fold
     assert metrics["classification_report"].keys() >= {"M", "F"}
     assert "confusion matrix" in done.stdout and metrics["headline"][0] in done.stdout
     assert all(warning in done.stdout + done.stderr for warning in metrics["warnings"])
-    # 5 M and 6 F trained, drawn equally often: the probabilities are corrected to the cohort's shares.
+    # 5 M and 6 F trained, drawn equally often: recalibrated, and then corrected to the cohort's shares.
     assert metrics["calibration"]["applied"] and metrics["calibration"]["target_prior"] == [5 / 11, 6 / 11]
     odds = [float(row["probability_F"]) / float(row["probability_M"]) for row in rows]
     network = [float(row["network_F"]) / float(row["network_M"]) for row in rows]
-    assert odds == pytest.approx([6 / 5 * each for each in network])
+    slope, (of_m, of_f) = metrics["calibration"]["slope"], metrics["calibration"]["intercepts"]
+    assert odds == pytest.approx([6 / 5 * each**slope * np.exp(of_f - of_m) for each in network])
     # Two segments each, eyes open and closed; each modality was taken away once.
     assert [each["condition"] for each in metrics["conditions"]] == ["EC", "EO"]
     assert all(float(row["network_F"]) > 0 and row["probability_F_in_EO"] and row["change_without_mri"] for row in rows)
@@ -206,6 +207,7 @@ def test_evaluation_predicts_each_test_participant_once(cohort: Cohort, run_fold
     for name in (
         "predictions.csv",
         "metrics.json",
+        "baseline.json",
         "embeddings.npz",
         "thumbnails.npz",
         "report_data.json",

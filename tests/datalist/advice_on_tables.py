@@ -112,6 +112,26 @@ def families(document: dict[str, Any]) -> None:
         row["family"] = f"f{number % 7}"
 
 
+def ages(document: dict[str, Any]) -> None:
+    """Gives the participants numbers in which the classes hardly differ."""
+    for part in ("training", "validation", "test"):
+        for number, row in enumerate(document[part]):
+            row["age"] = 30 + number
+
+
+def an_age_in_words(document: dict[str, Any]) -> None:
+    ages(document)
+    document["training"][0]["age"] = "thirty"
+
+
+def ages_apart(document: dict[str, Any]) -> None:
+    """The classes have one age in common."""
+    rows = [row for part in ("training", "validation", "test") for row in document[part]]
+    for number, row in enumerate(rows):
+        row["age"] = 20 + number if row["label"] == "M" else 80 + number
+    next(row for row in rows if row["label"] == "F")["age"] = next(row for row in rows if row["label"] == "M")["age"]
+
+
 def one_recording(document: dict[str, Any]) -> None:
     document["training"][0]["mri"] = None
 
@@ -329,13 +349,33 @@ CASES = {
         document_as("families.json", families),
         as_printed(NAME, lambda command, name: options(command, f"--group-by {name}")),
     ),
+    "did_you_mean in datalist/split/matching._numbers": Case(
+        "split ages.json --out o.json --method stratified --match agee",
+        document_as("ages.json", ages),
+        as_printed(NAME, lambda command, name: options(command, f"--match {name}")),
+    ),
+    "the rows have {}, or use head_volume": Case(
+        "split ages.json --out o.json --method stratified --match zygosity",
+        document_as("ages.json", ages),
+        as_printed(r'the rows have "(.+?)"', lambda command, name: options(command, f"--match {name}")),
+    ),
+    "a number or a range, for --match": Case(
+        "split ages.json --out o.json --method stratified --match age",
+        document_as("ages.json", an_age_in_words),
+        doing(document_as("ages.json", ages)),
+    ),
+    "--match: {}": Case(
+        "split ages.json --out o.json --method stratified --match age",
+        document_as("ages.json", ages_apart),
+        leaving_out("--match"),
+    ),
     "two, because the test set is drawn 2 : 1": Case(
-        f"{BUILD} --classes M F D",
+        f"{BUILD} --method ratio --classes M F D",
         edited("sub-03,M", "sub-03,D"),
         typing("--method stratified", "--classes M F", "--label-map D=M"),
     ),
     "use --method stratified": Case(
-        f"{BUILD} --classes M F D",
+        f"{BUILD} --method ratio --classes M F D",
         edited("sub-03,M", "sub-03,D"),
         typing("--method stratified"),
     ),
@@ -343,7 +383,7 @@ CASES = {
         f"{BUILD} --validation-fraction 0.95", nothing, typing("--validation-fraction 0.2")
     ),
     "whole groups cannot make exactly 2 : 1: use --method stratified or kfold": Case(
-        f"{BUILD} --group-by family", nothing, typing("--method stratified")
+        f"{BUILD} --method ratio --group-by family", nothing, typing("--method stratified")
     ),
     "with --keep-test no fold is tested: use --validation-fold": Case(
         f"split right.json {KFOLD} --keep-test --test-fold 1",

@@ -58,6 +58,9 @@ def match_classes(document: Document, names: Sequence[str], allow_missing: bool,
         raise InputError(Problem("--match", seen=seen, wanted="two or more of each"))
     scales = {name: _spread(values[name], groups) for name in names}
     partners = dict(_pairs(groups, {name: values[name] for name in names if scales[name] > 0}, scales))
+    # Without any spread within the classes, only equal values agree.
+    constant = [values[name] for name in names if scales[name] == 0]
+    partners = {one: other for one, other in partners.items() if all(each[one] == each[other] for each in constant)}
     if not partners:
         seen = f"no two participants of different classes agree in {a_few(names)}"
         raise InputError(Problem("--match", seen=seen, wanted=f"a distance of at most {CALLIPER:g} SD"))

@@ -123,6 +123,14 @@ def test_classes_that_do_not_overlap_are_refused(tmp_path: Path) -> None:
         _split(path, "tiv")
 
 
+def test_a_number_that_is_the_class_itself_leaves_no_pairs(tmp_path: Path) -> None:
+    """Within the classes it has no spread, so nothing else than equal values agrees."""
+    path, people = _cohort(tmp_path)
+    measured = {"head_volume": {name: 20.0 + 60 * label for name, (label, _) in people.items()}}
+    with pytest.raises(InputError, match="no two participants of different classes agree in head_volume"):
+        _split(path, "head_volume", measured=measured)
+
+
 def test_three_classes_are_refused(tmp_path: Path) -> None:
     rows = [
         {"participant_id": f"s{n}", "label": "ABC"[n % 3], "eeg": "a.npy", "mri": "b.nii", "tiv": n} for n in range(9)
