@@ -22,7 +22,8 @@ from monai_fusion.data.held_recordings import bytes_of
 from monai_fusion.data.loading import this_machine
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import EEG, MRI
-from monai_fusion.options.overrides import AUTO, as_auto
+from monai_fusion.options.knob_values import AUTO
+from monai_fusion.options.overrides import as_auto
 from monai_fusion.wording import counted
 
 logger = logging.getLogger(__name__)

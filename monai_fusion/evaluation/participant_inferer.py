@@ -21,7 +21,7 @@ from monai_fusion.keys import (
     SEGMENT_EEG_EMBEDDINGS,
     SEGMENT_PROBABILITIES,
 )
-from monai_fusion.options.overrides import AUTO
+from monai_fusion.options.knob_values import AUTO
 from monai_fusion.precision import autocast
 
 ON_CPU, ON_SMALL_GPU, ON_GPU = 16, 32, 128

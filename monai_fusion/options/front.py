@@ -10,7 +10,7 @@ from typing import Any
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.options.command_line import CommandLine, read_options
 from monai_fusion.options.configs import load_configs
-from monai_fusion.options.knob_values import NOTHING, TEXT_KNOBS, as_word
+from monai_fusion.options.knob_values import AUTO_NUMBERS, AUTO_SWITCHES, NOTHING, TEXT_KNOBS, as_word
 from monai_fusion.options.overrides import check_overrides
 from monai_fusion.wording import nearest
 
@@ -114,5 +114,7 @@ def _take_overlays(words: Sequence[str]) -> tuple[list[str], list[Path]]:
 
 
 def _is_text(name: str, defaults: dict[str, Any]) -> bool:
+    if name in (*AUTO_SWITCHES, *AUTO_NUMBERS):
+        return False
     default = defaults.get(name)
     return name in TEXT_KNOBS or (isinstance(default, str) and default[:1] not in ("$", "@", "%"))

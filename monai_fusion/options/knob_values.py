@@ -21,6 +21,11 @@ from monai_fusion.errors import Problem
 # command line: a user who types a folder `@home` does not mean a reference.
 _PATHS = ("datalist", "output_dir", "model_dir", "cache_dir", "eeg_weights", "mri_weights", "bundle_root")
 TEXT_KNOBS = frozenset({*_PATHS, "tracking_uri", "experiment_name", "run_name", "device"})
+AUTO = "auto"
+AUTO_SWITCHES = ("cuda_graphs", "device_data")
+"""Knobs that are true or false, or `AUTO`: their default is a text, and their values are not."""
+AUTO_NUMBERS = ("num_workers", "eval_batch_size", "segment_batch_size")
+"""Knobs that are a number, or `AUTO`."""
 NOTHING = "$None"
 """MONAI's way to set nothing."""
 NEEDED_KNOBS = ("datalist", "output_dir", "model_dir", "device")

@@ -16,15 +16,13 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import PRECISIONS
 from monai_fusion.options.command_line import RUN_OPTIONS, CommandLine
 from monai_fusion.options.configs import load_configs
-from monai_fusion.options.knob_values import NEEDED_KNOBS, TEXT_KNOBS, check_text
+from monai_fusion.options.knob_values import AUTO, AUTO_NUMBERS, AUTO_SWITCHES, NEEDED_KNOBS, TEXT_KNOBS, check_text
 from monai_fusion.wording import did_you_mean, misspelt
 
 # What MONAI understands in any component besides the component's arguments.
 _COMPONENT_KEYS = ("_disabled_", "_requires_", "_mode_", "_desc_")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 _LATEST = "latest"  # a further value of --resume
-AUTO = "auto"
-_AUTO_SWITCHES = ("cuda_graphs", "device_data")  # true, false, or the program decides
 _MISSING = object()
 # The sensible values of knobs for which torch's own message would be a traceback, or which no other code checks: a
 # negative learning rate unlearns, and MONAI's transforms take a chance of 2 for 1.
@@ -33,7 +31,6 @@ _AT_LEAST |= {"accumulation_steps": 1, "early_stopping": 1, "seed": 0, "eval_bat
 _NOT_NEGATIVE = ("weight_decay", "lambda_align")
 _ABOVE_0 = ("head_lr", "encoder_lr", "clip_norm", "time_limit_minutes", "timeout_minutes")
 _ONE_OF = {"keep_epoch": ("best", "last"), "precision": PRECISIONS, "start_method": tuple(get_all_start_methods())}
-_AUTO_NUMBERS = ("num_workers", "eval_batch_size", "segment_batch_size")  # a number or auto
 _OF_THREE = ("mri_size", "eeg_shape", "flip_prob")
 _SHARES = ("label_smoothing", "spec_augment_prob", "spec_augment_fraction", "rotate_prob", "flip_prob")
 _REFERENCE = re.compile(r"@(\w+)")  # of an entry at the top; what is relative (@##name) is MONAI's to resolve
@@ -219,7 +216,7 @@ def _check(
         and not _is_expression(place)
     ):
         return Problem(f"--{name}", seen="no value follows it", wanted=f"one, such as {place!r}")
-    if len(keys) == 1 and name in (*_AUTO_SWITCHES, *_AUTO_NUMBERS):
+    if len(keys) == 1 and name in (*AUTO_SWITCHES, *AUTO_NUMBERS):
         return _out_of_range(name, value)
     if len(keys) == 1 and (name in TEXT_KNOBS or (_is_text(place) and not _is_expression(value))):
         word = typed.get(name, value)
@@ -282,14 +279,14 @@ def _out_of_range(name: str, value: Any) -> Problem | None:
     """Also for knobs that are null by default, whose type the config does not show."""
     if value is None or _is_expression(value):
         return None
-    if name in (*_AUTO_SWITCHES, *_AUTO_NUMBERS) and value == AUTO:
+    if name in (*AUTO_SWITCHES, *AUTO_NUMBERS) and value == AUTO:
         return None
     numbers = value if isinstance(value, list | tuple) else [value]
     are_numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)
     if name in _AT_LEAST:
         fits = isinstance(value, int) and are_numbers and value >= _AT_LEAST[name]
-        wanted = f"a whole number, at least {_AT_LEAST[name]}" + (", or auto" if name in _AUTO_NUMBERS else "")
-    elif name in _AUTO_SWITCHES:
+        wanted = f"a whole number, at least {_AT_LEAST[name]}" + (", or auto" if name in AUTO_NUMBERS else "")
+    elif name in AUTO_SWITCHES:
         fits = isinstance(value, bool) or str(value).lower() in (*_TRUE, *_FALSE)
         wanted = "auto, true or false"
     elif name in _NOT_NEGATIVE:

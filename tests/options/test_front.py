@@ -42,6 +42,14 @@ def test_a_text_is_used_as_it_is_typed_whatever_monai_would_make_of_it(knob: str
     assert arrives(run.words[-1]) == text
 
 
+def test_the_value_of_a_knob_that_is_auto_by_default_keeps_its_type() -> None:
+    words = ["--num_workers", "0", "--segment_batch_size=16", "--eval_batch_size", "auto", "--device_data", "false"]
+    expected = {"num_workers": 0, "segment_batch_size": 16, "eval_batch_size": "auto"}
+    overrides = planned("list.json", *words).overrides
+    assert {name: overrides[name] for name in expected} == expected
+    assert str(overrides["device_data"]).lower() == "false"
+
+
 def test_nothing_is_written_as_the_help_says() -> None:
     run = plan_run([TRAIN], ["list.json", "--cache_dir", "$None", "--time_limit_minutes", "$None"])
     assert run.words[-4:] == ("--cache_dir", "$None", "--time_limit_minutes", "$None")
