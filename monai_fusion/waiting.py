@@ -13,8 +13,8 @@ VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 """With one of these a user decides."""
 # GNU's OpenMP, which torch brings on Linux, lets a thread that has finished its part turn in a loop until the others
 # have, for about 300,000 turns. On a busy machine the others may not be running, and it takes the core that they need.
-# 10,000 turns cost an idle machine nothing (to sleep at once, as PASSIVE does, costs it 10 %), and a busy one 1.26 times
-# as much as to sleep at once: docs/performance.md.
+# 10,000 turns cost an idle machine nothing (to sleep at once, as PASSIVE does, costs it 10 %), and a busy one 1.26
+# times as much as to sleep at once: docs/performance.md.
 TURNS = "10000"
 
 
