@@ -3,7 +3,6 @@
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.knob_values import expand_home
 from monai_fusion.options.overrides import as_auto, as_bool, as_resume, check_overrides
-from monai_fusion.workflow.baselines import check_covariates, write_baseline
 from monai_fusion.workflow.end_message import announce_training
 from monai_fusion.workflow.engine import run_engine
 from monai_fusion.workflow.gpu_memory import warn_of_small_gpu
@@ -22,7 +21,6 @@ __all__ = [
     "as_resume",
     "beside",
     "check_command_line",
-    "check_covariates",
     "check_overrides",
     "expand_home",
     "leave",
@@ -35,5 +33,4 @@ __all__ = [
     "summarize_training",
     "warn_of_small_gpu",
     "warn_of_unseen_absence",
-    "write_baseline",
 ]

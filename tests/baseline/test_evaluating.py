@@ -23,7 +23,7 @@ from monai_fusion.metrics.scores import ScoredCohort
 from monai_fusion.report import write_report
 from monai_fusion.report.run_results import read_results
 from monai_fusion.run_folder import BASELINE_FILE
-from monai_fusion.workflow import check_covariates
+from monai_fusion.workflow.baselines import check_covariates
 from tests.baseline.cohorts import EEG_SHAPE, Cohort, write_cohort
 
 
