@@ -13,6 +13,7 @@ from monai_fusion.baseline.baseline_file import (
 )
 from monai_fusion.baseline.paired import is_as_good, is_shown_better
 from monai_fusion.metrics.confounds import IMBALANCED
+from monai_fusion.wording import counted
 
 SIGNIFICANT = 0.05
 _FIELDS = {"head_volume": "head volume"}
@@ -164,7 +165,8 @@ def _matched(each: ConfoundResult) -> str:
         return ""
     low, high = each.matched_interval
     return (
-        f"; of {each.matched_pairs} pairs of two classes that agree in it, {100 * each.matched_auroc:.0f} % are in the "
+        f"; of {counted(each.matched_pairs, 'pair')} of two classes that agree in it,"
+        f" {100 * each.matched_auroc:.0f} % are in the "
         f"right order (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
     )
 
