@@ -255,18 +255,18 @@ def test_the_next_batch_is_read_while_one_is_used_but_no_more() -> None:
 
 def test_an_evaluation_that_ends_early_leaves_no_thread_behind() -> None:
     people = Stub()
-    before = threading.active_count()
+    before = set(threading.enumerate())
     batches = iter(EvaluationLoader(people, 2, threads=2))  # type: ignore[arg-type] # as above
     next(batches)
+    own = set(threading.enumerate()) - before
     people.hold.clear()
     batches.close()
     people.hold.set()
-    waiting = threading.Event()
-    for _ in range(500):
-        if threading.active_count() == before:
-            break
-        waiting.wait(0.01)
-    assert threading.active_count() == before and len(people.read) <= 8
+    for thread in own:
+        thread.join(timeout=5.0)
+    # Only its own threads count: another test's may end or begin meanwhile.
+    assert own and not any(thread.is_alive() for thread in own)
+    assert len(people.read) <= 8
 
 
 def test_a_fault_of_a_recording_arrives_in_the_main_thread() -> None:
