@@ -1,0 +1,6 @@
+"""What a trained model looked at: which recording, electrodes, frequencies, voxels; and whether to believe a map.
+
+A method computes the arrays of one participant; the run keeps them in the explanation folder, one file for each method
+and participant, so that a stopped run goes on. Tables, NIfTI files, group results and figures are derived from these
+files.
+"""
