@@ -18,7 +18,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
-from monai_fusion.explain.eeg_axes import Block, EegAxes
+from monai_fusion.explain.eeg_axes import EegAxes
 from monai_fusion.recordings.positions import position_of
 from monai_fusion.recordings.splines import spline_weights
 from monai_fusion.report.style import CLASS_COLOURS, INK, PAPER, WIDER, Picture, abbreviated, drawing, new_figure
@@ -86,7 +86,7 @@ def draw_frequency_time(values: Floats, axes: EegAxes, name: str, title: str) ->
         plot.set_xlabel("% of the segment" if axes.seconds is None else "s")
         plot.set_title(title)
         _bar(figure, image, plot)
-    sums = values if by_block else _block_sums(values, axes.bands, axes.times)
+    sums = values if by_block else axes.block_sums(values)
     labels = [f"{band.name}, {time.name}" for band in axes.bands for time in axes.times]
     return Picture(name, title, figure, _described(sums.ravel(), labels))
 
@@ -177,12 +177,6 @@ def _row_ticks(axes: EegAxes) -> tuple[list[float], list[str]]:
         if inside and all(abs(row - other) > _APART * axes.rows for other, _ in kept):
             kept.append((row, hertz))
     return [row for row, _ in kept], [f"{hertz:g} Hz" for _, hertz in kept]
-
-
-def _block_sums(values: Floats, bands: Sequence[Block], times: Sequence[Block]) -> Floats:
-    by_band = np.add.reduceat(values, [each.start for each in bands], axis=0)
-    sums: Floats = np.add.reduceat(by_band, [each.start for each in times], axis=1)
-    return sums
 
 
 def _flat(positions: Floats) -> Floats:
