@@ -14,7 +14,6 @@ from torch import nn
 
 from monai_fusion import __version__, ranks, stopping
 from monai_fusion.data.fusion_dataset import FusionDataset
-from monai_fusion.explain import explanation_file as schema
 from monai_fusion.explain.method import Method
 from monai_fusion.explain.methods import build_methods
 from monai_fusion.explain.modality_results import TABLE_FILE, draw_modality_values, modality_summary, modality_table
@@ -22,6 +21,7 @@ from monai_fusion.explain.modality_values import ModalityValues
 from monai_fusion.explain.running import ExplainedParticipant, ExplanationRun
 from monai_fusion.explain.settings import MODALITY, ExplanationSettings
 from monai_fusion.files import write_atomically, write_for_readers
+from monai_fusion.report import explanation_file as schema
 from monai_fusion.report.style import Picture
 from monai_fusion.wording import counted
 

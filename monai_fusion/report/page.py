@@ -38,6 +38,7 @@ _SECTIONS = (
     ("discrimination", "Discrimination"),
     ("calibration", "Calibration"),
     ("gate", "Gate"),
+    ("explanation", "What the model looked at"),
     ("embeddings", "Embedding map"),
     ("mistakes", "Errors"),
     ("strata", "By stratum"),
