@@ -130,15 +130,15 @@ def _numbered(length: int, edges: Sequence[int]) -> Places:
     return numbers
 
 
-def cell_means(attribution: NDArray[np.generic], cells: Places) -> Floats:
-    """The mean attribution of the points of each cell: [R, *shape] or [*shape] -> [R, n] or [n]."""
+def cell_sums(attribution: NDArray[np.generic], cells: Places) -> Floats:
+    """The attribution of each cell, the sum over its points: [R, *shape] or [*shape] -> [R, n] or [n]."""
     values = np.asarray(attribution, np.float64)
     rows = values.reshape(-1, cells.size)
     inside = cells.ravel() >= 0
     numbers = cells.ravel()[inside]
-    sizes = np.bincount(numbers)
-    means = np.stack([np.bincount(numbers, row[inside], len(sizes)) for row in rows]) / np.maximum(sizes, 1)
-    return means[0] if values.ndim == cells.ndim else means
+    count = int(numbers.max()) + 1
+    sums = np.stack([np.bincount(numbers, row[inside], count) for row in rows])
+    return sums[0] if values.ndim == cells.ndim else sums
 
 
 def area(share: Floats, curve: Floats) -> Floats:
@@ -190,7 +190,7 @@ def curves(
     runner = _Masked(score, inputs, torch.from_numpy(np.ascontiguousarray(cells)), baseline, at_once, step)
     with torch.no_grad():
         towards = 1.0 if float(score(inputs[:at_once]).mean()) >= 0 else -1.0
-    values = towards * np.broadcast_to(cell_means(attribution, cells), (rows, count))
+    values = towards * np.broadcast_to(cell_sums(attribution, cells), (rows, count))
     drawn = np.random.default_rng(seed)
     orders = [ordered(values), *(ordered(drawn.random((rows, count))) for _ in range(seeds))]
     counts = [round(count * place / points) for place in range(points + 1)]

@@ -32,8 +32,8 @@ ALIKE = 0.5
 STAGES = 3
 PARTICIPANTS = 4
 HEAD = "head"
-HitOf = Callable[[Explained, NDArray[np.generic]], Hit | None]
-"""How well a map marks the place where the signal of a participant is."""
+HitOf = Callable[[Explained, Arrays], Hit | None]
+"""How well the map in a method's arrays marks the place where the signal of a participant is."""
 
 
 @dataclass(frozen=True)
@@ -190,10 +190,10 @@ def weight_randomisation(
         compared: dict[str, Similarity] = {}
         hits: dict[str, Hit | None] = {}
         for each in participants:
-            map_now = map_of(method(random_scorer, each, random_scorer.embed(each.eeg, each.mri), step))
-            compared[each.participant_id] = similarity(maps[each.participant_id], map_now)
+            arrays = method(random_scorer, each, random_scorer.embed(each.eeg, each.mri), step)
+            compared[each.participant_id] = similarity(maps[each.participant_id], map_of(arrays))
             if hit_of is not None:
-                hits[each.participant_id] = hit_of(each, map_now)
+                hits[each.participant_id] = hit_of(each, arrays)
         rows.append(RandomisedStage(name, place + 1, compared, hits))
     return rows
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from monai_fusion.explain.deletion import (
     Curves,
     block_cells,
-    cell_means,
+    cell_sums,
     curves,
     deletion_warnings,
     eeg_cells,
@@ -81,12 +81,12 @@ def test_cells_of_electrode_band_and_time() -> None:
     assert even_edges(10, 4) == [0, 2, 5, 8, 10]
 
 
-def test_cubes_and_their_means() -> None:
+def test_cubes_and_their_sums() -> None:
     cells = block_cells((2, 3, 4), 2)
     assert cells[0].tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3]]
     values = np.arange(24.0).reshape(2, 3, 4)
-    assert cell_means(values, cells).tolist() == [values[cells == k].mean() for k in range(4)]
-    assert cell_means(np.stack([values, 2 * values]), cells).shape == (2, 4)
+    assert cell_sums(values, cells).tolist() == [values[cells == k].sum() for k in range(4)]
+    assert cell_sums(np.stack([values, 2 * values]), cells).shape == (2, 4)
 
 
 def test_a_map_no_better_than_random_is_warned_of() -> None:

@@ -186,7 +186,7 @@ def test_the_map_of_a_linear_network_is_lost_with_its_weights() -> None:
     done: list[int] = []
     rows = weight_randomisation(
         method, scorer, people, lambda arrays: arrays["map"], maps, stages=2, step=done.append,
-        hit_of=lambda _, each: hit(each[0], inside),
+        hit_of=lambda _, each: hit(each["map"][0], inside),
     )  # fmt: skip
     assert [row.down_to for row in rows] == ["head", "mri_enc.projection"]
     assert rows[0].signed.value == pytest.approx(1)  # this head has no weights
