@@ -1,0 +1,188 @@
+"""Occlusion of the EEG: how the score changes when an electrode's band is hidden for a while.
+
+Each mask hides one electrode x one band x one block of time. Its value is the score of the whole segment less the score
+without the masked part, in logit: positive where the masked part speaks for the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.explain.eeg_axes import Block, EegAxes, axes_of
+from monai_fusion.explain.method import Arrays, Explained, Step
+from monai_fusion.explain.scoring import Embeddings, Scorer
+
+BASELINES = ("zero", "mean")
+ALL = "all"
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+@dataclass(frozen=True)
+class Masks:
+    """All masks of one window (a band and a block of time): the electrodes, each on some segments.
+
+    Attributes:
+        band: Index of the band.
+        time: Index of the block of time.
+        electrodes: [N] the electrode that is hidden.
+        segments: [N] the segment in which it is hidden.
+    """
+
+    band: int
+    time: int
+    electrodes: NDArray[np.int64]
+    segments: NDArray[np.int64]
+
+
+class EegOcclusion:
+    """Method ``eeg_occlusion``: electrodes x named bands x blocks of time, in batches of masks.
+
+    Each mask is tried on ``segments_per_mask`` of the participant's segments, and the mean over them estimates the mean
+    over all. The masks of an electrode and band meet every segment equally often, or as equally as the numbers allow.
+
+    Args:
+        segments_per_mask: A whole number from 1, or ``all``: exact, and as many times as slow.
+        time_blocks: Equal blocks of the time axis.
+        baseline: What replaces the hidden values. ``zero``: the mean of the electrode's scalogram, which z-scoring
+            makes 0. ``mean``: the mean over time of the same row, electrode and segment, so that only the course over
+            time is hidden; it cannot show a rhythm that is equally strong all the time.
+        batch_size: Masked segments in one pass of the encoder; it affects memory and speed only.
+
+    Raises:
+        InputError: A value is none of these.
+    """
+
+    name = "eeg_occlusion"
+    recording: Literal["eeg", "mri"] = "eeg"
+
+    def __init__(
+        self,
+        segments_per_mask: int | str = 2,
+        time_blocks: int = 4,
+        baseline: str = "zero",
+        batch_size: int = 16,
+    ) -> None:
+        problems = []
+        if baseline not in BASELINES:
+            problems.append(Problem("eeg_occlusion", "baseline", repr(baseline), " or ".join(BASELINES)))
+        if segments_per_mask != ALL and not is_count(segments_per_mask):
+            seen = repr(segments_per_mask)
+            problems.append(Problem("eeg_occlusion", "segments_per_mask", seen, f"{ALL} or a whole number from 1"))
+        for field, value in (("time_blocks", time_blocks), ("batch_size", batch_size)):
+            if not is_count(value):
+                problems.append(Problem("eeg_occlusion", field, repr(value), "a whole number from 1"))
+        if problems:
+            raise InputError(problems)
+        self.segments_per_mask = segments_per_mask
+        self.time_blocks = time_blocks
+        self.baseline = baseline
+        self.batch_size = batch_size
+
+    def settings(self) -> Mapping[str, object]:
+        """What changes the numbers."""
+        return {
+            "segments_per_mask": self.segments_per_mask,
+            "time_blocks": self.time_blocks,
+            "baseline": self.baseline,
+        }
+
+    def passes(self, participant: Explained) -> int:
+        """Each mask on its segments, and each segment once as it is."""
+        eeg = eeg_of(participant)
+        axes = self._axes(participant, eeg)
+        return len(eeg) + len(axes.electrodes) * len(axes.bands) * len(axes.times) * self._tried(len(eeg))
+
+    def __call__(self, scorer: Scorer, participant: Explained, embeddings: Embeddings, step: Step) -> Arrays:
+        """Hide each part in turn.
+
+        Returns:
+            ``effects`` [electrode, band, time block, segment] float32, the change of the segment's score, NaN where a
+            mask was not tried on a segment; ``scores`` [segment] float32 of the whole segments; and the axes.
+        """
+        eeg = eeg_of(participant)
+        axes = self._axes(participant, eeg)
+        shape = (len(axes.electrodes), len(axes.bands), len(axes.times), len(eeg))
+        effects = np.full(shape, np.nan, np.float32)
+        with torch.no_grad():
+            whole = self._whole(scorer, eeg, embeddings, step)
+            for masks in design(*shape, self._tried(len(eeg))):
+                for part in _batches(masks, self.batch_size):
+                    values = scorer.of_segments(self._masked(eeg, axes, part).to(scorer.device), embeddings)
+                    place = (part.electrodes, part.band, part.time, part.segments)
+                    effects[place] = whole[part.segments] - values.cpu().numpy()
+                    step(len(part.segments))
+        return {"effects": effects, "scores": whole, **axes.arrays()}
+
+    def _tried(self, segments: int) -> int:
+        wanted = self.segments_per_mask
+        return segments if isinstance(wanted, str) else min(wanted, segments)
+
+    def _axes(self, participant: Explained, eeg: Tensor) -> EegAxes:
+        _, electrodes, rows, columns = eeg.shape
+        return axes_of(participant.participant_id, participant.eeg_files, (electrodes, rows, columns), self.time_blocks)
+
+    def _whole(self, scorer: Scorer, eeg: Tensor, embeddings: Embeddings, step: Step) -> NDArray[np.float32]:
+        scores = []
+        for some in torch.split(eeg, self.batch_size):
+            scores.append(scorer.of_segments(some.to(scorer.device), embeddings).cpu().numpy())
+            step(len(some))
+        return np.concatenate(scores)
+
+    def _masked(self, eeg: Tensor, axes: EegAxes, masks: Masks) -> Tensor:
+        """[N, electrode, frequency, time]: the segments, each with its part replaced."""
+        band, time = axes.bands[masks.band], axes.times[masks.time]
+        batch = eeg[torch.from_numpy(masks.segments)]  # indexing by a tensor copies
+        for image, electrode in zip(batch, masks.electrodes.tolist(), strict=True):
+            image[electrode, band.indices, time.indices] = self._instead(image[electrode], band)
+        return batch
+
+    def _instead(self, plane: Tensor, band: Block) -> Tensor:
+        if self.baseline == "zero":
+            return plane.new_zeros(())
+        return plane[band.indices].mean(dim=1, keepdim=True)
+
+
+def design(electrodes: int, bands: int, times: int, segments: int, tried: int) -> Iterator[Masks]:
+    """Which mask is tried on which segments, one window after the other; the same on every call.
+
+    Runs of ``tried`` segments follow each other over the blocks of time, so that the masks of an electrode and band
+    together meet each segment ``times * tried / segments`` times, rounded up or down. The runs of the next electrode
+    and band begin one segment later, so that each block of time, too, meets all segments equally. Segments that follow
+    each other in a run lie far apart in the recording, where conditions (EO, EC) lie in blocks.
+    """
+    apart = np.argsort((np.arange(segments) * _GOLDEN) % 1, kind="stable")
+    for band in range(bands):
+        for time in range(times):
+            first = np.arange(electrodes) * bands + band + time * tried
+            places = (first[:, None] + np.arange(tried)) % segments
+            yield Masks(band, time, np.repeat(np.arange(electrodes), tried), apart[places].ravel())
+
+
+def is_count(value: object) -> bool:
+    """Whether it is a whole number from 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _batches(masks: Masks, size: int) -> Iterator[Masks]:
+    for start in range(0, len(masks.segments), size):
+        part = slice(start, start + size)
+        yield Masks(masks.band, masks.time, masks.electrodes[part], masks.segments[part])
+
+
+def eeg_of(participant: Explained) -> Tensor:
+    """The participant's segments.
+
+    Raises:
+        InputError: There is no EEG.
+    """
+    if participant.eeg is None:
+        raise InputError(Problem(participant.participant_id, "eeg", "none", "an EEG", "this method explains the EEG"))
+    return participant.eeg

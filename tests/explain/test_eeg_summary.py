@@ -1,0 +1,104 @@
+"""Summaries and tables of EEG explanations: sums that add up, errors of what was left out, names and units."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monai_fusion.explain.eeg_gradients import EegIntegratedGradients
+from monai_fusion.explain.eeg_occlusion import EegOcclusion
+from monai_fusion.explain.eeg_summary import EegSummary, standard_errors, summary_of, write_summary
+from monai_fusion.explain.method import Arrays
+from tests.explain.eeg_networks import Reader, embedded, participant, sidecar, weights
+
+
+def kept(method: EegOcclusion | EegIntegratedGradients, folder: Path | None = None, square: bool = False) -> Arrays:
+    who = participant(files=() if folder is None else sidecar(folder))
+    scorer, embeddings = embedded(Reader(weights(), square), who)
+    return method(scorer, who, embeddings, lambda _: None)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream, delimiter="\t"))
+
+
+def test_both_methods_summarise_a_linear_network_alike(tmp_path: Path) -> None:
+    one = summary_of(kept(EegOcclusion("all"), tmp_path))
+    other = summary_of(kept(EegIntegratedGradients(steps=2), tmp_path))
+    assert one.axes.bands == other.axes.bands
+    for name in ("blocks", "electrode_band", "electrodes", "band_time"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-4)
+    assert one.score == other.score
+    assert other.frequency_time.shape == (12, 8)
+    np.testing.assert_allclose(other.frequency_time.sum(), other.electrodes.sum(), rtol=1e-4)
+    assert one.frequency_time.shape == (len(one.axes.bands), 4)
+
+
+def test_integrated_gradients_add_up_to_the_difference_of_the_scores() -> None:
+    arrays = kept(EegIntegratedGradients(steps=8), square=True)
+    summary = summary_of(arrays)
+    assert summary.electrode_band.sum() == pytest.approx(summary.score - float(arrays["baseline_score"]), rel=1e-3)
+
+
+def test_standard_errors_by_hand() -> None:
+    effects = np.full((1, 1, 2, 4), np.nan)
+    effects[0, 0, 0, :2] = 1.0, 3.0  # variance 2
+    effects[0, 0, 1, 2:] = 5.0, 9.0  # variance 8
+    pooled = (2.0 + 8.0) / 2
+    np.testing.assert_allclose(standard_errors(effects), np.full((1, 1, 2), np.sqrt(pooled / 2 * (1 - 2 / 4))))
+    assert standard_errors(np.ones((1, 1, 2, 4))).max() == 0
+    once = np.full((1, 1, 2, 4), np.nan)
+    once[..., 0] = 1.0
+    assert np.isnan(standard_errors(once)).all()
+
+
+def test_the_error_is_as_large_as_estimates_scatter() -> None:
+    draws = np.random.default_rng(5)
+    missed, stated = [], []
+    for _ in range(400):
+        every = draws.normal(size=(1, 1, 4, 8))
+        some = np.where(draws.permuted(np.arange(8) < 2 * np.ones((1, 1, 4, 1)), axis=3), every, np.nan)
+        missed.append(np.nanmean(some, axis=3) - every.mean(axis=3))
+        stated.append(standard_errors(some) ** 2)
+    assert np.mean(stated) == pytest.approx(np.var(missed), rel=0.1)
+
+
+def test_tables_have_names_hertz_seconds_and_logit(tmp_path: Path) -> None:
+    summary = summary_of(kept(EegOcclusion(2), tmp_path))
+    files = write_summary(tmp_path, "sub-07_desc-eegocclusion", summary)
+    names = ["electrodes-bands.tsv", "bands-times.tsv", "electrodes.tsv"]
+    assert [each.name for each in files] == [*(f"sub-07_desc-eegocclusion_{name}" for name in names), "sub-07_desc-eegocclusion.npz"]  # fmt: skip # noqa: E501
+    rows = table(files[0])
+    assert len(rows) == 3 * len(summary.axes.bands)
+    assert rows[0]["electrode"] == "F3"
+    assert rows[0]["band"] == "high gamma"
+    assert float(rows[0]["lowest_hz"]) >= 45
+    assert float(rows[1]["value_logit"]) == pytest.approx(summary.electrode_band[0, 1], rel=1e-5)
+    assert float(rows[1]["standard_error_logit"]) == pytest.approx(summary.electrode_band_errors[0, 1], rel=1e-5)
+    assert table(files[1])[1]["from_s"] == "2.5"
+    assert [row["electrode"] for row in table(files[2])] == ["F3", "Cz", "O1"]
+    assert table(files[2])[1]["up"] == "1"
+    with np.load(files[3], allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["electrode_band"], summary.electrode_band)
+        assert arrays["axis_electrodes"].tolist() == ["F3", "Cz", "O1"]
+
+
+def test_without_a_sidecar_what_is_not_known_is_not_available(tmp_path: Path) -> None:
+    summary = summary_of(kept(EegIntegratedGradients(steps=2)))
+    files = write_summary(tmp_path, "sub-07", summary)
+    first = table(files[0])[0]
+    assert (first["electrode"], first["band"]) == ("E01", "rows 1-2")
+    assert first["lowest_hz"] == first["standard_error_logit"] == "n/a"
+    assert table(files[1])[1]["from_share"] == "0.25"
+    assert table(files[2])[0]["right"] == "n/a"
+
+
+def test_a_summary_is_the_same_again(tmp_path: Path) -> None:
+    first, again = (summary_of(kept(EegOcclusion(2), tmp_path)) for _ in range(2))
+    assert isinstance(first, EegSummary)
+    np.testing.assert_array_equal(first.blocks, again.blocks)
+    np.testing.assert_array_equal(first.errors, again.errors)
