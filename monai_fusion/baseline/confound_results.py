@@ -60,14 +60,14 @@ def _confound(
     two = network.classes == 2
     logit = logits(given)[:, 0]
     alone = own[:, 0] if values.shape[1] == 1 else logit
-    pairs = matched_pairs(cohort.probabilities[:, 1], cohort.labels, alone) if two else None
+    pairs = matched_pairs(cohort.probabilities[:, 1], cohort.labels, alone, groups=cohort.groups) if two else None
     interval = None if pairs is None else pairs.interval
     return ConfoundResult(
         fields=[each.name for each in covariates],
         participants=int(inside.sum()),
         reference=int(known.sum()),
         covariates_auroc=_auroc(given, cohort.labels),
-        p_beyond=conditional_p_value(cohort.probabilities, cohort.labels, given),
+        p_beyond=conditional_p_value(cohort.probabilities, cohort.labels, given, groups=cohort.groups),
         matched_pairs=0 if pairs is None else pairs.pairs,
         matched_auroc=None if pairs is None else pairs.auroc,
         matched_interval=None if interval is None else (interval.low, interval.high),

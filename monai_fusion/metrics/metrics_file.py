@@ -31,6 +31,11 @@ Method = Literal[
     "newcombe",
     "logit bootstrap",
     "profile likelihood",
+    "wilson, design effect",
+    "wilson, combined, design effect",
+    "bca or wilson, combined, design effect",
+    "newcombe, design effect",
+    "profile likelihood, design effect",
 ]
 
 
@@ -50,12 +55,14 @@ class Score(_Part):
     method: Annotated[
         Method | None,
         Field(
-            description="The method of the interval: bca (bootstrap over participants within each class), percentile "
+            description="The method of the interval: bca (bootstrap over participants within each class, or over whole "
+            "groups, see groups), percentile "
             "(of the same draws, where BCa is not defined), wilson (a proportion), wilson, combined (a mean of "
             "proportions), bca or wilson, combined (what either contains: a class has fewer than 10), newcombe (an "
             "AUROC of 0 or 1), logit bootstrap (an AUPRC: the draws' standard deviation on the scale of log-odds), "
             "bootstrap t (a loss: Student's t times the draws' standard deviation) or profile likelihood (slope and "
-            "intercept of the calibration)."
+            "intercept of the calibration). Where participants are in groups, the methods that resample nothing count "
+            "as many participants as the design effect leaves, and their name ends in design effect."
         ),
     ] = None
     baseline: Annotated[
@@ -135,7 +142,9 @@ class ReliabilityBin(_Part):
     participants: Annotated[Count, Field(description="The number of participants in the bin.")]
     confidence: Annotated[Probability, Field(description="Their mean probability of the most probable class.")]
     accuracy: Annotated[Probability, Field(description="The fraction of them for whom that class is the true one.")]
-    interval: Annotated[Interval, Field(description="95 % Wilson interval of the accuracy.")]
+    interval: Annotated[
+        Interval, Field(description="95 % Wilson interval of the accuracy, with the design effect of groups.")
+    ]
 
 
 class ProbabilityQuality(_Part):
@@ -246,10 +255,11 @@ class PermutationTest(_Part):
         Field(description="Labels are exchanged only between participants with equal values in these datalist fields."),
     ]
     method: Annotated[
-        Literal["permutation", "conditional randomisation"],
+        Literal["permutation", "conditional randomisation", "sign flipping of groups"],
         Field(
-            description="permutation; for a field of numbers, conditional randomisation: labels are drawn from their "
-            "probability given the field."
+            description="permutation (of whole groups, and within them, where participants are in groups); for a field "
+            "of numbers, conditional randomisation: labels are drawn from their probability given the field; among "
+            "groups, sign flipping: of each group's part of the statistic, the sign is drawn."
         ),
     ] = "permutation"
     exchangeable: Annotated[
@@ -402,6 +412,25 @@ class ModalitiesSection(_Part):
     without_mri: Annotated[WithoutModality, Field(description="With the MRI of the reference participants.")]
 
 
+class GroupsSection(_Part):
+    """The groups of participants who are not independent, by group_by in the datalist."""
+
+    fields: Annotated[list[str], Field(description="The fields that name the groups, e.g. family.")]
+    groups: Annotated[
+        Count, Field(description="Groups among the scored participants; who is in none counts as a group of one.")
+    ]
+    of_class: Annotated[list[Count], Field(description="Groups that have a participant of each class.")]
+    smallest: Annotated[Count, Field(description="Participants in the smallest group.")]
+    largest: Annotated[Count, Field(description="Participants in the largest group.")]
+    resampled: Annotated[
+        bool,
+        Field(
+            description="Whether intervals resample whole groups; not if each has one participant, or all participants "
+            "are of one group."
+        ),
+    ]
+
+
 class Metrics(_Part):
     """The results of an evaluation: the content of metrics.json."""
 
@@ -422,6 +451,9 @@ class Metrics(_Part):
     confidence_level: Annotated[Probability, Field(description="Of all intervals: 0.95.")]
     bootstrap_draws: Annotated[Count, Field(description="The number of bootstrap resamples of the participants.")]
     seed: Annotated[int, Field(description="Seed of bootstrap and permutations.")]
+    groups: Annotated[
+        GroupsSection | None, Field(description="Groups that are resampled whole; null if the datalist names none.")
+    ] = None
     scores: Annotated[Scores, Field(description="Scores of all participants.")]
     per_class: Annotated[list[ClassScores], Field(description="Each class against the rest.")]
     confusion_matrix: Annotated[

@@ -28,11 +28,14 @@ class ScoredCohort:
         probabilities: [participant, class], rows summing to 1.
         labels: [participant] true class indices.
         predicted: [participant] predicted class indices.
+        groups: [participant] the number of the family, pair or other group that it is in, from 0; None if each
+            participant is alone.
     """
 
     probabilities: Floats
     labels: Labels
     predicted: Labels
+    groups: Labels | None = None
 
     @classmethod
     def of(cls, probabilities: Floats, labels: Labels, predicted: Labels | None = None) -> ScoredCohort:
@@ -51,7 +54,11 @@ class ScoredCohort:
 
     def subset(self, rows: npt.NDArray[np.bool_]) -> ScoredCohort:
         """Some of the participants."""
-        return ScoredCohort(self.probabilities[rows], self.labels[rows], self.predicted[rows])
+        groups = self.groups
+        if groups is not None:
+            numbers = np.unique(groups[rows], return_inverse=True)[1].astype(np.int64)
+            groups = None if len(np.unique(numbers)) == len(numbers) else numbers
+        return ScoredCohort(self.probabilities[rows], self.labels[rows], self.predicted[rows], groups)
 
 
 Score = Callable[[ScoredCohort, Floats], Floats]
