@@ -51,6 +51,17 @@ def test_the_same_files_give_the_same_page(run: AuditedRun, capsys: Capture, tmp
         assert (tmp_path / "new" / "folder" / name).read_bytes() == (run.folder / name).read_bytes()
 
 
+def test_the_page_names_the_score_that_chose_the_epoch(run: AuditedRun, capsys: Capture) -> None:
+    call(capsys, "audit", run.folder)
+    (epoch,) = (fact for fact in run.audit()["choices"] if fact["name"] == "Epoch")
+    chosen = "lowest validation cross-entropy (each class weighted equally) of 2 validation participants"
+    assert epoch["value"] == f"{chosen}; epoch 6 was kept"
+    run.edit("manifest.json", lambda manifest: manifest["identity"].pop("epoch_score"))  # of an earlier version
+    call(capsys, "audit", run.folder)
+    (epoch,) = (fact for fact in run.audit()["choices"] if fact["name"] == "Epoch")
+    assert epoch["value"] == "lowest validation cross-entropy of 2 validation participants; epoch 6 was kept"
+
+
 def test_a_participant_in_two_parts_is_wrong(run: AuditedRun, capsys: Capture) -> None:
     run.sections["test"].append({**run.sections["training"][0]})
     run.write()
