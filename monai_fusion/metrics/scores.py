@@ -238,11 +238,22 @@ def _mean_cross_entropy(probabilities: Floats, labels: Labels) -> float:
     return float(cross_entropies(probabilities, labels).mean())
 
 
+def _balanced_cross_entropy(probabilities: Floats, labels: Labels) -> float:
+    """The mean of -log p(true class) of each class that occurs, averaged over these classes.
+
+    A participant's weight is exactly 1 where all classes are equally frequent, so that it is the plain mean to the bit.
+    """
+    members = np.bincount(labels)
+    weights = len(labels) / (np.count_nonzero(members) * members[labels])
+    return float((weights * cross_entropies(probabilities, labels)).mean())
+
+
 SCORES: dict[str, Callable[[Floats, Labels], float]] = {
     "accuracy": unweighted(accuracy),
     "balanced_accuracy": unweighted(balanced_accuracy),
     "auroc": unweighted(auroc),
     "cross_entropy": _mean_cross_entropy,
+    "balanced_cross_entropy": _balanced_cross_entropy,
 }
 """Scores that the validation can monitor, each a function of probabilities [participant, class] and labels."""
 

@@ -15,6 +15,7 @@ from monai_fusion import __version__
 from monai_fusion.metrics.metrics_file import Metrics, Score
 from monai_fusion.metrics.operating_points import BALANCED, YOUDEN
 from monai_fusion.options.configs import load_configs
+from monai_fusion.report.epoch_score import epoch_score
 from monai_fusion.report.number_text import count_participants, listed, number, p_value
 from monai_fusion.report.references import Citations
 from monai_fusion.report.run_results import Results
@@ -171,7 +172,7 @@ def _training(manifest: Mapping[str, Any], results: Results, cite: Citations) ->
     yield from _augmentation(manifest, results, cite)
     best = _part(manifest, "best").get("epoch")
     if identity.get("keep_epoch") == "best" and isinstance(best, int):
-        yield f"The epoch with the lowest validation cross-entropy was kept (epoch {best})."
+        yield f"The epoch with the lowest {epoch_score(identity)} was kept (epoch {best})."
     device, precision = device_of(manifest), identity.get("precision")
     if device and isinstance(precision, str):
         yield f"It ran in {precision} on {device}, with seed {manifest.get('seed')}."
