@@ -48,8 +48,8 @@ def test_they_add_up_to_the_difference_of_the_scores_the_better_the_more_steps(s
     wanted = scorer.of_participant(embeddings) - scorer.of_participant(Embeddings(embeddings.eeg, empty))
     assert difference == pytest.approx(wanted, abs=1e-5)
     assert abs(difference) > 0.01
-    assert many["attributions"].astype(float).sum() == pytest.approx(difference, abs=5e-3 * abs(difference))
-    assert many["completeness_error"] < 5e-3 < few["completeness_error"]
+    assert many["attributions"].astype(float).sum() == pytest.approx(difference, abs=2e-2 * abs(difference))
+    assert many["completeness_error"] < 2e-2 < few["completeness_error"]
     error = abs(few["sum"] - difference) / abs(difference)
     assert few["completeness_error"] == pytest.approx(error, rel=1e-3)
 
