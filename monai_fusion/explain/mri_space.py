@@ -202,7 +202,7 @@ class VolumeSpace:
 
     def inside(self) -> NDArray[np.bool_]:
         """The voxels of the file that the network saw: those of the slab. The file's shape."""
-        slab = self._weights()[0].any(axis=1)
+        slab = self._weights()[0].sum(axis=1) > 0
         return np.ascontiguousarray(self._stored(np.broadcast_to(slab[:, None, None], self.oriented)))
 
     def _weights(self) -> list[NDArray[np.float64]]:
@@ -248,14 +248,11 @@ def mean_affine(spaces: Sequence[VolumeSpace]) -> NDArray[np.float64]:
 
 def _weights(old: int, new: int, first: int, size: int, step: float) -> NDArray[np.float64]:
     places = np.arange(old) / step if min(old, size) > 1 else np.full(old, (size - 1) / 2)
-    padding = max(0, -first)  # slices that only repeat the outermost one have no place of their own
     own = np.arange(new) + first
     reach = max(1.0, 1 / step)
     weights = np.maximum(0, 1 - np.abs(places[:, None] - own[None, :]) / reach)
-    if padding:
-        weights[:, (own < 0) | (own >= size)] = 0
-    seen: NDArray[np.bool_] = np.asarray((places >= max(own[0], 0) - 0.5) & (places <= min(own[-1], size - 1) + 0.5))
-    weights[~seen] = 0
+    weights[:, (own < 0) | (own >= size)] = 0  # slices that only repeat the outermost one have no place of their own
+    weights[(places < max(own[0], 0) - 0.5) | (places > min(own[-1], size - 1) + 0.5)] = 0
     total = weights.sum(axis=1, keepdims=True)
     return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
 
