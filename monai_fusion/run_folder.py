@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 MODEL_FILE = "model.pt"
 EXPORT_FILE = "fusion_convnext_r3d18_gated_align.pth"
@@ -25,6 +27,8 @@ COMPARISON_FILE = "comparison.json"
 AUDIT_FILE = "audit.json"
 AUDIT_PAGE_FILE = "audit.html"
 CHECKPOINTS_FOLDER = "checkpoints"
+EXPLANATION_FOLDER = "explanation"
+EXPLANATION_FILE = "explanation.json"
 
 EVALUATIONS = "evaluations"
 """The entry of a manifest that lists the evaluations of the model."""
@@ -39,6 +43,7 @@ RESULTS = (
     *(MODEL_FILE, EXPORT_FILE, RECIPE_FILE, MANIFEST_FILE, HISTORY_FILE, CALIBRATION_FILE),
     *(METRICS_FILE, BASELINE_FILE, PREDICTIONS_FILE, EMBEDDINGS_FILE, THUMBNAILS_FILE, REPORT_DATA_FILE, REPORT_FILE),
     *(PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, PREDICTIONS_DATA_FILE, AUDIT_FILE, AUDIT_PAGE_FILE),
+    f"{EXPLANATION_FOLDER}/{EXPLANATION_FILE}",
 )
 
 
@@ -46,3 +51,16 @@ def saved_epochs(folder: Path) -> dict[int, Path]:
     """Return the checkpoints in a folder by their epoch."""
     found = ((_CHECKPOINT.fullmatch(path.name), path) for path in folder.glob("epoch_*.pt"))
     return {int(match[1]): path for match, path in found if match}
+
+
+def path_in_manifest(manifest: Mapping[str, Any], knob: str) -> Path | None:
+    """Return a path among the knobs of a training; relative to the folder in which it was started."""
+    knobs, command = manifest.get("knobs"), manifest.get("command")
+    command = command if isinstance(command, Mapping) else {}
+    given = command.get("overrides")
+    places = [each.get(knob) for each in (knobs, given) if isinstance(each, Mapping)]
+    value = next((each for each in places if isinstance(each, str) and each and "\0" not in each), None)
+    if value is None:
+        return None
+    started_in = command.get("folder")
+    return Path(started_in if isinstance(started_in, str) else "") / Path(value).expanduser()

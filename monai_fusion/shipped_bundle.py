@@ -14,6 +14,7 @@ _CONFIGS = {
     "train": ("train.yaml",),
     "predict": ("inference.yaml",),
     "evaluate": ("inference.yaml", "evaluate.yaml"),
+    "explain": ("inference.yaml", "explain.yaml"),
 }
 _NOT_SHIPPED = ("__pycache__", "models")
 
@@ -29,7 +30,7 @@ def config_files(run: str, bundle: Path | None = None) -> tuple[Path, ...]:
     """Return the config files of a run of the bundle, each but the first an overlay on those before it.
 
     Args:
-        run: ``train``, ``evaluate`` or ``predict``.
+        run: ``train``, ``evaluate``, ``predict`` or ``explain``.
         bundle: The bundle's folder; None for the one that this version ships.
     """
     folder = (bundle or shipped_bundle()) / "configs"

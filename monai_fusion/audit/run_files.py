@@ -27,6 +27,7 @@ from monai_fusion.run_folder import (
     MANIFEST_FILE,
     PREDICTIONS_FILE,
     RECIPE_FILE,
+    path_in_manifest,
 )
 
 
@@ -99,7 +100,7 @@ def read_run(folder: Path, datalist: Path | None = None) -> RunFiles:
     own = _manifest_of(folder)
     results = _results_of(folder, own)
     manifest = own or results.manifest or {}
-    path = datalist or _place(manifest, "datalist")
+    path = datalist or path_in_manifest(manifest, "datalist")
     if path is None or not path.is_file():
         seen = "its place is not in the manifest" if path is None else f"{path}: no such file"
         raise InputError(Problem("datalist", seen=seen, advice="give its place: --datalist PATH"))
@@ -107,7 +108,7 @@ def read_run(folder: Path, datalist: Path | None = None) -> RunFiles:
     if not examined.json.readable or not examined.participants:
         raise InputError(examined.problems or Problem(str(path), seen="no participants"), heading=str(path))
     then = (manifest.get("datalist") or {}).get("digest") if isinstance(manifest.get("datalist"), Mapping) else None
-    store = _place(manifest, "cache_dir")
+    store = path_in_manifest(manifest, "cache_dir")
     return RunFiles(
         folder=folder,
         results=results,
@@ -161,16 +162,3 @@ def _calibration_of(folder: Path) -> CalibrationFile | None:
         return read_calibration(folder)
     except InputError:  # an evaluation reports it in full
         return None
-
-
-def _place(manifest: Mapping[str, Any], knob: str) -> Path | None:
-    """A path among the knobs of a training; relative to the folder in which it was started."""
-    knobs, command = manifest.get("knobs"), manifest.get("command")
-    command = command if isinstance(command, Mapping) else {}
-    given = command.get("overrides")
-    places = [each.get(knob) for each in (knobs, given) if isinstance(each, Mapping)]
-    value = next((each for each in places if isinstance(each, str) and each and "\0" not in each), None)
-    if value is None:
-        return None
-    started_in = command.get("folder")
-    return Path(started_in if isinstance(started_in, str) else "") / Path(value).expanduser()

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from monai_fusion import __version__
-from monai_fusion.cli import bundle_runs, datalist_check  # noqa: F401 -- registers its commands on datalist_app
+from monai_fusion.cli import bundle_runs, datalist_check, explain  # noqa: F401 -- registers its commands on datalist_app
 from monai_fusion.cli.audit import audit
 from monai_fusion.cli.baseline import BaselineCommand, baseline
 from monai_fusion.cli.bundle import bundle
@@ -47,6 +47,7 @@ _ORDER = (
         "train",
         "evaluate",
         "predict",
+        "explain",
         "compare",
         "baseline",
         "report",
@@ -73,6 +74,7 @@ app = typer.Typer(
 )
 app.add_typer(datalist_app, name="datalist")
 bundle_runs.register(app)
+explain.register(app)
 app.command("sample-cohort", cls=SectionedCommand)(sample_cohort)
 app.command("scalogram", cls=SectionedCommand)(scalogram)
 app.command("preprocess", cls=SectionedCommand)(preprocess)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import os
 import subprocess
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from monai_fusion.datalist.trained_model import TrainedModel
     from monai_fusion.options.knob_list import Knob
 
-_ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
+ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
 _WIDTH = 26
 
 _Words = Annotated[
@@ -153,19 +154,19 @@ def _predict_new(new: NewParticipants, words: Sequence[str], dry_run: bool) -> N
     from monai_fusion.cli.new_participants import plan_new_participants, print_plan, write_list
     from monai_fusion.shipped_bundle import config_files
 
-    plan = plan_new_participants(new, [_relative(path) for path in config_files("predict")], words)
+    plan = plan_new_participants(new, [relative(path) for path in config_files("predict")], words)
     _refuse_results_of_others(plan.run.knobs)
     if not dry_run:
         write_list(plan.planned)
     print_plan(plan, written=not dry_run)
-    _print_and_start(plan.run.words, dry_run)
+    print_and_start(plan.run.words, dry_run)
 
 
 def register(app: typer.Typer) -> None:
     """Add the three commands."""
     for command in (train, evaluate):
-        app.command(command.__name__, cls=BundleRunCommand, context_settings=_ANYTHING)(command)
-    app.command("predict", cls=PredictCommand, context_settings=_ANYTHING)(predict)
+        app.command(command.__name__, cls=BundleRunCommand, context_settings=ANYTHING)(command)
+    app.command("predict", cls=PredictCommand, context_settings=ANYTHING)(predict)
 
 
 def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_labels: bool) -> None:
@@ -173,15 +174,16 @@ def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_label
     from monai_fusion.options.front import plan_run
     from monai_fusion.shipped_bundle import config_files
 
-    configs = [_relative(path) for path in config_files(name)]
+    configs = [relative(path) for path in config_files(name)]
     run = plan_run(configs, words or (), OPTIONS if name == "predict" else ())
     _check_files(name, run.knobs, require_labels=require_labels)
     if name == "predict":
         _refuse_results_of_others(run.knobs)
-    _print_and_start(run.words, dry_run)
+    print_and_start(run.words, dry_run)
 
 
-def _print_and_start(words: Sequence[str], dry_run: bool) -> None:
+def print_and_start(words: Sequence[str], dry_run: bool) -> None:
+    """Print a bundle run, and start it in place of this process."""
     command = pasteable(("python", "-m", "monai.bundle", *words))
     if dry_run:
         answer(command)
@@ -206,7 +208,7 @@ def _refuse_results_of_others(knobs: dict[str, Any]) -> None:
         raise InputError(Problem("--output_dir", seen=seen, wanted="a folder for new predictions", advice=advice))
 
 
-def _relative(path: Path) -> Path:
+def relative(path: Path) -> Path:
     """A path below the working folder as a relative path; any other unchanged."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
@@ -271,12 +273,11 @@ def _quiet(words: Sequence[str]) -> tuple[str, ...]:
     """Silence MONAI's warning that a config may run code for the shipped configs; for other configs it stays."""
     from monai_fusion.shipped_bundle import shipped_bundle
 
-    alone = Path(words[words.index("--config_file") + 1])
-    return (
-        ("-W", "ignore:parsing config_file:UserWarning")
-        if alone.resolve().parent == shipped_bundle() / "configs"
-        else ()
-    )
+    given = words[words.index("--config_file") + 1]
+    files = ast.literal_eval(given) if given.startswith("[") else [given]
+    shipped = shipped_bundle() / "configs"
+    is_ours = all(Path(str(file)).resolve().parent == shipped.resolve() for file in files)
+    return ("-W", "ignore:parsing config_file:UserWarning") if is_ours else ()
 
 
 def _start(words: Sequence[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -149,12 +150,29 @@ class FusionDataset(Dataset[dict[str, Any]]):
         return item
 
     def _whole(self, index: int) -> dict[str, Any]:
+        return self.recordings(index, self.chosen_segments(index))
+
+    def recordings(self, index: int, segments: Sequence[int]) -> dict[str, Any]:
+        """Return a participant's recordings with some of the EEG segments, without random transforms.
+
+        Args:
+            index: The participant.
+            segments: Places in the EEG dataset, such as some of :meth:`chosen_segments`.
+
+        Returns:
+            ``eeg`` [S, 17, F, T] and ``mri`` [1, T, H, W], as far as they exist.
+        """
         item: dict[str, Any] = {}
-        if chosen := self.chosen_segments(index):
-            item[EEG] = torch.stack([_plain(self.eeg[segment][EEG]) for segment in chosen])
+        if segments:
+            item[EEG] = torch.stack([_plain(self.eeg[segment][EEG]) for segment in segments])
         if (volume := self.volume_place(index)) is not None:
             item[MRI] = _plain(self.mri[volume][MRI])
         return item
+
+    def segment_files(self, index: int, segments: Sequence[int]) -> tuple[Path, ...]:
+        """Return the scalogram of each of a participant's segments, which are places as in :meth:`recordings`."""
+        first = self._segments(index).start
+        return tuple(self.records[index].eeg[segment - first] for segment in segments)
 
     def _segments(self, index: int) -> range:
         """The places of a participant's segments in the EEG dataset."""

@@ -44,7 +44,15 @@ class ModelLoader:
         engine.add_event_handler(Events.STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Load the weights."""
+        """Load the weights when the engine starts."""
+        self.load()
+
+    def load(self) -> None:
+        """Load the weights.
+
+        Raises:
+            InputError: The file is missing, damaged, or of another network.
+        """
         state = _take_checked(self.folder)
         if state is None:
             state = read_weights(self.folder)

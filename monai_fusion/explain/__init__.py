@@ -4,3 +4,8 @@ A method computes the arrays of one participant; the run keeps them in the expla
 and participant, so that a stopped run goes on. Tables, NIfTI files, group results and figures are derived from these
 files.
 """
+
+from monai_fusion.explain.explanation import Explanation
+from monai_fusion.explain.settings import read_settings
+
+__all__ = ["Explanation", "read_settings"]

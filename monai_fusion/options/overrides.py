@@ -34,7 +34,7 @@ _ONE_OF = {"keep_epoch": ("best", "last"), "precision": PRECISIONS, "start_metho
 _OF_THREE = ("mri_size", "eeg_shape", "flip_prob")
 _SHARES = ("label_smoothing", "spec_augment_prob", "spec_augment_fraction", "rotate_prob", "flip_prob")
 _REFERENCE = re.compile(r"@(\w+)")  # of an entry at the top; what is relative (@##name) is MONAI's to resolve
-_BASE_OF = {"evaluate.yaml": "inference.yaml"} | dict.fromkeys(
+_BASE_OF = dict.fromkeys(("evaluate.yaml", "explain.yaml"), "inference.yaml") | dict.fromkeys(
     ("demo.yaml", "original.yaml", "multi_gpu_train.yaml"), "train.yaml"
 )
 _SPACES = 'put double quotes around a value with spaces in it: --name "one value"'

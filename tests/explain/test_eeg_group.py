@@ -60,12 +60,7 @@ def test_means_and_differences_are_of_the_second_class_less_the_first(tmp_path: 
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     assert len(rows) == 12
-    assert (rows[7]["class"], rows[7]["against"], rows[7]["electrode"], rows[7]["band"]) == (
-        "M",
-        "F",
-        "E02",
-        "rows 3-4",
-    )
+    assert [rows[7][name] for name in ("class", "against", "electrode", "band")] == ["M", "F", "E02", "rows 3-4"]
     difference = values[3:].mean(axis=0) - values[:3].mean(axis=0)
     assert float(rows[7]["difference"]) == pytest.approx(difference[1, 1], rel=1e-5)
     assert float(rows[7]["mean_against"]) == pytest.approx(values[:3, 1, 1].mean(), rel=1e-5)
@@ -86,11 +81,8 @@ def test_participants_with_other_axes_or_no_class_are_left_out_and_reported() ->
 def test_of_three_classes_each_is_compared_with_the_others() -> None:
     values = np.random.default_rng(6).normal(size=(9, 2, 6))
     found = group(values, [0, 1, 2] * 3, ("A", "B", "C"))
-    assert [(each.name, each.against) for each in found.contrasts] == [
-        ("A", "others"),
-        ("B", "others"),
-        ("C", "others"),
-    ]
+    assert [each.name for each in found.contrasts] == ["A", "B", "C"]
+    assert {each.against for each in found.contrasts} == {"others"}
     np.testing.assert_allclose(found.contrasts[1].other_means, values[[0, 2, 3, 5, 6, 8]].mean(axis=0))
 
 

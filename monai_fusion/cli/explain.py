@@ -1,0 +1,97 @@
+"""``monai-fusion explain``: what a trained model looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from monai_fusion.cli.bundle_runs import ANYTHING, BundleRunCommand, print_and_start, relative
+from monai_fusion.cli.several_values import one_flag_a_value
+
+_LISTS = ("--participants", "--methods")
+
+
+class ExplainCommand(BundleRunCommand):
+    """``--participants sub-01 sub-02`` takes several words."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the flag before each of its values."""
+        return super().parse_args(ctx, list(one_flag_a_value(args, set(_LISTS))))
+
+
+def explain(
+    run_dir: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN_DIR", help="The --output_dir of a training, or of an evaluation.", show_default=False
+        ),
+    ],
+    words: Annotated[list[str] | None, typer.Argument(metavar="[--KNOB VALUE]...", hidden=True)] = None,
+    participants: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID...", help="Only these participants.", show_default="all of the section"),
+    ] = None,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME...",
+            help="modality, eeg_occlusion, eeg_integrated_gradients, mri_gradcam, mri_occlusion, "
+            "mri_integrated_gradients, mri_smoothgrad_squared; or all.",
+            show_default="modality eeg_occlusion mri_gradcam",
+        ),
+    ] = None,
+    datalist: Annotated[
+        Path | None, typer.Option(help="The datalist.", show_default="that of the run, by its manifest")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the input, and only print the bundle run.")] = False,
+) -> None:
+    """Explain a trained model: which recording, electrodes, frequencies and voxels moved its predictions.
+
+    It writes RUN_DIR/explanation: what each recording is worth for each participant, maps of the EEG (.tsv, .npz) and
+    of the MRI (NIfTI, in the space of the original file), their means by class, checks of whether the maps can be
+    believed, figures; and a section in report.html. What is computed is kept: a stopped run goes on. A map shows what
+    the model used, not what is true of the disease or of the sexes.
+
+    Every knob of explain.yaml is an option; the list below has the defaults. The command first prints the bundle run
+    that it starts. Exit code 0 if done, 2 for wrong input.
+
+    \b
+    monai-fusion explain runs/first
+    monai-fusion explain runs/first --participants sub-07 sub-12 --methods all
+    monai-fusion explain runs/first --section validation --device cpu
+    """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
+    from monai_fusion.datalist.trained_model import read_trained_model
+    from monai_fusion.options.front import plan_run
+    from monai_fusion.options.knob_values import as_word
+    from monai_fusion.shipped_bundle import config_files
+
+    read_trained_model(run_dir, "RUN_DIR", need_classes=False)
+    given = ["--datalist", str(datalist or _datalist_of(run_dir)), "--model_dir", str(run_dir), *(words or ())]
+    for name, values in (("participants", participants), ("methods", methods)):
+        if values:
+            given += [f"--{name}", as_word(values)]
+    print_and_start(plan_run([relative(path) for path in config_files("explain")], given).words, dry_run)
+
+
+def _datalist_of(run_dir: Path) -> Path:
+    """The datalist of a training.
+
+    Raises:
+        InputError: The manifest does not name it, or it is not there any more.
+    """
+    from monai_fusion.errors import InputError, Problem
+    from monai_fusion.reading import read_json_object
+    from monai_fusion.run_folder import MANIFEST_FILE, path_in_manifest
+
+    path = path_in_manifest(read_json_object(run_dir / MANIFEST_FILE) or {}, "datalist")
+    if path is None or not path.is_file():
+        seen = f"not named in {MANIFEST_FILE}" if path is None else f"{path}: no such file"
+        raise InputError(Problem("the run's datalist", seen=seen, advice="give its place: --datalist PATH"))
+    return path
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("explain", cls=ExplainCommand, context_settings=ANYTHING)(explain)

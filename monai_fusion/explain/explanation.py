@@ -1,0 +1,148 @@
+"""The component of explain.yaml, and of evaluate.yaml with ``explain: true``."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from monai_fusion import __version__, ranks, stopping
+from monai_fusion.data.fusion_dataset import FusionDataset
+from monai_fusion.explain import explanation_file as schema
+from monai_fusion.explain.method import Method
+from monai_fusion.explain.methods import build_methods
+from monai_fusion.explain.modality_results import TABLE_FILE, draw_modality_values, modality_summary, modality_table
+from monai_fusion.explain.modality_values import ModalityValues
+from monai_fusion.explain.running import ExplainedParticipant, ExplanationRun
+from monai_fusion.explain.settings import MODALITY, ExplanationSettings
+from monai_fusion.files import write_atomically, write_for_readers
+from monai_fusion.report.style import Picture
+from monai_fusion.wording import counted
+
+logger = logging.getLogger(__name__)
+
+FIGURES_FOLDER = "figures"
+
+
+class Explanation:
+    """Explains a trained model and writes the explanation folder.
+
+    Args:
+        network: The network; its weights are loaded before :meth:`run`.
+        dataset: The participants, with ``segments="all"``.
+        folder: Where to write; made if it does not exist.
+        classes: The class names.
+        section: The part of the datalist that the dataset holds.
+        settings: What is explained.
+        device: Where the network is.
+        precision: Of the passes without gradients.
+        segment_batch_size: EEG segments that are encoded together.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        dataset: FusionDataset,
+        folder: str | os.PathLike[str],
+        classes: Sequence[str],
+        section: str,
+        settings: ExplanationSettings,
+        device: str | torch.device = "cpu",
+        precision: str = "float32",
+        segment_batch_size: int = 16,
+    ) -> None:
+        self.folder = Path(folder)
+        self.classes = list(classes)
+        self.section = section
+        self.settings = settings
+        self.device = device
+        self.segment_batch_size = segment_batch_size
+        self.methods: list[Method] = build_methods(settings)
+        self.run_of_methods = ExplanationRun(
+            network, dataset, self.folder, settings, self.methods, device, precision, segment_batch_size
+        )
+
+    def run(self) -> Path | None:
+        """Explain, and write the folder; returns ``explanation.json``, None on a rank that writes nothing.
+
+        Raises:
+            OSError: The disk is full or read-only.
+        """
+        if not ranks.is_main():
+            return None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        explained = self.classes[self.settings.target]
+        logger.info("explaining: %s; positive values speak for %s", ", ".join(self.settings.methods), explained)
+        participants = self.run_of_methods.run()
+        with stopping.held():  # tables and figures of one run lie together
+            path = self._write(participants, explained)
+        logger.info("wrote %s and its tables and figures, of %s", path, counted(len(participants), "participant"))
+        return path
+
+    def _write(self, participants: Sequence[ExplainedParticipant], explained: str) -> Path:
+        content = schema.ExplanationFile(
+            program=__version__,
+            section=self.section,
+            classes=self.classes,
+            explained_class=explained,
+            methods=list(self.settings.methods),
+            modality_reference=self.settings.modality_reference,
+            references=self.run_of_methods.references,
+            settings={method.name: dict(method.settings()) for method in self.methods},
+            participants=[_participant(each, self.classes) for each in participants],
+        )
+        if MODALITY in self.settings.methods:
+            write_for_readers(self.folder / TABLE_FILE, modality_table(participants, self.classes))
+            content.tables.append(TABLE_FILE)
+            groups = modality_summary(participants, self.classes)
+            content.modalities = [schema.ModalityGroup(**group) for group in groups]
+            content.figures += self._save([draw_modality_values(participants, self.classes, explained)])
+        return schema.write_explanation(content, self.folder)
+
+    def _save(self, pictures: Iterable[Picture | None], participant: str | None = None) -> list[schema.FigureFile]:
+        folder = self.folder / FIGURES_FOLDER
+        saved = []
+        for picture in pictures:
+            if picture is None:
+                continue
+            folder.mkdir(exist_ok=True)
+            for ending in ("svg", "png"):
+                name = f"{picture.name}.{ending}"
+                write_atomically(folder / name, lambda stream, picture=picture, kind=ending: picture.save(stream, kind))  # type: ignore[misc] # mypy infers no lambda with defaults
+            file = f"{FIGURES_FOLDER}/{picture.name}.png"
+            words = list(picture.values)
+            saved.append(
+                schema.FigureFile(file=file, title=picture.description, words=words, participant_id=participant)
+            )
+        return saved
+
+
+def _participant(found: ExplainedParticipant, classes: Sequence[str]) -> schema.Participant:
+    return schema.Participant(
+        participant_id=found.participant_id,
+        files=found.stem,
+        label=None if found.label is None else classes[found.label],
+        recordings=found.recordings,  # type: ignore[arg-type] # pydantic checks it
+        segments=found.segments,
+        score=found.score,
+        values=None if found.values is None else _values(found.values),
+    )
+
+
+def _values(values: ModalityValues) -> schema.Values:
+    known: dict[str, Any] = {
+        "both": values.both,
+        "eeg": values.eeg,
+        "mri": values.mri,
+        "neither": values.neither,
+        "value_eeg": values.of_eeg,
+        "value_mri": values.of_mri,
+        "interaction": values.interaction,
+    }
+    return schema.Values.model_validate({name: None if math.isnan(value) else value for name, value in known.items()})

@@ -1,0 +1,244 @@
+"""The explanation of a trained model: every method for every participant, kept as it goes."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import xxhash
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from monai_fusion.data.fusion_dataset import FusionDataset, spread
+from monai_fusion.explain.kept_arrays import KeptArrays, file_stems, settings_digest
+from monai_fusion.explain.method import Arrays, Explained, Method
+from monai_fusion.explain.modality_values import REFERENCES, ModalityValuer, ModalityValues, Reference
+from monai_fusion.explain.scoring import Embeddings, Scorer
+from monai_fusion.explain.settings import MODALITY, ExplanationSettings
+from monai_fusion.keys import EEG, MRI
+from monai_fusion.messages import hide_bars
+from monai_fusion.networks.digests import tensors_digest
+from monai_fusion.wording import counted
+
+logger = logging.getLogger(__name__)
+
+EMBEDDINGS = "embeddings"
+# How much longer an MRI's pass through its encoder takes than a segment's, by their multiplications.
+_EEG_COST, _MRI_COST = 1, 70
+
+
+@dataclass(frozen=True)
+class ExplainedParticipant:
+    """What is known of one participant after the run.
+
+    Attributes:
+        participant_id: The id.
+        stem: The name of the participant's files.
+        label: Class index; None where it is not known.
+        recordings: ``both``, ``eeg`` or ``mri``.
+        segments: How many EEG segments were explained.
+        score: Log-odds of the explained class, the mean over these segments.
+        values: What each recording is worth; None if that was not asked for.
+    """
+
+    participant_id: str
+    stem: str
+    label: int | None
+    recordings: str
+    segments: int
+    score: float
+    values: ModalityValues | None = None
+
+
+class ExplanationRun:
+    """Explains the predictions of a model for the participants of a dataset.
+
+    What a stopped run has computed is kept in the folder; the next run goes on with what was made from the same
+    recordings, model and settings.
+
+    Args:
+        network: The network with its weights. It is put into evaluation mode, and gets no gradients of its parameters.
+        dataset: With ``segments="all"``.
+        folder: The explanation folder; it exists.
+        settings: What is explained.
+        methods: The methods of ``settings.methods`` that explain a recording.
+        device: Where the network is.
+        precision: Of the passes without gradients.
+        segment_batch_size: EEG segments that are encoded together.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        dataset: FusionDataset,
+        folder: str | os.PathLike[str],
+        settings: ExplanationSettings,
+        methods: Sequence[Method],
+        device: str | torch.device = "cpu",
+        precision: str = "float32",
+        segment_batch_size: int = 16,
+    ) -> None:
+        self.dataset = dataset
+        self.folder = Path(folder)
+        self.settings = settings
+        self.methods = list(methods)
+        self.at_once = segment_batch_size
+        network.eval().requires_grad_(False)
+        self.scorer = Scorer(network, settings.target, device, precision)
+        self.references = 0
+        self._network = network
+        self._model = ""
+        self._places = {record.participant_id: place for place, record in enumerate(dataset.records)}
+        self.stems = file_stems(self._places)
+
+    def run(self) -> list[ExplainedParticipant]:
+        """Explain all participants; returns them in the dataset's order.
+
+        Raises:
+            OSError: The disk is full or read-only.
+        """
+        self._model = tensors_digest(self._network.state_dict())
+        wanted = self.settings.participants
+        chosen = [name for name in self._places if wanted is None or name in wanted]
+        valuer = self._valuer() if MODALITY in self.settings.methods else None
+        found = []
+        with tqdm(total=0, desc="explaining", unit="pass", leave=False, disable=hide_bars()) as bar:
+            bar.total = sum(self._cost(method, each) for each in self._sizes(chosen) for method in self.methods)
+            for number, name in enumerate(chosen, start=1):
+                bar.set_description(f"explaining {number} of {len(chosen)}")
+                found.append(self._explain(name, valuer, bar))
+        return found
+
+    def arrays(self, method: str, participant: Explained) -> Arrays | None:
+        """The kept arrays of a method for a participant; None if it was not asked about the participant."""
+        found = next((each for each in self.methods if each.name == method), None)
+        if found is None or not _has(participant, found.recording):
+            return None
+        return KeptArrays(self.folder, method).read(
+            self.stems[participant.participant_id], self._key(found, participant)
+        )
+
+    def participant(self, name: str) -> Explained:
+        """Read the recordings of a participant."""
+        place = self._places[name]
+        record = self.dataset.records[place]
+        chosen = self.dataset.chosen_segments(place)
+        segments = [chosen[index] for index in spread(0, len(chosen), self.settings.segments)]
+        item = self.dataset.recordings(place, segments)
+        mri = item.get(MRI)
+        return Explained(
+            participant_id=name,
+            eeg=item.get(EEG),
+            mri=None if mri is None else mri[None],
+            eeg_files=self.dataset.segment_files(place, segments),
+            mri_file=record.mri,
+            label=record.label,
+        )
+
+    def embeddings(self, participant: Explained) -> Embeddings:
+        """The embeddings of a participant's recordings: kept, or computed and kept."""
+        kept, stem = KeptArrays(self.folder, EMBEDDINGS), self.stems[participant.participant_id]
+        digest = settings_digest({**self._of_all(participant), "precision": self.scorer.precision})
+        arrays: Mapping[str, Any] | None = kept.read(stem, digest)
+        if arrays is None:
+            found = self.scorer.embed(participant.eeg, participant.mri, self.at_once)
+            pairs = ((EEG, found.eeg), (MRI, found.mri))
+            arrays = {name: value.cpu().numpy() for name, value in pairs if value is not None}
+            kept.write(stem, digest, arrays)
+        tensors = [
+            torch.from_numpy(arrays[name]).to(self.scorer.device) if name in arrays else None for name in (EEG, MRI)
+        ]
+        return Embeddings(*tensors)
+
+    def _explain(self, name: str, valuer: ModalityValuer | None, bar: tqdm) -> ExplainedParticipant:
+        participant = self.participant(name)
+        embeddings = self.embeddings(participant)
+        for method in self.methods:
+            if not _has(participant, method.recording):
+                continue
+            kept, digest = KeptArrays(self.folder, method.name), self._key(method, participant)
+            if kept.read(self.stems[name], digest) is not None:
+                bar.total -= self._cost(method, participant)
+                bar.refresh()
+                continue
+            step = partial(_advance, bar, _weight(method))
+            arrays = method(self.scorer, participant, embeddings, step)
+            kept.write(self.stems[name], digest, cast(Mapping[str, Any], arrays))
+        return ExplainedParticipant(
+            participant_id=name,
+            stem=self.stems[name],
+            label=participant.label,
+            recordings=_recordings(participant),
+            segments=0 if participant.eeg is None else len(participant.eeg),
+            score=self.scorer.of_participant(embeddings),
+            values=None if valuer is None else valuer(embeddings),
+        )
+
+    def _valuer(self) -> ModalityValuer:
+        """References are spread evenly over all participants of the part, also over those who are not explained."""
+        both = [name for name, place in self._places.items() if self._is_whole(place)] or list(self._places)
+        chosen = [both[index] for index in spread(0, len(both), REFERENCES)]
+        self.references = len(chosen)
+        logger.info(
+            "what each recording is worth: against %s of this part", counted(len(chosen), "reference participant")
+        )
+        references = [self.embeddings(self.participant(name)) for name in chosen]
+        return ModalityValuer(self.scorer, references, cast(Reference, self.settings.modality_reference))
+
+    def _is_whole(self, place: int) -> bool:
+        return bool(self.dataset.records[place].eeg) and self.dataset.records[place].mri is not None
+
+    def _sizes(self, names: Sequence[str]) -> Iterator[Explained]:
+        """The participants without data, of the right shapes: what methods estimate their cost from."""
+        first: dict[str, torch.Size] = {}
+        for name in names:
+            if len(first) == 2:
+                break
+            known = self.participant(name)
+            first |= {key: value.shape for key, value in ((EEG, known.eeg), (MRI, known.mri)) if value is not None}
+        for name in names:
+            record = self.dataset.records[self._places[name]]
+            count = min(len(record.eeg), self.settings.segments)
+            eeg = torch.empty(count, *first[EEG][1:], device="meta") if count else None
+            mri = torch.empty(first[MRI], device="meta") if record.mri is not None else None
+            yield Explained(name, eeg, mri)
+
+    def _cost(self, method: Method, participant: Explained) -> int:
+        return method.passes(participant) * _weight(method) if _has(participant, method.recording) else 0
+
+    def _key(self, method: Method, participant: Explained) -> str:
+        own = {"method": method.name, **method.settings(), "precision": self.scorer.precision}
+        return settings_digest({**self._of_all(participant), **own, "target": self.settings.target})
+
+    def _of_all(self, participant: Explained) -> dict[str, Any]:
+        recordings = {EEG: _digest(participant.eeg), MRI: _digest(participant.mri)}
+        return {"participant": participant.participant_id, "model": self._model, **recordings}
+
+
+def _advance(bar: tqdm, weight: int, done: int) -> None:
+    bar.update(weight * done)
+
+
+def _weight(method: Method) -> int:
+    return _EEG_COST if method.recording == "eeg" else _MRI_COST
+
+
+def _has(participant: Explained, recording: str) -> bool:
+    return (participant.eeg if recording == EEG else participant.mri) is not None
+
+
+def _recordings(participant: Explained) -> str:
+    if participant.eeg is None:
+        return MRI
+    return EEG if participant.mri is None else "both"
+
+
+def _digest(recording: Tensor | None) -> str | None:
+    return None if recording is None else xxhash.xxh3_128_hexdigest(np.ascontiguousarray(recording.numpy()).data)
