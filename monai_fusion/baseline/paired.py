@@ -8,9 +8,9 @@ import numpy as np
 
 from monai_fusion.baseline.baseline_file import PairedDifference
 from monai_fusion.metrics import scores
+from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.metrics.group_scores import GroupScorer
 from monai_fusion.metrics.intervals import DRAWS, SEED, Key, bootstrap
-from monai_fusion.metrics.metrics_file import Score
 from monai_fusion.metrics.scores import Floats, ScoredCohort
 
 PAIRED = ("auroc", "balanced_accuracy")

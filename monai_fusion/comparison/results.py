@@ -31,8 +31,8 @@ from monai_fusion.comparison.statistics import (
 )
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
+from monai_fusion.metrics.fields_of_scores import ClassCount
 from monai_fusion.metrics.intervals import DRAWS, LEVEL, Interval
-from monai_fusion.metrics.metrics_file import ClassCount
 from monai_fusion.metrics.scores import ScoredCohort
 from monai_fusion.report.predictions_reader import PredictionRow, read_predictions
 

@@ -8,16 +8,16 @@ from typing import Literal
 import numpy as np
 
 from monai_fusion.metrics import scores
-from monai_fusion.metrics.interval_rules import FEWEST_ERRORS, FEWEST_TRIALS, expected_errors, why_too_few
-from monai_fusion.metrics.intervals import DRAWS, SEED, bootstrap_t, drawn_within_class
-from monai_fusion.metrics.metrics_file import (
+from monai_fusion.metrics.fields_of_recordings import (
     ClassGates,
     Distribution,
     GateSection,
     ModalitiesSection,
-    Score,
     WithoutModality,
 )
+from monai_fusion.metrics.fields_of_scores import Score
+from monai_fusion.metrics.interval_rules import FEWEST_ERRORS, FEWEST_TRIALS, expected_errors, why_too_few
+from monai_fusion.metrics.intervals import DRAWS, SEED, bootstrap_t, drawn_within_class
 from monai_fusion.metrics.predictions import Prediction, from_both_recordings, probability_change
 
 REFERENCES = 16

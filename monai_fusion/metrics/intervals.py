@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtr, ndtri
 from scipy.stats import t as student_t
 
-from monai_fusion.metrics.metrics_file import Method
+from monai_fusion.metrics.fields_of_scores import Method
 from monai_fusion.metrics.scores import Floats, Labels
 
 LEVEL = 0.95
