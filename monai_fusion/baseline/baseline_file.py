@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from monai_fusion.files import write_for_readers
-from monai_fusion.metrics.metrics_file import ClassCount, Count, Interval, Probability, Score
+from monai_fusion.metrics.fields_of_scores import ClassCount, Count, Interval, Probability, Score
 
 BaselineName = Literal["head_volume", "covariates", "mri", "eeg", "all"]
 

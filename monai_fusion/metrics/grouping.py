@@ -10,7 +10,7 @@ from monai_fusion.datalist.groups import PLACES
 from monai_fusion.datalist.strata import MANY_NUMBERS, categories, is_number, lowest
 from monai_fusion.metrics.clusters import drawn_together, groups_per_class
 from monai_fusion.metrics.confounds import class_probabilities
-from monai_fusion.metrics.metrics_file import GroupsSection
+from monai_fusion.metrics.fields_of_scores import GroupsSection
 from monai_fusion.metrics.predictions import Prediction
 from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 from monai_fusion.spelling import field_of

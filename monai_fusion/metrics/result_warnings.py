@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monai_fusion.datalist.availability import TITLES
-from monai_fusion.metrics.metrics_file import GateSection, Metrics, ModalitiesSection, PatternScores
+from monai_fusion.metrics.fields_of_recordings import GateSection, ModalitiesSection
+from monai_fusion.metrics.fields_of_scores import PatternScores
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.probability_quality import UNLIKELY
 
 FEW_PER_CLASS = 10

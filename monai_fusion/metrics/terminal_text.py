@@ -8,7 +8,7 @@ from typing import Any
 from sklearn.metrics import classification_report
 
 from monai_fusion.metrics import scores
-from monai_fusion.metrics.metrics_file import GroupsSection, Permutation, Score, Scores
+from monai_fusion.metrics.fields_of_scores import GroupsSection, Permutation, Score, Scores
 from monai_fusion.metrics.predictions import Prediction, labelled, scored_cohort
 from monai_fusion.wording import counted
 

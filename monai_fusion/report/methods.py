@@ -12,7 +12,8 @@ from functools import cache
 from typing import Any
 
 from monai_fusion import __version__
-from monai_fusion.metrics.metrics_file import Metrics, Score
+from monai_fusion.metrics.fields_of_scores import Score
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.operating_points import BALANCED, YOUDEN
 from monai_fusion.options.configs import load_configs
 from monai_fusion.report.epoch_score import epoch_score

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from monai_fusion.baseline.words import better_than_numbers, beyond_covariates, first_sentence, reaches_network
-from monai_fusion.metrics.metrics_file import CalibrationSection, Metrics, PermutationTest, Score
+from monai_fusion.metrics.fields_of_probabilities import CalibrationSection
+from monai_fusion.metrics.fields_of_scores import PermutationTest, Score
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.operating_points import BALANCED, FIXED, PRIOR, YOUDEN
 from monai_fusion.report.number_text import count_participants, listed, number, p_value, signed
 from monai_fusion.report.run_results import Results
