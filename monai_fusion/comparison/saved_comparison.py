@@ -135,11 +135,12 @@ def _statistics(found: schema.Comparison, cite: Citations) -> Iterator[str]:
     methods |= {each.method for each in found.differences}
     grouped = found.groups is not None and found.groups.resampled
     if found.groups is not None and grouped:
+        fields, whole = " or ".join(found.groups.fields), found.groups.groups
         yield (
-            f"Participants of one {' or '.join(found.groups.fields)} are not independent: intervals are from "
-            f"{found.bootstrap_draws} bootstrap samples of the {found.groups.groups} whole groups, the same samples for "
-            f"all variants; those of a single variant are Newcombe's {cite('newcombe')} and Wilson's {cite('wilson')} "
-            f"with the design effect of the groups {cite('design_effect')}."
+            f"Participants of one {fields} are not independent: intervals are from {found.bootstrap_draws} bootstrap "
+            f"samples of the {whole} whole groups, the same samples for all variants. Those of a single variant are "
+            f"Newcombe's {cite('newcombe')} and Wilson's {cite('wilson')}, with the design effect of the groups "
+            f"{cite('design_effect')}."
         )
     if methods & {"bca", "percentile"} and not grouped:
         yield (

@@ -38,8 +38,8 @@ def warnings_of_groups(groups: GroupsSection | None, classes: Sequence[str]) -> 
         return []
     counts = ", ".join(f"{count} with {name}" for count, name in zip(groups.of_class, classes, strict=True))
     return [
-        f"only {counted(groups.groups, 'group')} by {by} ({counts}), fewer than {FEW_GROUPS} of a class: intervals that "
-        "draw so few whole groups are imprecise"
+        f"only {counted(groups.groups, 'group')} by {by} ({counts}), fewer than {FEW_GROUPS} of a class: intervals "
+        "that draw so few whole groups are imprecise"
     ]
 
 

@@ -241,10 +241,9 @@ def _evaluation(metrics: Metrics | None, results: Results, cite: Citations) -> I
     if kinds:
         yield f"Intervals are 95 % intervals: {', '.join(kinds)}."
     if metrics.permutation.tests:
-        exchange = f" of whole groups of one size and within groups {cite('blocks')}" if grouped else ""
-        yield (
-            f"p-values are one-sided, from {metrics.permutation.draws} label permutations {cite('permutation')}{exchange}."
-        )
+        draws, source = metrics.permutation.draws, cite("permutation")
+        exchange = f", of whole groups of one size and within groups {cite('blocks')}" if grouped else ""
+        yield f"p-values are one-sided, from {draws} label permutations {source}{exchange}."
 
 
 def _results(metrics: Metrics | None) -> Iterator[str]:

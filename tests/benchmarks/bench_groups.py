@@ -3,10 +3,11 @@
     python tests/benchmarks/bench_groups.py --cohorts 500
 
 Groups of 2 to 4 participants are drawn whose scores correlate by 0.8 within a group. Their classes are the same in a
-group (families, sites of one class), differ in it (pairs of a patient and a relative), or are drawn at random. The first
-table has the share of 95 % intervals that contain the truth, of groups drawn whole and, behind the stroke, of
-participants drawn one by one. The second has the share of p <= 0.05 of tests where there is nothing to find: the
-permutation test, and the test beyond a covariate (of a network that reads only it). Both stand in docs/method.md.
+group (families, sites of one class), differ in it (pairs of a patient and a relative), or are drawn at random. The
+first table has the share of 95 % intervals that contain the truth, of groups drawn whole and, behind the stroke, of
+participants drawn one by one; the second more scores of many groups. The third has the share of p <= 0.05 where there
+is nothing to find: of the permutation test, and of the test beyond a covariate (of a network that reads only it). They
+stand in docs/method.md.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ OF_MANY = (*INTERVALS, "Brier score", "cross-entropy", "calibration slope")
 
 
 def groups_and_labels(number: int, kind: str, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """[participant] the group, and the class: a third of the participants, or half where they differ, are of class 1."""
+    """[participant] the group, and the class: a third are of class 1, or half where the classes differ."""
     while True:
         sizes = generator.integers(2, 5, size=number)
         groups = np.repeat(np.arange(number), sizes)
