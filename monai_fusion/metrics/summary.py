@@ -18,7 +18,14 @@ from monai_fusion.metrics.confounds import conditional_p_value
 from monai_fusion.metrics.fields_of_probabilities import CalibrationSection
 from monai_fusion.metrics.gate import REFERENCES, gate_section, modalities_section
 from monai_fusion.metrics.group_scores import GroupScorer
-from monai_fusion.metrics.grouping import FOLD, folds_of, given_number, groups_section, participant_strata
+from monai_fusion.metrics.grouping import (
+    FOLD,
+    folds_of,
+    given_number,
+    groups_section,
+    kin_taken_as_strangers,
+    participant_strata,
+)
 from monai_fusion.metrics.intervals import DRAWS, LEVEL, SEED
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.operating_points import FIXED
@@ -114,7 +121,9 @@ def summarize(
             known, min(REFERENCES, len(from_both_recordings(predictions))), settings.draws, settings.seed
         ),
     )
-    return metrics.model_copy(update={"warnings": [*settings.warnings, *warnings_of_evaluation(metrics)]})
+    strangers = kin_taken_as_strangers(known, settings.group_by)
+    warnings = [*settings.warnings, *warnings_of_evaluation(metrics), *strangers]
+    return metrics.model_copy(update={"warnings": warnings})
 
 
 def _calibration(

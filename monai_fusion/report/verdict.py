@@ -207,15 +207,15 @@ def _within_strata(metrics: Metrics) -> Iterator[str]:
     """A result that disappears among participants of the same age may be about age."""
 
     def p_of(test: PermutationTest) -> float | None:
-        numeric = test.method == "conditional randomisation"
+        numeric = test.method != "permutation"
         return test.auroc if numeric or metrics.scores.auroc.value is not None else test.balanced_accuracy
 
     for test in metrics.permutation.tests[1:]:
         p, field = p_of(test), listed([_FIELDS.get(name, name) for name in test.within])
-        if test.method == "conditional randomisation":
+        if test.method != "permutation":
             if p is not None and p > SIGNIFICANT:
                 yield (
-                    f"It is not shown that the network recognised more than {field} (conditional randomisation given "
+                    f"It is not shown that the network recognised more than {field} ({test.method} given "
                     f"{field}: p = {p_value(p)}, {count_participants(test.exchangeable)})."
                 )
         elif p is None:
