@@ -9,6 +9,7 @@ import numpy as np
 from monai_fusion.baseline.baseline_file import ConfoundResult, CovariateBalance
 from monai_fusion.baseline.paired import score_of
 from monai_fusion.baseline.participant_numbers import Covariate
+from monai_fusion.metrics.clusters import drawn_together
 from monai_fusion.metrics.confounds import (
     class_probabilities,
     conditional_p_value,
@@ -60,14 +61,15 @@ def _confound(
     two = network.classes == 2
     logit = logits(given)[:, 0]
     alone = own[:, 0] if values.shape[1] == 1 else logit
-    pairs = matched_pairs(cohort.probabilities[:, 1], cohort.labels, alone) if two else None
+    pairs = matched_pairs(cohort.probabilities[:, 1], cohort.labels, alone, groups=cohort.groups) if two else None
     interval = None if pairs is None else pairs.interval
     return ConfoundResult(
         fields=[each.name for each in covariates],
         participants=int(inside.sum()),
         reference=int(known.sum()),
         covariates_auroc=_auroc(given, cohort.labels),
-        p_beyond=conditional_p_value(cohort.probabilities, cohort.labels, given),
+        p_beyond=conditional_p_value(cohort.probabilities, cohort.labels, given, groups=cohort.groups),
+        method="conditional randomisation" if drawn_together(cohort.groups) is None else "sign flipping of groups",
         matched_pairs=0 if pairs is None else pairs.pairs,
         matched_auroc=None if pairs is None else pairs.auroc,
         matched_interval=None if interval is None else (interval.low, interval.high),

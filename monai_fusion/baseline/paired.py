@@ -8,13 +8,22 @@ import numpy as np
 
 from monai_fusion.baseline.baseline_file import PairedDifference
 from monai_fusion.metrics import scores
+from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.metrics.group_scores import GroupScorer
-from monai_fusion.metrics.intervals import DRAWS, SEED, Key, bootstrap
-from monai_fusion.metrics.metrics_file import Score
+from monai_fusion.metrics.intervals import (
+    DRAWS,
+    FEWEST_GROUPS,
+    SEED,
+    Key,
+    bootstrap,
+    difference_of_groups,
+    too_few_groups,
+)
 from monai_fusion.metrics.scores import Floats, ScoredCohort
 
 PAIRED = ("auroc", "balanced_accuracy")
 _NO_INTERVAL = "no interval: the difference is the same in every resample, or a class has one participant"
+_FEW_GROUPS = f"no interval: fewer than {FEWEST_GROUPS} groups"
 
 
 def own_scores(cohort: ScoredCohort, classes: list[str]) -> tuple[Score, Score]:
@@ -28,8 +37,9 @@ def paired_differences(
 ) -> dict[tuple[str, str], PairedDifference]:
     """Return network - baseline for each baseline and score, with bootstrap intervals.
 
-    Participants are resampled within their class, the same for both, so that what makes a participant easy for both
-    cancels. The models stay the same: the intervals are about other participants, not about other trainings.
+    Participants (or whole groups of them) are resampled within their class, the same for both, so that what makes a
+    participant easy for both cancels. The models stay the same: the intervals are about other participants, not about
+    other trainings.
 
     Args:
         network: The network's predictions.
@@ -50,13 +60,16 @@ def paired_differences(
         }
 
     values = statistics(network.ones)
-    intervals = bootstrap(statistics, network.labels, draws, seed)
+    intervals = bootstrap(
+        statistics, network.labels, draws, seed, groups=network.groups, of_groups=difference_of_groups
+    )
+    none = _FEW_GROUPS if too_few_groups(network.groups) else _NO_INTERVAL
     found = {}
     for place, (name, score) in enumerate(keys):
         value, interval = float(values[score, place][0]), intervals[score, place]
         ends = None if interval is None else (interval.low, interval.high)
         defined = None if np.isnan(value) else value
-        found[name, score] = PairedDifference(value=defined, interval=ends, note="" if ends else _NO_INTERVAL)
+        found[name, score] = PairedDifference(value=defined, interval=ends, note="" if ends else none)
     return found
 
 

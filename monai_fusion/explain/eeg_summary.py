@@ -89,14 +89,11 @@ def summary_of(arrays: Arrays) -> EegSummary:
     if "attributions" in arrays:
         planes = np.asarray(arrays["attributions"], np.float32)
         return EegSummary(axes, axes.block_sums(planes), None, planes, score)
-    known = arrays.get("first_order")
-    blocks, errors = occlusion_of(
-        np.asarray(arrays["effects"], np.float64), None if known is None else np.asarray(known, np.float64)
-    )
+    blocks, errors = occlusion_of(arrays["effects"], arrays.get("first_order"))
     return EegSummary(axes, blocks, errors, None, score)
 
 
-def occlusion_of(effects: Floats, first_order: Floats | None = None) -> tuple[Floats, Floats]:
+def occlusion_of(effects: NDArray[np.generic], first_order: NDArray[np.generic] | None = None) -> tuple[Floats, Floats]:
     """Estimate the mean effect over all segments from the segments on which each mask was tried.
 
     With the first order f, effects e are taken as b f + error: the mean of b f over all segments, plus the mean error
@@ -108,17 +105,19 @@ def occlusion_of(effects: Floats, first_order: Floats | None = None) -> tuple[Fl
         first_order: The same shape, without NaN; None for the plain mean of the tried ones.
 
     Returns:
-        Estimates and `standard_errors`, [electrode, band, time block].
+        Estimates and `standard_errors`, [electrode, band, time block] float64.
     """
+    found = np.asarray(effects, np.float64)
     if first_order is None:
-        return np.nanmean(effects, axis=3), standard_errors(effects)
-    tried = np.where(np.isfinite(effects), first_order, math.nan)
-    dependent, explaining = (each - np.nanmean(each, axis=(2, 3), keepdims=True) for each in (effects, tried))
+        return np.nanmean(found, axis=3), standard_errors(found)
+    first = np.asarray(first_order, np.float64)
+    tried = np.where(np.isfinite(found), first, math.nan)
+    dependent, explaining = (each - np.nanmean(each, axis=(2, 3), keepdims=True) for each in (found, tried))
     across = (0, 2, 3)
     spread = np.nansum(explaining**2, axis=across, keepdims=True)
     together = np.nansum(explaining * dependent, axis=across, keepdims=True)
-    known = first_order * np.divide(together, spread, out=np.zeros_like(spread), where=spread > 0)
-    errors = effects - known
+    known = first * np.divide(together, spread, out=np.zeros_like(spread), where=spread > 0)
+    errors = found - known
     return known.mean(axis=3) + np.nanmean(errors, axis=3), standard_errors(errors)
 
 

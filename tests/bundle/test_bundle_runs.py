@@ -47,9 +47,9 @@ def test_training_leaves_the_model_its_export_its_recipe_and_its_history(run_fol
     assert json.loads((run_folder / "recipe.json").read_text())["classes"] == ["M", "F"]
     curves = EventAccumulator(str(run_folder / "tensorboard")).Reload()
     assert [event.step for event in curves.Scalars("train_loss")] == list(range(1, 7))  # two epochs of three batches
-    assert [event.step for event in curves.Scalars("cross_entropy")] == [1, 2]
+    assert [event.step for event in curves.Scalars("balanced_cross_entropy")] == [1, 2]
     assert sorted(curves.Tags()["scalars"]) == [
-        *("accuracy", "balanced_accuracy", "cross_entropy", "data_wait", "gate"),
+        *("accuracy", "balanced_accuracy", "balanced_cross_entropy", "data_wait", "gate"),
         *("lr/encoders", "lr/fusion_head", "train_loss"),
     ]
     calibration = json.loads((run_folder / "calibration.json").read_text(encoding="utf-8"))
@@ -100,7 +100,8 @@ def test_a_tracked_training_is_in_a_database_of_mlflow_beside_its_results(run_fo
     (run,) = client.search_runs(experiment.experiment_id)
     assert (run.info.run_name, run.info.status) == ("first", "FINISHED")
     rows = rows_of(run_folder / "history.csv")
-    for name in ("train_loss", "gate", "cross_entropy", "accuracy", "balanced_accuracy", "lr_encoders", "data_wait"):
+    scores = ("balanced_cross_entropy", "accuracy", "balanced_accuracy")
+    for name in ("train_loss", "gate", *scores, "lr_encoders", "data_wait"):
         tracked = [(str(metric.step), metric.value) for metric in client.get_metric_history(run.info.run_id, name)]
         assert tracked == [(row["epoch"], float(row[name])) for row in rows]
     assert run.data.params["batch_size"] == "4" and run.data.params["seed"] == "1337"
@@ -119,6 +120,7 @@ def test_the_manifest_records_the_inputs_and_the_results_of_the_run(cohort: Coho
         row["train_loss"] for row in rows_of(run_folder / "history.csv")
     ]
     assert manifest["best"] in manifest["epochs"]
+    assert manifest["identity"]["epoch_score"] == "balanced_cross_entropy"
 
 
 def test_a_rerun_gives_the_same_bits_with_spawned_workers_too(run_folder: Path) -> None:
