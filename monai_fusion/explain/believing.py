@@ -158,7 +158,9 @@ def believing(
         method, scorer, again, own_map, own, settings.randomisation_stages, settings.seed, step,
         None if planted is None else hit_of,
     ) if again else []  # fmt: skip
-    errors = [float(np.mean(arrays(name)[COMPLETENESS])) for name in ids if COMPLETENESS in arrays(name)]
+    errors = [
+        float(np.asarray(arrays(name)[COMPLETENESS], np.float64).mean()) for name in ids if COMPLETENESS in arrays(name)
+    ]
     return Believing(
         method.name,
         everywhere,
