@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from monai_fusion.files import write_for_readers
-from monai_fusion.metrics.metrics_file import ClassCount, Count, Interval, Probability, Score
+from monai_fusion.metrics.fields_of_scores import ClassCount, Count, Interval, Probability, Score
 
 BaselineName = Literal["head_volume", "covariates", "mri", "eeg", "all"]
 
@@ -67,10 +67,13 @@ class ConfoundResult(_Part):
     p_beyond: Annotated[
         Probability | None,
         Field(
-            description="Conditional randomisation (of groups, sign flipping), one-sided: does the network know more "
-            "than the covariates?"
+            description="Conditional randomisation, one-sided (of participants in groups, sign flipping): does the "
+            "network know more than the covariates?"
         ),
     ]
+    method: Annotated[
+        Literal["conditional randomisation", "sign flipping of groups"], Field(description="Of p_beyond.")
+    ] = "conditional randomisation"
     matched_pairs: Annotated[Count, Field(description="Pairs of two classes within the calliper of 0.2 SD.")]
     matched_auroc: Annotated[Probability | None, Field(description="Fraction of them in the right order.")]
     matched_interval: Annotated[

@@ -9,6 +9,7 @@ import numpy as np
 from monai_fusion.baseline.baseline_file import ConfoundResult, CovariateBalance
 from monai_fusion.baseline.paired import score_of
 from monai_fusion.baseline.participant_numbers import Covariate
+from monai_fusion.metrics.clusters import drawn_together
 from monai_fusion.metrics.confounds import (
     class_probabilities,
     conditional_p_value,
@@ -68,6 +69,7 @@ def _confound(
         reference=int(known.sum()),
         covariates_auroc=_auroc(given, cohort.labels),
         p_beyond=conditional_p_value(cohort.probabilities, cohort.labels, given, groups=cohort.groups),
+        method="conditional randomisation" if drawn_together(cohort.groups) is None else "sign flipping of groups",
         matched_pairs=0 if pairs is None else pairs.pairs,
         matched_auroc=None if pairs is None else pairs.auroc,
         matched_interval=None if interval is None else (interval.low, interval.high),

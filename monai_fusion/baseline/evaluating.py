@@ -31,7 +31,7 @@ from monai_fusion.datalist.json_text import parse_bytes
 from monai_fusion.datalist.records import Datalist, ParticipantRecord
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.metrics.clusters import as_groups
-from monai_fusion.metrics.metrics_file import ClassCount
+from monai_fusion.metrics.fields_of_scores import ClassCount
 from monai_fusion.metrics.scores import Labels, ScoredCohort
 from monai_fusion.wording import a_few, did_you_mean, quoted
 

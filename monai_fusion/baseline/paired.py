@@ -8,6 +8,7 @@ import numpy as np
 
 from monai_fusion.baseline.baseline_file import PairedDifference
 from monai_fusion.metrics import scores
+from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.metrics.group_scores import GroupScorer
 from monai_fusion.metrics.intervals import (
     DRAWS,
@@ -18,7 +19,6 @@ from monai_fusion.metrics.intervals import (
     difference_of_groups,
     too_few_groups,
 )
-from monai_fusion.metrics.metrics_file import Score
 from monai_fusion.metrics.scores import Floats, ScoredCohort
 
 PAIRED = ("auroc", "balanced_accuracy")

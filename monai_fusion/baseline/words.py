@@ -94,7 +94,7 @@ def beyond_covariates(found: Baseline) -> Iterator[str]:
         if each.p_beyond is None:
             continue
         names = _listed([field_title(name) for name in each.fields])
-        p = f"conditional randomisation, p = {_p_text(each.p_beyond)}"
+        p = f"{each.method}, p = {_p_text(each.p_beyond)}"
         does = "does" if len(each.fields) == 1 else "do"
         if each.p_beyond > SIGNIFICANT:
             yield f"It is not shown that the network knows more of the class than {names} {does} ({p})."

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from monai_fusion.metrics.metrics_file import ClassCount, Count, GroupsSection, Interval, Probability, Score
+from monai_fusion.metrics.fields_of_scores import ClassCount, Count, GroupsSection, Interval, Probability, Score
 from monai_fusion.run_folder import COMPARISON_FILE
 
 FILE = COMPARISON_FILE

@@ -34,9 +34,9 @@ from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.clusters import as_groups, drawn_together
+from monai_fusion.metrics.fields_of_scores import ClassCount, GroupsSection
 from monai_fusion.metrics.grouping import groups_section
 from monai_fusion.metrics.intervals import DRAWS, FEWEST_GROUPS, LEVEL, Interval, too_few_groups
-from monai_fusion.metrics.metrics_file import ClassCount, GroupsSection
 from monai_fusion.metrics.scores import ScoredCohort
 from monai_fusion.report.predictions_reader import PredictionRow, read_predictions
 

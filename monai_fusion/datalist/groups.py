@@ -24,7 +24,7 @@ def participant_groups(fields: Mapping[str, Mapping[str, object]], names: Sequen
 
     Args:
         fields: The further fields of each participant.
-        names: The fields that name groups, upper and lower case alike; one that is empty, or not there, joins nobody.
+        names: The fields that name groups; one that is empty, or not there, joins no participants.
 
     Returns:
         For each participant the smallest id in the group; None: in none.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -142,19 +143,19 @@ def _limit(values: Floats) -> float:
 
 
 def _show(
-    plot: Axes, values: Floats, limit: float, extent: tuple[float, float, float, float], **options: str
+    plot: Axes, values: Floats, limit: float, extent: tuple[float, float, float, float], **options: Any
 ) -> AxesImage:
     plot.grid(visible=False)
     return plot.imshow(
         values, cmap=DIVERGING, norm=Normalize(-limit, limit), extent=extent, interpolation="none", **options
-    )  # type: ignore[arg-type] # options are texts, where the stub has literals
+    )
 
 
 def _bar(figure: Figure, image: AxesImage, plot: Axes) -> None:
     bar = figure.colorbar(image, ax=plot, shrink=0.8, pad=0.02, aspect=26)
     bar.set_label(f"{_UNIT}: below 0 against, above 0 for the class", fontsize=7.5)
     bar.ax.tick_params(labelsize=7.5)
-    bar.outline.set_visible(False)  # type: ignore[operator] # a Spine, which the stub calls a method
+    bar.outline.set_visible(False)
 
 
 def _row_ticks(axes: EegAxes) -> tuple[list[float], list[str]]:

@@ -9,16 +9,16 @@ import numpy as np
 
 from monai_fusion.metrics import scores
 from monai_fusion.metrics.clusters import as_groups, drawn_together, groups_per_class
-from monai_fusion.metrics.interval_rules import FEWEST_ERRORS, FEWEST_TRIALS, expected_errors, why_too_few
-from monai_fusion.metrics.intervals import DRAWS, FEWEST_GROUPS, SEED, bootstrap_t, resample, too_few_groups
-from monai_fusion.metrics.metrics_file import (
+from monai_fusion.metrics.fields_of_recordings import (
     ClassGates,
     Distribution,
     GateSection,
     ModalitiesSection,
-    Score,
     WithoutModality,
 )
+from monai_fusion.metrics.fields_of_scores import Score
+from monai_fusion.metrics.interval_rules import FEWEST_ERRORS, FEWEST_TRIALS, expected_errors, why_too_few
+from monai_fusion.metrics.intervals import DRAWS, FEWEST_GROUPS, SEED, bootstrap_t, resample, too_few_groups
 from monai_fusion.metrics.predictions import Prediction, from_both_recordings, probability_change
 
 REFERENCES = 16

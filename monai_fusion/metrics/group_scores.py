@@ -9,6 +9,8 @@ import numpy as np
 
 from monai_fusion.metrics import scores
 from monai_fusion.metrics.clusters import drawn_together, groups_per_class
+from monai_fusion.metrics.fields_of_probabilities import ExpectedEce
+from monai_fusion.metrics.fields_of_scores import ClassCount, ClassScores, Score, Scores
 from monai_fusion.metrics.interval_rules import (
     FEWEST_ERRORS,
     FEWEST_ERRORS_OF_MEANS,
@@ -31,7 +33,6 @@ from monai_fusion.metrics.intervals import (
     wilson_of_groups,
 )
 from monai_fusion.metrics.logistic_calibration import calibration_intercept, calibration_slope, log_odds
-from monai_fusion.metrics.metrics_file import ClassCount, ClassScores, ExpectedEce, Score, Scores
 from monai_fusion.metrics.probability_quality import expected_ece
 from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 

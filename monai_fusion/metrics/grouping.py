@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from monai_fusion.datalist.groups import PLACES
+from monai_fusion.datalist.groups import KIN, PLACES, participant_groups
 from monai_fusion.datalist.strata import MANY_NUMBERS, categories, is_number, lowest
 from monai_fusion.metrics.clusters import drawn_together, groups_per_class
 from monai_fusion.metrics.confounds import class_probabilities
-from monai_fusion.metrics.metrics_file import GroupsSection
+from monai_fusion.metrics.fields_of_scores import GroupsSection
 from monai_fusion.metrics.predictions import Prediction
 from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 from monai_fusion.spelling import field_of
+from monai_fusion.wording import counted
 
 _MOST_CATEGORIES = 20
 FOLD = "fold"
@@ -102,6 +104,25 @@ def _numbers(texts: Sequence[str]) -> Floats:
 def folds_of(predictions: Sequence[Prediction]) -> list[str]:
     """The fold in which each participant was tested; the same text for all if there are no folds."""
     return [str(row.fields.get(FOLD, "")) for row in predictions]
+
+
+def kin_taken_as_strangers(predictions: Sequence[Prediction], group_by: Sequence[str]) -> list[str]:
+    """Return a warning for each field that names families or pairs, but is not one that the datalist groups by."""
+    found = []
+    rows = {row.participant_id: row.fields for row in predictions}
+    fields = dict.fromkeys(name for row in predictions for name in row.fields)
+    named = {field_of(fields, name) for name in group_by}
+    for name in dict.fromkeys(field_of(fields, each) for each in KIN):
+        if name is None or name in named:
+            continue
+        groups = Counter(group for group in participant_groups(rows, [name]).values() if group)
+        several = sum(count > 1 for count in groups.values())
+        if several:
+            found.append(
+                f"{several} of {counted(len(groups), 'group')} by {name} have several participants, but the datalist's "
+                f"group_by does not name {name}: intervals and p-values take them as independent, and promise too much"
+            )
+    return found
 
 
 def groups_section(labels: Labels, groups: Labels | None, classes: int, fields: Sequence[str]) -> GroupsSection | None:

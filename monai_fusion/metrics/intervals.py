@@ -17,7 +17,7 @@ from scipy.special import expit, logit, ndtr, ndtri
 from scipy.stats import t as student_t
 
 from monai_fusion.metrics.clusters import design_effect, drawn_together, group_strata, independent_number
-from monai_fusion.metrics.metrics_file import Method
+from monai_fusion.metrics.fields_of_scores import Method
 from monai_fusion.metrics.scores import Floats, Labels
 
 LEVEL = 0.95

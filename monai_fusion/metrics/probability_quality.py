@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import binomtest
 
-from monai_fusion.metrics import metrics_file as schema
+from monai_fusion.metrics import fields_of_probabilities as schema
 from monai_fusion.metrics import scores
 from monai_fusion.metrics.clusters import design_effect, drawn_together
 from monai_fusion.metrics.intervals import LEVEL, wilson_of_groups

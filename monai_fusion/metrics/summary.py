@@ -11,14 +11,23 @@ import numpy as np
 from monai_fusion import __version__
 from monai_fusion.datalist import AVAILABLE_MODALITIES
 from monai_fusion.datalist.strata import categories_in_order
-from monai_fusion.metrics import metrics_file as schema
+from monai_fusion.metrics import fields_of_scores as schema
 from monai_fusion.metrics.calibration import Calibration
 from monai_fusion.metrics.clusters import drawn_together
 from monai_fusion.metrics.confounds import conditional_p_value
+from monai_fusion.metrics.fields_of_probabilities import CalibrationSection
 from monai_fusion.metrics.gate import REFERENCES, gate_section, modalities_section
 from monai_fusion.metrics.group_scores import GroupScorer
-from monai_fusion.metrics.grouping import FOLD, folds_of, given_number, groups_section, participant_strata
+from monai_fusion.metrics.grouping import (
+    FOLD,
+    folds_of,
+    given_number,
+    groups_section,
+    kin_taken_as_strangers,
+    participant_strata,
+)
 from monai_fusion.metrics.intervals import DRAWS, LEVEL, SEED
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.operating_points import FIXED
 from monai_fusion.metrics.permutation import count_exchangeable, exchange_cells, permutation_p_values
 from monai_fusion.metrics.predictions import Prediction, from_both_recordings, labelled, scored_cohort
@@ -60,7 +69,7 @@ def summarize(
     classes: Sequence[str],
     calibration: Calibration | None = None,
     settings: ScoringSettings | None = None,
-) -> schema.Metrics:
+) -> Metrics:
     """Score the participants whose label is known.
 
     Args:
@@ -81,7 +90,7 @@ def summarize(
     patterns = {row.participant_id: row.recordings for row in known}
     several = {PATTERN_FIELD: patterns} if len(set(patterns.values())) > 1 else {}
     permutation = _permutation(known, cohort, {**strata, **several}, settings)
-    metrics = schema.Metrics(
+    metrics = Metrics(
         monai_fusion=__version__,
         datalist=settings.datalist,
         section=settings.section,
@@ -112,7 +121,9 @@ def summarize(
             known, min(REFERENCES, len(from_both_recordings(predictions))), settings.draws, settings.seed
         ),
     )
-    return metrics.model_copy(update={"warnings": [*settings.warnings, *warnings_of_evaluation(metrics)]})
+    strangers = kin_taken_as_strangers(known, settings.group_by)
+    warnings = [*settings.warnings, *warnings_of_evaluation(metrics), *strangers]
+    return metrics.model_copy(update={"warnings": warnings})
 
 
 def _calibration(
@@ -121,13 +132,13 @@ def _calibration(
     calibration: Calibration | None,
     group: GroupScorer,
     settings: ScoringSettings,
-) -> schema.CalibrationSection:
+) -> CalibrationSection:
     own = replace(
         ScoredCohort.of(np.array([row.uncalibrated for row in predictions]), cohort.labels), groups=cohort.groups
     )
     binary = cohort.classes == 2
     used = calibration or Calibration((), (), threshold=0.5 if binary else None, operating_point=FIXED)
-    return schema.CalibrationSection(
+    return CalibrationSection(
         applied=calibration is not None,
         network_prior=list(used.network_prior) if calibration else None,
         target_prior=list(used.target_prior) if calibration else None,

@@ -8,7 +8,7 @@ from typing import Any
 from sklearn.metrics import classification_report
 
 from monai_fusion.metrics import scores
-from monai_fusion.metrics.metrics_file import GroupsSection, Permutation, Score, Scores
+from monai_fusion.metrics.fields_of_scores import GroupsSection, Permutation, Score, Scores
 from monai_fusion.metrics.predictions import Prediction, labelled, scored_cohort
 from monai_fusion.wording import counted
 
@@ -62,18 +62,16 @@ def headline(found: Scores, permutation: Permutation) -> list[str]:
     ]
 
 
-def groups_lines(groups: GroupsSection | None) -> list[str]:
+def groups_lines(groups: GroupsSection | None, draw: str = "intervals and permutations draw") -> list[str]:
     """Return what intervals and permutations drew, as one line; none if the datalist names no groups."""
     if groups is None:
         return []
     by = " and ".join(groups.fields)
     if not groups.resampled:
         why = "each group has one participant" if groups.groups > 1 else "all participants are of one group"
-        return [f"{by}: {why}, so intervals and permutations draw participants"]
+        return [f"{by}: {why}, so {draw} participants"]
     sizes = f"{groups.smallest} to {groups.largest}" if groups.smallest < groups.largest else str(groups.largest)
-    return [
-        f"intervals and permutations draw {counted(groups.groups, 'whole group')} by {by}, of {sizes} participants each"
-    ]
+    return [f"{draw} {counted(groups.groups, 'whole group')} by {by}, of {sizes} participants each"]
 
 
 def _line(name: str, score: Score, baseline: str, p_value: float | None) -> str:

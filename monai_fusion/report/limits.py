@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from monai_fusion.metrics.metrics_file import Metrics, Score
+from monai_fusion.metrics.fields_of_scores import Score
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.report.number_text import count_participants, sentence
 from monai_fusion.report.run_results import Results
 from monai_fusion.report.verdict import NAMED_CLASSES, WIDE_BELOW
