@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_fusion.explain.eeg_group import DRAWS, LEAST, SEED
+from monai_fusion.explain.eeg_group import DRAWS, SEED
 from monai_fusion.explain.eeg_summary import Row, tsv
 from monai_fusion.explain.max_statistic import GroupDifference, max_statistic
 from monai_fusion.explain.mri_files import on_grid, write_nifti
@@ -25,6 +25,8 @@ from monai_fusion.explain.mri_space import ALIGNED, Floats, VolumeSpace, mean_af
 from monai_fusion.files import write_atomically
 from monai_fusion.wording import a_few
 
+OTHERS = "others"
+LEAST = 2  # participants of a class and of the others; a relabelling of fewer says nothing
 _IN_MEMORY = 1 << 30  # bytes of maps; more are stacked in a temporary file
 COLUMNS = (
     *("class", "against", "participants_class", "participants_against", "largest_t", "difference_there"),
@@ -129,7 +131,7 @@ def write_mri_group(
         folder: Exists.
         description: Letters and digits: the method, as of BIDS's ``desc-``.
         group: What to write.
-        stems: Letters and digits that stand for each class, and for ``others``, in file names.
+        stems: What stands for each class, and for ``others``, in file names.
         prefix: Of all names.
 
     Returns:
@@ -187,9 +189,7 @@ def _row(contrast: MriContrast, group: MriGroup) -> Row:
     )
 
 
-def _place(
-    spaces: Sequence[VolumeSpace | None], notes: list[str]
-) -> tuple[NDArray[np.float64] | None, int, bool]:
+def _place(spaces: Sequence[VolumeSpace | None], notes: list[str]) -> tuple[NDArray[np.float64] | None, int, bool]:
     """The affine, its code, and whether it is true of all files."""
     known = [each for each in spaces if each is not None]
     if not known:
@@ -238,7 +238,7 @@ def _contrasts(
     # As of the EEG: of two classes, the second against the first.
     for label, name in present[1:] if len(present) == 2 else present:
         members = own == label
-        against = present[0][1] if len(present) == 2 else "others"
+        against = present[0][1] if len(present) == 2 else OTHERS
         counts = int(members.sum()), int((~members).sum())
         test = None
         if min(counts) >= LEAST:
