@@ -13,14 +13,21 @@ import torch
 from torch import nn
 
 from monai_fusion import __version__, ranks, stopping
+from monai_fusion.data import Preprocessing
 from monai_fusion.data.fusion_dataset import FusionDataset
+from monai_fusion.explain.derived import Derived, most_and_least_certain
+from monai_fusion.explain.eeg_results import eeg_results
 from monai_fusion.explain.method import Method
 from monai_fusion.explain.methods import build_methods
 from monai_fusion.explain.modality_results import TABLE_FILE, draw_modality_values, modality_summary, modality_table
 from monai_fusion.explain.modality_values import ModalityValues
+from monai_fusion.explain.mri_gradcam import MriGradCam
+from monai_fusion.explain.mri_results import mri_results
+from monai_fusion.explain.mri_space import SlabGeometry
 from monai_fusion.explain.running import ExplainedParticipant, ExplanationRun
 from monai_fusion.explain.settings import MODALITY, ExplanationSettings
 from monai_fusion.files import write_atomically, write_for_readers
+from monai_fusion.keys import MRI
 from monai_fusion.report import explanation_file as schema
 from monai_fusion.report.style import Picture
 from monai_fusion.wording import counted
@@ -40,6 +47,7 @@ class Explanation:
         classes: The class names.
         section: The part of the datalist that the dataset holds.
         settings: What is explained.
+        preprocessing: Of the recordings, for the place of an MRI's map in the head; None leaves maps without a place.
         device: Where the network is.
         precision: Of the passes without gradients.
         segment_batch_size: EEG segments that are encoded together.
@@ -53,6 +61,7 @@ class Explanation:
         classes: Sequence[str],
         section: str,
         settings: ExplanationSettings,
+        preprocessing: Preprocessing | None = None,
         device: str | torch.device = "cpu",
         precision: str = "float32",
         segment_batch_size: int = 16,
@@ -64,6 +73,11 @@ class Explanation:
         self.device = device
         self.segment_batch_size = segment_batch_size
         self.methods: list[Method] = build_methods(settings)
+        for method in self.methods:
+            if isinstance(method, MriGradCam):
+                method.check(network)
+        transforms = () if preprocessing is None else preprocessing.transforms[MRI]
+        self.geometry = SlabGeometry.of_transforms(transforms)
         self.run_of_methods = ExplanationRun(
             network, dataset, self.folder, settings, self.methods, device, precision, segment_batch_size
         )
@@ -97,20 +111,36 @@ class Explanation:
             settings={method.name: dict(method.settings()) for method in self.methods},
             participants=[_participant(each, self.classes) for each in participants],
         )
-        if MODALITY in self.settings.methods:
-            write_for_readers(self.folder / TABLE_FILE, modality_table(participants, self.classes))
-            content.tables.append(TABLE_FILE)
-            groups = modality_summary(participants, self.classes)
-            content.modalities = [schema.ModalityGroup(**group) for group in groups]
-            content.figures += self._save([draw_modality_values(participants, self.classes, explained)])
+        derived = self._derive(participants, explained)
+        content.modalities = [schema.ModalityGroup(**group) for group in modality_summary(participants, self.classes)]
+        content.figures = self._save(derived.figures)
+        for name, pictures in derived.of_participants.items():
+            content.figures += self._save(pictures, name)
+        content.tables = [path.relative_to(self.folder).as_posix() for path in derived.files]
+        content.results, content.checks, content.measures = derived.tables, derived.checks, derived.measures
+        content.notes, content.warnings = derived.notes, derived.warnings
         return schema.write_explanation(content, self.folder)
 
-    def _save(self, pictures: Iterable[Picture | None], participant: str | None = None) -> list[schema.FigureFile]:
+    def _derive(self, participants: Sequence[ExplainedParticipant], explained: str) -> Derived:
+        derived = Derived()
+        if MODALITY in self.settings.methods:
+            table = write_for_readers(self.folder / TABLE_FILE, modality_table(participants, self.classes))
+            derived.files.append(table)
+            picture = draw_modality_values(participants, self.classes, explained)
+            derived.figures += [] if picture is None else [picture]
+        shown = most_and_least_certain([(each.participant_id, each.score) for each in participants])
+        for method in self.methods:
+            given = (self.run_of_methods, method.name, participants, self.classes, shown)
+            derived.add(eeg_results(*given) if method.recording == "eeg" else mri_results(*given, self.geometry))
+        derived.of_participants = {
+            name: derived.of_participants[name] for name in shown if name in derived.of_participants
+        }
+        return derived
+
+    def _save(self, pictures: Iterable[Picture], participant: str | None = None) -> list[schema.FigureFile]:
         folder = self.folder / FIGURES_FOLDER
         saved = []
         for picture in pictures:
-            if picture is None:
-                continue
             folder.mkdir(exist_ok=True)
             for ending in ("svg", "png"):
                 name = f"{picture.name}.{ending}"

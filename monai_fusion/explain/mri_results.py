@@ -35,6 +35,7 @@ def mri_results(
     participants: Sequence[ExplainedParticipant],
     classes: Sequence[str],
     shown: Collection[str],
+    geometry: SlabGeometry | None,
 ) -> Derived:
     """Write what a method found in the MRI of each participant and of the classes.
 
@@ -44,6 +45,7 @@ def mri_results(
         participants: All explained participants.
         classes: The class names.
         shown: The participants whose figures the report shows.
+        geometry: How preprocessing made the network's grid; None if that is not known.
 
     Raises:
         InputError: A volume cannot be written.
@@ -53,9 +55,8 @@ def mri_results(
     names = run.explained_by(method)
     if not names:
         return derived
-    geometry = SlabGeometry.of_transforms(run.dataset.mri.transform.transforms)
     title, word = method.removeprefix("mri_").replace("_", " "), method.removeprefix("mri_").replace("_", "")
-    spaces = _spaces(run, names, geometry, derived)
+    spaces = _spaces(run, names, method, geometry, derived)
     _write_participants(run, method, word, spaces)
     if method == "mri_gradcam":
         derived.notes.append(_COARSE)
@@ -80,20 +81,19 @@ def mri_results(
 
 
 def _spaces(
-    run: ExplanationRun, names: Sequence[str], geometry: SlabGeometry | None, derived: Derived
+    run: ExplanationRun, names: Sequence[str], method: str, geometry: SlabGeometry | None, derived: Derived
 ) -> dict[str, VolumeSpace]:
     """The grids of the participants' files, and a warning for those without."""
     if geometry is None:
-        derived.warnings.append(
-            "The preprocessing of the MRI has a transform that may move voxels, so maps stay in the network's grid, as "
-            "arrays, and no volumes are written."
+        derived.notes.append(
+            "The model's own preprocessing of MRIs may move voxels: maps have no known place in the files, and are only"
+            f" in arrays/{method}."
         )
         return {}
-    files = {record.participant_id: record.mri for record in run.dataset.records}
     found: dict[str, VolumeSpace] = {}
     problems: dict[str, str] = {}
     for name in names:
-        file = files[name]
+        file = run.record(name).mri
         if file is None:
             continue
         try:

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from monai_fusion.data.fusion_dataset import FusionDataset, spread
+from monai_fusion.datalist import ParticipantRecord
+from monai_fusion.errors import RunFailed
 from monai_fusion.explain.kept_arrays import KeptArrays, file_stems, settings_digest
 from monai_fusion.explain.method import Arrays, Explained, Method
 from monai_fusion.explain.modality_values import REFERENCES, ModalityValuer, ModalityValues, Reference
@@ -93,6 +95,7 @@ class ExplanationRun:
         network.eval().requires_grad_(False)
         self.scorer = Scorer(network, settings.target, device, precision)
         self.references = 0
+        self._made: dict[str, dict[str, str]] = {}
         self._network = network
         self._model = ""
         self._places = {record.participant_id: place for place, record in enumerate(dataset.records)}
@@ -104,7 +107,7 @@ class ExplanationRun:
         Raises:
             OSError: The disk is full or read-only.
         """
-        self._model = tensors_digest(self._network.state_dict())
+        self._model, self._made = tensors_digest(self._network.state_dict()), {}
         wanted = self.settings.participants
         chosen = [name for name in self._places if wanted is None or name in wanted]
         valuer = self._valuer() if MODALITY in self.settings.methods else None
@@ -116,14 +119,25 @@ class ExplanationRun:
                 found.append(self._explain(name, valuer, bar))
         return found
 
-    def arrays(self, method: str, participant: Explained) -> Arrays | None:
-        """The kept arrays of a method for a participant; None if it was not asked about the participant."""
-        found = next((each for each in self.methods if each.name == method), None)
-        if found is None or not _has(participant, found.recording):
-            return None
-        return KeptArrays(self.folder, method).read(
-            self.stems[participant.participant_id], self._key(found, participant)
-        )
+    def explained_by(self, method: str) -> list[str]:
+        """The participants whose arrays of a method the last :meth:`run` made or found, in the dataset's order."""
+        return list(self._made.get(method, {}))
+
+    def arrays(self, method: str, name: str) -> Arrays:
+        """The arrays of a method for one of :meth:`explained_by`.
+
+        Raises:
+            RunFailed: The file was removed or damaged since.
+        """
+        kept = KeptArrays(self.folder, method)
+        found = kept.read(self.stems[name], self._made[method][name])
+        if found is None:
+            raise RunFailed(f"{kept.path(self.stems[name])} has changed while the program ran", "run the command again")
+        return found
+
+    def record(self, name: str) -> ParticipantRecord:
+        """The record of a participant."""
+        return self.dataset.records[self._places[name]]
 
     def participant(self, name: str) -> Explained:
         """Read the recordings of a participant."""
@@ -164,6 +178,7 @@ class ExplanationRun:
             if not _has(participant, method.recording):
                 continue
             kept, digest = KeptArrays(self.folder, method.name), self._key(method, participant)
+            self._made.setdefault(method.name, {})[name] = digest
             if kept.read(self.stems[name], digest) is not None:
                 bar.total -= self._cost(method, participant)
                 bar.refresh()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from monai_fusion.datalist import Datalist
+from monai_fusion.datalist import Datalist, everyone_in
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.wording import nearest, shortened
 
@@ -130,11 +130,11 @@ def _participants(asked: object, cohort: Datalist, section: str) -> tuple[str, .
         return None
     wanted = _words(asked)
     part = {record.participant_id for record in cohort.records(section)}
-    others = {record.participant_id: name for name, records in cohort.by_section.items() for record in records}
+    # The run has read one part: the others are read when they are needed for a message.
+    strays = [name for name in wanted if name not in part]
+    others = {record.participant_id: record.section for record in everyone_in(cohort)} if strays else {}
     problems = []
-    for participant in dict.fromkeys(wanted):
-        if participant in part:
-            continue
+    for participant in dict.fromkeys(strays):
         if participant in others:
             seen, advice = f"is in the {others[participant]} part", f"add --section {others[participant]}"
         else:

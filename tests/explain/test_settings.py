@@ -19,15 +19,19 @@ RECIPE: Mapping[str, Any] = {"classes": ["M", "F"], "modalities": "both", "absen
 @pytest.fixture
 def cohort(tmp_path: Path) -> Datalist:
     """A datalist of which a run has read the test part alone."""
-    ids = {"training": ["sub-03"], "validation": [], "test": ["sub-01", "sub-02"]}
+    ids = {"training": [("sub-03", "F")], "validation": [], "test": [("sub-01", "M"), ("sub-02", "F")]}
     rows = {
-        part: [{"participant_id": name, "label": "F", "eeg": "a.npy", "mri": "a.nii.gz"} for name in names]
+        part: [
+            {"participant_id": name, "label": label, "eeg": f"{name}.npy", "mri": f"{name}.nii.gz"}
+            for name, label in names
+        ]
         for part, names in ids.items()
     }
     path = tmp_path / "cohort.json"
     path.write_text(json.dumps({"classes": ["M", "F"], **rows}), encoding="utf-8")
-    (tmp_path / "a.npy").touch()
-    (tmp_path / "a.nii.gz").touch()
+    for name in ("sub-01", "sub-02"):
+        (tmp_path / f"{name}.npy").touch()
+        (tmp_path / f"{name}.nii.gz").touch()
     return read_datalist(path, ["test"])
 
 
