@@ -83,6 +83,7 @@ class ConfoundResult(_Part):
         Probability | None,
         Field(description="Adjusted R^2 of the network's logit on the covariates within the classes."),
     ]
+    note: Annotated[str, Field(description="What limits the test; empty if nothing does.")] = ""
 
 
 class Baseline(_Part):
