@@ -62,10 +62,30 @@ def test_a_true_extra_signal_ends_in_a_report_that_does_not(
     assert first.startswith("Distinguishes M from F better than chance")
 
 
+def test_classes_that_differ_in_the_power_of_the_eeg_alone_are_told_by_the_raw_numbers_alone(tmp_path: Path) -> None:
+    cohort = write_cohort(tmp_path / "cohort", apart=0.0)
+    for name, label in cohort.labels.items():
+        for path in cohort.path.parent.glob(f"{name}_seg*.npy"):
+            np.save(path, np.load(path) * (3 if label else 1))
+    found = evaluate_baselines(_datalist(cohort), BaselineSettings(numbers=NumberSettings(None, EEG_SHAPE)))
+    auroc = {each.name: each.auroc.value for each in found.baselines}
+    assert auroc["eeg_raw_power"] == 1.0
+    assert max(auroc["eeg"], auroc["all"]) < 0.8  # the z-score has removed it, and `all` is what the network sees
+
+
+def test_files_without_power_have_no_raw_numbers(tmp_path: Path) -> None:
+    cohort = write_cohort(tmp_path / "cohort", people=30, tested=10)
+    for path in cohort.path.parent.glob("*_seg*.npy"):
+        np.save(path, -np.load(path))
+    found = evaluate_baselines(_datalist(cohort), BaselineSettings(numbers=NumberSettings(None, EEG_SHAPE)))
+    assert [each.name for each in found.baselines] == ["head_volume", "covariates", "mri", "eeg", "all"]
+
+
 def test_the_baselines_are_tested_on_the_tested_part(heads: Cohort, settings: BaselineSettings) -> None:
     network = heads.network(knows=0.5)
     found = evaluate_baselines(_datalist(heads), settings, network)
-    assert [each.name for each in found.baselines] == ["head_volume", "covariates", "mri", "eeg", "all"]
+    names = ["head_volume", "covariates", "mri", "eeg", "eeg_raw_power", "all"]
+    assert [each.name for each in found.baselines] == names
     assert [count.participants for count in found.tested] == [20, 20]
     assert [count.participants for count in found.fitted] == [25, 25]
     by_name = {each.name: each for each in found.baselines}
@@ -118,7 +138,7 @@ def test_the_same_cohort_gives_the_same_file(heads: Cohort, settings: BaselineSe
 
 def test_named_covariates_are_those_that_are_used(heads: Cohort, settings: BaselineSettings) -> None:
     found = evaluate_baselines(_datalist(heads), replace(settings, covariates=("head_volume",)))
-    assert [each.name for each in found.baselines] == ["head_volume", "mri", "eeg", "all"]
+    assert [each.name for each in found.baselines] == ["head_volume", "mri", "eeg", "eeg_raw_power", "all"]
     assert [row.field for row in found.balance] == ["head_volume"]
 
 
@@ -173,7 +193,7 @@ def test_a_network_of_one_recording_is_compared_with_numbers_of_that_recording(
         settings, numbers=replace(settings.numbers, modalities="eeg"), use=replace(settings.use, modalities="eeg")
     )
     found = evaluate_baselines(_datalist(heads), eeg)
-    assert {each.name for each in found.baselines} == {"covariates", "eeg", "all"}
+    assert {each.name for each in found.baselines} == {"covariates", "eeg", "eeg_raw_power", "all"}
 
 
 def test_paired_differences_are_those_of_scikit_learn_s_scores() -> None:
