@@ -26,6 +26,8 @@ from monai_fusion.report.style import INK, MUTED, Picture, drawing
 
 _SLICES = 5
 _WIDTH = 7.0  # inches, of a page
+_ACROSS = 0.87  # of the width, for the slices
+_GAP, _HEAD = 0.2, 0.5  # inches, above each row and above all
 _OUTSIDE = 0.12  # of the head's extent that no slice shows, at either end
 _OPAQUE_FROM = 0.3  # of the end of the colours
 _COVER = 0.85
@@ -53,6 +55,7 @@ def draw_mosaic(
     unit: str = "logit",
     limit: float | None = None,
     marked: NDArray[np.bool_] | None = None,
+    signed: bool = True,
 ) -> Picture:
     """Draw axial, coronal and sagittal slices; one of each goes through the voxel of the largest magnitude.
 
@@ -66,6 +69,7 @@ def draw_mosaic(
         unit: Of the values; empty for none.
         limit: The end of the colours; None for `colour_limit` of this map.
         marked: [T, H, W]: voxels that get an outline, such as those that differ between classes.
+        signed: Whether the sign says for or against the class; otherwise no value is negative.
     """
     turn = ornt_transform(axcodes2ornt(orientation), axcodes2ornt("RAS"))
 
@@ -81,8 +85,12 @@ def draw_mosaic(
     with drawing():
         lengths = np.array(shown.shape) * sizes
         heights = [float(lengths[up] / lengths[across]) for _, _, across, up, _ in _PLANES]
-        figure = Figure(figsize=(_WIDTH, 0.75 + (_WIDTH - 0.6) / _SLICES * sum(heights)), layout="constrained")
-        grid = figure.subplots(len(_PLANES), _SLICES, gridspec_kw={"height_ratios": heights})
+        slices_high = _ACROSS * _WIDTH / _SLICES * sum(heights) + _GAP * len(heights)
+        height = _HEAD + slices_high
+        figure = Figure(figsize=(_WIDTH, height))  # a layout engine would take seconds for so many axes
+        places = {"left": 0.01, "right": _ACROSS, "bottom": 0.01, "top": slices_high / height, "wspace": 0.04}
+        places["hspace"] = _GAP * len(heights) / (slices_high - _GAP * len(heights))
+        grid = figure.subplots(len(_PLANES), _SLICES, gridspec_kw={"height_ratios": heights, **places})
         for row, (letter, axis, across, up, sides) in zip(grid, _PLANES, strict=True):
             for plot, place in zip(row, _places(below, shown, axis, int(peak[axis])), strict=True):
                 aspect = float(sizes[up] / sizes[across])
@@ -93,14 +101,21 @@ def draw_mosaic(
                     x, 0.98, side, transform=row[0].transAxes, fontsize=8, color=INK,
                     ha="left" if x < 0.5 else "right", va="top",
                 )  # fmt: skip
-        figure.suptitle(f"{title}\nleft is left (neurological convention)", x=0.01, ha="left", fontsize=9.5)
-        bar = figure.colorbar(
-            ScalarMappable(Normalize(-most, most), DIVERGING), ax=grid, shrink=0.6, pad=0.01, aspect=30, extend="both"
+        figure.suptitle(
+            f"{title}\nleft is left (neurological convention)",
+            x=0.01,
+            y=1 - 0.08 / height,
+            ha="left",
+            va="top",
+            fontsize=9.5,
         )
-        bar.set_label(f"{unit or 'no unit'}: below 0 against, above 0 for the class", fontsize=7.5)
+        beside = figure.add_axes((_ACROSS + 0.015, 0.2, 0.015, 0.5))
+        bar = figure.colorbar(ScalarMappable(Normalize(-most, most), DIVERGING), cax=beside, extend="both")
+        meaning = ": below 0 against, above 0 for the class" if signed else ""
+        bar.set_label(f"{unit or 'no unit'}{meaning}", fontsize=7.5)
         bar.ax.tick_params(labelsize=7.5)
         bar.outline.set_visible(False)
-    return Picture(name, title, figure, _described(shown, outlined, unit))
+    return Picture(name, title, figure, _described(shown, outlined, unit, signed))
 
 
 def _places(anatomy: Floats | None, values: Floats, axis: int, peak: int) -> list[int]:
@@ -134,14 +149,14 @@ def _slice(plot: Axes, planes: Sequence[Floats | None], most: float, aspect: flo
     plot.set_axis_off()
 
 
-def _described(values: Floats, marked: Floats | None, unit: str) -> tuple[str, ...]:
+def _described(values: Floats, marked: Floats | None, unit: str, signed: bool) -> tuple[str, ...]:
     """Where the largest values of either sign are, and how much lies on either side, as sentences."""
     total = float(np.abs(values).sum())
     if not total:
         return ("All values are 0.",)
     sentences = []
     for called, place, wanted in (
-        ("Most for the class", int(values.argmax()), values.max() > 0),
+        ("Most for the class" if signed else "Largest", int(values.argmax()), values.max() > 0),
         ("Most against it", int(values.argmin()), values.min() < 0),
     ):
         if wanted:

@@ -22,6 +22,7 @@ from monai_fusion.wording import a_few, counted
 MAP = "attributions"
 UNITS = {"mri_gradcam": "", "mri_smoothgrad_squared": "logit² per intensity²"}
 """Of the methods whose map is not in logit."""
+UNSIGNED = ("mri_smoothgrad_squared",)
 _COARSE = (
     "Grad-CAM is coarse: a cell of R3D-18's last block is 8 voxels deep and 16 wide and high, and the map is "
     "interpolated between them. It has a sign, but no unit."
@@ -60,7 +61,7 @@ def mri_results(
     _write_participants(run, method, word, spaces)
     if method == "mri_gradcam":
         derived.notes.append(_COARSE)
-    drawing = _Drawing(geometry, spaces, UNITS.get(method, "logit"))
+    drawing = _Drawing(geometry, spaces, UNITS.get(method, "logit"), method not in UNSIGNED)
     for name in names:
         if name in shown:
             text = f"MRI, {title}: {name}"
@@ -135,9 +136,11 @@ def _anatomy(run: ExplanationRun, names: Sequence[str]) -> Floats | None:
 class _Drawing:
     """Draws maps of one method in the network's grid."""
 
-    def __init__(self, geometry: SlabGeometry | None, spaces: Mapping[str, VolumeSpace], unit: str) -> None:
+    def __init__(
+        self, geometry: SlabGeometry | None, spaces: Mapping[str, VolumeSpace], unit: str, signed: bool
+    ) -> None:
         self.orientation = "RAS" if geometry is None else geometry.orientation
-        self.unit = unit
+        self.unit, self.signed = unit, signed
         lengths = [np.sqrt((each.network_affine[:3, :3] ** 2).sum(axis=0)) for each in spaces.values()]
         self.spacing: tuple[float, ...] = tuple(np.mean(lengths, axis=0).tolist()) if lengths else (1.0, 1.0, 1.0)
 
@@ -146,7 +149,7 @@ class _Drawing:
         marked: np.ndarray | None = None,
     ) -> Picture:  # fmt: skip
         return draw_mosaic(
-            values, anatomy, self.orientation, self.spacing, name, title, self.unit, limit, marked
+            values, anatomy, self.orientation, self.spacing, name, title, self.unit, limit, marked, self.signed
         )  # fmt: skip
 
 

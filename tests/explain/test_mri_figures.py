@@ -6,10 +6,11 @@ import io
 
 import numpy as np
 import pytest
+from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 from PIL import Image
 
 from monai_fusion.explain.mri_figures import colour_limit, draw_mosaic
-from monai_fusion.report.style import Picture
+from monai_fusion.report.style import Picture, drawing
 
 SHAPE = (20, 24, 16)
 
@@ -29,7 +30,8 @@ def spot(place: tuple[int, int, int], value: float) -> np.ndarray:
 
 def pixels(picture: Picture) -> np.ndarray:
     stream = io.BytesIO()
-    picture.save(stream, "png")
+    with drawing():
+        picture.figure.savefig(stream, format="png", dpi=40)
     return np.asarray(Image.open(stream).convert("RGB")).astype(int)
 
 
@@ -50,8 +52,6 @@ def test_a_spot_on_the_left_is_drawn_on_the_left(anatomy: np.ndarray) -> None:
 
 @pytest.mark.parametrize("orientation", ["LPS", "SAR", "PIR"])
 def test_axes_of_any_direction_give_the_same_picture(anatomy: np.ndarray, orientation: str) -> None:
-    from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
-
     turn = ornt_transform(axcodes2ornt("RAS"), axcodes2ornt(orientation))
     values = spot((4, 15, 6), -0.4)
     plain = draw_mosaic(values, anatomy, "RAS", (1, 1.5, 2), "m", "A map")
@@ -85,6 +85,12 @@ def test_words_say_what_is_seen(anatomy: np.ndarray) -> None:
         "Outlined: 27 of 7680 voxels.",
     )
     assert draw_mosaic(np.zeros(SHAPE), None, "RAS", (1, 1, 1), "m", "t").values == ("All values are 0.",)
+
+
+def test_a_map_without_a_sign_speaks_neither_for_nor_against() -> None:
+    picture = draw_mosaic(spot((4, 20, 3), 1.0), None, "RAS", (1, 1, 1), "m", "t", unit="logit²", signed=False)
+    assert picture.values[0].startswith("Largest: +1.5 logit² at x 4")
+    assert picture.figure.axes[-1].get_ylabel() == "logit²"
 
 
 def test_it_works_without_anatomy_and_saves_the_same_bytes(anatomy: np.ndarray) -> None:
