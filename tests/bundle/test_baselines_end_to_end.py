@@ -43,7 +43,7 @@ def test_a_cohort_that_head_size_solves_ends_in_a_report_that_says_so_first(tmp_
     assert read_datalist(datalist).group_by == ("family",)
     trained = bundle_run("train.yaml", datalist=datalist, output_dir=run, **SMALL)
     assert trained.returncode == 0, trained.stdout + trained.stderr
-    evaluated = bundle_run("evaluate.yaml", datalist=datalist, output_dir=run, num_workers=0)
+    evaluated = bundle_run("evaluate.yaml", datalist=datalist, output_dir=run)
     assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
 
     found = json.loads((run / "baseline.json").read_text(encoding="utf-8"))
