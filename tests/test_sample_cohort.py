@@ -480,7 +480,7 @@ def test_impossible_options_are_refused_all_at_once():
             participants=0, size="huge", eeg_effect=-1, conditions=("EO", "EO"), fewer_females=1.0, seed=-1
         )
     fields = [problem.field for problem in caught.value.problems]
-    assert fields == ["participants", "size", "seed", "eeg_effect", "conditions", "fewer_females"]
+    assert fields == ["--participants", "--size", "--seed", "--eeg-effect", "--conditions", "--fewer-females"]
     assert "sample cohort size: 'huge', expected 'small' or 'full'" in str(caught.value)
     with pytest.raises(InputError, match=r"only_mri: 2, expected .* with only_eeg = 2 at most the 3 participants"):
         SampleCohortOptions(participants=3, only_eeg=2, only_mri=2)

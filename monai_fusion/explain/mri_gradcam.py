@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.explain.eeg_gradients import GRADIENT_PASSES
+from monai_fusion.explain.eeg_occlusion import GRADIENT_PASSES
 from monai_fusion.explain.method import Arrays, Explained, Step
 from monai_fusion.explain.scoring import Embeddings, Scorer
 from monai_fusion.networks.encoder import Encoder, not_one_of
