@@ -21,7 +21,7 @@ class _Part(BaseModel):
 class VariantScore(Score):
     """A score of a variant over all folds."""
 
-    folds: Annotated[list[float | None], Field(description="Of each fold alone, averaged over the seeds.")]
+    folds: Annotated[list[float | None], Field(description="Of each fold of each repeat, averaged over the seeds.")]
     fold_mean: Annotated[float | None, Field(description="Unweighted mean of the folds.")]
     fold_sd: Annotated[float | None, Field(description="Their standard deviation (n - 1).")]
 
@@ -42,12 +42,12 @@ class VariantResult(_Part):
 
 
 class TTest(_Part):
-    """A corrected resampled t-test over the folds."""
+    """A corrected resampled t-test over the folds of all repeats."""
 
     mean: Annotated[float, Field(description="Mean difference over the folds.")]
     interval: Annotated[Interval, Field(description="Its 95 % interval.")]
     t: Annotated[float, Field(description="t.")]
-    degrees_of_freedom: Annotated[Count, Field(description="Folds - 1.")]
+    degrees_of_freedom: Annotated[Count, Field(description="Repeats x folds - 1.")]
     p: Annotated[Probability, Field(description="Two-sided p-value.")]
     p_holm: Annotated[Probability, Field(description="... adjusted for the number of compared variants (Holm).")]
 
@@ -78,6 +78,7 @@ class NumbersResult(_Part):
 class Fold(_Part):
     """A fold, the same for all variants."""
 
+    repeat: Annotated[Count, Field(description="Which division of the cohort into folds it belongs to, from 1.")] = 1
     number: Annotated[Count, Field(description="From 0.")]
     training: Annotated[Count, Field(description="Participants from whom its models learned.")]
     validation: Annotated[Count, Field(description="... on whom the epoch and the calibration were chosen.")]
@@ -93,10 +94,15 @@ class Comparison(_Part):
     monai_fusion: Annotated[str, Field(description="Version of the program that wrote the file.")]
     datalist: Annotated[str, Field(description="The name of the cohort.")]
     classes: Annotated[list[str], Field(min_length=2, description="The class names in their order.")]
-    participants: Annotated[Count, Field(description="All participants, each tested once with each variant and seed.")]
+    participants: Annotated[
+        Count, Field(description="All participants, each tested once with each variant, repeat and seed.")
+    ]
     class_counts: Annotated[list[ClassCount], Field(description="Participants of each class.")]
-    folds: Annotated[list[Fold], Field(description="The folds.")]
-    seeds: Annotated[list[int], Field(description="Seeds of the trainings.")]
+    repeats: Annotated[Count, Field(description="How often the cohort was divided into folds.")] = 1
+    folds: Annotated[list[Fold], Field(description="The folds of each repeat.")]
+    seeds: Annotated[
+        list[int], Field(description="Seeds of the trainings of repeat 1; those of repeat r are 1000 (r - 1) more.")
+    ]
     primary_score: Annotated[
         ScoreName, Field(description="The score that the answer is about, the same in every comparison.")
     ] = "auroc"
@@ -113,3 +119,9 @@ class Comparison(_Part):
     ] = []
     notes: Annotated[list[str], Field(description="Who takes part.")]
     warnings: Annotated[list[str], Field(description="Warnings about the results, as printed.")]
+
+    @property
+    def folds_text(self) -> str:
+        """``5 folds``, or ``5 folds, drawn 3 times``."""
+        each = len(self.folds) // self.repeats
+        return f"{each} folds" if self.repeats == 1 else f"{each} folds, drawn {self.repeats} times"

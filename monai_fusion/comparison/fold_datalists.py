@@ -90,6 +90,39 @@ def make_folds(
     return Folds(name, document.classes, named, notes)
 
 
+def refuse_given_folds(datalist: Path, repeats: int) -> None:
+    """Refuse to repeat the folds that a datalist has.
+
+    Raises:
+        InputError: It has folds, or cannot be read.
+    """
+    document = read_document(datalist, require_files=True)
+    if any(row.fields.get("fold") is not None for row in document.rows if row.in_use(allow_missing=False)):
+        advice = (
+            "leave out --repeats, or remove the folds from the datalist (--seeds repeats trainings in the same folds)"
+        )
+        seen, wanted = str(repeats), "1: the datalist has folds, and others cannot be drawn"
+        raise InputError(Problem("--repeats", seen=seen, wanted=wanted, advice=advice))
+
+
+def refuse_equal_folds(repeats: Sequence[Folds]) -> None:
+    """Refuse repeats that divide the participants in the same way: they would count as further results.
+
+    Raises:
+        InputError: Two repeats have the same folds, whatever their numbers.
+    """
+    seen: dict[frozenset[frozenset[str]], int] = {}
+    for number, folds in enumerate(repeats, start=1):
+        contents = [json.loads(text) for text in folds.texts.values()]
+        tested = frozenset(frozenset(row["participant_id"] for row in content["test"]) for content in contents)
+        if (first := seen.setdefault(tested, number)) != number:
+            groups = contents[0].get("group_by")
+            whole = f"whole groups of {' and '.join(groups)}" if groups else "so few participants"
+            advice = f"{whole} leave no other folds: use fewer --repeats (--seeds repeats trainings in the same folds)"
+            same = f"the folds of repeat {number} are those of repeat {first}"
+            raise InputError(Problem("--repeats", seen=str(len(repeats)), wanted=f"fewer: {same}", advice=advice))
+
+
 def _outside(rows: Sequence[DocumentRow], keep_test: bool) -> tuple[set[str], bool]:
     """The participants without a fold, and whether the datalist has folds."""
     tested = {row.participant_id for row in rows if row.section == "test"}

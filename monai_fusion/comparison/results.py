@@ -56,13 +56,14 @@ def read_runs(records: Iterable[RunRecord]) -> list[FoldPredictions]:
         InputError: A file is damaged, or the runs of a fold have different participants.
     """
     found: list[FoldPredictions] = []
-    of_fold: dict[int, tuple[str, dict[str, int | None]]] = {}
+    of_fold: dict[tuple[int, int], tuple[str, dict[str, int | None]]] = {}
     for record in records:
         participants = sorted(
             read_predictions(record.run.folder)[1], key=lambda participant: participant.participant_id
         )
         labels = {participant.participant_id: participant.label for participant in participants}
-        title, before = of_fold.setdefault(record.run.fold, (record.run.title, labels))
+        where = record.run.repeat, record.run.fold
+        title, before = of_fold.setdefault(where, (record.run.title, labels))
         if labels != before:
             raise InputError(
                 Problem(record.run.title, "predictions.csv", "other participants or labels", f"those of {title}")
@@ -70,34 +71,55 @@ def read_runs(records: Iterable[RunRecord]) -> list[FoldPredictions]:
         if None in labels.values():
             raise InputError(Problem(record.run.title, "predictions.csv", "participants without a label"))
         found.append(FoldPredictions(record, participants))
+    _refuse_unequal_repeats(found)
     return found
 
 
-def out_of_fold_arrays(plan: Plan, runs: Sequence[FoldPredictions]) -> OutOfFold:
-    """Put all predictions into arrays: participants by fold, then by id."""
-    by_run = {
-        (of_run.record.run.variant.name, of_run.record.run.seed, of_run.record.run.fold): of_run for of_run in runs
-    }
-    folds = range(len(plan.folds.texts))
-    first = [by_run[plan.variants[0].name, plan.seeds[0], fold].participants for fold in folds]
-    cohorts = {}
-    for variant in plan.variants:
-        of_seeds = []
-        for seed in plan.seeds:
-            participants = [
-                participant for fold in folds for participant in by_run[variant.name, seed, fold].participants
-            ]
-            of_seeds.append(
-                ScoredCohort(
-                    np.array([participant.probabilities for participant in participants], dtype=np.float64),
-                    np.array([participant.label for participant in participants], dtype=np.int64),
-                    np.array([participant.predicted for participant in participants], dtype=np.int64),
-                )
+def _refuse_unequal_repeats(runs: Sequence[FoldPredictions]) -> None:
+    """Refuse repeats with other participants or labels than the first: a predictions.csv was changed."""
+    by_repeat: dict[int, dict[str, int | None]] = {}
+    for of_run in runs:
+        labels = by_repeat.setdefault(of_run.record.run.repeat, {})
+        labels.update({row.participant_id: row.label for row in of_run.participants})
+    for repeat, labels in by_repeat.items():
+        if labels != by_repeat[1]:
+            raise InputError(
+                Problem(f"repeat {repeat}", "predictions.csv", "other participants or labels", "those of repeat 1")
             )
-        cohorts[variant.name] = of_seeds
-    labels = np.array([participant.label for participants in first for participant in participants], dtype=np.int64)
-    numbers = np.repeat(np.arange(len(first)), [len(participants) for participants in first]).astype(np.int64)
-    return OutOfFold(labels, numbers, cohorts)
+
+
+def out_of_fold_arrays(plan: Plan, runs: Sequence[FoldPredictions]) -> OutOfFold:
+    """Put all predictions into arrays: participants by their fold in the first repeat, then by id."""
+    by_run = {
+        (of_run.record.run.variant.name, of_run.record.run.seed, of_run.record.run.fold): of_run.participants
+        for of_run in runs
+    }  # no seed is in two repeats
+    name, folds = plan.variants[0].name, range(len(plan.folds.texts))
+    ids = [row.participant_id for fold in folds for row in by_run[name, plan.seeds[0], fold]]
+    labels, numbers = {}, []
+    for repeat in plan.repeats:
+        of_repeat = {}
+        for fold in range(len(plan.repeats[repeat].texts)):
+            for row in by_run[name, plan.seeds_of(repeat)[0], fold]:
+                of_repeat[row.participant_id], labels[row.participant_id] = fold, row.label
+        numbers.append(np.array([of_repeat[each] for each in ids], dtype=np.int64))
+    cohorts: dict[str, list[ScoredCohort]] = {variant.name: [] for variant in plan.variants}
+    for variant in plan.variants:
+        for repeat in plan.repeats:
+            for seed in plan.seeds_of(repeat):
+                folds = range(len(plan.repeats[repeat].texts))
+                rows = {row.participant_id: row for fold in folds for row in by_run[variant.name, seed, fold]}
+                cohorts[variant.name].append(_cohort([rows[each] for each in ids]))
+    own = np.array([labels[each] for each in ids], dtype=np.int64)
+    return OutOfFold(own, numbers[0], cohorts, tuple(numbers[1:]), tuple(ids))
+
+
+def _cohort(rows: Sequence[PredictionRow]) -> ScoredCohort:
+    return ScoredCohort(
+        np.array([row.probabilities for row in rows], dtype=np.float64),
+        np.array([row.label for row in rows], dtype=np.int64),
+        np.array([row.predicted for row in rows], dtype=np.int64),
+    )
 
 
 def compare_runs(plan: Plan, runs: Sequence[FoldPredictions], draws: int = DRAWS) -> schema.Comparison:
@@ -138,6 +160,7 @@ def compare_runs(plan: Plan, runs: Sequence[FoldPredictions], draws: int = DRAWS
         participants=len(data.labels),
         class_counts=_counts(data.labels, classes),
         folds=_folds(plan, data),
+        repeats=len(plan.repeats),
         seeds=list(plan.seeds),
         reference=plan.variants[0].name,
         confidence_level=LEVEL,
@@ -199,24 +222,9 @@ def _differences(
     found = []
     for name in SCORES:
         base = fold_values(name, data, reference)
-        tests = []
-        for variant in others:
-            pairs = zip(fold_values(name, data, variant), base, strict=True)
-            apart = [one - other for one, other in pairs if one is not None and other is not None]
-            tests.append(corrected_t_test(apart, ratio) if len(apart) == len(base) else None)
-        adjusted = holm([None if test is None else test.p for test in tests])
-        for place, (variant, test, p_holm) in enumerate(zip(others, tests, adjusted, strict=True), start=1):
+        tests = t_tests([(fold_values(name, data, variant), base) for variant in others], ratio)
+        for place, (variant, t_test) in enumerate(zip(others, tests, strict=True), start=1):
             value, interval = values[DIFFERENCE + name, place], intervals[DIFFERENCE + name, place]
-            t_test = None
-            if test is not None and p_holm is not None:
-                t_test = schema.TTest(
-                    mean=test.mean,
-                    interval=test.interval,
-                    t=test.t,
-                    degrees_of_freedom=test.degrees,
-                    p=test.p,
-                    p_holm=p_holm,
-                )
             found.append(
                 schema.Difference(
                     variant=variant,
@@ -231,6 +239,38 @@ def _differences(
     return found
 
 
+def t_tests(
+    pairs: Sequence[tuple[Sequence[float | None], Sequence[float | None]]], ratio: float
+) -> list[schema.TTest | None]:
+    """Test each pair of scores over the folds for a difference, first - second, adjusted for the number of pairs.
+
+    Args:
+        pairs: Two scores of each fold of each repeat.
+        ratio: `ratio_of_test_to_training`.
+
+    Returns:
+        None where a fold lacks a score, or all differences are equal.
+    """
+    tests = []
+    for one, other in pairs:
+        apart = [a - b for a, b in zip(one, other, strict=True) if a is not None and b is not None]
+        tests.append(corrected_t_test(apart, ratio) if len(apart) == len(one) else None)
+    adjusted = holm([None if test is None else test.p for test in tests])
+    return [
+        None
+        if test is None or p_holm is None
+        else schema.TTest(
+            mean=test.mean,
+            interval=test.interval,
+            t=test.t,
+            degrees_of_freedom=test.degrees,
+            p=test.p,
+            p_holm=p_holm,
+        )
+        for test, p_holm in zip(tests, adjusted, strict=True)
+    ]
+
+
 def ratio_of_test_to_training(plan: Plan) -> float:
     """Mean over the folds of tested participants / training and validation participants."""
     sizes = [sections_of(content) for content in plan.contents]
@@ -238,15 +278,16 @@ def ratio_of_test_to_training(plan: Plan) -> float:
 
 
 def _folds(plan: Plan, data: OutOfFold) -> list[schema.Fold]:
-    sizes = [sections_of(content) for content in plan.contents]
+    places = [(repeat, number) for repeat, folds in plan.repeats.items() for number in range(len(folds.texts))]
     return [
         schema.Fold(
+            repeat=repeat,
             number=number,
-            training=each["training"],
-            validation=each["validation"],
-            tested=_counts(data.labels[data.folds == number], plan.folds.classes),
+            training=sizes["training"],
+            validation=sizes["validation"],
+            tested=_counts(data.labels[data.repeats[repeat - 1] == number], plan.folds.classes),
         )
-        for number, each in enumerate(sizes)
+        for (repeat, number), sizes in zip(places, map(sections_of, plan.contents), strict=True)
     ]
 
 
@@ -278,7 +319,7 @@ def _table_rows(found: schema.Comparison) -> Iterable[list[Any]]:
 
 def _out_of_fold_rows(classes: Sequence[str], runs: Sequence[FoldPredictions]) -> Iterable[list[Any]]:
     yield [
-        *("participant_id", "fold", "seed", "variant", "label", "predicted"),
+        *("participant_id", "repeat", "fold", "seed", "variant", "label", "predicted"),
         *(f"probability_{name}" for name in classes),
         *(f"network_{name}" for name in classes),
     ]
@@ -288,6 +329,7 @@ def _out_of_fold_rows(classes: Sequence[str], runs: Sequence[FoldPredictions]) -
             label = "" if participant.label is None else classes[participant.label]
             start = [
                 participant.participant_id,
+                run.repeat,
                 run.fold,
                 run.seed,
                 run.variant.name,

@@ -85,7 +85,7 @@ def comparison_tables(found: schema.Comparison) -> list[Table]:
         tested = [None] * 4 if test is None else [test.t, test.degrees_of_freedom, test.p, test.p_holm]
         differences.append([each.variant, each.score, each.value, *(each.interval or (None, None)), *tested])
     folds = [
-        [fold.number, fold.training, fold.validation, *(count.participants for count in fold.tested)]
+        [fold.repeat, fold.number, fold.training, fold.validation, *(count.participants for count in fold.tested)]
         + [variant.auroc.folds[place] for variant in found.variants]
         for place, fold in enumerate(found.folds)
     ]
@@ -98,7 +98,7 @@ def comparison_tables(found: schema.Comparison) -> list[Table]:
             ["variant", "score", "difference", "low", "high", "t", "degrees_of_freedom", "p", "p_holm"],
             differences,
         ),
-        Table("folds", ["fold", "training", "validation", *tested_columns, *auroc_columns], folds),
+        Table("folds", ["repeat", "fold", "training", "validation", *tested_columns, *auroc_columns], folds),
     ]
     return [table for table in tables if table.rows]
 
@@ -123,8 +123,9 @@ def _design(found: schema.Comparison) -> Iterator[str]:
     seeds = f" with the seeds {listed([str(seed) for seed in found.seeds])}" if len(found.seeds) > 1 else ""
     yield f"{count_participants(found.participants)} ({counts}) took part."
     yield f"The compared variants were {names}."
+    once = "once" if found.repeats == 1 else f"{found.repeats} times"
     yield (
-        f"Each was trained in the same {len(found.folds)} folds{seeds}; every participant was tested once, by models "
+        f"Each was trained in the same {found.folds_text}{seeds}; every participant was tested {once}, by models "
         "that had not seen them. [The model and its training: the Methods paragraph of a single run describes them.]"
     )
 
@@ -134,17 +135,21 @@ def _statistics(found: schema.Comparison, cite: Citations) -> Iterator[str]:
     methods = {getattr(variant, name).method for variant in found.variants for name in _SCORES}
     methods |= {each.method for each in found.differences}
     if methods & {"bca", "percentile"}:
+        cells = "for the AUROC within fold and class, for the others within class"
+        if found.repeats > 1:
+            cells = "within class, each with its predictions of all repeats"
         yield (
             f"Intervals are 95 % bootstrap intervals (BCa {cite('bca')}, {found.bootstrap_draws} samples of "
-            "participants within fold and class, the same samples for all variants)."
+            f"participants, {cells}, the same samples for all variants)."
         )
     if any(method and method.startswith("wilson") for method in methods):
         yield f"Where a bootstrap has no width, they are Wilson's {cite('wilson')}."
     if "newcombe" in methods:
         yield f"For an AUROC of 0 or 1 they are Newcombe's {cite('newcombe')}."
     if any(each.t_test for each in found.differences):
+        repeated = "" if found.repeats == 1 else f" of all repeats {cite('bouckaert')}"
         yield (
-            f"Differences from {found.reference} were tested by a corrected resampled t-test over the folds "
+            f"Differences from {found.reference} were tested by a corrected resampled t-test over the folds{repeated} "
             f"{cite('nadeau')}, adjusted for the number of variants by Holm's method {cite('holm')}."
         )
 

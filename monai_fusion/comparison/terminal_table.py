@@ -12,9 +12,9 @@ from monai_fusion.wording import counted
 
 def table_lines(found: Comparison) -> Iterator[str]:
     """Yield the lines: scores of every variant, differences from the reference, warnings, then the answer."""
-    folds, seeds = len(found.folds), len(found.seeds)
+    seeds = counted(len(found.seeds), "seed")
     counts = ", ".join(f"{each.participants} {each.class_name}" for each in found.class_counts)
-    yield (f"{found.datalist}: {found.participants} participants ({counts}), {folds} folds, {counted(seeds, 'seed')}")
+    yield f"{found.datalist}: {found.participants} participants ({counts}), {found.folds_text}, {seeds}"
     yield ""
     yield from _laid_out(
         ["variant", "AUROC", "(95 % interval)", "folds' sd", "balanced accuracy", "(95 % interval)", "minutes"],
@@ -38,7 +38,8 @@ def table_lines(found: Comparison) -> Iterator[str]:
             ],
             list(_difference_rows(found)),
         )
-        yield "p: corrected resampled t-test over the folds, about other trainings too; Holm: adjusted for all variants"
+        over = "the folds" if found.repeats == 1 else f"the {len(found.folds)} folds of all repeats"
+        yield f"p: corrected resampled t-test over {over}, about other trainings too; Holm: adjusted for all variants"
         yield "(these models): 95 % interval over other participants, for the models that were trained"
         yield f"primary score: {SCORE_TITLES[found.primary_score]}; the others are secondary and claim nothing"
         yield from (f"note: {_plain(text)}" for text in disagreements(found))
