@@ -81,6 +81,14 @@ def compare(
         int,
         _folds_option(help="Trainings of each variant in each fold, with seed, seed + 1 ..."),
     ] = 1,
+    covariates: Annotated[
+        list[str] | None,
+        _variants_option(
+            metavar="age tiv",
+            help="Fields of the datalist that may explain the class; the head volume is always one.",
+            show_default="all that are numbers",
+        ),
+    ] = None,
     repeats: Annotated[
         int,
         _folds_option(help="Draw the folds so many times, each with its own trainings: the t-test detects more."),
@@ -152,6 +160,7 @@ def compare(
             seed=seed,
             seeds=seeds,
             repeats=repeats,
+            covariates=tuple(covariates or ()),
             config_files=tuple(config_file or ()),
             words=tuple(context.obj or ()),
             cache_dir=cache_dir,
@@ -181,6 +190,7 @@ def _print_runs(plan: Plan) -> None:
 
 def _run(plan: Plan) -> None:
     from monai_fusion.comparison.children import ChildFailed, Stopped
+    from monai_fusion.comparison.covariates import with_covariates
     from monai_fusion.comparison.ensemble import ensemble_is_made, write_ensemble
     from monai_fusion.comparison.numbers import with_numbers
     from monai_fusion.comparison.people import people_of
@@ -199,7 +209,7 @@ def _run(plan: Plan) -> None:
         raise typer.Exit(InputError.exit_code if failed.code == InputError.exit_code else 1) from None
     runs = read_runs(records)
     people = people_of(plan, out_of_fold_arrays(plan, runs))
-    found = with_numbers(plan, people, compare_runs(plan, runs))
+    found = with_covariates(plan, people, with_numbers(plan, people, compare_runs(plan, runs)))
     written = write_results(plan, runs, found)
     for line in ("", *table_lines(found), ""):
         say(line)

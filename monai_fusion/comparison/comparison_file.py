@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from monai_fusion.baseline.baseline_file import ConfoundResult, CovariateBalance
 from monai_fusion.metrics.metrics_file import ClassCount, Count, Interval, Probability, Score
 from monai_fusion.run_folder import COMPARISON_FILE
 
@@ -75,6 +76,15 @@ class NumbersResult(_Part):
     reference_minus: Annotated[list[Difference], Field(description="The reference minus this one, by score.")]
 
 
+class VariantConfound(ConfoundResult):
+    """What a variant knows beyond covariates; ``covariates_auroc`` is of models of each fold's other participants."""
+
+    variant: Annotated[str, Field(description="The variant.")]
+    minus_covariates: Annotated[
+        Difference, Field(description="Its AUROC within folds minus that of the covariates, on the same participants.")
+    ]
+
+
 class Fold(_Part):
     """A fold, the same for all variants."""
 
@@ -116,6 +126,10 @@ class Comparison(_Part):
     differences: Annotated[list[Difference], Field(description="Each other variant minus the reference, by score.")]
     numbers: Annotated[
         list[NumbersResult], Field(description="Logistic regressions on plain numbers; empty if they are not known.")
+    ] = []
+    balance: Annotated[list[CovariateBalance], Field(description="The covariates by class.")] = []
+    confounds: Annotated[
+        list[VariantConfound], Field(description="For each covariate, then for all together: every variant.")
     ] = []
     notes: Annotated[list[str], Field(description="Who takes part.")]
     warnings: Annotated[list[str], Field(description="Warnings about the results, as printed.")]

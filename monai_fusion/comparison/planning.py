@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from monai_fusion import __version__
 from monai_fusion.comparison.fold_datalists import FOLDER, Folds, make_folds, refuse_equal_folds, refuse_given_folds
 from monai_fusion.comparison.variants import NETWORK, REFERENCE, Variant, select_variants
+from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split.ratio import SEED
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.fingerprint import digest_of
@@ -204,6 +205,7 @@ def make_plan(options: CompareOptions) -> Plan:
     variants = _variants(options)
     _refuse_own_words(options.words)
     repeats = _folds_of_repeats(options)
+    _refuse_unknown_covariates(options, repeats[0])
     configs = _Configs(options)
     knobs = {variant.name: configs.knobs_of(variant) for variant in variants}
     cache = options.cache_dir or options.output_dir.absolute().parent / "preprocessed"
@@ -230,6 +232,16 @@ def _folds_of_repeats(options: CompareOptions) -> list[Folds]:
         found.append(make_folds(options.datalist, folder, options.folds, seed, options.keep_test, groups))
     refuse_equal_folds(found)
     return found
+
+
+def _refuse_unknown_covariates(options: CompareOptions, folds: Folds) -> None:
+    if options.covariates:
+        from monai_fusion.baseline.evaluating import refuse_unknown_fields  # imports scikit-learn
+        from monai_fusion.datalist.validation import ENTRY_FIELDS
+
+        content = json.loads(next(iter(folds.texts.values())))
+        fields = [name for part in SECTIONS for row in content[part] for name in row if name not in ENTRY_FIELDS]
+        refuse_unknown_fields(options.covariates, fields, str(options.datalist), "--covariates")
 
 
 def _runs(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from monai_fusion.comparison.comparison_file import Comparison, Difference, VariantScore
+from monai_fusion.comparison.covariate_words import COVARIATE_HEAD, beyond_sentences, covariate_rows
 from monai_fusion.comparison.fusion_verdict import SCORE_TITLES, disagreements
 from monai_fusion.comparison.numbers_words import NUMBER_HEAD, number_lines, verdict
 from monai_fusion.wording import counted
@@ -46,6 +47,12 @@ def table_lines(found: Comparison) -> Iterator[str]:
     if found.numbers:
         yield ""
         yield from _laid_out(NUMBER_HEAD, list(number_lines(found)))
+    if found.confounds:
+        yield ""
+        yield from _laid_out(COVARIATE_HEAD, list(covariate_rows(found)))
+        yield "knows more: conditional randomisation; pairs of two classes within a fold that agree in the covariates"
+        answer = verdict(found)
+        yield from (text for text in beyond_sentences(found) if text not in answer)
     yield ""
     yield from (f"note: {warning}" for warning in found.warnings)
     yield ""

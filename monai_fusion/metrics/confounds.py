@@ -8,6 +8,7 @@ probability given the covariates (conditional randomisation: Candes et al., JRSS
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,11 +112,33 @@ def conditional_p_value(
     Returns:
         None with fewer than `FEWEST` participants, or if the covariates determine every label.
     """
-    count, classes = probabilities.shape
+    return conditional_p_value_of_mean([(probabilities, folds)], labels, given, draws, seed)
+
+
+def conditional_p_value_of_mean(
+    predictions: Sequence[tuple[Floats, Labels | None]],
+    labels: Labels,
+    given: Floats,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> float | None:
+    """`conditional_p_value` of several predictions of the same participants: by several seeds, or in several folds.
+
+    What the covariates do not explain is computed for each prediction, and its mean is tested, so that many
+    predictions do not count as many participants.
+
+    Args:
+        predictions: For each, probabilities and folds as there.
+        labels: [participant].
+        given: [participant, class].
+        draws: The number of draws.
+        seed: Same seed, same draws.
+    """
+    count, classes = given.shape
     uncertain = (given > _SMALLEST_PROBABILITY).sum(axis=1) > 1
     if count < FEWEST or uncertain.sum() < 2 or len(np.unique(labels)) < 2:
         return None
-    residual = _unexplained(logits(probabilities), logits(given), folds)
+    residual = np.mean([_unexplained(logits(each), logits(given), folds) for each, folds in predictions], axis=0)
     one_hot = np.eye(classes)[labels]
     observed = float(((one_hot - given)[:, 1:] * residual).sum())
     generator = np.random.default_rng(seed)
@@ -127,8 +150,16 @@ def conditional_p_value(
     return (int((sums >= observed - _ROUNDING).sum()) + 1) / (draws + 1)
 
 
-def explained_within_class(probabilities: Floats, labels: Labels, covariates: Floats) -> float | None:
+def explained_within_class(
+    probabilities: Floats, labels: Labels, covariates: Floats, folds: Labels | None = None
+) -> float | None:
     """Return how much of the network's logit the covariates explain within the classes (confounding index).
+
+    Args:
+        probabilities: [participant, class] of the network.
+        labels: [participant].
+        covariates: [participant, covariate].
+        folds: [participant]; each fold has an intercept of its own, as in `conditional_p_value`.
 
     Returns:
         Adjusted R^2 of a regression on the covariates and their squares, after each class's mean is subtracted, 0 to 1;
@@ -139,21 +170,25 @@ def explained_within_class(probabilities: Floats, labels: Labels, covariates: Fl
     mean, spread = covariates.mean(axis=0), covariates.std(axis=0)
     design = _with_squares((covariates - mean) / np.where(spread > 0, spread, 1.0))
     logit = logits(probabilities)[:, 0]
-    present = np.unique(labels)
-    left = len(labels) - len(present) - np.linalg.matrix_rank(design)
+    own = _indicators(labels)
+    if folds is not None:
+        own = np.concatenate([own, _indicators(folds)], axis=1)
+    means = int(np.linalg.matrix_rank(own))
+    left = len(labels) - means - np.linalg.matrix_rank(design)
     if left < FEWEST // 2:
         return None
-    own = np.stack([labels == label for label in present], axis=1).astype(np.float64)
     within = _residual(logit[:, np.newaxis], own)[:, 0]
     total = float(within @ within)
     if total <= _ROUNDING:
         return None
     rest = _residual(within[:, np.newaxis], np.concatenate([own, design], axis=1))[:, 0]
-    adjusted = 1 - (float(rest @ rest) / left) / (total / (len(labels) - len(present)))
+    adjusted = 1 - (float(rest @ rest) / left) / (total / (len(labels) - means))
     return min(1.0, max(0.0, adjusted))
 
 
-def matched_pairs(score: Floats, labels: Labels, covariate: Floats, calliper: float = CALLIPER) -> MatchedPairs:
+def matched_pairs(
+    score: Floats, labels: Labels, covariate: Floats, calliper: float = CALLIPER, folds: Labels | None = None
+) -> MatchedPairs:
     """Order participants of class 1 against participants of class 0 with nearly the same covariate.
 
     Each participant is in one pair at most; as many pairs as possible are made, with the smallest sum of distances.
@@ -163,6 +198,7 @@ def matched_pairs(score: Floats, labels: Labels, covariate: Floats, calliper: fl
         labels: [participant] 0 or 1.
         covariate: [participant] one number; of several covariates the logit of `class_probabilities`.
         calliper: The largest distance, in standard deviations within the classes.
+        folds: [participant] models of different folds are on different scales: both of a pair are of one fold.
     """
     ones, zeros = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
     none = MatchedPairs(0, 0.0, None)
@@ -172,6 +208,8 @@ def matched_pairs(score: Floats, labels: Labels, covariate: Floats, calliper: fl
     if not spread > 0:
         return none
     apart = np.abs(covariate[ones][:, np.newaxis] - covariate[zeros]) / spread
+    if folds is not None:
+        apart[folds[ones][:, np.newaxis] != folds[zeros]] = _FAR
     rows, columns = linear_sum_assignment(np.where(apart <= calliper, apart, _FAR))
     near = apart[rows, columns] <= calliper
     first, second = score[ones[rows[near]]], score[zeros[columns[near]]]
@@ -202,11 +240,13 @@ def standardised_difference(values: Floats, labels: Labels) -> float | None:
 def _unexplained(logit: Floats, given: Floats, folds: Labels | None) -> Floats:
     # A nearly certain class would have a logit that outweighs all others.
     bounded = np.clip(given, -8.0, 8.0)
-    if folds is None:
-        own = np.ones((len(logit), 1))
-    else:
-        own = np.stack([folds == fold for fold in np.unique(folds)], axis=1).astype(np.float64)
+    own = _indicators(np.zeros(len(logit), np.int64) if folds is None else folds)
     return _residual(logit, np.concatenate([own, _with_squares(bounded)], axis=1))
+
+
+def _indicators(values: Labels) -> Floats:
+    """A column for each value."""
+    return np.stack([values == each for each in np.unique(values)], axis=1).astype(np.float64)
 
 
 def _with_squares(values: Floats) -> Floats:

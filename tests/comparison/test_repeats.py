@@ -80,9 +80,9 @@ def test_the_folds_of_a_datalist_cannot_be_repeated(plan_of: Planner, datalist: 
 
 def test_groups_that_leave_only_one_way_to_fold_are_no_repeats(plan_of: Planner, datalist: Writer) -> None:
     of_class = {label: [name for name, own in LABELS.items() if own == label] for label in "MF"}
-    sites = {name: "ABCD"[place % 4] for names in of_class.values() for place, name in enumerate(names)}
+    sites = {name: "ABCDEF"[place % 6] for names in of_class.values() for place, name in enumerate(names)}
     path = datalist(more={name: {"site": site} for name, site in sites.items()})
-    text = refused(plan_of, datalist=path, folds=4, repeats=2, group_by=("site",))
+    text = refused(plan_of, datalist=path, folds=6, repeats=2, group_by=("site",))
     assert_parts(text, "--repeats: 2", "the folds of repeat 2 are those of repeat 1", "whole groups of site")
 
 

@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from monai_fusion.metrics.confounds import (
     class_probabilities,
     conditional_p_value,
+    conditional_p_value_of_mean,
     explained_within_class,
     logits,
     matched_pairs,
@@ -133,3 +134,22 @@ def test_the_standardised_difference_is_the_second_class_minus_the_first() -> No
     values, labels = np.array([0.0, 2.0, 3.0, 5.0]), np.array([0, 0, 1, 1])
     assert standardised_difference(values, labels) == pytest.approx(3 / np.sqrt(2))
     assert standardised_difference(values, np.array([0, 0, 0, 1])) is None
+
+
+def test_pairs_of_two_folds_are_no_pairs() -> None:
+    labels, covariate = np.array([0, 1, 0, 1, 1]), np.array([1.0, 1.01, 5.0, 5.02, 1.02])
+    folds, score = np.array([0, 1, 0, 0, 0]), np.array([0.9, 0.1, 0.2, 0.7, 0.3])
+    found = matched_pairs(score, labels, covariate, folds=folds)
+    assert (found.pairs, found.right) == (2, 1.0)  # 0.3 against 0.9 is wrong, 0.7 against 0.2 right
+    assert matched_pairs(score, labels, covariate).right == 1.0  # 0.1 is nearer than 0.3, and wrong as well
+
+
+def test_several_predictions_count_as_their_mean_not_as_more_participants() -> None:
+    generator = np.random.default_rng(8)
+    labels = np.tile([0, 1], 30)
+    given = class_probabilities(generator.normal(size=(60, 1)) + labels[:, None], labels, 2)
+    one, other = (_two(1 / (1 + np.exp(-generator.normal(size=60) - each * labels))) for each in (1.5, 0.0))
+    once = conditional_p_value(one, labels, given)
+    assert conditional_p_value_of_mean([(one, None)] * 3, labels, given) == once
+    both = conditional_p_value_of_mean([(one, None), (other, None)], labels, given)
+    assert once is not None and both is not None and once < both
