@@ -195,6 +195,7 @@ def _run(plan: Plan) -> None:
     from monai_fusion.comparison.numbers import with_numbers
     from monai_fusion.comparison.people import people_of
     from monai_fusion.comparison.results import compare_runs, out_of_fold_arrays, read_runs, write_results
+    from monai_fusion.comparison.sites import with_sites
     from monai_fusion.comparison.terminal_table import table_lines
     from monai_fusion.comparison.training_runs import run_missing
     from monai_fusion.errors import InputError
@@ -210,6 +211,7 @@ def _run(plan: Plan) -> None:
     runs = read_runs(records)
     people = people_of(plan, out_of_fold_arrays(plan, runs))
     found = with_covariates(plan, people, with_numbers(plan, people, compare_runs(plan, runs)))
+    found = with_sites(plan, people.data, found)
     written = write_results(plan, runs, found)
     for line in ("", *table_lines(found), ""):
         say(line)

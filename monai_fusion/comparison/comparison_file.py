@@ -85,6 +85,22 @@ class VariantConfound(ConfoundResult):
     ]
 
 
+class SiteScores(_Part):
+    """The scores of a variant at one site."""
+
+    variant: Annotated[str, Field(description="The variant.")]
+    auroc: Annotated[VariantScore, Field(description="Among the participants of the site.")]
+    balanced_accuracy: Annotated[VariantScore, Field(description="... by the threshold of the fold.")]
+
+
+class SiteResult(_Part):
+    """A site (or scanner) that was tested by models which had not seen it."""
+
+    site: Annotated[str, Field(description="Its name in the datalist.")]
+    class_counts: Annotated[list[ClassCount], Field(description="Its participants of each class.")]
+    variants: Annotated[list[SiteScores], Field(description="The scores of every variant.")]
+
+
 class Fold(_Part):
     """A fold, the same for all variants."""
 
@@ -131,11 +147,16 @@ class Comparison(_Part):
     confounds: Annotated[
         list[VariantConfound], Field(description="For each covariate, then for all together: every variant.")
     ] = []
+    left_out: Annotated[
+        str, Field(description="The field whose places are each tested by models that have not seen them; or empty.")
+    ] = ""
+    sites: Annotated[list[SiteResult], Field(description="The scores of each of these places.")] = []
     notes: Annotated[list[str], Field(description="Who takes part.")]
     warnings: Annotated[list[str], Field(description="Warnings about the results, as printed.")]
 
     @property
     def folds_text(self) -> str:
-        """``5 folds``, or ``5 folds, drawn 3 times``."""
+        """``5 folds``, ``5 folds, drawn 3 times`` or ``5 folds, leave-site-out``."""
         each = len(self.folds) // self.repeats
-        return f"{each} folds" if self.repeats == 1 else f"{each} folds, drawn {self.repeats} times"
+        drawn = "" if self.repeats == 1 else f", drawn {self.repeats} times"
+        return f"{each} folds{drawn}" + (f", leave-{self.left_out.lower()}-out" if self.left_out else "")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.building.assembling import from_folder, root_of
-from monai_fusion.datalist.groups import KIN, PLACES, TornField, torn_fields
+from monai_fusion.datalist.groups import KIN, PLACES, LeftOut, TornField, left_out, torn_fields
 from monai_fusion.datalist.saving.document import Document, DocumentRow, read_document
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split.resplitting import fold_texts
@@ -162,8 +162,11 @@ def _notes(document: Document, rows: Sequence[DocumentRow], outside: set[str], t
 
 
 def _notes_on_groups(texts: Sequence[str], groups: Sequence[str]) -> Iterator[str]:
-    if groups:
-        yield f"participants of one {' or '.join(groups)} are in one part of every fold"
+    place = left_out_place(texts)
+    if place is not None:
+        yield str(place)
+    if others := [name for name in groups if place is None or name != place.field]:
+        yield f"participants of one {' or '.join(others)} are in one part of every fold"
     torn: dict[str, TornField] = {}
     for text in texts:
         content = json.loads(text)
@@ -173,6 +176,11 @@ def _notes_on_groups(texts: Sequence[str], groups: Sequence[str]) -> Iterator[st
     for name, found in torn.items():
         why = "no new one is tested" if name in PLACES else "if they are relatives, the test is not independent"
         yield f"{name}: {found}; {why} (--group-by {name} keeps them together)"
+
+
+def left_out_place(texts: Iterable[str]) -> LeftOut | None:
+    """The field of places that the folds leave out, if there is one."""
+    return left_out((fold, row) for fold, text in enumerate(texts) for row in json.loads(text)["test"])
 
 
 def changed_files(folder: Path, texts: Mapping[str, str]) -> list[str]:

@@ -158,7 +158,7 @@ def compare_runs(plan: Plan, runs: Sequence[FoldPredictions], draws: int = DRAWS
         datalist=plan.folds.name,
         classes=list(classes),
         participants=len(data.labels),
-        class_counts=_counts(data.labels, classes),
+        class_counts=class_counts(data.labels, classes),
         folds=_folds(plan, data),
         repeats=len(plan.repeats),
         seeds=list(plan.seeds),
@@ -285,13 +285,14 @@ def _folds(plan: Plan, data: OutOfFold) -> list[schema.Fold]:
             number=number,
             training=sizes["training"],
             validation=sizes["validation"],
-            tested=_counts(data.labels[data.repeats[repeat - 1] == number], plan.folds.classes),
+            tested=class_counts(data.labels[data.repeats[repeat - 1] == number], plan.folds.classes),
         )
         for (repeat, number), sizes in zip(places, map(sections_of, plan.contents), strict=True)
     ]
 
 
-def _counts(labels: Any, classes: Sequence[str]) -> list[ClassCount]:
+def class_counts(labels: Any, classes: Sequence[str]) -> list[ClassCount]:
+    """The number of participants of each class."""
     counts = np.bincount(labels, minlength=len(classes)).tolist()
     return [ClassCount(class_name=name, participants=count) for name, count in zip(classes, counts, strict=True)]
 

@@ -8,6 +8,7 @@ from monai_fusion.comparison.comparison_file import Comparison, Difference, Vari
 from monai_fusion.comparison.covariate_words import COVARIATE_HEAD, beyond_sentences, covariate_rows
 from monai_fusion.comparison.fusion_verdict import SCORE_TITLES, disagreements
 from monai_fusion.comparison.numbers_words import NUMBER_HEAD, number_lines, verdict
+from monai_fusion.comparison.sites import SITE_HEAD, site_rows
 from monai_fusion.wording import counted
 
 
@@ -53,6 +54,9 @@ def table_lines(found: Comparison) -> Iterator[str]:
         yield "knows more: conditional randomisation; pairs of two classes within a fold that agree in the covariates"
         answer = verdict(found)
         yield from (text for text in beyond_sentences(found) if text not in answer)
+    if found.sites:
+        yield ""
+        yield from _laid_out([found.left_out, *SITE_HEAD[1:]], list(site_rows(found)))
     yield ""
     yield from (f"note: {warning}" for warning in found.warnings)
     yield ""
