@@ -82,7 +82,7 @@ def confound_result(
         covariates: Taken together.
         values: [participant, column] their values of the tested participants, all known.
         given: [participant, class] of the same, from `class_probabilities`.
-        predictions: Of the same, with their folds if there are any; of several (seeds, repeats) the mean counts.
+        predictions: Of the same, with their folds if they are out-of-fold; of several (seeds, repeats) the mean counts.
         reference: How many participants gave the class probabilities.
         alone: The AUROC of the covariates alone.
     """
@@ -97,7 +97,10 @@ def confound_result(
         reference=reference,
         covariates_auroc=alone,
         p_beyond=conditional_p_value_of_mean(
-            [(each.probabilities, folds) for each, folds in predictions], labels, given
+            [(each.probabilities, folds) for each, folds in predictions],
+            labels,
+            given,
+            out_of_fold=predictions[0][1] is not None,
         ),
         matched_pairs=0 if pairs is None else pairs.pairs,
         matched_auroc=None if pairs is None else pairs.auroc,

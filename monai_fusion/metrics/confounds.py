@@ -121,6 +121,7 @@ def conditional_p_value_of_mean(
     given: Floats,
     draws: int = DRAWS,
     seed: int = SEED,
+    out_of_fold: bool = False,
 ) -> float | None:
     """`conditional_p_value` of several predictions of the same participants: by several seeds, or in several folds.
 
@@ -133,6 +134,9 @@ def conditional_p_value_of_mean(
         given: [participant, class].
         draws: The number of draws.
         seed: Same seed, same draws.
+        out_of_fold: Whether each participant was predicted by models that learned from the labels of the others. What
+            such a model learned by chance from j for i, another learned from i for j: the statistic then varies up to
+            twice as much (in variance) as the draws, which are widened by that.
     """
     count, classes = given.shape
     uncertain = (given > _SMALLEST_PROBABILITY).sum(axis=1) > 1
@@ -147,7 +151,8 @@ def conditional_p_value_of_mean(
     # The sum over one-hot labels is a choice of one residual each; class 0 has none.
     of_class = np.concatenate([np.zeros((count, 1)), residual], axis=1)
     sums = of_class[np.arange(count), drawn].sum(axis=1) - float((given[:, 1:] * residual).sum())
-    return (int((sums >= observed - _ROUNDING).sum()) + 1) / (draws + 1)
+    widened = np.sqrt(2) if out_of_fold else 1.0
+    return (int((widened * sums >= observed - _ROUNDING).sum()) + 1) / (draws + 1)
 
 
 def explained_within_class(

@@ -12,14 +12,16 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 from monai_fusion.datalist.strata import categories
-from monai_fusion.metrics.confounds import class_probabilities, conditional_p_value
+from monai_fusion.metrics.confounds import class_probabilities, conditional_p_value, conditional_p_value_of_mean
 from monai_fusion.metrics.permutation import exchange_cells, permutation_p_values
 from monai_fusion.metrics.scores import ScoredCohort
 
 DRAWS = 999
 NOISE, EXTRA = 0.6, 0.8
+FOLDS, NUMBERS, EXTRA_NUMBER = 5, 10, 1.0
 
 
 def p_values(random: np.random.Generator, n: int, apart: float, extra: float) -> tuple[float, float]:
@@ -35,6 +37,24 @@ def p_values(random: np.random.Generator, n: int, apart: float, extra: float) ->
     given = class_probabilities(covariate[:, np.newaxis], labels, 2)
     conditional = conditional_p_value(cohort.probabilities, labels, given, draws=DRAWS)
     return 1.0 if within is None else within, 1.0 if conditional is None else conditional
+
+
+def out_of_fold_p_value(random: np.random.Generator, n: int, apart: float, extra: float, widened: bool = True) -> float:
+    """The p-value of networks that learned from the other folds; 1 if there is none."""
+    labels = random.permutation(np.arange(n) % 2).astype(np.int64)
+    folds = np.arange(n, dtype=np.int64) % FOLDS
+    covariate = random.normal(size=n) + apart * labels
+    values = random.normal(size=(n, 1 + NUMBERS))
+    values[:, 0] = covariate + NOISE * values[:, 0]
+    values[:, 1] += extra * labels
+    probabilities = np.empty((n, 2))
+    for fold in range(FOLDS):
+        learned = folds != fold
+        model = LogisticRegression().fit(values[learned], labels[learned])
+        probabilities[~learned] = model.predict_proba(values[~learned])
+    given = class_probabilities(covariate[:, np.newaxis], labels, 2)
+    found = conditional_p_value_of_mean([(probabilities, folds)], labels, given, DRAWS, out_of_fold=widened)
+    return 1.0 if found is None else found
 
 
 def main() -> None:
@@ -56,6 +76,17 @@ def main() -> None:
                 f"| {apart} | {n} | {null_within:.0f} % | {within:.0f} % | {null_given:.0f} % | {given:.0f} % |",
                 flush=True,
             )
+    print("\n| d | n | as draws are: nothing | extra | widened: nothing | extra |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for apart in (1.5, 2.0):
+        for n in (60, 100, 200):
+            shares = []
+            for widened in (False, True):
+                for extra in (0.0, EXTRA_NUMBER):
+                    random = np.random.default_rng([1, int(10 * apart), n])
+                    found = [out_of_fold_p_value(random, n, apart, extra, widened) for _ in range(cohorts)]
+                    shares.append(f"{100 * np.mean(np.array(found) <= 0.05):.0f} %")
+            print(f"| {apart} | {n} | {' | '.join(shares)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -153,3 +153,27 @@ def test_several_predictions_count_as_their_mean_not_as_more_participants() -> N
     assert once is not None and once < 1
     assert conditional_p_value_of_mean([(one, None)] * 3, labels, given) == once
     assert conditional_p_value_of_mean([(one, None), (one[:, ::-1], None)], labels, given) == 1.0  # they cancel
+
+
+def test_out_of_fold_predictions_that_learned_noise_are_called_significant_no_more_often_than_they_may() -> None:
+    """In 60 people, five folds and ten numbers of noise, draws that are not widened find something in one of ten."""
+    random, found = np.random.default_rng(3), []
+    for _ in range(120):
+        labels = random.permutation(np.arange(60) % 2).astype(np.int64)
+        folds, values = np.arange(60, dtype=np.int64) % 5, random.normal(size=(60, 11))
+        values[:, 0] += 1.5 * labels
+        given = class_probabilities(values[:, :1], labels, 2)
+        values[:, 0] += 0.6 * random.normal(size=60)
+        probabilities = np.empty((60, 2))
+        for fold in range(5):
+            model = LogisticRegression().fit(values[folds != fold], labels[folds != fold])
+            probabilities[folds == fold] = model.predict_proba(values[folds == fold])
+        predictions = [(probabilities, folds)]
+        found.append(
+            [
+                conditional_p_value_of_mean(predictions, labels, given, 199, out_of_fold=widened) or 1.0
+                for widened in (False, True)
+            ]
+        )
+    plain, widened = (np.array(found) <= 0.05).mean(axis=0)
+    assert widened <= 0.08 and widened < plain
