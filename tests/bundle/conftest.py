@@ -23,8 +23,8 @@ SMALL = {"mri_size": "[24, 24, 24]", "slab_depth": 16, "num_epochs": "[1, 1]", "
 
 
 def shipped(config: str) -> list[str]:
-    """The files of a shipped config: an evaluation is an overlay on inference.yaml."""
-    names = ["inference.yaml", config] if config == "evaluate.yaml" else [config]
+    """The files of a shipped config: an evaluation and an explanation are overlays on inference.yaml."""
+    names = ["inference.yaml", config] if config in ("evaluate.yaml", "explain.yaml") else [config]
     return [str(CONFIGS / name) for name in names]
 
 
