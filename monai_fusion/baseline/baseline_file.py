@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.fields_of_scores import ClassCount, Count, Interval, Probability, Score
 
-BaselineName = Literal["head_volume", "covariates", "mri", "eeg", "all"]
+BaselineName = Literal["head_volume", "covariates", "mri", "eeg", "eeg_raw_power", "all"]
 
 
 class _Part(BaseModel):
@@ -31,7 +31,7 @@ class PairedDifference(_Part):
 class BaselineResult(_Part):
     """A ridge logistic regression on plain numbers."""
 
-    name: Annotated[BaselineName, Field(description="head_volume, covariates, mri, eeg or all.")]
+    name: Annotated[BaselineName, Field(description="head_volume, covariates, mri, eeg, eeg_raw_power or all.")]
     title: Annotated[str, Field(description="The numbers, in words.")]
     numbers: Annotated[Count, Field(description="How many numbers of a participant it uses.")]
     strength: Annotated[float, Field(description="scikit-learn's C, chosen within the fitted participants.")]
@@ -83,6 +83,7 @@ class ConfoundResult(_Part):
         Probability | None,
         Field(description="Adjusted R^2 of the network's logit on the covariates within the classes."),
     ]
+    note: Annotated[str, Field(description="What limits the test; empty if nothing does.")] = ""
 
 
 class Baseline(_Part):

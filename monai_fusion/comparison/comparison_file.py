@@ -69,7 +69,7 @@ class Difference(_Part):
 class NumbersResult(_Part):
     """A ridge logistic regression on plain numbers of the recordings, on the same folds; it needs no training run."""
 
-    name: Annotated[str, Field(description="head_volume, covariates, mri, eeg or all.")]
+    name: Annotated[str, Field(description="head_volume, covariates, mri, eeg, eeg_raw_power or all.")]
     title: Annotated[str, Field(description="The numbers, in words.")]
     numbers: Annotated[Count, Field(description="How many numbers of a participant it uses.")]
     auroc: Annotated[VariantScore, Field(description="Fraction of the pairs within a fold that are ordered correctly.")]

@@ -158,7 +158,9 @@ def believing(
         method, scorer, again, own_map, own, settings.randomisation_stages, settings.seed, step,
         None if planted is None else hit_of,
     ) if again else []  # fmt: skip
-    errors = [float(np.mean(arrays(name)[COMPLETENESS])) for name in ids if COMPLETENESS in arrays(name)]
+    errors = [
+        float(np.asarray(arrays(name)[COMPLETENESS], np.float64).mean()) for name in ids if COMPLETENESS in arrays(name)
+    ]
     return Believing(
         method.name,
         everywhere,
@@ -203,13 +205,16 @@ def hit_in(
 ) -> tuple[Hit | None, Hit | None]:
     """How well one participant's map marks the planted region: among all points, and among the voxels of the head.
 
-    The head are the voxels above 0 in the network's volume: sample cohorts are skull-stripped. Of the EEG, and where
-    nothing is planted, the second is None.
+    The EEG's region lasts all the time, so its map is one of electrodes x rows: the sum over time, in which what has
+    both signs within a row cancels. The head are the voxels above 0 in the network's volume: sample cohorts are
+    skull-stripped. Of the EEG, and where nothing is planted, the second is None.
     """
     values = point_map(arrays)
     if method.recording == "eeg":
         region = None if planted is None else planted.eeg
-        return (None if region is None else hits.hit(values, region.inside(values.shape))), None
+        if region is None:
+            return None, None
+        return hits.hit(values.sum(axis=2), region.inside(values.shape)[:, :, 0]), None
     if planted is None or planted.mri is None or participant.mri is None:
         return None, None
     world = world_of_network(participant)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -130,7 +131,7 @@ def _numbered(length: int, edges: Sequence[int]) -> Places:
     return numbers
 
 
-def cell_sums(attribution: NDArray[np.generic], cells: Places) -> Floats:
+def cell_sums(attribution: NDArray[Any], cells: Places) -> Floats:
     """The attribution of each cell, the sum over its points: [R, *shape] or [*shape] -> [R, n] or [n]."""
     values = np.asarray(attribution, np.float64)
     rows = values.reshape(-1, cells.size)
@@ -138,12 +139,13 @@ def cell_sums(attribution: NDArray[np.generic], cells: Places) -> Floats:
     numbers = cells.ravel()[inside]
     count = int(numbers.max()) + 1
     sums = np.stack([np.bincount(numbers, row[inside], count) for row in rows])
-    return sums[0] if values.ndim == cells.ndim else sums
+    return np.asarray(sums[0] if values.ndim == cells.ndim else sums, np.float64)
 
 
 def area(share: Floats, curve: Floats) -> Floats:
     """The area under curves [..., P], by the trapezoidal rule."""
-    return np.trapezoid(curve, share, axis=-1)
+    widths = np.diff(share)
+    return np.asarray(((curve[..., 1:] + curve[..., :-1]) / 2 * widths).sum(axis=-1), np.float64)
 
 
 def ordered(values: Floats) -> Places:
@@ -157,7 +159,7 @@ def ordered(values: Floats) -> Places:
 def curves(
     score: Score,
     inputs: Tensor,
-    attribution: NDArray[np.generic],
+    attribution: NDArray[Any],
     cells: Places,
     baseline: Tensor | float = 0.0,
     points: int = POINTS,

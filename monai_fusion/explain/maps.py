@@ -11,7 +11,7 @@ from monai_fusion.explain.deletion import Places, block_cells, eeg_cells, even_e
 from monai_fusion.explain.eeg_summary import occlusion_of
 from monai_fusion.explain.method import Arrays
 
-_WHOLE = ("map", "attributions")
+_WHOLE = "attributions"
 _CELLS, _KNOWN = "effects", "first_order"
 _ROWS, _COLUMNS = "axis_band_rows", "axis_time_columns"
 _BANDS, _BLOCKS, _CUBES = 6, 4, 8
@@ -25,9 +25,8 @@ def own_map(arrays: Arrays) -> Floats:
     Raises:
         ValueError: The method has no array that is known as a map.
     """
-    for name in _WHOLE:
-        if name in arrays:
-            return np.asarray(arrays[name], np.float64)
+    if _WHOLE in arrays:
+        return np.asarray(arrays[_WHOLE], np.float64)
     if _CELLS not in arrays:
         raise ValueError(f"no map among the arrays {', '.join(arrays)}")
     with warnings.catch_warnings():
@@ -44,7 +43,7 @@ def point_map(arrays: Arrays) -> Floats:
         ValueError: As `own_map`.
     """
     values = own_map(arrays)
-    if any(name in arrays for name in _WHOLE):
+    if _WHOLE in arrays:
         return values
     rows, columns = (np.asarray(arrays[name], np.int64) for name in (_ROWS, _COLUMNS))
     found = np.zeros((len(values), int(rows.max()), int(columns.max())))

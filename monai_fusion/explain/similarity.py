@@ -13,6 +13,7 @@ from scipy.stats import t as student_t
 
 LEVEL = 0.95
 _FEWEST_POINTS = 3
+_FEWEST_VALUES = 3
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Mean:
 
     Attributes:
         value: The mean; None without participants.
-        interval: Its 95 % interval by Student's t; None below two participants.
+        interval: Its 95 % interval by Student's t; None below three participants: of two, it says nothing.
         participants: How many have a value.
     """
 
@@ -84,7 +85,7 @@ def mean_of(values: Sequence[float | None]) -> Mean:
     if not len(found):
         return Mean(None, None, 0)
     mean = float(found.mean())
-    if len(found) < 2:
-        return Mean(mean, None, 1)
+    if len(found) < _FEWEST_VALUES:
+        return Mean(mean, None, len(found))
     half = float(student_t.ppf((1 + LEVEL) / 2, len(found) - 1) * found.std(ddof=1) / math.sqrt(len(found)))
     return Mean(mean, (mean - half, mean + half), len(found))

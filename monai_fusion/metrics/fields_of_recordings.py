@@ -77,7 +77,11 @@ class WithoutModality(Part):
         Count, Field(description="The number of participants whose predicted class changes.")
     ]
     changes_nothing: Annotated[
-        bool, Field(description="True if no predicted class changes and the mean change is below 0.02.")
+        bool,
+        Field(
+            description="True if no predicted class changes, the mean change is below 0.02, and so is what each score "
+            "loses, with an interval (if there is one) that contains 0."
+        ),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -28,7 +28,7 @@ COLLAPSED_ABOVE = 0.95
 SAME_BELOW = 0.02
 """A standard deviation of the gates below this, or a largest change of a probability with the mean gate, is none."""
 CHANGES_NOTHING_BELOW = 0.02
-"""A mean change of the probabilities below this, without a changed prediction, counts as none."""
+"""A mean change of the probabilities below this, without a changed prediction, counts as none; so does a lost score."""
 
 
 def gate_section(predictions: Sequence[Prediction], classes: Sequence[str]) -> GateSection | None:
@@ -151,7 +151,27 @@ def _without(
         lost_balanced_accuracy=lost["balanced_accuracy"],
         mean_change=float(np.mean(changes)),
         changed_predictions=changed,
-        changes_nothing=changed == 0 and float(np.mean(changes)) < CHANGES_NOTHING_BELOW,
+        changes_nothing=changes_nothing(changed, float(np.mean(changes)), lost.values()),
+    )
+
+
+def changes_nothing(changed_predictions: int, mean_change: float, lost: Iterable[Score]) -> bool:
+    """Whether a modality has no effect: neither on a predicted class, nor on the probabilities, nor on a score.
+
+    Small changes of the probabilities may turn the order of many participants: the AUROC tells.
+
+    Args:
+        changed_predictions: How many participants' predicted class changes without the modality.
+        mean_change: Of the probabilities.
+        lost: Scores with the modality less those without it; one that is not defined tells nothing.
+    """
+    if changed_predictions or mean_change >= CHANGES_NOTHING_BELOW:
+        return False
+    return not any(
+        abs(score.value) >= CHANGES_NOTHING_BELOW
+        or (score.interval and not score.interval[0] <= 0 <= score.interval[1])
+        for score in lost
+        if score.value is not None
     )
 
 

@@ -24,7 +24,7 @@ def limits_of(results: Results) -> list[str]:
     if results.baseline is not None:
         sentences += [sentence(text) for text in results.baseline.warnings]
     if results.cohort is not None:
-        sentences += results.cohort.warnings
+        sentences += [sentence(text) for text in results.cohort.warnings]
     sentences.append(
         "One split of one cohort: other participants, another scanner or another seed would give other scores. "
         "A research result, not a medical device: do not base any decision about a patient on it."

@@ -58,6 +58,7 @@ def explain_evaluation(
     network: nn.Module,
     dataset: FusionDataset,
     preprocessing: Preprocessing,
+    model_dir: str | os.PathLike[str],
     folder: str | os.PathLike[str],
     inferer: ParticipantInferer,
     device: str | torch.device,
@@ -72,6 +73,7 @@ def explain_evaluation(
         network: The network, with its weights.
         dataset: The participants, with ``segments="all"``.
         preprocessing: Of the recordings.
+        model_dir: The run folder of the model.
         folder: The folder of the evaluation.
         inferer: Its precision and batch size are used.
         device: Where the network is.
@@ -94,6 +96,8 @@ def explain_evaluation(
         classes,
         section,
         settings,
+        (model_dir, folder),
+        cohort.path,
         preprocessing,
         device,
         inferer.precision,

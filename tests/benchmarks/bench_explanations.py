@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from monai.bundle import ConfigParser
 from numpy.typing import NDArray
+from torch import Tensor
 from tqdm import tqdm
 
 from monai_fusion.data import FusionDataset
@@ -42,12 +43,13 @@ from monai_fusion.explain.weight_randomisation import chosen_participants
 from monai_fusion.networks import with_members
 from monai_fusion.run_folder import RECIPE_FILE
 
-METHODS: dict[str, tuple[str, str, dict[str, object]]] = {
-    "eeg_occlusion": ("eeg_occlusion", "EegOcclusion", {}),
-    "eeg_integrated_gradients": ("eeg_gradients", "EegIntegratedGradients", {"steps": 16}),
-    "mri_gradcam": ("mri_gradcam", "MRIGradCam", {}),
-    "mri_occlusion": ("mri_occlusion", "MRIOcclusion", {}),
-    "mri_integrated_gradients": ("mri_integrated_gradients", "MRIIntegratedGradients", {"steps": 16}),
+METHODS = {
+    "eeg_occlusion": ("eeg_occlusion", "EegOcclusion"),
+    "eeg_integrated_gradients": ("eeg_gradients", "EegIntegratedGradients"),
+    "mri_gradcam": ("mri_gradcam", "MriGradCam"),
+    "mri_occlusion": ("mri_occlusion", "MriOcclusion"),
+    "mri_integrated_gradients": ("mri_gradients", "MriIntegratedGradients"),
+    "mri_smoothgrad_squared": ("mri_gradients", "MriSmoothGradSquared"),
 }
 WANTED = {"eeg": 3.0, "mri": 5.0}
 
@@ -55,7 +57,7 @@ WANTED = {"eeg": 3.0, "mri": 5.0}
 class Cohort:
     """The recordings of some participants of a run, as its network takes them."""
 
-    def __init__(self, run: Path, datalist: Path, section: str, participants: int) -> None:
+    def __init__(self, run: Path, datalist: Path, section: str, participants: int, segments: int | None) -> None:
         recipe = json.loads((run / RECIPE_FILE).read_text(encoding="utf-8"))
         parser = ConfigParser({"network": recipe["network"], **recipe["preprocessing"]})
         network = with_members(parser.get_parsed_content("network"), recipe.get("members"))
@@ -69,13 +71,15 @@ class Cohort:
         self.records = {each.participant_id: each for each in records if each.participant_id in chosen}
         self.data = FusionDataset(list(self.records.values()), preprocessing, segments="all")
         self.ids = list(self.records)
+        self.segments = segments
 
     def explained(self, name: str) -> Explained:
         """A participant's recordings; a network of one recording never gets the other."""
         item, record = self.data[self.ids.index(name)], self.records[name]
-        eeg = None if self.modalities == "mri" else item["eeg"].as_subclass(_tensor())
-        mri = None if self.modalities == "eeg" else item["mri"][None].as_subclass(_tensor())
-        return Explained(name, eeg, mri, tuple(map(Path, record.eeg)), None if mri is None else Path(str(record.mri)))
+        eeg = None if self.modalities == "mri" else item["eeg"][: self.segments].as_subclass(Tensor)
+        mri = None if self.modalities == "eeg" else item["mri"][None].as_subclass(Tensor)
+        files = tuple(map(Path, record.eeg))[: self.segments]
+        return Explained(name, eeg, mri, files, None if mri is None else Path(str(record.mri)))
 
     def world(self, participant: Explained) -> NDArray[np.float64] | None:
         """Where the network's volume lies."""
@@ -91,13 +95,10 @@ class Cohort:
         return planted_truth(found)
 
 
-def _tensor() -> Any:
-    return importlib.import_module("torch").Tensor
-
-
-def method_named(name: str) -> Method:
-    """The method, with its defaults but where a demo needs less."""
-    module, kind, settings = METHODS[name]
+def method_named(name: str, steps: int | None) -> Method:
+    """The method, with its defaults but for the steps of integrated gradients."""
+    module, kind = METHODS[name]
+    settings = {"steps": steps} if steps is not None and name.endswith("integrated_gradients") else {}
     return getattr(importlib.import_module(f"monai_fusion.explain.{module}"), kind)(**settings)  # type: ignore[no-any-return]
 
 
@@ -167,14 +168,17 @@ def main() -> int:
     parser.add_argument("--methods", nargs="*", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--random-participants", type=int, default=4, help="whose maps are made with random weights")
     parser.add_argument("--curve-participants", type=int, default=4)
+    parser.add_argument("--stages", type=int, default=3, help="of the weight randomisation")
+    parser.add_argument("--segments", type=int, help="the first ones of each participant; all")
+    parser.add_argument("--steps", type=int, help="of integrated gradients; the methods' own")
     given = parser.parse_args()
-    cohort = Cohort(given.run, given.datalist, given.section, given.participants)
+    cohort = Cohort(given.run, given.datalist, given.section, given.participants, given.segments)
     truth = cohort.truth(given.datalist)
-    settings = BelievingSettings(given.random_participants, 3, given.curve_participants)
+    settings = BelievingSettings(given.random_participants, given.stages, given.curve_participants)
     print(f"{len(cohort.ids)} participants: {', '.join(cohort.ids)}", flush=True)
     lines, warnings, enough = [], [], True
     for name in given.methods:
-        method = method_named(name)
+        method = method_named(name, given.steps)
         if cohort.modalities not in ("both", method.recording):
             continue
         started = time.monotonic()

@@ -4,8 +4,6 @@ import csv
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import mlflow
@@ -19,6 +17,7 @@ from monai_fusion.datalist import read_datalist
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.networks import standard_network
 from monai_fusion.runs.run_digests import weights_digests
+from tests import warm
 from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_run, monai_fusion
 
 
@@ -67,8 +66,7 @@ def test_ckpt_export_writes_torchscript_that_answers_as_the_trained_model(run_fo
         "config_file": CONFIGS / "inference.yaml",
     }
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-    command = [sys.executable, "-m", "monai.bundle", "ckpt_export", "network_def", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path.home(), timeout=500)
+    done = warm.run("monai.bundle", ["ckpt_export", "network_def", *words], cwd=Path.home(), timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     network = standard_network(pretrained=False)
     network.load_state_dict(state_of(run_folder))

@@ -70,7 +70,7 @@ class Product:
         values = (leaf.grad * inputs).detach().numpy()
         step(1)
         return {
-            "map": values.sum(axis=0) if self.recording == "eeg" else values[0, 0],
+            "attributions": values.sum(axis=0) if self.recording == "eeg" else values[0, 0],
             "completeness_error": np.array([self.error]),
         }
 
@@ -171,7 +171,7 @@ def test_effects_of_cells_are_shared_out_over_their_points() -> None:
 
 
 def test_cells_without_axes_are_even() -> None:
-    assert cells_of({"map": np.zeros((17, 224, 224))}, "eeg").max() == 17 * 6 * 4 - 1
-    assert cells_of({"map": np.zeros((32, 48, 48))}, "mri").max() == 6 * 8 * 8 - 1
+    assert cells_of({"attributions": np.zeros((17, 224, 224))}, "eeg").max() == 17 * 6 * 4 - 1
+    assert cells_of({"attributions": np.zeros((32, 48, 48))}, "mri").max() == 6 * 8 * 8 - 1
     with pytest.raises(ValueError, match="no map among the arrays scores"):
         own_map({"scores": np.zeros(3)})

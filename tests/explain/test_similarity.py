@@ -46,4 +46,4 @@ def test_the_interval_of_a_mean_is_students() -> None:
     assert found.participants == 3
     assert found.value == pytest.approx(2.5)
     assert found.interval == pytest.approx((wanted.low, wanted.high))
-    assert (mean_of([3.0]).interval, mean_of([None]).value) == (None, None)
+    assert (mean_of([3.0, 4.0]).interval, mean_of([3.0, 4.0]).participants, mean_of([None]).value) == (None, 2, None)

@@ -24,7 +24,7 @@ from monai_fusion.explain.weight_randomisation import (
     stages_of,
     weight_randomisation,
 )
-from monai_fusion.networks import EnsembleNet, FusionNet, GatedFusionHead
+from monai_fusion.networks import EnsembleNet, FusionNet, GatedFusionHead, standard_network
 from monai_fusion.networks.encoder import PROJECTION, Encoder
 
 SIZE = 12
@@ -130,6 +130,24 @@ def test_every_stage_adds_one_random_block_and_leaves_the_network_and_the_other_
     } - {"mri_enc.scale"}
     assert "mri_enc.backbone.1.running_mean" in seen
     assert not changed(before, net)
+
+
+def test_every_weight_of_the_shipped_encoders_and_head_becomes_random() -> None:
+    net = standard_network(pretrained=False)
+    with torch.no_grad():  # as after a training: no tensor is as it began
+        for value in net.state_dict().values():
+            if value.is_floating_point():
+                value.add_(torch.rand_like(value))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    for recording in ("eeg", "mri"):
+        *_, (last, copied) = randomised(net, recording)
+        assert last == f"{recording}_enc.stem"
+        now = copied.state_dict()
+        left = {name for name, value in before.items() if torch.equal(value, now[name]) and value.is_floating_point()}
+        assert left == {name for name in before if name.startswith("mri_enc" if recording == "eeg" else "eeg_enc")} & {
+            name for name, value in before.items() if value.is_floating_point()
+        }
+        assert all(torch.isfinite(value).all() for value in now.values())
 
 
 def test_same_seed_same_weights_and_no_other_generator_moves() -> None:
