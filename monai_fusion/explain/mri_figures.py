@@ -157,7 +157,7 @@ def _described(values: Floats, marked: Floats | None, unit: str, signed: bool) -
     sentences = []
     for called, place, wanted in (
         ("Most for the class" if signed else "Largest", int(values.argmax()), values.max() > 0),
-        ("Most against it", int(values.argmin()), values.min() < 0),
+        ("Most against it" if signed else "Smallest", int(values.argmin()), values.min() < 0),
     ):
         if wanted:
             at = tuple(int(each) for each in np.unravel_index(place, values.shape))

@@ -115,7 +115,7 @@ def mri_group_of(
     affine, code, in_one_space = _place([spaces.get(name) for name in chosen], notes)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         values, shape = _stacked([maps[name] for name in chosen], Path(folder))
-        means = {classes[label]: values[own == label].mean(axis=0).reshape(shape) for label in present}
+        means = {classes[label]: _mean(values, own == label).reshape(shape) for label in present}
         pairs = [(label, classes[label]) for label in present]
         contrasts = tuple(_contrasts(values, shape, own, pairs, notes, draws, seed))
         del values  # Windows removes no file that is mapped
@@ -246,9 +246,17 @@ def _contrasts(
             test = max_statistic(values, members, draws, seed)
         else:
             notes.append(f"No test of {name} against {against}: it needs {LEAST} participants of each.")
-        difference = (values[members].mean(axis=0) - values[~members].mean(axis=0)).reshape(shape)
+        difference = (_mean(values, members) - _mean(values, ~members)).reshape(shape)
         contrasts.append(MriContrast(name, against, counts, difference, test))
     return contrasts
+
+
+def _mean(values: Floats, members: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The mean of some rows, one after the other: they may not fit into memory together."""
+    total = np.zeros(values.shape[1])
+    for row in np.flatnonzero(members):
+        total += values[row]
+    return (total / members.sum()).astype(np.float32)
 
 
 def _finite(values: NDArray[Any]) -> NDArray[np.float32]:
