@@ -221,7 +221,11 @@ def test_check_accepts_missing_labels_only_on_request(cohort: Path, capsys: pyte
         (["datalist", "build", "--eeg", "x"], 2, "No such option"),
         (["datalist", "build", "--classes"], 2, "--classes"),
         (["sample-cohort", "x", "--participants", "many"], 2, "--participants"),
-        (["sample-cohort", "x", "--size", "huge"], 2, "error: sample cohort size: 'huge', expected 'small' or 'full'"),
+        (
+            ["sample-cohort", "x", "--size", "huge"],
+            2,
+            "error: sample cohort --size: 'huge', expected 'small' or 'full'",
+        ),
         (["datalist", "check", "no-such-file.json"], 2, "no-such-file.json: there is no such file"),
         (["report", "no-such-folder"], 2, "error: no-such-folder: no such folder\n"),
     ],

@@ -1,8 +1,8 @@
 """One run at a time in an output folder, however the one before it ended."""
 
 import os
-import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -43,10 +43,11 @@ def test_what_a_killed_process_held_is_free(tmp_path: Path) -> None:
 def test_the_data_loading_processes_of_a_killed_run_are_outlived(tmp_path: Path) -> None:
     with another(tmp_path, "train") as process:
         started = time.monotonic()
-        killer = subprocess.Popen([sys.executable, "-c", f"import os, time; time.sleep(1); os.kill({process.pid}, 9)"])
+        killer = threading.Timer(1.0, process.kill)
+        killer.start()
         lock_folder(tmp_path, "train", "--output_dir")
         assert time.monotonic() - started < output_folder.PATIENCE_SECONDS
-        killer.wait()
+        killer.join()
 
 
 def test_a_file_system_without_locks_is_reported_and_no_obstacle(

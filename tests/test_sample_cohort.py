@@ -480,9 +480,9 @@ def test_impossible_options_are_refused_all_at_once():
             participants=0, size="huge", eeg_effect=-1, conditions=("EO", "EO"), fewer_females=1.0, seed=-1
         )
     fields = [problem.field for problem in caught.value.problems]
-    assert fields == ["participants", "size", "seed", "eeg_effect", "conditions", "fewer_females"]
-    assert "sample cohort size: 'huge', expected 'small' or 'full'" in str(caught.value)
-    with pytest.raises(InputError, match=r"only_mri: 2, expected .* with only_eeg = 2 at most the 3 participants"):
+    assert fields == ["--participants", "--size", "--seed", "--eeg-effect", "--conditions", "--fewer-females"]
+    assert "sample cohort --size: 'huge', expected 'small' or 'full'" in str(caught.value)
+    with pytest.raises(InputError, match=r"--only-mri: 2, expected .* with --only-eeg 2 at most the 3 participants"):
         SampleCohortOptions(participants=3, only_eeg=2, only_mri=2)
     for wrong in ("age", "age=much", "age=1", "age=nan", "site=0.5"):
         with pytest.raises(InputError, match=r"confound: .*, expected age=R with R from -0\.95 to 0\.95"):

@@ -8,6 +8,7 @@ from typing import Any
 from monai_fusion.audit.audit_file import Check, Evaluation, Fact
 from monai_fusion.audit.run_files import RunFiles, other_manifests
 from monai_fusion.fingerprint import digest_of
+from monai_fusion.report.epoch_score import epoch_score
 from monai_fusion.report.number_text import count_participants, listed, number
 from monai_fusion.report.what_was_run import value_text, what_was_run
 from monai_fusion.run_folder import EVALUATIONS
@@ -80,7 +81,7 @@ def _epoch_choice(run: RunFiles) -> Check:
         return Check(name=name, status="unknown", seen="the manifest does not say", source=source)
     count = _validated(run)
     on = "the validation part" if count is None else count_participants(count, "validation")
-    seen = f"lowest cross-entropy of {on}"
+    seen = f"lowest {epoch_score(run.part('identity'))} of {on}"
     if count is not None and count < _FEW:
         return Check(
             name=name,
@@ -177,7 +178,7 @@ def _epoch(run: RunFiles) -> Iterator[Fact]:
     if keep in ("best", "last"):
         count = _validated(run)
         on = count_participants(count, "validation") if count is not None else "the validation part"
-        text = f"lowest cross-entropy of {on}" if keep == "best" else "the last epoch, not chosen by any score"
+        text = f"lowest {epoch_score(identity)} of {on}" if keep == "best" else "the last epoch, chosen by no score"
         kept = f"; epoch {best} was kept" if isinstance(best, int) else ""
         yield Fact(name="Epoch", value=f"{text}{kept}", source=source)
     for name, title in (("early_stopping", "Early stopping"), ("ema_decay", "Average of the weights (EMA)")):

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from monai_fusion.files import write_for_readers
-from monai_fusion.metrics.metrics_file import ClassCount, Count, Interval, Probability, Score
+from monai_fusion.metrics.fields_of_scores import ClassCount, Count, Interval, Probability, Score
 
-BaselineName = Literal["head_volume", "covariates", "mri", "eeg", "all"]
+BaselineName = Literal["head_volume", "covariates", "mri", "eeg", "eeg_raw_power", "all"]
 
 
 class _Part(BaseModel):
@@ -22,7 +22,8 @@ class PairedDifference(_Part):
 
     value: Annotated[float | None, Field(description="Network - baseline; null if a score is not defined.")]
     interval: Annotated[
-        Interval | None, Field(description="95 %, participants resampled within their class, the same for both.")
+        Interval | None,
+        Field(description="95 %, participants, or whole groups of them, resampled within their class, for both alike."),
     ]
     note: Annotated[str, Field(description="Why there is no interval; empty if there is one.")] = ""
 
@@ -30,7 +31,7 @@ class PairedDifference(_Part):
 class BaselineResult(_Part):
     """A ridge logistic regression on plain numbers."""
 
-    name: Annotated[BaselineName, Field(description="head_volume, covariates, mri, eeg or all.")]
+    name: Annotated[BaselineName, Field(description="head_volume, covariates, mri, eeg, eeg_raw_power or all.")]
     title: Annotated[str, Field(description="The numbers, in words.")]
     numbers: Annotated[Count, Field(description="How many numbers of a participant it uses.")]
     strength: Annotated[float, Field(description="scikit-learn's C, chosen within the fitted participants.")]
@@ -65,15 +66,24 @@ class ConfoundResult(_Part):
     ]
     p_beyond: Annotated[
         Probability | None,
-        Field(description="Conditional randomisation, one-sided: does the network know more than the covariates?"),
+        Field(
+            description="Conditional randomisation, one-sided (of participants in groups, sign flipping): does the "
+            "network know more than the covariates?"
+        ),
     ]
+    method: Annotated[
+        Literal["conditional randomisation", "sign flipping of groups"], Field(description="Of p_beyond.")
+    ] = "conditional randomisation"
     matched_pairs: Annotated[Count, Field(description="Pairs of two classes within the calliper of 0.2 SD.")]
     matched_auroc: Annotated[Probability | None, Field(description="Fraction of them in the right order.")]
-    matched_interval: Annotated[Interval | None, Field(description="Its 95 % Wilson interval.")]
+    matched_interval: Annotated[
+        Interval | None, Field(description="Its 95 % Wilson interval; of groups, with the design effect.")
+    ]
     confounding_index: Annotated[
         Probability | None,
         Field(description="Adjusted R^2 of the network's logit on the covariates within the classes."),
     ]
+    note: Annotated[str, Field(description="What limits the test; empty if nothing does.")] = ""
 
 
 class Baseline(_Part):

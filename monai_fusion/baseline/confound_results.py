@@ -9,7 +9,9 @@ import numpy as np
 from monai_fusion.baseline.baseline_file import ConfoundResult, CovariateBalance
 from monai_fusion.baseline.paired import score_of
 from monai_fusion.baseline.participant_numbers import Covariate
+from monai_fusion.metrics.clusters import drawn_together
 from monai_fusion.metrics.confounds import (
+    FEWEST,
     class_probabilities,
     conditional_p_value,
     explained_within_class,
@@ -18,6 +20,9 @@ from monai_fusion.metrics.confounds import (
     standardised_difference,
 )
 from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
+
+FEW_TESTED = 30
+"""Of fewer, the test beyond covariates finds large effects only: of 35, it finds 0.8 SD in half of cohorts."""
 
 
 def balance_rows(covariates: Sequence[Covariate], labels: Labels, classes: Sequence[str]) -> list[CovariateBalance]:
@@ -60,19 +65,37 @@ def _confound(
     two = network.classes == 2
     logit = logits(given)[:, 0]
     alone = own[:, 0] if values.shape[1] == 1 else logit
-    pairs = matched_pairs(cohort.probabilities[:, 1], cohort.labels, alone) if two else None
+    pairs = matched_pairs(cohort.probabilities[:, 1], cohort.labels, alone, groups=cohort.groups) if two else None
     interval = None if pairs is None else pairs.interval
+    p_beyond = conditional_p_value(cohort.probabilities, cohort.labels, given, groups=cohort.groups)
     return ConfoundResult(
         fields=[each.name for each in covariates],
         participants=int(inside.sum()),
         reference=int(known.sum()),
         covariates_auroc=_auroc(given, cohort.labels),
-        p_beyond=conditional_p_value(cohort.probabilities, cohort.labels, given),
+        p_beyond=p_beyond,
+        method="conditional randomisation" if drawn_together(cohort.groups) is None else "sign flipping of groups",
         matched_pairs=0 if pairs is None else pairs.pairs,
         matched_auroc=None if pairs is None else pairs.auroc,
         matched_interval=None if interval is None else (interval.low, interval.high),
         confounding_index=explained_within_class(cohort.probabilities, cohort.labels, own),
+        note=_note(len(cohort.labels), cohort.groups, p_beyond),
     )
+
+
+def _note(participants: int, groups: Labels | None, p_beyond: float | None) -> str:
+    """Why a test has no result, or can only find a large effect."""
+    together = drawn_together(groups)
+    number, unit = (participants, "participants") if together is None else (int(together.max()) + 1, "groups")
+    if p_beyond is None:
+        return (
+            f"no test: fewer than {FEWEST} {unit}"
+            if number < FEWEST
+            else "no test: given the covariates, no label is uncertain"
+        )
+    if number >= FEW_TESTED:
+        return ""
+    return f"fewer than {FEW_TESTED} {unit}: the test finds large effects only"
 
 
 def _auroc(given: Floats, labels: Labels) -> float | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,10 +26,12 @@ from monai_fusion.baseline.ridge import Ridge, can_be_fitted, fit_ridge
 from monai_fusion.baseline.words import warnings_of_baseline
 from monai_fusion.datalist.availability import BOTH_REQUIRED, ModalityPolicy
 from monai_fusion.datalist.examination import Requirements, examine
+from monai_fusion.datalist.groups import participant_groups
 from monai_fusion.datalist.json_text import parse_bytes
 from monai_fusion.datalist.records import Datalist, ParticipantRecord
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.metrics.metrics_file import ClassCount
+from monai_fusion.metrics.clusters import as_groups
+from monai_fusion.metrics.fields_of_scores import ClassCount
 from monai_fusion.metrics.scores import Labels, ScoredCohort
 from monai_fusion.wording import a_few, did_you_mean, quoted
 
@@ -92,7 +94,8 @@ def evaluate_baselines(
         records = tested_there
         numbers = participant_numbers(records, settings.numbers, names)
     labels = np.array([record.label for record in records], dtype=np.int64)
-    cohort = _Cohort(list(datalist.classes), records, labels, numbers, _named(numbers, removed, records))
+    groups = participant_groups({record.participant_id: record.extra for record in records}, datalist.group_by)
+    cohort = _Cohort(list(datalist.classes), records, labels, numbers, _named(numbers, removed, records), groups)
     return _result(datalist, settings, cohort, network, notes)
 
 
@@ -113,6 +116,10 @@ class _Cohort:
     labels: Labels
     numbers: ParticipantNumbers
     removed: tuple[Covariate, ...]
+    groups: Mapping[str, str | None]
+
+    def with_groups(self, predicted: ScoredCohort, rows: np.ndarray) -> ScoredCohort:
+        return replace(predicted, groups=as_groups([self.groups[self.records[row].participant_id] for row in rows]))
 
     def rows(self, *sections: str) -> np.ndarray:
         return np.flatnonzero([record.section in sections for record in self.records])
@@ -132,7 +139,7 @@ def _result(
     rows, learned = cohort.rows(settings.section), cohort.rows(*LEARNED_FROM[settings.section])
     own = None
     if network is not None:
-        own = network.cohort([cohort.records[row] for row in rows], cohort.labels[rows])
+        own = cohort.with_groups(network.cohort([cohort.records[row] for row in rows], cohort.labels[rows]), rows)
     results: list[schema.BaselineResult] = []
     if settings.section == "training":
         notes.append("no baselines: the tested participants are those that a baseline would learn from")
@@ -166,7 +173,8 @@ def _baselines(
     predicted: dict[str, ScoredCohort] = {}
     for each in sets:
         models[each.name] = fit_ridge(each.features.rows(learned), cohort.labels[learned], len(cohort.classes))
-        predicted[each.name] = tested(models[each.name], each.features.rows(rows), cohort.labels[rows])
+        alone = tested(models[each.name], each.features.rows(rows), cohort.labels[rows])
+        predicted[each.name] = cohort.with_groups(alone, rows)
     apart = {} if network is None else paired_differences(network, predicted)
 
     def result(each: FeatureSet) -> schema.BaselineResult:

@@ -64,6 +64,8 @@ def _blocks(numbers: ParticipantNumbers) -> Iterator[tuple[BaselineName, str, li
     if numbers.eeg is not None:
         yield "eeg", "{} of the EEG (band x region means)", [numbers.eeg]
         everything.append(numbers.eeg)
+    if numbers.eeg_raw_power is not None:  # not among "all": the network's input has lost it
+        yield "eeg_raw_power", "{} of the EEG before the z-score (log power, band x region)", [numbers.eeg_raw_power]
     everything += [np.concatenate(named, axis=1)] if named else []
     if (numbers.mri is not None) + (numbers.eeg is not None) + bool(named) > 1:
         yield "all", "all these {}", everything

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_fusion.baseline.scalogram_numbers import Floats, ScalogramNumbers, by_region
+from monai_fusion.baseline.scalogram_numbers import Floats, ScalogramNumbers, by_region, log_power, mean_of_known
 from monai_fusion.baseline.stored_numbers import numbers_of
 from monai_fusion.baseline.volume_numbers import SUMMARY, VolumeNumbers
 from monai_fusion.datalist.records import ParticipantRecord
@@ -71,12 +71,14 @@ class ParticipantNumbers:
         mri: [participant, number]; NaN without an MRI; None if the cohort has none.
         eeg: [participant, number]; NaN without an EEG; None if the cohort has none.
         covariates: Those that the user named; without the head volume.
+        eeg_raw_power: As ``eeg``, log10 of the power before the z-score; None also if the files hold no power.
     """
 
     records: tuple[ParticipantRecord, ...]
     mri: Floats | None = None
     eeg: Floats | None = None
     covariates: tuple[Covariate, ...] = field(default=())
+    eeg_raw_power: Floats | None = None
 
     @property
     def head_volume(self) -> Covariate | None:
@@ -116,11 +118,13 @@ def participant_numbers(
         InputError: Recordings that cannot be read.
     """
     named = tuple(covariate_of(records, name) for name in dict.fromkeys(covariates) if name != HEAD_VOLUME)
+    eeg, raw_power = _eeg_numbers(records, settings) if settings.modalities != "mri" else (None, None)
     return ParticipantNumbers(
         tuple(records),
         _mri_numbers(records, settings) if settings.modalities != "eeg" else None,
-        _eeg_numbers(records, settings) if settings.modalities != "mri" else None,
+        eeg,
         named,
+        raw_power,
     )
 
 
@@ -173,14 +177,20 @@ def _mri_numbers(records: Sequence[ParticipantRecord], settings: NumberSettings)
     return _rows([None if record.mri is None else next(found) for record in records])
 
 
-def _eeg_numbers(records: Sequence[ParticipantRecord], settings: NumberSettings) -> Floats | None:
+def _eeg_numbers(
+    records: Sequence[ParticipantRecord], settings: NumberSettings
+) -> tuple[Floats, Floats | None] | tuple[None, None]:
+    """Band x region means as the network sees them, and log10 of the power in the files."""
     chosen = [_spread(record.eeg) for record in records]
     sources = [source for files in chosen for source in files]
     if not sources:
-        return None
+        return None, None
     found = iter(numbers_of(sources, ScalogramNumbers(settings.eeg_shape), settings.store))
-    means = [np.mean([next(found) for _ in files], axis=0) if files else None for files in chosen]
-    return _rows([None if mean is None else by_region(mean) for mean in means])
+    of_each = [np.stack([next(found) for _ in files]) if files else None for files in chosen]
+    seen = _rows([None if each is None else by_region(each[:, 0].mean(axis=0)) for each in of_each])
+    power = _rows([None if each is None else by_region(mean_of_known(log_power(each[:, 1]))) for each in of_each])
+    power = power[:, np.isfinite(power).any(axis=0)]
+    return seen, power if power.size else None
 
 
 def _spread(files: Sequence[Path]) -> list[Path]:

@@ -30,18 +30,19 @@ class ScalogramNumbers:
         shape: As stored: (frequency, time, electrode).
     """
 
-    version: ClassVar[int] = 1  # part of the store's key: raise it when the numbers change
+    version: ClassVar[int] = 2  # part of the store's key: raise it when the numbers change
 
     def __init__(self, shape: Sequence[int] = (224, 224, 17)) -> None:
         self.shape = tuple(int(length) for length in shape)
 
     def __call__(self, source: str | os.PathLike[str]) -> Floats:
-        """Return [electrode, band] float64 of a file.
+        """Return [2, electrode, band] float64 of a file: `numbers_of_scalogram`, and `raw_bands`.
 
         Raises:
             InputError: As of `load_scalogram`.
         """
-        return numbers_of_scalogram(load_scalogram(source, self.shape))
+        scalogram = load_scalogram(source, self.shape)
+        return np.stack([numbers_of_scalogram(scalogram), raw_bands(scalogram)])
 
 
 def numbers_of_scalogram(scalogram: npt.NDArray[Any]) -> Floats:
@@ -58,19 +59,53 @@ def numbers_of_scalogram(scalogram: npt.NDArray[Any]) -> Floats:
     # The mean over time of z-scores is the z-score of the mean: no array of all of them is needed.
     mean, spread = rows.mean(axis=1, keepdims=True), values.std(axis=(1, 2))[:, np.newaxis]
     z = np.divide(rows - mean, spread, out=np.zeros_like(rows), where=spread > 1e-12 * np.abs(mean))
-    bands = min(BANDS, z.shape[1])
-    starts = np.arange(bands) * z.shape[1] // bands
-    sizes = np.diff(np.append(starts, z.shape[1]))
-    found: Floats = np.add.reduceat(z, starts, axis=1) / sizes
+    return _bands_of(z)
+
+
+def raw_bands(scalogram: npt.NDArray[Any]) -> Floats:
+    """Return the mean of each band over time, as the file has it: in its own unit, before any z-score.
+
+    Args:
+        scalogram: [electrode, frequency, time].
+
+    Returns:
+        [electrode, band]; bands as in `numbers_of_scalogram`.
+    """
+    return _bands_of(np.asarray(scalogram, dtype=np.float64).mean(axis=2))
+
+
+def log_power(bands: Floats) -> Floats:
+    """Return log10 of `raw_bands`; NaN where a file has no power: nothing, or values that are none (below 0).
+
+    The unit, and whether files hold power or its root, do not matter to a regression that standardises its numbers:
+    they add to the logarithm, or multiply it, in the same way for everyone.
+    """
+    return np.log10(bands, out=np.full(bands.shape, np.nan), where=bands > 0)
+
+
+def mean_of_known(values: Floats) -> Floats:
+    """Return the mean along the first axis over the numbers that are known; NaN where none is."""
+    known = np.isfinite(values)
+    total, count = np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
+def _bands_of(rows: Floats) -> Floats:
+    """Average rows of frequencies within bands: [electrode, frequency] -> [electrode, band]."""
+    bands = min(BANDS, rows.shape[1])
+    starts = np.arange(bands) * rows.shape[1] // bands
+    sizes = np.diff(np.append(starts, rows.shape[1]))
+    found: Floats = np.add.reduceat(rows, starts, axis=1) / sizes
     return found
 
 
 def by_region(numbers: Floats) -> Floats:
     """Average electrodes within each region: [electrode, band] -> [region * band].
 
-    With other electrodes than the standard 17, whose places are not known, only the mean of all is taken.
+    An electrode whose number is NaN is left out. With other electrodes than the standard 17, whose places are not
+    known, only the mean of all is taken.
     """
     if len(numbers) != len(_STANDARD):
-        return numbers.mean(axis=0)
+        return mean_of_known(numbers)
     places = np.array(_STANDARD)
-    return np.concatenate([numbers[(places == name) | (name == "all")].mean(axis=0) for name in REGIONS])
+    return np.concatenate([mean_of_known(numbers[(places == name) | (name == "all")]) for name in REGIONS])

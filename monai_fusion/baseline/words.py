@@ -11,15 +11,12 @@ from monai_fusion.baseline.baseline_file import (
     CovariateBalance,
     PairedDifference,
 )
-from monai_fusion.baseline.paired import is_as_good, is_shown_better
+from monai_fusion.baseline.paired import best_baseline, is_as_good, what_numbers_do
 from monai_fusion.metrics.confounds import IMBALANCED
 from monai_fusion.wording import counted
 
 SIGNIFICANT = 0.05
 _FIELDS = {"head_volume": "head volume"}
-NEARLY = 0.05
-"""Of an AUROC: baselines that differ by less count as equally good when one of them is named."""
-
 FEW = 16
 """Below it, chance alone makes such differences all the time."""
 
@@ -37,19 +34,19 @@ def unit_of(name: str) -> str:
 
 
 def as_good(found: Baseline) -> BaselineResult | None:
-    """Return the baseline that the report must begin with: one that is as good as the network; None if none is.
-
-    Of those whose score is within `NEARLY` of the best such baseline, it is the simplest: what one number can do is
-    not told of five hundred.
-    """
-    reached = [each for each in found.baselines if is_as_good(_difference(each))]
-    best = min((_value(each) or 0.0 for each in reached), default=0.0)
-    return next((each for each in reached if (_value(each) or 0.0) <= best + NEARLY), None)
+    """Return the baseline that the report must begin with: one that is as good as the network; None if none is."""
+    named = _named(found)
+    return named if named is not None and is_as_good(_difference(named)) else None
 
 
 def reaches_network(found: Baseline) -> bool:
     """Whether a baseline scores at least as high as the network."""
     return any((value := _value(each)) is not None and value <= 0 for each in found.baselines)
+
+
+def _named(found: Baseline) -> BaselineResult | None:
+    place = best_baseline([_difference(each) for each in found.baselines])
+    return None if place is None else found.baselines[place]
 
 
 def first_sentence(found: Baseline) -> str | None:
@@ -63,24 +60,19 @@ def first_sentence(found: Baseline) -> str | None:
     network = own + difference.value
     between = _interval_text(difference.interval)
     numbers = f"{score} {own:.2f}, the network {network:.2f} (difference {_signed(difference.value)}{between})"
-    if reaches_network(found):
+    does = what_numbers_do([_difference(each) for each in found.baselines])
+    if does != "not worse":
         best = min(found.baselines, key=lambda each: _value(each) or 0.0)
         more = "" if best is baseline or difference.value <= 0 else f"; on {best.title} it has {_own(best):.2f}"
-        does = "better" if is_shown_better(difference) else "as well"
         return f"Plain numbers do {does}: a logistic regression on {baseline.title} has {numbers}{more}."
     return f"Not shown to be better than plain numbers: a logistic regression on {baseline.title} has {numbers}."
 
 
 def better_than_numbers(found: Baseline) -> str | None:
     """Say that the network is better than every baseline; None if it is not, or there are none."""
-    if not found.baselines or as_good(found) is not None:
-        return None
-    compared = [each for each in found.baselines if _difference(each) is not None]
-    if not compared:
-        return None
-    closest = min(compared, key=lambda each: _value(each) or 0.0)
-    difference = _difference(closest)
-    if difference is None or difference.value is None:
+    closest = _named(found)
+    difference = None if closest is None else _difference(closest)
+    if closest is None or difference is None or difference.value is None or is_as_good(difference):
         return None
     return (
         f"Better than plain numbers: the best logistic regression, on {closest.title}, has {_score_name(closest)} "
@@ -94,7 +86,7 @@ def beyond_covariates(found: Baseline) -> Iterator[str]:
         if each.p_beyond is None:
             continue
         names = _listed([field_title(name) for name in each.fields])
-        p = f"conditional randomisation, p = {_p_text(each.p_beyond)}"
+        p = f"{each.method}, p = {_p_text(each.p_beyond)}" + (f"; {each.note}" if each.note else "")
         does = "does" if len(each.fields) == 1 else "do"
         if each.p_beyond > SIGNIFICANT:
             yield f"It is not shown that the network knows more of the class than {names} {does} ({p})."

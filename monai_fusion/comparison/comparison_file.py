@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from monai_fusion.metrics.metrics_file import ClassCount, Count, Interval, Probability, Score
+from monai_fusion.metrics.fields_of_scores import ClassCount, Count, GroupsSection, Interval, Probability, Score
 from monai_fusion.run_folder import COMPARISON_FILE
 
 FILE = COMPARISON_FILE
@@ -58,8 +58,10 @@ class Difference(_Part):
     variant: Annotated[str, Field(description="The variant.")]
     score: Annotated[ScoreName, Field(description="The score.")]
     value: Annotated[float | None, Field(description="Variant - reference.")]
-    interval: Annotated[Interval | None, Field(description="95 %, for these trained models: participants resampled.")]
-    method: Annotated[str | None, Field(description="bca or percentile.")]
+    interval: Annotated[
+        Interval | None, Field(description="95 %, for these trained models: participants, or whole groups, resampled.")
+    ]
+    method: Annotated[str | None, Field(description="bca or percentile; of participants in groups bootstrap t.")]
     note: Annotated[str, Field(description="Why a value is null; empty if none is.")]
     t_test: Annotated[TTest | None, Field(description="Null if a fold lacks a class or all differences are equal.")]
 
@@ -67,7 +69,7 @@ class Difference(_Part):
 class NumbersResult(_Part):
     """A ridge logistic regression on plain numbers of the recordings, on the same folds; it needs no training run."""
 
-    name: Annotated[str, Field(description="head_volume, covariates, mri, eeg or all.")]
+    name: Annotated[str, Field(description="head_volume, covariates, mri, eeg, eeg_raw_power or all.")]
     title: Annotated[str, Field(description="The numbers, in words.")]
     numbers: Annotated[Count, Field(description="How many numbers of a participant it uses.")]
     auroc: Annotated[VariantScore, Field(description="Fraction of the pairs within a fold that are ordered correctly.")]
@@ -104,6 +106,9 @@ class Comparison(_Part):
     confidence_level: Annotated[Probability, Field(description="Of all intervals: 0.95.")]
     bootstrap_draws: Annotated[Count, Field(description="The number of bootstrap resamples of the participants.")]
     bootstrap_seed: Annotated[int, Field(description="Seed of the resamples.")]
+    groups: Annotated[
+        GroupsSection | None, Field(description="Groups that are resampled whole; null if the datalist names none.")
+    ] = None
     config_files: Annotated[list[str], Field(description="Names of the trainings' configs, the overlays last.")]
     shared_settings: Annotated[dict[str, Any], Field(description="Knobs given for all variants.")]
     variants: Annotated[list[VariantResult], Field(description="The variants, the reference first.")]

@@ -12,7 +12,7 @@ from monai_fusion import __version__
 from monai_fusion.comparison.comparison_file import Comparison, ScoreName
 from monai_fusion.comparison.fusion_verdict import SCORE_TITLES, disagreements, range_text
 from monai_fusion.comparison.numbers_words import verdict
-from monai_fusion.metrics.metrics_file import Interval
+from monai_fusion.metrics.fields_of_scores import Interval
 from monai_fusion.report.number_text import number
 from monai_fusion.report.page import page_environment
 from monai_fusion.report.style import CLASS_COLOURS, INK, MUTED, PAPER, WIDER, Picture, abbreviated, drawing, new_figure

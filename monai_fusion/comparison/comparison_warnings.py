@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from monai_fusion.comparison.comparison_file import Comparison
-from monai_fusion.metrics.result_warnings import FEW_PER_CLASS
+from monai_fusion.metrics.result_warnings import FEW_PER_CLASS, warnings_of_groups
 from monai_fusion.wording import counted
 
 _FEW_FOLDS = 5
@@ -23,8 +23,10 @@ def _of_participants(found: Comparison) -> Iterator[str]:
     if few:
         counts = ", ".join(f"{each.participants} {each.class_name}" for each in few)
         yield f"fewer than {FEW_PER_CLASS} participants in a class ({counts}): intervals are wide and imprecise"
+    yield from warnings_of_groups(found.groups, found.classes)
     smallest = min((each.participants for fold in found.folds for each in fold.tested if each.participants), default=0)
-    if 0 < smallest < FEW_PER_CELL:
+    whole_groups = found.groups is not None and found.groups.resampled  # which are drawn over all folds
+    if 0 < smallest < FEW_PER_CELL and not whole_groups:
         yield (
             f"a fold tests only {counted(smallest, 'participant')} of a class, fewer than {FEW_PER_CELL}: the "
             "intervals of the AUROC are too narrow; use fewer folds"

@@ -61,7 +61,9 @@ def _results(plan: Plan, data: OutOfFold, runs: list[FoldPredictions], draws: in
     if not sets:
         return []
     own = data.cohorts[reference]
-    together = OutOfFold(data.labels, data.folds, {"": own, **{name: [each] for name, each in cohorts.items()}})
+    together = OutOfFold(
+        data.labels, data.folds, {"": own, **{name: [each] for name, each in cohorts.items()}}, data.groups
+    )
     values, intervals = values_and_intervals(together, "", draws, plan.options.seed)
     found = []
     for place, each in enumerate(sets, start=1):

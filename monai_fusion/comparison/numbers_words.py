@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from monai_fusion.baseline.paired import best_baseline, is_as_good, what_numbers_do
 from monai_fusion.comparison.comparison_file import Comparison, Difference, NumbersResult
 from monai_fusion.comparison.fusion_verdict import fusion_verdict, range_text
 from monai_fusion.report.number_text import number
@@ -15,7 +16,7 @@ def verdict(found: Comparison) -> list[str]:
     if sentence is None:
         return answer
     best = best_numbers(found)
-    reached = best is not None and not _is_shown(_auroc(best))
+    reached = best is not None and is_as_good(_auroc(best))
     return [sentence, *answer] if reached else [*answer, sentence]
 
 
@@ -31,18 +32,18 @@ def numbers_sentence(found: Comparison) -> str | None:
         f"a logistic regression on {best.title} has AUROC {number(best.auroc.value, 3)}, {found.reference} "
         f"{number(reference.auroc.value, 3)} (difference {number(apart.value, 3)}{between})"
     )
-    if apart.value is not None and apart.value <= 0:
-        does = "better" if apart.interval is not None and apart.interval[1] < 0 else "as well"
-        return f"Plain numbers do {does}: {numbers}."
-    if not _is_shown(apart):
+    does = what_numbers_do([_auroc(each) for each in found.numbers])
+    if does == "worse":
+        return f"{found.reference} is better than plain numbers: {numbers}."
+    if does == "not worse":
         return f"{found.reference} is not shown to be better than plain numbers: {numbers}."
-    return f"{found.reference} is better than plain numbers: {numbers}."
+    return f"Plain numbers do {does}: {numbers}."
 
 
 def best_numbers(found: Comparison) -> NumbersResult | None:
-    """The plain numbers with the highest AUROC; of equally good ones the simplest."""
-    known = [each for each in found.numbers if each.auroc.value is not None]
-    return max(known, key=lambda each: each.auroc.value or 0.0, default=None)
+    """The plain numbers that the reference is compared with, by the rule of a single evaluation's report."""
+    place = best_baseline([_auroc(each) for each in found.numbers])
+    return None if place is None else found.numbers[place]
 
 
 def number_lines(found: Comparison) -> Iterator[list[str]]:
@@ -65,10 +66,3 @@ NUMBER_HEAD = [
 
 def _auroc(each: NumbersResult) -> Difference:
     return each.reference_minus[0]
-
-
-def _is_shown(apart: Difference) -> bool:
-    """Whether the reference is better: the interval lies above 0; without an interval, the difference does."""
-    if apart.interval is not None:
-        return apart.interval[0] > 0
-    return apart.value is not None and apart.value > 0

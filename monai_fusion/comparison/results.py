@@ -29,16 +29,21 @@ from monai_fusion.comparison.statistics import (
     holm,
     values_and_intervals,
 )
+from monai_fusion.datalist.groups import participant_groups
+from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
-from monai_fusion.metrics.intervals import DRAWS, LEVEL, Interval
-from monai_fusion.metrics.metrics_file import ClassCount
+from monai_fusion.metrics.clusters import as_groups, drawn_together
+from monai_fusion.metrics.fields_of_scores import ClassCount, GroupsSection
+from monai_fusion.metrics.grouping import groups_section
+from monai_fusion.metrics.intervals import DRAWS, FEWEST_GROUPS, LEVEL, Interval, too_few_groups
 from monai_fusion.metrics.scores import ScoredCohort
 from monai_fusion.report.predictions_reader import PredictionRow, read_predictions
 
 OUT_OF_FOLD_FILE, TABLE_FILE = "out_of_fold.csv", "comparison.csv"
 _NO_INTERVAL = "no interval: the score is the same in every resample"
 _SINGLE = "no interval: a class has only one participant in a fold"
+_FEW_GROUPS = f"no interval: fewer than {FEWEST_GROUPS} groups"
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,15 @@ def out_of_fold_arrays(plan: Plan, runs: Sequence[FoldPredictions]) -> OutOfFold
         cohorts[variant.name] = of_seeds
     labels = np.array([participant.label for participants in first for participant in participants], dtype=np.int64)
     numbers = np.repeat(np.arange(len(first)), [len(participants) for participants in first]).astype(np.int64)
-    return OutOfFold(labels, numbers, cohorts)
+    names = group_names(plan.contents)
+    groups = as_groups([names.get(each.participant_id) for participants in first for each in participants])
+    return OutOfFold(labels, numbers, cohorts, groups)
+
+
+def group_names(contents: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+    """Return the name of each participant's group by the ``group_by`` of the folds' datalists; None: in none."""
+    rows = {row["participant_id"]: row for content in contents for section in SECTIONS for row in content[section]}
+    return participant_groups(rows, contents[0].get("group_by", ()))
 
 
 def compare_runs(plan: Plan, runs: Sequence[FoldPredictions], draws: int = DRAWS) -> schema.Comparison:
@@ -111,7 +124,8 @@ def compare_runs(plan: Plan, runs: Sequence[FoldPredictions], draws: int = DRAWS
     data = out_of_fold_arrays(plan, runs)
     classes = plan.folds.classes
     values, intervals = values_and_intervals(data, plan.variants[0].name, draws, plan.options.seed)
-    note = _SINGLE if np.bincount(data.cells).min() < 2 else _NO_INTERVAL
+    note = _SINGLE if np.bincount(data.cells).min() < 2 and drawn_together(data.groups) is None else _NO_INTERVAL
+    note = _FEW_GROUPS if too_few_groups(data.groups) else note
 
     variants = [
         schema.VariantResult(
@@ -143,6 +157,7 @@ def compare_runs(plan: Plan, runs: Sequence[FoldPredictions], draws: int = DRAWS
         confidence_level=LEVEL,
         bootstrap_draws=draws,
         bootstrap_seed=plan.options.seed,
+        groups=_groups(plan, data),
         config_files=["train.yaml", *(path.name for path in plan.options.config_files)],
         shared_settings=dict(plan.shared),
         variants=variants,
@@ -151,6 +166,12 @@ def compare_runs(plan: Plan, runs: Sequence[FoldPredictions], draws: int = DRAWS
         warnings=[],
     )
     return found.model_copy(update={"warnings": warnings_of_comparison(found)})
+
+
+def _groups(plan: Plan, data: OutOfFold) -> GroupsSection | None:
+    """The groups that are resampled whole; None if the datalist names none."""
+    fields = plan.contents[0].get("group_by", ())
+    return groups_section(data.labels, data.groups, len(plan.folds.classes), fields)
 
 
 def write_results(plan: Plan, runs: Sequence[FoldPredictions], found: schema.Comparison) -> list[Path]:
@@ -180,11 +201,15 @@ def variant_score(
         interval=None if interval is None else (interval.low, interval.high),
         method=None if interval is None else interval.method,
         baseline=float(no_skill[name]),
-        note="no fold has participants of two classes" if undefined else _NO_INTERVAL if interval is None else "",
+        note="no fold has participants of two classes" if undefined else "" if interval else _why_none(data),
         folds=each,
         fold_mean=float(np.mean(known)) if known else None,
         fold_sd=float(np.std(known, ddof=1)) if len(known) > 1 else None,
     )
+
+
+def _why_none(data: OutOfFold) -> str:
+    return _FEW_GROUPS if too_few_groups(data.groups) else _NO_INTERVAL
 
 
 def _differences(
@@ -224,7 +249,7 @@ def _differences(
                     value=None if np.isnan(value) else value,
                     interval=None if interval is None else (interval.low, interval.high),
                     method=None if interval is None else interval.method,
-                    note="" if interval else note if name in WITHIN_FOLDS else _NO_INTERVAL,
+                    note="" if interval else note if name in WITHIN_FOLDS else _why_none(data),
                     t_test=t_test,
                 )
             )

@@ -133,12 +133,21 @@ def _statistics(found: schema.Comparison, cite: Citations) -> Iterator[str]:
     yield "The AUROC compares participants of the same fold only; pairs of all folds count equally."
     methods = {getattr(variant, name).method for variant in found.variants for name in _SCORES}
     methods |= {each.method for each in found.differences}
-    if methods & {"bca", "percentile"}:
+    grouped = found.groups is not None and found.groups.resampled
+    if found.groups is not None and grouped:
+        fields, whole = " or ".join(found.groups.fields), found.groups.groups
+        yield (
+            f"Participants of one {fields} are not independent: intervals are from {found.bootstrap_draws} bootstrap "
+            f"samples of the {whole} whole groups, the same samples for all variants. Those of a single variant are "
+            f"Newcombe's {cite('newcombe')} and Wilson's {cite('wilson')}, with the design effect of the groups "
+            f"{cite('design_effect')}."
+        )
+    if methods & {"bca", "percentile"} and not grouped:
         yield (
             f"Intervals are 95 % bootstrap intervals (BCa {cite('bca')}, {found.bootstrap_draws} samples of "
             "participants within fold and class, the same samples for all variants)."
         )
-    if any(method and method.startswith("wilson") for method in methods):
+    if any(method and method.startswith("wilson") for method in methods) and not grouped:
         yield f"Where a bootstrap has no width, they are Wilson's {cite('wilson')}."
     if "newcombe" in methods:
         yield f"For an AUROC of 0 or 1 they are Newcombe's {cite('newcombe')}."

@@ -18,15 +18,21 @@ from scipy.stats import t as student_t
 
 from monai_fusion.comparison.comparison_file import ScoreName
 from monai_fusion.metrics import scores
+from monai_fusion.metrics.clusters import drawn_together
 from monai_fusion.metrics.intervals import (
     DRAWS,
     LEVEL,
     Interval,
     Key,
     bootstrap,
+    difference_of_groups,
     mean_of_proportions,
+    mean_of_recalls,
     newcombe_auroc,
+    newcombe_of_groups,
+    too_few_groups,
     wilson,
+    wilson_of_groups,
 )
 from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 
@@ -45,11 +51,13 @@ class OutOfFold:
         labels: [participant] class indices.
         folds: [participant] the fold in which each was tested, from 0.
         cohorts: For each variant, a `ScoredCohort` of all participants for each seed.
+        groups: [participant] families or other groups; None if each is alone.
     """
 
     labels: Labels
     folds: Labels
     cohorts: Mapping[str, Sequence[ScoredCohort]]
+    groups: Labels | None = None
 
     @property
     def number_of_folds(self) -> int:
@@ -110,7 +118,8 @@ def values_and_intervals(
     The bootstrap resamples participants the same for all variants, so that differences are paired: for the AUROC within
     fold and class, for the counted scores within class. (A cell of m participants shrinks a variance by (m - 1) / m;
     where a fold has few of a class, an interval from such cells contains the truth far too rarely, and counts need no
-    cells.) Seeds are averaged. The models stay the same: the intervals do not include the variation between trainings.
+    cells.) Where participants are in groups, whole groups are resampled, over all folds. Seeds are averaged. The models
+    stay the same: the intervals do not include the variation between trainings.
 
     Args:
         data: The predictions.
@@ -136,17 +145,37 @@ def values_and_intervals(
 
     values = {key: float(value[0]) for key, value in statistics(SCORES, np.ones((1, len(data.labels)))).items()}
     intervals: dict[Key, Interval | None] = {}
-    for wanted, cells in ((WITHIN_FOLDS, data.cells), (COUNTED, data.labels)):
-        intervals |= bootstrap(partial(statistics, wanted), cells, draws, seed)
+    together = drawn_together(data.groups)
+
+    def of_groups(key: Key, value: float, drawn: Floats, strata: Labels) -> Interval | None:
+        assert isinstance(key, tuple) and together is not None  # noqa: S101 # as `statistics` makes them
+        if key[0].startswith(DIFFERENCE):
+            return difference_of_groups(key, value, drawn, strata)
+        if key[0] in COUNTED:
+            return fallback_interval(key[0], data, names[key[1]])
+        if data.cohorts[names[key[1]]][0].classes > 2 or math.isnan(value):
+            return None
+        return newcombe_of_groups(value, drawn, data.labels == 1, together, strata)
+
+    for wanted, cells in ((WITHIN_FOLDS, data.cells if together is None else data.labels), (COUNTED, data.labels)):
+        intervals |= bootstrap(partial(statistics, wanted), cells, draws, seed, groups=together, of_groups=of_groups)
     return values, intervals
 
 
 def fallback_interval(name: str, data: OutOfFold, variant: str) -> Interval | None:
     """Return an interval that has a width even if the bootstrap has none: Wilson's, or Newcombe's of two classes.
 
-    It takes the participants of all folds as one group, and the mean of several seeds.
+    It takes the participants of all folds as one group, and the mean of several seeds. Of participants in groups it has
+    the design effect; there is none of fewer than `FEWEST_GROUPS`.
     """
-    cohorts = data.cohorts[variant]
+    cohorts, together = data.cohorts[variant], drawn_together(data.groups)
+    if together is not None:
+        right = np.mean([each.predicted == each.labels for each in cohorts], axis=0)
+        if too_few_groups(together) or name in WITHIN_FOLDS:
+            return None
+        if name == "accuracy":
+            return wilson_of_groups(right, together)
+        return mean_of_recalls(right, data.labels, together)
     counts = np.bincount(data.labels, minlength=cohorts[0].classes)
     hits = np.mean([np.diagonal(scores.confusion(each, each.ones)[0]) for each in cohorts], axis=0)
     if name == "accuracy":

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from monai_fusion.comparison.comparison_file import Comparison, Difference, VariantScore
 from monai_fusion.comparison.fusion_verdict import SCORE_TITLES, disagreements
 from monai_fusion.comparison.numbers_words import NUMBER_HEAD, number_lines, verdict
+from monai_fusion.metrics.terminal_text import groups_lines
 from monai_fusion.wording import counted
 
 
@@ -15,6 +16,7 @@ def table_lines(found: Comparison) -> Iterator[str]:
     folds, seeds = len(found.folds), len(found.seeds)
     counts = ", ".join(f"{each.participants} {each.class_name}" for each in found.class_counts)
     yield (f"{found.datalist}: {found.participants} participants ({counts}), {folds} folds, {counted(seeds, 'seed')}")
+    yield from groups_lines(found.groups, "intervals draw")
     yield ""
     yield from _laid_out(
         ["variant", "AUROC", "(95 % interval)", "folds' sd", "balanced accuracy", "(95 % interval)", "minutes"],

@@ -75,7 +75,10 @@ class Examination:
             section: tuple(record for record in records if record.section == section) for section in self.sections
         }
         name, classes = self.head.name or self.path.stem, tuple(self.head.classes)
-        return Datalist(self.path, name, self.head.target, classes, self.data_root, by_section, self.json.content)
+        groups = tuple(self.head.group_by)
+        return Datalist(
+            self.path, name, self.head.target, classes, self.data_root, by_section, self.json.content, groups
+        )
 
     def _record(self, participant: ParticipantFiles) -> ParticipantRecord:
         entry, classes = participant.row.entry, self.head.classes

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from monai_fusion.datalist.strata import groups_of
 from monai_fusion.spelling import field_of
 from monai_fusion.wording import counted, quoted
 
@@ -16,6 +17,25 @@ PLACES = ("site", "scanner")
 
 Member = tuple[str, Mapping[str, object]]
 """The part that a participant is in, and the further fields of the row."""
+
+
+def participant_groups(fields: Mapping[str, Mapping[str, object]], names: Sequence[str]) -> dict[str, str | None]:
+    """Return the name of each participant's group: those who agree in a field, directly or through others.
+
+    Args:
+        fields: The further fields of each participant.
+        names: The fields that name groups; one that is empty, or not there, joins no participants.
+
+    Returns:
+        For each participant the smallest id in the group; None: in none.
+    """
+
+    def text(row: Mapping[str, object], name: str) -> str:
+        value = row.get(field_of(row, name) or name)
+        return "" if value is None else str(value).strip()
+
+    columns = {name: {participant: text(row, name) for participant, row in fields.items()} for name in names}
+    return groups_of(columns, fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Datalist:
         by_section: The records of every section that was read, in the file's order.
         content: The bytes that were read: code that needs more of the file than these sections takes it from here, so
             that a run never sees two states of it.
+        group_by: Fields, such as family, whose groups the split kept in one part.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Datalist:
     data_root: Path
     by_section: Mapping[str, tuple[ParticipantRecord, ...]] = field(hash=False)
     content: bytes = field(default=b"", repr=False, compare=False)
+    group_by: tuple[str, ...] = ()
 
     @property
     def sections(self) -> tuple[str, ...]:

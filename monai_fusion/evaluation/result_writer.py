@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from monai_fusion import stopping
 from monai_fusion.datalist import ParticipantRecord
+from monai_fusion.datalist.groups import participant_groups
 from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.calibration import Calibration
 from monai_fusion.metrics.gate import gate_section
@@ -16,7 +18,7 @@ from monai_fusion.metrics.grouping import participant_strata
 from monai_fusion.metrics.predictions import Prediction, refuse_nan, write_predictions
 from monai_fusion.metrics.result_warnings import warnings_of_gate
 from monai_fusion.metrics.summary import ScoringSettings, summarize
-from monai_fusion.metrics.terminal_text import report_text
+from monai_fusion.metrics.terminal_text import groups_lines, report_text
 from monai_fusion.output_folder import remove_all
 from monai_fusion.run_folder import BASELINE_FILE, METRICS_FILE, PREDICTIONS_FILE
 
@@ -34,6 +36,7 @@ class ResultWriter:
         section: The part of the datalist that was evaluated.
         warnings: Warnings in addition to those that the scores give.
         everyone: All participants of the datalist: they tell how a number such as age goes with the class.
+        group_by: Fields of the datalist, such as family, whose groups are resampled whole.
     """
 
     def __init__(
@@ -45,12 +48,19 @@ class ResultWriter:
         section: str = "",
         warnings: Sequence[str] = (),
         everyone: Sequence[ParticipantRecord] = (),
+        group_by: Sequence[str] = (),
     ) -> None:
         self.folder = Path(folder)
         self.classes = list(classes)
         self.calibration = calibration
         known = tuple((record.label, record.extra) for record in everyone if record.label is not None)
-        self.settings = ScoringSettings(datalist=datalist, section=section, warnings=tuple(warnings), everyone=known)
+        self.settings = ScoringSettings(
+            datalist=datalist,
+            section=section,
+            warnings=tuple(warnings),
+            group_by=tuple(group_by),
+            everyone=known,
+        )
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """Write the files of one evaluation.
@@ -61,8 +71,10 @@ class ResultWriter:
         refuse_nan(predictions)
         if self.calibration is not None:
             predictions = self.calibration.apply(predictions)
+        groups = participant_groups({row.participant_id: row.fields for row in predictions}, self.settings.group_by)
+        predictions = [replace(row, group=groups[row.participant_id]) for row in predictions]
         self.folder.mkdir(parents=True, exist_ok=True)
-        strata = participant_strata(predictions)[0]
+        strata = participant_strata(predictions, self.settings.group_by)[0]
         is_labelled = any(row.label is not None for row in predictions)
         remove_all([self.folder / BASELINE_FILE])  # of an earlier evaluation
         with stopping.held():  # scores never lie beside the predictions of another evaluation
@@ -77,9 +89,8 @@ class ResultWriter:
     def _score(self, predictions: Sequence[Prediction], path: Path) -> Path:
         metrics = summarize(predictions, self.classes, self.calibration, self.settings)
         written = write_for_readers(path, metrics.model_dump_json(indent=2).encode("utf-8"))
-        logger.info(
-            "%s: %s", self.settings.section, "\n".join([*metrics.headline, report_text(predictions, self.classes)])
-        )
+        lines = [*metrics.headline, *groups_lines(metrics.groups), report_text(predictions, self.classes)]
+        logger.info("%s: %s", self.settings.section, "\n".join(lines))
         for warning in metrics.warnings:
             logger.warning(warning)
         return written

@@ -105,6 +105,12 @@ class EegAxes:
         scale = (1.0 if self.seconds is None else self.seconds) / self.columns
         return block.start * scale, block.stop * scale
 
+    def block_sums(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """[..., row, column] -> [..., band, time block] float64."""
+        bands = np.add.reduceat(np.asarray(values, np.float64), [each.start for each in self.bands], axis=-2)
+        sums: NDArray[np.float64] = np.add.reduceat(bands, [each.start for each in self.times], axis=-1)
+        return sums
+
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """The axes as arrays for a ``.npz`` file, without objects; names begin with ``axis_``."""
         unknown = np.full(self.rows, np.nan)

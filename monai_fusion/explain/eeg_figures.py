@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
-from monai_fusion.explain.eeg_axes import Block, EegAxes
+from monai_fusion.explain.eeg_axes import EegAxes
 from monai_fusion.recordings.positions import position_of
 from monai_fusion.recordings.splines import spline_weights
 from monai_fusion.report.style import CLASS_COLOURS, INK, PAPER, WIDER, Picture, abbreviated, drawing, new_figure
@@ -52,7 +53,7 @@ def draw_electrode_band(
     bands = [each.name for each in axes.bands]
     with drawing():
         figure, plot = new_figure(1.3 + 0.19 * len(values), WIDER)
-        image = _show(plot, values, _limit(values), (-0.5, len(bands) - 0.5, len(values) - 0.5, -0.5), aspect="auto")
+        image = _show(plot, values, _limit(values), (-0.5, len(bands) - 0.5, len(values) - 0.5, -0.5))
         plot.set_xticks(range(len(bands)), bands, rotation=30, ha="right")
         plot.set_yticks(range(len(values)), [abbreviated(each) for each in axes.electrodes], fontsize=8)
         if marked is not None:
@@ -77,7 +78,7 @@ def draw_frequency_time(values: Floats, axes: EegAxes, name: str, title: str) ->
     by_block = values.shape == (len(axes.bands), len(axes.times)) != (axes.rows, axes.columns)
     with drawing():
         figure, plot = new_figure(3.2, WIDER)
-        image = _show(plot, values, _limit(values), (0, end, len(values) - 0.5, -0.5), aspect="auto")
+        image = _show(plot, values, _limit(values), (0, end, len(values) - 0.5, -0.5))
         if by_block:
             plot.set_yticks(range(len(axes.bands)), [each.name for each in axes.bands])
         else:
@@ -85,7 +86,7 @@ def draw_frequency_time(values: Floats, axes: EegAxes, name: str, title: str) ->
         plot.set_xlabel("% of the segment" if axes.seconds is None else "s")
         plot.set_title(title)
         _bar(figure, image, plot)
-    sums = values if by_block else _block_sums(values, axes.bands, axes.times)
+    sums = values if by_block else axes.block_sums(values)
     labels = [f"{band.name}, {time.name}" for band in axes.bands for time in axes.times]
     return Picture(name, title, figure, _described(sums.ravel(), labels))
 
@@ -117,7 +118,7 @@ def draw_topography(values: Floats, axes: EegAxes, name: str, title: str, most: 
     limit = _limit(values) if most is None else most
     with drawing():
         figure, plot = new_figure(3.2)
-        image = _show(plot, surface, limit, (-_RIM * 2, _RIM * 2, -_RIM * 2, _RIM * 2), origin="lower")
+        image = _show(plot, surface, limit, (-_RIM * 2, _RIM * 2, -_RIM * 2, _RIM * 2), "equal", "lower")
         image.set_clip_path(Circle((0, 0), _RIM * 2, transform=plot.transData))
         _draw_head(plot)
         x, y = _flat(np.array(positions)).T
@@ -142,19 +143,25 @@ def _limit(values: Floats) -> float:
 
 
 def _show(
-    plot: Axes, values: Floats, limit: float, extent: tuple[float, float, float, float], **options: str
+    plot: Axes,
+    values: Floats,
+    limit: float,
+    extent: tuple[float, float, float, float],
+    aspect: Literal["equal", "auto"] = "auto",
+    origin: Literal["upper", "lower"] = "upper",
 ) -> AxesImage:
     plot.grid(visible=False)
+    norm = Normalize(-limit, limit)
     return plot.imshow(
-        values, cmap=DIVERGING, norm=Normalize(-limit, limit), extent=extent, interpolation="none", **options
-    )  # type: ignore[arg-type] # options are texts, where the stub has literals
+        values, cmap=DIVERGING, norm=norm, extent=extent, interpolation="none", aspect=aspect, origin=origin
+    )
 
 
 def _bar(figure: Figure, image: AxesImage, plot: Axes) -> None:
     bar = figure.colorbar(image, ax=plot, shrink=0.8, pad=0.02, aspect=26)
     bar.set_label(f"{_UNIT}: below 0 against, above 0 for the class", fontsize=7.5)
     bar.ax.tick_params(labelsize=7.5)
-    bar.outline.set_visible(False)  # type: ignore[operator] # a Spine, which the stub calls a method
+    bar.outline.set_visible(False)
 
 
 def _row_ticks(axes: EegAxes) -> tuple[list[float], list[str]]:
@@ -170,12 +177,6 @@ def _row_ticks(axes: EegAxes) -> tuple[list[float], list[str]]:
         if inside and all(abs(row - other) > _APART * axes.rows for other, _ in kept):
             kept.append((row, hertz))
     return [row for row, _ in kept], [f"{hertz:g} Hz" for _, hertz in kept]
-
-
-def _block_sums(values: Floats, bands: Sequence[Block], times: Sequence[Block]) -> Floats:
-    by_band = np.add.reduceat(values, [each.start for each in bands], axis=0)
-    sums: Floats = np.add.reduceat(by_band, [each.start for each in times], axis=1)
-    return sums
 
 
 def _flat(positions: Floats) -> Floats:
@@ -203,9 +204,8 @@ def _draw_head(plot: Axes) -> None:
     rim = 2 * _RIM
     plot.add_patch(Circle((0, 0), rim, fill=False, edgecolor=INK, linewidth=1.2))
     base, tip = 0.1, rim + 0.14
-    plot.plot(
-        [-base, 0, base], [math.sqrt(rim**2 - base**2), tip, math.sqrt(rim**2 - base**2)], color=INK, linewidth=1.2
-    )
+    foot = math.sqrt(rim**2 - base**2)
+    plot.plot([-base, 0, base], [foot, tip, foot], color=INK, linewidth=1.2)
     angles = np.linspace(-0.3, 0.3, 15)
     bulge = 0.07 * np.cos(angles / 0.3 * np.pi / 2)
     for side in (-1, 1):

@@ -16,12 +16,9 @@ from torch import Tensor
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.explain.eeg_axes import axes_of
-from monai_fusion.explain.eeg_occlusion import eeg_of, is_count
+from monai_fusion.explain.eeg_occlusion import GRADIENT_PASSES, eeg_of, is_count
 from monai_fusion.explain.method import Arrays, Explained, Step
 from monai_fusion.explain.scoring import Embeddings, Scorer
-
-GRADIENT_PASSES = 3
-"""What a pass with its gradient counts as, for the progress bar."""
 
 
 class EegIntegratedGradients:

@@ -88,39 +88,64 @@ def summary_of(arrays: Arrays) -> EegSummary:
     score = float(np.asarray(arrays["scores"], np.float64).mean())
     if "attributions" in arrays:
         planes = np.asarray(arrays["attributions"], np.float32)
-        return EegSummary(axes, _block_sums(planes, axes), None, planes, score)
-    effects = np.asarray(arrays["effects"], np.float64)
-    return EegSummary(axes, np.nanmean(effects, axis=3), standard_errors(effects), None, score)
+        return EegSummary(axes, axes.block_sums(planes), None, planes, score)
+    blocks, errors = occlusion_of(arrays["effects"], arrays.get("first_order"))
+    return EegSummary(axes, blocks, errors, None, score)
+
+
+def occlusion_of(effects: NDArray[np.generic], first_order: NDArray[np.generic] | None = None) -> tuple[Floats, Floats]:
+    """Estimate the mean effect over all segments from the segments on which each mask was tried.
+
+    With the first order f, effects e are taken as b f + error: the mean of b f over all segments, plus the mean error
+    over those that were tried. b is fitted for each band by least squares, so that a first order which says nothing
+    does no harm; where all segments are tried, the estimate is the mean of e whatever b is.
+
+    Args:
+        effects: [electrode, band, time block, segment], NaN where a mask was not tried; each was tried once or more.
+        first_order: The same shape, without NaN; None for the plain mean of the tried ones.
+
+    Returns:
+        Estimates and `standard_errors`, [electrode, band, time block] float64.
+    """
+    found = np.asarray(effects, np.float64)
+    if first_order is None:
+        return np.nanmean(found, axis=3), standard_errors(found)
+    first = np.asarray(first_order, np.float64)
+    tried = np.where(np.isfinite(found), first, math.nan)
+    dependent, explaining = (each - np.nanmean(each, axis=(2, 3), keepdims=True) for each in (found, tried))
+    across = (0, 2, 3)
+    spread = np.nansum(explaining**2, axis=across, keepdims=True)
+    together = np.nansum(explaining * dependent, axis=across, keepdims=True)
+    known = first * np.divide(together, spread, out=np.zeros_like(spread), where=spread > 0)
+    errors = found - known
+    return known.mean(axis=3) + np.nanmean(errors, axis=3), standard_errors(errors)
 
 
 def standard_errors(effects: Floats) -> Floats:
     """How far the means over the tried segments may be from the means over all segments.
 
     The variance between segments is pooled over the blocks of time of an electrode and band, because a mask alone is
-    tried on very few; drawn without replacement, so that it is 0 where all are tried.
+    tried on very few. Where each is tried once, it is the variance between blocks of time, which differ for other
+    reasons, too: the error is then rather too large than too small. Drawn without replacement, so that it is 0 where
+    all are tried.
 
     Args:
         effects: [electrode, band, time block, segment], NaN where a mask was not tried.
 
     Returns:
-        [electrode, band, time block] float64; NaN where no mask of the electrode and band was tried twice.
+        [electrode, band, time block] float64; NaN with one block of time that was tried once.
     """
     tried = np.isfinite(effects)
     counts = tried.sum(axis=3)
-    squares = np.where(tried, effects - np.nanmean(effects, axis=3, keepdims=True), 0.0) ** 2
-    freedom = (counts - 1).sum(axis=2)
+    pooled = (3,) if counts.max() > 1 else (2, 3)
+    squares = np.where(tried, effects - np.nanmean(effects, axis=pooled, keepdims=True), 0.0) ** 2
+    freedom = (counts - 1).sum(axis=2) if counts.max() > 1 else counts.sum(axis=2) - 1
     variance = np.divide(
         squares.sum(axis=(2, 3)), freedom, out=np.full(freedom.shape, math.nan), where=freedom > 0
     )[..., None]  # fmt: skip
     left_out = 1 - counts / effects.shape[3]
     errors: Floats = np.sqrt(np.where(left_out > 0, variance / counts * left_out, 0.0))
     return errors
-
-
-def _block_sums(planes: NDArray[np.float32], axes: EegAxes) -> Floats:
-    bands = np.add.reduceat(planes.astype(np.float64), [each.start for each in axes.bands], axis=1)
-    sums: Floats = np.add.reduceat(bands, [each.start for each in axes.times], axis=2)
-    return sums
 
 
 def summary_arrays(summary: EegSummary) -> dict[str, NDArray[Any]]:

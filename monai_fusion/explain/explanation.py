@@ -13,16 +13,29 @@ import torch
 from torch import nn
 
 from monai_fusion import __version__, ranks, stopping
+from monai_fusion.data import Preprocessing
 from monai_fusion.data.fusion_dataset import FusionDataset
-from monai_fusion.explain import explanation_file as schema
+from monai_fusion.errors import InputError
+from monai_fusion.explain.believing_results import believing_results
+from monai_fusion.explain.derived import Derived, most_and_least_certain
+from monai_fusion.explain.eeg_results import eeg_results
 from monai_fusion.explain.method import Method
 from monai_fusion.explain.methods import build_methods
 from monai_fusion.explain.modality_results import TABLE_FILE, draw_modality_values, modality_summary, modality_table
 from monai_fusion.explain.modality_values import ModalityValues
+from monai_fusion.explain.model_doubts import model_doubts, recording_doubts
+from monai_fusion.explain.mri_gradcam import MriGradCam
+from monai_fusion.explain.mri_results import mri_results
+from monai_fusion.explain.mri_space import SlabGeometry
+from monai_fusion.explain.planted_truth import PlantedTruth, cohort_file, planted_truth
 from monai_fusion.explain.running import ExplainedParticipant, ExplanationRun
 from monai_fusion.explain.settings import MODALITY, ExplanationSettings
-from monai_fusion.files import write_atomically, write_for_readers
+from monai_fusion.files import latest, write_atomically, write_for_readers
+from monai_fusion.keys import MRI
+from monai_fusion.reading import read_json_object
+from monai_fusion.report import explanation_file as schema
 from monai_fusion.report.style import Picture
+from monai_fusion.run_folder import CALIBRATION_FILE, MANIFEST_FILE, METRICS_FILE
 from monai_fusion.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -40,6 +53,9 @@ class Explanation:
         classes: The class names.
         section: The part of the datalist that the dataset holds.
         settings: What is explained.
+        evidence: The folders that show whether the model predicts: that of the model, and that of its evaluation.
+        datalist: Path of the datalist: a sample cohort's ``cohort.json`` lies near it.
+        preprocessing: Of the recordings, for the place of an MRI's map in the head; None leaves maps without a place.
         device: Where the network is.
         precision: Of the passes without gradients.
         segment_batch_size: EEG segments that are encoded together.
@@ -53,6 +69,9 @@ class Explanation:
         classes: Sequence[str],
         section: str,
         settings: ExplanationSettings,
+        evidence: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+        datalist: str | os.PathLike[str] | None = None,
+        preprocessing: Preprocessing | None = None,
         device: str | torch.device = "cpu",
         precision: str = "float32",
         segment_batch_size: int = 16,
@@ -61,9 +80,16 @@ class Explanation:
         self.classes = list(classes)
         self.section = section
         self.settings = settings
+        self.evidence = None if evidence is None else (Path(evidence[0]), Path(evidence[1]))
+        self.datalist = None if datalist is None else Path(datalist)
         self.device = device
         self.segment_batch_size = segment_batch_size
         self.methods: list[Method] = build_methods(settings)
+        for method in self.methods:
+            if isinstance(method, MriGradCam):
+                method.check(network)
+        transforms = () if preprocessing is None else preprocessing.transforms[MRI]
+        self.geometry = SlabGeometry.of_transforms(transforms)
         self.run_of_methods = ExplanationRun(
             network, dataset, self.folder, settings, self.methods, device, precision, segment_batch_size
         )
@@ -80,12 +106,15 @@ class Explanation:
         explained = self.classes[self.settings.target]
         logger.info("explaining: %s; positive values speak for %s", ", ".join(self.settings.methods), explained)
         participants = self.run_of_methods.run()
-        with stopping.held():  # tables and figures of one run lie together
-            path = self._write(participants, explained)
+        derived = self._derive(participants, explained)
+        with stopping.held():  # figures lie beside the file that names them
+            path = self._write(participants, derived, explained)
+        for warning in derived.warnings:
+            logger.warning(warning)
         logger.info("wrote %s and its tables and figures, of %s", path, counted(len(participants), "participant"))
         return path
 
-    def _write(self, participants: Sequence[ExplainedParticipant], explained: str) -> Path:
+    def _write(self, participants: Sequence[ExplainedParticipant], derived: Derived, explained: str) -> Path:
         content = schema.ExplanationFile(
             program=__version__,
             section=self.section,
@@ -97,20 +126,66 @@ class Explanation:
             settings={method.name: dict(method.settings()) for method in self.methods},
             participants=[_participant(each, self.classes) for each in participants],
         )
-        if MODALITY in self.settings.methods:
-            write_for_readers(self.folder / TABLE_FILE, modality_table(participants, self.classes))
-            content.tables.append(TABLE_FILE)
-            groups = modality_summary(participants, self.classes)
-            content.modalities = [schema.ModalityGroup(**group) for group in groups]
-            content.figures += self._save([draw_modality_values(participants, self.classes, explained)])
+        content.modalities = [schema.ModalityGroup(**group) for group in modality_summary(participants, self.classes)]
+        content.figures = self._save(derived.figures)
+        for name, pictures in derived.of_participants.items():
+            content.figures += self._save(pictures, name)
+        content.tables = [path.relative_to(self.folder).as_posix() for path in derived.files]
+        content.results, content.checks, content.measures = derived.tables, derived.checks, derived.measures
+        content.notes, content.warnings = derived.notes, derived.warnings
         return schema.write_explanation(content, self.folder)
 
-    def _save(self, pictures: Iterable[Picture | None], participant: str | None = None) -> list[schema.FigureFile]:
+    def _derive(self, participants: Sequence[ExplainedParticipant], explained: str) -> Derived:
+        derived = Derived()
+        if MODALITY in self.settings.methods:
+            table = write_for_readers(self.folder / TABLE_FILE, modality_table(participants, self.classes))
+            derived.files.append(table)
+            picture = draw_modality_values(participants, self.classes, explained)
+            derived.figures += [] if picture is None else [picture]
+        shown = most_and_least_certain([(each.participant_id, each.score) for each in participants])
+        for method in self.methods:
+            given = (self.run_of_methods, method.name, participants, self.classes, shown)
+            derived.add(eeg_results(*given) if method.recording == "eeg" else mri_results(*given, self.geometry))
+        derived.add(
+            believing_results(self.run_of_methods, self.methods, self.settings.checks, self._planted(), self.geometry)
+        )
+        derived.warnings = [*self._doubts(), *derived.warnings]
+        derived.of_participants = {
+            name: derived.of_participants[name] for name in shown if name in derived.of_participants
+        }
+        return derived
+
+    def _planted(self) -> PlantedTruth | None:
+        """The truth of a sample cohort; None for other cohorts, and for sample cohorts of an older version."""
+        if self.datalist is None:
+            return None
+        path = cohort_file(
+            self.datalist, [file for record in self.run_of_methods.dataset.records[:1] for file in record.files]
+        )
+        try:
+            return None if path is None else planted_truth(path)
+        except InputError as error:
+            logger.warning("%s", error)
+            return None
+
+    def _doubts(self) -> list[str]:
+        """What is known about the model before any map."""
+        if self.evidence is None:
+            return []
+        model, results = self.evidence
+        metrics = read_json_object(latest(results / METRICS_FILE))
+        manifest, calibration = (read_json_object(model / name) for name in (MANIFEST_FILE, CALIBRATION_FILE))
+        used = {method.recording for method in self.methods}
+        of_recordings = recording_doubts(metrics)
+        return [
+            *model_doubts(manifest, metrics, calibration),
+            *(of_recordings[name] for name in used if name in of_recordings),
+        ]
+
+    def _save(self, pictures: Iterable[Picture], participant: str | None = None) -> list[schema.FigureFile]:
         folder = self.folder / FIGURES_FOLDER
         saved = []
         for picture in pictures:
-            if picture is None:
-                continue
             folder.mkdir(exist_ok=True)
             for ending in ("svg", "png"):
                 name = f"{picture.name}.{ending}"

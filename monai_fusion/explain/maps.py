@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_fusion.explain.deletion import Places, block_cells, eeg_cells, even_edges
+from monai_fusion.explain.eeg_summary import occlusion_of
 from monai_fusion.explain.method import Arrays
 
 _WHOLE = "attributions"
-_CELLS = "effects"
+_CELLS, _KNOWN = "effects", "first_order"
 _ROWS, _COLUMNS = "axis_band_rows", "axis_time_columns"
 _BANDS, _BLOCKS, _CUBES = 6, 4, 8
 
@@ -30,7 +31,7 @@ def own_map(arrays: Arrays) -> Floats:
         raise ValueError(f"no map among the arrays {', '.join(arrays)}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a mask may have been tried on no segment
-        return np.asarray(np.nanmean(np.asarray(arrays[_CELLS], np.float64), axis=-1), np.float64)
+        return occlusion_of(arrays[_CELLS], arrays.get(_KNOWN))[0]
 
 
 def point_map(arrays: Arrays) -> Floats:

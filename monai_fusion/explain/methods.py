@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from monai_fusion.explain.eeg_gradients import EegIntegratedGradients
+from monai_fusion.explain.eeg_occlusion import EegOcclusion
 from monai_fusion.explain.method import Method
+from monai_fusion.explain.mri_gradcam import MriGradCam
+from monai_fusion.explain.mri_gradients import MriIntegratedGradients, MriSmoothGradSquared
+from monai_fusion.explain.mri_occlusion import MriOcclusion
 from monai_fusion.explain.settings import MODALITY, ExplanationSettings
 
 
@@ -15,4 +22,11 @@ def build_methods(settings: ExplanationSettings) -> list[Method]:
     return [_METHODS[name](**settings.options.get(name, {})) for name in settings.methods if name != MODALITY]
 
 
-_METHODS: dict[str, type[Method]] = {}
+_METHODS: dict[str, Callable[..., Method]] = {
+    "eeg_occlusion": EegOcclusion,
+    "eeg_integrated_gradients": EegIntegratedGradients,
+    "mri_gradcam": MriGradCam,
+    "mri_occlusion": MriOcclusion,
+    "mri_integrated_gradients": MriIntegratedGradients,
+    "mri_smoothgrad_squared": MriSmoothGradSquared,
+}

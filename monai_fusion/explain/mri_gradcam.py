@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.explain.eeg_occlusion import GRADIENT_PASSES
 from monai_fusion.explain.method import Arrays, Explained, Step
 from monai_fusion.explain.scoring import Embeddings, Scorer
 from monai_fusion.networks.encoder import Encoder, not_one_of
 from monai_fusion.networks.ensemble_net import EnsembleNet
 from monai_fusion.networks.mri import MRIEncoder
-
-GRADIENT_PASSES = 3
-"""What a pass with its gradient counts as, for the progress bar."""
 
 
 class MriGradCam:

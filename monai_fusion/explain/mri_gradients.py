@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.explain.eeg_gradients import captum_attr, completeness_error
+from monai_fusion.explain.eeg_occlusion import GRADIENT_PASSES, is_count
 from monai_fusion.explain.method import Arrays, Explained, Step
-from monai_fusion.explain.mri_gradcam import GRADIENT_PASSES, mri_of
-from monai_fusion.explain.mri_occlusion import is_count
+from monai_fusion.explain.mri_gradcam import mri_of
 from monai_fusion.explain.scoring import Embeddings, Scorer
 
 
@@ -56,7 +55,7 @@ class MriIntegratedGradients:
 
         Returns:
             ``attributions`` [T, H, W] float32, in logit, added up over channels. As numbers, float32: ``score`` and
-            ``baseline_score``, ``sum`` of the attributions, and ``completeness_error``, abs(sum - difference) /
+            ``baseline_score``, ``sum`` of the attributions, and ``completeness_error`` [1], abs(sum - difference) /
             abs(difference), where the difference is that of both scores.
         """
         single = scorer.at("float32")
@@ -75,14 +74,12 @@ class MriIntegratedGradients:
             )
         values = attributed[0].detach().sum(dim=0).cpu().double().numpy()
         total, difference = float(values.sum()), ends[0] - ends[1]
-        numbers = {
-            "score": ends[0],
-            "baseline_score": ends[1],
-            "sum": total,
-            "completeness_error": completeness_error(total, difference),
+        numbers = {"score": ends[0], "baseline_score": ends[1], "sum": total}
+        return {
+            "attributions": values.astype(np.float32),
+            **{name: np.array(number, np.float32) for name, number in numbers.items()},
+            "completeness_error": completeness_error(np.array([total]), np.array([difference])),
         }
-        kept = {name: np.array(number, np.float32) for name, number in numbers.items()}
-        return {"attributions": values.astype(np.float32), **kept}
 
 
 class MriSmoothGradSquared:
@@ -147,27 +144,6 @@ class MriSmoothGradSquared:
             total += gradient.cpu().double().square().sum(dim=(0, 1))
             step(count * GRADIENT_PASSES)
         return {"attributions": (total / self.draws).float().numpy()}
-
-
-def completeness_error(total: float, difference: float) -> float:
-    """abs(total - difference) / abs(difference): 0 for a perfect one, infinite where only the total is not 0."""
-    missed = abs(total - difference)
-    if difference:
-        return missed / abs(difference)
-    return math.inf if missed else 0.0
-
-
-def captum_attr(method: str) -> Any:
-    """Import ``captum.attr``, which takes a second and is an extra.
-
-    Raises:
-        InputError: captum is not installed.
-    """
-    try:
-        return importlib.import_module("captum.attr")
-    except ImportError:
-        advice = 'pip install "monai-fusion[explain]"'
-        raise InputError(Problem(method, seen="captum is not installed", advice=advice)) from None
 
 
 def _require_counts(method: str, **fields: object) -> None:

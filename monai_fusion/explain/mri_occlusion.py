@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.explain.eeg_occlusion import is_count
 from monai_fusion.explain.method import Arrays, Explained, Step
 from monai_fusion.explain.mri_gradcam import mri_of
 from monai_fusion.explain.scoring import Embeddings, Scorer
@@ -74,10 +75,8 @@ class MriOcclusion:
         return {**blocks, "baseline": self.baseline}
 
     def passes(self, participant: Explained) -> int:
-        """One for each block that blanking changes."""
-        mri = mri_of(participant)
-        blank = self._blank(mri)
-        return sum(_differs(mri, blank, box) for _, box in self._boxes(mri))
+        """One for each block, also for those that turn out to be blank; a volume without data will do."""
+        return math.prod(len(each) - 1 for each in self._edges(mri_of(participant)))
 
     def __call__(self, scorer: Scorer, participant: Explained, embeddings: Embeddings, step: Step) -> Arrays:
         """Explain one participant.
@@ -94,6 +93,7 @@ class MriOcclusion:
         volume = mri.to(scorer.device)
         blank = self._blank(volume)
         changed = [(place, box) for place, box in self._boxes(mri) if _differs(volume, blank, box)]
+        step(cells.size - len(changed))
         size = self._batch_size(mri)
         with torch.no_grad():
             # The same encoder, precision and kernels for the whole volume as for the others.
@@ -143,11 +143,6 @@ class MriOcclusion:
         if self.batch_size is not None:
             return self.batch_size
         return max(1, min(_AT_MOST, _VOXELS_AT_ONCE // math.prod(mri.shape[2:])))
-
-
-def is_count(value: object) -> bool:
-    """Whether this is a whole number from 1."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _three_counts(value: object) -> bool:

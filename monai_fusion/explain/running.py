@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from monai_fusion.data.fusion_dataset import FusionDataset, spread
+from monai_fusion.datalist import ParticipantRecord
+from monai_fusion.errors import RunFailed
 from monai_fusion.explain.kept_arrays import KeptArrays, file_stems, settings_digest
-from monai_fusion.explain.method import Arrays, Explained, Method
+from monai_fusion.explain.method import Arrays, Explained, Method, Step
 from monai_fusion.explain.modality_values import REFERENCES, ModalityValuer, ModalityValues, Reference
 from monai_fusion.explain.scoring import Embeddings, Scorer
 from monai_fusion.explain.settings import MODALITY, ExplanationSettings
@@ -93,6 +96,7 @@ class ExplanationRun:
         network.eval().requires_grad_(False)
         self.scorer = Scorer(network, settings.target, device, precision)
         self.references = 0
+        self._made: dict[str, dict[str, str]] = {}
         self._network = network
         self._model = ""
         self._places = {record.participant_id: place for place, record in enumerate(dataset.records)}
@@ -104,26 +108,65 @@ class ExplanationRun:
         Raises:
             OSError: The disk is full or read-only.
         """
-        self._model = tensors_digest(self._network.state_dict())
+        self._model, self._made = tensors_digest(self._network.state_dict()), {}
         wanted = self.settings.participants
         chosen = [name for name in self._places if wanted is None or name in wanted]
         valuer = self._valuer() if MODALITY in self.settings.methods else None
         found = []
-        with tqdm(total=0, desc="explaining", unit="pass", leave=False, disable=hide_bars()) as bar:
-            bar.total = sum(self._cost(method, each) for each in self._sizes(chosen) for method in self.methods)
+        total = sum(self._cost(method, each) for each in self.sizes(chosen) for method in self.methods)
+        with _bar("explaining", total) as bar:
             for number, name in enumerate(chosen, start=1):
                 bar.set_description(f"explaining {number} of {len(chosen)}")
                 found.append(self._explain(name, valuer, bar))
         return found
 
-    def arrays(self, method: str, participant: Explained) -> Arrays | None:
-        """The kept arrays of a method for a participant; None if it was not asked about the participant."""
-        found = next((each for each in self.methods if each.name == method), None)
-        if found is None or not _has(participant, found.recording):
-            return None
-        return KeptArrays(self.folder, method).read(
-            self.stems[participant.participant_id], self._key(found, participant)
-        )
+    def explained_by(self, method: str) -> list[str]:
+        """The participants whose arrays of a method the last :meth:`run` made or found, in the dataset's order."""
+        return list(self._made.get(method, {}))
+
+    def arrays(self, method: str, name: str) -> Arrays:
+        """The arrays of a method for one of :meth:`explained_by`.
+
+        Raises:
+            RunFailed: The file was removed or damaged since.
+        """
+        kept = KeptArrays(self.folder, method)
+        found = kept.read(self.stems[name], self._made[method][name])
+        if found is None:
+            raise RunFailed(f"{kept.path(self.stems[name])} has changed while the program ran", "run the command again")
+        return found
+
+    def sizes(self, names: Sequence[str]) -> list[Explained]:
+        """Participants without data, of the right shapes: what methods estimate their cost from."""
+        first: dict[str, torch.Size] = {}
+        for name in names:
+            if len(first) == 2:
+                break
+            known = self.participant(name)
+            first |= {key: value.shape for key, value in ((EEG, known.eeg), (MRI, known.mri)) if value is not None}
+        found = []
+        for name in names:
+            record = self.dataset.records[self._places[name]]
+            count = min(len(record.eeg), self.settings.segments)
+            eeg = torch.empty(count, *first[EEG][1:], device="meta") if count else None
+            mri = torch.empty(first[MRI], device="meta") if record.mri is not None else None
+            found.append(Explained(name, eeg, mri))
+        return found
+
+    def digests(self, method: str) -> dict[str, str]:
+        """What identifies the arrays of a method, by participant."""
+        return dict(self._made.get(method, {}))
+
+    @contextmanager
+    def bar(self, title: str, passes: int, method: Method) -> Iterator[Step]:
+        """Show a progress bar for passes of a method; yields what counts them."""
+        weight = _weight(method)
+        with _bar(title, passes * weight) as bar:
+            yield partial(_advance, bar, weight)
+
+    def record(self, name: str) -> ParticipantRecord:
+        """The record of a participant."""
+        return self.dataset.records[self._places[name]]
 
     def participant(self, name: str) -> Explained:
         """Read the recordings of a participant."""
@@ -164,6 +207,7 @@ class ExplanationRun:
             if not _has(participant, method.recording):
                 continue
             kept, digest = KeptArrays(self.folder, method.name), self._key(method, participant)
+            self._made.setdefault(method.name, {})[name] = digest
             if kept.read(self.stems[name], digest) is not None:
                 bar.total -= self._cost(method, participant)
                 bar.refresh()
@@ -195,21 +239,6 @@ class ExplanationRun:
     def _is_whole(self, place: int) -> bool:
         return bool(self.dataset.records[place].eeg) and self.dataset.records[place].mri is not None
 
-    def _sizes(self, names: Sequence[str]) -> Iterator[Explained]:
-        """The participants without data, of the right shapes: what methods estimate their cost from."""
-        first: dict[str, torch.Size] = {}
-        for name in names:
-            if len(first) == 2:
-                break
-            known = self.participant(name)
-            first |= {key: value.shape for key, value in ((EEG, known.eeg), (MRI, known.mri)) if value is not None}
-        for name in names:
-            record = self.dataset.records[self._places[name]]
-            count = min(len(record.eeg), self.settings.segments)
-            eeg = torch.empty(count, *first[EEG][1:], device="meta") if count else None
-            mri = torch.empty(first[MRI], device="meta") if record.mri is not None else None
-            yield Explained(name, eeg, mri)
-
     def _cost(self, method: Method, participant: Explained) -> int:
         return method.passes(participant) * _weight(method) if _has(participant, method.recording) else 0
 
@@ -220,6 +249,10 @@ class ExplanationRun:
     def _of_all(self, participant: Explained) -> dict[str, Any]:
         recordings = {EEG: _digest(participant.eeg), MRI: _digest(participant.mri)}
         return {"participant": participant.participant_id, "model": self._model, **recordings}
+
+
+def _bar(title: str, total: int) -> tqdm:
+    return tqdm(total=total, desc=title, unit="pass", leave=False, disable=hide_bars())
 
 
 def _advance(bar: tqdm, weight: int, done: int) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from monai_fusion.datalist import Datalist
+from monai_fusion.datalist import Datalist, everyone_in
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.explain.believing import BelievingSettings
 from monai_fusion.wording import nearest, shortened
 
 MODALITY = "modality"
@@ -33,6 +34,7 @@ class ExplanationSettings:
         segments: How many EEG segments of a participant are explained, evenly spread over the recording.
         modality_reference: ``swapped`` or ``absent``: what stands for a recording that is taken away.
         options: Further arguments of the methods, by the method's name.
+        checks: How much is spent on the question whether the maps can be believed.
     """
 
     methods: tuple[str, ...]
@@ -41,6 +43,7 @@ class ExplanationSettings:
     segments: int
     modality_reference: str
     options: Mapping[str, Mapping[str, Any]]
+    checks: BelievingSettings = field(default_factory=BelievingSettings)
 
 
 def read_settings(
@@ -53,6 +56,7 @@ def read_settings(
     segments: object = 8,
     modality_reference: object = "swapped",
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    check_participants: object = 4,
 ) -> ExplanationSettings:
     """Read and check the knobs.
 
@@ -66,6 +70,7 @@ def read_settings(
         segments: See :class:`ExplanationSettings`.
         modality_reference: See :class:`ExplanationSettings`.
         options: See :class:`ExplanationSettings`.
+        check_participants: Whose maps are checked by random weights and by deletion and insertion; 0 for none.
 
     Returns:
         The settings, with the methods that suit the model's recordings.
@@ -79,6 +84,8 @@ def read_settings(
     found = _methods(methods, modalities)
     if not isinstance(segments, int) or isinstance(segments, bool) or segments < 1:
         raise InputError(Problem("--explained_segments", seen=repr(segments), wanted="a whole number from 1"))
+    if not isinstance(check_participants, int) or isinstance(check_participants, bool) or check_participants < 0:
+        raise InputError(Problem("--check_participants", seen=repr(check_participants), wanted="a whole number from 0"))
     if modality_reference not in ("swapped", "absent"):
         raise InputError(Problem("--modality_reference", seen=repr(modality_reference), wanted="swapped or absent"))
     if modality_reference == "absent" and MODALITY in found and not recipe.get("absence"):
@@ -94,6 +101,7 @@ def read_settings(
         segments=segments,
         modality_reference=str(modality_reference),
         options=options or {},
+        checks=BelievingSettings(check_participants, curve_participants=check_participants),
     )
 
 
@@ -130,11 +138,11 @@ def _participants(asked: object, cohort: Datalist, section: str) -> tuple[str, .
         return None
     wanted = _words(asked)
     part = {record.participant_id for record in cohort.records(section)}
-    others = {record.participant_id: name for name, records in cohort.by_section.items() for record in records}
+    # The run has read one part: the others are read when they are needed for a message.
+    strays = [name for name in wanted if name not in part]
+    others = {record.participant_id: record.section for record in everyone_in(cohort)} if strays else {}
     problems = []
-    for participant in dict.fromkeys(wanted):
-        if participant in part:
-            continue
+    for participant in dict.fromkeys(strays):
         if participant in others:
             seen, advice = f"is in the {others[participant]} part", f"add --section {others[participant]}"
         else:

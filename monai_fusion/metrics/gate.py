@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
 
 from monai_fusion.metrics import scores
-from monai_fusion.metrics.interval_rules import FEWEST_ERRORS, FEWEST_TRIALS, expected_errors, why_too_few
-from monai_fusion.metrics.intervals import DRAWS, SEED, bootstrap_t, drawn_within_class
-from monai_fusion.metrics.metrics_file import (
+from monai_fusion.metrics.clusters import as_groups, drawn_together, groups_per_class
+from monai_fusion.metrics.fields_of_recordings import (
     ClassGates,
     Distribution,
     GateSection,
     ModalitiesSection,
-    Score,
     WithoutModality,
 )
+from monai_fusion.metrics.fields_of_scores import Score
+from monai_fusion.metrics.interval_rules import FEWEST_ERRORS, FEWEST_TRIALS, expected_errors, why_too_few
+from monai_fusion.metrics.intervals import DRAWS, FEWEST_GROUPS, SEED, bootstrap_t, resample, too_few_groups
 from monai_fusion.metrics.predictions import Prediction, from_both_recordings, probability_change
 
 REFERENCES = 16
@@ -27,7 +28,7 @@ COLLAPSED_ABOVE = 0.95
 SAME_BELOW = 0.02
 """A standard deviation of the gates below this, or a largest change of a probability with the mean gate, is none."""
 CHANGES_NOTHING_BELOW = 0.02
-"""A mean change of the probabilities below this, without a changed prediction, counts as none."""
+"""A mean change of the probabilities below this, without a changed prediction, counts as none; so does a lost score."""
 
 
 def gate_section(predictions: Sequence[Prediction], classes: Sequence[str]) -> GateSection | None:
@@ -129,11 +130,13 @@ def _without(
     predictions: Sequence[Prediction], others: Sequence[tuple[float, ...]], draws: int, seed: int
 ) -> WithoutModality:
     labels = np.array([row.label for row in predictions], dtype=np.int64)
+    groups = as_groups([row.group for row in predictions])
     whole, rest = (
         scores.ScoredCohort(
             np.array(values),
             labels,
             np.array([row.decided(one) for row, one in zip(predictions, values, strict=True)], dtype=np.int64),
+            groups,
         )
         for values in ([row.probabilities for row in predictions], others)
     )
@@ -148,7 +151,27 @@ def _without(
         lost_balanced_accuracy=lost["balanced_accuracy"],
         mean_change=float(np.mean(changes)),
         changed_predictions=changed,
-        changes_nothing=changed == 0 and float(np.mean(changes)) < CHANGES_NOTHING_BELOW,
+        changes_nothing=changes_nothing(changed, float(np.mean(changes)), lost.values()),
+    )
+
+
+def changes_nothing(changed_predictions: int, mean_change: float, lost: Iterable[Score]) -> bool:
+    """Whether a modality has no effect: neither on a predicted class, nor on the probabilities, nor on a score.
+
+    Small changes of the probabilities may turn the order of many participants: the AUROC tells.
+
+    Args:
+        changed_predictions: How many participants' predicted class changes without the modality.
+        mean_change: Of the probabilities.
+        lost: Scores with the modality less those without it; one that is not defined tells nothing.
+    """
+    if changed_predictions or mean_change >= CHANGES_NOTHING_BELOW:
+        return False
+    return not any(
+        abs(score.value) >= CHANGES_NOTHING_BELOW
+        or (score.interval and not score.interval[0] <= 0 <= score.interval[1])
+        for score in lost
+        if score.value is not None
     )
 
 
@@ -157,7 +180,8 @@ def lost_scores(
 ) -> dict[str, Score]:
     """Return what two sets of predictions for the same participants lose in AUROC and balanced accuracy.
 
-    The bootstrap resamples participants within their class, the same for both, so that the differences are paired.
+    The bootstrap resamples participants within their class (or whole groups of them), the same for both, so that the
+    differences are paired.
 
     Args:
         whole: Predictions from both recordings.
@@ -170,13 +194,15 @@ def lost_scores(
         names: dict[str, scores.Score] = {"auroc": scores.auroc, "balanced_accuracy": scores.balanced_accuracy}
         return {name: score(whole, weights) - score(rest, weights) for name, score in names.items()}
 
-    values, counts = losses(whole.ones), np.bincount(whole.labels, minlength=whole.classes).tolist()
-    few = why_too_few(counts, expected_errors(whole.probabilities), FEWEST_ERRORS, FEWEST_TRIALS)
-    drawn = {} if few else losses(drawn_within_class(whole.labels, draws, seed))
+    values, few = losses(whole.ones), _why_too_few(whole)
+    drawn, strata = {}, whole.labels
+    if not few:
+        weights, strata = resample(whole.labels, whole.groups, draws, seed)
+        drawn = losses(weights)
     found = {}
     for name, each in values.items():
         value = float(each[0])
-        interval = bootstrap_t(value, drawn[name], whole.labels) if name in drawn else None
+        interval = bootstrap_t(value, drawn[name], strata) if name in drawn else None
         if np.isnan(value):
             found[name] = Score(value=None, note="no participant of a class")
         elif interval is None:
@@ -184,3 +210,14 @@ def lost_scores(
         else:
             found[name] = Score(value=value, interval=(interval.low, interval.high), method=interval.method)
     return found
+
+
+def _why_too_few(whole: scores.ScoredCohort) -> str:
+    groups = drawn_together(whole.groups)
+    errors, unit = expected_errors(whole.probabilities), "participants"
+    if too_few_groups(groups):
+        return f"no interval: fewer than {FEWEST_GROUPS} groups"
+    if groups is not None:
+        errors, unit = errors * (int(groups.max()) + 1) / len(groups), "groups"
+    counts = groups_per_class(whole.labels, groups, whole.classes)
+    return why_too_few(counts, errors, FEWEST_ERRORS, FEWEST_TRIALS, unit)

@@ -8,6 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from monai_fusion.metrics import scores
+from monai_fusion.metrics.clusters import drawn_together, groups_per_class
+from monai_fusion.metrics.fields_of_probabilities import ExpectedEce
+from monai_fusion.metrics.fields_of_scores import ClassCount, ClassScores, Score, Scores
 from monai_fusion.metrics.interval_rules import (
     FEWEST_ERRORS,
     FEWEST_ERRORS_OF_MEANS,
@@ -17,19 +20,21 @@ from monai_fusion.metrics.interval_rules import (
 )
 from monai_fusion.metrics.intervals import (
     DRAWS,
+    FEWEST_GROUPS,
     SEED,
     Interval,
     Key,
     bootstrap,
     containing,
-    mean_of_proportions,
+    mean_of_recalls,
     newcombe_auroc,
-    wilson,
+    newcombe_of_groups,
+    too_few_groups,
+    wilson_of_groups,
 )
 from monai_fusion.metrics.logistic_calibration import calibration_intercept, calibration_slope, log_odds
-from monai_fusion.metrics.metrics_file import ClassCount, ClassScores, ExpectedEce, Score, Scores
 from monai_fusion.metrics.probability_quality import expected_ece
-from monai_fusion.metrics.scores import Floats, ScoredCohort
+from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 
 _FURTHER: dict[str, scores.Score] = {
     "macro_f1": scores.macro_f1,
@@ -70,6 +75,8 @@ class GroupScorer:
         matrix = scores.confusion(cohort, cohort.ones)[0]
         self.confusion: list[list[int]] = matrix.astype(int).tolist()
         self.right = [self.confusion[index][index] for index in range(len(classes))]
+        self._groups = drawn_together(cohort.groups)
+        self._is_right = (cohort.predicted == cohort.labels).astype(np.float64)
 
     @property
     def participants(self) -> int:
@@ -116,14 +123,15 @@ class GroupScorer:
 
     def accuracy(self) -> Score:
         """Accuracy with a Wilson interval."""
-        return _proportion(sum(self.right), self.participants, max(self.counts) / self.participants)
+        return self._proportion(np.ones(self.participants, dtype=bool), max(self.counts) / self.participants)
 
     def balanced_accuracy(self) -> Score:
         """Balanced accuracy; if the bootstrap has no interval, the square-and-add of Wilson intervals."""
         present = [index for index, count in enumerate(self.counts) if count > 0]
-        hits, trials = [self.right[index] for index in present], [self.counts[index] for index in present]
-        combined = mean_of_proportions(hits, trials)
-        score = self._score("balanced_accuracy", 1 / len(present), instead=combined)
+        trials = [self.counts[index] for index in present]
+        combined = mean_of_recalls(self._is_right, self.cohort.labels, self._groups)
+        few = too_few_groups(self._groups)
+        score = self._score("balanced_accuracy", 1 / len(present), instead=None if few else combined)
         if min(trials) < FEWEST_TRIALS and score.method in ("bca", "percentile"):  # either alone is often too narrow
             both = containing(self._intervals["balanced_accuracy"], combined)
             score = score.model_copy(update={"interval": (both.low, both.high), "method": both.method})
@@ -143,21 +151,21 @@ class GroupScorer:
 
     def calibration_slope(self) -> Score:
         """The slope of the true class on the log-odds, of two classes."""
-        found = calibration_slope(log_odds(self.cohort.probabilities[:, 1]), self.cohort.labels)
+        found = calibration_slope(log_odds(self.cohort.probabilities[:, 1]), self.cohort.labels, self._groups)
         return self._of_calibration(
             found, "no finite slope fits: the probabilities hardly differ, or they order the classes without an error"
         )
 
     def calibration_intercept(self) -> Score:
         """What must be added to the log-odds, of two classes."""
-        found = calibration_intercept(log_odds(self.cohort.probabilities[:, 1]), self.cohort.labels)
+        found = calibration_intercept(log_odds(self.cohort.probabilities[:, 1]), self.cohort.labels, self._groups)
         return self._of_calibration(found, "it is not finite")
 
     def _of_calibration(self, found: tuple[float, Interval] | None, undefined: str) -> Score:
         if found is None:
             return Score(value=None, note=self._absence or undefined)
         value, interval = found
-        few = why_too_few(self.counts, self._expected_errors, FEWEST_ERRORS)
+        few = self._why_too_few(FEWEST_ERRORS)
         if few:
             return Score(value=value, note=few)
         return Score(value=value, interval=(interval.low, interval.high), method=interval.method)
@@ -188,19 +196,34 @@ class GroupScorer:
 
     def _precision(self, index: int, baseline: float | None) -> Score:
         """With the bootstrap's interval: not the participants predicted as the class are given, but the true ones."""
-        right, predicted = self.right[index], self.predicted[index]
-        score = _proportion(right, predicted, baseline, "the class was never predicted")
+        score = self._proportion(self.cohort.predicted == index, baseline, "the class was never predicted")
         drawn = self._intervals["precision", index]
-        if score.interval is None or drawn is None:
+        if score.interval is None or drawn is None or self._groups is not None:
             return score
         return score.model_copy(update={"interval": (drawn.low, drawn.high), "method": drawn.method})
 
     def _recall(self, index: int, baseline: float) -> Score:
-        return _proportion(self.right[index], self.counts[index], baseline, f"no participant is {self.classes[index]}")
+        return self._proportion(self.cohort.labels == index, baseline, f"no participant is {self.classes[index]}")
+
+    def _proportion(self, among: np.ndarray, baseline: float | None, undefined: str = "") -> Score:
+        """The share of some participants who are classified correctly."""
+        trials = int(among.sum())
+        if trials == 0:
+            return Score(value=None, note=undefined)
+        values, groups = self._is_right[among], None if self._groups is None else self._groups[among]
+        value, few = float(values.sum()) / trials, ""
+        if trials < FEWEST_TRIALS:
+            few = f"no interval: fewer than {FEWEST_TRIALS} participants"
+        elif groups is not None and len(np.unique(groups)) < FEWEST_GROUPS:
+            few = f"no interval: fewer than {FEWEST_GROUPS} groups"
+        if few:
+            return Score(value=value, baseline=baseline, note=few)
+        interval = wilson_of_groups(values, groups)
+        return Score(value=value, interval=(interval.low, interval.high), method=interval.method, baseline=baseline)
 
     def _newcombe(self, index: int) -> Interval | None:
         count, value = self.counts[index], self._values[("auroc", index)]
-        if count in (0, self.participants) or np.isnan(value):
+        if count in (0, self.participants) or np.isnan(value) or self._groups is not None:
             return None
         return newcombe_auroc(value, count, self.participants - count)
 
@@ -209,16 +232,21 @@ class GroupScorer:
         score = self._score(key, baseline, undefined)
         name = key if isinstance(key, str) else key[0]
         fewest = FEWEST_ERRORS_OF_MEANS if name in ("auprc", "brier", "cross_entropy") else FEWEST_ERRORS
-        few = why_too_few(self.counts, self._expected_errors, fewest)
+        few = self._why_too_few(fewest)
         return (
             score.model_copy(update={"interval": None, "method": None, "note": few})
             if score.interval and few
             else score
         )
 
-    @property
-    def _expected_errors(self) -> float:
-        return expected_errors(self.cohort.probabilities)
+    def _why_too_few(self, fewest_errors: int) -> str:
+        """The note of a score without an interval; whole groups count as one, and their errors together."""
+        errors = expected_errors(self.cohort.probabilities)
+        if self._groups is None:
+            return why_too_few(self.counts, errors, fewest_errors)
+        errors *= (int(self._groups.max()) + 1) / self.participants
+        counts = groups_per_class(self.cohort.labels, self._groups, len(self.classes))
+        return why_too_few(counts, errors, fewest_errors, unit="groups")
 
     def _score(self, key: Key, baseline: float | None, undefined: str = "", instead: Interval | None = None) -> Score:
         """A score by its name, with the note if it is undefined, and the interval to use if the bootstrap has none."""
@@ -238,6 +266,8 @@ class GroupScorer:
         single = [name for name, count in zip(self.classes, self.counts, strict=True) if count == 1]
         if single:
             return f"no interval: {', '.join(single)} has one participant"
+        if too_few_groups(self._groups):
+            return f"no interval: fewer than {FEWEST_GROUPS} groups"
         return "no interval: the score is the same in every resample"
 
     def _statistics(self, weights: Floats) -> Mapping[Key, Floats]:
@@ -267,19 +297,22 @@ class GroupScorer:
 
     @cached_property
     def _intervals(self) -> dict[Key, Interval | None]:
-        return bootstrap(self._statistics, self.cohort.labels, self.draws, self.seed, on_log_odds=("auprc",))
+        return bootstrap(
+            self._statistics,
+            self.cohort.labels,
+            self.draws,
+            self.seed,
+            on_log_odds=("auprc",),
+            groups=self._groups,
+            of_groups=self._of_groups,
+        )
 
-
-def _proportion(successes: int, trials: int, baseline: float | None, note: str = "") -> Score:
-    if trials == 0:
-        return Score(value=None, note=note)
-    if trials < FEWEST_TRIALS:
-        few = f"no interval: fewer than {FEWEST_TRIALS} participants"
-        return Score(value=successes / trials, baseline=baseline, note=few)
-    interval = wilson(successes, trials)
-    return Score(
-        value=successes / trials,
-        interval=(interval.low, interval.high),
-        method=interval.method,
-        baseline=baseline,
-    )
+    def _of_groups(self, key: Key, value: float, drawn: Floats, strata: Labels) -> Interval | None:
+        """The interval of a score whose bootstrap of few groups is too narrow."""
+        if key == "balanced_accuracy":
+            return mean_of_recalls(self._is_right, self.cohort.labels, self._groups)
+        if key == "auroc" and len(self.classes) == 2:
+            key = ("auroc", 1)
+        if self._groups is None or not isinstance(key, tuple) or key[0] != "auroc" or np.isnan(value):
+            return None
+        return newcombe_of_groups(value, drawn, self.cohort.labels == key[1], self._groups, strata)

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from monai_fusion.datalist.groups import KIN, PLACES, participant_groups
 from monai_fusion.datalist.strata import MANY_NUMBERS, categories, is_number, lowest
+from monai_fusion.metrics.clusters import drawn_together, groups_per_class
 from monai_fusion.metrics.confounds import class_probabilities
+from monai_fusion.metrics.fields_of_scores import GroupsSection
 from monai_fusion.metrics.predictions import Prediction
-from monai_fusion.metrics.scores import Floats, ScoredCohort
+from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
+from monai_fusion.spelling import field_of
+from monai_fusion.wording import counted
 
 _MOST_CATEGORIES = 20
 FOLD = "fold"
 
 
-def participant_strata(predictions: Sequence[Prediction]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+def participant_strata(
+    predictions: Sequence[Prediction], group_by: Sequence[str] = ()
+) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
     """Put participants into categories by each other field of the datalist.
 
     More than eight different numbers become four ranges with about equally many participants each. A participant
     without the field is "not known".
 
+    Args:
+        predictions: The participants.
+        group_by: Fields that name their groups: families have no results of their own, sites do.
+
     Returns:
         For each usable field, the category of every participant; and for each other field, the reason why not.
     """
-    fields = list(dict.fromkeys(name for row in predictions for name in row.fields))
+    fields = dict.fromkeys(name for row in predictions for name in row.fields)
+    grouped = {field_of(fields, name) for name in group_by if name.lower() not in PLACES}
     used: dict[str, dict[str, str]] = {}
     left_out: dict[str, str] = {}
     for name in fields:
+        if name in grouped:
+            left_out[name] = "names the groups that are resampled whole"
+            continue
         values = {row.participant_id: row.fields.get(name) for row in predictions}
         if any(isinstance(value, list | dict) for value in values.values()):
             left_out[name] = "not a text or a number"
@@ -88,3 +104,44 @@ def _numbers(texts: Sequence[str]) -> Floats:
 def folds_of(predictions: Sequence[Prediction]) -> list[str]:
     """The fold in which each participant was tested; the same text for all if there are no folds."""
     return [str(row.fields.get(FOLD, "")) for row in predictions]
+
+
+def kin_taken_as_strangers(predictions: Sequence[Prediction], group_by: Sequence[str]) -> list[str]:
+    """Return a warning for each field that names families or pairs, but is not one that the datalist groups by."""
+    found = []
+    rows = {row.participant_id: row.fields for row in predictions}
+    fields = dict.fromkeys(name for row in predictions for name in row.fields)
+    named = {field_of(fields, name) for name in group_by}
+    for name in dict.fromkeys(field_of(fields, each) for each in KIN):
+        if name is None or name in named:
+            continue
+        groups = Counter(group for group in participant_groups(rows, [name]).values() if group)
+        several = sum(count > 1 for count in groups.values())
+        if several:
+            found.append(
+                f"{several} of {counted(len(groups), 'group')} by {name} have several participants, but the datalist's "
+                f"group_by does not name {name}: intervals and p-values take them as independent, and promise too much"
+            )
+    return found
+
+
+def groups_section(labels: Labels, groups: Labels | None, classes: int, fields: Sequence[str]) -> GroupsSection | None:
+    """Describe the groups that are resampled whole; None if the datalist names none.
+
+    Args:
+        labels: [participant].
+        groups: [participant]; None if each is alone.
+        classes: The number of classes.
+        fields: The fields that name the groups.
+    """
+    if not fields:
+        return None
+    sizes = np.ones(len(labels), dtype=np.int64) if groups is None else np.bincount(groups)
+    return GroupsSection(
+        fields=list(fields),
+        groups=len(sizes),
+        of_class=groups_per_class(labels, groups, classes),
+        smallest=int(sizes.min()),
+        largest=int(sizes.max()),
+        resampled=drawn_together(groups) is not None,
+    )

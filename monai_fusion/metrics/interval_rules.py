@@ -31,18 +31,23 @@ def expected_errors(probabilities: Floats) -> float:
 
 
 def why_too_few(
-    counts: Sequence[int], errors: float, fewest_errors: int, fewest_per_class: int = FEWEST_PER_CLASS
+    counts: Sequence[int],
+    errors: float,
+    fewest_errors: int,
+    fewest_per_class: int = FEWEST_PER_CLASS,
+    unit: str = "participants",
 ) -> str:
     """Return the note of a score without an interval; empty if it has one.
 
     Args:
-        counts: Participants of each class.
+        counts: Participants of each class; if whole groups are drawn, the groups that have any.
         errors: From `expected_errors`.
         fewest_errors: The fewest with which the score has an interval.
         fewest_per_class: The fewest participants of a class with which it has one.
+        unit: What is counted.
     """
     if any(0 < count < fewest_per_class for count in counts):
-        return f"no interval: fewer than {fewest_per_class} participants in a class"
+        return f"no interval: fewer than {fewest_per_class} {unit} in a class"
     if not errors >= fewest_errors:  # NaN: the network has diverged
         return f"no interval: the probabilities expect only {errors:.1f} errors, fewer than {fewest_errors}"
     return ""

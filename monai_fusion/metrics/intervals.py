@@ -1,4 +1,8 @@
-"""Confidence intervals: Wilson's for proportions, the BCa bootstrap over participants for all other scores."""
+"""Confidence intervals: Wilson's for proportions, the BCa bootstrap over participants for all other scores.
+
+Where participants are in groups (families, pairs, sites), whole groups are resampled, and a proportion counts as many
+independent participants as its design effect leaves (`wilson_of_groups`).
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtr, ndtri
 from scipy.stats import t as student_t
 
-from monai_fusion.metrics.metrics_file import Method
+from monai_fusion.metrics.clusters import design_effect, drawn_together, group_strata, independent_number
+from monai_fusion.metrics.fields_of_scores import Method
 from monai_fusion.metrics.scores import Floats, Labels
 
 LEVEL = 0.95
 DRAWS = 2000
 SEED = 1337
+FEWEST_GROUPS = 6
+"""Of fewer groups, a bootstrap that draws them whole tells nothing."""
 # Resamples are scored in blocks of at most this many weights, so that a cohort of thousands fits into memory.
 _BLOCK = 4_000_000
 _EDGE = 1.0e-9
@@ -24,6 +32,8 @@ _EDGE = 1.0e-9
 Key = str | tuple[str, int]
 Statistics = Callable[[Floats], Mapping[Key, Floats]]
 """Weights [draw, participant] -> each score, [draw]."""
+OfGroups = Callable[[Key, float, Floats, Labels], "Interval | None"]
+"""A score, its value, its draws, and the stratum of each group that was drawn -> its interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,38 @@ def wilson(successes: float, trials: float, level: float = LEVEL) -> Interval:
     return Interval(0.0 if successes == 0 else low, 1.0 if successes == trials else high, "wilson")
 
 
+def too_few_groups(groups: Labels | None) -> bool:
+    """Whether whole groups are drawn, but there are too few of them for any interval."""
+    together = drawn_together(groups)
+    return together is not None and len(np.unique(together)) < FEWEST_GROUPS
+
+
+def wilson_of_groups(values: Floats, groups: Labels | None, level: float = LEVEL) -> Interval:
+    """Return Wilson's interval of a proportion of participants in groups.
+
+    The participants count as n / design effect, times (z / t)^2 with t of one degree of freedom less than there are
+    groups, because the design effect is itself uncertain (Korn & Graubard, Survey Methodology 24:193, 1998, with
+    Wilson's interval for theirs).
+
+    Args:
+        values: [participant] 0 or 1; at least one.
+        groups: [participant]; None if each is alone: then it is `wilson`.
+        level: Of the interval.
+    """
+    hits = float(values.sum())
+    if groups is None:
+        return wilson(hits, len(values), level)
+    numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    count = int(numbers.max()) + 1
+    if count == len(values):
+        return wilson(hits, len(values), level)
+    uncertain = (_z(level) / float(student_t.ppf((1 + level) / 2, max(1, count - 1)))) ** 2
+    number = uncertain * len(values) / design_effect(values, numbers)
+    share = hits / len(values)
+    found = wilson(number if share == 1 else share * number, number, level)
+    return Interval(found.low, found.high, "wilson, design effect")
+
+
 def mean_of_proportions(successes: Sequence[float], trials: Sequence[float], level: float = LEVEL) -> Interval:
     """Return an interval of the mean of independent proportions, such as balanced accuracy.
 
@@ -65,6 +107,30 @@ def mean_of_proportions(successes: Sequence[float], trials: Sequence[float], lev
     """
     shares = [hits / number for hits, number in zip(successes, trials, strict=True)]
     each = [wilson(hits, number, level) for hits, number in zip(successes, trials, strict=True)]
+    return _combined(shares, each)
+
+
+def mean_of_recalls(right: Floats, labels: Labels, groups: Labels | None, level: float = LEVEL) -> Interval:
+    """Return `mean_of_proportions` of the classes' recalls, each with `wilson_of_groups`.
+
+    Args:
+        right: [participant] 1 if classified correctly.
+        labels: [participant].
+        groups: [participant]; None if each is alone.
+        level: Of the interval.
+    """
+    members = [labels == label for label in np.unique(labels)]
+    if groups is None:
+        hits = [float(right[rows].sum()) for rows in members]
+        return mean_of_proportions(hits, [int(rows.sum()) for rows in members], level)
+    found = _combined(
+        [float(right[rows].mean()) for rows in members],
+        [wilson_of_groups(right[rows], groups[rows], level) for rows in members],
+    )
+    return Interval(found.low, found.high, "wilson, combined, design effect")
+
+
+def _combined(shares: Sequence[float], each: Sequence[Interval]) -> Interval:
     mean = sum(shares) / len(shares)
     down = math.sqrt(sum((share - one.low) ** 2 for share, one in zip(shares, each, strict=True))) / len(shares)
     up = math.sqrt(sum((one.high - share) ** 2 for share, one in zip(shares, each, strict=True))) / len(shares)
@@ -75,7 +141,10 @@ def containing(one: Interval | None, combined: Interval) -> Interval:
     """Return the smallest interval that contains two: the bootstrap's, if there is one, and `mean_of_proportions`."""
     if one is None:
         return combined
-    return Interval(min(one.low, combined.low), max(one.high, combined.high), "bca or wilson, combined")
+    method: Method = "bca or wilson, combined"
+    if combined.method.endswith("design effect"):
+        method = "bca or wilson, combined, design effect"
+    return Interval(min(one.low, combined.low), max(one.high, combined.high), method)
 
 
 def logit_bootstrap(value: float, drawn: Floats, level: float = LEVEL) -> Interval | None:
@@ -123,10 +192,10 @@ def bootstrap_t(value: float, drawn: Floats, labels: Labels, level: float = LEVE
     return Interval(value - half, value + half, "bootstrap t")
 
 
-def newcombe_auroc(auroc: float, positives: int, negatives: int, level: float = LEVEL) -> Interval:
+def newcombe_auroc(auroc: float, positives: float, negatives: float, level: float = LEVEL) -> Interval:
     """Return a score-type interval of an AUROC (method 5 of Newcombe, Statistics in Medicine 25:559, 2006).
 
-    It needs only the AUROC and the group sizes, and has a width even at 0 and 1, where a bootstrap has none.
+    It needs only the AUROC and the class sizes, and has a width even at 0 and 1, where a bootstrap has none.
     """
     z, extra = _z(level), (positives + negatives) / 2 - 1
 
@@ -138,6 +207,58 @@ def newcombe_auroc(auroc: float, positives: int, negatives: int, level: float = 
     low = 0.0 if auroc <= 0 else brentq(distance, 0.0, min(auroc, 1 - _EDGE))
     high = 1.0 if auroc >= 1 else brentq(distance, max(auroc, _EDGE), 1.0)
     return Interval(low, high, "newcombe")
+
+
+def newcombe_of_groups(
+    auroc: float, drawn: Floats, positive: npt.NDArray[np.bool_], groups: Labels, strata: Labels, level: float = LEVEL
+) -> Interval:
+    """Return Newcombe's interval of an AUROC among participants in groups.
+
+    Each class counts as n / design effect, times (z / t)^2, as in `wilson_of_groups`. The design effect is the variance
+    of the draws divided by Newcombe's; at an AUROC of 0 or 1, where draws tell nothing, that of groups of participants
+    who are all alike.
+
+    Args:
+        auroc: The AUROC.
+        drawn: [draw] that of resamples of whole groups.
+        positive: [participant] whether it belongs to the class.
+        groups: [participant].
+        strata: [group] the stratum within which it was drawn.
+        level: Of the interval.
+    """
+    sizes = int(positive.sum()), int((~positive).sum())
+    freedom = max(1, len(strata) - len(np.unique(strata)))
+    if _EDGE < auroc < 1 - _EDGE:
+        spread = float(np.var(drawn)) * (freedom + 1) / freedom
+        effect = max(1.0, spread / _newcombe_variance(auroc, *sizes))
+    else:
+        alike = [independent_number(np.unique(groups[rows], return_inverse=True)[1]) for rows in (positive, ~positive)]
+        effect = sum(size**2 / number for size, number in zip(sizes, alike, strict=True)) / sum(sizes)
+    worth = (_z(level) / float(student_t.ppf((1 + level) / 2, freedom))) ** 2 / effect
+    found = newcombe_auroc(auroc, worth * sizes[0], worth * sizes[1], level)
+    return Interval(found.low, found.high, "newcombe, design effect")
+
+
+def _newcombe_variance(area: float, positives: float, negatives: float) -> float:
+    """The variance of an AUROC that `newcombe_auroc` assumes."""
+    spread = 1 + ((positives + negatives) / 2 - 1) * ((1 - area) / (2 - area) + area / (1 + area))
+    return area * (1 - area) * spread / (positives * negatives)
+
+
+def resample(labels: Labels, groups: Labels | None, draws: int, seed: int) -> tuple[Floats, Labels]:
+    """Resample participants within their class, or whole groups within the strata of `group_strata`.
+
+    Returns:
+        How often each participant was drawn, [draw, participant]: of groups, only the draws that have every class, with
+        all of which the scores are defined. And the stratum of each unit that was drawn, [participant or group].
+    """
+    together = drawn_together(groups)
+    if together is None:
+        return drawn_within_class(labels, draws, seed), labels
+    strata = group_strata(labels, together)
+    weights = drawn_within_class(strata, draws, seed)[:, together]
+    members = labels == np.unique(labels)[:, np.newaxis]
+    return weights[((weights @ members.T) > 0).all(axis=1)], strata
 
 
 def drawn_within_class(labels: Labels, draws: int, seed: int) -> Floats:
@@ -161,8 +282,10 @@ def bootstrap(
     seed: int = SEED,
     level: float = LEVEL,
     on_log_odds: Collection[str] = (),
+    groups: Labels | None = None,
+    of_groups: OfGroups | None = None,
 ) -> dict[Key, Interval | None]:
-    """Return the BCa interval of each score, with participants resampled within their class.
+    """Return the BCa interval of each score, with participants, or whole groups of them, resampled within their class.
 
     Args:
         statistics: The scores as functions of weights.
@@ -171,22 +294,39 @@ def bootstrap(
         seed: Same seed, same resamples.
         level: Of the interval.
         on_log_odds: The names of scores whose interval is `logit_bootstrap` instead of BCa.
+        groups: [participant] whole groups are resampled; None if each is alone.
+        of_groups: If whole groups are resampled, the interval from these draws in place of BCa's, which is too narrow
+            for few groups; where it returns None, BCa.
 
     Returns:
-        An interval for each score; None if there is none: a class has a single participant, the score is not defined in
-        a resample, or it is the same in all of them (this is no certainty: the score is at the edge of its range).
+        An interval for each score; None if there is none: a class has a single participant, there are fewer than
+        `FEWEST_GROUPS` groups, the score is not defined in a resample, or it is the same in all of them (this is no
+        certainty: the score is at the edge of its range).
     """
     value = statistics(np.ones((1, len(labels))))
-    if np.bincount(labels)[np.unique(labels)].min() < 2:
+    together = drawn_together(groups)
+    if np.bincount(labels)[np.unique(labels)].min() < 2 or too_few_groups(groups):
         return dict.fromkeys(value)
-    drawn = _in_blocks(statistics, drawn_within_class(labels, draws, seed))
-    left_out = _in_blocks(statistics, 1 - np.eye(len(labels)))
-    return {
-        key: logit_bootstrap(float(value[key][0]), drawn[key], level)
-        if (key if isinstance(key, str) else key[0]) in on_log_odds
-        else bca(float(value[key][0]), drawn[key], left_out[key], labels, level)
-        for key in value
-    }
+    weights, strata = resample(labels, groups, draws, seed)
+    if len(weights) < draws / 2:
+        return dict.fromkeys(value)
+    drawn = _in_blocks(statistics, weights)
+    without = 1 - np.eye(len(strata))
+    left_out = _in_blocks(statistics, without if together is None else without[:, together])
+
+    def interval(key: Key) -> Interval | None:
+        own = float(value[key][0])
+        if (key if isinstance(key, str) else key[0]) in on_log_odds:
+            return logit_bootstrap(own, drawn[key], level)
+        found = None if together is None or of_groups is None else of_groups(key, own, drawn[key], strata)
+        return found or bca(own, drawn[key], left_out[key], strata, level)
+
+    return {key: interval(key) for key in value}
+
+
+def difference_of_groups(key: Key, value: float, drawn: Floats, strata: Labels) -> Interval | None:
+    """Return `bootstrap_t`, as `bootstrap` takes it for differences among groups: there, BCa's is too narrow."""
+    return bootstrap_t(value, drawn, strata)
 
 
 def bca(value: float, drawn: Floats, left_out: Floats, labels: Labels, level: float = LEVEL) -> Interval | None:

@@ -4,7 +4,8 @@ Slope: the factor of the log-odds in a logistic regression of the true class on 
 probabilities are too extreme. Intercept: what must be added to all log-odds so that the mean probability is the share
 of the second class ("calibration in the large"); 0 is right, above 0 the second class is more frequent than predicted
 (Van Calster et al., BMC Medicine 17:230, 2019). Intervals are those of the profile likelihood, which hold better than
-Wald's in small groups.
+Wald's in small groups. Where participants are in families or other groups, the likelihood may fall further, by the
+design effect of the estimate (Rao & Scott, Annals of Statistics 12:46, 1984).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, log_expit, logit
 from scipy.stats import chi2
+from scipy.stats import f as fisher
 
+from monai_fusion.metrics.clusters import drawn_together
 from monai_fusion.metrics.intervals import LEVEL, Interval
 from monai_fusion.metrics.scores import Floats, Labels
 
@@ -30,36 +33,60 @@ def log_odds(positive: Floats) -> Floats:
     return np.asarray(logit(np.clip(positive, _SMALLEST, 1 - _SMALLEST)), dtype=np.float64)
 
 
-def calibration_slope(odds: Floats, labels: Labels) -> tuple[float, Interval] | None:
+def calibration_slope(odds: Floats, labels: Labels, groups: Labels | None = None) -> tuple[float, Interval] | None:
     """Return the slope, with the intercept free, and its interval.
 
     Args:
         odds: [participant] log-odds of the second class.
         labels: [participant] 0 or 1.
+        groups: [participant] families or other groups; None if each is alone.
 
     Returns:
         None if there is no finite one: a class is missing, all odds are equal, or they separate the classes.
     """
     if len(np.unique(labels)) < 2 or np.ptp(odds) < 1e-9:
         return None
-    found = _newton(np.stack([np.ones_like(odds), odds], axis=1), np.zeros_like(odds), labels)
+    design = np.stack([np.ones_like(odds), odds], axis=1)
+    found = _newton(design, np.zeros_like(odds), labels)
     if found is None:
         return None
+    fall = _fall(design, labels - expit(design @ found), groups)
 
     def profile(slope: float) -> float:
         free = _newton(np.ones((len(odds), 1)), slope * odds, labels)
         return -np.inf if free is None else _likelihood(free[0] + slope * odds, labels)
 
     spread = float(np.std(odds))
-    return float(found[1]), _profile_interval(profile, float(found[1]), 1 / spread)
+    return float(found[1]), _profile_interval(profile, float(found[1]), 1 / spread, fall)
 
 
-def calibration_intercept(odds: Floats, labels: Labels) -> tuple[float, Interval] | None:
+def calibration_intercept(odds: Floats, labels: Labels, groups: Labels | None = None) -> tuple[float, Interval] | None:
     """Return the intercept with the slope fixed at 1, and its interval; None if a class is missing."""
-    found = _newton(np.ones((len(odds), 1)), odds, labels) if len(np.unique(labels)) == 2 else None
+    design = np.ones((len(odds), 1))
+    found = _newton(design, odds, labels) if len(np.unique(labels)) == 2 else None
     if found is None:
         return None
-    return float(found[0]), _profile_interval(lambda value: _likelihood(value + odds, labels), float(found[0]), 1.0)
+    fall = _fall(design, labels - expit(odds + found[0]), groups)
+    return float(found[0]), _profile_interval(
+        lambda value: _likelihood(value + odds, labels), float(found[0]), 1.0, fall
+    )
+
+
+def _fall(design: Floats, residual: Floats, groups: Labels | None) -> float | None:
+    """How far twice the log-likelihood may fall within the interval of the last coefficient; None without groups.
+
+    The design effect is the variance from the sums of the groups (sandwich) divided by that of the likelihood.
+    """
+    together = drawn_together(groups)
+    if together is None:
+        return None
+    count = int(together.max()) + 1
+    sums = np.stack([np.bincount(together, weights=residual * column) for column in design.T], axis=1)
+    chance = np.abs(residual) * (1 - np.abs(residual))  # p (1 - p), whatever the label
+    inverse = np.linalg.inv((design * chance[:, None]).T @ design)
+    robust = inverse @ (sums.T @ sums) @ inverse * count / (count - 1)
+    effect = max(1.0, float(robust[-1, -1] / inverse[-1, -1]))
+    return effect * float(fisher.ppf(LEVEL, 1, count - 1))
 
 
 def _likelihood(odds: Floats, labels: Labels) -> float:
@@ -93,9 +120,11 @@ def _newton(design: Floats, offset: Floats, labels: Labels) -> Floats | None:
     return None
 
 
-def _profile_interval(profile: Callable[[float], float], value: float, width: float) -> Interval:
-    """Where twice the log-likelihood has fallen by the quantile of chi-squared with one degree of freedom."""
-    lowest = profile(value) - float(chi2.ppf(LEVEL, 1)) / 2
+def _profile_interval(
+    profile: Callable[[float], float], value: float, width: float, fall: float | None = None
+) -> Interval:
+    """Where twice the log-likelihood has fallen by ``fall``; without it, by the quantile of chi-squared (1 degree)."""
+    lowest = profile(value) - (float(chi2.ppf(LEVEL, 1)) if fall is None else fall) / 2
 
     def end(way: int) -> float:
         far = width
@@ -105,4 +134,4 @@ def _profile_interval(profile: Callable[[float], float], value: float, width: fl
             far *= 2
         return float(brentq(lambda away: profile(value + way * away) - lowest, 0.0, far, xtol=1e-8)) * way + value
 
-    return Interval(end(-1), end(1), "profile likelihood")
+    return Interval(end(-1), end(1), "profile likelihood" if fall is None else "profile likelihood, design effect")

@@ -14,6 +14,7 @@ import numpy as np
 from monai_fusion.datalist import AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
+from monai_fusion.metrics.clusters import as_groups
 from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 
 _NAMED_AT_MOST = 5
@@ -39,6 +40,7 @@ class Prediction:
         by_condition: The probabilities from the segments of one EEG condition alone.
         fields: The other fields of the participant's row in the datalist (age, site, fold ...).
         recordings: The recordings that the prediction was made from: ``both``, ``eeg`` or ``mri``.
+        group: The name of the family, pair or other group (`group_by` in the datalist); None: in none.
     """
 
     participant_id: str
@@ -55,6 +57,7 @@ class Prediction:
     by_condition: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
     fields: Mapping[str, object] = field(default_factory=dict, hash=False)
     recordings: AvailableModalities = "both"
+    group: str | None = None
 
     @property
     def predicted(self) -> int:
@@ -111,10 +114,11 @@ def labelled(predictions: Sequence[Prediction]) -> list[Prediction]:
 
 
 def scored_cohort(predictions: Sequence[Prediction]) -> ScoredCohort:
-    """Return probabilities, labels and predicted classes of participants with labels as arrays."""
+    """Return probabilities, labels, predicted classes and groups of participants with labels as arrays."""
     labels: Labels = np.array([row.label for row in predictions], dtype=np.int64)
     probabilities: Floats = np.array([row.probabilities for row in predictions], dtype=np.float64)
-    return ScoredCohort(probabilities, labels, np.array([row.predicted for row in predictions], dtype=np.int64))
+    predicted: Labels = np.array([row.predicted for row in predictions], dtype=np.int64)
+    return ScoredCohort(probabilities, labels, predicted, as_groups([row.group for row in predictions]))
 
 
 def refuse_nan(predictions: Sequence[Prediction]) -> None:
@@ -159,6 +163,7 @@ def write_predictions(
     conditions = sorted({name for row in predictions for name in row.by_condition})
     complete = len(from_both_recordings(predictions)) == len(predictions)
     by_shares = any(row.shares is not None for row in predictions)
+    grouped = any(row.group for row in predictions)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -166,7 +171,14 @@ def write_predictions(
         + [f"probability_{name}" for name in classes]
         + [f"network_{name}" for name in classes]
         + [f"share_{name}" for name in classes if by_shares]
-        + ["threshold", "gate", "segments", *([] if complete else ["recordings"]), "fold"]
+        + [
+            "threshold",
+            "gate",
+            "segments",
+            *([] if complete else ["recordings"]),
+            "fold",
+            *(["group"] if grouped else []),
+        ]
         + [f"{kind}_without_{modality}" for modality in ("eeg", "mri") for kind in ("predicted", "change")]
         + [f"stratum_{name}" for name in strata]
         + [f"probability_{name}_in_{condition}" for condition in conditions for name in classes]
@@ -188,6 +200,7 @@ def write_predictions(
                 row.segments,
                 *([] if complete else [row.recordings]),
                 row.fields.get("fold", ""),
+                *([row.group or ""] if grouped else []),
                 *(value for pair in removed for value in pair),
                 *(categories[row.participant_id] for categories in strata.values()),
                 *(value for values in by_condition for value in values),

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import binomtest
 
-from monai_fusion.metrics import metrics_file as schema
+from monai_fusion.metrics import fields_of_probabilities as schema
 from monai_fusion.metrics import scores
-from monai_fusion.metrics.intervals import LEVEL, wilson
+from monai_fusion.metrics.clusters import design_effect, drawn_together
+from monai_fusion.metrics.intervals import LEVEL, wilson_of_groups
 from monai_fusion.metrics.scores import Floats, ScoredCohort
 
 UNLIKELY = 0.05
@@ -19,10 +20,14 @@ UNLIKELY = 0.05
 def reliability_bins(cohort: ScoredCohort) -> list[schema.ReliabilityBin]:
     """Return the points of a reliability diagram; empty bins are left out."""
     rows = zip(*(values[0].tolist() for values in scores.reliability(cohort, cohort.ones)), strict=True)
+    places = scores.reliability_bin_of_each(cohort.probabilities)
+    right = (cohort.probabilities.argmax(axis=1) == cohort.labels).astype(np.float64)
+    groups = drawn_together(cohort.groups)
     bins = []
-    for count, confidence, hits in rows:
+    for place, (count, confidence, hits) in enumerate(rows):
         if count > 0:
-            interval = wilson(hits, count)
+            inside = places == place
+            interval = wilson_of_groups(right[inside], None if groups is None else groups[inside])
             bins.append(
                 schema.ReliabilityBin(
                     participants=int(count),
@@ -54,18 +59,36 @@ def at_target_shares(cohort: ScoredCohort, target: Sequence[float]) -> schema.At
     names = ("brier", "ece", "cross_entropy", "accuracy")
     return schema.AtTargetShares(
         tested_shares=(counts / counts.sum()).tolist(),
-        p=share_mismatch(counts.tolist(), target),
+        p=share_mismatch(counts.tolist(), target, _effects_on_shares(cohort, target)),
         **{name: float(getattr(scores, name)(cohort, weights)[0]) for name in names},
     )
 
 
-def share_mismatch(counts: Sequence[int], target: Sequence[float]) -> float:
+def share_mismatch(counts: Sequence[int], target: Sequence[float], effects: Sequence[float] = ()) -> float:
     """Return the p-value that participants with these class counts were drawn at these class shares.
 
     Two classes: the exact binomial test. Beyond: the smallest p of a class, times the number of classes (Bonferroni).
+
+    Args:
+        counts: Participants of each class.
+        target: The class shares.
+        effects: For each class the design effect of its share, by which the counts are divided; none: 1.
     """
-    p_values = [float(binomtest(count, sum(counts), share).pvalue) for count, share in zip(counts, target, strict=True)]
+    total = sum(counts)
+    p_values = [
+        float(binomtest(round(count / effect), round(total / effect), share).pvalue)
+        for count, share, effect in zip(counts, target, effects or [1.0] * len(counts), strict=True)
+    ]
     return min(p_values) if len(counts) == 2 else min(1.0, len(counts) * min(p_values))
+
+
+def _effects_on_shares(cohort: ScoredCohort, target: Sequence[float]) -> list[float]:
+    """How much less participants in groups tell of the share of each class."""
+    groups = drawn_together(cohort.groups)
+    if groups is None:
+        return []
+    values = [(cohort.labels == label).astype(np.float64) for label in range(cohort.classes)]
+    return [design_effect(value, groups, share) for value, share in zip(values, target, strict=True)]
 
 
 def expected_ece(probabilities: Floats, draws: int, seed: int) -> schema.ExpectedEce:

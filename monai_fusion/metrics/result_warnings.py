@@ -5,21 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monai_fusion.datalist.availability import TITLES
-from monai_fusion.metrics.metrics_file import GateSection, Metrics, ModalitiesSection, PatternScores
+from monai_fusion.metrics.fields_of_recordings import GateSection, ModalitiesSection
+from monai_fusion.metrics.fields_of_scores import GroupsSection, PatternScores
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.probability_quality import UNLIKELY
+from monai_fusion.wording import counted
 
 FEW_PER_CLASS = 10
+FEW_GROUPS = 10
+"""Fewer groups (of a class) are warned of."""
 
 
 def warnings_of_evaluation(metrics: Metrics) -> list[str]:
     """Return the warnings of an evaluation, the most important first."""
     return [
         *_about_participants(metrics),
+        *warnings_of_groups(metrics.groups, metrics.classes),
         *_about_patterns(metrics.patterns),
         *metrics.calibration.notes,
         *_about_shares(metrics),
         *_about_strata(metrics),
         *_about_gate(metrics.gate, metrics.modalities),
+    ]
+
+
+def warnings_of_groups(groups: GroupsSection | None, classes: Sequence[str]) -> list[str]:
+    """Return the warning of few groups, or of one group only."""
+    if groups is None:
+        return []
+    by = " and ".join(groups.fields)
+    if groups.groups == 1:
+        return [f"all participants are of one {by}: the intervals tell nothing of another one"]
+    if not groups.resampled or min(groups.of_class, default=0) >= FEW_GROUPS:
+        return []
+    counts = ", ".join(f"{count} with {name}" for count, name in zip(groups.of_class, classes, strict=True))
+    return [
+        f"only {counted(groups.groups, 'group')} by {by} ({counts}), fewer than {FEW_GROUPS} of a class: intervals "
+        "that draw so few whole groups are imprecise"
     ]
 
 

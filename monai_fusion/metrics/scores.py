@@ -28,11 +28,14 @@ class ScoredCohort:
         probabilities: [participant, class], rows summing to 1.
         labels: [participant] true class indices.
         predicted: [participant] predicted class indices.
+        groups: [participant] the number of the family, pair or other group that it is in, from 0; None if each
+            participant is alone.
     """
 
     probabilities: Floats
     labels: Labels
     predicted: Labels
+    groups: Labels | None = None
 
     @classmethod
     def of(cls, probabilities: Floats, labels: Labels, predicted: Labels | None = None) -> ScoredCohort:
@@ -51,7 +54,11 @@ class ScoredCohort:
 
     def subset(self, rows: npt.NDArray[np.bool_]) -> ScoredCohort:
         """Some of the participants."""
-        return ScoredCohort(self.probabilities[rows], self.labels[rows], self.predicted[rows])
+        groups = self.groups
+        if groups is not None:
+            numbers = np.unique(groups[rows], return_inverse=True)[1].astype(np.int64)
+            groups = None if len(np.unique(numbers)) == len(numbers) else numbers
+        return ScoredCohort(self.probabilities[rows], self.labels[rows], self.predicted[rows], groups)
 
 
 Score = Callable[[ScoredCohort, Floats], Floats]
@@ -231,11 +238,22 @@ def _mean_cross_entropy(probabilities: Floats, labels: Labels) -> float:
     return float(cross_entropies(probabilities, labels).mean())
 
 
+def _balanced_cross_entropy(probabilities: Floats, labels: Labels) -> float:
+    """The mean of -log p(true class) of each class that occurs, averaged over these classes.
+
+    A participant's weight is exactly 1 where all classes are equally frequent, so that it is the plain mean to the bit.
+    """
+    members = np.bincount(labels)
+    weights = len(labels) / (np.count_nonzero(members) * members[labels])
+    return float((weights * cross_entropies(probabilities, labels)).mean())
+
+
 SCORES: dict[str, Callable[[Floats, Labels], float]] = {
     "accuracy": unweighted(accuracy),
     "balanced_accuracy": unweighted(balanced_accuracy),
     "auroc": unweighted(auroc),
     "cross_entropy": _mean_cross_entropy,
+    "balanced_cross_entropy": _balanced_cross_entropy,
 }
 """Scores that the validation can monitor, each a function of probabilities [participant, class] and labels."""
 

@@ -11,13 +11,23 @@ import numpy as np
 from monai_fusion import __version__
 from monai_fusion.datalist import AVAILABLE_MODALITIES
 from monai_fusion.datalist.strata import categories_in_order
-from monai_fusion.metrics import metrics_file as schema
+from monai_fusion.metrics import fields_of_scores as schema
 from monai_fusion.metrics.calibration import Calibration
+from monai_fusion.metrics.clusters import drawn_together
 from monai_fusion.metrics.confounds import conditional_p_value
+from monai_fusion.metrics.fields_of_probabilities import CalibrationSection
 from monai_fusion.metrics.gate import REFERENCES, gate_section, modalities_section
 from monai_fusion.metrics.group_scores import GroupScorer
-from monai_fusion.metrics.grouping import FOLD, folds_of, given_number, participant_strata
+from monai_fusion.metrics.grouping import (
+    FOLD,
+    folds_of,
+    given_number,
+    groups_section,
+    kin_taken_as_strangers,
+    participant_strata,
+)
 from monai_fusion.metrics.intervals import DRAWS, LEVEL, SEED
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.operating_points import FIXED
 from monai_fusion.metrics.permutation import count_exchangeable, exchange_cells, permutation_p_values
 from monai_fusion.metrics.predictions import Prediction, from_both_recordings, labelled, scored_cohort
@@ -40,6 +50,7 @@ class ScoringSettings:
         draws: The number of bootstrap resamples and of label permutations.
         seed: Seed of both.
         warnings: Warnings in addition to those that the scores give.
+        group_by: The fields of the datalist that made the groups of the predictions.
         everyone: Label and further fields of all participants of the datalist: they tell how a number such as age goes
             with the class. Empty: the scored participants.
     """
@@ -49,6 +60,7 @@ class ScoringSettings:
     draws: int = DRAWS
     seed: int = SEED
     warnings: tuple[str, ...] = ()
+    group_by: tuple[str, ...] = ()
     everyone: tuple[tuple[int, Mapping[str, object]], ...] = ()
 
 
@@ -57,7 +69,7 @@ def summarize(
     classes: Sequence[str],
     calibration: Calibration | None = None,
     settings: ScoringSettings | None = None,
-) -> schema.Metrics:
+) -> Metrics:
     """Score the participants whose label is known.
 
     Args:
@@ -74,11 +86,11 @@ def summarize(
     cohort = scored_cohort(known)
     group = GroupScorer(cohort, classes, settings.draws, settings.seed)
     found = group.overall()
-    strata, left_out = participant_strata(predictions)  # as in predictions.csv
+    strata, left_out = participant_strata(predictions, settings.group_by)  # as in predictions.csv
     patterns = {row.participant_id: row.recordings for row in known}
     several = {PATTERN_FIELD: patterns} if len(set(patterns.values())) > 1 else {}
     permutation = _permutation(known, cohort, {**strata, **several}, settings)
-    metrics = schema.Metrics(
+    metrics = Metrics(
         monai_fusion=__version__,
         datalist=settings.datalist,
         section=settings.section,
@@ -93,6 +105,7 @@ def summarize(
         confidence_level=LEVEL,
         bootstrap_draws=settings.draws,
         seed=settings.seed,
+        groups=groups_section(cohort.labels, cohort.groups, cohort.classes, settings.group_by),
         scores=found,
         per_class=group.per_class(),
         confusion_matrix=group.confusion,
@@ -108,7 +121,9 @@ def summarize(
             known, min(REFERENCES, len(from_both_recordings(predictions))), settings.draws, settings.seed
         ),
     )
-    return metrics.model_copy(update={"warnings": [*settings.warnings, *warnings_of_evaluation(metrics)]})
+    strangers = kin_taken_as_strangers(known, settings.group_by)
+    warnings = [*settings.warnings, *warnings_of_evaluation(metrics), *strangers]
+    return metrics.model_copy(update={"warnings": warnings})
 
 
 def _calibration(
@@ -117,11 +132,13 @@ def _calibration(
     calibration: Calibration | None,
     group: GroupScorer,
     settings: ScoringSettings,
-) -> schema.CalibrationSection:
-    own = ScoredCohort.of(np.array([row.uncalibrated for row in predictions]), cohort.labels)
+) -> CalibrationSection:
+    own = replace(
+        ScoredCohort.of(np.array([row.uncalibrated for row in predictions]), cohort.labels), groups=cohort.groups
+    )
     binary = cohort.classes == 2
     used = calibration or Calibration((), (), threshold=0.5 if binary else None, operating_point=FIXED)
-    return schema.CalibrationSection(
+    return CalibrationSection(
         applied=calibration is not None,
         network_prior=list(used.network_prior) if calibration else None,
         target_prior=list(used.target_prior) if calibration else None,
@@ -163,7 +180,7 @@ def _permutation(
         tests.append(
             schema.PermutationTest(
                 within=always + ([field] if field else []),
-                exchangeable=count_exchangeable(cohort.labels, cells),
+                exchangeable=count_exchangeable(cohort.labels, cells, cohort.groups),
                 auroc=p_values["auroc"],
                 balanced_accuracy=p_values["balanced_accuracy"],
             )
@@ -175,14 +192,14 @@ def _conditional(
     within: list[str], cohort: ScoredCohort, given: Floats, folds: Sequence[str], settings: ScoringSettings
 ) -> schema.PermutationTest:
     """Test beyond a number: within ranges of it, participants still differ in it."""
-    known = np.isfinite(given).all(axis=1)
-    numbers = exchange_cells(folds)[known]
+    known = np.asarray(np.isfinite(given).all(axis=1))
+    numbers, part = exchange_cells(folds)[known], cohort.subset(known)
     p = conditional_p_value(
-        cohort.probabilities[known], cohort.labels[known], given[known], numbers, settings.draws, settings.seed
+        part.probabilities, part.labels, given[known], numbers, settings.draws, settings.seed, part.groups
     )
     return schema.PermutationTest(
         within=within,
-        method="conditional randomisation",
+        method="conditional randomisation" if drawn_together(part.groups) is None else "sign flipping of groups",
         exchangeable=int(known.sum()),
         auroc=p,
         balanced_accuracy=None,

@@ -8,8 +8,9 @@ from typing import Any
 from sklearn.metrics import classification_report
 
 from monai_fusion.metrics import scores
-from monai_fusion.metrics.metrics_file import Permutation, Score, Scores
+from monai_fusion.metrics.fields_of_scores import GroupsSection, Permutation, Score, Scores
 from monai_fusion.metrics.predictions import Prediction, labelled, scored_cohort
+from monai_fusion.wording import counted
 
 
 def report_text(predictions: Sequence[Prediction], classes: Sequence[str]) -> str:
@@ -59,6 +60,18 @@ def headline(found: Scores, permutation: Permutation) -> list[str]:
         _line("AUROC", found.auroc, "chance", test.auroc),
         _line("balanced accuracy", found.balanced_accuracy, "always the majority", test.balanced_accuracy),
     ]
+
+
+def groups_lines(groups: GroupsSection | None, draw: str = "intervals and permutations draw") -> list[str]:
+    """Return what intervals and permutations drew, as one line; none if the datalist names no groups."""
+    if groups is None:
+        return []
+    by = " and ".join(groups.fields)
+    if not groups.resampled:
+        why = "each group has one participant" if groups.groups > 1 else "all participants are of one group"
+        return [f"{by}: {why}, so {draw} participants"]
+    sizes = f"{groups.smallest} to {groups.largest}" if groups.smallest < groups.largest else str(groups.largest)
+    return [f"{draw} {counted(groups.groups, 'whole group')} by {by}, of {sizes} participants each"]
 
 
 def _line(name: str, score: Score, baseline: str, p_value: float | None) -> str:

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from monai_fusion.metrics.clusters import drawn_together
+from monai_fusion.metrics.intervals import resample
 from monai_fusion.report.style import (
     LINE_STYLES,
     MUTED,
@@ -52,7 +54,7 @@ class Curve:
     high: Floats
 
 
-def roc(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) -> Curve:
+def roc(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int, groups: Ints | None = None) -> Curve:
     """The ROC curve of one class against the rest.
 
     Args:
@@ -60,13 +62,16 @@ def roc(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) 
         positive: [N] whether the participant belongs to the class; both must occur.
         draws: The number of bootstrap resamples, with replacement within each class.
         seed: Of the resamples.
+        groups: [N] families or other groups, which are resampled whole; None if each participant is alone.
     """
-    return _banded(_roc, _roc_of_resample, scores, positive, draws, seed)
+    return _banded(_roc, _roc_of_resample, scores, positive, draws, seed, groups)
 
 
-def precision_recall(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) -> Curve:
+def precision_recall(
+    scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int, groups: Ints | None = None
+) -> Curve:
     """The precision-recall curve of one class; arguments as of :func:`roc`."""
-    return _banded(_precision_recall, _precision_recall_of_resample, scores, positive, draws, seed)
+    return _banded(_precision_recall, _precision_recall_of_resample, scores, positive, draws, seed, groups)
 
 
 def _roc(scores: Floats, positive: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -86,27 +91,36 @@ def _banded(
     positive: npt.NDArray[np.bool_],
     draws: int,
     seed: int,
+    groups: Ints | None,
 ) -> Curve:
-    curves = np.empty((draws, len(GRID)))
-    for row, (hits, misses) in enumerate(zip(*bootstrap_counts(scores, positive, draws, seed), strict=True)):
+    counts = bootstrap_counts(scores, positive, draws, seed, groups)
+    curves = np.empty((len(counts[0]), len(GRID)))
+    for row, (hits, misses) in enumerate(zip(*counts, strict=True)):
         curves[row] = read_at_grid(*of_resample(hits, misses))
     low, high = np.percentile(curves, [2.5, 97.5], axis=0)
     x, y = curve(scores, positive)
     return Curve(x, y, low, high)
 
 
-def bootstrap_counts(scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int) -> tuple[Floats, Floats]:
+def bootstrap_counts(
+    scores: Floats, positive: npt.NDArray[np.bool_], draws: int, seed: int, groups: Ints | None = None
+) -> tuple[Floats, Floats]:
     """Resample the participants and count those above each threshold.
 
     Only the number of times that each participant is drawn matters, and the scores keep their order: a thousand curves
     take two sums, not a thousand sorts.
 
     Returns:
-        Participants of the class, and others, at or above each distinct score from the highest down, [draws, scores].
+        Participants of the class, and others, at or above each distinct score from the highest down, [draws, scores];
+        of groups only the draws that have both.
     """
     generator = np.random.default_rng(seed)
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    if drawn_together(groups) is not None:
+        weights = resample(positive.astype(np.int64), groups, draws, seed)[0][:, order]
+        above = [(weights * of_class[order]).cumsum(axis=1)[:, ends] for of_class in (positive, ~positive)]
+        return above[0], above[1]
     found = []
     for group in (positive[order], ~positive[order]):
         number = np.count_nonzero(group)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from monai_fusion.metrics.clusters import as_groups
 from monai_fusion.report.confusion import draw_confusion
 from monai_fusion.report.curves import MOST_CURVES_TOGETHER, draw_precision_recall, draw_roc, precision_recall, roc
 from monai_fusion.report.gate_figure import draw_gate
@@ -84,6 +85,7 @@ def _curves(results: Results) -> list[Picture]:
     participants = results.labelled
     labels = np.array([participant.label for participant in participants], dtype=np.int64)
     probabilities = np.array([participant.probabilities for participant in participants])
+    groups = as_groups([participant.group for participant in participants])
     wanted = [1] if len(results.classes) == 2 else range(len(results.classes))
     shown = [label for label in wanted if 0 < np.count_nonzero(labels == label) < len(labels)]
     if not shown:
@@ -91,8 +93,8 @@ def _curves(results: Results) -> list[Picture]:
     rocs, precisions = [], []
     for label in shown:
         scores, positive, name = probabilities[:, label], labels == label, results.classes[label]
-        rocs.append((label, name, roc(scores, positive, BAND_DRAWS, BAND_SEED)))
-        precisions.append((label, name, precision_recall(scores, positive, BAND_DRAWS, BAND_SEED)))
+        rocs.append((label, name, roc(scores, positive, BAND_DRAWS, BAND_SEED, groups)))
+        precisions.append((label, name, precision_recall(scores, positive, BAND_DRAWS, BAND_SEED, groups)))
     shares = [float(np.mean(labels == label)) for label in shown]
     if len(shown) <= MOST_CURVES_TOGETHER:
         return [draw_roc(rocs), draw_precision_recall(precisions, shares)]

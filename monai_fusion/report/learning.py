@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from monai_fusion.report.epoch_score import EPOCH_SCORES
 from monai_fusion.report.style import (
     CLASS_COLOURS,
     INK,
@@ -28,7 +29,7 @@ _NOT_DRAWN = ("epoch", "stage", "seconds")
 # A figure is drawn for each column, to a scale that floating-point numbers can still divide.
 _MOST_COLUMNS, _LARGEST = 64, 1e9
 # Columns that share a figure, as the learning rates do; any other column gets its own.
-_LOSSES = {"train_loss": "training loss", "cross_entropy": "validation cross-entropy"}
+_LOSSES = {"train_loss": "training loss", **EPOCH_SCORES}
 _SCORES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -63,11 +64,20 @@ class History:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch with the lowest validation cross-entropy (ties: the later one), which ``select: best`` keeps."""
-        values = self.columns.get("cross_entropy", np.array([]))
+        """The epoch with the lowest `best_by` (ties: the later one), which ``keep_epoch: best`` keeps."""
+        values = self.columns.get(self._chooses, np.array([]))
         if not len(values) or np.isnan(values).all():
             return None
         return int(self.epochs[np.flatnonzero(values == np.nanmin(values))[-1]])
+
+    @property
+    def best_by(self) -> str:
+        """The score that `best_epoch` is the best by, in words."""
+        return EPOCH_SCORES.get(self._chooses, "")
+
+    @property
+    def _chooses(self) -> str:
+        return next((name for name in EPOCH_SCORES if name in self.columns), "")
 
 
 def draw_learning_curves(history: History) -> tuple[list[Picture], list[Picture]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from monai_fusion.metrics.metrics_file import Metrics, Score
+from monai_fusion.metrics.fields_of_scores import Score
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.report.number_text import count_participants, sentence
 from monai_fusion.report.run_results import Results
 from monai_fusion.report.verdict import NAMED_CLASSES, WIDE_BELOW
@@ -23,7 +24,7 @@ def limits_of(results: Results) -> list[str]:
     if results.baseline is not None:
         sentences += [sentence(text) for text in results.baseline.warnings]
     if results.cohort is not None:
-        sentences += results.cohort.warnings
+        sentences += [sentence(text) for text in results.cohort.warnings]
     sentences.append(
         "One split of one cohort: other participants, another scanner or another seed would give other scores. "
         "A research result, not a medical device: do not base any decision about a patient on it."

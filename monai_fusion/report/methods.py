@@ -12,9 +12,11 @@ from functools import cache
 from typing import Any
 
 from monai_fusion import __version__
-from monai_fusion.metrics.metrics_file import Metrics, Score
+from monai_fusion.metrics.fields_of_scores import Score
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.operating_points import BALANCED, YOUDEN
 from monai_fusion.options.configs import load_configs
+from monai_fusion.report.epoch_score import epoch_score
 from monai_fusion.report.number_text import count_participants, listed, number, p_value
 from monai_fusion.report.references import Citations
 from monai_fusion.report.run_results import Results
@@ -171,7 +173,7 @@ def _training(manifest: Mapping[str, Any], results: Results, cite: Citations) ->
     yield from _augmentation(manifest, results, cite)
     best = _part(manifest, "best").get("epoch")
     if identity.get("keep_epoch") == "best" and isinstance(best, int):
-        yield f"The epoch with the lowest validation cross-entropy was kept (epoch {best})."
+        yield f"The epoch with the lowest {epoch_score(identity)} was kept (epoch {best})."
     device, precision = device_of(manifest), identity.get("precision")
     if device and isinstance(precision, str):
         yield f"It ran in {precision} on {device}, with seed {manifest.get('seed')}."
@@ -224,18 +226,26 @@ def _evaluation(metrics: Metrics | None, results: Results, cite: Citations) -> I
             yield f"The threshold maximised Youden's index {cite('youden')} on the same participants."
     methods = {score.method for _, score in metrics.scores if isinstance(score, Score) and score.method}
     kinds = []
-    if methods & {"bca", "percentile", "bca or wilson, combined"}:
-        kinds.append(
-            f"of the bootstrap ({metrics.bootstrap_draws} samples of participants within each class, BCa {cite('bca')})"
+    grouped = metrics.groups is not None and metrics.groups.resampled
+    unit = "whole groups" if grouped else "participants within each class"
+    if metrics.groups is not None and grouped:
+        yield (
+            f"Participants of one {' or '.join(metrics.groups.fields)} are not independent: intervals and tests treat "
+            f"the {metrics.groups.groups} groups, not the participants, as independent."
         )
+    if methods & {"bca", "percentile", "bca or wilson, combined"}:
+        kinds.append(f"of the bootstrap ({metrics.bootstrap_draws} samples of {unit}, BCa {cite('bca')})")
     if any(method.startswith("wilson") for method in methods):
-        kinds.append(f"Wilson's for proportions {cite('wilson')}")
-    if "newcombe" in methods:
-        kinds.append(f"Newcombe's for an AUROC of 0 or 1 {cite('newcombe')}")
+        effect = f" with the design effect of the groups {cite('design_effect')}" if grouped else ""
+        kinds.append(f"Wilson's for proportions {cite('wilson')}{effect}")
+    if any(method.startswith("newcombe") for method in methods):
+        kinds.append(f"Newcombe's for {'the AUROC' if grouped else 'an AUROC of 0 or 1'} {cite('newcombe')}")
     if kinds:
         yield f"Intervals are 95 % intervals: {', '.join(kinds)}."
     if metrics.permutation.tests:
-        yield (f"p-values are one-sided, from {metrics.permutation.draws} label permutations {cite('permutation')}.")
+        draws, source = metrics.permutation.draws, cite("permutation")
+        exchange = f", of whole groups of one size and within groups {cite('blocks')}" if grouped else ""
+        yield f"p-values are one-sided, from {draws} label permutations {source}{exchange}."
 
 
 def _results(metrics: Metrics | None) -> Iterator[str]:

@@ -16,7 +16,7 @@ from monai_fusion.datalist.availability import TITLES
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
 from monai_fusion.messages import visible
-from monai_fusion.metrics.metrics_file import Score
+from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.report.figures import BAND_DRAWS, figures_of, lda_note
 from monai_fusion.report.limits import limits_of
 from monai_fusion.report.number_text import listed, number, p_value, sentence, unbroken
@@ -38,6 +38,7 @@ _SECTIONS = (
     ("discrimination", "Discrimination"),
     ("calibration", "Calibration"),
     ("gate", "Gate"),
+    ("explanation", "What the model looked at"),
     ("embeddings", "Embedding map"),
     ("mistakes", "Errors"),
     ("strata", "By stratum"),

@@ -14,7 +14,7 @@ from monai_fusion import __version__
 from monai_fusion.datalist.availability import TITLES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
-from monai_fusion.metrics.metrics_file import Score
+from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.metrics.operating_points import BALANCED, FIXED, PRIOR
 from monai_fusion.report.page import page_environment, write_report
 from monai_fusion.report.pictures import mri_slice, scalogram_picture

@@ -14,7 +14,8 @@ from monai_fusion.datalist import AvailableModalities, Datalist, ModalityPolicy
 from monai_fusion.datalist.availability import modalities_of
 from monai_fusion.files import latest, write_atomically
 from monai_fusion.metrics.calibration import Calibration
-from monai_fusion.metrics.metrics_file import Score, read_metrics
+from monai_fusion.metrics.fields_of_scores import Score
+from monai_fusion.metrics.metrics_file import read_metrics
 from monai_fusion.reading import read_json_object, read_model
 from monai_fusion.run_folder import MANIFEST_FILE, METRICS_FILE, PREDICTIONS_DATA_FILE
 

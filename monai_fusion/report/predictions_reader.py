@@ -41,6 +41,7 @@ class PredictionRow:
         segments: Number of EEG segments, as text; empty if the table has none.
         network_probabilities: The network's own probabilities; empty if the table has none.
         recordings: The recordings that the prediction was made from: ``both``, ``eeg`` or ``mri``.
+        group: The name of its family, pair or other group; empty if it is in none.
     """
 
     participant_id: str
@@ -51,6 +52,7 @@ class PredictionRow:
     segments: str
     network_probabilities: tuple[float, ...] = ()
     recordings: AvailableModalities = "both"
+    group: str = ""
 
     @property
     def wrong(self) -> bool:
@@ -173,7 +175,8 @@ def _participant(
     recordings: AvailableModalities = next(
         (known for known in AVAILABLE_MODALITIES if known == row.get("recordings")), "both"
     )
-    return PredictionRow(name, label, predicted, probabilities, gate, row.get("segments") or "", network, recordings)
+    segments, group = row.get("segments") or "", row.get("group") or ""
+    return PredictionRow(name, label, predicted, probabilities, gate, segments, network, recordings, group)
 
 
 def _contradictions(

@@ -10,9 +10,17 @@ REFERENCES = {
         "Efron B (1987). Better bootstrap confidence intervals. Journal of the American Statistical Association "
         "82, 171-185. doi:10.1080/01621459.1987.10478410"
     ),
+    "blocks": (
+        "Winkler AM, Webster MA, Vidaurre D, Nichols TE, Smith SM (2015). Multi-level block permutation. NeuroImage "
+        "123, 253-268. doi:10.1016/j.neuroimage.2015.05.092"
+    ),
     "convnext": (
         "Liu Z, Mao H, Wu C-Y, Feichtenhofer C, Darrell T, Xie S (2022). A ConvNet for the 2020s. CVPR, "
         "11966-11976. doi:10.1109/CVPR52688.2022.01167"
+    ),
+    "design_effect": (
+        "Korn EL, Graubard BI (1998). Confidence intervals for proportions with small expected number of positive "
+        "counts estimated from survey data. Survey Methodology 24, 193-201."
     ),
     "holm": (
         "Holm S (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of "

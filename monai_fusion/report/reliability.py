@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monai_fusion.metrics.metrics_file import ReliabilityBin
+from monai_fusion.metrics.fields_of_probabilities import ReliabilityBin
 from monai_fusion.report.style import CLASS_COLOURS, MUTED, PAPER, WIDER, Picture, drawing, legend_below, new_figure
 
 _LARGEST = 90  # points squared, of the bin with most participants

@@ -16,6 +16,7 @@ from monai_fusion.datalist import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.files import latest
 from monai_fusion.metrics.metrics_file import Metrics, read_metrics
 from monai_fusion.reading import read_json_object, read_model
+from monai_fusion.report.explanation_file import ShownExplanation, shown_explanation
 from monai_fusion.report.learning import History, parse_history
 from monai_fusion.report.predictions_reader import PredictionRow, read_predictions
 from monai_fusion.report.report_data import Cohort, read_history, read_report_data
@@ -53,6 +54,7 @@ class Results:
         manifest: The training's manifest.
         recipe: The training's recipe.
         baseline: What plain numbers of the same participants predict.
+        explanation: What the model looked at.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Results:
     manifest: Mapping[str, Any] | None = None
     recipe: Mapping[str, Any] | None = None
     baseline: Baseline | None = None
+    explanation: ShownExplanation | None = None
 
     @property
     def modalities(self) -> AvailableModalities:
@@ -114,6 +117,7 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
         manifest=context.manifest or read_json_object(folder / MANIFEST_FILE),
         recipe=read_json_object(folder / RECIPE_FILE),
         baseline=_baseline_of(folder, classes, metrics),
+        explanation=_explanation_of(folder, classes, metrics),
     )
 
 
@@ -125,6 +129,14 @@ def _metrics_of(path: Path, classes: tuple[str, ...]) -> tuple[Metrics | None, s
     if tuple(count.class_name for count in metrics.class_counts) != classes or len(shares or classes) != len(classes):
         return None, f"{METRICS_FILE} has other classes than {PREDICTIONS_FILE}: evaluate again."
     return metrics, ""
+
+
+def _explanation_of(folder: Path, classes: tuple[str, ...], metrics: Metrics | None) -> ShownExplanation | None:
+    """The explanation, if it is of this evaluation: the same classes and part."""
+    found = shown_explanation(folder)
+    if found is None or tuple(found.content.classes) != classes:
+        return None
+    return found if metrics is None or metrics.section in ("", found.content.section) else None
 
 
 def _baseline_of(folder: Path, classes: tuple[str, ...], metrics: Metrics | None) -> Baseline | None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monai_fusion.metrics.metrics_file import GroupScores, Metrics, Score
+from monai_fusion.metrics.fields_of_scores import GroupScores, Score
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.report.figures import confusion_counts
 from monai_fusion.report.report_data import Cohort
 from monai_fusion.report.run_results import Results

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from monai_fusion.baseline.words import better_than_numbers, beyond_covariates, first_sentence, reaches_network
-from monai_fusion.metrics.metrics_file import CalibrationSection, Metrics, PermutationTest, Score
+from monai_fusion.metrics.fields_of_probabilities import CalibrationSection
+from monai_fusion.metrics.fields_of_scores import PermutationTest, Score
+from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.operating_points import BALANCED, FIXED, PRIOR, YOUDEN
 from monai_fusion.report.number_text import count_participants, listed, number, p_value, signed
 from monai_fusion.report.run_results import Results
@@ -205,15 +207,15 @@ def _within_strata(metrics: Metrics) -> Iterator[str]:
     """A result that disappears among participants of the same age may be about age."""
 
     def p_of(test: PermutationTest) -> float | None:
-        numeric = test.method == "conditional randomisation"
+        numeric = test.method != "permutation"
         return test.auroc if numeric or metrics.scores.auroc.value is not None else test.balanced_accuracy
 
     for test in metrics.permutation.tests[1:]:
         p, field = p_of(test), listed([_FIELDS.get(name, name) for name in test.within])
-        if test.method == "conditional randomisation":
+        if test.method != "permutation":
             if p is not None and p > SIGNIFICANT:
                 yield (
-                    f"It is not shown that the network recognised more than {field} (conditional randomisation given "
+                    f"It is not shown that the network recognised more than {field} ({test.method} given "
                     f"{field}: p = {p_value(p)}, {count_participants(test.exchangeable)})."
                 )
         elif p is None:

@@ -90,7 +90,7 @@ class SampleCohortOptions:
     def __post_init__(self) -> None:
         """Refuses what cannot be made, all of it at once (InputError)."""
         problems = [
-            Problem("sample cohort", field, f"{getattr(self, field)!r}", wanted)
+            Problem("sample cohort", f"--{field.replace('_', '-')}", f"{getattr(self, field)!r}", wanted)
             for field, is_right, wanted in self._requirements()
             if not is_right
         ]
@@ -119,7 +119,7 @@ class SampleCohortOptions:
             (
                 "only_mri",
                 0 <= self.only_mri <= max(0, self.participants - max(0, self.only_eeg)),
-                f"0 or more, with only_eeg = {self.only_eeg} at most the {self.participants} participants",
+                f"0 or more, with --only-eeg {self.only_eeg} at most the {self.participants} participants",
             ),
             ("dtype", self.dtype in ("int16", "float32", "mixed"), "'int16', 'float32' or 'mixed'"),
             ("fewer_females", 0 <= self.fewer_females < 1, "a fraction from 0 to less than 1"),

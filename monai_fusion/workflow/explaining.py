@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from monai_fusion import ranks
-from monai_fusion.data import FusionDataset
+from monai_fusion.data import FusionDataset, Preprocessing
 from monai_fusion.datalist import Datalist
 from monai_fusion.errors import RunFailed, causes_of
 from monai_fusion.evaluation import ParticipantInferer
@@ -57,6 +57,8 @@ def explain_evaluation(
     section: str,
     network: nn.Module,
     dataset: FusionDataset,
+    preprocessing: Preprocessing,
+    model_dir: str | os.PathLike[str],
     folder: str | os.PathLike[str],
     inferer: ParticipantInferer,
     device: str | torch.device,
@@ -70,6 +72,8 @@ def explain_evaluation(
         section: The evaluated part.
         network: The network, with its weights.
         dataset: The participants, with ``segments="all"``.
+        preprocessing: Of the recordings.
+        model_dir: The run folder of the model.
         folder: The folder of the evaluation.
         inferer: Its precision and batch size are used.
         device: Where the network is.
@@ -85,8 +89,20 @@ def explain_evaluation(
         return
     settings = read_settings(recipe, cohort, section)
     classes = [str(name) for name in recipe["classes"]]
-    batch = inferer.segment_batch_size
-    explained = Explanation(network, dataset, place, classes, section, settings, device, inferer.precision, batch)
+    explained = Explanation(
+        network,
+        dataset,
+        place,
+        classes,
+        section,
+        settings,
+        (model_dir, folder),
+        cohort.path,
+        preprocessing,
+        device,
+        inferer.precision,
+        inferer.segment_batch_size,
+    )
     run_explanation(explained, report=False)
 
 

@@ -63,7 +63,8 @@ class AuditedRun:
             hashes[part] = [content_hash(path) for path in files]
             for path in files:
                 index.remember(path, read_source(path))
-        identity = {**MANIFEST["identity"], "keep_epoch": "best", "allow_missing": False, "balanced_sampling": True}  # type: ignore[dict-item]
+        kept_by = {"keep_epoch": "best", "epoch_score": "balanced_cross_entropy"}
+        identity = {**MANIFEST["identity"], **kept_by, "allow_missing": False, "balanced_sampling": True}  # type: ignore[dict-item]
         places = {"datalist": str(self.datalist), "cache_dir": str(self.store)}
         knobs = {**places, "head_lr": 0.001, "eeg_shape": [224, 224, 17], "mri_size": [128, 128, 128], "slab_depth": 96}
         scored = [EVALUATION] if evaluations is None else evaluations

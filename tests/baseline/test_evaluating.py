@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from monai_fusion.baseline.baseline_file import Baseline, BaselineResult, PairedDifference, save_baseline
 from monai_fusion.baseline.evaluating import BaselineSettings, evaluate_baselines
-from monai_fusion.baseline.paired import is_as_good, paired_differences
+from monai_fusion.baseline.paired import best_baseline, is_as_good, paired_differences, what_numbers_do
 from monai_fusion.baseline.participant_numbers import NumberSettings
 from monai_fusion.baseline.predictions import NetworkPredictions
 from monai_fusion.baseline.words import as_good, first_sentence, terminal_lines
@@ -61,10 +62,30 @@ def test_a_true_extra_signal_ends_in_a_report_that_does_not(
     assert first.startswith("Distinguishes M from F better than chance")
 
 
+def test_classes_that_differ_in_the_power_of_the_eeg_alone_are_told_by_the_raw_numbers_alone(tmp_path: Path) -> None:
+    cohort = write_cohort(tmp_path / "cohort", apart=0.0)
+    for name, label in cohort.labels.items():
+        for path in cohort.path.parent.glob(f"{name}_seg*.npy"):
+            np.save(path, np.load(path) * (3 if label else 1))
+    found = evaluate_baselines(_datalist(cohort), BaselineSettings(numbers=NumberSettings(None, EEG_SHAPE)))
+    auroc = {each.name: each.auroc.value for each in found.baselines}
+    assert auroc["eeg_raw_power"] == 1.0
+    assert max(auroc["eeg"], auroc["all"]) < 0.8  # the z-score has removed it, and `all` is what the network sees
+
+
+def test_files_without_power_have_no_raw_numbers(tmp_path: Path) -> None:
+    cohort = write_cohort(tmp_path / "cohort", people=30, tested=10)
+    for path in cohort.path.parent.glob("*_seg*.npy"):
+        np.save(path, -np.load(path))
+    found = evaluate_baselines(_datalist(cohort), BaselineSettings(numbers=NumberSettings(None, EEG_SHAPE)))
+    assert [each.name for each in found.baselines] == ["head_volume", "covariates", "mri", "eeg", "all"]
+
+
 def test_the_baselines_are_tested_on_the_tested_part(heads: Cohort, settings: BaselineSettings) -> None:
     network = heads.network(knows=0.5)
     found = evaluate_baselines(_datalist(heads), settings, network)
-    assert [each.name for each in found.baselines] == ["head_volume", "covariates", "mri", "eeg", "all"]
+    names = ["head_volume", "covariates", "mri", "eeg", "eeg_raw_power", "all"]
+    assert [each.name for each in found.baselines] == names
     assert [count.participants for count in found.tested] == [20, 20]
     assert [count.participants for count in found.fitted] == [25, 25]
     by_name = {each.name: each for each in found.baselines}
@@ -117,7 +138,7 @@ def test_the_same_cohort_gives_the_same_file(heads: Cohort, settings: BaselineSe
 
 def test_named_covariates_are_those_that_are_used(heads: Cohort, settings: BaselineSettings) -> None:
     found = evaluate_baselines(_datalist(heads), replace(settings, covariates=("head_volume",)))
-    assert [each.name for each in found.baselines] == ["head_volume", "mri", "eeg", "all"]
+    assert [each.name for each in found.baselines] == ["head_volume", "mri", "eeg", "eeg_raw_power", "all"]
     assert [row.field for row in found.balance] == ["head_volume"]
 
 
@@ -172,7 +193,7 @@ def test_a_network_of_one_recording_is_compared_with_numbers_of_that_recording(
         settings, numbers=replace(settings.numbers, modalities="eeg"), use=replace(settings.use, modalities="eeg")
     )
     found = evaluate_baselines(_datalist(heads), eeg)
-    assert {each.name for each in found.baselines} == {"covariates", "eeg", "all"}
+    assert {each.name for each in found.baselines} == {"covariates", "eeg", "eeg_raw_power", "all"}
 
 
 def test_paired_differences_are_those_of_scikit_learn_s_scores() -> None:
@@ -246,6 +267,63 @@ def test_of_nearly_equal_baselines_the_simplest_is_named(heads: Cohort, settings
     other = found.model_copy(update={"baselines": [worse(each) for each in found.baselines]})
     named = as_good(other)
     assert named is not None and named.name == "covariates"
+
+
+@pytest.mark.parametrize(
+    ("apart", "place", "do"),
+    [
+        ([(0.3, 0.1, 0.5), (0.2, 0.1, 0.3)], 1, "worse"),  # the closest
+        ([(0.02, -0.1, 0.2), (-0.02, -0.1, 0.1)], 0, "as well"),  # nearly equal: the simplest
+        ([(0.2, -0.1, 0.5), (-0.02, -0.1, 0.1)], 1, "as well"),
+        ([(0.2, 0.1, 0.3), (0.03, -0.1, 0.1)], 1, "not worse"),
+        ([None, (-0.2, -0.3, -0.1)], 1, "better"),
+        ([None], None, "worse"),
+    ],
+)
+def test_an_evaluation_and_a_comparison_name_the_same_baseline(
+    apart: list[tuple[float, float, float] | None], place: int | None, do: str
+) -> None:
+    differences = [None if each is None else PairedDifference(value=each[0], interval=each[1:]) for each in apart]
+    assert best_baseline(differences) == place
+    assert what_numbers_do(differences) == do
+
+
+def test_a_test_of_few_participants_beyond_a_covariate_has_a_note(heads: Cohort, settings: BaselineSettings) -> None:
+    network = heads.network(0.0)
+
+    def note(number: int) -> str:
+        some = [name for place, name in enumerate(heads.tested) if place < number]
+        part = NetworkPredictions({n: network.probabilities[n] for n in some}, {n: network.predicted[n] for n in some})
+        found = evaluate_baselines(_datalist(heads), settings, part)
+        if number == 12:
+            assert any(found.confounds[0].note in line for line in terminal_lines(found))
+        return found.confounds[0].note
+
+    assert note(40) == ""
+    assert note(12) == "fewer than 30 participants: the test finds large effects only"
+    assert note(6) == "no test: fewer than 8 participants"
+
+
+def test_relatives_are_drawn_together_in_the_differences_from_baselines(
+    heads: Cohort, settings: BaselineSettings
+) -> None:
+    """Two siblings in each family: the same values, from groups instead of participants."""
+    content = json.loads(heads.path.read_text(encoding="utf-8"))
+    for section in ("training", "validation", "test"):
+        for place, row in enumerate(content[section]):
+            row["family"] = f"{section}{place // 2}"
+    path = heads.path.with_name("families.json")
+    path.write_text(json.dumps(content | {"group_by": ["family"]}), encoding="utf-8")
+    families = evaluate_baselines(read_datalist(path, require_files=True), settings, heads.network(1.0))
+    strangers = evaluate_baselines(_datalist(heads), settings, heads.network(1.0))
+    for one, other in zip(families.baselines, strangers.baselines, strict=True):
+        assert one.auroc.value == other.auroc.value
+        assert one.auroc.method == "newcombe, design effect"
+        assert one.network_minus_auroc is not None and other.network_minus_auroc is not None
+        assert one.network_minus_auroc.value == other.network_minus_auroc.value
+        assert one.network_minus_auroc.interval != other.network_minus_auroc.interval
+    assert {each.method for each in families.confounds} == {"sign flipping of groups"}
+    assert families.confounds[0].note == "fewer than 30 groups: the test finds large effects only"
 
 
 def test_the_report_leaves_out_baselines_of_another_evaluation(

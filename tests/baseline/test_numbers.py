@@ -9,7 +9,14 @@ import pytest
 import torch
 from torch.nn.functional import adaptive_avg_pool3d
 
-from monai_fusion.baseline.scalogram_numbers import REGIONS, by_region, numbers_of_scalogram
+from monai_fusion.baseline.scalogram_numbers import (
+    REGIONS,
+    ScalogramNumbers,
+    by_region,
+    log_power,
+    numbers_of_scalogram,
+    raw_bands,
+)
 from monai_fusion.baseline.volume_numbers import (
     NUMBERS,
     SUMMARY,
@@ -92,6 +99,28 @@ def test_a_constant_electrode_is_zero() -> None:
     scalogram = np.random.default_rng(3).normal(size=(3, 28, 5))
     scalogram[1] = 7.0
     assert (numbers_of_scalogram(scalogram)[1] == 0).all()
+
+
+def test_the_raw_power_of_a_band_is_the_log_of_the_file_s_own_mean(tmp_path: Path) -> None:
+    stored = np.random.default_rng(2).uniform(1, 9, size=(56, 30, 17)).astype(np.float32)  # frequency, time, electrode
+    np.save(tmp_path / "a.npy", stored)
+    np.save(tmp_path / "b.npy", 10 * stored)  # the same person in another unit
+    (seen, raw), (seen_again, raw_again) = (
+        ScalogramNumbers((56, 30, 17))(tmp_path / f"{name}.npy") for name in ("a", "b")
+    )
+    expected = np.log10(stored.astype(np.float64).reshape(28, 2, 30, 17).mean(axis=(1, 2)).T)
+    assert log_power(raw) == pytest.approx(expected, abs=1e-6)
+    assert log_power(raw_again) == pytest.approx(expected + 1, abs=1e-6)
+    assert seen_again == pytest.approx(seen, abs=1e-5)  # the z-score has lost it
+
+
+def test_an_electrode_without_power_is_left_out_of_its_regions() -> None:
+    scalogram = np.random.default_rng(6).uniform(1, 9, size=(17, 28, 5))
+    scalogram[0], scalogram[16] = 0.0, -1.0  # a frontal and an occipital one
+    found = by_region(log_power(raw_bands(scalogram))).reshape(len(REGIONS), 28)
+    logs = np.log10(scalogram[1:16].mean(axis=2))
+    assert found[0] == pytest.approx(logs.mean(axis=0))
+    assert found[1] == pytest.approx(logs[:4].mean(axis=0)) and found[4] == pytest.approx(logs[14:].mean(axis=0))
 
 
 def test_regions_are_means_over_the_electrodes_of_the_standard_montage() -> None:

@@ -19,9 +19,9 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import norm
 
+from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.metrics.gate import lost_scores
 from monai_fusion.metrics.group_scores import GroupScorer
-from monai_fusion.metrics.metrics_file import Score
 from monai_fusion.metrics.scores import ScoredCohort
 
 SIZES = ((8, 4), (20, 10), (64, 36))

@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from tests import warm
 from tests.bundle.conftest import SMALL, Cohort, bundle_command, bundle_run, monai_fusion
 
 
@@ -172,8 +173,10 @@ def test_an_output_folder_that_would_be_another_one_is_refused_and_nothing_is_cl
 ) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "model.pt").write_bytes(b"a finished run")
-    command = bundle_command("train.yaml", datalist=cohort.datalist, output_dir=typed, overwrite="true", **SMALL)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300)
+    _, _, module, *words = bundle_command(
+        "train.yaml", datalist=cohort.datalist, output_dir=typed, overwrite="true", **SMALL
+    )
+    done = warm.run(module, words, cwd=tmp_path, timeout=300)
     assert f"--output_dir: {REFUSED[typed]}" in assert_refused(done)
     assert [path.name for path in tmp_path.rglob("*")] == ["run", "model.pt"]
 

@@ -4,8 +4,6 @@ import csv
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import mlflow
@@ -19,6 +17,7 @@ from monai_fusion.datalist import read_datalist
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.networks import standard_network
 from monai_fusion.runs.run_digests import weights_digests
+from tests import warm
 from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_run, monai_fusion
 
 
@@ -47,9 +46,9 @@ def test_training_leaves_the_model_its_export_its_recipe_and_its_history(run_fol
     assert json.loads((run_folder / "recipe.json").read_text())["classes"] == ["M", "F"]
     curves = EventAccumulator(str(run_folder / "tensorboard")).Reload()
     assert [event.step for event in curves.Scalars("train_loss")] == list(range(1, 7))  # two epochs of three batches
-    assert [event.step for event in curves.Scalars("cross_entropy")] == [1, 2]
+    assert [event.step for event in curves.Scalars("balanced_cross_entropy")] == [1, 2]
     assert sorted(curves.Tags()["scalars"]) == [
-        *("accuracy", "balanced_accuracy", "cross_entropy", "data_wait", "gate"),
+        *("accuracy", "balanced_accuracy", "balanced_cross_entropy", "data_wait", "gate"),
         *("lr/encoders", "lr/fusion_head", "train_loss"),
     ]
     calibration = json.loads((run_folder / "calibration.json").read_text(encoding="utf-8"))
@@ -67,8 +66,7 @@ def test_ckpt_export_writes_torchscript_that_answers_as_the_trained_model(run_fo
         "config_file": CONFIGS / "inference.yaml",
     }
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-    command = [sys.executable, "-m", "monai.bundle", "ckpt_export", "network_def", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path.home(), timeout=500)
+    done = warm.run("monai.bundle", ["ckpt_export", "network_def", *words], cwd=Path.home(), timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     network = standard_network(pretrained=False)
     network.load_state_dict(state_of(run_folder))
@@ -100,7 +98,8 @@ def test_a_tracked_training_is_in_a_database_of_mlflow_beside_its_results(run_fo
     (run,) = client.search_runs(experiment.experiment_id)
     assert (run.info.run_name, run.info.status) == ("first", "FINISHED")
     rows = rows_of(run_folder / "history.csv")
-    for name in ("train_loss", "gate", "cross_entropy", "accuracy", "balanced_accuracy", "lr_encoders", "data_wait"):
+    scores = ("balanced_cross_entropy", "accuracy", "balanced_accuracy")
+    for name in ("train_loss", "gate", *scores, "lr_encoders", "data_wait"):
         tracked = [(str(metric.step), metric.value) for metric in client.get_metric_history(run.info.run_id, name)]
         assert tracked == [(row["epoch"], float(row[name])) for row in rows]
     assert run.data.params["batch_size"] == "4" and run.data.params["seed"] == "1337"
@@ -119,6 +118,7 @@ def test_the_manifest_records_the_inputs_and_the_results_of_the_run(cohort: Coho
         row["train_loss"] for row in rows_of(run_folder / "history.csv")
     ]
     assert manifest["best"] in manifest["epochs"]
+    assert manifest["identity"]["epoch_score"] == "balanced_cross_entropy"
 
 
 def test_a_rerun_gives_the_same_bits_with_spawned_workers_too(run_folder: Path) -> None:

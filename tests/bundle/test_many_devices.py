@@ -23,7 +23,7 @@ FILES = [str(CONFIGS / "train.yaml"), str(CONFIGS / "multi_gpu_train.yaml")]
 def on_two(**overrides: object) -> subprocess.CompletedProcess[str]:
     """The overlay by torchrun on two processes with gloo."""
     _, *command = bundle_command(repr(FILES), device="cpu", **overrides)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [*launcher, *command],

@@ -47,7 +47,8 @@ def test_all_participants_train_and_the_last_epoch_is_kept(final: Path) -> None:
     assert "no participant of this datalist can test the model" in log and "next, to score" not in log
     with (final / "history.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["cross_entropy"] for row in rows] == ["", ""] and all(float(row["train_loss"]) > 0 for row in rows)
+    assert [row["balanced_cross_entropy"] for row in rows] == ["", ""]
+    assert all(float(row["train_loss"]) > 0 for row in rows)
     manifest = json_of(final / "manifest.json")
     assert manifest["status"] == "finished" and manifest["best"] is None
     assert manifest["weights"]["file"] == "model.pt" and manifest["data"].keys() == {"training"}

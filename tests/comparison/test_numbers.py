@@ -43,7 +43,7 @@ def plan(cohort: Cohort, tmp_path: Path) -> Plan:
 def test_numbers_are_tested_on_the_same_folds(plan: Plan, cohort: Cohort) -> None:
     runs = read_runs(finished(plan))
     found = with_numbers(plan, runs, compare_runs(plan, runs, draws=200), draws=200)
-    assert [each.name for each in found.numbers] == ["head_volume", "covariates", "mri", "eeg", "all"]
+    assert [each.name for each in found.numbers] == ["head_volume", "covariates", "mri", "eeg", "eeg_raw_power", "all"]
     head = found.numbers[0]
     in_folds = []
     for number in range(2):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,6 +115,32 @@ def test_the_same_seed_gives_the_same_intervals_and_variants_do_not_change_each_
     assert first == values_and_intervals(data, "weak", draws=200, seed=5)[1]
     alone = OutOfFold(data.labels, data.folds, {"weak": data.cohorts["weak"]})
     assert values_and_intervals(alone, "weak", draws=200, seed=5)[1]["auroc", 0] == first["auroc", 0]
+
+
+def test_families_are_drawn_whole_over_all_folds() -> None:
+    """Every participant twice, as a pair: the difference is as uncertain as that of the participants alone."""
+    data = simulated(folds=3, each=20)
+    rows = np.repeat(np.arange(len(data.labels)), 2)
+    pairs = OutOfFold(
+        data.labels[rows],
+        data.folds[rows],
+        {name: [each.subset(rows) for each in cohorts] for name, cohorts in data.cohorts.items()},
+        rows,
+    )
+    names = list(data.cohorts)
+    values, found = values_and_intervals(pairs, names[0], 2000, 1)
+    alone = values_and_intervals(replace(pairs, groups=None), names[0], 2000, 1)[1]
+    strangers = values_and_intervals(data, names[0], 2000, 1)
+    for key in (("difference: balanced_accuracy", 1), ("difference: accuracy", 1)):
+        single, whole, wrong = strangers[1][key], found[key], alone[key]
+        assert single is not None and whole is not None and wrong is not None
+        assert values[key] == pytest.approx(strangers[0][key])
+        assert whole.method == "bootstrap t"
+        assert whole.high - whole.low == pytest.approx(single.high - single.low, rel=0.2)
+        assert wrong.high - wrong.low < 0.8 * (whole.high - whole.low)
+    assert found["accuracy", 0] == fallback_interval("accuracy", pairs, names[0])
+    method = found["auroc", 0]
+    assert method is not None and method.method == "newcombe, design effect"
 
 
 def test_a_fold_with_one_participant_of_a_class_has_no_bootstrap_but_a_cautious_interval() -> None:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from monai_fusion.evaluation.modalities import with_mean_gate, without_each_modality
 from monai_fusion.metrics import Prediction
-from monai_fusion.metrics.gate import collapsed_to, distribution, gate_section, modalities_section
+from monai_fusion.metrics.gate import changes_nothing, collapsed_to, distribution, gate_section, modalities_section
+from monai_fusion.metrics.metrics_file import Score
 from monai_fusion.networks.ensemble_net import EnsembleNet
 from tests.support import tiny_absence_net
 
@@ -123,6 +124,38 @@ def test_a_changed_class_is_not_nothing_even_if_little_moves() -> None:
     found = modalities_section(close, 1)
     assert found is not None and not found.without_eeg.changes_nothing and found.without_mri.changes_nothing
     assert found.without_eeg.auroc is None  # one class
+
+
+def test_a_modality_that_decides_the_order_has_an_effect_even_if_no_class_changes() -> None:
+    """Each probability moves by 0.01 or less, and the AUROC falls from 1 to 0.5."""
+    rows = [
+        Prediction(f"s{n}", n % 2, (1 - p, p), 0.5, 1, without_eeg=(0.6, 0.4), without_mri=(1 - p, p))
+        for n, p in enumerate([0.39, 0.41] * 20)
+    ]
+    found = modalities_section(rows, 4)
+    assert found is not None and found.without_eeg.changed_predictions == 0
+    assert found.without_eeg.mean_change == pytest.approx(0.01)
+    assert found.without_eeg.lost_auroc.value == 0.5
+    assert not found.without_eeg.changes_nothing
+    assert found.without_mri.changes_nothing
+
+
+@pytest.mark.parametrize(
+    ("changed", "moved", "value", "interval", "nothing"),
+    [
+        (0, 0.01, 0.0, None, True),
+        (0, 0.01, 0.01, (-0.02, 0.04), True),
+        (0, 0.01, 0.01, (0.005, 0.015), False),
+        (0, 0.01, -0.25, None, False),
+        (0, 0.01, None, None, True),
+        (1, 0.01, 0.0, None, False),
+        (0, 0.02, 0.0, None, False),
+    ],
+)
+def test_no_effect_is_none_on_classes_probabilities_and_scores(
+    changed: int, moved: float, value: float | None, interval: tuple[float, float] | None, nothing: bool
+) -> None:
+    assert changes_nothing(changed, moved, [Score(value=value, interval=interval)]) is nothing
 
 
 def test_there_is_no_section_unless_it_was_computed_for_all_participants() -> None:

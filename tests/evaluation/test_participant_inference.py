@@ -92,7 +92,7 @@ def test_less_than_one_segment_at_once_is_refused() -> None:
 
 
 def test_an_unknown_score_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(ValueError, match=r"accuracy, balanced_accuracy, auroc, cross_entropy, got 'f1'"):
+    with pytest.raises(ValueError, match=r"auroc, cross_entropy, balanced_cross_entropy, got 'f1'"):
         ParticipantMetric("f1")
 
 

@@ -244,7 +244,7 @@ def test_the_next_batch_is_read_while_one_is_used_but_no_more() -> None:
     batches = iter(EvaluationLoader(people, 2, threads=2))  # type: ignore[arg-type] # as above
     next(batches)
     waiting = threading.Event()
-    for _ in range(200):
+    for _ in range(6000):  # a minute, on a machine whose cores are busy
         if len(people.read) >= 6:
             break
         waiting.wait(0.01)
@@ -263,7 +263,7 @@ def test_an_evaluation_that_ends_early_leaves_no_thread_behind() -> None:
     batches.close()
     people.hold.set()
     for thread in own:
-        thread.join(timeout=5.0)
+        thread.join(timeout=60.0)
     # Only its own threads count: another test's may end or begin meanwhile.
     assert own and not any(thread.is_alive() for thread in own)
     assert len(people.read) <= 8

@@ -14,13 +14,18 @@ from torch import Tensor
 from monai_fusion.errors import InputError
 from monai_fusion.explain.eeg_axes import EegAxes
 from monai_fusion.explain.eeg_occlusion import EegOcclusion, design
-from monai_fusion.explain.method import Explained
+from monai_fusion.explain.eeg_summary import summary_of
+from monai_fusion.explain.method import Arrays, Explained
 from tests.explain.eeg_networks import COLUMNS, ELECTRODES, ROWS, Reader, embedded, participant, sidecar, weights
 
 
-def effects_of(method: EegOcclusion, network: Reader, who: Explained, target: int = 1) -> np.ndarray:
+def kept(method: EegOcclusion, network: Reader, who: Explained, target: int = 1) -> Arrays:
     scorer, embeddings = embedded(network, who, target)
-    return method(scorer, who, embeddings, lambda _: None)["effects"]
+    return method(scorer, who, embeddings, lambda _: None)
+
+
+def effects_of(method: EegOcclusion, network: Reader, who: Explained, target: int = 1) -> np.ndarray:
+    return kept(method, network, who, target)["effects"]
 
 
 def block_sums(values: Tensor, axes: EegAxes) -> np.ndarray:
@@ -95,8 +100,21 @@ def test_a_part_of_the_segments_gives_the_same_numbers_for_those_and_nan_for_oth
     some = effects_of(EegOcclusion(2), network, who)
     tried = np.isfinite(some)
     assert (tried.sum(axis=3) == 2).all()
+    assert "first_order" not in kept(EegOcclusion("all"), network, who)
     np.testing.assert_allclose(some[tried], every[tried], atol=1e-6)
     assert np.isfinite(effects_of(EegOcclusion(99), network, who)).all()
+
+
+@pytest.mark.parametrize("baseline", ["zero", "mean"])
+def test_of_a_linear_network_one_segment_for_each_mask_is_as_good_as_all(baseline: str) -> None:
+    network, who = Reader(weights()), participant(segments=6)
+    one = summary_of(kept(EegOcclusion(1, baseline=baseline), network, who))
+    every = summary_of(kept(EegOcclusion("all", baseline=baseline), network, who))
+    np.testing.assert_allclose(one.blocks, every.blocks, atol=1e-5)
+    assert one.errors.max() < 1e-5
+    without = summary_of(kept(EegOcclusion(1, baseline=baseline, first_order=False), network, who))
+    assert np.abs(without.blocks - every.blocks).max() > 0.1
+    assert without.errors.max() > 0.1
 
 
 @pytest.mark.parametrize("baseline", ["zero", "mean"])
@@ -125,12 +143,13 @@ def test_cells_and_blocks_of_time_meet_all_segments_evenly(segments: int, tried:
         assert max(each.values()) - min(each.values()) <= tried
 
 
-def test_progress_counts_every_pass_that_was_announced() -> None:
+@pytest.mark.parametrize("first_order", [True, False])
+def test_progress_counts_every_pass_that_was_announced(first_order: bool) -> None:
     who, done = participant(), []
     scorer, embeddings = embedded(Reader(weights()), who)
-    method = EegOcclusion(2, batch_size=4)
+    method = EegOcclusion(2, batch_size=4, first_order=first_order)
     method(scorer, who, embeddings, done.append)
-    assert sum(done) == method.passes(who) == 5 + ELECTRODES * 6 * 4 * 2
+    assert sum(done) == method.passes(who) == 5 + (15 if first_order else 0) + ELECTRODES * 6 * 4 * 2
 
 
 def test_a_participant_without_an_mri_is_explained_and_one_without_an_eeg_refused() -> None:
@@ -147,6 +166,8 @@ def test_a_participant_without_an_mri_is_explained_and_one_without_an_eeg_refuse
         ({"baseline": "noise"}, "baseline: 'noise', expected zero or mean"),
         ({"segments_per_mask": 0}, "segments_per_mask: 0, expected all or a whole number from 1"),
         ({"segments_per_mask": "most"}, "segments_per_mask: 'most'"),
+        ({"precision": "bfloat16"}, "precision: 'bfloat16', expected float32 or auto"),
+        ({"first_order": 1}, "first_order: 1, expected true or false"),
         ({"time_blocks": True}, "time_blocks: True"),
         ({"batch_size": 1.5}, "batch_size: 1.5"),
     ],

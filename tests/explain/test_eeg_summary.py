@@ -10,7 +10,7 @@ import pytest
 
 from monai_fusion.explain.eeg_gradients import EegIntegratedGradients
 from monai_fusion.explain.eeg_occlusion import EegOcclusion
-from monai_fusion.explain.eeg_summary import EegSummary, standard_errors, summary_of, write_summary
+from monai_fusion.explain.eeg_summary import EegSummary, occlusion_of, standard_errors, summary_of, write_summary
 from monai_fusion.explain.method import Arrays
 from tests.explain.eeg_networks import Reader, embedded, participant, sidecar, weights
 
@@ -52,8 +52,54 @@ def test_standard_errors_by_hand() -> None:
     np.testing.assert_allclose(standard_errors(effects), np.full((1, 1, 2), np.sqrt(pooled / 2 * (1 - 2 / 4))))
     assert standard_errors(np.ones((1, 1, 2, 4))).max() == 0
     once = np.full((1, 1, 2, 4), np.nan)
-    once[..., 0] = 1.0
-    assert np.isnan(standard_errors(once)).all()
+    once[0, 0, :, 0] = 1.0, 3.0
+    np.testing.assert_allclose(standard_errors(once), np.full((1, 1, 2), np.sqrt(2.0 * (1 - 1 / 4))))
+    assert np.isnan(standard_errors(once[:, :, :1])).all()
+
+
+def test_the_first_order_is_corrected_by_what_was_tried() -> None:
+    known = np.arange(16.0).reshape(1, 1, 4, 4)
+    effects = np.full((1, 1, 4, 4), np.nan)
+    for block in range(4):  # twice the first order, and 5 more
+        effects[0, 0, block, block] = 2 * known[0, 0, block, block] + 5
+    values, errors = occlusion_of(effects, known)
+    np.testing.assert_allclose(values, 2 * known.mean(axis=3) + 5)
+    np.testing.assert_allclose(errors, 0, atol=1e-6)
+
+
+def test_a_first_order_that_says_nothing_is_left_aside() -> None:
+    draws = np.random.default_rng(9)
+    effects = draws.normal(size=(17, 1, 4, 8))
+    effects[..., 1:] = np.nan
+    for known in (np.zeros(effects.shape), np.ones(effects.shape)):
+        np.testing.assert_allclose(occlusion_of(effects, known)[0], effects[..., 0])
+    noise = 100 * draws.normal(size=effects.shape)
+    off = occlusion_of(effects, noise)[0] - effects[..., 0]
+    assert np.sqrt(np.mean(off**2)) < 0.5
+
+
+def test_where_all_segments_are_tried_the_first_order_changes_nothing() -> None:
+    draws = np.random.default_rng(10)
+    effects, known = draws.normal(size=(2, 3, 2, 4, 8))
+    values, errors = occlusion_of(effects, known)
+    np.testing.assert_allclose(values, effects.mean(axis=3), atol=1e-12)
+    assert errors.max() == 0
+
+
+def test_the_estimate_is_unbiased_and_its_error_stated_for_a_first_order_that_is_half_right() -> None:
+    draws = np.random.default_rng(11)
+    missed, stated, plain = [], [], []
+    for _ in range(100):
+        known = draws.normal(size=(17, 1, 4, 8))
+        every = known + 0.3 * draws.normal(size=known.shape) + 1
+        some = np.where(draws.permuted(np.arange(8) < np.ones((17, 1, 4, 1)), axis=3), every, np.nan)
+        values, errors = occlusion_of(some, known)
+        missed.append(values - every.mean(axis=3))
+        stated.append(errors**2)
+        plain.append(np.nanmean(some, axis=3) - every.mean(axis=3))
+    assert abs(np.mean(missed)) < 0.02
+    assert np.mean(stated) == pytest.approx(np.var(missed), rel=0.1)
+    assert np.std(missed) < 0.4 * np.std(plain)
 
 
 def test_the_error_is_as_large_as_estimates_scatter() -> None:

@@ -65,7 +65,9 @@ def test_blocks_of_background_cost_no_pass_and_are_0() -> None:
     found = method(scorer, whom, embeddings, done.append)
     assert not found["cells"][:, 2:].any()
     assert found["cells"][:, :2].all()
-    assert method.passes(whom) == 6 == sum(done)
+    empty = Explained("sub-1", None, torch.empty(1, 1, *SHAPE, device="meta"))
+    assert method.passes(empty) == method.passes(whom) == 12 == sum(done)
+    assert done == [6, 4, 2]  # the blank ones at once
     assert net.batches == [1, 4, 2]  # the whole volume, then the six blocks
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
+from sklearn.utils.class_weight import compute_sample_weight
 
 from monai_fusion.metrics import scores
 from monai_fusion.metrics.scores import SCORES, ScoredCohort
@@ -114,6 +115,29 @@ def test_a_weight_of_three_is_the_same_as_being_there_three_times(
         assert found == pytest.approx(value(score, repeated), abs=1e-12)
 
 
+def test_the_balanced_cross_entropy_is_scikit_learns_with_balanced_weights() -> None:
+    probabilities, labels = np.random.default_rng(5).dirichlet(np.ones(3), size=40), np.repeat([0, 1, 2], [25, 12, 3])
+    weights = compute_sample_weight("balanced", labels)
+    expected = sklearn_metrics.log_loss(labels, probabilities, sample_weight=weights)
+    assert SCORES["balanced_cross_entropy"](probabilities, labels) == pytest.approx(expected, abs=1e-12)
+    assert abs(expected - SCORES["cross_entropy"](probabilities, labels)) > 0.01
+
+
+def test_with_equal_class_shares_the_balanced_cross_entropy_is_the_plain_one_to_the_bit() -> None:
+    probabilities = np.random.default_rng(6).dirichlet(np.ones(4), size=33)
+    labels = np.arange(33) % 3  # nobody belongs to the fourth class
+    assert SCORES["balanced_cross_entropy"](probabilities, labels) == SCORES["cross_entropy"](probabilities, labels)
+
+
+def test_the_balanced_cross_entropy_prefers_the_network_that_knows_both_classes() -> None:
+    """Nine to one: the plain mean prefers the network that always says the frequent class."""
+    labels = np.array([0] * 9 + [1])
+    always_first, knows_both = np.tile([0.95, 0.05], (10, 1)), np.where(labels[:, None] == [0, 1], 0.68, 0.32)
+    plain, balanced = SCORES["cross_entropy"], SCORES["balanced_cross_entropy"]
+    assert plain(always_first, labels) < plain(knows_both, labels)
+    assert balanced(always_first, labels) > balanced(knows_both, labels)
+
+
 def test_scores_by_hand() -> None:
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2], [0.3, 0.7]])
     labels = np.array([0, 0, 0, 1])
@@ -121,6 +145,8 @@ def test_scores_by_hand() -> None:
     assert SCORES["balanced_accuracy"](probabilities, labels) == pytest.approx((2 / 3 + 1) / 2)
     assert SCORES["auroc"](probabilities, labels) == 1.0  # 0.7 is above 0.1, 0.6 and 0.2
     assert SCORES["cross_entropy"](probabilities, labels) == pytest.approx(-math.log(0.9 * 0.4 * 0.8 * 0.7) / 4)
+    of_each_class = (-math.log(0.9 * 0.4 * 0.8) / 3, -math.log(0.7))
+    assert SCORES["balanced_cross_entropy"](probabilities, labels) == pytest.approx(sum(of_each_class) / 2)
     outcome = ScoredCohort.of(probabilities, labels)
     assert value(scores.brier, outcome) == pytest.approx((0.01 + 0.36 + 0.04 + 0.09) / 4)
     # Two bins of two: confidences 0.6 and 0.7 (one right), 0.8 and 0.9 (both right).

@@ -206,9 +206,9 @@ def test_the_markers_of_each_condition_have_their_own_interval() -> None:
 
 def test_very_many_markers_take_no_time_to_speak_of() -> None:
     rows = [(10 * number, ("eyes open", "eyes closed")[number % 2]) for number in range(60_000)]
-    begun = time.monotonic()
+    begun = time.process_time()
     assert len(_spans(recording(rows))) > 20_000
-    assert time.monotonic() - begun < 20
+    assert time.process_time() - begun < 20
 
 
 def test_events_of_bids_are_asked_when_the_markers_say_nothing() -> None:

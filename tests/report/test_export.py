@@ -199,6 +199,18 @@ def test_the_methods_paragraph_has_the_numbers_of_the_run(evaluation: Evaluation
     assert "jane" not in text.lower()
 
 
+def test_the_methods_paragraph_names_the_score_that_chose_the_epoch(evaluation: Evaluation) -> None:
+    manifest = shipped_manifest()
+    manifest["identity"]["epoch_score"] = "balanced_cross_entropy"
+    expected = "The epoch with the lowest validation cross-entropy (each class weighted equally) was kept (epoch 6)"
+    assert expected in methods_with(evaluation, manifest)
+
+
+def test_of_an_earlier_version_the_plain_cross_entropy_chose_the_epoch(evaluation: Evaluation) -> None:
+    text = methods_with(evaluation, shipped_manifest())
+    assert "The epoch with the lowest validation cross-entropy was kept (epoch 6)" in text
+
+
 def test_every_work_is_cited_once_by_a_number_that_leads_to_it(evaluation: Evaluation) -> None:
     text = methods_with(evaluation, shipped_manifest())
     body, _, references = text.partition("## References\n\n")

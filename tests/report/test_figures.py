@@ -8,7 +8,7 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from monai_fusion.report.curves import GRID, bootstrap_counts, precision_recall, read_at_grid, roc
 from monai_fusion.report.gate_figure import swarm
-from monai_fusion.report.learning import parse_history
+from monai_fusion.report.learning import draw_learning_curves, parse_history
 from monai_fusion.report.maps import LDA_NEEDS, lda_of, pca_of
 from monai_fusion.report.style import CLASS_COLOURS, abbreviated, drawing, legend_below, new_figure, to_svg
 
@@ -126,7 +126,23 @@ def test_a_history_knows_where_stages_begin_and_which_epoch_was_best() -> None:
     assert history is not None
     assert history.boundaries == [(2.5, "B"), (4.5, "C")] and history.best_epoch == 4
     assert set(history.columns) == {"epoch", "cross_entropy"} and np.isnan(history.columns["cross_entropy"][1])
+    assert history.best_by == "validation cross-entropy"
     assert parse_history([]) is None and parse_history([{"epoch": "one"}]) is None
+
+
+def test_a_history_that_has_the_balanced_cross_entropy_is_judged_by_it() -> None:
+    rows = [
+        {"epoch": str(epoch), "stage": "A", "cross_entropy": plain, "balanced_cross_entropy": balanced}
+        for epoch, plain, balanced in ((1, "0.3", "0.6"), (2, "0.4", "0.5"), (3, "0.5", "0.7"))
+    ]
+    history = parse_history(rows)
+    assert history is not None and history.best_epoch == 2
+    assert history.best_by == "validation cross-entropy (each class weighted equally)"
+    (losses,), _ = draw_learning_curves(history)
+    assert [sentence.split(":")[0] for sentence in losses.values] == [
+        "validation cross-entropy (each class weighted equally)",
+        "validation cross-entropy",
+    ]
 
 
 def test_drawing_leaves_the_callers_settings_as_they_were() -> None:

@@ -10,6 +10,8 @@ from monai_fusion.report import write_report
 from tests.report.browser import CHROMIUM, Browser, chromium
 from tests.report.conftest import EXAMPLES, make_evaluation
 from tests.report.make_examples import people
+from tests.report.picture import HEIGHT, picture_of
+from tests.report.picture import WIDTH as COLUMN
 
 pytestmark = [
     pytest.mark.slow,
@@ -154,3 +156,11 @@ def test_the_report_is_shown_without_a_complaint_on_screen_phone_and_paper(examp
         assert browser.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
         browser.print(tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_picture_of_readme_can_be_made_again(tmp_path: Path) -> None:
+    picture = picture_of(write_report(make_evaluation("two_classes", tmp_path)))
+    assert picture.size == (2 * COLUMN, HEIGHT) and picture.mode == "P"
+    shades = np.asarray(picture.convert("L"))
+    for column in (shades[:, :COLUMN], shades[:, COLUMN:]):
+        assert (column < 128).any(axis=1).mean() > 0.2  # lines with text or marks

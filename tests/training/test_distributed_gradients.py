@@ -19,8 +19,9 @@ from monai_fusion.training import synchronize_batchnorm
 from tests.training import ranks_job
 
 ROOT = Path(__file__).parents[2]
+# Standalone: on a free port, as another test may run torchrun meanwhile.
 # Windows has no torchrun beside the interpreter's modules in every installation; the module is always there.
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 
 
 def torchrun(out: Path, *scenarios: str) -> subprocess.CompletedProcess[str]:

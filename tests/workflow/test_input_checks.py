@@ -22,6 +22,7 @@ from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.shipped_bundle import config_files
 from monai_fusion.workflow import preflight, report_input_errors
 from monai_fusion.workflow.gpu_reasons import check_device
+from tests import warm
 from tests.support import BUNDLE_CONFIGS, another, write_datalist, write_scalogram, write_volume
 
 
@@ -289,8 +290,7 @@ def test_tracking_without_mlflow_is_refused_before_anything_is_written(
 
 def bundle_run(config: str, *words: str) -> subprocess.CompletedProcess[str]:
     files = [str(path) for path in config_files("evaluate")] if config == "evaluate.yaml" else BUNDLE_CONFIGS / config
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return warm.run("monai.bundle", ["run", "--config_file", files, *words], cwd=Path.cwd(), timeout=300)
 
 
 def assert_short_message(done: subprocess.CompletedProcess[str], message: str) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import base64
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from monai_fusion.files import latest, write_for_readers
-from monai_fusion.reading import read_json_object
-from monai_fusion.run_folder import EXPLANATION_FILE
+from monai_fusion.opening import NotReadableError
+from monai_fusion.reading import read_bytes, read_json_object
+from monai_fusion.run_folder import EXPLANATION_FILE, EXPLANATION_FOLDER
 
 SCHEMA_VERSION: Literal[1] = 1
+_PNG = b"\x89PNG\r\n\x1a\n"
+_LARGEST_FIGURE = 8 * 2**20
 
 
 class _Part(BaseModel):
@@ -102,6 +107,22 @@ class FigureFile(_Part):
     participant_id: str | None = None
 
 
+class ResultTable(_Part):
+    """A small table for the report.
+
+    Attributes:
+        title: What it shows.
+        columns: Names of the columns.
+        rows: The cells of each row, as text.
+        note: How to read it.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+
 class ExplanationFile(_Part):
     """The content of ``explanation.json``.
 
@@ -119,7 +140,9 @@ class ExplanationFile(_Part):
         modalities: What the recordings are worth, by group.
         figures: The figures.
         tables: Tables and other files, by their paths in the folder.
-        checks: Whether the maps can be believed: results of each check, by name.
+        results: Results over participants, as tables.
+        checks: Whether the maps can be believed, as tables.
+        measures: The numbers of the checks, by name.
         notes: What a reader must know.
         warnings: What makes the maps doubtful.
     """
@@ -137,7 +160,9 @@ class ExplanationFile(_Part):
     modalities: list[ModalityGroup] = Field(default_factory=list)
     figures: list[FigureFile] = Field(default_factory=list)
     tables: list[str] = Field(default_factory=list)
-    checks: dict[str, Any] = Field(default_factory=dict)
+    results: list[ResultTable] = Field(default_factory=list)
+    checks: list[ResultTable] = Field(default_factory=list)
+    measures: dict[str, Any] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
 
@@ -156,3 +181,70 @@ def read_explanation(folder: Path) -> ExplanationFile | None:
         return ExplanationFile.model_validate(content)
     except ValidationError:
         return None
+
+
+@dataclass(frozen=True)
+class ShownFigure:
+    """A figure for a page.
+
+    Attributes:
+        title: What it shows.
+        words: Its content in sentences.
+        address: The picture as a ``data:`` address.
+        participant_id: Whose figure it is; None for one of all participants.
+    """
+
+    title: str
+    words: tuple[str, ...]
+    address: str
+    participant_id: str | None
+
+
+@dataclass(frozen=True)
+class ShownExplanation:
+    """An explanation for a page: the content of its file, and the figures that are there."""
+
+    content: ExplanationFile
+    figures: tuple[ShownFigure, ...]
+
+    @property
+    def of_all(self) -> list[ShownFigure]:
+        """The figures of all participants together."""
+        return [figure for figure in self.figures if figure.participant_id is None]
+
+    @property
+    def of_participants(self) -> dict[str, list[ShownFigure]]:
+        """The figures of single participants, by id."""
+        found: dict[str, list[ShownFigure]] = {}
+        for figure in self.figures:
+            if figure.participant_id is not None:
+                found.setdefault(figure.participant_id, []).append(figure)
+        return found
+
+
+def shown_explanation(run: Path) -> ShownExplanation | None:
+    """Read the explanation in the folder of an evaluation, with its figures; None without one."""
+    folder = run / EXPLANATION_FOLDER
+    content = read_explanation(folder)
+    if content is None:
+        return None
+    figures = [
+        ShownFigure(figure.title, tuple(figure.words), address, figure.participant_id)
+        for figure in content.figures
+        if (address := _png_address(folder, figure.file)) is not None
+    ]
+    return ShownExplanation(content, tuple(figures))
+
+
+def _png_address(folder: Path, name: str) -> str | None:
+    """A PNG within the folder as a ``data:`` address; None if it is not there, too large, or something else."""
+    place = PurePosixPath(name)
+    if place.is_absolute() or ".." in place.parts or "\\" in name or ":" in name or "\0" in name:
+        return None
+    try:
+        content = read_bytes(folder / place, _LARGEST_FIGURE)
+    except (OSError, NotReadableError):
+        return None
+    if not content.startswith(_PNG):
+        return None
+    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
