@@ -82,6 +82,7 @@ class Believing:
         curves: Deletion and insertion; None if no participant has them.
         randomised: Weight randomisation, stage by stage.
         completeness: The relative completeness error of each participant; None for methods without one.
+        typical_error: The median over participants, which a few tiny differences of scores do not move.
         largest_error: The largest of any participant.
     """
 
@@ -90,6 +91,7 @@ class Believing:
     curves: deletion.CurveSummary | None = None
     randomised: Sequence[RandomisedStage] = field(default_factory=tuple)
     completeness: Mean | None = None
+    typical_error: float | None = None
     largest_error: float | None = None
 
     @property
@@ -98,11 +100,11 @@ class Believing:
         found = weight_randomisation.randomisation_warnings(self.method, self.randomised)
         if self.curves is not None:
             found += deletion.deletion_warnings(self.method, self.curves)
-        error = None if self.completeness is None else self.completeness.value
+        error = self.typical_error
         if error is not None and error > LARGE_ERROR:
             found.append(
                 f"{self.method}: the attributions miss the difference of scores that they share out by "
-                f"{100 * error:.0f} % on average: give the method more steps"
+                f"{100 * error:.0f} % (median): give the method more steps"
             )
         return found
 
@@ -113,6 +115,7 @@ class Believing:
             "deletion_and_insertion": None if self.curves is None else self.curves.as_json(),
             "weight_randomisation": [stage.as_json() for stage in self.randomised],
             "completeness_error": None if self.completeness is None else self.completeness.as_json(),
+            "median_completeness_error": self.typical_error,
             "largest_completeness_error": self.largest_error,
             "warnings": self.warnings,
         }
@@ -159,15 +162,16 @@ def believing(
         method, scorer, again, own_map, own, settings.randomisation_stages, settings.seed, step,
         None if planted is None else hits_of,
     ) if again else []  # fmt: skip
-    errors = [
-        float(np.asarray(arrays(name)[COMPLETENESS], np.float64).mean()) for name in ids if COMPLETENESS in arrays(name)
-    ]
+    kept = [np.asarray(made[COMPLETENESS], np.float64) for name in ids if COMPLETENESS in (made := arrays(name))]
+    # Infinite where there is no difference of scores to share out.
+    errors = [error for each in kept if np.isfinite(error := float(each.mean()))]
     return Believing(
         method.name,
         hits.summaries(everybody),
         deletion.summary(found) if found else None,
         randomised,
         mean_of(errors) if errors else None,
+        float(np.median(errors)) if errors else None,
         max(errors) if errors else None,
     )
 

@@ -8,7 +8,7 @@ mine makes the score differ from theirs?
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -18,9 +18,11 @@ from torch import Tensor
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.explain.eeg_axes import axes_of
-from monai_fusion.explain.eeg_gradients import GRADIENT_PASSES, completeness_error
+from monai_fusion.explain.eeg_gradients import completeness_error
+from monai_fusion.explain.eeg_occlusion import GRADIENT_PASSES
 from monai_fusion.explain.method import Arrays, Explained, Step
 from monai_fusion.explain.scoring import Embeddings, Scorer
+from monai_fusion.explain.weight_randomisation import chosen_participants
 
 Recording = Literal["eeg", "mri"]
 
@@ -35,7 +37,7 @@ class ReferenceGradients:
         recording: What is explained.
         references: Recordings of other participants, by id, as the network takes them: [S, 17, F, T], of which each of
             the explained segments meets one after the other, or [1, C, T, H, W]. Those of the explained participant do
-            not count. Best as many of each class, from the training part.
+            not count. Best as many of each class. A recording is asked for only when it is needed.
         steps: Points of each path.
         batch_size: Points in one pass; it affects memory and speed only.
 
@@ -48,19 +50,20 @@ class ReferenceGradients:
     ) -> None:
         self.name = f"{recording}_reference_gradients"
         self.recording: Recording = recording
-        self.references = dict(sorted(references.items()))
+        self.references, self.names = references, sorted(references)
         self.steps, self.batch_size = steps, batch_size
-        if len(self.references) < 2 or min(steps, batch_size) < 1:
-            seen = f"{len(self.references)} references, {steps} steps, batches of {batch_size}"
+        if len(self.names) < 2 or min(steps, batch_size) < 1:
+            seen = f"{len(self.names)} references, {steps} steps, batches of {batch_size}"
             raise InputError(Problem(self.name, seen=seen, wanted="2 references or more, 1 step or more"))
 
     def settings(self) -> Mapping[str, object]:
         """What changes the numbers."""
-        return {"references": list(self.references), "steps": self.steps}
+        return {"references": self.names, "steps": self.steps}
 
     def passes(self, participant: Explained) -> int:
         """Each point of each path with its gradient, and both of its ends."""
-        return len(self._own(participant)) * len(self._others(participant)) * (self.steps * GRADIENT_PASSES + 2)
+        others = sum(name != participant.participant_id for name in self.names)
+        return len(self._own(participant)) * others * (self.steps * GRADIENT_PASSES + 2)
 
     def __call__(self, scorer: Scorer, participant: Explained, embeddings: Embeddings, step: Step) -> Arrays:
         """Integrate the gradients from each reference to each segment, or to the volume.
@@ -125,4 +128,46 @@ class ReferenceGradients:
         return found
 
     def _others(self, participant: Explained) -> Sequence[Tensor]:
-        return [each for name, each in self.references.items() if name != participant.participant_id]
+        return [self.references[name] for name in self.names if name != participant.participant_id]
+
+
+class ReferenceRecordings(Mapping[str, Tensor]):
+    """Recordings of a few participants, as many of each class, that are read when they are first asked for.
+
+    Args:
+        recording: Which.
+        labels: The class of each participant who has it, by id; None where it is not known.
+        read: Reads a participant's recordings.
+        count: How many participants; at least one of each class.
+    """
+
+    def __init__(
+        self, recording: Recording, labels: Mapping[str, object], read: Callable[[str], Explained], count: int = 4
+    ) -> None:
+        self.recording, self._read = recording, read
+        self._kept: dict[str, Tensor] = {}
+        groups: dict[object, list[str]] = {}
+        for name, label in sorted(labels.items()):
+            groups.setdefault(label, []).append(name)
+        each = max(1, -(-count // max(1, len(groups))))
+        self._names = sorted(name for group in groups.values() for name in chosen_participants(group, each))
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Read the recording, or take it from the last time."""
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._kept:
+            participant = self._read(name)
+            found = participant.eeg if self.recording == "eeg" else participant.mri
+            if found is None:
+                raise ValueError(f"a reference without the {self.recording}")
+            self._kept[name] = found
+        return self._kept[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._names)

@@ -7,9 +7,9 @@ RUN_DIR is a run folder of a model that was trained on a sample cohort with a pl
     monai-fusion sample-cohort COHORT --participants 500 --eeg-effect 3 --mri-effect 3 --mri-signal local \
         --eeg-signal topography
 
-at the demo's sizes; `bench_planted_effects.py --hidden --folder FOLDER` leaves two. For each method: the share of the
-absolute attribution in the planted region, over the region's share of points (1 is chance); the same of networks whose
-weights are random; how alike the two maps are; and the area between deletion in the map's order and in random order.
+at the demo's sizes; the run folder must still hold its model.pt. For each method: the share of the absolute attribution
+in the planted region, over the region's share of points (1 is chance); the same of networks whose weights are random;
+how alike the two maps are; and the area between deletion in the map's order and in random order.
 Ends with code 1 unless the rate of the gradients from other participants' recordings is at least 5 (MRI, among all
 voxels) and 3 (EEG, among electrodes x rows).
 """

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from monai_fusion.errors import InputError
 from monai_fusion.explain.method import Explained
-from monai_fusion.explain.reference_gradients import ReferenceGradients
+from monai_fusion.explain.reference_gradients import ReferenceGradients, ReferenceRecordings
 from monai_fusion.explain.scoring import Scorer
 
 
@@ -88,3 +88,24 @@ def test_the_settings_name_the_references_and_one_is_too_few() -> None:
     assert ReferenceGradients("eeg", references).settings() == {"references": sorted(references), "steps": 8}
     with pytest.raises(InputError, match="1 references"):
         ReferenceGradients("eeg", {"sub-0": references["sub-0"]})
+
+
+def test_references_are_as_many_of_each_class_and_read_once_when_they_are_needed() -> None:
+    read: list[str] = []
+
+    def recordings_of(name: str) -> Explained:
+        read.append(name)
+        return explained("mri", torch.zeros(1, 1, 2, 2, 2), name)
+
+    labels: dict[str, object] = {f"sub-{k:02d}": int(k > 3) for k in range(20)}
+    found = ReferenceRecordings("mri", labels, recordings_of, 4)
+    assert sorted(labels[name] for name in found) == [0, 0, 1, 1]  # type: ignore[type-var]
+    assert list(found) == list(ReferenceRecordings("mri", dict(reversed(labels.items())), recordings_of, 4))
+    method = ReferenceGradients("mri", found)
+    assert read == []
+    name = next(iter(found))
+    assert found[name] is found[name]
+    assert read == [name]
+    assert method.settings()["references"] == list(found)
+    with pytest.raises(KeyError):
+        found["sub-99"]
