@@ -24,8 +24,8 @@ MRI_METHODS = (
 )
 METHODS = (MODALITY, *EEG_METHODS, *MRI_METHODS)
 DEFAULT_METHODS = (MODALITY, "eeg_occlusion", "mri_gradcam")
-"""What is computed unless other methods are asked for: what a CPU computes in seconds for each participant."""
-_WITH_CAPTUM = tuple(name for name in METHODS if name != MODALITY)
+"""What is computed unless other methods are asked for: what a CPU computes in a minute for each participant."""
+_WITH_CAPTUM = ("eeg_integrated_gradients", "mri_integrated_gradients")
 _SHOWN = 5
 
 
@@ -97,9 +97,10 @@ def read_settings(
     if modality_reference == "absent" and MODALITY in found and not recipe.get("absence"):
         seen, advice = "absent, which this model has not learned", "train with --modality_dropout 0.2, or use swapped"
         raise InputError(Problem("--modality_reference", seen=seen, advice=advice))
-    if set(found) & set(_WITH_CAPTUM) and find_spec("captum") is None:
-        advice = 'pip install "monai-fusion[explain]", or --methods "[modality]"'
-        raise InputError(Problem("--methods", seen="captum is not installed", advice=advice))
+    if (lacking := [name for name in found if name in _WITH_CAPTUM]) and find_spec("captum") is None:
+        seen = f"{lacking[0]} needs captum, which is not installed"
+        advice = 'pip install "monai-fusion[explain]", or leave it out'
+        raise InputError(Problem("--methods", seen=seen, advice=advice))
     return ExplanationSettings(
         methods=found,
         participants=_participants(participants, cohort, section),

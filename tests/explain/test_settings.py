@@ -103,5 +103,6 @@ def test_a_library_that_is_not_installed_is_named_with_the_command(
     cohort: Datalist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("monai_fusion.explain.settings.find_spec", lambda name: None)
-    assert 'pip install "monai-fusion[explain]"' in message(cohort)
-    assert read(cohort, methods=["modality"]).methods == ("modality",)
+    found = message(cohort, methods=["eeg_integrated_gradients"])
+    assert "eeg_integrated_gradients needs captum" in found and 'pip install "monai-fusion[explain]"' in found
+    assert read(cohort).methods == ("modality", "eeg_occlusion", "mri_gradcam")
