@@ -53,7 +53,7 @@ export PYTHONPATH="$PWD:$site"
 device="${DEVICE:-cuda}"
 out="${OUT:-/tmp}"
 
-declare -A limits=([units]=100 [steps]=80 [run]=110 [measure]=90 [train]=100)
+declare -A limits=([units]=100 [steps]=80 [run]=100 [measure]=90 [train]=100)
 end=0
 # Runs a command for what is left of its part's time.
 limited() {
