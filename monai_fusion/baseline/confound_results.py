@@ -12,13 +12,15 @@ from monai_fusion.baseline.participant_numbers import Covariate
 from monai_fusion.metrics.clusters import drawn_together
 from monai_fusion.metrics.confounds import (
     FEWEST,
+    MatchedPairs,
     class_probabilities,
-    conditional_p_value,
+    conditional_p_value_of_mean,
     explained_within_class,
     logits,
     matched_pairs,
     standardised_difference,
 )
+from monai_fusion.metrics.intervals import wilson
 from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 
 FEW_TESTED = 30
@@ -47,40 +49,99 @@ def confound_results(
         rows: The places of the tested participants.
         network: Their predictions.
     """
-    sets = [[each] for each in covariates]
-    sets += [list(covariates)] if len(covariates) > 1 else []
-    return [found for each in sets if (found := _confound(each, labels, rows, network)) is not None]
+    found = []
+    for each in sets_of(covariates):
+        values, known = values_of(each)
+        inside = known[rows]
+        if not inside.any():
+            continue
+        tested = network.subset(inside)
+        given = class_probabilities(values[known], labels[known], network.classes, values[rows][inside])
+        alone = _auroc(given, tested.labels)
+        reference = int(known.sum())
+        found.append(
+            confound_result(each, values[rows][inside], given, [(tested, None)], reference, alone, tested.groups)
+        )
+    return found
 
 
-def _confound(
-    covariates: Sequence[Covariate], labels: Labels, rows: np.ndarray, network: ScoredCohort
-) -> ConfoundResult | None:
+def sets_of(covariates: Sequence[Covariate]) -> list[list[Covariate]]:
+    """Each covariate, then all of them together if there are several."""
+    return [[each] for each in covariates] + ([list(covariates)] if len(covariates) > 1 else [])
+
+
+def values_of(covariates: Sequence[Covariate]) -> tuple[Floats, np.ndarray]:
+    """Return [participant, column], and [participant] whether all of them are known."""
     values = np.concatenate([each.values for each in covariates], axis=1)
-    known = np.isfinite(values).all(axis=1)
-    inside = known[rows]
-    if not inside.any():
-        return None
-    cohort, own = network.subset(inside), values[rows][inside]
-    given = class_probabilities(values[known], labels[known], network.classes, own)
-    two = network.classes == 2
-    logit = logits(given)[:, 0]
-    alone = own[:, 0] if values.shape[1] == 1 else logit
-    pairs = matched_pairs(cohort.probabilities[:, 1], cohort.labels, alone, groups=cohort.groups) if two else None
+    return values, np.isfinite(values).all(axis=1)
+
+
+def confound_result(
+    covariates: Sequence[Covariate],
+    values: Floats,
+    given: Floats,
+    predictions: Sequence[tuple[ScoredCohort, Labels | None]],
+    reference: int,
+    alone: float | None,
+    groups: Labels | None = None,
+) -> ConfoundResult:
+    """Compare the predictions of a network with covariates.
+
+    Args:
+        covariates: Taken together.
+        values: [participant, column] their values of the tested participants, all known.
+        given: [participant, class] of the same, from `class_probabilities`.
+        predictions: Of the same, with their folds if they are out-of-fold; of several (seeds, repeats) the mean counts.
+        reference: How many participants gave the class probabilities.
+        alone: The AUROC of the covariates alone.
+        groups: [participant] of the same; None if each is alone.
+    """
+    labels = predictions[0][0].labels
+    pairs = _mean_pairs(predictions, values[:, 0] if values.shape[1] == 1 else logits(given)[:, 0], groups)
     interval = None if pairs is None else pairs.interval
-    p_beyond = conditional_p_value(cohort.probabilities, cohort.labels, given, groups=cohort.groups)
+    indices = [explained_within_class(each.probabilities, labels, values, folds) for each, folds in predictions]
+    known = [each for each in indices if each is not None]
+    p_beyond = conditional_p_value_of_mean(
+        [(each.probabilities, folds) for each, folds in predictions],
+        labels,
+        given,
+        out_of_fold=predictions[0][1] is not None,
+        groups=groups,
+    )
     return ConfoundResult(
         fields=[each.name for each in covariates],
-        participants=int(inside.sum()),
-        reference=int(known.sum()),
-        covariates_auroc=_auroc(given, cohort.labels),
+        participants=len(labels),
+        reference=reference,
+        covariates_auroc=alone,
         p_beyond=p_beyond,
-        method="conditional randomisation" if drawn_together(cohort.groups) is None else "sign flipping of groups",
+        method="conditional randomisation" if drawn_together(groups) is None else "sign flipping of groups",
         matched_pairs=0 if pairs is None else pairs.pairs,
         matched_auroc=None if pairs is None else pairs.auroc,
         matched_interval=None if interval is None else (interval.low, interval.high),
-        confounding_index=explained_within_class(cohort.probabilities, cohort.labels, own),
-        note=_note(len(cohort.labels), cohort.groups, p_beyond),
+        confounding_index=float(np.mean(known)) if len(known) == len(indices) else None,
+        note=_note(len(labels), groups, p_beyond),
     )
+
+
+def _mean_pairs(
+    predictions: Sequence[tuple[ScoredCohort, Labels | None]], covariate: Floats, groups: Labels | None
+) -> MatchedPairs | None:
+    """The pairs of one prediction; of several as many as on average: they are the same participants."""
+    if predictions[0][0].classes != 2:
+        return None
+    found = [
+        matched_pairs(each.probabilities[:, 1], each.labels, covariate, groups=groups, folds=folds)
+        for each, folds in predictions
+    ]
+    if len(found) == 1:
+        return found[0]
+    pairs = sum(each.pairs for each in found)
+    if pairs == 0:
+        return found[0]
+    number, share = round(pairs / len(found)), sum(each.right for each in found) / pairs
+    independent = number * (sum(each.independent for each in found) / pairs)
+    interval = wilson(share * independent, independent) if number else None
+    return MatchedPairs(number, share * number, interval, independent)
 
 
 def _note(participants: int, groups: Labels | None, p_beyond: float | None) -> str:

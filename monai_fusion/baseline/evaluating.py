@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -147,7 +147,7 @@ def _result(
         notes.append("no baselines: the datalist has no training part with two participants of two classes")
     else:
         results = _baselines(cohort, learned, rows, own)
-    covariates = _all_covariates(cohort.numbers)
+    covariates = cohort.numbers.all_covariates
     found = schema.Baseline(
         monai_fusion=__version__,
         datalist=datalist.name,
@@ -217,16 +217,31 @@ def _not_readable(error: InputError) -> str:
 def _covariate_names(
     records: Sequence[ParticipantRecord], names: Sequence[str] | None, where: str, option: str = "--covariates"
 ) -> list[str]:
-    there = dict.fromkeys(name for record in records for name in record.extra if name != "fold")
     if names is None:
         return list(numeric_fields(records))
+    refuse_unknown_fields(names, (name for record in records for name in record.extra), where, option)
+    return list(names)
+
+
+def refuse_unknown_fields(names: Sequence[str], fields: Iterable[str], where: str, option: str) -> None:
+    """Check that participants have these fields.
+
+    Args:
+        names: The fields to look for; `HEAD_VOLUME` is always there.
+        fields: Those that they have.
+        where: The datalist.
+        option: That named them.
+
+    Raises:
+        InputError: One is not there.
+    """
+    there = dict.fromkeys(name for name in fields if name != "fold")
     unknown = [name for name in names if name not in there and name != HEAD_VOLUME]
     if unknown:
         wanted = f"fields of the datalist ({a_few(there, 8) or 'it has none'}) or {HEAD_VOLUME}"
         raise InputError(
             Problem(where, option, quoted(name), wanted, did_you_mean(name, [*there, HEAD_VOLUME])) for name in unknown
         )
-    return list(names)
 
 
 def _named(
@@ -235,8 +250,3 @@ def _named(
     volume = numbers.head_volume
     found = [volume if name == HEAD_VOLUME else covariate_of(records, name) for name in names]
     return tuple(each for each in found if each is not None)
-
-
-def _all_covariates(numbers: ParticipantNumbers) -> list[Covariate]:
-    volume = numbers.head_volume
-    return [*([] if volume is None else [volume]), *numbers.covariates]

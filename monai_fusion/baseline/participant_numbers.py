@@ -87,6 +87,12 @@ class ParticipantNumbers:
             return None
         return Covariate(HEAD_VOLUME, np.exp(self.mri[:, :1]) / _MM3_PER_LITRE)
 
+    @property
+    def all_covariates(self) -> list[Covariate]:
+        """The head volume, if it is known, then the others."""
+        volume = self.head_volume
+        return [*([] if volume is None else [volume]), *self.covariates]
+
 
 def head_volumes(
     records: Sequence[ParticipantRecord], settings: NumberSettings, done: Callable[[], object] = str

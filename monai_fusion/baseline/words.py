@@ -20,6 +20,8 @@ _FIELDS = {"head_volume": "head volume"}
 FEW = 16
 """Below it, chance alone makes such differences all the time."""
 
+NETWORK = "the network"
+
 _UNITS = {"head_volume": " l"}
 
 
@@ -80,18 +82,27 @@ def better_than_numbers(found: Baseline) -> str | None:
     )
 
 
-def beyond_covariates(found: Baseline) -> Iterator[str]:
-    """Say for each covariate, and for all together, whether the network knows more of the class."""
-    for each in found.confounds:
+def beyond_covariates(
+    confounds: Sequence[ConfoundResult], balance: Sequence[CovariateBalance], who: str = NETWORK
+) -> Iterator[str]:
+    """Say for each covariate, and for all together, whether the network knows more of the class.
+
+    Args:
+        confounds: What one network knows beyond each of them.
+        balance: The covariates by class.
+        who: The network, in words.
+    """
+    for each in confounds:
         if each.p_beyond is None:
             continue
         names = _listed([field_title(name) for name in each.fields])
         p = f"{each.method}, p = {_p_text(each.p_beyond)}" + (f"; {each.note}" if each.note else "")
         does = "does" if len(each.fields) == 1 else "do"
         if each.p_beyond > SIGNIFICANT:
-            yield f"It is not shown that the network knows more of the class than {names} {does} ({p})."
-        elif _alone_matters(each, found.balance):
-            yield f"The network knows more of the class than {names} {does} ({p}){_matched(each)}."
+            yield f"It is not shown that {who} knows more of the class than {names} {does} ({p})."
+        elif _alone_matters(each, balance):
+            subject = "The network" if who == NETWORK else who  # a variant keeps its name
+            yield f"{subject} knows more of the class than {names} {does} ({p}){_matched(each)}."
 
 
 def warnings_of_baseline(found: Baseline) -> list[str]:
@@ -144,7 +155,7 @@ def terminal_lines(found: Baseline) -> list[str]:
         lines.append(f"  (without what {_listed([field_title(name) for name in found.residualised])} explains)")
     better = better_than_numbers(found)
     lines += [] if better is None else [better]
-    return [*lines, *beyond_covariates(found), *found.notes]
+    return [*lines, *beyond_covariates(found.confounds, found.balance), *found.notes]
 
 
 def _alone_matters(each: ConfoundResult, balance: Sequence[CovariateBalance]) -> bool:

@@ -81,6 +81,18 @@ def compare(
         int,
         _folds_option(help="Trainings of each variant in each fold, with seed, seed + 1 ..."),
     ] = 1,
+    covariates: Annotated[
+        list[str] | None,
+        _variants_option(
+            metavar="age tiv",
+            help="Fields of the datalist that may explain the class; the head volume is always one.",
+            show_default="all that are numbers",
+        ),
+    ] = None,
+    repeats: Annotated[
+        int,
+        _folds_option(help="Draw the folds so many times, each with its own trainings: the t-test detects more."),
+    ] = 1,
     config_file: Annotated[
         list[Path] | None,
         _trainings_option(
@@ -131,7 +143,7 @@ def compare(
 
     \b
     monai-fusion compare gender.json
-    monai-fusion compare gender.json --variants gated mri no-align --folds 5 --seeds 3 --ensemble
+    monai-fusion compare gender.json --variants gated mri no-align --folds 5 --repeats 3 --ensemble
     monai-fusion compare gender.json --output-dir runs/quick -- --num_epochs "[5, 3]" --device cpu
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.comparison.planning import CompareOptions, make_plan
@@ -147,6 +159,8 @@ def compare(
             group_by=tuple(group_by or ()),
             seed=seed,
             seeds=seeds,
+            repeats=repeats,
+            covariates=tuple(covariates or ()),
             config_files=tuple(config_file or ()),
             words=tuple(context.obj or ()),
             cache_dir=cache_dir,
@@ -176,9 +190,12 @@ def _print_runs(plan: Plan) -> None:
 
 def _run(plan: Plan) -> None:
     from monai_fusion.comparison.children import ChildFailed, Stopped
+    from monai_fusion.comparison.covariates import with_covariates
     from monai_fusion.comparison.ensemble import ensemble_is_made, write_ensemble
     from monai_fusion.comparison.numbers import with_numbers
-    from monai_fusion.comparison.results import compare_runs, read_runs, write_results
+    from monai_fusion.comparison.people import people_of
+    from monai_fusion.comparison.results import compare_runs, out_of_fold_arrays, read_runs, write_results
+    from monai_fusion.comparison.sites import with_sites
     from monai_fusion.comparison.terminal_table import table_lines
     from monai_fusion.comparison.training_runs import run_missing
     from monai_fusion.errors import InputError
@@ -192,11 +209,13 @@ def _run(plan: Plan) -> None:
         say(f"error: {failed.message}\n  in {failed.log}; finished runs stay", err=True)
         raise typer.Exit(InputError.exit_code if failed.code == InputError.exit_code else 1) from None
     runs = read_runs(records)
-    found = with_numbers(plan, runs, compare_runs(plan, runs))
+    people = people_of(plan, out_of_fold_arrays(plan, runs))
+    found = with_covariates(plan, people, with_numbers(plan, people, compare_runs(plan, runs)))
+    found = with_sites(plan, people.data, found)
     written = write_results(plan, runs, found)
     for line in ("", *table_lines(found), ""):
         say(line)
-    members = [record for record in records if record.run.variant.name == plan.options.ensemble]
+    members = [record for record in records if plan.is_member(record.run)]
     if members:
         if not ensemble_is_made(plan, members):
             write_ensemble(plan, members)

@@ -37,8 +37,8 @@ def explain(
         list[str] | None,
         typer.Option(
             metavar="NAME...",
-            help="modality, eeg_occlusion, eeg_integrated_gradients, mri_gradcam, mri_occlusion, "
-            "mri_integrated_gradients, mri_smoothgrad_squared; or all.",
+            help="modality, eeg_occlusion, eeg_integrated_gradients, eeg_reference_gradients, mri_gradcam, "
+            "mri_occlusion, mri_integrated_gradients, mri_smoothgrad_squared, mri_reference_gradients; or all.",
             show_default="modality eeg_occlusion mri_gradcam",
         ),
     ] = None,

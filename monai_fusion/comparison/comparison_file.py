@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from monai_fusion.baseline.baseline_file import ConfoundResult, CovariateBalance
 from monai_fusion.metrics.fields_of_scores import ClassCount, Count, GroupsSection, Interval, Probability, Score
 from monai_fusion.run_folder import COMPARISON_FILE
 
@@ -21,7 +22,7 @@ class _Part(BaseModel):
 class VariantScore(Score):
     """A score of a variant over all folds."""
 
-    folds: Annotated[list[float | None], Field(description="Of each fold alone, averaged over the seeds.")]
+    folds: Annotated[list[float | None], Field(description="Of each fold of each repeat, averaged over the seeds.")]
     fold_mean: Annotated[float | None, Field(description="Unweighted mean of the folds.")]
     fold_sd: Annotated[float | None, Field(description="Their standard deviation (n - 1).")]
 
@@ -42,12 +43,12 @@ class VariantResult(_Part):
 
 
 class TTest(_Part):
-    """A corrected resampled t-test over the folds."""
+    """A corrected resampled t-test over the folds of all repeats."""
 
     mean: Annotated[float, Field(description="Mean difference over the folds.")]
     interval: Annotated[Interval, Field(description="Its 95 % interval.")]
     t: Annotated[float, Field(description="t.")]
-    degrees_of_freedom: Annotated[Count, Field(description="Folds - 1.")]
+    degrees_of_freedom: Annotated[Count, Field(description="Repeats x folds - 1.")]
     p: Annotated[Probability, Field(description="Two-sided p-value.")]
     p_holm: Annotated[Probability, Field(description="... adjusted for the number of compared variants (Holm).")]
 
@@ -77,9 +78,35 @@ class NumbersResult(_Part):
     reference_minus: Annotated[list[Difference], Field(description="The reference minus this one, by score.")]
 
 
+class VariantConfound(ConfoundResult):
+    """What a variant knows beyond covariates; ``covariates_auroc`` is of models of each fold's other participants."""
+
+    variant: Annotated[str, Field(description="The variant.")]
+    minus_covariates: Annotated[
+        Difference, Field(description="Its AUROC within folds minus that of the covariates, on the same participants.")
+    ]
+
+
+class SiteScores(_Part):
+    """The scores of a variant at one site."""
+
+    variant: Annotated[str, Field(description="The variant.")]
+    auroc: Annotated[VariantScore, Field(description="Among the participants of the site.")]
+    balanced_accuracy: Annotated[VariantScore, Field(description="... by the threshold of the fold.")]
+
+
+class SiteResult(_Part):
+    """A site (or scanner) that was tested by models which had not seen it."""
+
+    site: Annotated[str, Field(description="Its name in the datalist.")]
+    class_counts: Annotated[list[ClassCount], Field(description="Its participants of each class.")]
+    variants: Annotated[list[SiteScores], Field(description="The scores of every variant.")]
+
+
 class Fold(_Part):
     """A fold, the same for all variants."""
 
+    repeat: Annotated[Count, Field(description="Which division of the cohort into folds it belongs to, from 1.")] = 1
     number: Annotated[Count, Field(description="From 0.")]
     training: Annotated[Count, Field(description="Participants from whom its models learned.")]
     validation: Annotated[Count, Field(description="... on whom the epoch and the calibration were chosen.")]
@@ -95,10 +122,15 @@ class Comparison(_Part):
     monai_fusion: Annotated[str, Field(description="Version of the program that wrote the file.")]
     datalist: Annotated[str, Field(description="The name of the cohort.")]
     classes: Annotated[list[str], Field(min_length=2, description="The class names in their order.")]
-    participants: Annotated[Count, Field(description="All participants, each tested once with each variant and seed.")]
+    participants: Annotated[
+        Count, Field(description="All participants, each tested once with each variant, repeat and seed.")
+    ]
     class_counts: Annotated[list[ClassCount], Field(description="Participants of each class.")]
-    folds: Annotated[list[Fold], Field(description="The folds.")]
-    seeds: Annotated[list[int], Field(description="Seeds of the trainings.")]
+    repeats: Annotated[Count, Field(description="How often the cohort was divided into folds.")] = 1
+    folds: Annotated[list[Fold], Field(description="The folds of each repeat.")]
+    seeds: Annotated[
+        list[int], Field(description="Seeds of the trainings of repeat 1; those of repeat r are 1000 (r - 1) more.")
+    ]
     primary_score: Annotated[
         ScoreName, Field(description="The score that the answer is about, the same in every comparison.")
     ] = "auroc"
@@ -116,5 +148,20 @@ class Comparison(_Part):
     numbers: Annotated[
         list[NumbersResult], Field(description="Logistic regressions on plain numbers; empty if they are not known.")
     ] = []
+    balance: Annotated[list[CovariateBalance], Field(description="The covariates by class.")] = []
+    confounds: Annotated[
+        list[VariantConfound], Field(description="For each covariate, then for all together: every variant.")
+    ] = []
+    left_out: Annotated[
+        str, Field(description="The field whose places are each tested by models that have not seen them; or empty.")
+    ] = ""
+    sites: Annotated[list[SiteResult], Field(description="The scores of each of these places.")] = []
     notes: Annotated[list[str], Field(description="Who takes part.")]
     warnings: Annotated[list[str], Field(description="Warnings about the results, as printed.")]
+
+    @property
+    def folds_text(self) -> str:
+        """``5 folds``, ``5 folds, drawn 3 times`` or ``5 folds, leave-site-out``."""
+        each = len(self.folds) // self.repeats
+        drawn = "" if self.repeats == 1 else f", drawn {self.repeats} times"
+        return f"{each} folds{drawn}" + (f", leave-{self.left_out.lower()}-out" if self.left_out else "")

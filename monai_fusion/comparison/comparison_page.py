@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from monai_fusion import __version__
 from monai_fusion.comparison.comparison_file import Comparison, ScoreName
+from monai_fusion.comparison.covariate_words import beyond_sentences
 from monai_fusion.comparison.fusion_verdict import SCORE_TITLES, disagreements, range_text
 from monai_fusion.comparison.numbers_words import verdict
 from monai_fusion.metrics.fields_of_scores import Interval
@@ -41,6 +42,7 @@ def render_comparison(found: Comparison) -> str:
         disagreements=disagreements(found),
         others=[each for each in found.variants if each.name != found.reference],
         differences=by_variant,
+        beyond=beyond_sentences(found),
         figures=comparison_figures(found),
         score_titles=SCORE_TITLES,
         settings_text=_settings_text,

@@ -34,7 +34,8 @@ def _of_participants(found: Comparison) -> Iterator[str]:
     for fold in found.folds:
         if missing := [each.class_name for each in fold.tested if each.participants == 0]:
             names = ", ".join(missing)
-            yield f"no participant in fold {fold.number} is {names}: it has no AUROC, and the AUROC has no t-test"
+            where = f"fold {fold.number}" if found.repeats == 1 else f"fold {fold.number} of repeat {fold.repeat}"
+            yield f"no participant in {where} is {names}: it has no AUROC, and the AUROC has no t-test"
             break
 
 
@@ -42,8 +43,9 @@ def _of_folds(found: Comparison) -> Iterator[str]:
     number = len(found.folds)
     if number < _FEW_FOLDS:
         degrees = "1 degree" if number == 2 else f"{number - 1} degrees"
-        yield f"{number} folds: the t-test has {degrees} of freedom and detects only large differences"
-    if len(found.seeds) == 1:
+        more = " (--repeats 5 draws more folds)"
+        yield f"{number} folds: the t-test has {degrees} of freedom and detects only large differences{more}"
+    if len(found.seeds) == found.repeats == 1:
         yield "one seed: another would change the scores too (--seeds 3 trains each variant three times in every fold)"
 
 

@@ -73,7 +73,7 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
         refuse_other_weights(record.run.folder, state)
     write_atomically(folder / MODEL_FILE, lambda stream: torch.save(joined_states(states), stream))
     write_atomically(folder / CALIBRATION_FILE, _calibration(records).encode("utf-8"))
-    cohort = read_datalist(plan.options.output_dir / "folds" / "fold0.json")
+    cohort = read_datalist(plan.folds_folder(1) / "fold0.json")
     use = ModalityPolicy(recipe.get("modalities", "both"), allow_missing=bool(recipe.get("allow_missing", False)))
     participants, _ = use.select(record for section in cohort.sections for record in cohort.records(section))
     digests = digests_of(participants, plan.cache_dir).values()

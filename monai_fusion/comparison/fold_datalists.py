@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.building.assembling import from_folder, root_of
-from monai_fusion.datalist.groups import KIN, PLACES, TornField, torn_fields
+from monai_fusion.datalist.groups import KIN, PLACES, LeftOut, TornField, left_out, torn_fields
 from monai_fusion.datalist.saving.document import Document, DocumentRow, read_document
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split.resplitting import fold_texts
@@ -90,6 +90,39 @@ def make_folds(
     return Folds(name, document.classes, named, notes)
 
 
+def refuse_given_folds(datalist: Path, repeats: int) -> None:
+    """Refuse to repeat the folds that a datalist has.
+
+    Raises:
+        InputError: It has folds, or cannot be read.
+    """
+    document = read_document(datalist, require_files=True)
+    if any(row.fields.get("fold") is not None for row in document.rows if row.in_use(allow_missing=False)):
+        advice = (
+            "leave out --repeats, or remove the folds from the datalist (--seeds repeats trainings in the same folds)"
+        )
+        seen, wanted = str(repeats), "1: the datalist has folds, and others cannot be drawn"
+        raise InputError(Problem("--repeats", seen=seen, wanted=wanted, advice=advice))
+
+
+def refuse_equal_folds(repeats: Sequence[Folds]) -> None:
+    """Refuse repeats that divide the participants in the same way: they would count as further results.
+
+    Raises:
+        InputError: Two repeats have the same folds, whatever their numbers.
+    """
+    seen: dict[frozenset[frozenset[str]], int] = {}
+    for number, folds in enumerate(repeats, start=1):
+        contents = [json.loads(text) for text in folds.texts.values()]
+        tested = frozenset(frozenset(row["participant_id"] for row in content["test"]) for content in contents)
+        if (first := seen.setdefault(tested, number)) != number:
+            groups = contents[0].get("group_by")
+            whole = f"whole groups of {' and '.join(groups)}" if groups else "so few participants"
+            advice = f"{whole} leave no other folds: use fewer --repeats (--seeds repeats trainings in the same folds)"
+            same = f"the folds of repeat {number} are those of repeat {first}"
+            raise InputError(Problem("--repeats", seen=str(len(repeats)), wanted=f"fewer: {same}", advice=advice))
+
+
 def _outside(rows: Sequence[DocumentRow], keep_test: bool) -> tuple[set[str], bool]:
     """The participants without a fold, and whether the datalist has folds."""
     tested = {row.participant_id for row in rows if row.section == "test"}
@@ -129,8 +162,11 @@ def _notes(document: Document, rows: Sequence[DocumentRow], outside: set[str], t
 
 
 def _notes_on_groups(texts: Sequence[str], groups: Sequence[str]) -> Iterator[str]:
-    if groups:
-        yield f"participants of one {' or '.join(groups)} are in one part of every fold"
+    place = left_out_place(texts)
+    if place is not None:
+        yield str(place)
+    if others := [name for name in groups if place is None or name != place.field]:
+        yield f"participants of one {' or '.join(others)} are in one part of every fold"
     torn: dict[str, TornField] = {}
     for text in texts:
         content = json.loads(text)
@@ -140,6 +176,11 @@ def _notes_on_groups(texts: Sequence[str], groups: Sequence[str]) -> Iterator[st
     for name, found in torn.items():
         why = "no new one is tested" if name in PLACES else "if they are relatives, the test is not independent"
         yield f"{name}: {found}; {why} (--group-by {name} keeps them together)"
+
+
+def left_out_place(texts: Iterable[str]) -> LeftOut | None:
+    """The field of places that the folds leave out, if there is one."""
+    return left_out((fold, row) for fold, text in enumerate(texts) for row in json.loads(text)["test"])
 
 
 def changed_files(folder: Path, texts: Mapping[str, str]) -> list[str]:

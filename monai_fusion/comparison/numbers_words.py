@@ -6,12 +6,20 @@ from collections.abc import Iterator
 
 from monai_fusion.baseline.paired import best_baseline, is_as_good, what_numbers_do
 from monai_fusion.comparison.comparison_file import Comparison, Difference, NumbersResult
+from monai_fusion.comparison.covariate_words import not_beyond
 from monai_fusion.comparison.fusion_verdict import fusion_verdict, range_text
 from monai_fusion.report.number_text import number
 
 
 def verdict(found: Comparison) -> list[str]:
-    """The answer of a comparison; it begins with plain numbers if they do at least as well as the reference."""
+    """The answer of a comparison; it begins with plain numbers if they do at least as well as the reference.
+
+    It ends with the covariates beyond which the reference is not shown to know more of the class.
+    """
+    return [*_with_numbers(found), *not_beyond(found)]
+
+
+def _with_numbers(found: Comparison) -> list[str]:
     answer, sentence = fusion_verdict(found), numbers_sentence(found)
     if sentence is None:
         return answer

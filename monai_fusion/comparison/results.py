@@ -37,7 +37,7 @@ from monai_fusion.metrics.clusters import as_groups, drawn_together
 from monai_fusion.metrics.fields_of_scores import ClassCount, GroupsSection
 from monai_fusion.metrics.grouping import groups_section
 from monai_fusion.metrics.intervals import DRAWS, FEWEST_GROUPS, LEVEL, Interval, too_few_groups
-from monai_fusion.metrics.scores import ScoredCohort
+from monai_fusion.metrics.scores import Labels, ScoredCohort
 from monai_fusion.report.predictions_reader import PredictionRow, read_predictions
 
 OUT_OF_FOLD_FILE, TABLE_FILE = "out_of_fold.csv", "comparison.csv"
@@ -61,13 +61,14 @@ def read_runs(records: Iterable[RunRecord]) -> list[FoldPredictions]:
         InputError: A file is damaged, or the runs of a fold have different participants.
     """
     found: list[FoldPredictions] = []
-    of_fold: dict[int, tuple[str, dict[str, int | None]]] = {}
+    of_fold: dict[tuple[int, int], tuple[str, dict[str, int | None]]] = {}
     for record in records:
         participants = sorted(
             read_predictions(record.run.folder)[1], key=lambda participant: participant.participant_id
         )
         labels = {participant.participant_id: participant.label for participant in participants}
-        title, before = of_fold.setdefault(record.run.fold, (record.run.title, labels))
+        where = record.run.repeat, record.run.fold
+        title, before = of_fold.setdefault(where, (record.run.title, labels))
         if labels != before:
             raise InputError(
                 Problem(record.run.title, "predictions.csv", "other participants or labels", f"those of {title}")
@@ -75,42 +76,69 @@ def read_runs(records: Iterable[RunRecord]) -> list[FoldPredictions]:
         if None in labels.values():
             raise InputError(Problem(record.run.title, "predictions.csv", "participants without a label"))
         found.append(FoldPredictions(record, participants))
+    _refuse_unequal_repeats(found)
     return found
 
 
-def out_of_fold_arrays(plan: Plan, runs: Sequence[FoldPredictions]) -> OutOfFold:
-    """Put all predictions into arrays: participants by fold, then by id."""
-    by_run = {
-        (of_run.record.run.variant.name, of_run.record.run.seed, of_run.record.run.fold): of_run for of_run in runs
-    }
-    folds = range(len(plan.folds.texts))
-    first = [by_run[plan.variants[0].name, plan.seeds[0], fold].participants for fold in folds]
-    cohorts = {}
-    for variant in plan.variants:
-        of_seeds = []
-        for seed in plan.seeds:
-            participants = [
-                participant for fold in folds for participant in by_run[variant.name, seed, fold].participants
-            ]
-            of_seeds.append(
-                ScoredCohort(
-                    np.array([participant.probabilities for participant in participants], dtype=np.float64),
-                    np.array([participant.label for participant in participants], dtype=np.int64),
-                    np.array([participant.predicted for participant in participants], dtype=np.int64),
-                )
+def _refuse_unequal_repeats(runs: Sequence[FoldPredictions]) -> None:
+    """Refuse repeats with other participants or labels than the first: a predictions.csv was changed."""
+    by_repeat: dict[int, dict[str, int | None]] = {}
+    for of_run in runs:
+        labels = by_repeat.setdefault(of_run.record.run.repeat, {})
+        labels.update({row.participant_id: row.label for row in of_run.participants})
+    for repeat, labels in by_repeat.items():
+        if labels != by_repeat[1]:
+            raise InputError(
+                Problem(f"repeat {repeat}", "predictions.csv", "other participants or labels", "those of repeat 1")
             )
-        cohorts[variant.name] = of_seeds
-    labels = np.array([participant.label for participants in first for participant in participants], dtype=np.int64)
-    numbers = np.repeat(np.arange(len(first)), [len(participants) for participants in first]).astype(np.int64)
-    names = group_names(plan.contents)
-    groups = as_groups([names.get(each.participant_id) for participants in first for each in participants])
-    return OutOfFold(labels, numbers, cohorts, groups)
 
 
-def group_names(contents: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-    """Return the name of each participant's group by the ``group_by`` of the folds' datalists; None: in none."""
-    rows = {row["participant_id"]: row for content in contents for section in SECTIONS for row in content[section]}
-    return participant_groups(rows, contents[0].get("group_by", ()))
+def out_of_fold_arrays(plan: Plan, runs: Sequence[FoldPredictions]) -> OutOfFold:
+    """Put all predictions into arrays: participants by their fold in the first repeat, then by id."""
+    by_run = {
+        (of_run.record.run.variant.name, of_run.record.run.seed, of_run.record.run.fold): of_run.participants
+        for of_run in runs
+    }  # no seed is in two repeats
+    name, folds = plan.variants[0].name, range(len(plan.folds.texts))
+    ids = [row.participant_id for fold in folds for row in by_run[name, plan.seeds[0], fold]]
+    labels, numbers = {}, []
+    for repeat in plan.repeats:
+        of_repeat = {}
+        for fold in range(len(plan.repeats[repeat].texts)):
+            for row in by_run[name, plan.seeds_of(repeat)[0], fold]:
+                of_repeat[row.participant_id], labels[row.participant_id] = fold, row.label
+        numbers.append(np.array([of_repeat[each] for each in ids], dtype=np.int64))
+    cohorts: dict[str, list[ScoredCohort]] = {variant.name: [] for variant in plan.variants}
+    for variant in plan.variants:
+        for repeat in plan.repeats:
+            for seed in plan.seeds_of(repeat):
+                folds = range(len(plan.repeats[repeat].texts))
+                rows = {row.participant_id: row for fold in folds for row in by_run[variant.name, seed, fold]}
+                cohorts[variant.name].append(_cohort([rows[each] for each in ids]))
+    own = np.array([labels[each] for each in ids], dtype=np.int64)
+    return OutOfFold(own, numbers[0], cohorts, tuple(numbers[1:]), tuple(ids), groups_among(plan, ids))
+
+
+def groups_among(plan: Plan, ids: Sequence[str], without: str = "") -> Labels | None:
+    """Return the groups of participants by the ``group_by`` of the folds' datalists, [participant]; None: all alone.
+
+    Args:
+        plan: The comparison.
+        ids: The participants.
+        without: A field that makes no groups here.
+    """
+    rows = {row["participant_id"]: row for content in plan.contents for part in SECTIONS for row in content[part]}
+    fields = [name for name in plan.contents[0].get("group_by", ()) if name.lower() != without.lower()]
+    names = participant_groups(rows, fields)
+    return as_groups([names.get(each) for each in ids])
+
+
+def _cohort(rows: Sequence[PredictionRow]) -> ScoredCohort:
+    return ScoredCohort(
+        np.array([row.probabilities for row in rows], dtype=np.float64),
+        np.array([row.label for row in rows], dtype=np.int64),
+        np.array([row.predicted for row in rows], dtype=np.int64),
+    )
 
 
 def compare_runs(plan: Plan, runs: Sequence[FoldPredictions], draws: int = DRAWS) -> schema.Comparison:
@@ -124,8 +152,8 @@ def compare_runs(plan: Plan, runs: Sequence[FoldPredictions], draws: int = DRAWS
     data = out_of_fold_arrays(plan, runs)
     classes = plan.folds.classes
     values, intervals = values_and_intervals(data, plan.variants[0].name, draws, plan.options.seed)
-    note = _SINGLE if np.bincount(data.cells).min() < 2 and drawn_together(data.groups) is None else _NO_INTERVAL
-    note = _FEW_GROUPS if too_few_groups(data.groups) else note
+    single = np.bincount(data.cells).min() < 2 and drawn_together(data.groups) is None
+    note = why_none(data, _SINGLE if single else _NO_INTERVAL)
 
     variants = [
         schema.VariantResult(
@@ -150,8 +178,9 @@ def compare_runs(plan: Plan, runs: Sequence[FoldPredictions], draws: int = DRAWS
         datalist=plan.folds.name,
         classes=list(classes),
         participants=len(data.labels),
-        class_counts=_counts(data.labels, classes),
+        class_counts=class_counts(data.labels, classes),
         folds=_folds(plan, data),
+        repeats=len(plan.repeats),
         seeds=list(plan.seeds),
         reference=plan.variants[0].name,
         confidence_level=LEVEL,
@@ -201,15 +230,16 @@ def variant_score(
         interval=None if interval is None else (interval.low, interval.high),
         method=None if interval is None else interval.method,
         baseline=float(no_skill[name]),
-        note="no fold has participants of two classes" if undefined else "" if interval else _why_none(data),
+        note="no fold has participants of two classes" if undefined else "" if interval else why_none(data),
         folds=each,
         fold_mean=float(np.mean(known)) if known else None,
         fold_sd=float(np.std(known, ddof=1)) if len(known) > 1 else None,
     )
 
 
-def _why_none(data: OutOfFold) -> str:
-    return _FEW_GROUPS if too_few_groups(data.groups) else _NO_INTERVAL
+def why_none(data: OutOfFold, otherwise: str = _NO_INTERVAL) -> str:
+    """Say why the bootstrap has no interval: too few groups, or another reason."""
+    return _FEW_GROUPS if too_few_groups(data.groups) else otherwise
 
 
 def _differences(
@@ -224,24 +254,9 @@ def _differences(
     found = []
     for name in SCORES:
         base = fold_values(name, data, reference)
-        tests = []
-        for variant in others:
-            pairs = zip(fold_values(name, data, variant), base, strict=True)
-            apart = [one - other for one, other in pairs if one is not None and other is not None]
-            tests.append(corrected_t_test(apart, ratio) if len(apart) == len(base) else None)
-        adjusted = holm([None if test is None else test.p for test in tests])
-        for place, (variant, test, p_holm) in enumerate(zip(others, tests, adjusted, strict=True), start=1):
+        tests = t_tests([(fold_values(name, data, variant), base) for variant in others], ratio)
+        for place, (variant, t_test) in enumerate(zip(others, tests, strict=True), start=1):
             value, interval = values[DIFFERENCE + name, place], intervals[DIFFERENCE + name, place]
-            t_test = None
-            if test is not None and p_holm is not None:
-                t_test = schema.TTest(
-                    mean=test.mean,
-                    interval=test.interval,
-                    t=test.t,
-                    degrees_of_freedom=test.degrees,
-                    p=test.p,
-                    p_holm=p_holm,
-                )
             found.append(
                 schema.Difference(
                     variant=variant,
@@ -249,11 +264,43 @@ def _differences(
                     value=None if np.isnan(value) else value,
                     interval=None if interval is None else (interval.low, interval.high),
                     method=None if interval is None else interval.method,
-                    note="" if interval else note if name in WITHIN_FOLDS else _why_none(data),
+                    note="" if interval else note if name in WITHIN_FOLDS else why_none(data),
                     t_test=t_test,
                 )
             )
     return found
+
+
+def t_tests(
+    pairs: Sequence[tuple[Sequence[float | None], Sequence[float | None]]], ratio: float
+) -> list[schema.TTest | None]:
+    """Test each pair of scores over the folds for a difference, first - second, adjusted for the number of pairs.
+
+    Args:
+        pairs: Two scores of each fold of each repeat.
+        ratio: `ratio_of_test_to_training`.
+
+    Returns:
+        None where a fold lacks a score, or all differences are equal.
+    """
+    tests = []
+    for one, other in pairs:
+        apart = [a - b for a, b in zip(one, other, strict=True) if a is not None and b is not None]
+        tests.append(corrected_t_test(apart, ratio) if len(apart) == len(one) else None)
+    adjusted = holm([None if test is None else test.p for test in tests])
+    return [
+        None
+        if test is None or p_holm is None
+        else schema.TTest(
+            mean=test.mean,
+            interval=test.interval,
+            t=test.t,
+            degrees_of_freedom=test.degrees,
+            p=test.p,
+            p_holm=p_holm,
+        )
+        for test, p_holm in zip(tests, adjusted, strict=True)
+    ]
 
 
 def ratio_of_test_to_training(plan: Plan) -> float:
@@ -263,19 +310,21 @@ def ratio_of_test_to_training(plan: Plan) -> float:
 
 
 def _folds(plan: Plan, data: OutOfFold) -> list[schema.Fold]:
-    sizes = [sections_of(content) for content in plan.contents]
+    places = [(repeat, number) for repeat, folds in plan.repeats.items() for number in range(len(folds.texts))]
     return [
         schema.Fold(
+            repeat=repeat,
             number=number,
-            training=each["training"],
-            validation=each["validation"],
-            tested=_counts(data.labels[data.folds == number], plan.folds.classes),
+            training=sizes["training"],
+            validation=sizes["validation"],
+            tested=class_counts(data.labels[data.repeats[repeat - 1] == number], plan.folds.classes),
         )
-        for number, each in enumerate(sizes)
+        for (repeat, number), sizes in zip(places, map(sections_of, plan.contents), strict=True)
     ]
 
 
-def _counts(labels: Any, classes: Sequence[str]) -> list[ClassCount]:
+def class_counts(labels: Any, classes: Sequence[str]) -> list[ClassCount]:
+    """The number of participants of each class."""
     counts = np.bincount(labels, minlength=len(classes)).tolist()
     return [ClassCount(class_name=name, participants=count) for name, count in zip(classes, counts, strict=True)]
 
@@ -303,7 +352,7 @@ def _table_rows(found: schema.Comparison) -> Iterable[list[Any]]:
 
 def _out_of_fold_rows(classes: Sequence[str], runs: Sequence[FoldPredictions]) -> Iterable[list[Any]]:
     yield [
-        *("participant_id", "fold", "seed", "variant", "label", "predicted"),
+        *("participant_id", "repeat", "fold", "seed", "variant", "label", "predicted"),
         *(f"probability_{name}" for name in classes),
         *(f"network_{name}" for name in classes),
     ]
@@ -313,6 +362,7 @@ def _out_of_fold_rows(classes: Sequence[str], runs: Sequence[FoldPredictions]) -
             label = "" if participant.label is None else classes[participant.label]
             start = [
                 participant.participant_id,
+                run.repeat,
                 run.fold,
                 run.seed,
                 run.variant.name,

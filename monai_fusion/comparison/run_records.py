@@ -122,13 +122,13 @@ def changed_recordings(plan: Plan, records: list[RunRecord]) -> list[Problem]:
     from monai_fusion.datalist import read_datalist
     from monai_fusion.runs.run_digests import data_digests
 
-    digests: dict[tuple[int, str], Any] = {}
+    digests: dict[tuple[int, int, str], Any] = {}
     problems = []
     for record in records:
-        used = record.run.fold, record.run.settings["variant"]["modalities"]
+        used = record.run.repeat, record.run.fold, record.run.settings["variant"]["modalities"]
         if used not in digests:
-            path = plan.options.output_dir / "folds" / f"fold{record.run.fold}.json"
-            digests[used] = data_digests(read_datalist(path), plan.cache_dir, used[1])
+            path = plan.folds_folder(record.run.repeat) / f"fold{record.run.fold}.json"
+            digests[used] = data_digests(read_datalist(path), plan.cache_dir, used[2])
         if record.manifest.get("data") != digests[used]:
             problems.append(Problem(record.run.title, "recordings", "differ from before"))
     return problems

@@ -12,6 +12,8 @@ from monai_fusion.comparison.comparison_page import PAGE_FILE, comparison_figure
 from monai_fusion.comparison.fusion_verdict import SCORE_TITLES
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest, write_for_readers
+from monai_fusion.metrics.fields_of_scores import GroupsSection
+from monai_fusion.metrics.intervals import FEWEST_GROUPS
 from monai_fusion.opening import NotReadableError
 from monai_fusion.reading import read_bytes, reason_of
 from monai_fusion.report.export import write_files
@@ -19,6 +21,7 @@ from monai_fusion.report.methods import join_paragraphs
 from monai_fusion.report.number_text import count_participants, listed, number
 from monai_fusion.report.references import Citations
 from monai_fusion.report.tables import Table
+from monai_fusion.wording import counted
 
 METHODS_FILE = "methods_comparison.md"  # beside the methods.md of a single run
 
@@ -85,7 +88,7 @@ def comparison_tables(found: schema.Comparison) -> list[Table]:
         tested = [None] * 4 if test is None else [test.t, test.degrees_of_freedom, test.p, test.p_holm]
         differences.append([each.variant, each.score, each.value, *(each.interval or (None, None)), *tested])
     folds = [
-        [fold.number, fold.training, fold.validation, *(count.participants for count in fold.tested)]
+        [fold.repeat, fold.number, fold.training, fold.validation, *(count.participants for count in fold.tested)]
         + [variant.auroc.folds[place] for variant in found.variants]
         for place, fold in enumerate(found.folds)
     ]
@@ -98,7 +101,7 @@ def comparison_tables(found: schema.Comparison) -> list[Table]:
             ["variant", "score", "difference", "low", "high", "t", "degrees_of_freedom", "p", "p_holm"],
             differences,
         ),
-        Table("folds", ["fold", "training", "validation", *tested_columns, *auroc_columns], folds),
+        Table("folds", ["repeat", "fold", "training", "validation", *tested_columns, *auroc_columns], folds),
     ]
     return [table for table in tables if table.rows]
 
@@ -123,8 +126,9 @@ def _design(found: schema.Comparison) -> Iterator[str]:
     seeds = f" with the seeds {listed([str(seed) for seed in found.seeds])}" if len(found.seeds) > 1 else ""
     yield f"{count_participants(found.participants)} ({counts}) took part."
     yield f"The compared variants were {names}."
+    once = "once" if found.repeats == 1 else f"{found.repeats} times"
     yield (
-        f"Each was trained in the same {len(found.folds)} folds{seeds}; every participant was tested once, by models "
+        f"Each was trained in the same {found.folds_text}{seeds}; every participant was tested {once}, by models "
         "that had not seen them. [The model and its training: the Methods paragraph of a single run describes them.]"
     )
 
@@ -133,29 +137,45 @@ def _statistics(found: schema.Comparison, cite: Citations) -> Iterator[str]:
     yield "The AUROC compares participants of the same fold only; pairs of all folds count equally."
     methods = {getattr(variant, name).method for variant in found.variants for name in _SCORES}
     methods |= {each.method for each in found.differences}
-    grouped = found.groups is not None and found.groups.resampled
-    if found.groups is not None and grouped:
-        fields, whole = " or ".join(found.groups.fields), found.groups.groups
+    yield from _intervals(found, cite, methods)
+    if any(each.t_test for each in found.differences):
+        repeated = "" if found.repeats == 1 else f" of all repeats {cite('bouckaert')}"
         yield (
-            f"Participants of one {fields} are not independent: intervals are from {found.bootstrap_draws} bootstrap "
-            f"samples of the {whole} whole groups, the same samples for all variants. Those of a single variant are "
-            f"Newcombe's {cite('newcombe')} and Wilson's {cite('wilson')}, with the design effect of the groups "
-            f"{cite('design_effect')}."
+            f"Differences from {found.reference} were tested by a corrected resampled t-test over the folds{repeated} "
+            f"{cite('nadeau')}, adjusted for the number of variants by Holm's method {cite('holm')}."
         )
-    if methods & {"bca", "percentile"} and not grouped:
+
+
+def _intervals(found: schema.Comparison, cite: Citations, methods: set[str | None]) -> Iterator[str]:
+    if found.groups is not None and found.groups.resampled:
+        yield from _intervals_of_groups(found, found.groups, cite)
+        return
+    if methods & {"bca", "percentile"}:
+        cells = "for the AUROC within fold and class, for the others within class"
+        if found.repeats > 1:
+            cells = "within class, each with its predictions of all repeats"
         yield (
             f"Intervals are 95 % bootstrap intervals (BCa {cite('bca')}, {found.bootstrap_draws} samples of "
-            "participants within fold and class, the same samples for all variants)."
+            f"participants, {cells}, the same samples for all variants)."
         )
-    if any(method and method.startswith("wilson") for method in methods) and not grouped:
+    if any(method and method.startswith("wilson") for method in methods):
         yield f"Where a bootstrap has no width, they are Wilson's {cite('wilson')}."
     if "newcombe" in methods:
         yield f"For an AUROC of 0 or 1 they are Newcombe's {cite('newcombe')}."
-    if any(each.t_test for each in found.differences):
-        yield (
-            f"Differences from {found.reference} were tested by a corrected resampled t-test over the folds "
-            f"{cite('nadeau')}, adjusted for the number of variants by Holm's method {cite('holm')}."
-        )
+
+
+def _intervals_of_groups(found: schema.Comparison, groups: GroupsSection, cite: Citations) -> Iterator[str]:
+    fields, whole = " or ".join(groups.fields), groups.groups
+    if whole < FEWEST_GROUPS:
+        yield f"Participants of one {fields} are not independent; {counted(whole, 'group')} are too few for intervals."
+        return
+    repeats = ", each with its predictions of all repeats" if found.repeats > 1 else ""
+    yield (
+        f"Participants of one {fields} are not independent: intervals are from {found.bootstrap_draws} bootstrap "
+        f"samples of the {whole} whole groups{repeats}, the same samples for all variants. Those of a single variant "
+        f"are Newcombe's {cite('newcombe')} and Wilson's {cite('wilson')}, with the design effect of the groups "
+        f"{cite('design_effect')}."
+    )
 
 
 def _results(found: schema.Comparison) -> Iterator[str]:

@@ -8,7 +8,7 @@ fold's own threshold, can be counted over all folds.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import get_args
@@ -18,7 +18,7 @@ from scipy.stats import t as student_t
 
 from monai_fusion.comparison.comparison_file import ScoreName
 from monai_fusion.metrics import scores
-from monai_fusion.metrics.clusters import drawn_together
+from monai_fusion.metrics.clusters import as_groups, drawn_together
 from monai_fusion.metrics.intervals import (
     DRAWS,
     LEVEL,
@@ -50,25 +50,53 @@ class OutOfFold:
     Attributes:
         labels: [participant] class indices.
         folds: [participant] the fold in which each was tested, from 0.
-        cohorts: For each variant, a `ScoredCohort` of all participants for each seed.
-        groups: [participant] families or other groups; None if each is alone.
+        cohorts: For each variant, a `ScoredCohort` of all participants for each seed; with several repeats, for the
+            seeds of the first repeat, then for those of the second, and so on.
+        more_folds: The same as ``folds``, for each further repeat.
+        ids: The participants, if they are needed.
+        groups: [participant] families or other groups, in every repeat the same; None if each is alone.
     """
 
     labels: Labels
     folds: Labels
     cohorts: Mapping[str, Sequence[ScoredCohort]]
+    more_folds: tuple[Labels, ...] = ()
+    ids: tuple[str, ...] = ()
     groups: Labels | None = None
 
     @property
-    def number_of_folds(self) -> int:
-        """The number of folds."""
-        return 1 + int(self.folds.max())
+    def repeats(self) -> tuple[Labels, ...]:
+        """For each repeat, the fold of each participant."""
+        return (self.folds, *self.more_folds)
 
     @property
     def cells(self) -> Labels:
-        """[participant] fold and class as one number: for the AUROC, participants are resampled within these cells."""
+        """[participant] the cells within which participants are resampled for the AUROC.
+
+        Fold and class as one number; with several repeats the class, for a participant has another fold in each.
+        """
+        if self.more_folds:
+            return self.labels
         classes = 1 + int(self.labels.max())
         return np.unique(self.folds * classes + self.labels, return_inverse=True)[1].astype(np.int64)
+
+    def predicted(self, variant: str) -> Iterator[tuple[ScoredCohort, Labels]]:
+        """Yield each seed's predictions of a variant with the folds of its repeat."""
+        cohorts = self.cohorts[variant]
+        seeds = len(cohorts) // len(self.repeats)
+        for place, cohort in enumerate(cohorts):
+            yield cohort, self.repeats[place // seeds]
+
+    def only(self, rows: np.ndarray) -> OutOfFold:
+        """The same for some of the participants, [participant] true or false; their folds keep their numbers."""
+        return OutOfFold(
+            self.labels[rows],
+            self.folds[rows],
+            {name: [cohort.subset(rows) for cohort in cohorts] for name, cohorts in self.cohorts.items()},
+            tuple(each[rows] for each in self.more_folds),
+            tuple(self.ids[row] for row in np.flatnonzero(rows)) if self.ids else (),
+            None if self.groups is None else as_groups([str(each) for each in self.groups[rows]]),
+        )
 
 
 def auroc_within_folds(cohort: ScoredCohort, folds: Labels, weights: Floats) -> Floats:
@@ -111,21 +139,23 @@ def score_over_folds(name: str, cohort: ScoredCohort, folds: Labels, weights: Fl
 
 
 def values_and_intervals(
-    data: OutOfFold, reference: str, draws: int = DRAWS, seed: int = 0
+    data: OutOfFold, reference: str, draws: int = DRAWS, seed: int = 0, names_of_scores: Sequence[ScoreName] = SCORES
 ) -> tuple[dict[Key, float], dict[Key, Interval | None]]:
     """Score every variant and every difference from the reference, with bootstrap intervals.
 
     The bootstrap resamples participants the same for all variants, so that differences are paired: for the AUROC within
     fold and class, for the counted scores within class. (A cell of m participants shrinks a variance by (m - 1) / m;
     where a fold has few of a class, an interval from such cells contains the truth far too rarely, and counts need no
-    cells.) Where participants are in groups, whole groups are resampled, over all folds. Seeds are averaged. The models
-    stay the same: the intervals do not include the variation between trainings.
+    cells.) Where participants are in groups, whole groups are resampled, over all folds. Seeds and repeats are
+    averaged: a drawn participant, or group, brings its predictions of all of them, so that more repeats do not count as
+    more participants. The models stay the same: the intervals do not include the variation between trainings.
 
     Args:
         data: The predictions.
         reference: The variant that the others are compared with.
         draws: The number of resamples.
         seed: Seed of the resamples.
+        names_of_scores: The scores.
 
     Returns:
         Values and intervals under (score, number of the variant) and ("difference: " + score, number of the variant).
@@ -136,14 +166,15 @@ def values_and_intervals(
         found: dict[Key, Floats] = {}
         for score in wanted:
             for place, name in enumerate(names):
-                each = [score_over_folds(score, cohort, data.folds, weights) for cohort in data.cohorts[name]]
+                each = [score_over_folds(score, cohort, folds, weights) for cohort, folds in data.predicted(name)]
                 found[score, place] = np.mean(each, axis=0)
             base = found[score, names.index(reference)]
             for place in range(len(names)):
                 found[DIFFERENCE + score, place] = found[score, place] - base
         return found
 
-    values = {key: float(value[0]) for key, value in statistics(SCORES, np.ones((1, len(data.labels)))).items()}
+    ones = np.ones((1, len(data.labels)))
+    values = {key: float(value[0]) for key, value in statistics(names_of_scores, ones).items()}
     intervals: dict[Key, Interval | None] = {}
     together = drawn_together(data.groups)
 
@@ -157,16 +188,18 @@ def values_and_intervals(
             return None
         return newcombe_of_groups(value, drawn, data.labels == 1, together, strata)
 
-    for wanted, cells in ((WITHIN_FOLDS, data.cells if together is None else data.labels), (COUNTED, data.labels)):
-        intervals |= bootstrap(partial(statistics, wanted), cells, draws, seed, groups=together, of_groups=of_groups)
+    for group, cells in ((WITHIN_FOLDS, data.cells if together is None else data.labels), (COUNTED, data.labels)):
+        if wanted := [name for name in group if name in names_of_scores]:
+            scored = partial(statistics, wanted)
+            intervals |= bootstrap(scored, cells, draws, seed, groups=together, of_groups=of_groups)
     return values, intervals
 
 
 def fallback_interval(name: str, data: OutOfFold, variant: str) -> Interval | None:
     """Return an interval that has a width even if the bootstrap has none: Wilson's, or Newcombe's of two classes.
 
-    It takes the participants of all folds as one group, and the mean of several seeds. Of participants in groups it has
-    the design effect; there is none of fewer than `FEWEST_GROUPS`.
+    It takes the participants of all folds as one group, and the mean of several seeds and repeats. Of participants in
+    groups it has the design effect; there is none of fewer than `FEWEST_GROUPS`.
     """
     cohorts, together = data.cohorts[variant], drawn_together(data.groups)
     if together is not None:
@@ -182,25 +215,29 @@ def fallback_interval(name: str, data: OutOfFold, variant: str) -> Interval | No
         return wilson(float(hits.sum()), len(data.labels))
     if name == "balanced_accuracy":
         return mean_of_proportions(hits[counts > 0].tolist(), counts[counts > 0].tolist())
-    value = float(np.mean([score_over_folds(name, each, data.folds, each.ones)[0] for each in cohorts]))
+    value = float(np.mean([score_over_folds(name, *each, each[0].ones)[0] for each in data.predicted(variant)]))
     if len(counts) != 2 or math.isnan(value):
         return None
     return newcombe_auroc(value, int(counts[1]), int(counts[0]))
 
 
 def fold_values(name: str, data: OutOfFold, variant: str) -> list[float | None]:
-    """Return a score of each fold, the mean over the seeds; None if a fold lacks a class that the score needs."""
-    found: list[float | None] = []
-    for fold in range(data.number_of_folds):
-        rows = data.folds == fold
-        each = []
-        for cohort in data.cohorts[variant]:
-            part = cohort.subset(rows)
-            lacking = name == "balanced_accuracy" and len(np.unique(part.labels)) < cohort.classes
-            each.append(math.nan if lacking else float(getattr(scores, name)(part, part.ones)[0]))
-        mean = float(np.mean(each))
-        found.append(None if math.isnan(mean) else mean)
-    return found
+    """Return a score of each fold, by repeat; the mean over the seeds.
+
+    Returns:
+        None for a fold that lacks a class which the score needs.
+    """
+    sums: dict[tuple[int, int], list[float]] = {}
+    repeats, predicted = len(data.repeats), list(data.predicted(variant))
+    for place, (cohort, folds) in enumerate(predicted):
+        for fold in range(1 + int(folds.max())):
+            part = cohort.subset(folds == fold)
+            present = len(np.unique(part.labels))
+            lacking = present == 0 or (name == "balanced_accuracy" and present < cohort.classes)
+            value = math.nan if lacking else float(getattr(scores, name)(part, part.ones)[0])
+            sums.setdefault((place * repeats // len(predicted), fold), []).append(value)
+    means = [float(np.mean(each)) for each in sums.values()]
+    return [None if math.isnan(mean) else mean for mean in means]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +245,10 @@ class CorrectedTest:
     """A corrected resampled t-test.
 
     Attributes:
-        mean: Mean difference over the folds.
+        mean: Mean difference over the folds of all repeats.
         interval: Of the mean, at 95 %.
         t: Its t.
-        degrees: Degrees of freedom, folds - 1.
+        degrees: Degrees of freedom, repeats x folds - 1.
         p: Two-sided.
     """
 
@@ -228,11 +265,12 @@ def corrected_t_test(
     """Test whether a mean difference over folds is zero (Nadeau & Bengio, Machine Learning 52:239, 2003).
 
     The trainings of different folds share most of their participants, so their results are not independent and the
-    usual t-test finds too many differences. Here the variance of the mean is (1/J + n_test/n_training) s^2.
+    usual t-test finds too many differences. Here the variance of the mean is (1/J + n_test/n_training) s^2. However
+    many repeats there are, it stays above (n_test/n_training) s^2: the cohort is the same.
 
     Args:
-        differences: One for each of the J folds. Average several seeds on the same folds first: they share training and
-            test participants, and must not count as more folds.
+        differences: One for each of the J = repeats x folds results (Bouckaert & Frank, PAKDD 2004). Average several
+            seeds on the same folds first: they share training and test participants, and must not count as more.
         test_to_training: n_test / n_training.
         level: Of the interval.
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from monai_fusion.comparison.comparison_file import Comparison, Difference, VariantScore
+from monai_fusion.comparison.covariate_words import COVARIATE_HEAD, beyond_sentences, covariate_rows, lines_on_tests
 from monai_fusion.comparison.fusion_verdict import SCORE_TITLES, disagreements
 from monai_fusion.comparison.numbers_words import NUMBER_HEAD, number_lines, verdict
+from monai_fusion.comparison.sites import SITE_HEAD, site_rows
 from monai_fusion.metrics.terminal_text import groups_lines
 from monai_fusion.wording import counted
 
 
 def table_lines(found: Comparison) -> Iterator[str]:
     """Yield the lines: scores of every variant, differences from the reference, warnings, then the answer."""
-    folds, seeds = len(found.folds), len(found.seeds)
+    seeds = counted(len(found.seeds), "seed")
     counts = ", ".join(f"{each.participants} {each.class_name}" for each in found.class_counts)
-    yield (f"{found.datalist}: {found.participants} participants ({counts}), {folds} folds, {counted(seeds, 'seed')}")
+    yield f"{found.datalist}: {found.participants} participants ({counts}), {found.folds_text}, {seeds}"
     yield from groups_lines(found.groups, "intervals draw")
     yield ""
     yield from _laid_out(
@@ -40,13 +42,23 @@ def table_lines(found: Comparison) -> Iterator[str]:
             ],
             list(_difference_rows(found)),
         )
-        yield "p: corrected resampled t-test over the folds, about other trainings too; Holm: adjusted for all variants"
+        over = "the folds" if found.repeats == 1 else f"the {len(found.folds)} folds of all repeats"
+        yield f"p: corrected resampled t-test over {over}, about other trainings too; Holm: adjusted for all variants"
         yield "(these models): 95 % interval over other participants, for the models that were trained"
         yield f"primary score: {SCORE_TITLES[found.primary_score]}; the others are secondary and claim nothing"
         yield from (f"note: {_plain(text)}" for text in disagreements(found))
     if found.numbers:
         yield ""
         yield from _laid_out(NUMBER_HEAD, list(number_lines(found)))
+    if found.confounds:
+        yield ""
+        yield from _laid_out(COVARIATE_HEAD, list(covariate_rows(found)))
+        yield from lines_on_tests(found)
+        answer = verdict(found)
+        yield from (text for text in beyond_sentences(found) if text not in answer)
+    if found.sites:
+        yield ""
+        yield from _laid_out([found.left_out, *SITE_HEAD[1:]], list(site_rows(found)))
     yield ""
     yield from (f"note: {warning}" for warning in found.warnings)
     yield ""

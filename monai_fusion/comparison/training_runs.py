@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from monai_fusion.comparison import fold_datalists as fold_files
 from monai_fusion.comparison.children import run_child, stoppable
@@ -64,8 +65,9 @@ def run_missing(plan: Plan, say: Say) -> list[RunRecord]:
     missing = missing_runs(records)
     if missing:
         log = plan.options.output_dir / "VARIANT" / "seedS_foldF" / LOG_FILE
+        more = f"; of further repeats in {plan.options.output_dir / 'repeatR'}" if plan.more_folds else ""
         say(f"{len(missing)} of {len(records)} runs to do, one after the other; {space_needed(plan)}")
-        say(f"output of each run: {log}")
+        say(f"output of each run: {log}{more}")
     progress = _Progress(len(records), len(records) - len(missing), say)
     with stoppable():
         for record in records:
@@ -83,7 +85,7 @@ def space_needed(plan: Plan) -> str:
     """Return how much disk space the models take."""
     whole, members = 2 * MODEL_GB + CHECKPOINTS_GB, 0  # model.pt and the export
     if plan.options.ensemble is not None:
-        members = len(plan.runs_of(plan.options.ensemble))
+        members = sum(map(plan.is_member, plan.runs))
     kept = len(plan.runs) if plan.options.keep_models else members
     most = max(1, kept) * whole + members * MODEL_GB
     stays = (kept if plan.options.keep_models else 0) * whole + members * MODEL_GB
@@ -114,14 +116,16 @@ def _run(record: RunRecord, plan: Plan) -> None:
 
 
 def _keeps_model(plan: Plan, record: RunRecord) -> bool:
-    return plan.options.keep_models or record.run.variant.name == plan.options.ensemble
+    return plan.options.keep_models or plan.is_member(record.run)
 
 
 def _changed(plan: Plan, records: Sequence[RunRecord]) -> list[Problem]:
     if differences := _together(problem for record in records for problem in record.differences()):
         return differences
-    if other := fold_files.changed_files(plan.options.output_dir / fold_files.FOLDER, plan.folds.texts):
-        return [Problem(name, seen="has other participants or folds than the datalist now gives") for name in other]
+    if other := _changed_folds(plan):
+        seen = "has other participants or folds than the datalist now gives"
+        start = plan.folds_folder(1)
+        return [Problem(path.name if path.parent == start else str(path), seen=seen) for path in other]
     finished = [record for record in records if record.finished]
     if not finished:
         return []
@@ -147,7 +151,7 @@ def _lost_models(plan: Plan, records: Sequence[RunRecord]) -> list[Problem]:
         return [Problem(record.run.title, seen="its results and its model are missing") for record in needed]
     if plan.options.ensemble is None:
         return []
-    members = [record for record in records if record.run.variant.name == plan.options.ensemble]
+    members = [record for record in records if plan.is_member(record.run)]
     lost = [record for record in members if record.finished and not record.has_model]
     if ensemble_is_made(plan, members):
         return []
@@ -158,8 +162,7 @@ def _discard_changed(plan: Plan, records: Sequence[RunRecord]) -> None:
     for record in records:
         if record.differences():
             record.discard()
-    folder = plan.options.output_dir / fold_files.FOLDER
-    remove_all([folder / name for name in fold_files.changed_files(folder, plan.folds.texts)])
+    remove_all(_changed_folds(plan))
     _write_folds(plan)
     finished = [record for record in records if record.finished]
     problems = [*changed_recordings(plan, finished), *computed_differently(finished), *_lost_models(plan, records)]
@@ -169,11 +172,21 @@ def _discard_changed(plan: Plan, records: Sequence[RunRecord]) -> None:
             record.discard()
 
 
+def _changed_folds(plan: Plan) -> list[Path]:
+    """The existing datalists of folds whose content differs, or that are not needed."""
+    return [
+        plan.folds_folder(repeat) / name
+        for repeat, folds in plan.repeats.items()
+        for name in fold_files.changed_files(plan.folds_folder(repeat), folds.texts)
+    ]
+
+
 def _write_folds(plan: Plan) -> None:
-    folder = plan.options.output_dir / fold_files.FOLDER
-    make_writable(folder, "--output-dir")
-    for name, text in plan.folds.texts.items():
-        write_text(text, folder / name)
+    for repeat, folds in plan.repeats.items():
+        folder = plan.folds_folder(repeat)
+        make_writable(folder, "--output-dir")
+        for name, text in folds.texts.items():
+            write_text(text, folder / name)
 
 
 class _Progress:

@@ -84,3 +84,47 @@ def torn_fields(members: Iterable[Member], names: Sequence[str]) -> Iterator[Tor
         if torn:
             example = next(iter(torn))
             yield TornField(name, len(torn), len(groups), example, torn[example])
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A field of places each of which is in one fold: it is tested by models that have not seen it.
+
+    Attributes:
+        field: ``site`` or ``scanner``, as the datalist spells it.
+        places: Its values in the order of the participants.
+    """
+
+    field: str
+    places: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """``leave-site-out: each of the 5 sites is tested by models that have seen none of its participants``."""
+        name = self.field.lower()
+        return (
+            f"leave-{name}-out: each of the {counted(len(self.places), name)} is tested by models that have seen none "
+            "of its participants"
+        )
+
+
+def left_out(members: Iterable[tuple[int, Mapping[str, object]]]) -> LeftOut | None:
+    """Find the field of places that folds leave out, whether they were made so or happen to be so.
+
+    Args:
+        members: The fold in which each participant is tested, and the further fields of the row.
+
+    Returns:
+        None if a place is in several folds, is not known for everyone, or is the only one.
+    """
+    members = list(members)
+    for name in PLACES:
+        field = next((found for _, fields in members if (found := field_of(fields, name))), None)
+        if field is None:
+            continue
+        folds: dict[str, set[int]] = defaultdict(set)
+        for fold, fields in members:
+            value = fields.get(field)
+            folds["" if value is None else str(value).strip()].add(fold)
+        if "" not in folds and len(folds) > 1 and all(len(found) == 1 for found in folds.values()):
+            return LeftOut(field, tuple(folds))
+    return None

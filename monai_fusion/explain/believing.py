@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from monai_fusion.explain import deletion, hits, weight_randomisation
 from monai_fusion.explain.deletion import Curves
@@ -22,6 +23,8 @@ from monai_fusion.explain.weight_randomisation import RandomisedStage, chosen_pa
 COMPLETENESS = "completeness_error"
 """The array of a method whose attributions add up to a difference of scores: how far off they are, relatively."""
 LARGE_ERROR = 0.05
+SMOOTHING = 2
+"""Standard deviation, in voxels of the network's volume."""
 
 WorldOfNetwork = Callable[[Explained], NDArray[np.floating] | None]
 """[4, 4] from indices of the network's volume to mm in the world of the participant's file; None if it is unknown."""
@@ -75,20 +78,20 @@ class Believing:
 
     Attributes:
         method: Its name.
-        hits: The planted region among all points; None where nothing is planted.
-        head_hits: The same among the voxels of the head, for the MRI.
+        hits: How well they mark the planted region, by way to measure (see `hits_in`); empty where nothing is planted.
         curves: Deletion and insertion; None if no participant has them.
         randomised: Weight randomisation, stage by stage.
         completeness: The relative completeness error of each participant; None for methods without one.
+        typical_error: The median over participants, which a few tiny differences of scores do not move.
         largest_error: The largest of any participant.
     """
 
     method: str
-    hits: HitSummary | None = None
-    head_hits: HitSummary | None = None
+    hits: Mapping[str, HitSummary] = field(default_factory=dict)
     curves: deletion.CurveSummary | None = None
     randomised: Sequence[RandomisedStage] = field(default_factory=tuple)
     completeness: Mean | None = None
+    typical_error: float | None = None
     largest_error: float | None = None
 
     @property
@@ -97,22 +100,22 @@ class Believing:
         found = weight_randomisation.randomisation_warnings(self.method, self.randomised)
         if self.curves is not None:
             found += deletion.deletion_warnings(self.method, self.curves)
-        error = None if self.completeness is None else self.completeness.value
+        error = self.typical_error
         if error is not None and error > LARGE_ERROR:
             found.append(
                 f"{self.method}: the attributions miss the difference of scores that they share out by "
-                f"{100 * error:.0f} % on average: give the method more steps"
+                f"{100 * error:.0f} % (median): give the method more steps"
             )
         return found
 
     def as_json(self) -> dict[str, Any]:
         """The entry of this method in ``explanation.json``."""
         return {
-            "planted_region": None if self.hits is None else self.hits.as_json(),
-            "planted_region_among_head": None if self.head_hits is None else self.head_hits.as_json(),
+            "planted_region": {name: each.as_json() for name, each in self.hits.items()},
             "deletion_and_insertion": None if self.curves is None else self.curves.as_json(),
             "weight_randomisation": [stage.as_json() for stage in self.randomised],
             "completeness_error": None if self.completeness is None else self.completeness.as_json(),
+            "median_completeness_error": self.typical_error,
             "largest_completeness_error": self.largest_error,
             "warnings": self.warnings,
         }
@@ -144,30 +147,31 @@ def believing(
         world_of_network: Where the network's volume lies, for the planted region of an MRI.
         step: As for a method.
     """
-    everywhere, head = _hits(method, ids, explained, arrays, planted, world_of_network)
+
+    def hits_of(participant: Explained, made: Arrays) -> Mapping[str, Hit | None]:
+        return hits_in(planted, method, participant, made, world_of_network)
+
+    everybody = [] if planted is None else [hits_of(explained(name), arrays(name)) for name in ids]
     found = [
         curves_of(scorer, explained(name), arrays(name), method, settings, step) for name in settings.for_curves(ids)
     ]
     again = [explained(name) for name in settings.for_randomisation(ids)]
     own = {each.participant_id: own_map(arrays(each.participant_id)) for each in again}
 
-    def hit_of(participant: Explained, made: Arrays) -> Hit | None:
-        return hit_in(planted, method, participant, made, world_of_network)[1 if method.recording == "mri" else 0]
-
     randomised = weight_randomisation.weight_randomisation(
         method, scorer, again, own_map, own, settings.randomisation_stages, settings.seed, step,
-        None if planted is None else hit_of,
+        None if planted is None else hits_of,
     ) if again else []  # fmt: skip
-    errors = [
-        float(np.asarray(arrays(name)[COMPLETENESS], np.float64).mean()) for name in ids if COMPLETENESS in arrays(name)
-    ]
+    kept = [np.asarray(made[COMPLETENESS], np.float64) for name in ids if COMPLETENESS in (made := arrays(name))]
+    # Infinite where there is no difference of scores to share out.
+    errors = [error for each in kept if np.isfinite(error := float(each.mean()))]
     return Believing(
         method.name,
-        everywhere,
-        head,
+        hits.summaries(everybody),
         deletion.summary(found) if found else None,
         randomised,
         mean_of(errors) if errors else None,
+        float(np.median(errors)) if errors else None,
         max(errors) if errors else None,
     )
 
@@ -196,48 +200,39 @@ def curves_of(
     )  # fmt: skip
 
 
-def hit_in(
+def hits_in(
     planted: PlantedTruth | None,
     method: Method,
     participant: Explained,
     arrays: Arrays,
     world_of_network: WorldOfNetwork,
-) -> tuple[Hit | None, Hit | None]:
-    """How well one participant's map marks the planted region: among all points, and among the voxels of the head.
+) -> dict[str, Hit | None]:
+    """How well one participant's map marks the planted region, in one or more ways; empty where nothing is planted.
 
-    The EEG's region lasts all the time, so its map is one of electrodes x rows: the sum over time, in which what has
-    both signs within a row cancels. The head are the voxels above 0 in the network's volume: sample cohorts are
-    skull-stripped. Of the EEG, and where nothing is planted, the second is None.
+    Of the EEG ``electrodes_rows``: the region lasts all the time, so its map is summed over time, and what has both
+    signs within a row cancels. Of the MRI ``voxels``, among all; ``head``, among those above 0 in the network's volume
+    (sample cohorts are skull-stripped); and ``head_smoothed``, where the signed map is first smoothed by a Gaussian of
+    `SMOOTHING` voxels: gradients of a network whose filters go in steps alternate in sign from voxel to voxel.
     """
     values = point_map(arrays)
     if method.recording == "eeg":
-        region = None if planted is None else planted.eeg
-        if region is None:
-            return None, None
-        return hits.hit(values.sum(axis=2), region.inside(values.shape)[:, :, 0]), None
+        if planted is None or planted.eeg is None:
+            return {}
+        inside = planted.eeg.inside(values.shape)[:, :, 0]
+        return {"electrodes_rows": hits.hit(values.sum(axis=2), inside)}
     if planted is None or planted.mri is None or participant.mri is None:
-        return None, None
+        return {}
     world = world_of_network(participant)
-    inside = None if world is None else planted.mri.inside(participant.participant_id, world, values.shape)
-    if inside is None:
-        return None, None
+    region = None if world is None else planted.mri.inside(participant.participant_id, world, values.shape)
+    if region is None:
+        return {}
     head = (participant.mri[0] > 0).any(dim=0).cpu().numpy()
-    return hits.hit(values, inside), hits.hit(values, inside, among=head)
-
-
-def _hits(
-    method: Method,
-    ids: Sequence[str],
-    explained: Callable[[str], Explained],
-    arrays: Callable[[str], Arrays],
-    planted: PlantedTruth | None,
-    world_of_network: WorldOfNetwork,
-) -> tuple[HitSummary | None, HitSummary | None]:
-    if planted is None or (planted.eeg if method.recording == "eeg" else planted.mri) is None:
-        return None, None
-    each = [hit_in(planted, method, explained(name), arrays(name), world_of_network) for name in ids]
-    everywhere, head = ([pair[place] for pair in each] for place in (0, 1))
-    return hits.summary(everywhere), None if method.recording == "eeg" else hits.summary(head)
+    smooth = gaussian_filter(values, SMOOTHING)
+    return {
+        "voxels": hits.hit(values, region),
+        "head": hits.hit(values, region, among=head),
+        "head_smoothed": hits.hit(smooth, region, among=head),
+    }
 
 
 def _rows(participant: Explained, recording: str) -> int:

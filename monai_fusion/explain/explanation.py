@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -28,10 +28,11 @@ from monai_fusion.explain.mri_gradcam import MriGradCam
 from monai_fusion.explain.mri_results import mri_results
 from monai_fusion.explain.mri_space import SlabGeometry
 from monai_fusion.explain.planted_truth import PlantedTruth, cohort_file, planted_truth
+from monai_fusion.explain.reference_gradients import ReferenceRecordings
 from monai_fusion.explain.running import ExplainedParticipant, ExplanationRun
 from monai_fusion.explain.settings import MODALITY, ExplanationSettings
 from monai_fusion.files import latest, write_atomically, write_for_readers
-from monai_fusion.keys import MRI
+from monai_fusion.keys import EEG, MRI
 from monai_fusion.reading import read_json_object
 from monai_fusion.report import explanation_file as schema
 from monai_fusion.report.style import Picture
@@ -84,7 +85,8 @@ class Explanation:
         self.datalist = None if datalist is None else Path(datalist)
         self.device = device
         self.segment_batch_size = segment_batch_size
-        self.methods: list[Method] = build_methods(settings)
+        self.dataset = dataset
+        self.methods: list[Method] = build_methods(settings, self._references)
         for method in self.methods:
             if isinstance(method, MriGradCam):
                 method.check(network)
@@ -93,6 +95,15 @@ class Explanation:
         self.run_of_methods = ExplanationRun(
             network, dataset, self.folder, settings, self.methods, device, precision, segment_batch_size
         )
+
+    def _references(self, recording: Literal["eeg", "mri"], count: int) -> ReferenceRecordings:
+        """Recordings of so many participants of the explained part, read when a method needs them."""
+        labels = {
+            record.participant_id: record.label
+            for record in self.dataset.records
+            if (record.eeg if recording == EEG else record.mri is not None)
+        }
+        return ReferenceRecordings(recording, labels, lambda name: self.run_of_methods.participant(name), count)
 
     def run(self) -> Path | None:
         """Explain, and write the folder; returns ``explanation.json``, None on a rank that writes nothing.

@@ -83,12 +83,18 @@ def _rank(values: NDArray[np.float64], within: NDArray[np.bool_]) -> float:
     return float((within & above).sum() + part * (within & equal).sum()) / region
 
 
-def summary(each: Mapping[str, Hit | None] | Sequence[Hit | None]) -> HitSummary:
+def summary(each: Sequence[Hit | None]) -> HitSummary:
     """The means over participants who have a value."""
-    found = [one for one in (each.values() if isinstance(each, Mapping) else each) if one is not None]
+    found = [one for one in each if one is not None]
     return HitSummary(
         mean_of([one.rate for one in found]),
         mean_of([one.mass for one in found]),
         mean_of([one.share for one in found]),
         mean_of([one.rank for one in found]),
     )
+
+
+def summaries(each: Sequence[Mapping[str, Hit | None]]) -> dict[str, HitSummary]:
+    """The means of each way to measure, of participants who were measured in the same ways."""
+    names = dict.fromkeys(name for one in each for name in one)
+    return {name: summary([one.get(name) for one in each]) for name in names}

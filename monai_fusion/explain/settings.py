@@ -14,8 +14,14 @@ from monai_fusion.wording import nearest, shortened
 
 MODALITY = "modality"
 """The method that values the recordings themselves; all others explain one recording."""
-EEG_METHODS = ("eeg_occlusion", "eeg_integrated_gradients")
-MRI_METHODS = ("mri_gradcam", "mri_occlusion", "mri_integrated_gradients", "mri_smoothgrad_squared")
+EEG_METHODS = ("eeg_occlusion", "eeg_integrated_gradients", "eeg_reference_gradients")
+MRI_METHODS = (
+    "mri_gradcam",
+    "mri_occlusion",
+    "mri_integrated_gradients",
+    "mri_smoothgrad_squared",
+    "mri_reference_gradients",
+)
 METHODS = (MODALITY, *EEG_METHODS, *MRI_METHODS)
 DEFAULT_METHODS = (MODALITY, "eeg_occlusion", "mri_gradcam")
 """What is computed unless other methods are asked for: what a CPU computes in seconds for each participant."""

@@ -18,8 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from monai_fusion.explain.hits import Hit
-from monai_fusion.explain.hits import summary as hit_summary
+from monai_fusion.explain.hits import Hit, HitSummary, summaries
 from monai_fusion.explain.method import Arrays, Explained, Method, Step
 from monai_fusion.explain.scoring import Scorer
 from monai_fusion.explain.similarity import Mean, Similarity, mean_of, similarity
@@ -32,8 +31,8 @@ ALIKE = 0.5
 STAGES = 3
 PARTICIPANTS = 4
 HEAD = "head"
-HitOf = Callable[[Explained, Arrays], Hit | None]
-"""How well the map in a method's arrays marks the place where the signal of a participant is."""
+HitsOf = Callable[[Explained, Arrays], Mapping[str, Hit | None]]
+"""How well the map in a method's arrays marks the place where the signal of a participant is, in one or more ways."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,13 @@ class RandomisedStage:
         down_to: The last block that became random: ``head``, ``eeg_enc.projection``, ...
         blocks: How many blocks are random.
         compared: By participant.
-        hits: By participant, where the place of the signal is known; empty otherwise.
+        hits: By participant and way to measure, where the place of the signal is known; empty otherwise.
     """
 
     down_to: str
     blocks: int
     compared: Mapping[str, Similarity]
-    hits: Mapping[str, Hit | None] = field(default_factory=dict)
+    hits: Mapping[str, Mapping[str, Hit | None]] = field(default_factory=dict)
 
     @property
     def signed(self) -> Mean:
@@ -62,6 +61,11 @@ class RandomisedStage:
         """The same of the absolute values."""
         return mean_of([each.magnitude for each in self.compared.values()])
 
+    @property
+    def hit_summaries(self) -> dict[str, HitSummary]:
+        """The means over participants of each way to measure."""
+        return summaries(list(self.hits.values()))
+
     def as_json(self) -> dict[str, object]:
         """A row of the table."""
         return {
@@ -69,7 +73,7 @@ class RandomisedStage:
             "blocks": self.blocks,
             "signed": self.signed.as_json(),
             "magnitude": self.magnitude.as_json(),
-            "hits": hit_summary(self.hits).as_json() if self.hits else None,
+            "planted_region": {name: each.as_json() for name, each in self.hit_summaries.items()},
         }
 
 
@@ -162,7 +166,7 @@ def weight_randomisation(
     stages: int = STAGES,
     seed: int = 0,
     step: Step = lambda _: None,
-    hit_of: HitOf | None = None,
+    hits_of: HitsOf | None = None,
 ) -> list[RandomisedStage]:
     """Make the maps of some participants again with random weights, and compare.
 
@@ -175,7 +179,7 @@ def weight_randomisation(
         stages: How many stages of the cascade, see :func:`stages_of`.
         seed: Of the random weights.
         step: As for a method.
-        hit_of: Measures each random network's map as well, where the place of the signal is known.
+        hits_of: Measures each random network's map as well, where the place of the signal is known.
 
     Returns:
         The stages, from the head down.
@@ -188,12 +192,12 @@ def weight_randomisation(
             continue
         random_scorer = scorer.of(changed)
         compared: dict[str, Similarity] = {}
-        hits: dict[str, Hit | None] = {}
+        hits: dict[str, Mapping[str, Hit | None]] = {}
         for each in participants:
             arrays = method(random_scorer, each, random_scorer.embed(each.eeg, each.mri), step)
             compared[each.participant_id] = similarity(maps[each.participant_id], map_of(arrays))
-            if hit_of is not None:
-                hits[each.participant_id] = hit_of(each, arrays)
+            if hits_of is not None:
+                hits[each.participant_id] = hits_of(each, arrays)
         rows.append(RandomisedStage(name, place + 1, compared, hits))
     return rows
 

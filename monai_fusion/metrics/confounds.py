@@ -8,6 +8,7 @@ probability given the covariates (conditional randomisation: Candes et al., JRSS
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.linear_model import LogisticRegression
 
 from monai_fusion.metrics.clusters import drawn_together, joined_groups
-from monai_fusion.metrics.intervals import DRAWS, SEED, Interval, wilson_of_groups
+from monai_fusion.metrics.intervals import DRAWS, SEED, Interval, independent_trials, wilson_of_groups
 from monai_fusion.metrics.scores import Floats, Labels
 
 CALLIPER = 0.2
@@ -42,11 +43,13 @@ class MatchedPairs:
         pairs: How many.
         right: How many of them the network orders correctly; a tie counts half.
         interval: Of the fraction, Wilson's (with the design effect of groups); None without a pair.
+        independent: As how many independent pairs they count in it: fewer than there are if they are in groups.
     """
 
     pairs: int
     right: float
     interval: Interval | None
+    independent: float
 
     @property
     def auroc(self) -> float | None:
@@ -117,31 +120,69 @@ def conditional_p_value(
     Returns:
         None with fewer than `FEWEST` participants (or groups), or if the covariates determine every label.
     """
-    count, classes = probabilities.shape
+    return conditional_p_value_of_mean([(probabilities, folds)], labels, given, draws, seed, groups=groups)
+
+
+def conditional_p_value_of_mean(
+    predictions: Sequence[tuple[Floats, Labels | None]],
+    labels: Labels,
+    given: Floats,
+    draws: int = DRAWS,
+    seed: int = SEED,
+    out_of_fold: bool = False,
+    groups: Labels | None = None,
+) -> float | None:
+    """`conditional_p_value` of several predictions of the same participants: by several seeds, or in several folds.
+
+    What the covariates do not explain is computed for each prediction, and its mean is tested, so that many
+    predictions do not count as many participants.
+
+    Args:
+        predictions: For each, probabilities and folds as there.
+        labels: [participant].
+        given: [participant, class].
+        draws: The number of draws.
+        seed: Same seed, same draws.
+        out_of_fold: Whether each participant was predicted by models that learned from the labels of the others. What
+            such a model learned by chance from j for i, another learned from i for j: the statistic then varies up to
+            twice as much (in variance) as the draws, which are widened by that. The same holds of groups, of which
+            each is in one fold.
+        groups: [participant]; None if each is alone.
+    """
+    count, classes = given.shape
     uncertain = (given > _SMALLEST_PROBABILITY).sum(axis=1) > 1
     if count < FEWEST or uncertain.sum() < 2 or len(np.unique(labels)) < 2:
         return None
-    residual = _unexplained(logits(probabilities), logits(given), folds)
+    residual = np.mean([_unexplained(logits(each), logits(given), folds) for each, folds in predictions], axis=0)
     one_hot = np.eye(classes)[labels]
     observed = float(((one_hot - given)[:, 1:] * residual).sum())
     generator = np.random.default_rng(seed)
+    widened = np.sqrt(2) if out_of_fold else 1.0
     together = drawn_together(groups)
     if together is not None:
         parts = np.bincount(together, weights=((one_hot - given)[:, 1:] * residual).sum(axis=1))
         if len(parts) < FEWEST:
             return None
         flipped = generator.choice([-1.0, 1.0], size=(draws, len(parts))) @ parts
-        return (int((flipped >= observed - _ROUNDING).sum()) + 1) / (draws + 1)
+        return (int((widened * flipped >= observed - _ROUNDING).sum()) + 1) / (draws + 1)
     edges = np.cumsum(given, axis=1)[:, :-1]
     drawn = (generator.random((draws, count, 1)) > edges).sum(axis=2)  # [draw, participant] class indices
     # The sum over one-hot labels is a choice of one residual each; class 0 has none.
     of_class = np.concatenate([np.zeros((count, 1)), residual], axis=1)
     sums = of_class[np.arange(count), drawn].sum(axis=1) - float((given[:, 1:] * residual).sum())
-    return (int((sums >= observed - _ROUNDING).sum()) + 1) / (draws + 1)
+    return (int((widened * sums >= observed - _ROUNDING).sum()) + 1) / (draws + 1)
 
 
-def explained_within_class(probabilities: Floats, labels: Labels, covariates: Floats) -> float | None:
+def explained_within_class(
+    probabilities: Floats, labels: Labels, covariates: Floats, folds: Labels | None = None
+) -> float | None:
     """Return how much of the network's logit the covariates explain within the classes (confounding index).
+
+    Args:
+        probabilities: [participant, class] of the network.
+        labels: [participant].
+        covariates: [participant, covariate].
+        folds: [participant]; each fold has an intercept of its own, as in `conditional_p_value`.
 
     Returns:
         Adjusted R^2 of a regression on the covariates and their squares, after each class's mean is subtracted, 0 to 1;
@@ -152,22 +193,29 @@ def explained_within_class(probabilities: Floats, labels: Labels, covariates: Fl
     mean, spread = covariates.mean(axis=0), covariates.std(axis=0)
     design = _with_squares((covariates - mean) / np.where(spread > 0, spread, 1.0))
     logit = logits(probabilities)[:, 0]
-    present = np.unique(labels)
-    left = len(labels) - len(present) - np.linalg.matrix_rank(design)
+    own = _indicators(labels)
+    if folds is not None:
+        own = np.concatenate([own, _indicators(folds)], axis=1)
+    means = int(np.linalg.matrix_rank(own))
+    left = len(labels) - means - np.linalg.matrix_rank(design)
     if left < FEWEST // 2:
         return None
-    own = np.stack([labels == label for label in present], axis=1).astype(np.float64)
     within = _residual(logit[:, np.newaxis], own)[:, 0]
     total = float(within @ within)
     if total <= _ROUNDING:
         return None
     rest = _residual(within[:, np.newaxis], np.concatenate([own, design], axis=1))[:, 0]
-    adjusted = 1 - (float(rest @ rest) / left) / (total / (len(labels) - len(present)))
+    adjusted = 1 - (float(rest @ rest) / left) / (total / (len(labels) - means))
     return min(1.0, max(0.0, adjusted))
 
 
 def matched_pairs(
-    score: Floats, labels: Labels, covariate: Floats, calliper: float = CALLIPER, groups: Labels | None = None
+    score: Floats,
+    labels: Labels,
+    covariate: Floats,
+    calliper: float = CALLIPER,
+    groups: Labels | None = None,
+    folds: Labels | None = None,
 ) -> MatchedPairs:
     """Order participants of class 1 against participants of class 0 with nearly the same covariate.
 
@@ -179,15 +227,18 @@ def matched_pairs(
         covariate: [participant] one number; of several covariates the logit of `class_probabilities`.
         calliper: The largest distance, in standard deviations within the classes.
         groups: [participant] pairs that share a group count as one group; None if each participant is alone.
+        folds: [participant] models of different folds are on different scales: both of a pair are of one fold.
     """
     ones, zeros = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
-    none = MatchedPairs(0, 0.0, None)
+    none = MatchedPairs(0, 0.0, None, 0.0)
     if min(len(ones), len(zeros)) < 2:
         return none
     spread = np.sqrt((covariate[ones].var(ddof=1) + covariate[zeros].var(ddof=1)) / 2)
     if not spread > 0:
         return none
     apart = np.abs(covariate[ones][:, np.newaxis] - covariate[zeros]) / spread
+    if folds is not None:
+        apart[folds[ones][:, np.newaxis] != folds[zeros]] = _FAR
     rows, columns = linear_sum_assignment(np.where(apart <= calliper, apart, _FAR))
     near = apart[rows, columns] <= calliper
     first, second = score[ones[rows[near]]], score[zeros[columns[near]]]
@@ -198,7 +249,8 @@ def matched_pairs(
     together = drawn_together(groups)
     if together is not None:
         together = joined_groups(together[ones[rows[near]]], together[zeros[columns[near]]])
-    return MatchedPairs(count, float(right.sum()), wilson_of_groups(right, together))
+    interval = wilson_of_groups(right, together)
+    return MatchedPairs(count, float(right.sum()), interval, independent_trials(right, together))
 
 
 def standardised_difference(values: Floats, labels: Labels) -> float | None:
@@ -221,11 +273,13 @@ def standardised_difference(values: Floats, labels: Labels) -> float | None:
 def _unexplained(logit: Floats, given: Floats, folds: Labels | None) -> Floats:
     # A nearly certain class would have a logit that outweighs all others.
     bounded = np.clip(given, -8.0, 8.0)
-    if folds is None:
-        own = np.ones((len(logit), 1))
-    else:
-        own = np.stack([folds == fold for fold in np.unique(folds)], axis=1).astype(np.float64)
+    own = _indicators(np.zeros(len(logit), np.int64) if folds is None else folds)
     return _residual(logit, np.concatenate([own, _with_squares(bounded)], axis=1))
+
+
+def _indicators(values: Labels) -> Floats:
+    """A column for each value."""
+    return np.stack([values == each for each in np.unique(values)], axis=1).astype(np.float64)
 
 
 def _with_squares(values: Floats) -> Floats:

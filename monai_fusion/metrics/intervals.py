@@ -85,18 +85,24 @@ def wilson_of_groups(values: Floats, groups: Labels | None, level: float = LEVEL
         groups: [participant]; None if each is alone: then it is `wilson`.
         level: Of the interval.
     """
-    hits = float(values.sum())
-    if groups is None:
+    hits, number = float(values.sum()), independent_trials(values, groups, level)
+    if groups is None or len(np.unique(groups)) == len(values):
         return wilson(hits, len(values), level)
-    numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    count = int(numbers.max()) + 1
-    if count == len(values):
-        return wilson(hits, len(values), level)
-    uncertain = (_z(level) / float(student_t.ppf((1 + level) / 2, max(1, count - 1)))) ** 2
-    number = uncertain * len(values) / design_effect(values, numbers)
     share = hits / len(values)
     found = wilson(number if share == 1 else share * number, number, level)
     return Interval(found.low, found.high, "wilson, design effect")
+
+
+def independent_trials(values: Floats, groups: Labels | None, level: float = LEVEL) -> float:
+    """Return as how many independent participants those in groups count in `wilson_of_groups`."""
+    if groups is None:
+        return float(len(values))
+    numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    count = int(numbers.max()) + 1
+    if count == len(values):
+        return float(len(values))
+    uncertain = (_z(level) / float(student_t.ppf((1 + level) / 2, max(1, count - 1)))) ** 2
+    return uncertain * len(values) / design_effect(values, numbers)
 
 
 def mean_of_proportions(successes: Sequence[float], trials: Sequence[float], level: float = LEVEL) -> Interval:

@@ -35,6 +35,10 @@ REFERENCES = {
         "Cardoso MJ, et al. (2022). MONAI: an open-source framework for deep learning in healthcare. "
         "doi:10.48550/arXiv.2211.02701"
     ),
+    "bouckaert": (
+        "Bouckaert RR, Frank E (2004). Evaluating the replicability of significance tests for comparing learning "
+        "algorithms. PAKDD 2004, LNCS 3056, 3-12. doi:10.1007/978-3-540-24775-3_3"
+    ),
     "nadeau": (
         "Nadeau C, Bengio Y (2003). Inference for the generalization error. Machine Learning 52, 239-281. "
         "doi:10.1023/A:1024068626366"

@@ -83,7 +83,7 @@ def _with_plain_numbers(results: Results, measure: _Measure, sentences: list[str
     if found is None:
         return sentences
     first, better = first_sentence(found), better_than_numbers(found)
-    sentences = [*sentences, *(beyond_covariates(found) if measure.shown else ())]
+    sentences = [*sentences, *(beyond_covariates(found.confounds, found.balance) if measure.shown else ())]
     if first is None:
         return [sentences[0], *([better] if better and measure.shown else []), *sentences[1:]]
     # A network that is not shown to be better than chance has a graver fault than not to be better than numbers.

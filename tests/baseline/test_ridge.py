@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
+from monai_fusion.baseline.models import feature_sets
+from monai_fusion.baseline.participant_numbers import Covariate, ParticipantNumbers
 from monai_fusion.baseline.ridge import INNER_FOLDS, SEED, STRENGTHS, Features, Scaler, can_be_fitted, fit_ridge
 
 
@@ -100,6 +102,51 @@ def test_the_covariate_s_slope_is_learned_from_the_training_alone() -> None:
     before = Scaler(features.rows(learned))(features.rows(learned))
     values[20:] += 100 * covariate[20:]  # what the others have changes nothing
     assert (Scaler(features.rows(learned))(features.rows(learned)) == before).all()
+
+
+def _strength_of_scikit_learn(values: np.ndarray, given: np.ndarray, labels: np.ndarray, inside: bool) -> float:
+    """The best C; covariates are removed by a regression on each inner fold's training part, or on everyone."""
+    folds, everyone = StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=SEED), np.arange(len(labels))
+    width = np.sqrt(values.shape[1])
+    losses = np.zeros(len(STRENGTHS))
+    for training, held_out in folds.split(values, labels):
+        rows = training if inside else everyone
+        rest = values - LinearRegression().fit(given[rows], values[rows]).predict(given)
+        scaled = StandardScaler().fit(rest[training]).transform(rest) / width
+        for place, strength in enumerate(STRENGTHS):
+            model = LogisticRegression(C=strength, class_weight="balanced", max_iter=5000)
+            found = model.fit(scaled[training], labels[training]).predict_proba(scaled[held_out])
+            own = np.maximum(found[np.arange(len(held_out)), labels[held_out]], 1e-7)
+            losses[place] += float((-np.log(own) / np.bincount(labels)[labels[held_out]]).sum())
+    return STRENGTHS[int(np.argmin(losses))]
+
+
+def test_covariates_are_removed_inside_the_inner_folds_as_well() -> None:
+    random = np.random.default_rng(27)
+    labels, given, values = (
+        (np.arange(24) % 2).astype(np.int64),
+        random.normal(size=(24, 8)),
+        random.normal(size=(24, 4)),
+    )
+    values[:, 0] += 1.2 * labels
+    inside, across = (_strength_of_scikit_learn(values, given, labels, where) for where in (True, False))
+    assert inside != across  # here a regression across the folds would choose another ridge
+    assert fit_ridge(Features((values,), given), labels, 2).strength == inside
+
+
+def test_what_other_tested_participants_have_changes_no_prediction() -> None:
+    """A regression of the numbers on the covariates across training and test would tell of the tested ones."""
+    random = np.random.default_rng(5)
+    labels, learned = (np.arange(60) % 2).astype(np.int64), np.arange(40)
+    mri, age = random.normal(size=(60, 20)) + labels[:, np.newaxis], random.normal(size=(60, 1))
+    predicted = []
+    for shift in (0.0, 50.0):
+        mri[45:], age[45:] = mri[45:] + shift * age[45:], age[45:] + shift
+        numbers = ParticipantNumbers((), mri=mri.copy())
+        (each,) = [one for one in feature_sets(numbers, (Covariate("age", age.copy()),)) if one.name == "mri"]
+        model = fit_ridge(each.features.rows(learned), labels[learned], 2)
+        predicted.append(model.probabilities(each.features.rows(np.arange(40, 60)))[:5])
+    assert (predicted[0] == predicted[1]).all()
 
 
 def test_two_participants_of_two_classes_are_the_fewest_to_learn_from() -> None:

@@ -29,16 +29,16 @@ EFFECTS = {"gated": 1.5, "concat": 0.5, "eeg": 0.2}
 
 def write_folds(plan: Plan) -> None:
     """The datalists of the folds."""
-    folder = plan.options.output_dir / "folds"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in plan.folds.texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    for repeat, folds in plan.repeats.items():
+        plan.folds_folder(repeat).mkdir(parents=True, exist_ok=True)
+        for name, text in folds.texts.items():
+            (plan.folds_folder(repeat) / name).write_text(text, encoding="utf-8")
 
 
 def predictions_of(run: Run, plan: Plan) -> list[Prediction]:
     """A variant's predictions for its fold: noise and an effect, keyed by variant, fold and seed."""
     generator = np.random.default_rng([run.fold, run.seed, len(run.variant.name)])
-    records = read_datalist(plan.options.output_dir / "folds" / f"fold{run.fold}.json").records("test")
+    records = read_datalist(plan.folds_folder(run.repeat) / f"fold{run.fold}.json").records("test")
     found = []
     for record in records:
         assert record.label is not None
@@ -51,7 +51,7 @@ def predictions_of(run: Run, plan: Plan) -> list[Prediction]:
 def write_training(run: Run, plan: Plan, **more: Any) -> None:
     """What train.yaml leaves; the weights are a few bytes."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    cohort = read_datalist(plan.options.output_dir / "folds" / f"fold{run.fold}.json")
+    cohort = read_datalist(plan.folds_folder(run.repeat) / f"fold{run.fold}.json")
     manifest = {
         "status": "finished",
         "data": data_digests(cohort, plan.cache_dir, run.settings["variant"]["modalities"]),

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from monai_fusion.comparison.comparison_file import Comparison
 from monai_fusion.comparison.comparison_page import render_comparison
 from monai_fusion.comparison.numbers import with_numbers
 from monai_fusion.comparison.numbers_words import numbers_sentence, verdict
+from monai_fusion.comparison.people import people_of
 from monai_fusion.comparison.planning import CompareOptions, Plan, make_plan
-from monai_fusion.comparison.results import compare_runs, read_runs
+from monai_fusion.comparison.results import FoldPredictions, compare_runs, out_of_fold_arrays, read_runs
 from monai_fusion.comparison.terminal_table import table_lines
 from monai_fusion.comparison.variants import select_variants
 from tests.baseline.cohorts import Cohort, write_cohort
@@ -40,9 +42,15 @@ def plan(cohort: Cohort, tmp_path: Path) -> Plan:
     return make_plan(options)
 
 
+def compared(plan: Plan, runs: list[FoldPredictions], draws: int = 200) -> Comparison:
+    """As the command does."""
+    people = people_of(plan, out_of_fold_arrays(plan, runs))
+    return with_numbers(plan, people, compare_runs(plan, runs, draws=draws), draws=draws)
+
+
 def test_numbers_are_tested_on_the_same_folds(plan: Plan, cohort: Cohort) -> None:
     runs = read_runs(finished(plan))
-    found = with_numbers(plan, runs, compare_runs(plan, runs, draws=200), draws=200)
+    found = compared(plan, runs)
     assert [each.name for each in found.numbers] == ["head_volume", "covariates", "mri", "eeg", "eeg_raw_power", "all"]
     head = found.numbers[0]
     in_folds = []
@@ -65,7 +73,7 @@ def test_numbers_are_tested_on_the_same_folds(plan: Plan, cohort: Cohort) -> Non
 def test_the_page_and_the_terminal_begin_with_numbers_that_do_better(plan: Plan) -> None:
     plan = make_plan(replace(plan.options, reference="concat", variants=("numbers",)))  # a weak one
     runs = read_runs(finished(plan))
-    found = with_numbers(plan, runs, compare_runs(plan, runs, draws=200), draws=200)
+    found = compared(plan, runs)
     sentence = numbers_sentence(found)
     assert sentence is not None and sentence.startswith("Plain numbers do better: ")  # the classes are 2 mm apart
     assert verdict(found)[0] == sentence
@@ -80,7 +88,7 @@ def test_the_page_and_the_terminal_begin_with_numbers_that_do_better(plan: Plan)
 def test_recordings_that_cannot_be_read_are_a_note(plan_of: object) -> None:
     plan: Plan = plan_of(folds=2)  # type: ignore[operator] # the recordings are empty files
     runs = read_runs(finished(plan))
-    found = with_numbers(plan, runs, compare_runs(plan, runs, draws=50), draws=50)
+    found = compared(plan, runs, draws=50)
     assert found.numbers == []
     assert any("no comparison with plain numbers" in note for note in found.notes)
 
@@ -93,6 +101,5 @@ def test_numbers_is_no_training(plan: Plan) -> None:
 
 def test_the_same_comparison_gives_the_same_numbers(plan: Plan) -> None:
     runs = read_runs(finished(plan))
-    plain = compare_runs(plan, runs, draws=100)
-    first, again = (with_numbers(replace(plan), runs, plain, draws=100).numbers for _ in range(2))
+    first, again = (compared(replace(plan), runs, draws=100).numbers for _ in range(2))
     assert first == again

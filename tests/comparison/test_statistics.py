@@ -125,7 +125,7 @@ def test_families_are_drawn_whole_over_all_folds() -> None:
         data.labels[rows],
         data.folds[rows],
         {name: [each.subset(rows) for each in cohorts] for name, cohorts in data.cohorts.items()},
-        rows,
+        groups=rows,
     )
     names = list(data.cohorts)
     values, found = values_and_intervals(pairs, names[0], 2000, 1)

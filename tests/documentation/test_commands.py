@@ -35,7 +35,7 @@ NOT_RUN: dict[str, str] = {
     r"python -m monai.bundle ckpt_export": "writes TorchScript of a trained model: tests/bundle/test_bundle_runs.py",
 }
 # What trains, scores or starts trainings: here everything about it is checked but the run itself.
-DRY = ("train", "evaluate", "predict", "compare", "rerun")
+DRY = ("train", "evaluate", "predict", "explain", "compare", "rerun")
 # Fewer people, so that the suite stays fast.
 SMALLER = {
     "sample-cohort": ["--participants", "12"],

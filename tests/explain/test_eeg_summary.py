@@ -143,6 +143,14 @@ def test_without_a_sidecar_what_is_not_known_is_not_available(tmp_path: Path) ->
     assert table(files[2])[0]["right"] == "n/a"
 
 
+def test_kept_arrays_give_the_same_summary_to_the_bit(tmp_path: Path) -> None:
+    for method in (EegOcclusion(), EegIntegratedGradients(steps=2)):
+        arrays = kept(method, tmp_path, square=True)
+        np.savez_compressed(tmp_path / "kept.npz", **arrays)
+        with np.load(tmp_path / "kept.npz", allow_pickle=False) as back:
+            np.testing.assert_array_equal(summary_of(dict(back)).blocks, summary_of(arrays).blocks)
+
+
 def test_a_summary_is_the_same_again(tmp_path: Path) -> None:
     first, again = (summary_of(kept(EegOcclusion(2), tmp_path)) for _ in range(2))
     assert isinstance(first, EegSummary)

@@ -52,10 +52,11 @@ def test_the_defaults_are_quick_methods_for_all_participants_and_the_second_clas
 
 
 def test_all_are_those_that_suit_the_model(cohort: Datalist) -> None:
-    assert len(read(cohort, methods="all").methods) == 7
+    assert len(read(cohort, methods="all").methods) == 9
     assert read(cohort, RECIPE | {"modalities": "eeg"}, methods="all").methods == (
         "eeg_occlusion",
         "eeg_integrated_gradients",
+        "eeg_reference_gradients",
     )
     assert read(cohort, RECIPE | {"modalities": "mri"}).methods == ("mri_gradcam",)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -9,6 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from monai_fusion.metrics.confounds import (
     class_probabilities,
     conditional_p_value,
+    conditional_p_value_of_mean,
     explained_within_class,
     logits,
     matched_pairs,
@@ -133,3 +136,102 @@ def test_the_standardised_difference_is_the_second_class_minus_the_first() -> No
     values, labels = np.array([0.0, 2.0, 3.0, 5.0]), np.array([0, 0, 1, 1])
     assert standardised_difference(values, labels) == pytest.approx(3 / np.sqrt(2))
     assert standardised_difference(values, np.array([0, 0, 0, 1])) is None
+
+
+def test_pairs_of_two_folds_are_no_pairs() -> None:
+    labels, covariate = np.array([0, 1, 0, 1, 1]), np.array([1.0, 1.01, 5.0, 5.02, 1.02])
+    folds, score = np.array([0, 1, 0, 0, 0]), np.array([0.9, 0.1, 0.2, 0.7, 0.3])
+    found = matched_pairs(score, labels, covariate, folds=folds)
+    assert (found.pairs, found.right) == (2, 1.0)  # 0.3 against 0.9 is wrong, 0.7 against 0.2 right
+    assert matched_pairs(score, labels, covariate).right == 1.0  # 0.1 is nearer than 0.3, and wrong as well
+
+
+def test_several_predictions_count_as_their_mean_not_as_more_participants() -> None:
+    generator = np.random.default_rng(8)
+    labels = np.tile([0, 1], 30)
+    given = class_probabilities(generator.normal(size=(60, 1)) + labels[:, None], labels, 2)
+    one = _two(1 / (1 + np.exp(-generator.normal(size=60) - labels)))
+    once = conditional_p_value(one, labels, given)
+    assert once is not None and once < 1
+    assert conditional_p_value_of_mean([(one, None)] * 3, labels, given) == once
+    assert conditional_p_value_of_mean([(one, None), (one[:, ::-1], None)], labels, given) == 1.0  # they cancel
+
+
+def test_out_of_fold_predictions_that_learned_noise_are_called_significant_no_more_often_than_they_may() -> None:
+    """In 60 people, five folds and ten numbers of noise, draws that are not widened find something in one of ten."""
+    random, found = np.random.default_rng(3), []
+    for _ in range(120):
+        labels = random.permutation(np.arange(60) % 2).astype(np.int64)
+        folds, values = np.arange(60, dtype=np.int64) % 5, random.normal(size=(60, 11))
+        values[:, 0] += 1.5 * labels
+        given = class_probabilities(values[:, :1], labels, 2)
+        values[:, 0] += 0.6 * random.normal(size=60)
+        probabilities = np.empty((60, 2))
+        for fold in range(5):
+            model = LogisticRegression().fit(values[folds != fold], labels[folds != fold])
+            probabilities[folds == fold] = model.predict_proba(values[folds == fold])
+        predictions = [(probabilities, folds)]
+        found.append(
+            [
+                conditional_p_value_of_mean(predictions, labels, given, 199, out_of_fold=widened) or 1.0
+                for widened in (False, True)
+            ]
+        )
+    plain, widened = (np.array(found) <= 0.05).mean(axis=0)
+    assert widened <= 0.08 and widened < plain
+
+
+def test_of_groups_the_signs_of_the_mean_of_all_predictions_are_drawn() -> None:
+    random = np.random.default_rng(2)
+    groups = np.repeat(np.arange(9), 4)
+    labels = np.tile([0, 1, 1, 0], 9)
+    given = class_probabilities(random.normal(size=(36, 1)) + labels[:, None], labels, 2)
+    logit = np.log(given[:, 1] / given[:, 0])
+    parts, predictions = np.zeros(9), []
+    for folds in (groups % 3, groups // 3):
+        own = random.normal(size=36) + 0.4 * labels + folds
+        predictions.append((_two(1 / (1 + np.exp(-own))), folds))
+        design = np.column_stack([logit, logit**2, *(folds == fold for fold in range(3))])
+        rest = own - LinearRegression(fit_intercept=False).fit(design, own).predict(design)
+        parts += np.bincount(groups, weights=(labels - given[:, 1]) * rest) / 2
+    signs = np.array(list(product([-1, 1], repeat=9)))
+    for out_of_fold, wider in ((False, 1.0), (True, np.sqrt(2))):
+        expected = float((wider * (signs @ parts) >= parts.sum() - 1e-9).mean())
+        found = conditional_p_value_of_mean(predictions, labels, given, 8000, out_of_fold=out_of_fold, groups=groups)
+        assert 0.02 < expected < 0.5 and found == pytest.approx(expected, abs=0.015)
+
+
+def test_pairs_of_families_in_several_folds_count_less_than_pairs_of_strangers() -> None:
+    """Each of 20 families has the same four pairs, all right or all wrong: they tell as much as 20 pairs."""
+    groups = np.repeat(np.arange(20), 8)
+    labels = np.tile([0, 1], 80)
+    covariate = 10.0 * np.repeat(np.arange(80), 2) + 0.1 * labels
+    second = np.where((labels == 1) == (groups < 15), 0.8, 0.2)
+    folds = groups % 4
+    own = matched_pairs(second, labels, covariate, folds=folds)
+    whole = matched_pairs(second, labels, covariate, folds=folds, groups=groups)
+    assert (own.pairs, own.independent, whole.pairs, whole.right) == (80, 80, 80, own.right)
+    assert 10 < whole.independent < 20  # less than 20: the design effect is itself uncertain
+
+
+def test_out_of_fold_predictions_of_families_find_nothing_in_noise_more_often_than_they_may() -> None:
+    random, found = np.random.default_rng(3), []
+    groups = np.repeat(np.arange(40, dtype=np.int64), 2)
+    for _ in range(100):
+        labels = (random.permutation(np.arange(40) % 2)[groups]).astype(np.int64)
+        values = np.sqrt(0.7) * random.normal(size=(40, 11))[groups] + np.sqrt(0.3) * random.normal(size=(80, 11))
+        values[:, 0] += 1.5 * labels
+        given = class_probabilities(values[:, :1], labels, 2)
+        values[:, 0] += 0.6 * random.normal(size=80)
+        probabilities, folds = np.empty((80, 2)), groups % 5
+        for fold in range(5):
+            model = LogisticRegression().fit(values[folds != fold], labels[folds != fold])
+            probabilities[folds == fold] = model.predict_proba(values[folds == fold])
+        found.append(
+            [
+                conditional_p_value_of_mean([(probabilities, folds)], labels, given, 199, out_of_fold=w, groups=groups)
+                for w in (False, True)
+            ]
+        )
+    plain, widened = (np.array(found, dtype=np.float64) <= 0.05).mean(axis=0)
+    assert widened <= 0.08 and widened < plain

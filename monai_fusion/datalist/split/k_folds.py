@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from monai_fusion.datalist.schema import SECTIONS
@@ -182,9 +183,40 @@ def _testing_a_fold(
         _, tested = _numbers_and_tested(with_one_recording(participants), sections, classes)
         of_others = shares(with_one_recording(participants), classes, tested, options.validation_fraction)
         quotas, others = ([parts[:_TEST] for parts in each] for each in (sizes, of_others))
-        sections |= allocate_in_turn(rest, quotas, others, fixed, f"{options.seed}/validation of fold {test_fold}")
+        placed = allocate_in_turn(rest, quotas, others, fixed, f"{options.seed}/validation of fold {test_fold}")
+        if options.group_by and options.validation_fraction and not fixed and _lacks_a_class(rest, placed, classes):
+            placed = _with_a_whole_fold(rest, folds, test_fold, classes) or placed
+        sections |= placed
     refuse_missing_classes(with_both_recordings(participants), sections, SECTIONS, classes, options.may_be_empty)
     return as_split(sections, folds)
+
+
+def _lacks_a_class(
+    participants: Sequence[SplitParticipant], sections: Mapping[str, int], classes: Sequence[str]
+) -> bool:
+    """Whether a class is missing from training or validation."""
+    there = {(sections[each.participant_id], each.label) for each in participants}
+    return any((part, label) not in there for part in (_TRAINING, _VALIDATION) for label in range(len(classes)))
+
+
+def _with_a_whole_fold(
+    participants: Sequence[SplitParticipant], folds: Mapping[str, int], test_fold: int, classes: Sequence[str]
+) -> dict[str, int] | None:
+    """Let another fold validate: groups as large as sites cannot make a smaller part.
+
+    Returns:
+        The smallest fold with which no class is missing; of equally large ones the next after the tested one. None if
+        there is none.
+    """
+    sizes = Counter(folds[each.participant_id] for each in participants)
+    for chosen in sorted(sizes, key=lambda fold: (sizes[fold], (fold - test_fold) % (1 + max(folds.values())))):
+        sections = {
+            each.participant_id: _VALIDATION if folds[each.participant_id] == chosen else _TRAINING
+            for each in participants
+        }
+        if not _lacks_a_class(participants, sections, classes):
+            return sections
+    return None
 
 
 def _numbers_and_tested(

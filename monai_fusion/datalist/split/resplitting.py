@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.balance import Balance, Member, balance_of
+from monai_fusion.datalist.groups import left_out
 from monai_fusion.datalist.near_misses import near_misses
 from monai_fusion.datalist.saving.document import Document, DocumentRow, read_document, with_fold
 from monai_fusion.datalist.saving.replacing import refuse_what_is_no_datalist, write_datalists
@@ -112,7 +113,11 @@ def split_and_write(
     balance = balance_of(
         members, document.classes, (column for column in columns if column != target), options.stratify_by
     )
-    return SplitResult(paths, balance, tuple(_notes(document, older, options)), replaced)
+    folds = splits[0].folds
+    in_folds = folds and all(row.participant_id in folds for row in rows)  # otherwise a fold validates, not tests
+    place = left_out((folds[row.participant_id], row.fields) for row in rows) if in_folds else None
+    notes = (*_notes(document, older, options), *([] if place is None else [str(place)]))
+    return SplitResult(paths, balance, notes, replaced)
 
 
 def _content(document: Document, split: Split, older: Document | None, options: SplitOptions) -> dict[str, Any]:
