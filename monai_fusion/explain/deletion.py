@@ -20,6 +20,7 @@ from torch import Tensor
 
 from monai_fusion.explain.method import Step
 from monai_fusion.explain.similarity import Mean, mean_of
+from monai_fusion.wording import counted
 
 Score = Callable[[Tensor], Tensor]
 """[N, ...] inputs -> [N] scores, such as `Scorer.of_segments` or `Scorer.of_volumes` beside a participant's rest."""
@@ -229,12 +230,12 @@ def summary(each: Sequence[Curves]) -> CurveSummary:
 def deletion_warnings(method: str, found: CurveSummary) -> list[str]:
     """Warn of a map whose order is not shown to be better than a random one."""
     gain = found.deletion_gain
-    if gain.value is None or (gain.interval is not None and gain.interval[0] > 0):
+    if gain.value is None or (gain.value if gain.interval is None else gain.interval[0]) > 0:
         return []
     interval = "" if gain.interval is None else f", 95 % interval {gain.interval[0]:+.2g} to {gain.interval[1]:+.2g}"
     return [
         f"{method}: removing what the map marks is not shown to change the prediction more than removing anything else "
-        f"(area between {gain.value:+.2g} logits{interval}; {gain.participants} participants)"
+        f"(area between {gain.value:+.2g} logits{interval}; {counted(gain.participants, 'participant')})"
     ]
 
 

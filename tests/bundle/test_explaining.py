@@ -58,11 +58,12 @@ def test_the_whole_explanation_stands_in_the_report_and_is_kept(cohort: Cohort, 
     record = read_datalist(cohort.datalist).records("test")[0]
     words = ("--participants", record.participant_id, "--methods", "all", "--eeg_occlusion_segments", "1")
     small = ("--mri_gradient_steps", "4", "--eeg_gradient_steps", "4", "--check_participants", "1")
+    small += ("--reference_gradient_steps", "2", "--reference_participants", "2")
     code, said = explain(run_folder, *words, *small)
     assert code == 0, said
     folder = run_folder / "explanation"
     content = read_explanation(folder)
-    assert content is not None and len(content.methods) == 7 and content.measures.keys() == set(content.methods[1:])
+    assert content is not None and len(content.methods) == 9 and content.measures.keys() == set(content.methods[1:])
     for table in content.tables:
         assert (folder / table).is_file()
     report = (run_folder / "report.html").read_text(encoding="utf-8")
