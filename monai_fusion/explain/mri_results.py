@@ -25,7 +25,8 @@ UNITS = {"mri_gradcam": "", "mri_smoothgrad_squared": "logit² per intensity²"}
 UNSIGNED = ("mri_smoothgrad_squared",)
 _COARSE = (
     "Grad-CAM is coarse: a cell of R3D-18's last block is 8 voxels deep and 16 wide and high, and the map is "
-    "interpolated between them. It has a sign, but no unit."
+    "interpolated between them. It has a sign, but no unit. On cohorts whose answer is known, "
+    "mri_reference_gradients marked the right part of the head, and Grad-CAM did not."
 )
 _SMOOTH_BRAINS = 8  # participants whose mean is drawn below a group's map
 
