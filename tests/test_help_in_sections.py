@@ -34,8 +34,8 @@ SECTIONS = {
         "Other options": "quiet help",
     },
     "compare": {
-        "Variants": "variants reference list",
-        "Folds and seeds": "folds keep-test group-by seed seeds",
+        "Variants": "variants reference list covariates",
+        "Folds and seeds": "folds keep-test group-by seed seeds repeats",
         "Trainings": "config-file bundle-root cache-dir dry-run",
         "Output": "output-dir overwrite ensemble ensemble-of keep-models",
         "Other options": "quiet help",

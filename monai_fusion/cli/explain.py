@@ -28,7 +28,10 @@ def explain(
             metavar="RUN_DIR", help="The --output_dir of a training, or of an evaluation.", show_default=False
         ),
     ],
-    words: Annotated[list[str] | None, typer.Argument(metavar="[--KNOB VALUE]...", hidden=True)] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[--KNOB VALUE]...", help="Knobs of explain.yaml, see below.", show_default=False),
+    ] = None,
     participants: Annotated[
         list[str] | None,
         typer.Option(metavar="ID...", help="Only these participants.", show_default="all of the section"),

@@ -405,5 +405,6 @@ CASES = {
 NO_ADVICE = {
     "{} goes together with the class ({}): {} is {} in {}. A network may learn {} instead, and no split changes that: "
     "look within {}, too.": "what to think of when reading results",
+    "leave-{}-out: each of the {} is tested by models that have seen none of its participants": "a name",
     "{} and {} in the test set, {} and {} new": "numbers; the advice stands behind them",
 }

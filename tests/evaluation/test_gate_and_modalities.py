@@ -7,8 +7,8 @@ from torch import Tensor
 
 from monai_fusion.evaluation.modalities import with_mean_gate, without_each_modality
 from monai_fusion.metrics import Prediction
+from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.metrics.gate import changes_nothing, collapsed_to, distribution, gate_section, modalities_section
-from monai_fusion.metrics.metrics_file import Score
 from monai_fusion.networks.ensemble_net import EnsembleNet
 from tests.support import tiny_absence_net
 

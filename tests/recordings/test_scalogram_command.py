@@ -246,7 +246,7 @@ def test_ctrl_c_ends_it_with_one_sentence_and_the_next_run_goes_on(raw, tmp_path
     words = ["-m", "monai_fusion", "scalogram", str(raw), "--sampling-rate", "250", "--out", str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": ROOT}
     process = subprocess.Popen(
-        [sys.executable, *words, "--workers", "2"], env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, *words, "--workers", "1"], env=environment, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
     while not names(tmp_path / "out", ".npy") and time.monotonic() < deadline:

@@ -19,6 +19,7 @@ SECTIONS = {
     "discrimination": "Discrimination",
     "calibration": "Calibration",
     "gate": "Gate",
+    "explanation": "What the model looked at",
     "embeddings": "Embedding map",
     "mistakes": "Errors",
     "strata": "Results by stratum",
