@@ -176,7 +176,7 @@ def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_label
 
     configs = [relative(path) for path in config_files(name)]
     run = plan_run(configs, words or (), OPTIONS if name == "predict" else ())
-    _check_files(name, run.knobs, require_labels=require_labels)
+    check_files(name, run.knobs, require_labels=require_labels)
     if name == "predict":
         _refuse_results_of_others(run.knobs)
     print_and_start(run.words, dry_run)
@@ -214,7 +214,7 @@ def relative(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def _check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> None:
+def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> None:
     """Check the files that a run reads as far as possible without importing torch: the run itself checks everything.
 
     Raises:

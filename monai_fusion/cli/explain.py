@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from monai_fusion.cli.bundle_runs import ANYTHING, BundleRunCommand, print_and_start, relative
+from monai_fusion.cli.bundle_runs import ANYTHING, BundleRunCommand, check_files, print_and_start, relative
 from monai_fusion.cli.several_values import one_flag_a_value
 
 _LISTS = ("--participants", "--methods")
@@ -30,7 +30,7 @@ def explain(
     ],
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[--KNOB VALUE]...", help="Knobs of explain.yaml, see below.", show_default=False),
+        typer.Argument(metavar="--KNOB VALUE", help="Knobs of explain.yaml, see below.", show_default=False),
     ] = None,
     participants: Annotated[
         list[str] | None,
@@ -45,6 +45,9 @@ def explain(
             show_default="modality eeg_occlusion mri_gradcam",
         ),
     ] = None,
+    section: Annotated[
+        str, typer.Option("--section", "--split", metavar="PART", help="The part of the datalist to explain.")
+    ] = "test",
     datalist: Annotated[
         Path | None, typer.Option(help="The datalist.", show_default="that of the run, by its manifest")
     ] = None,
@@ -71,11 +74,14 @@ def explain(
     from monai_fusion.shipped_bundle import config_files
 
     read_trained_model(run_dir, "RUN_DIR", need_classes=False)
-    given = ["--datalist", str(datalist or _datalist_of(run_dir)), "--model_dir", str(run_dir), *(words or ())]
+    given = ["--datalist", str(datalist or _datalist_of(run_dir)), "--model_dir", str(run_dir)]
+    given += ["--section", section, *(words or ())]
     for name, values in (("participants", participants), ("methods", methods)):
         if values:
             given += [f"--{name}", as_word(values)]
-    print_and_start(plan_run([relative(path) for path in config_files("explain")], given).words, dry_run)
+    run = plan_run([relative(path) for path in config_files("explain")], given)
+    check_files("explain", run.knobs, require_labels=False)
+    print_and_start(run.words, dry_run)
 
 
 def _datalist_of(run_dir: Path) -> Path:
