@@ -82,10 +82,7 @@ def test_the_whole_explanation_stands_in_the_report_and_is_kept(cohort: Cohort, 
     ("words", "told"),
     [
         (("--participants", "sub-nobody"), ("sub-nobody", "test part")),
-        (("--methods", "eeg_oclusion"), ("eeg_oclusion", "eeg_occlusion")),
-        (("--explained_class", "X"), ("explained_class", "M, F")),
         (("--mri_gradcam_block", "layer9", "--methods", "mri_gradcam"), ("layer9", "layer4")),
-        (("--eeg_baseline", "five", "--methods", "eeg_occlusion"), ("baseline", "zero")),
         (("--segments", "3"), ("segments", "did you mean")),
     ],
 )
