@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,8 @@ from monai_fusion.explain.running import ExplanationRun
 from monai_fusion.files import write_atomically
 from monai_fusion.reading import read_json_object
 from monai_fusion.report.explanation_file import ResultTable
+
+logger = logging.getLogger(__name__)
 
 CHECKS_FOLDER = "checks"
 Measures = Mapping[str, Any]
@@ -77,6 +80,10 @@ def _kept_or_measured(
         found: Measures = kept["measures"]
         return found
     ids = run.explained_by(method.name)
+    if settings.for_randomisation(ids) or settings.for_curves(ids):
+        logger.info(
+            "%s: do its maps depend on what the network has learned, and the score on what they mark?", method.name
+        )
     bar = run.bar(f"checking {method.name}", settings.passes(method, run.sizes(ids)), method)
     with bar as step:
         measured = believing(
