@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from monai_fusion.errors import InputError
 from monai_fusion.explain.believing import BelievingSettings, believing
-from monai_fusion.explain.derived import Derived
+from monai_fusion.explain.derived import Derived, title_of
 from monai_fusion.explain.kept_arrays import settings_digest
 from monai_fusion.explain.method import Explained, Method
 from monai_fusion.explain.mri_space import SlabGeometry, VolumeSpace
@@ -116,7 +116,7 @@ def _world(geometry: SlabGeometry | None) -> Callable[[Explained], NDArray[np.fl
 
 def _randomised(measures: Mapping[str, Any]) -> ResultTable | None:
     rows = [
-        [_title(name), str(stage["down_to"]), _mean(stage["signed"]), _mean(stage["magnitude"])]
+        [title_of(name), str(stage["down_to"]), _mean(stage["signed"]), _mean(stage["magnitude"])]
         for name, found in measures.items()
         for stage in found["weight_randomisation"]
     ]
@@ -131,7 +131,7 @@ def _randomised(measures: Mapping[str, Any]) -> ResultTable | None:
 
 def _curves(measures: Mapping[str, Any]) -> ResultTable | None:
     rows = [
-        [_title(name), _mean(curves["deletion_gain"]), _mean(curves["insertion_gain"])]
+        [title_of(name), _mean(curves["deletion_gain"]), _mean(curves["insertion_gain"])]
         for name, found in measures.items()
         if (curves := found["deletion_and_insertion"]) is not None
     ]
@@ -147,7 +147,7 @@ def _curves(measures: Mapping[str, Any]) -> ResultTable | None:
 def _completeness(measures: Mapping[str, Any]) -> ResultTable | None:
     rows = [
         [
-            _title(name),
+            title_of(name),
             _mean(found["completeness_error"], percent=True),
             f"{100 * found['largest_completeness_error']:.1f} %",
         ]
@@ -167,7 +167,7 @@ def _planted(measures: Mapping[str, Any]) -> ResultTable | None:
             random = stages[-1]["planted_region"].get(way) if stages else None
             rows.append(
                 [
-                    _title(name), _WAYS.get(way, way), _mean(hits["rate"]), _mean(hits["rank"], percent=True),
+                    title_of(name), _WAYS.get(way, way), _mean(hits["rate"]), _mean(hits["rank"], percent=True),
                     _mean(hits["share"], percent=True), "" if random is None else _mean(random["rate"]),
                 ]
             )  # fmt: skip
@@ -188,11 +188,6 @@ _WAYS = {
     "head_smoothed": "the head, map smoothed",
 }
 _TABLES = (_planted, _randomised, _curves, _completeness)
-
-
-def _title(method: str) -> str:
-    kind, _, name = method.partition("_")
-    return f"{kind.upper()}, {name.replace('_', ' ')}"
 
 
 def _mean(entry: Mapping[str, Any], *, percent: bool = False) -> str:

@@ -11,6 +11,7 @@ from monai_fusion.report.style import Picture
 
 PARTICIPANTS_FOLDER = "participants"
 GROUP_FOLDER = "group"
+_NAMES = {"gradcam": "Grad-CAM", "smoothgrad_squared": "SmoothGrad-squared"}
 SHOWN_AT_EACH_END = 2
 """Of each method, the report shows this many of the most certain participants, and of the least certain ones."""
 
@@ -64,3 +65,9 @@ def most_and_least_certain(scores: Sequence[tuple[str, float]], each: int = SHOW
     """
     ranked = [name for name, _ in sorted(scores, key=lambda pair: (-abs(pair[1]), pair[0]))]
     return list(dict.fromkeys([*ranked[:each], *ranked[max(each, len(ranked) - each) :]]))
+
+
+def title_of(method: str) -> str:
+    """The name of a method in titles: ``EEG, occlusion`` for ``eeg_occlusion``."""
+    kind, _, name = method.partition("_")
+    return f"{kind.upper()}, {_NAMES.get(name, name.replace('_', ' '))}"

@@ -16,6 +16,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Circle
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from monai_fusion.explain.eeg_axes import EegAxes
@@ -126,7 +127,7 @@ def draw_topography(values: Floats, axes: EegAxes, name: str, title: str, most: 
         for place, right, front in zip(known, x, y, strict=True):
             plot.annotate(
                 abbreviated(axes.electrodes[place], 6), (right, front), (0, 3), textcoords="offset points",
-                ha="center", fontsize=6.5, color=INK,
+                ha="center", fontsize=6.5, color=INK, path_effects=[withStroke(linewidth=1.6, foreground=PAPER)],
             )  # fmt: skip
         plot.set(aspect="equal", xlim=(-1.32, 1.32), ylim=(-1.32, 1.5), xticks=[], yticks=[])
         plot.set_title(title)

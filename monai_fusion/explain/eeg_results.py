@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from monai_fusion.explain.derived import GROUP_FOLDER, PARTICIPANTS_FOLDER, Derived
+from monai_fusion.explain.derived import GROUP_FOLDER, PARTICIPANTS_FOLDER, Derived, title_of
 from monai_fusion.explain.eeg_figures import draw_electrode_band, draw_frequency_time, draw_topography
 from monai_fusion.explain.eeg_group import Contrast, EegGroup, group_of, write_group
 from monai_fusion.explain.eeg_summary import EegSummary, summary_of, write_summary
@@ -39,15 +39,13 @@ def eeg_results(
     derived = Derived()
     folder = run.folder / PARTICIPANTS_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    title, word = method.removeprefix("eeg_").replace("_", " "), method.replace("_", "")
+    title, word = title_of(method), method.replace("_", "")
     summaries: dict[str, EegSummary] = {}
     for name in run.explained_by(method):
         summary = summary_of(run.arrays(method, name))
         write_summary(folder, f"{run.stems[name]}_desc-{word}", summary)
         if name in shown:
-            derived.of_participants[name] = _pictures_of(
-                summary, f"{run.stems[name]}_{method}", f"EEG, {title}: {name}"
-            )
+            derived.of_participants[name] = _pictures_of(summary, f"{run.stems[name]}_{method}", f"{title}: {name}")
         summaries[name] = summary
         derived.notes += [note for note in summary.axes.notes if note not in derived.notes]
     labels = {each.participant_id: each.label for each in participants}
@@ -57,7 +55,7 @@ def eeg_results(
     place = run.folder / GROUP_FOLDER
     place.mkdir(exist_ok=True)
     derived.files += write_group(place, f"group_desc-{word}", group)
-    derived.figures += _pictures_of_group(group, f"group_{method}", f"EEG, {title}")
+    derived.figures += _pictures_of_group(group, f"group_{method}", title)
     derived.notes += group.notes
     derived.tables += [_largest(group, contrast, title) for contrast in group.contrasts if contrast.test is not None]
     return derived
@@ -108,5 +106,5 @@ def _largest(group: EegGroup, contrast: Contrast, title: str) -> ResultTable:
     )
     columns = ["Electrode, band", contrast.name, contrast.against, "Difference", "p"]
     return ResultTable(
-        title=f"EEG, {title}: {contrast.name} against {contrast.against}", columns=columns, rows=rows, note=note
+        title=f"{title}: {contrast.name} against {contrast.against}", columns=columns, rows=rows, note=note
     )

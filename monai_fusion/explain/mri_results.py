@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from monai_fusion.errors import InputError
-from monai_fusion.explain.derived import GROUP_FOLDER, PARTICIPANTS_FOLDER, Derived
+from monai_fusion.explain.derived import GROUP_FOLDER, PARTICIPANTS_FOLDER, Derived, title_of
 from monai_fusion.explain.kept_arrays import file_stems
 from monai_fusion.explain.mri_figures import colour_limit, draw_mosaic
 from monai_fusion.explain.mri_files import write_map, write_slab_mask
@@ -57,7 +57,7 @@ def mri_results(
     names = run.explained_by(method)
     if not names:
         return derived
-    title, word = method.removeprefix("mri_").replace("_", " "), method.removeprefix("mri_").replace("_", "")
+    title, word = title_of(method), method.removeprefix("mri_").replace("_", "")
     spaces = _spaces(run, names, method, geometry, derived)
     _write_participants(run, method, word, spaces)
     if method == "mri_gradcam":
@@ -65,7 +65,7 @@ def mri_results(
     drawing = _Drawing(geometry, spaces, UNITS.get(method, "logit"), method not in UNSIGNED)
     for name in names:
         if name in shown:
-            text = f"MRI, {title}: {name}"
+            text = f"{title}: {name}"
             picture = drawing.of(_map(run, method, name), _anatomy(run, [name]), f"{run.stems[name]}_{method}", text)
             derived.of_participants[name] = [picture]
     labels = {each.participant_id: each.label for each in participants}
@@ -76,8 +76,8 @@ def mri_results(
     place.mkdir(exist_ok=True)
     derived.files += write_mri_group(place, word, group, file_stems([*classes, OTHERS]))
     brain = _anatomy(run, group.participants[:_SMOOTH_BRAINS])
-    derived.figures += _pictures_of_group(drawing, group, brain, f"group_{method}", f"MRI, {title}")
-    derived.notes += [f"MRI, {title}: {note}" for note in group.notes]
+    derived.figures += _pictures_of_group(drawing, group, brain, f"group_{method}", title)
+    derived.notes += [f"{title}: {note}" for note in group.notes]
     derived.tables += [_table(group, each, title) for each in group.contrasts if each.test is not None]
     return derived
 
@@ -192,5 +192,5 @@ def _table(group: MriGroup, contrast: MriContrast, title: str) -> ResultTable:
         note += " The MRIs are not in one space: the voxel is one of the network's grid."
     columns = ["Voxel", "Difference", "t", "p", "Voxels with p of at most 0.05"]
     return ResultTable(
-        title=f"MRI, {title}: {contrast.name} against {contrast.against}", columns=columns, rows=[row], note=note
+        title=f"{title}: {contrast.name} against {contrast.against}", columns=columns, rows=[row], note=note
     )
