@@ -47,7 +47,7 @@ def test_a_cohort_that_head_size_solves_ends_in_a_report_that_says_so_first(tmp_
     assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
 
     found = json.loads((run / "baseline.json").read_text(encoding="utf-8"))
-    assert [each["name"] for each in found["baselines"]] == ["head_volume", "mri", "eeg", "all"]
+    assert [each["name"] for each in found["baselines"]] == ["head_volume", "mri", "eeg", "eeg_raw_power", "all"]
     head = found["baselines"][0]
     assert head["auroc"]["value"] > 0.95  # Phi(4 / sqrt 2) is 0.998
     assert head["network_minus_auroc"]["value"] <= 0
