@@ -176,7 +176,7 @@ class Explanation:
         try:
             return None if path is None else planted_truth(path)
         except InputError as error:
-            logger.warning("%s", error)
+            logger.warning("the maps are not compared with the planted signal: %s", error)
             return None
 
     def _doubts(self) -> list[str]:
