@@ -190,7 +190,7 @@ class Explanation:
         of_recordings = recording_doubts(metrics)
         return [
             *model_doubts(manifest, metrics, calibration),
-            *(of_recordings[name] for name in used if name in of_recordings),
+            *(of_recordings[name] for name in (EEG, MRI) if name in used and name in of_recordings),
         ]
 
     def _save(self, pictures: Iterable[Picture], participant: str | None = None) -> list[schema.FigureFile]:
