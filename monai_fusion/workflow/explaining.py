@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,8 +22,6 @@ from monai_fusion.report import write_report
 from monai_fusion.run_folder import EXPLANATION_FILE, EXPLANATION_FOLDER, PREDICTIONS_FILE
 from monai_fusion.workflow.gpu_reasons import is_out_of_memory
 from monai_fusion.workflow.reasons import failure_behind
-
-logger = logging.getLogger(__name__)
 
 
 def run_explanation(explanation: Explanation, report: bool = True) -> None:
@@ -121,7 +118,7 @@ def check_explanation(enabled: bool, recipe: Mapping[str, Any], cohort: Datalist
 def _write_report(folder: Path) -> None:
     run = folder.absolute().parent
     if folder.name == EXPLANATION_FOLDER and latest(run / PREDICTIONS_FILE).exists():
-        logger.info("wrote %s", write_report(run))
+        write_report(run)
 
 
 def _memory_failure(explanation: Explanation) -> RunFailed:

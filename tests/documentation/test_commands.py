@@ -41,6 +41,7 @@ SMALLER = {
     "sample-cohort": ["--participants", "12"],
     "preprocess": ["--workers", "1"],
     "scalogram": ["--workers", "1"],
+    "explain": ["--methods", "modality", "mri_gradcam", "--check_participants", "0"],
 }
 
 
