@@ -30,7 +30,7 @@ def on_other_systems(files: Iterable[tuple[Row | str | None, ...]]) -> Iterator[
         for path in sorted(path for path in paths if isinstance(path, str)):
             if not isinstance(row, Row):
                 continue
-            if reason := _why_not_on_windows(path):
+            if reason := why_not_on_windows(path):
                 refused.append((row, path, reason))
             first = first_of.setdefault(path.casefold(), path)
             if first != path:
@@ -45,7 +45,8 @@ def on_other_systems(files: Iterable[tuple[Row | str | None, ...]]) -> Iterator[
         yield _warning(row, path, seen, "rename one of them if the datalist is to be used there")
 
 
-def _why_not_on_windows(path: str) -> str:
+def why_not_on_windows(path: str) -> str:
+    """Why Windows has no such file; empty if it may have one."""
     if device := _DEVICE.search(path):
         return f"{device[1]} is a device there"
     if _CUT_OFF.search(path):

@@ -5,19 +5,16 @@ Sundararajan, Taly and Yan, Axiomatic attribution for deep networks, ICML 2017; 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from monai_fusion.errors import InputError, Problem
 from monai_fusion.explain.eeg_axes import axes_of
-from monai_fusion.explain.eeg_occlusion import GRADIENT_PASSES, eeg_of, is_count
 from monai_fusion.explain.method import Arrays, Explained, Step
+from monai_fusion.explain.method_parts import GRADIENT_PASSES, captum_attr, completeness_error, eeg_of, require_counts
 from monai_fusion.explain.scoring import Embeddings, Scorer
 
 
@@ -41,14 +38,7 @@ class EegIntegratedGradients:
     recording: Literal["eeg", "mri"] = "eeg"
 
     def __init__(self, steps: int = 32, batch_size: int = 8, time_blocks: int = 4) -> None:
-        fields = {"steps": steps, "batch_size": batch_size, "time_blocks": time_blocks}
-        wrong = [
-            Problem("eeg_integrated_gradients", field, repr(value), "a whole number from 1")
-            for field, value in fields.items()
-            if not is_count(value)
-        ]
-        if wrong:
-            raise InputError(wrong)
+        require_counts(self.name, steps=steps, batch_size=batch_size, time_blocks=time_blocks)
         self.steps = steps
         self.batch_size = batch_size
         self.time_blocks = time_blocks
@@ -108,23 +98,3 @@ class EegIntegratedGradients:
             "completeness_error": completeness_error(np.array(sums), np.array(scores) - baseline_score),
             **axes.arrays(),
         }
-
-
-def completeness_error(sums: NDArray[np.float64], differences: NDArray[np.float64]) -> NDArray[np.float32]:
-    """[segment] abs(sum - difference) / abs(difference): 0 for a perfect one, infinite where only the sum is not 0."""
-    missed = np.abs(sums - differences)
-    wrong = np.where(missed > 0, np.inf, 0.0)
-    return np.divide(missed, np.abs(differences), out=wrong, where=differences != 0).astype(np.float32)
-
-
-def captum_attr(method: str) -> Any:
-    """Import ``captum.attr``, which takes a second and is an extra.
-
-    Raises:
-        InputError: captum is not installed.
-    """
-    try:
-        return importlib.import_module("captum.attr")
-    except ImportError:
-        advice = 'pip install "monai-fusion[explain]"'
-        raise InputError(Problem(method, seen="captum is not installed", advice=advice)) from None

@@ -24,14 +24,13 @@ from torch import Tensor
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.explain.eeg_axes import Block, EegAxes, axes_of
 from monai_fusion.explain.method import Arrays, Explained, Step
+from monai_fusion.explain.method_parts import GRADIENT_PASSES, eeg_of, is_count
 from monai_fusion.explain.scoring import Embeddings, Scorer
 
 BASELINES = ("zero", "mean")
 ALL = "all"
 AUTO = "auto"
 PRECISIONS = ("float32", AUTO)
-GRADIENT_PASSES = 2
-"""What a pass with the gradient of its input counts as, for the progress bar; measured, the weights have none."""
 _WITH_GRADIENT = 4  # segments in one pass with its gradient, which takes a tenth of a GB for each
 _GOLDEN = (5**0.5 - 1) / 2
 
@@ -217,23 +216,7 @@ def design(electrodes: int, bands: int, times: int, segments: int, tried: int) -
             yield Masks(band, time, np.repeat(np.arange(electrodes), tried), apart[places].ravel())
 
 
-def is_count(value: object) -> bool:
-    """Whether it is a whole number from 1."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
 def _batches(masks: Masks, size: int) -> Iterator[Masks]:
     for start in range(0, len(masks.segments), size):
         part = slice(start, start + size)
         yield Masks(masks.band, masks.time, masks.electrodes[part], masks.segments[part])
-
-
-def eeg_of(participant: Explained) -> Tensor:
-    """The participant's segments.
-
-    Raises:
-        InputError: There is no EEG.
-    """
-    if participant.eeg is None:
-        raise InputError(Problem(participant.participant_id, "eeg", "none", "an EEG", "this method explains the EEG"))
-    return participant.eeg

@@ -12,6 +12,7 @@ from monai_fusion.explain.eeg_group import Contrast, EegGroup, group_of, write_g
 from monai_fusion.explain.eeg_summary import EegSummary, summary_of, write_summary
 from monai_fusion.explain.running import ExplainedParticipant, ExplanationRun
 from monai_fusion.report.explanation_file import ResultTable
+from monai_fusion.report.number_text import p_value as p_text
 from monai_fusion.report.style import Picture
 
 _ROWS = 10  # of a table in the report; the file has all
@@ -99,7 +100,7 @@ def _largest(group: EegGroup, contrast: Contrast, title: str) -> ResultTable:
         numbers = [f"{value:+.3f}" for value in (*means, means[0] - means[1])]
         p_value = test.p_values[cell]
         name = f"{group.axes.electrodes[electrode]}, {group.axes.bands[band].name}"
-        rows.append([name, *numbers, "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"])
+        rows.append([name, *numbers, p_text(float(p_value))])
     note = (
         f"The {len(rows)} of {len(test.statistic)} cells that differ most; p is corrected for all cells (permutation of"
         f" the labels, largest statistic). {int(test.crossed.sum())} cells have p of at most 0.05."

@@ -30,6 +30,7 @@ from monai_fusion.explain.mri_space import SlabGeometry
 from monai_fusion.explain.planted_truth import PlantedTruth, cohort_file, planted_truth
 from monai_fusion.explain.reference_gradients import ReferenceRecordings
 from monai_fusion.explain.running import ExplainedParticipant, ExplanationRun
+from monai_fusion.explain.scoring import Scorer
 from monai_fusion.explain.settings import MODALITY, ExplanationSettings
 from monai_fusion.files import latest, write_atomically, write_for_readers
 from monai_fusion.keys import EEG, MRI
@@ -92,9 +93,8 @@ class Explanation:
                 method.check(network)
         transforms = () if preprocessing is None else preprocessing.transforms[MRI]
         self.geometry = SlabGeometry.of_transforms(transforms)
-        self.run_of_methods = ExplanationRun(
-            network, dataset, self.folder, settings, self.methods, device, precision, segment_batch_size
-        )
+        scorer = Scorer(network, settings.target, device, precision)
+        self.run_of_methods = ExplanationRun(scorer, dataset, self.folder, settings, self.methods, segment_batch_size)
 
     def _references(self, recording: Literal["eeg", "mri"], count: int) -> ReferenceRecordings:
         """Recordings of so many participants of the explained part, read when a method needs them."""

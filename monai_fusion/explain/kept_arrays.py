@@ -13,12 +13,12 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_fusion.datalist.other_systems import why_not_on_windows
 from monai_fusion.files import write_atomically
 
 KEPT_FOLDER = "arrays"
 _KEY = "made_from"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # Windows opens devices by these names
 
 
 def file_stems(participants: Iterable[str]) -> dict[str, str]:
@@ -35,7 +35,7 @@ def file_stems(participants: Iterable[str]) -> dict[str, str]:
     taken: set[str] = set()
     for participant in participants:
         stem = participant
-        plain = _PLAIN.fullmatch(participant) and not _RESERVED.fullmatch(participant) and participant[-1] != "."
+        plain = _PLAIN.fullmatch(participant) and not why_not_on_windows(participant)
         if not plain or participant.casefold() in taken:
             digest = hashlib.sha256(participant.encode("utf-8", "surrogatepass")).hexdigest()[:10]
             stem = f"{re.sub('[^A-Za-z0-9]+', '-', participant)[:40].strip('-') or 'participant'}-{digest}"

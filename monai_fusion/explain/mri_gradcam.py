@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.explain.eeg_occlusion import GRADIENT_PASSES
 from monai_fusion.explain.method import Arrays, Explained, Step
+from monai_fusion.explain.method_parts import GRADIENT_PASSES, mri_of
 from monai_fusion.explain.scoring import Embeddings, Scorer
 from monai_fusion.networks.encoder import Encoder, not_one_of
 from monai_fusion.networks.ensemble_net import EnsembleNet
@@ -91,17 +91,6 @@ class MriGradCam:
             weights = [gradient.mean(dim=(2, 3, 4), keepdim=True) for gradient in gradients]
             parts = [(weight * output).sum(dim=1)[0] for weight, output in zip(weights, found, strict=True)]
             return torch.stack(parts).sum(dim=0).float().cpu().numpy()
-
-
-def mri_of(participant: Explained) -> Tensor:
-    """[1, C, T, H, W].
-
-    Raises:
-        ValueError: The participant has no MRI: the caller asks about others only.
-    """
-    if participant.mri is None:
-        raise ValueError(f"{participant.participant_id} has no MRI")
-    return participant.mri
 
 
 def mri_encoders(network: nn.Module) -> list[Encoder]:

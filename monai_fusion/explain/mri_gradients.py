@@ -10,10 +10,8 @@ import torch
 from torch import Tensor
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.explain.eeg_gradients import captum_attr, completeness_error
-from monai_fusion.explain.eeg_occlusion import GRADIENT_PASSES, is_count
 from monai_fusion.explain.method import Arrays, Explained, Step
-from monai_fusion.explain.mri_gradcam import mri_of
+from monai_fusion.explain.method_parts import GRADIENT_PASSES, captum_attr, completeness_error, mri_of, require_counts
 from monai_fusion.explain.scoring import Embeddings, Scorer
 
 
@@ -37,7 +35,7 @@ class MriIntegratedGradients:
     recording: Literal["eeg", "mri"] = "mri"
 
     def __init__(self, steps: int = 16, batch_size: int = 1) -> None:
-        _require_counts(self.name, steps=steps, batch_size=batch_size)
+        require_counts(self.name, steps=steps, batch_size=batch_size)
         self.steps = steps
         self.batch_size = batch_size
         self._captum = captum_attr(self.name)
@@ -103,7 +101,7 @@ class MriSmoothGradSquared:
     recording: Literal["eeg", "mri"] = "mri"
 
     def __init__(self, draws: int = 16, noise: float = 0.1, batch_size: int = 1, seed: int = 0) -> None:
-        _require_counts(self.name, draws=draws, batch_size=batch_size)
+        require_counts(self.name, draws=draws, batch_size=batch_size)
         is_number = isinstance(noise, int | float) and not isinstance(noise, bool)
         if not is_number or not 0 < noise <= 1:
             raise InputError(Problem(self.name, "noise", repr(noise), "a number above 0, to 1", "0.1 is a good start"))
@@ -144,13 +142,3 @@ class MriSmoothGradSquared:
             total += gradient.cpu().double().square().sum(dim=(0, 1))
             step(count * GRADIENT_PASSES)
         return {"attributions": (total / self.draws).float().numpy()}
-
-
-def _require_counts(method: str, **fields: object) -> None:
-    wrong = [
-        Problem(method, field, repr(value), "a whole number from 1")
-        for field, value in fields.items()
-        if not is_count(value)
-    ]
-    if wrong:
-        raise InputError(wrong)

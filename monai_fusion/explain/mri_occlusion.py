@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.explain.eeg_occlusion import is_count
 from monai_fusion.explain.method import Arrays, Explained, Step
-from monai_fusion.explain.mri_gradcam import mri_of
+from monai_fusion.explain.method_parts import is_count, mri_of
 from monai_fusion.explain.scoring import Embeddings, Scorer
 
 BASELINES = ("background", "head")

@@ -16,6 +16,7 @@ from monai_fusion.explain.mri_group import OTHERS, MriContrast, MriGroup, mri_gr
 from monai_fusion.explain.mri_space import Floats, SlabGeometry, VolumeSpace
 from monai_fusion.explain.running import ExplainedParticipant, ExplanationRun
 from monai_fusion.report.explanation_file import ResultTable
+from monai_fusion.report.number_text import p_value as p_text
 from monai_fusion.report.style import Picture
 from monai_fusion.wording import a_few, counted
 
@@ -182,7 +183,7 @@ def _table(group: MriGroup, contrast: MriContrast, title: str) -> ResultTable:
     p_value = test.p_values[at]
     row = [
         where, f"{contrast.difference[place]:+.3g}", f"{test.statistic[at]:+.2f}",
-        "< 0.001" if p_value < 0.001 else f"{p_value:.3f}", str(int(test.crossed.sum())),
+        p_text(float(p_value)), str(int(test.crossed.sum())),
     ]  # fmt: skip
     note = (
         f"The voxel that differs most; p is corrected for all {test.p_values.size} voxels (permutation of the labels, "

@@ -18,9 +18,8 @@ from torch import Tensor
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.explain.eeg_axes import axes_of
-from monai_fusion.explain.eeg_gradients import completeness_error
-from monai_fusion.explain.eeg_occlusion import GRADIENT_PASSES
 from monai_fusion.explain.method import Arrays, Explained, Step
+from monai_fusion.explain.method_parts import GRADIENT_PASSES, completeness_error
 from monai_fusion.explain.scoring import Embeddings, Scorer
 from monai_fusion.explain.weight_randomisation import chosen_participants
 

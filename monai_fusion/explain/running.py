@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 import xxhash
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from monai_fusion.data.fusion_dataset import FusionDataset, spread
@@ -67,25 +67,22 @@ class ExplanationRun:
     recordings, model and settings.
 
     Args:
-        network: The network with its weights. It is put into evaluation mode, and gets no gradients of its parameters.
+        scorer: Scores of the explained class. Its network has its weights when the run begins; it is put into
+            evaluation mode, and gets no gradients of its parameters.
         dataset: With ``segments="all"``.
         folder: The explanation folder; it exists.
         settings: What is explained.
         methods: The methods of ``settings.methods`` that explain a recording.
-        device: Where the network is.
-        precision: Of the passes without gradients.
         segment_batch_size: EEG segments that are encoded together.
     """
 
     def __init__(
         self,
-        network: nn.Module,
+        scorer: Scorer,
         dataset: FusionDataset,
         folder: str | os.PathLike[str],
         settings: ExplanationSettings,
         methods: Sequence[Method],
-        device: str | torch.device = "cpu",
-        precision: str = "float32",
         segment_batch_size: int = 16,
     ) -> None:
         self.dataset = dataset
@@ -93,11 +90,10 @@ class ExplanationRun:
         self.settings = settings
         self.methods = list(methods)
         self.at_once = segment_batch_size
-        network.eval().requires_grad_(False)
-        self.scorer = Scorer(network, settings.target, device, precision)
+        self.scorer = scorer
+        scorer.module.eval().requires_grad_(False)
         self.references = 0
         self._made: dict[str, dict[str, str]] = {}
-        self._network = network
         self._model = ""
         self._places = {record.participant_id: place for place, record in enumerate(dataset.records)}
         self.stems = file_stems(self._places)
@@ -108,7 +104,7 @@ class ExplanationRun:
         Raises:
             OSError: The disk is full or read-only.
         """
-        self._model, self._made = tensors_digest(self._network.state_dict()), {}
+        self._model, self._made = tensors_digest(self.scorer.module.state_dict()), {}
         wanted = self.settings.participants
         chosen = [name for name in self._places if wanted is None or name in wanted]
         valuer = self._valuer() if MODALITY in self.settings.methods else None
@@ -187,8 +183,11 @@ class ExplanationRun:
 
     def embeddings(self, participant: Explained) -> Embeddings:
         """The embeddings of a participant's recordings: kept, or computed and kept."""
+        return self._embeddings(participant, self._made_from(participant))
+
+    def _embeddings(self, participant: Explained, made_from: Mapping[str, Any]) -> Embeddings:
         kept, stem = KeptArrays(self.folder, EMBEDDINGS), self.stems[participant.participant_id]
-        digest = settings_digest({**self._of_all(participant), "precision": self.scorer.precision})
+        digest = settings_digest(made_from)
         arrays: Mapping[str, Any] | None = kept.read(stem, digest)
         if arrays is None:
             found = self.scorer.embed(participant.eeg, participant.mri, self.at_once)
@@ -202,11 +201,12 @@ class ExplanationRun:
 
     def _explain(self, name: str, valuer: ModalityValuer | None, bar: tqdm) -> ExplainedParticipant:
         participant = self.participant(name)
-        embeddings = self.embeddings(participant)
+        made_from = self._made_from(participant)  # reads all of the recordings: once
+        embeddings = self._embeddings(participant, made_from)
         for method in self.methods:
             if not _has(participant, method.recording):
                 continue
-            kept, digest = KeptArrays(self.folder, method.name), self._key(method, participant)
+            kept, digest = KeptArrays(self.folder, method.name), self._key(method, made_from)
             self._made.setdefault(method.name, {})[name] = digest
             if kept.read(self.stems[name], digest) is not None:
                 bar.total -= self._cost(method, participant)
@@ -242,13 +242,15 @@ class ExplanationRun:
     def _cost(self, method: Method, participant: Explained) -> int:
         return method.passes(participant) * _weight(method) if _has(participant, method.recording) else 0
 
-    def _key(self, method: Method, participant: Explained) -> str:
-        own = {"method": method.name, **method.settings(), "precision": self.scorer.precision}
-        return settings_digest({**self._of_all(participant), **own, "target": self.settings.target})
+    def _key(self, method: Method, made_from: Mapping[str, Any]) -> str:
+        own = {"method": method.name, **method.settings(), "target": self.scorer.target}
+        return settings_digest({**made_from, **own})
 
-    def _of_all(self, participant: Explained) -> dict[str, Any]:
+    def _made_from(self, participant: Explained) -> dict[str, Any]:
+        """What all arrays of a participant depend on."""
         recordings = {EEG: _digest(participant.eeg), MRI: _digest(participant.mri)}
-        return {"participant": participant.participant_id, "model": self._model, **recordings}
+        computed_by = {"model": self._model, "precision": self.scorer.precision}
+        return {"participant": participant.participant_id, **computed_by, **recordings}
 
 
 def _bar(title: str, total: int) -> tqdm:

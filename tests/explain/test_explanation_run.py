@@ -73,6 +73,12 @@ def dataset(records: Sequence[ParticipantRecord]) -> FusionDataset:
     return FusionDataset(records, Preprocessing(CHAINS["eeg"], CHAINS["mri"]), segments="all", progress=False, use=use)
 
 
+def explanation_run(
+    network: FusionNet, data: FusionDataset, folder: Path, asked: ExplanationSettings, methods: Sequence[MeanOf]
+) -> ExplanationRun:
+    return ExplanationRun(Scorer(network, asked.target), data, folder, asked, methods)
+
+
 def lacking(records: Sequence[ParticipantRecord]) -> list[ParticipantRecord]:
     """The first without an MRI, the last without an EEG."""
     first, *others, last = records
@@ -84,7 +90,7 @@ def test_each_method_explains_those_who_have_its_recording(
     network: FusionNet, tiny_records: Sequence[ParticipantRecord], tmp_path: Path
 ) -> None:
     eeg, mri = MeanOf("eeg"), MeanOf("mri")
-    run = ExplanationRun(network, dataset(lacking(tiny_records)), tmp_path, settings(), [eeg, mri])
+    run = explanation_run(network, dataset(lacking(tiny_records)), tmp_path, settings(), [eeg, mri])
     found = run.run()
     assert (eeg.asked, mri.asked) == (["sub-00", "sub-01", "sub-02"], ["sub-01", "sub-02", "sub-03"])
     assert [each.recordings for each in found] == ["eeg", "both", "both", "mri"]
@@ -97,9 +103,9 @@ def test_a_second_run_computes_nothing_again(
     network: FusionNet, tiny_records: Sequence[ParticipantRecord], tmp_path: Path
 ) -> None:
     data, method = dataset(tiny_records), MeanOf("eeg")
-    first = ExplanationRun(network, data, tmp_path, settings(participants=("sub-02",)), [method]).run()
+    first = explanation_run(network, data, tmp_path, settings(participants=("sub-02",)), [method]).run()
     assert method.asked == ["sub-02"] and [each.participant_id for each in first] == ["sub-02"]
-    again = ExplanationRun(network, data, tmp_path, settings(), [method]).run()
+    again = explanation_run(network, data, tmp_path, settings(), [method]).run()
     assert method.asked == ["sub-02", "sub-00", "sub-01", "sub-03"]
     assert again[2] == first[0]
 
@@ -109,13 +115,13 @@ def test_what_was_made_from_something_else_is_computed_again(
     network: FusionNet, tiny_records: Sequence[ParticipantRecord], tmp_path: Path, change: str
 ) -> None:
     data = dataset(tiny_records[2:])
-    ExplanationRun(network, data, tmp_path, settings(), [MeanOf("eeg")]).run()
+    explanation_run(network, data, tmp_path, settings(), [MeanOf("eeg")]).run()
     method = MeanOf("eeg", 2.0 if change == "settings" else 1.0)
     if change == "weights":
         with torch.no_grad():
             next(network.parameters()).add_(1.0)
     other = settings(target=0) if change == "target" else settings(segments=3) if change == "segments" else settings()
-    ExplanationRun(network, data, tmp_path, other, [method]).run()
+    explanation_run(network, data, tmp_path, other, [method]).run()
     assert method.asked == ["sub-02", "sub-03"]
 
 
@@ -129,9 +135,9 @@ def test_a_stopped_run_keeps_what_it_has_done(
             return super().__call__(scorer, participant, embeddings, step)
 
     with pytest.raises(KeyboardInterrupt):
-        ExplanationRun(network, dataset(tiny_records), tmp_path, settings(), [Stopped("mri")]).run()
+        explanation_run(network, dataset(tiny_records), tmp_path, settings(), [Stopped("mri")]).run()
     method = MeanOf("mri")
-    ExplanationRun(network, dataset(tiny_records), tmp_path, settings(), [method]).run()
+    explanation_run(network, dataset(tiny_records), tmp_path, settings(), [method]).run()
     assert method.asked == ["sub-02", "sub-03"]
 
 
@@ -139,7 +145,7 @@ def test_the_network_is_left_without_gradients_and_in_evaluation_mode(
     network: FusionNet, tiny_records: Sequence[ParticipantRecord], tmp_path: Path
 ) -> None:
     network.train()
-    ExplanationRun(network, dataset(tiny_records), tmp_path, settings(), []).run()
+    explanation_run(network, dataset(tiny_records), tmp_path, settings(), []).run()
     assert not network.training and not any(each.requires_grad for each in network.parameters())
 
 

@@ -21,6 +21,7 @@ from monai_fusion.explain.mri_occlusion import MriOcclusion
 from monai_fusion.explain.mri_results import mri_results
 from monai_fusion.explain.mri_space import SlabGeometry
 from monai_fusion.explain.running import ExplanationRun
+from monai_fusion.explain.scoring import Scorer
 from monai_fusion.explain.settings import ExplanationSettings
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
 from tests.explain.mri_networks import convolving_net
@@ -56,7 +57,7 @@ def explained(
     data = FusionDataset(records, Preprocessing(eeg, chain or CHAIN), segments="all", progress=False, use=use)
     names = tuple(method.name for method in methods)
     run = ExplanationRun(
-        convolving_net(), data, folder, ExplanationSettings(names, None, 1, 2, "absent", {}), list(methods)
+        Scorer(convolving_net(), 1), data, folder, ExplanationSettings(names, None, 1, 2, "absent", {}), list(methods)
     )
     run.participants = run.run()
     return run
