@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,18 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from monai_fusion import __version__
 from monai_fusion.comparison.fold_datalists import FOLDER, Folds, make_folds, refuse_equal_folds, refuse_given_folds
+from monai_fusion.comparison.run_configs import RunConfigs, plain
 from monai_fusion.comparison.variants import NETWORK, REFERENCE, Variant, select_variants
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.datalist.split.ratio import SEED
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.fingerprint import digest_of
-from monai_fusion.shipped_bundle import config_files, default_bundle
 from monai_fusion.wording import quoted
 
 if TYPE_CHECKING:
-    from monai_fusion.options.command_line import CommandLine
+    pass
 
-_NOTHING: Mapping[str, Any] = {}
 _REPEAT_STEP = 1000  # between the seeds of two repeats: more than anyone's number of seeds
 # Knobs that the comparison sets itself, and the options that set them.
 _OWN = {
@@ -36,18 +34,6 @@ _OWN = {
     "overwrite": "--overwrite",
     "resume": "",
 }
-# Knobs that cannot change a score: a comparison may resume with other values.
-_HARMLESS = (
-    "cuda_graphs",
-    "device_data",
-    "num_workers",
-    "start_method",
-    "segment_batch_size",
-    "eval_batch_size",
-    "time_limit_minutes",
-)
-# Knobs of the training that its evaluation needs too.
-_ALSO_EVALUATION = ("device", "segment_batch_size", "eval_batch_size")
 
 
 @dataclass(frozen=True)
@@ -206,7 +192,7 @@ def make_plan(options: CompareOptions) -> Plan:
     _refuse_own_words(options.words)
     repeats = _folds_of_repeats(options)
     _refuse_unknown_covariates(options, repeats[0])
-    configs = _Configs(options)
+    configs = RunConfigs(options)
     knobs = {variant.name: configs.knobs_of(variant) for variant in variants}
     cache = options.cache_dir or options.output_dir.absolute().parent / "preprocessed"
     runs = [
@@ -246,7 +232,7 @@ def _refuse_unknown_covariates(options: CompareOptions, folds: Folds) -> None:
 
 def _runs(
     options: CompareOptions,
-    configs: _Configs,
+    configs: RunConfigs,
     knobs: Mapping[str, Mapping[str, Any]],
     variants: Sequence[Variant],
     repeat: int,
@@ -274,7 +260,7 @@ def _runs(
                 evaluate = configs.command(
                     configs.evaluate, common | {"thumbnails": False, "baseline": False}, configs.for_evaluation
                 )
-                yield Run(variant, fold, seed, run_folder, _plain(settings), train, evaluate, repeat)
+                yield Run(variant, fold, seed, run_folder, plain(settings), train, evaluate, repeat)
 
 
 def _variants(options: CompareOptions) -> tuple[Variant, ...]:
@@ -316,86 +302,3 @@ def _refuse_own_words(words: Sequence[str]) -> None:
     ]
     if problems:
         raise InputError(problems)
-
-
-class _Configs:
-    """The bundle's configs, and the options given for all trainings."""
-
-    def __init__(self, options: CompareOptions) -> None:
-        from monai_fusion.runs.manifest import config_digest  # imports torch: only after all other checks
-        from monai_fusion.runs.resolved import merged_config
-
-        self.root = options.bundle_root or default_bundle()
-        self.evaluate = config_files("evaluate", self.root)
-        self.train = [*config_files("train", self.root), *options.config_files]
-        missing = [path for path in (*self.train, *self.evaluate) if not path.is_file()]
-        if missing:
-            advice = "give --bundle-root, or another --config-file"
-            raise InputError(Problem(str(path), seen="no such file", advice=advice) for path in missing)
-        command = _parsed(self.command(self.train, {}, options.words))
-        given = {name: value for name, value in command.overrides.items() if name != "bundle_root"}
-        self.given = _plain(given)
-        self.deciding = {name: value for name, value in self.given.items() if name not in _HARMLESS}
-        self._config = merged_config(command)
-        self.digests = [[path.name, config_digest(path)] for path in (*self.train, *self.evaluate)]
-        words = {name: command.overrides[name] for name in _ALSO_EVALUATION if name in command.overrides}
-        self.for_evaluation = list(_options(words))
-
-    def knobs_of(self, variant: Variant) -> dict[str, Any]:
-        """Return the knobs that a variant sets; the knobs of all trainings may contain expressions.
-
-        Raises:
-            InputError: The user gave one of these knobs for all variants.
-        """
-        problems = [
-            Problem(f"-- --{name}", seen=f"is set by {variant.name}", advice=f"leave out the option, or {variant.name}")
-            for name in variant.knobs
-            if name in self.given
-        ]
-        if problems:
-            raise InputError(problems)
-        return variant.settings(self._config)
-
-    def command(
-        self, files: Sequence[Path], values: Mapping[str, Any], words: Sequence[str], last: Mapping[str, Any] = _NOTHING
-    ) -> tuple[str, ...]:
-        """The command of a bundle run; if an option is given twice, the last one counts."""
-        start = [sys.executable, "-m", "monai.bundle", "run", "--config_file", repr([str(file) for file in files])]
-        return (*start, *_options({"bundle_root": self.root, **values}), *words, *_options(last))
-
-    def check(self, runs: Sequence[Run]) -> None:
-        """Check the options of every variant against the configs, before any file is written."""
-        from monai_fusion.options.overrides import check_overrides
-        from monai_fusion.workflow.components import component_arguments
-
-        problems: dict[str, Problem] = {}
-        for run in runs:
-            for problem in check_overrides(_parsed(run.train), component_arguments):
-                problems.setdefault(str(problem), problem)
-        if problems:
-            raise InputError(problems.values())
-
-
-def _parsed(command: Sequence[str]) -> CommandLine:
-    """The command of a bundle run as the run parses it."""
-    from monai_fusion.options.command_line import CommandLine
-
-    _python, _module, _bundle, *words = command
-    parsed = CommandLine.parse([str(Path("monai") / "bundle" / "__main__.py"), *words])
-    if parsed is None:
-        raise ValueError(f"not a bundle run: {command}")
-    return parsed
-
-
-def _options(values: Mapping[str, Any]) -> Iterator[str]:
-    """Options of a bundle run, quoted so that their values arrive unchanged."""
-    from monai_fusion.options.knob_values import NOTHING, as_word
-
-    for name, value in values.items():
-        yield f"--{name}"
-        yield str(value) if str(value) == NOTHING else as_word(value)
-
-
-def _plain(value: Any) -> Any:
-    """The value after a round trip through JSON."""
-    return json.loads(json.dumps(value, default=str))
