@@ -1,5 +1,6 @@
-"""Commands typed in this process, and folders of files that only their names matter of."""
+"""Commands typed in this process or started in one of their own, and folders of files of which only names matter."""
 
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,3 +25,9 @@ def write_placeholders(folder: Path, names: Iterable[str]) -> None:
         for segment in ("seg0", "seg1"):
             (folder / f"eeg/{name}_EO_{segment}.npy").write_bytes(b"\x93NUMPY")
         (folder / f"mri/{name}_T1w.nii.gz").write_bytes(b"\x1f\x8b")
+
+
+def hear_signals() -> None:
+    """For ``preexec_fn``: tests behind nohup ignore SIGHUP, those behind a shell's & SIGINT; so do all they start."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.bundle.conftest import CONFIGS, ROOT, SMALL, Cohort, bundle_command, shipped
+from tests.commands import hear_signals
 from tests.message_parts import assert_parts
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows delivers no signals of this kind")
@@ -43,7 +44,7 @@ class Stopped:
             cwd=Path.home(),
             env=ENVIRONMENT,
             start_new_session=True,
-            preexec_fn=_hear_of_it,
+            preexec_fn=hear_signals,
         )
         self.session = process.pid
         deadline = time.monotonic() + 100
@@ -73,12 +74,6 @@ class Stopped:
                 return []
             time.sleep(0.1)
         return [" ".join(each.cmdline()) for each in running]
-
-
-def _hear_of_it() -> None:
-    """Tests that were started by nohup ignore SIGHUP, those behind a shell's & SIGINT; and so would all they start."""
-    for number in (signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def _pid_of_rank(launcher: int, rank: int) -> int:

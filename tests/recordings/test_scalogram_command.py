@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from monai_fusion.recordings import job
-from tests.commands import call
+from tests.commands import call, hear_signals
 from tests.recordings.raw import NAMES, brain_like
 
 ROOT = __file__.rpartition("tests")[0]
@@ -246,7 +246,11 @@ def test_ctrl_c_ends_it_with_one_sentence_and_the_next_run_goes_on(raw, tmp_path
     words = ["-m", "monai_fusion", "scalogram", str(raw), "--sampling-rate", "250", "--out", str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": ROOT}
     process = subprocess.Popen(
-        [sys.executable, *words, "--workers", "1"], env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, *words, "--workers", "2"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_signals,
     )
     deadline = time.monotonic() + 60
     while not names(tmp_path / "out", ".npy") and time.monotonic() < deadline:
