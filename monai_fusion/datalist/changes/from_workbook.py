@@ -178,7 +178,7 @@ class _Edited:
         """A row for a participant that the datalist did not have: fields in the order of a datalist's rows."""
         order = [name for name in ("participant_id", "label", "eeg", "mri") if name in cells]
         order += [name for name in cells if name not in (*order, PART)]
-        members = []
+        members: list[Member] = []
         for name in order:
             value = _value(cells[name], None, name)
             if isinstance(value, Problem):

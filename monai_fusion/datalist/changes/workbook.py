@@ -49,7 +49,7 @@ def workbook_of(text: str, content: Mapping[str, Any]) -> bytes:
     from openpyxl import Workbook
 
     columns = columns_of(content)
-    rows = [list(columns), *(list(cells_of(part, row, columns)) for part, row in rows_of(content))]
+    rows: list[list[Cell]] = [list(columns), *(list(cells_of(part, row, columns)) for part, row in rows_of(content))]
     book = Workbook(write_only=True)
     sheet = book.create_sheet(PARTICIPANTS)
     sheet.freeze_panes = "B2"
@@ -59,8 +59,8 @@ def workbook_of(text: str, content: Mapping[str, Any]) -> bytes:
     sheet.auto_filter.ref = f"A1:{_letters(len(columns))}{len(rows)}"
     about = book.create_sheet(ABOUT)
     _set_widths(about, _RULES)
-    for rule in (("column", "what it holds"), *_RULES):
-        about.append([cell_of(about, value) for value in rule])
+    for name, meaning in (("column", "what it holds"), *_RULES):
+        about.append([cell_of(about, name), cell_of(about, meaning)])
     original = book.create_sheet(ORIGINAL)
     original.sheet_state = "hidden"
     for start in range(0, len(text), _CHUNK):
