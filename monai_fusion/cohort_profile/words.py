@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -23,7 +22,7 @@ from monai_fusion.cohort_profile.measures import (
 )
 from monai_fusion.cohort_profile.profile_file import NumberProfile
 from monai_fusion.cohort_profile.sidecar_facts import ELECTRODE_LIST
-from monai_fusion.wording import a_few
+from monai_fusion.wording import a_few, counted
 
 SEPARATOR = "; "
 _NAMED_AT_MOST = 5
@@ -116,10 +115,13 @@ def warning_of(texts: Iterable[str | None]) -> str:
     if not differing:
         return ""
     titles = Counter(part.partition(": ")[0] for text in differing for part in text.split(SEPARATOR) if ": " in part)
+    what = ""
+    if titles:
+        (title, number), *others = titles.most_common()
+        what = f": {title}" + (f", most often ({number})" if len(differing) > 1 else " and more" if others else "")
     were = "is" if len(differing) == 1 else "are"
-    often = f": {titles.most_common(1)[0][0]} differs most often ({titles.most_common(1)[0][1]})" if titles else ""
-    by_chance = "; up to 1 in 20 is by chance" if len(differing) <= math.ceil(len(compared) / 20) else ""
-    return f"{len(differing)} of {len(compared)} participants {were} unlike the training's{often}{by_chance}"
+    by_chance = "; up to 1 in 20 is by chance" if 20 * len(differing) <= len(compared) else ""
+    return f"{len(differing)} of {counted(len(compared), 'participant')} {were} unlike the training's{what}{by_chance}"
 
 
 def _times(log10: float) -> str:
