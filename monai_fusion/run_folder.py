@@ -10,6 +10,7 @@ from typing import Any
 MODEL_FILE = "model.pt"
 EXPORT_FILE = "fusion_convnext_r3d18_gated_align.pth"
 RECIPE_FILE = "recipe.json"
+COHORT_PROFILE_FILE = "cohort_profile.json"
 MANIFEST_FILE = "manifest.json"
 HISTORY_FILE = "history.csv"
 CALIBRATION_FILE = "calibration.json"
@@ -40,7 +41,7 @@ _CHECKPOINT = re.compile(r"epoch_(\d+)\.pt")
 
 # What a training, an evaluation of it and an inference leave (their logs, checkpoints and TensorBoard's files aside).
 RESULTS = (
-    *(MODEL_FILE, EXPORT_FILE, RECIPE_FILE, MANIFEST_FILE, HISTORY_FILE, CALIBRATION_FILE),
+    *(MODEL_FILE, EXPORT_FILE, RECIPE_FILE, COHORT_PROFILE_FILE, MANIFEST_FILE, HISTORY_FILE, CALIBRATION_FILE),
     *(METRICS_FILE, BASELINE_FILE, PREDICTIONS_FILE, EMBEDDINGS_FILE, THUMBNAILS_FILE, REPORT_DATA_FILE, REPORT_FILE),
     *(PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, PREDICTIONS_DATA_FILE, AUDIT_FILE, AUDIT_PAGE_FILE),
     f"{EXPLANATION_FOLDER}/{EXPLANATION_FILE}",

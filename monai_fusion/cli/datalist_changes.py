@@ -79,6 +79,7 @@ def apply(
     from monai_fusion.datalist.json_text import parse_bytes, read_json_file
     from monai_fusion.datalist.saving.backups import replace_edited
     from monai_fusion.datalist.saving.writing import write_text
+    from monai_fusion.files import is_private
 
     changes = read_change_log(log)
     _refuse_out(out, datalist)
@@ -92,7 +93,7 @@ def apply(
         say(f"{out or datalist}: {'not written (--dry-run)' if merge.made else 'there is nothing to change'}")
         return
     if out is not None:
-        write_text(merge.text, out)
+        write_text(merge.text, out, private=is_private(datalist))
         say(f"{out}: written")
         return
     if (ask := before_it_is_lost(yes)) is not None:
@@ -120,7 +121,7 @@ def table(
     from monai_fusion.datalist.changes.workbook import workbook_of
     from monai_fusion.datalist.examination import Requirements, examine
     from monai_fusion.datalist.json_text import read_json_file
-    from monai_fusion.files import write_for_readers
+    from monai_fusion.files import is_private, write_atomically
 
     if out.suffix.lower() != ".xlsx":
         raise InputError(Problem("--out", seen=str(out), wanted="a name that ends in .xlsx"))
@@ -130,7 +131,7 @@ def table(
     _refuse_problems(examination, str(datalist))
     content = workbook_of(examination.json.content.decode(), examination.json.value)
     try:
-        write_for_readers(out, content)
+        write_atomically(out, content, private=is_private(datalist))
     except OSError as error:
         raise InputError(Problem(str(out), seen=f"cannot be written ({error.strerror or error})")) from None
     say(f"{out}: written; after your edits: monai-fusion datalist build --from-table {out} --out NEW.json")
@@ -148,6 +149,7 @@ def build_from_table(source: Path, out: Path, force: bool, yes: bool) -> None:
     from monai_fusion.datalist.saving.backups import replace_edited
     from monai_fusion.datalist.saving.replacing import refuse_what_is_no_datalist
     from monai_fusion.datalist.saving.writing import write_text
+    from monai_fusion.files import is_private
     from monai_fusion.wording import counted
 
     refuse_what_is_no_datalist([out])
@@ -160,7 +162,7 @@ def build_from_table(source: Path, out: Path, force: bool, yes: bool) -> None:
     for note in notes:
         say(f"note: {note}", err=True)
     if not out.exists():
-        write_text(text, out)
+        write_text(text, out, private=is_private(source))
     elif (before := out.read_bytes()) != text.encode():
         if (ask := before_it_is_lost(yes)) is not None:
             ask(f"{out} already exists. Replace it?")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +19,20 @@ from monai_fusion.metrics.calibration_file import StoredPrediction, fit_calibrat
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
 from monai_fusion.report.predictions_reader import read_predictions
-from monai_fusion.run_folder import CALIBRATION_FILE, MODEL_FILE, PREDICTIONS_FILE, RECIPE_FILE
+from monai_fusion.run_folder import (
+    CALIBRATION_FILE,
+    COHORT_PROFILE_FILE,
+    MODEL_FILE,
+    PREDICTIONS_FILE,
+    RECIPE_FILE,
+)
 
 if TYPE_CHECKING:
     from monai_fusion.comparison.planning import Plan
     from monai_fusion.comparison.run_records import RunRecord
+    from monai_fusion.datalist import ParticipantRecord
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "ensemble"
 # Entries of the recipe that may differ between the members.
@@ -42,10 +53,10 @@ def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:
 
 
 def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
-    """Write the ensemble of a variant's fold models: ``model.pt``, ``calibration.json`` and ``recipe.json``.
+    """Write the ensemble of a variant's fold models: the weights, calibration, cohort profile and recipe.
 
     Its calibration is fitted on the out-of-fold predictions: each member's predictions for
-    participants that it has not seen.
+    participants that it has not seen. Its profile is that of all participants: every one is in some member's training.
 
     Args:
         plan: The comparison.
@@ -66,7 +77,9 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
 
     folder = plan.options.output_dir / FOLDER
     folder.mkdir(exist_ok=True)
-    remove_all([folder / RECIPE_FILE])  # written last: without it, the folder is not a model
+    remove_all(
+        [folder / RECIPE_FILE, folder / COHORT_PROFILE_FILE]
+    )  # the recipe is written last: without it, the folder is not a model
     recipe = _common_recipe(records)
     states = [read_weights(record.run.folder) for record in records]
     for record, state in zip(records, states, strict=True):
@@ -76,6 +89,7 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     cohort = read_datalist(plan.folds_folder(1) / "fold0.json")
     use = ModalityPolicy(recipe.get("modalities", "both"), allow_missing=bool(recipe.get("allow_missing", False)))
     participants, _ = use.select(record for section in cohort.sections for record in cohort.records(section))
+    _write_profile(plan, folder, participants, use.modalities)
     digests = digests_of(participants, plan.cache_dir).values()
     recipe |= {
         "members": len(records),
@@ -86,6 +100,18 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     }
     write_atomically(folder / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
     return folder
+
+
+def _write_profile(plan: Plan, folder: Path, participants: Sequence[ParticipantRecord], modalities: str) -> None:
+    """Summarise everyone's recordings; the members' trainings have left their numbers in the store."""
+    from monai_fusion.cohort_profile.profile_file import write_profile
+    from monai_fusion.cohort_profile.summarising import profile_of
+    from monai_fusion.comparison.people import number_settings
+
+    try:
+        write_profile(profile_of(participants, replace(number_settings(plan), modalities=modalities)), folder)
+    except InputError as error:  # as of a training: a chain of one's own may read what these numbers cannot
+        logger.warning("predictions of the ensemble will say nothing of how unlike its training others are: %s", error)
 
 
 def _predictions_digest(records: Sequence[RunRecord]) -> str:

@@ -89,6 +89,7 @@ class PredictionCollector:
             without them, the predictions have neither.
         network: The network. With it, participants who have both recordings are also predicted without each of them,
             and with the mean gate, which needs 2 kB of memory for each segment. None skips this.
+        unlike: Returns in words what differs between a participant's recordings and the training's; None skips this.
     """
 
     def __init__(
@@ -96,11 +97,13 @@ class PredictionCollector:
         then: Sequence[Callable[[Sequence[Prediction]], None]] = (),
         records: Sequence[ParticipantRecord] = (),
         network: FusingNetwork | None = None,
+        unlike: Callable[[ParticipantRecord], str | None] | None = None,
     ) -> None:
         self.then = list(then)
         self.records = {record.participant_id: record for record in records}
         self.conditions = conditions_of(records)
         self.network = network
+        self.unlike = unlike
         self.predictions: list[Prediction] = []
         self._eeg: list[torch.Tensor] = []
         self._mri: list[torch.Tensor] = []
@@ -133,6 +136,7 @@ class PredictionCollector:
                     by_condition=self._by_condition(participant, of_segments[row]),
                     fields={} if record is None else record.extra,
                     recordings=_RECORDINGS[present[row]],
+                    unlike_training=None if record is None or self.unlike is None else self.unlike(record),
                 )
             )
         if self.network is not None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from monai_fusion import stopping
+from monai_fusion.cohort_profile.words import warning_of
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.datalist.groups import participant_groups
 from monai_fusion.files import write_for_readers
@@ -84,6 +85,8 @@ class ResultWriter:
         if not is_labelled:
             for warning in warnings_of_gate(gate_section(predictions, self.classes)):
                 logger.warning(warning)
+        if unlike := warning_of(row.unlike_training for row in predictions):
+            logger.warning("%s: see the column unlike_training of %s", unlike, written[0].name)
         logger.info("wrote %s", " and ".join(map(str, written)))
 
     def _score(self, predictions: Sequence[Prediction], path: Path) -> Path:

@@ -41,6 +41,8 @@ class Prediction:
         fields: The other fields of the participant's row in the datalist (age, site, fold ...).
         recordings: The recordings that the prediction was made from: ``both``, ``eeg`` or ``mri``.
         group: The name of the family, pair or other group (`group_by` in the datalist); None: in none.
+        unlike_training: What differs between the recordings and those of the training, in words; empty if nothing does,
+            None if it is not known.
     """
 
     participant_id: str
@@ -58,6 +60,7 @@ class Prediction:
     fields: Mapping[str, object] = field(default_factory=dict, hash=False)
     recordings: AvailableModalities = "both"
     group: str | None = None
+    unlike_training: str | None = None
 
     @property
     def predicted(self) -> int:
@@ -164,6 +167,7 @@ def write_predictions(
     complete = len(from_both_recordings(predictions)) == len(predictions)
     by_shares = any(row.shares is not None for row in predictions)
     grouped = any(row.group for row in predictions)
+    compared = any(row.unlike_training is not None for row in predictions)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -182,6 +186,7 @@ def write_predictions(
         + [f"{kind}_without_{modality}" for modality in ("eeg", "mri") for kind in ("predicted", "change")]
         + [f"stratum_{name}" for name in strata]
         + [f"probability_{name}_in_{condition}" for condition in conditions for name in classes]
+        + ["unlike_training" for _ in range(compared)]
     )
     for row in predictions:
         removed = [_without(row, other, classes) for other in (row.without_eeg, row.without_mri)]
@@ -204,6 +209,7 @@ def write_predictions(
                 *(value for pair in removed for value in pair),
                 *(categories[row.participant_id] for categories in strata.values()),
                 *(value for values in by_condition for value in values),
+                *([row.unlike_training or ""] if compared else []),
             ]
         )
     return write_for_readers(Path(path), text.getvalue().encode("utf-8"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_fusion import __version__
+from monai_fusion.cohort_profile.words import warning_of
 from monai_fusion.datalist.availability import TITLES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
@@ -115,6 +116,7 @@ def render_predictions(
                 *_about_decision(context.decision, classes, participants),
                 _about_labels(participants),
                 *_about_recordings(participants, model),
+                *_about_the_unlike(participants),
             ],
             counts=_counts(classes, participants),
             number=len(participants),
@@ -312,3 +314,8 @@ def _about_recordings(participants: Sequence[PredictionDetails], model: ModelFac
     if lacking and (model is None or model.modalities == "both"):
         were = "participant was" if lacking == 1 else "participants were"
         yield f"{lacking} {were} predicted from one recording alone."
+
+
+def _about_the_unlike(participants: Sequence[PredictionDetails]) -> Iterator[str]:
+    if unlike := warning_of(each.participant.unlike_training for each in participants):
+        yield f"{unlike}. Their predictions may be wrong in a way that no test of the model has shown."

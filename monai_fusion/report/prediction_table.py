@@ -25,6 +25,7 @@ _ABOUT = {
     "predicted_without_eeg": "the predicted class with the EEG of other participants in place of the participant's own",
     "predicted_without_mri": "... with the MRI of other participants",
     "label": "the true class, if known",
+    "unlike_training": "what differs between the recordings and those that the model learned from; empty: nothing",
 }
 
 
@@ -49,8 +50,10 @@ def table_rows(
     """The header line and a row for each participant."""
     participants = list(participants)
     labelled = any(each.participant.label is not None for each in participants)
+    compared = any(each.participant.unlike_training is not None for each in participants)
     header = ["participant_id", "predicted", *column_names(classes), "threshold", "gate", "segments", "recordings"]
     header += ["predicted_without_eeg", "predicted_without_mri", *(["label"] if labelled else [])]
+    header += ["unlike_training"] if compared else []
     rows: list[list[str | float | int | None]] = [list(header)]
     for each in participants:
         participant = each.participant
@@ -67,6 +70,7 @@ def table_rows(
                 each.without_eeg or None,
                 each.without_mri or None,
                 *([label] if labelled else []),
+                *([participant.unlike_training or None] if compared else []),
             ]
         )
     return rows

@@ -16,6 +16,7 @@ from monai_fusion.baseline.predictions import NetworkPredictions
 from monai_fusion.datalist import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest
+from monai_fusion.messages import visible
 from monai_fusion.opening import NotReadableError
 from monai_fusion.reading import read_bytes, reason_of
 from monai_fusion.run_folder import PREDICTIONS_FILE
@@ -42,6 +43,8 @@ class PredictionRow:
         network_probabilities: The network's own probabilities; empty if the table has none.
         recordings: The recordings that the prediction was made from: ``both``, ``eeg`` or ``mri``.
         group: The name of its family, pair or other group; empty if it is in none.
+        unlike_training: What differs between its recordings and the training's; empty if nothing does, None if the
+            table has no such column.
     """
 
     participant_id: str
@@ -53,6 +56,7 @@ class PredictionRow:
     network_probabilities: tuple[float, ...] = ()
     recordings: AvailableModalities = "both"
     group: str = ""
+    unlike_training: str | None = None
 
     @property
     def wrong(self) -> bool:
@@ -176,7 +180,9 @@ def _participant(
         (known for known in AVAILABLE_MODALITIES if known == row.get("recordings")), "both"
     )
     segments, group = row.get("segments") or "", row.get("group") or ""
-    return PredictionRow(name, label, predicted, probabilities, gate, segments, network, recordings, group)
+    other = row.get("unlike_training")
+    unlike = None if other is None else visible(other)
+    return PredictionRow(name, label, predicted, probabilities, gate, segments, network, recordings, group, unlike)
 
 
 def _contradictions(

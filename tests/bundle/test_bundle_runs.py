@@ -19,6 +19,7 @@ from monai_fusion.networks import standard_network
 from monai_fusion.runs.run_digests import weights_digests
 from tests import warm
 from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_run, monai_fusion
+from tests.support import write_datalist
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -249,6 +250,38 @@ def test_inference_needs_no_labels_and_agrees_with_evaluation(cohort: Cohort, ru
     assert (
         done.returncode == 2 and "--operating_point: 'youden': it has no effect with --calibrate false" in done.stderr
     )
+
+
+def test_a_training_leaves_the_profile_of_its_recordings_and_a_prediction_names_what_differs(
+    cohort: Cohort, run_folder: Path, tmp_path: Path
+) -> None:
+    profile = json.loads((run_folder / "cohort_profile.json").read_text(encoding="utf-8"))
+    records = read_datalist(cohort.datalist)
+    assert profile["participants"] == profile["with_eeg"] == len(records.records("training"))
+    assert not any(record.participant_id in json.dumps(profile) for record in records.records("training"))
+    changed, usual = records.records("test")[:2]
+    rows = []
+    for record, factor in ((changed, 1e6), (usual, 1)):
+        names = [f"{record.participant_id}_EO_seg{place}.npy" for place, _ in enumerate(record.eeg)]
+        for name, path in zip(names, record.eeg, strict=True):
+            np.save(tmp_path / name, (factor * np.load(path)).astype(np.float32))
+        assert record.mri is not None
+        shutil.copy(record.mri, tmp_path)
+        rows.append({"participant_id": record.participant_id, "label": None, "eeg": names, "mri": record.mri.name})
+    new = write_datalist(tmp_path / "new.json", {"training": [], "validation": [], "test": rows})
+    done = bundle_run("inference.yaml", datalist=new, model_dir=run_folder, output_dir=tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = rows_of(tmp_path / "out" / "predictions.csv")
+    assert "EEG amplitude: " in first["unlike_training"] and "(volts and microvolts?)" in first["unlike_training"]
+    assert "EEG amplitude: " not in second["unlike_training"]
+    assert "unlike the training's: " in done.stdout + done.stderr
+    assert "(volts and microvolts?)" in (tmp_path / "out" / "predictions.html").read_text(encoding="utf-8")
+    earlier = tmp_path / "earlier"  # a model of a version without profiles
+    shutil.copytree(run_folder, earlier, ignore=shutil.ignore_patterns("cohort_profile.json", "checkpoints", "new"))
+    done = bundle_run("inference.yaml", datalist=new, model_dir=earlier, output_dir=tmp_path / "again")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (done.stdout + done.stderr).count("the model has no cohort_profile.json") == 1
+    assert "unlike_training" not in rows_of(tmp_path / "again" / "predictions.csv")[0]
 
 
 def test_permuting_the_electrodes_changes_a_trained_networks_logits(run_folder: Path) -> None:

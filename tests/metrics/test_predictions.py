@@ -156,3 +156,30 @@ def test_an_undefined_score_is_null_in_metrics_json(tmp_path: Path) -> None:
     ResultWriter(tmp_path, CLASSES)([Prediction("a", 0, (0.9, 0.1), 0.5, 1)])
     text = (tmp_path / "metrics.json").read_text(encoding="utf-8")
     assert json.loads(text)["scores"]["auroc"]["value"] is None and "NaN" not in text
+
+
+def test_what_differs_from_the_training_is_the_last_column_if_anyone_was_compared(
+    predictions: list[Prediction], tmp_path: Path
+) -> None:
+    write_predictions(predictions, CLASSES, tmp_path / "none.csv")
+    assert "unlike_training" not in rows_of(tmp_path / "none.csv")[0]
+    texts = ["", "voxel size: 2 mm, in the training 1 mm; tilt of the MRI: 9 degrees, in the training 0", None, "", ""]
+    compared = [replace(row, unlike_training=text) for row, text in zip(predictions, texts, strict=True)]
+    write_predictions(compared, CLASSES, tmp_path / "some.csv")
+    rows = rows_of(tmp_path / "some.csv")
+    assert list(rows[0])[-1] == "unlike_training"
+    assert [row["unlike_training"] for row in rows] == [text or "" for text in texts]
+
+
+def test_participants_unlike_the_training_are_counted_in_a_warning(
+    predictions: list[Prediction], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    unlabelled = [replace(row, label=None, unlike_training="") for row in predictions]
+    with caplog.at_level(logging.WARNING):
+        ResultWriter(tmp_path, CLASSES)(unlabelled)
+    assert "unlike" not in caplog.text
+    unlabelled[:2] = [replace(row, unlike_training="voxel size: 2 mm, in the training 1 mm") for row in unlabelled[:2]]
+    with caplog.at_level(logging.WARNING):
+        ResultWriter(tmp_path, CLASSES)(unlabelled)
+    assert "2 of 5 participants are unlike the training's: voxel size, most often (2)" in caplog.text
+    assert "see the column unlike_training of predictions.csv" in caplog.text

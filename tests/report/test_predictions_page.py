@@ -262,3 +262,27 @@ def test_the_page_is_shown_without_a_complaint_on_screen_phone_and_paper(kind: s
         assert browser.evaluate(head) == "table-header-group", "on paper it is a table, with its head on every page"
         browser.print(tmp_path / "predictions.pdf")
     assert (tmp_path / "predictions.pdf").read_bytes().startswith(b"%PDF")
+
+
+UNLIKE = "voxel size: 2 mm, in the training 1 mm; EEG reference: <b>A1</b>, in the training average"
+
+
+def test_what_differs_from_the_training_stands_beside_the_recordings_and_in_the_table(tmp_path: Path) -> None:
+    rows = [(*row("a", 0.7), UNLIKE), (*row("b", 0.2), "")]
+    folder = write_rows(tmp_path / "new", rows, [*COLUMNS, "unlike_training"])
+    write_predictions_page(folder)
+    page = Page(folder / "predictions.html")
+    first, second = (line["Recordings"] for line in body(page))
+    assert UNLIKE in first and "unlike" not in second
+    limits = page.section("limits").text
+    assert "1 of 2 participants is unlike the training's: voxel size and more" in limits
+    sheet = load_workbook(folder / "predictions.xlsx")["predictions"]
+    assert [cell.value for cell in list(sheet.columns)[-1]] == ["unlike_training", UNLIKE, None]
+
+
+def test_without_a_comparison_nothing_is_said_of_the_training_s_recordings(tmp_path: Path) -> None:
+    folder = write_rows(tmp_path / "new", [row("a", 0.7)])
+    write_predictions_page(folder)
+    assert "unlike" not in Page(folder / "predictions.html").section("limits").text
+    sheet = load_workbook(folder / "predictions.xlsx")["predictions"]
+    assert "unlike_training" not in [cell.value for cell in next(sheet.rows)]

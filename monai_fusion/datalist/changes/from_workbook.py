@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from monai_fusion.workbook_cells import storable_text
 
 _NULLED = ("label", "eeg", "mri")
 """Fields that an empty cell sets to null; it removes others."""
+_DIGITS = 1e-14
+"""Workbooks keep 15 to 16 digits of a number: what differs by less was not edited."""
 
 
 @dataclass(slots=True)
@@ -219,6 +222,8 @@ def _same(cell: Any, before: Any) -> bool:
     before = None if before == "" else storable_text(before) if isinstance(before, str) else before
     if isinstance(cell, bool) is not isinstance(before, bool):
         return False
+    if isinstance(cell, int | float) and isinstance(before, int | float):
+        return math.isclose(cell, before, rel_tol=_DIGITS)
     return bool(cell == before)
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.files import write_atomically
+from monai_fusion.files import is_private, write_atomically
 
 
 def behind_link(path: Path) -> Path:
@@ -85,7 +85,7 @@ def replace_edited(path: Path, before: bytes, text: str) -> Path:
         if content != before:
             advice = "nothing was written: check it again"
             raise InputError(Problem(str(path), seen="the file was changed in the meantime", advice=advice))
-        private = path.stat().st_mode & 0o077 == 0
+        private = is_private(path)
         backup = write_backup(path, content)
         write_atomically(path, text.encode(), private=private)
     except OSError as error:
