@@ -13,6 +13,7 @@ from monai_fusion.baseline.participant_numbers import SEGMENTS
 from monai_fusion.datalist.records import ParticipantRecord
 from monai_fusion.datalist_page.pictures import (
     COLUMNS,
+    DARKEST,
     PEOPLE_PER_SHEET,
     Picture,
     SegmentPicture,
@@ -145,8 +146,9 @@ def _grid(electrodes: int, side: int) -> dict[str, Any]:
 
 
 def _palette() -> list[int]:
-    """Viridis, readable in grey and for colour-blind readers, as 0xRRGGBB."""
+    """Viridis, readable in grey and for colour-blind readers, as 0xRRGGBB; black for what is not there."""
     import matplotlib as mpl
 
-    colours = mpl.colormaps["viridis"](np.arange(_COLOURS), bytes=True)[:, :3].astype(int)
-    return [int(red) << 16 | int(green) << 8 | int(blue) for red, green, blue in colours]
+    black = round(DARKEST * _COLOURS / 2)  # JPEG's traces around 0 stay below it
+    colours = mpl.colormaps["viridis"](np.linspace(0, 1, _COLOURS - black), bytes=True)[:, :3].astype(int)
+    return [0] * black + [int(red) << 16 | int(green) << 8 | int(blue) for red, green, blue in colours]

@@ -21,6 +21,9 @@ SMALL_FROM = 501
 QUALITY = 85
 """Of JPEG: at this size its traces cannot be seen."""
 
+DARKEST = 10 / 255
+"""Of what is there; what is darker is black: no picture, or a constant electrode."""
+
 _CLIPPED = (0.5, 99.5)  # percentiles that become black and white
 _GRID_COLUMNS = {17: 5}  # the standard electrodes by region: F, C, P, O
 _MOST_ELECTRODES = 80
@@ -121,7 +124,7 @@ def _against_others(values: Floats, flat: npt.NDArray[np.bool_]) -> Floats:
         step = _MADS * float(np.median(np.abs(values - np.median(values)))) or 1.0
     used = values if flat.all() else values[~flat]
     middle = np.median(used, axis=(0, 2), keepdims=True)
-    shown = np.clip((values - middle) / (2 * step) + 0.5, 0.02, 1.0)
+    shown = np.clip((values - middle) / (2 * step) + 0.5, DARKEST, 1.0)
     shown[flat] = 0.0
     return np.asarray(shown, dtype=np.float32)
 
@@ -130,13 +133,13 @@ def scalogram_pictures(segments: Sequence[SegmentPicture], side: int) -> Picture
     """Return the mean scalogram of segments and beside it the grid of electrodes, [side, side + grid]."""
     mean = np.mean([each.mean for each in segments], axis=0)
     low, high = np.percentile(mean, _CLIPPED)
-    parts = [_bytes((mean - low) / ((high - low) or 1.0))]
+    parts = [_bytes(DARKEST + np.clip((mean - low) / ((high - low) or 1.0), 0, 1) * (1 - DARKEST))]
     electrodes = np.mean([each.electrodes for each in segments], axis=0)
     if (grid := grid_of(len(electrodes), side)) is not None:
         tiles = np.zeros((side, grid.width), np.uint8)
         for number, tile in enumerate(electrodes):
             top, left = (number // grid.columns) * grid.tile, (number % grid.columns) * grid.tile
-            tiles[top : top + grid.tile, left : left + grid.tile] = _bytes(tile)
+            tiles[top : top + grid.tile - 1, left : left + grid.tile - 1] = _bytes(tile)[:-1, :-1]
         parts.append(tiles)
     return np.hstack(parts)
 

@@ -1,8 +1,16 @@
 // Dialogs: why somebody is left out, the test part's warning, what has changed and saving, the keys.
 
-function openDialog(dialog) {
-  byId(dialog).returnValue = "";
-  byId(dialog).showModal();
+// Show a dialog; `decided` is told once whether it was confirmed: a key that closes it is a no.
+function openDialog(name, decided = () => {}) {
+  byId(name).decided = decided;
+  byId(name).showModal();
+}
+
+function closeDialog(dialog, confirmed) {
+  const { decided } = dialog;
+  dialog.decided = null;
+  if (dialog.open) dialog.close();
+  if (decided) decided(confirmed);
 }
 
 function oneLine(text) {
@@ -24,7 +32,7 @@ function askForReason(person) {
       input.focus();
       return;
     }
-    byId("reason-dialog").close("done");
+    closeDialog(byId("reason-dialog"), true);
     act(() => makeChange(person, "exclude", reason), `${person.shown}: left out`);
   };
   openDialog("reason-dialog");
@@ -37,8 +45,7 @@ function confirmTest(person, touched, go, otherwise = () => {}) {
     return;
   }
   byId("test-who").textContent = person.shown;
-  byId("test-dialog").onclose = () => (byId("test-dialog").returnValue === "done" ? go() : otherwise());
-  openDialog("test-dialog");
+  openDialog("test-dialog", (confirmed) => (confirmed ? go() : otherwise()));
 }
 
 function showState() {
@@ -92,7 +99,6 @@ function download(name, text) {
 }
 
 function save(datalist, log) {
-  edits.who = byId("who").value;
   if (datalist) {
     download(`${DATA.stem}_edited.json`, editedText());
     edits.saved = JSON.stringify(joinedChanges());
@@ -113,17 +119,21 @@ function buildDialogs() {
   byId("save-datalist").addEventListener("click", () => save(true, false));
   byId("save-log").addEventListener("click", () => save(false, true));
   byId("clear").addEventListener("click", () => {
-    byId("changes-dialog").close();
-    byId("clear-dialog").onclose = () => {
-      if (byId("clear-dialog").returnValue !== "done") return;
+    closeDialog(byId("changes-dialog"), false);
+    openDialog("clear-dialog", (confirmed) => {
+      if (!confirmed) return;
       forget();
       afterEdit("all edits are cleared");
-    };
-    openDialog("clear-dialog");
+    });
+  });
+  byId("who").addEventListener("input", () => {
+    edits.who = byId("who").value;
+    keepInBrowser();
   });
   for (const button of document.querySelectorAll("dialog [data-close]")) {
-    button.addEventListener("click", () => button.closest("dialog").close(button.dataset.close));
+    button.addEventListener("click", () => closeDialog(button.closest("dialog"), button.dataset.close === "done"));
   }
+  for (const dialog of document.querySelectorAll("dialog")) dialog.addEventListener("close", () => closeDialog(dialog, false));
 }
 
 function stepped(change, words) {

@@ -252,14 +252,14 @@ function buildFilters() {
   const predicted = Object.keys(DATA.predictions).length > 0;
   for (const gone of document.querySelectorAll("[data-needs-predictions]")) if (!predicted) gone.remove();
   for (const name of ["search", "part-filter", "label-filter", "status-filter", "field-filter"]) {
-    byId(name).addEventListener("input", () => {
+    byId(name).addEventListener(name === "search" ? "input" : "change", () => {
       view.chosen = null;
       view.list = [];
       byId("scroll").scrollTop = 0;
       refresh();
     });
   }
-  byId("sort").addEventListener("input", () => {
+  byId("sort").addEventListener("change", () => {
     view.sort = byId("sort").value;
     byId("scroll").scrollTop = 0;
     refresh();
