@@ -318,4 +318,4 @@ def _about_recordings(participants: Sequence[PredictionDetails], model: ModelFac
 
 def _about_the_unlike(participants: Sequence[PredictionDetails]) -> Iterator[str]:
     if unlike := warning_of(each.participant.unlike_training for each in participants):
-        yield f"{unlike}. Their predictions may be wrong in a way that no test of the model has shown."
+        yield f"{unlike}. Such a prediction may be wrong in a way that no test of the model has shown."

@@ -274,7 +274,7 @@ def test_a_training_leaves_the_profile_of_its_recordings_and_a_prediction_names_
     first, second = rows_of(tmp_path / "out" / "predictions.csv")
     assert "EEG amplitude: " in first["unlike_training"] and "(volts and microvolts?)" in first["unlike_training"]
     assert "EEG amplitude: " not in second["unlike_training"]
-    assert "unlike the training's: " in done.stdout + done.stderr
+    assert "unlike the training's" in done.stdout + done.stderr
     assert "(volts and microvolts?)" in (tmp_path / "out" / "predictions.html").read_text(encoding="utf-8")
     earlier = tmp_path / "earlier"  # a model of a version without profiles
     shutil.copytree(run_folder, earlier, ignore=shutil.ignore_patterns("cohort_profile.json", "checkpoints", "new"))

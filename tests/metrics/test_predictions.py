@@ -181,5 +181,5 @@ def test_participants_unlike_the_training_are_counted_in_a_warning(
     unlabelled[:2] = [replace(row, unlike_training="voxel size: 2 mm, in the training 1 mm") for row in unlabelled[:2]]
     with caplog.at_level(logging.WARNING):
         ResultWriter(tmp_path, CLASSES)(unlabelled)
-    assert "2 of 5 participants are unlike the training's: voxel size, most often (2)" in caplog.text
+    assert "2 of 5 participants are unlike the training's, most often in voxel size (2)" in caplog.text
     assert "see the column unlike_training of predictions.csv" in caplog.text
