@@ -15,8 +15,8 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow
 
-from monai_fusion.comparison.comparison_file import Comparison
 from monai_fusion.cohort_profile.profile_file import read_profile
+from monai_fusion.comparison.comparison_file import Comparison
 from monai_fusion.comparison.ensemble import write_ensemble
 from monai_fusion.comparison.planning import CompareOptions, make_plan
 from monai_fusion.comparison.run_records import RunRecord
