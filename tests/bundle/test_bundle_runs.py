@@ -17,8 +17,7 @@ from monai_fusion.datalist import read_datalist
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.networks import standard_network
 from monai_fusion.runs.run_digests import weights_digests
-from tests import warm
-from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_run, monai_fusion
+from tests.bundle.conftest import SMALL, Cohort, bundle_run, monai_fusion
 from tests.support import write_datalist
 
 
@@ -55,29 +54,6 @@ def test_training_leaves_the_model_its_export_its_recipe_and_its_history(run_fol
     calibration = json.loads((run_folder / "calibration.json").read_text(encoding="utf-8"))
     assert calibration["network_prior"] == [0.5, 0.5] and len(calibration["predictions"]) == 2
     assert calibration["operating_point"] == "balanced" and calibration["slope"] > 0 and not calibration["notes"]
-
-
-@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")  # monai.bundle ckpt_export still uses it
-def test_ckpt_export_writes_torchscript_that_answers_as_the_trained_model(run_folder: Path, tmp_path: Path) -> None:
-    options = {
-        "filepath": tmp_path / "model.ts",
-        "ckpt_file": run_folder / "model.pt",
-        "model_dir": run_folder,
-        "meta_file": CONFIGS / "metadata.json",
-        "config_file": CONFIGS / "inference.yaml",
-    }
-    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-    done = warm.run("monai.bundle", ["ckpt_export", "network_def", *words], cwd=Path.home(), timeout=500)
-    assert done.returncode == 0, done.stdout + done.stderr
-    network = standard_network(pretrained=False)
-    network.load_state_dict(state_of(run_folder))
-    exported = torch.jit.load(tmp_path / "model.ts")  # type: ignore[no-untyped-call] # of torch
-    eeg, mri = torch.randn(2, 17, 64, 64), torch.rand(2, 1, 16, 24, 24)
-    with torch.no_grad():
-        expected, found = network.eval()(eeg, mri), exported.eval()(eeg, mri)
-    assert found.keys() == expected.keys() == {"logits", "gate", "eeg_embedding", "mri_embedding"}
-    for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
 
 
 def test_the_log_starts_with_participants_parameters_and_device_and_has_a_line_per_epoch(run_folder: Path) -> None:
