@@ -18,6 +18,7 @@ from monai_fusion.metrics.clusters import as_groups
 from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 
 _NAMED_AT_MOST = 5
+_BETWEEN = " | "
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Prediction:
         fields: The other fields of the participant's row in the datalist (age, site, fold ...).
         recordings: The recordings that the prediction was made from: ``both``, ``eeg`` or ``mri``.
         group: The name of the family, pair or other group (`group_by` in the datalist); None: in none.
+        prediction_set: The indices of the classes that cannot be excluded (`prediction_sets`), rising; None: no sets
+            were asked for.
     """
 
     participant_id: str
@@ -58,6 +61,7 @@ class Prediction:
     fields: Mapping[str, object] = field(default_factory=dict, hash=False)
     recordings: AvailableModalities = "both"
     group: str | None = None
+    prediction_set: tuple[int, ...] | None = None
 
     @property
     def predicted(self) -> int:
@@ -139,6 +143,28 @@ def refuse_nan(predictions: Sequence[Prediction]) -> None:
         raise InputError(Problem(", ".join(bad[:_NAMED_AT_MOST]) + more, "probabilities", seen, "0 to 1", cause))
 
 
+def set_text(classes: Sequence[str], members: Sequence[int]) -> str:
+    r"""Return a prediction set as the text of a cell: ``M | F``; a ``|`` or ``\\`` in a name has a ``\\`` before it."""
+    return _BETWEEN.join(_escaped(classes[index]) for index in members)
+
+
+def set_of_text(text: str, classes: Sequence[str]) -> tuple[int, ...]:
+    """Read what `set_text` wrote.
+
+    Raises:
+        ValueError: It does not hold only names of these classes, each once and in their order.
+    """
+    places = {_escaped(name): place for place, name in enumerate(classes)}
+    found = tuple(places.get(part, -1) for part in text.split(_BETWEEN))
+    if -1 in found or list(found) != sorted(set(found)):
+        raise ValueError("not a prediction set")
+    return found
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\\", "\\\\").replace("|", "\\|")
+
+
 def write_predictions(
     predictions: Sequence[Prediction],
     classes: Sequence[str],
@@ -164,6 +190,7 @@ def write_predictions(
     complete = len(from_both_recordings(predictions)) == len(predictions)
     by_shares = any(row.shares is not None for row in predictions)
     grouped = any(row.group for row in predictions)
+    with_sets = any(row.prediction_set is not None for row in predictions)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -182,6 +209,7 @@ def write_predictions(
         + [f"{kind}_without_{modality}" for modality in ("eeg", "mri") for kind in ("predicted", "change")]
         + [f"stratum_{name}" for name in strata]
         + [f"probability_{name}_in_{condition}" for condition in conditions for name in classes]
+        + (["prediction_set"] if with_sets else [])
     )
     for row in predictions:
         removed = [_without(row, other, classes) for other in (row.without_eeg, row.without_mri)]
@@ -204,6 +232,7 @@ def write_predictions(
                 *(value for pair in removed for value in pair),
                 *(categories[row.participant_id] for categories in strata.values()),
                 *(value for values in by_condition for value in values),
+                *([set_text(classes, row.prediction_set or ())] if with_sets else []),
             ]
         )
     return write_for_readers(Path(path), text.getvalue().encode("utf-8"))

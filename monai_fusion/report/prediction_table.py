@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from monai_fusion.metrics.predictions import set_text
 from monai_fusion.report.prediction_details import PredictionDetails
 
 DIGITS = 4
@@ -25,6 +26,8 @@ _ABOUT = {
     "predicted_without_eeg": "the predicted class with the EEG of other participants in place of the participant's own",
     "predicted_without_mri": "... with the MRI of other participants",
     "label": "the true class, if known",
+    "prediction_set": "the classes that cannot be excluded at the coverage below, with | between them: several if the "
+    "recordings do not decide",
 }
 
 
@@ -50,7 +53,9 @@ def table_rows(
     participants = list(participants)
     labelled = any(each.participant.label is not None for each in participants)
     header = ["participant_id", "predicted", *column_names(classes), "threshold", "gate", "segments", "recordings"]
+    with_sets = any(each.participant.prediction_set is not None for each in participants)
     header += ["predicted_without_eeg", "predicted_without_mri", *(["label"] if labelled else [])]
+    header += ["prediction_set"] if with_sets else []
     rows: list[list[str | float | int | None]] = [list(header)]
     for each in participants:
         participant = each.participant
@@ -67,6 +72,7 @@ def table_rows(
                 each.without_eeg or None,
                 each.without_mri or None,
                 *([label] if labelled else []),
+                *([set_text(classes, participant.prediction_set or ())] if with_sets else []),
             ]
         )
     return rows

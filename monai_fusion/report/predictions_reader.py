@@ -16,6 +16,7 @@ from monai_fusion.baseline.predictions import NetworkPredictions
 from monai_fusion.datalist import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest
+from monai_fusion.metrics.predictions import set_of_text
 from monai_fusion.opening import NotReadableError
 from monai_fusion.reading import read_bytes, reason_of
 from monai_fusion.run_folder import PREDICTIONS_FILE
@@ -42,6 +43,7 @@ class PredictionRow:
         network_probabilities: The network's own probabilities; empty if the table has none.
         recordings: The recordings that the prediction was made from: ``both``, ``eeg`` or ``mri``.
         group: The name of its family, pair or other group; empty if it is in none.
+        prediction_set: The indices of the classes that cannot be excluded; None if the table has no sets.
     """
 
     participant_id: str
@@ -53,6 +55,7 @@ class PredictionRow:
     network_probabilities: tuple[float, ...] = ()
     recordings: AvailableModalities = "both"
     group: str = ""
+    prediction_set: tuple[int, ...] | None = None
 
     @property
     def wrong(self) -> bool:
@@ -176,7 +179,25 @@ def _participant(
         (known for known in AVAILABLE_MODALITIES if known == row.get("recordings")), "both"
     )
     segments, group = row.get("segments") or "", row.get("group") or ""
-    return PredictionRow(name, label, predicted, probabilities, gate, segments, network, recordings, group)
+    members = _prediction_set(row, classes, predicted, problems)
+    return PredictionRow(name, label, predicted, probabilities, gate, segments, network, recordings, group, members)
+
+
+def _prediction_set(
+    row: Mapping[str, str], classes: Sequence[str], predicted: int, problems: list[Problem]
+) -> tuple[int, ...] | None:
+    text = row.get("prediction_set")
+    if not text:
+        return None
+    try:
+        found = set_of_text(text, classes)
+    except ValueError:
+        found = ()
+    if predicted in found:
+        return found
+    wanted = f"{classes[predicted]!r}, alone or with others of {', '.join(classes)}, and | between them"
+    problems.append(Problem(row["participant_id"], "prediction_set", repr(text), wanted, _EVALUATE))
+    return None
 
 
 def _contradictions(
