@@ -18,6 +18,7 @@ from monai_fusion.metrics.clusters import as_groups
 from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 
 _NAMED_AT_MOST = 5
+_BETWEEN = " | "
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Prediction:
         group: The name of the family, pair or other group (`group_by` in the datalist); None: in none.
         unlike_training: What differs between the recordings and those of the training, in words; empty if nothing does,
             None if it is not known.
+        prediction_set: The indices of the classes that cannot be excluded (`prediction_sets`), rising; None: no sets
+            were asked for.
     """
 
     participant_id: str
@@ -61,6 +64,7 @@ class Prediction:
     recordings: AvailableModalities = "both"
     group: str | None = None
     unlike_training: str | None = None
+    prediction_set: tuple[int, ...] | None = None
 
     @property
     def predicted(self) -> int:
@@ -142,6 +146,28 @@ def refuse_nan(predictions: Sequence[Prediction]) -> None:
         raise InputError(Problem(", ".join(bad[:_NAMED_AT_MOST]) + more, "probabilities", seen, "0 to 1", cause))
 
 
+def set_text(classes: Sequence[str], members: Sequence[int]) -> str:
+    r"""Return a prediction set as the text of a cell: ``M | F``; a ``|`` or ``\\`` in a name has a ``\\`` before it."""
+    return _BETWEEN.join(_escaped(classes[index]) for index in members)
+
+
+def set_of_text(text: str, classes: Sequence[str]) -> tuple[int, ...]:
+    """Read what `set_text` wrote.
+
+    Raises:
+        ValueError: It does not hold only names of these classes, each once and in their order.
+    """
+    places = {_escaped(name): place for place, name in enumerate(classes)}
+    found = tuple(places.get(part, -1) for part in text.split(_BETWEEN))
+    if -1 in found or list(found) != sorted(set(found)):
+        raise ValueError("not a prediction set")
+    return found
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\\", "\\\\").replace("|", "\\|")
+
+
 def write_predictions(
     predictions: Sequence[Prediction],
     classes: Sequence[str],
@@ -168,6 +194,7 @@ def write_predictions(
     by_shares = any(row.shares is not None for row in predictions)
     grouped = any(row.group for row in predictions)
     compared = any(row.unlike_training is not None for row in predictions)
+    with_sets = any(row.prediction_set is not None for row in predictions)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -187,6 +214,7 @@ def write_predictions(
         + [f"stratum_{name}" for name in strata]
         + [f"probability_{name}_in_{condition}" for condition in conditions for name in classes]
         + ["unlike_training" for _ in range(compared)]
+        + (["prediction_set"] if with_sets else [])
     )
     for row in predictions:
         removed = [_without(row, other, classes) for other in (row.without_eeg, row.without_mri)]
@@ -210,6 +238,7 @@ def write_predictions(
                 *(categories[row.participant_id] for categories in strata.values()),
                 *(value for values in by_condition for value in values),
                 *([row.unlike_training or ""] if compared else []),
+                *([set_text(classes, row.prediction_set or ())] if with_sets else []),
             ]
         )
     return write_for_readers(Path(path), text.getvalue().encode("utf-8"))

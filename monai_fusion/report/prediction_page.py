@@ -26,9 +26,11 @@ from monai_fusion.report.predictions_data import (
     ModelFacts,
     OwnTest,
     PredictionsData,
+    SetFacts,
     read_predictions_data,
 )
 from monai_fusion.report.run_results import pictures_by_participant
+from monai_fusion.report.set_words import guarantee, percent, set_words
 from monai_fusion.report.stored_arrays import read_arrays
 from monai_fusion.run_folder import PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, THUMBNAILS_FILE
 from monai_fusion.wording import counted
@@ -81,6 +83,7 @@ def write_predictions_page(folder: str | os.PathLike[str]) -> list[Path]:
     about = [
         *_about_model(context.model),
         *_about_decision(context.decision, classes, participants),
+        *_about_sets(context.sets, classes, participants),
         _about_labels(participants),
     ]
     table = workbook(participants, classes, [_WHAT_IT_IS, *about])
@@ -114,6 +117,7 @@ def render_predictions(
             limits=[
                 *_about_model(model),
                 *_about_decision(context.decision, classes, participants),
+                *_about_sets(context.sets, classes, participants),
                 _about_labels(participants),
                 *_about_recordings(participants, model),
                 *_about_the_unlike(participants),
@@ -123,6 +127,7 @@ def render_predictions(
             rows=rows,
             classes=classes,
             threshold=thresholds.pop() if len(thresholds) == 1 and len(classes) == 2 else None,
+            sets_of=_sets_of(context.sets, participants),
             weighed=any(row.weight is not None for row in rows),
             mri=any(row.mri for row in rows),
             eeg=any(row.eeg for row in rows),
@@ -150,6 +155,7 @@ class _Row:
         others: The next probable classes, of more than two, with their probabilities.
         recordings: The available recordings.
         weight: The weight of the EEG in percent; None unless the gate weighed two recordings.
+        members: The prediction set in words; empty if there are no sets.
         turns: The recordings whose replacement by those of other participants changes the predicted class.
         mri: A slice as a ``data:`` address.
         eeg: The mean scalogram.
@@ -163,6 +169,7 @@ class _Row:
     others: tuple[tuple[str, float], ...]
     recordings: str
     weight: int | None
+    members: str
     turns: tuple[str, ...]
     mri: str | None
     eeg: str | None
@@ -195,6 +202,7 @@ def _rows(
                 others=() if two else tuple(others[:2]),
                 recordings=_HAS[has],
                 weight=round(100 * participant.gate) if has == "both" and math.isfinite(participant.gate) else None,
+                members=set_words(participant.prediction_set or (), classes),
                 turns=tuple(turns),
                 mri=mri_slice(mri[name]) if name in mri and has != "eeg" and place < MOST_PICTURES else None,
                 eeg=scalogram_picture(eeg[name]) if name in eeg and has != "mri" and place < MOST_PICTURES else None,
@@ -299,6 +307,27 @@ def _about_decision(
     if len(decision.target_prior) == len(classes) <= _CLASS_LIST:
         shares = ", ".join(f"{share:.0%} {name}" for name, share in zip(classes, decision.target_prior, strict=True))
         yield f"The probabilities assume these class shares: {shares.replace('%', ' %')}."
+
+
+def _sets_of(sets: SetFacts | None, participants: Sequence[PredictionDetails]) -> str:
+    """The heading of the sets' column; empty if the participants have none."""
+    if all(each.participant.prediction_set is None for each in participants):
+        return ""
+    return "Prediction set" if sets is None else f"Set at {percent(sets.coverage)}"
+
+
+def _about_sets(
+    sets: SetFacts | None, classes: Sequence[str], participants: Sequence[PredictionDetails]
+) -> Iterator[str]:
+    """What the sets mean, and how many are undecided."""
+    found = [each.participant.prediction_set for each in participants if each.participant.prediction_set is not None]
+    if not found:
+        return
+    if sets is not None:
+        yield from guarantee(sets, sets.part, sets.participants, classes)
+        yield from (f"{note[:1].upper()}{note[1:]}." for note in sets.notes)
+    undecided = sum(len(members) > 1 for members in found)
+    yield f"Undecided: {undecided} of {counted(len(found), 'participant')} ({percent(undecided / len(found))})."
 
 
 def _about_labels(participants: Sequence[PredictionDetails]) -> str:

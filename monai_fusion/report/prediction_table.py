@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from monai_fusion.metrics.predictions import set_text
 from monai_fusion.report.prediction_details import PredictionDetails
 
 DIGITS = 4
@@ -26,6 +27,8 @@ _ABOUT = {
     "predicted_without_mri": "... with the MRI of other participants",
     "label": "the true class, if known",
     "unlike_training": "what differs between the recordings and those that the model learned from; empty: nothing",
+    "prediction_set": "the classes that cannot be excluded at the coverage below, with | between them: several if the "
+    "recordings do not decide",
 }
 
 
@@ -52,8 +55,10 @@ def table_rows(
     labelled = any(each.participant.label is not None for each in participants)
     compared = any(each.participant.unlike_training is not None for each in participants)
     header = ["participant_id", "predicted", *column_names(classes), "threshold", "gate", "segments", "recordings"]
+    with_sets = any(each.participant.prediction_set is not None for each in participants)
     header += ["predicted_without_eeg", "predicted_without_mri", *(["label"] if labelled else [])]
     header += ["unlike_training"] if compared else []
+    header += ["prediction_set"] if with_sets else []
     rows: list[list[str | float | int | None]] = [list(header)]
     for each in participants:
         participant = each.participant
@@ -71,6 +76,7 @@ def table_rows(
                 each.without_mri or None,
                 *([label] if labelled else []),
                 *([participant.unlike_training or None] if compared else []),
+                *([set_text(classes, participant.prediction_set or ())] if with_sets else []),
             ]
         )
     return rows

@@ -17,6 +17,7 @@ from monai_fusion.datalist import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest
 from monai_fusion.messages import visible
+from monai_fusion.metrics.predictions import set_of_text
 from monai_fusion.opening import NotReadableError
 from monai_fusion.reading import read_bytes, reason_of
 from monai_fusion.run_folder import PREDICTIONS_FILE
@@ -45,6 +46,7 @@ class PredictionRow:
         group: The name of its family, pair or other group; empty if it is in none.
         unlike_training: What differs between its recordings and the training's; empty if nothing does, None if the
             table has no such column.
+        prediction_set: The indices of the classes that cannot be excluded; None if the table has no sets.
     """
 
     participant_id: str
@@ -57,6 +59,7 @@ class PredictionRow:
     recordings: AvailableModalities = "both"
     group: str = ""
     unlike_training: str | None = None
+    prediction_set: tuple[int, ...] | None = None
 
     @property
     def wrong(self) -> bool:
@@ -182,7 +185,27 @@ def _participant(
     segments, group = row.get("segments") or "", row.get("group") or ""
     other = row.get("unlike_training")
     unlike = None if other is None else visible(other)
-    return PredictionRow(name, label, predicted, probabilities, gate, segments, network, recordings, group, unlike)
+    members = _prediction_set(row, classes, predicted, problems)
+    return PredictionRow(
+        name, label, predicted, probabilities, gate, segments, network, recordings, group, unlike, members
+    )
+
+
+def _prediction_set(
+    row: Mapping[str, str], classes: Sequence[str], predicted: int, problems: list[Problem]
+) -> tuple[int, ...] | None:
+    text = row.get("prediction_set")
+    if not text:
+        return None
+    try:
+        found = set_of_text(text, classes)
+    except ValueError:
+        found = ()
+    if predicted in found:
+        return found
+    wanted = f"{classes[predicted]!r}, alone or with others of {', '.join(classes)}, and | between them"
+    problems.append(Problem(row["participant_id"], "prediction_set", repr(text), wanted, _EVALUATE))
+    return None
 
 
 def _contradictions(

@@ -260,6 +260,23 @@ def test_a_training_leaves_the_profile_of_its_recordings_and_a_prediction_names_
     assert "unlike_training" not in rows_of(tmp_path / "again" / "predictions.csv")[0]
 
 
+def test_prediction_sets_of_few_validation_participants_hold_all_classes_and_say_so(
+    cohort: Cohort, run_folder: Path, tmp_path: Path
+) -> None:
+    options = {"datalist": cohort.datalist, "model_dir": run_folder, "coverage": 0.9}
+    done = bundle_run("evaluate.yaml", **options, output_dir=tmp_path / "out", baseline="false")
+    assert done.returncode == 0, done.stdout + done.stderr
+    known = json.loads((run_folder / "calibration.json").read_text(encoding="utf-8"))["predictions"]
+    assert len(known) < 9 and all(len(row["others"]) == 2 and row["others_score"] > 0 for row in known)
+    assert f"{len(known)} validation participant" in done.stderr + done.stdout
+    assert "needs 9: every prediction set holds all classes" in done.stderr + done.stdout
+    assert "prediction sets for a coverage of 0.9: 100 % hold the true class" in done.stderr + done.stdout
+    assert {row["prediction_set"] for row in rows_of(tmp_path / "out" / "predictions.csv")} == {"M | F"}
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))["prediction_sets"]
+    assert found["undecided"] == 1 and found["calibration_participants"] == len(known)
+    assert "Prediction sets" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_permuting_the_electrodes_changes_a_trained_networks_logits(run_folder: Path) -> None:
     network = standard_network(pretrained=False)
     network.load_state_dict(state_of(run_folder))
