@@ -18,6 +18,7 @@ from monai_fusion.cli import (  # noqa: F401 -- registers its commands on datali
     bundle_runs,
     datalist_changes,
     datalist_check,
+    datalist_page,
     explain,
 )
 from monai_fusion.cli.audit import audit
