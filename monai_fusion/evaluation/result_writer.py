@@ -80,13 +80,19 @@ class ResultWriter:
         with stopping.held():  # scores never lie beside the predictions of another evaluation
             written = [write_predictions(predictions, self.classes, self.folder / PREDICTIONS_FILE, strata)]
             if is_labelled:
-                written.append(self._score(predictions, self.folder / METRICS_FILE))
+                written.append(self.score(predictions))
         if not is_labelled:
             for warning in warnings_of_gate(gate_section(predictions, self.classes)):
                 logger.warning(warning)
         logger.info("wrote %s", " and ".join(map(str, written)))
 
-    def _score(self, predictions: Sequence[Prediction], path: Path) -> Path:
+    def score(self, predictions: Sequence[Prediction]) -> Path:
+        """Write ``metrics.json`` alone; log the result.
+
+        Args:
+            predictions: Corrected by the calibration, with their groups; at least one has a label.
+        """
+        path = self.folder / METRICS_FILE
         metrics = summarize(predictions, self.classes, self.calibration, self.settings)
         written = write_for_readers(path, metrics.model_dump_json(indent=2).encode("utf-8"))
         lines = [*metrics.headline, *groups_lines(metrics.groups), report_text(predictions, self.classes)]
