@@ -87,16 +87,30 @@ class ResultWriter:
         with stopping.held():  # scores never lie beside the predictions of another evaluation
             written = [write_predictions(predictions, self.classes, self.folder / PREDICTIONS_FILE, strata)]
             if is_labelled:
-                written.append(self._score(predictions, self.folder / METRICS_FILE))
+                written.append(self.score(predictions))
         if not is_labelled:
-            of_sets = warnings_of_sets(self.sets, self.classes) if self.sets is not None else []
-            for warning in (*of_sets, *warnings_of_gate(gate_section(predictions, self.classes))):
-                logger.warning(warning)
-        if unlike := warning_of(row.unlike_training for row in predictions):
-            logger.warning("%s: see the column unlike_training of %s", unlike, written[0].name)
+            self.warn_of_unlabelled(predictions)
+        self.warn_of_unlike(predictions)
         logger.info("wrote %s", " and ".join(map(str, written)))
 
-    def _score(self, predictions: Sequence[Prediction], path: Path) -> Path:
+    def warn_of_unlabelled(self, predictions: Sequence[Prediction]) -> None:
+        """Log what limits predictions of participants without labels."""
+        of_sets = warnings_of_sets(self.sets, self.classes) if self.sets is not None else []
+        for warning in (*of_sets, *warnings_of_gate(gate_section(predictions, self.classes))):
+            logger.warning(warning)
+
+    def warn_of_unlike(self, predictions: Sequence[Prediction]) -> None:
+        """Log how many participants' recordings are unlike the training's."""
+        if unlike := warning_of(row.unlike_training for row in predictions):
+            logger.warning("%s: see the column unlike_training of %s", unlike, PREDICTIONS_FILE)
+
+    def score(self, predictions: Sequence[Prediction]) -> Path:
+        """Write ``metrics.json`` alone; log the result.
+
+        Args:
+            predictions: Corrected by the calibration, with their groups; at least one has a label.
+        """
+        path = self.folder / METRICS_FILE
         metrics = summarize(predictions, self.classes, self.calibration, self.settings, self.sets)
         written = write_for_readers(path, metrics.model_dump_json(indent=2).encode("utf-8"))
         lines = [*metrics.headline, *groups_lines(metrics.groups), *sets_lines(metrics.prediction_sets)]

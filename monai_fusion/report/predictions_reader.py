@@ -102,7 +102,42 @@ def read_predictions(folder: Path) -> tuple[tuple[str, ...], list[PredictionRow]
 
 
 def read_predictions_with_cells(folder: Path) -> tuple[tuple[str, ...], list[PredictionRow], list[dict[str, str]]]:
-    """As `read_predictions`, with the cells of each participant by column name."""
+    """As `read_predictions`, with the cells of each participant by column name.
+
+    Participants who could not be predicted are left out: `read_failures` has them.
+    """
+    path, rows = _cells(folder)
+    classes = _classes(list(rows[0]), path)
+    rows = [row for row in rows if not _is_failed(row)]
+    problems: list[Problem] = []
+    participants = [participant for row in rows if (participant := _participant(row, classes, path, problems))]
+    counts = Counter(participant.participant_id for participant in participants)
+    problems += [Problem(str(path), name, "occurs twice") for name in sorted(counts) if counts[name] > 1]
+    if not problems:
+        problems += _contradictions(rows, participants, classes)
+    if problems:
+        raise InputError(problems, heading=str(path))
+    return classes, participants, rows
+
+
+def read_failures(folder: Path) -> dict[str, str]:
+    """Read which participants could not be predicted, and why.
+
+    Args:
+        folder: The folder that holds ``predictions.csv``.
+
+    Raises:
+        InputError: There is no such table, or it is empty.
+    """
+    return {row.get("participant_id") or "?": row["error"] for row in _cells(folder)[1] if _is_failed(row)}
+
+
+def _is_failed(row: Mapping[str, str]) -> bool:
+    return bool(row.get("error")) and not row.get("predicted")
+
+
+def _cells(folder: Path) -> tuple[Path, list[dict[str, str]]]:
+    """The table's path, and the cells of each row by column name; there is at least one row."""
     path = latest(folder / PREDICTIONS_FILE)
     try:
         text = read_bytes(path).decode("utf-8-sig")
@@ -116,16 +151,7 @@ def read_predictions_with_cells(folder: Path) -> tuple[tuple[str, ...], list[Pre
         raise InputError(Problem(str(path), seen=f"not a table in UTF-8 ({error})", advice="evaluate again")) from None
     if not rows:
         raise InputError(Problem(str(path), seen="no participants", advice="evaluate again"))
-    classes = _classes(list(rows[0]), path)
-    problems: list[Problem] = []
-    participants = [participant for row in rows if (participant := _participant(row, classes, path, problems))]
-    counts = Counter(participant.participant_id for participant in participants)
-    problems += [Problem(str(path), name, "occurs twice") for name in sorted(counts) if counts[name] > 1]
-    if not problems:
-        problems += _contradictions(rows, participants, classes)
-    if problems:
-        raise InputError(problems, heading=str(path))
-    return classes, participants, rows
+    return path, rows
 
 
 def _classes(columns: Sequence[str], path: Path) -> tuple[str, ...]:

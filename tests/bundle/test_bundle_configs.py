@@ -134,6 +134,10 @@ def test_an_evaluation_is_an_inference_that_differs_in_few_entries() -> None:
         "initialize",
         "run",
         "checks",
+        "prepare",  # everybody, before the network runs
+        "dataset",
+        "dataloader",
+        "thumbnail_writer",
     }
     assert changed == knobs | parts
     assert config("evaluate.yaml")["initialize"] == config("inference.yaml")["initialize"]

@@ -306,7 +306,7 @@ def test_predict_is_the_inference_of_the_bundle_for_any_folder_names(
     plain = bundle_run("inference.yaml", datalist=cohort.datalist, model_dir=run_folder, output_dir=tmp_path / "plain")
     assert plain.returncode == 0, plain.stdout + plain.stderr
     folder = tmp_path / "a,b #2 @home"
-    short = monai_fusion("predict", cohort.datalist, "--model_dir", run_folder, "--output_dir", folder)
+    short = monai_fusion("predict", run_folder, "--datalist", cohort.datalist, "--output_dir", folder)
     assert short.returncode == 0, short.stdout + short.stderr
     assert short.stdout.startswith("python -m monai.bundle run --config_file ")
     assert (folder / "predictions.csv").read_bytes() == (tmp_path / "plain" / "predictions.csv").read_bytes()
