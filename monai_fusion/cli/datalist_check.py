@@ -18,7 +18,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import answer, answer_json, hide_bars, say
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.contents.checking import RecordingOpener
+    from monai_fusion.datalist.contents.checking import Look, RecordingOpener
     from monai_fusion.datalist.examination import Examination, Requirements
     from monai_fusion.datalist.reporting import Finding
 
@@ -96,7 +96,7 @@ def check(
     from monai_fusion.datalist.reporting import DatalistError
 
     require_deep(model, deep)
-    opener = _opener(eeg_shape, assume_orientation, percentiles_over) if deep else None
+    opener = opener_of(eeg_shape, assume_orientation, percentiles_over) if deep else None
     asked = Requirements(labels=not unlabelled, complete=True)
     if as_json and fix and not yes:
         raise InputError(
@@ -106,15 +106,15 @@ def check(
         examination = _fixed(file, asked, ask=not yes, quiet=as_json)
     else:
         examination = examine_datalist(file, require_labels=not unlabelled, complete=True)
-    unlike = _unlike_scalograms(examination)
+    unlike = unlike_scalograms(examination)
     problems: Sequence[Finding] = [*examination.problems, *(finding for finding in unlike if not finding.warning)]
     warnings: Sequence[Finding] = [*examination.warnings, *(finding for finding in unlike if finding.warning)]
     hollow: Sequence[Finding] = []
     covariates: CovariateTable | None = None
     if opener is None:
-        hollow = _placeholders(examination)
+        hollow = placeholders_in(examination)
     else:
-        found = _look_into_files(examination, opener, workers)
+        found = look_into_files(examination, opener, workers)
         problems = [*problems, *(finding for finding in found if not finding.warning)]
         warnings = [*warnings, *(finding for finding in found if finding.warning)]
         if not problems:
@@ -253,7 +253,9 @@ def _fixed(file: Path, asked: Requirements, *, ask: bool, quiet: bool) -> Examin
     return repair.after
 
 
-def _opener(eeg_shape: str, assume_orientation: str | None, percentiles_over: str) -> RecordingOpener:
+def opener_of(
+    eeg_shape: str, assume_orientation: str | None, percentiles_over: str, look: Look | None = None
+) -> RecordingOpener:
     """What opens the files with ``--deep``, its options checked before anything is read."""
     from monai_fusion.contrast import OVER
     from monai_fusion.datalist.contents.checking import RecordingOpener
@@ -264,10 +266,10 @@ def _opener(eeg_shape: str, assume_orientation: str | None, percentiles_over: st
     if percentiles_over not in OVER:
         raise InputError(Problem("--percentiles-over", seen=repr(percentiles_over), wanted=" or ".join(OVER)))
     frequency, time, electrode = three_lengths(eeg_shape, "--eeg-shape")
-    return RecordingOpener((frequency, time, electrode), assume_orientation, percentiles_over)
+    return RecordingOpener((frequency, time, electrode), assume_orientation, percentiles_over, look)
 
 
-def _placeholders(examination: Examination) -> list[Finding]:
+def placeholders_in(examination: Examination) -> list[Finding]:
     """Warnings about files that are there but hold no recording, without opening any that may."""
     from monai_fusion.datalist.contents.placeholders import placeholders
     from monai_fusion.datalist.contents.recording_files import recordings_to_open, with_lines
@@ -275,7 +277,7 @@ def _placeholders(examination: Examination) -> list[Finding]:
     return with_lines(placeholders(recordings_to_open(examination)), examination)
 
 
-def _unlike_scalograms(examination: Examination) -> list[Finding]:
+def unlike_scalograms(examination: Examination) -> list[Finding]:
     """Scalograms that were made in different ways, as the files beside them state."""
     from monai_fusion.datalist.contents.recording_files import recordings_to_open, with_lines
     from monai_fusion.datalist.contents.sidecars import unlike
@@ -283,7 +285,8 @@ def _unlike_scalograms(examination: Examination) -> list[Finding]:
     return with_lines(unlike(recordings_to_open(examination)), examination)
 
 
-def _look_into_files(examination: Examination, opener: RecordingOpener, workers: int | None) -> list[Finding]:
+def look_into_files(examination: Examination, opener: RecordingOpener, workers: int | None) -> list[Finding]:
+    """What is wrong with the files of a datalist, each opened; shows a progress bar."""
     from tqdm import tqdm
 
     from monai_fusion.cores import usable_cores

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable, say
+from monai_fusion.run_folder import inference_folder
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.building.build_options import BuildOptions
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from monai_fusion.options.front import BundleRun
 
 LIST_FILE = "datalist.json"
-_DEFAULT_OUTPUT = "$os.path.join(@model_dir, 'inference')"  # of inference.yaml
+FIRST = "model_dir"
+"""The knob that the first word of ``predict`` is for."""
+_DEFAULT_OUTPUT = "$monai_fusion.workflow.inference_folder(@model_dir)"  # of inference.yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def plan_new_participants(
     Args:
         new: Where the recordings are.
         configs: The shipped config files of inference.
-        words: The knobs.
+        words: The model, if it comes first, and the knobs.
 
     Raises:
         InputError: Something is wrong with the options, the model, the recordings, or another list is in the way.
@@ -84,8 +87,8 @@ def plan_new_participants(
     from monai_fusion.datalist.trained_model import read_trained_model
     from monai_fusion.options.front import plan_run
 
-    _refuse_contradictions(new, words)
-    run = plan_run(configs, words, OPTIONS)
+    _refuse_contradictions(new)
+    run = plan_run(configs, words, OPTIONS, first=FIRST)
     if run.knobs["datalist"] is not None:
         raise InputError(_two_sources("--datalist", new))
     if run.knobs["section"] != "test":
@@ -95,13 +98,15 @@ def plan_new_participants(
     assert options.labels.model is not None  # noqa: S101 # it is one of the knobs
     one = bool(new.eeg or new.mri)
     planned = plan_one(options, new.eeg, new.mri, new.id) if one else plan_unlabelled(options, with_incomplete=True)
-    model = read_trained_model(options.labels.model)
+    model = read_trained_model(options.labels.model, "MODEL")
     _check(planned, model)
     _refuse_another_list(planned, model)
-    words = [str(planned.path), *words]
+    words = [*words, "--datalist", str(planned.path)]
     if run.knobs["allow_missing"] is None and model.modalities != "both" and any(planned.lacking.values()):
         words += ["--allow_missing", "true"]  # a model of one recording has no use for the other
-    return PredictionOfNewParticipants(plan_run(configs, words), planned, _not_predicted(planned, model, run.knobs))
+    return PredictionOfNewParticipants(
+        plan_run(configs, words, first=FIRST), planned, _not_predicted(planned, model, run.knobs)
+    )
 
 
 def files_of(patterns: Sequence[Path]) -> tuple[Path, ...]:
@@ -154,12 +159,10 @@ def print_plan(prediction: PredictionOfNewParticipants, *, written: bool) -> Non
         say(f"note: {note}", err=True)
 
 
-def _refuse_contradictions(new: NewParticipants, words: Sequence[str]) -> None:
+def _refuse_contradictions(new: NewParticipants) -> None:
     problems = []
     folders = [name for name in new.given if name in ("--eeg-dir", "--mri-dir", "--bids", "--participants")]
     files = [name for name in new.given if name in ("--eeg", "--mri", "--id")]
-    if words and not words[0].startswith("-"):
-        problems.append(_two_sources(words[0], new))
     if folders and files:
         advice = "give folders of many participants, or the files of one"
         problems.append(Problem(", ".join(files), seen=f"together with {', '.join(folders)}", advice=advice))
@@ -185,12 +188,12 @@ def _options(new: NewParticipants, knobs: dict[str, Any]) -> BuildOptions:
         name = "--model_dir" if model.startswith(("$", "@")) else "--output_dir"
         raise InputError(Problem(name, seen="an expression of a config", wanted="a folder on the command line"))
     folder = Path(model).expanduser()
-    out = folder / "inference" if output == _DEFAULT_OUTPUT else Path(output).expanduser()
+    out = Path(inference_folder(folder) if output == _DEFAULT_OUTPUT else output).expanduser()
     eeg_dir, mri_dir = (() if each is None else (each,) for each in (new.eeg_dir, new.mri_dir))
     return options.BuildOptions(
         folders=options.FolderOptions(eeg_dir, mri_dir, new.bids),
         table=options.TableOptions(new.participants),
-        labels=options.LabelOptions(model=folder, model_option="--model_dir"),
+        labels=options.LabelOptions(model=folder, model_option="MODEL"),
         split=SplitOptions(allow_missing=knobs["allow_missing"] is True),
         output=options.OutputOptions(out / LIST_FILE, name=out.name),
     )
@@ -228,7 +231,7 @@ def _refuse_another_list(planned: UnlabelledList, model: TrainedModel) -> None:
         raise InputError(Problem(str(planned.path), seen=f"cannot be read ({error.strerror or error})")) from None
     if there != planned.text.encode("utf-8", errors="surrogatepass"):
         folder = planned.path.parent
-        there_too = () if folder == model.folder / "inference" else ("--output_dir", folder)
-        command = pasteable(("monai-fusion", "predict", planned.path, "--model_dir", model.folder, *there_too))
+        there_too = () if folder == Path(inference_folder(model.folder)) else ("--output_dir", folder)
+        command = pasteable(("monai-fusion", "predict", model.folder, "--datalist", planned.path, *there_too))
         advice = f"predict that list ({command}), or choose another --output_dir"
         raise InputError(Problem(str(planned.path), seen="already exists, and holds something else", advice=advice))

@@ -32,8 +32,13 @@ def profile_of(
     return summarised(participant_facts(records, settings, done))
 
 
-def summarised(everyone: Sequence[ParticipantFacts]) -> CohortProfile:
-    """Return the profile of participants."""
+def summarised(everyone: Sequence[ParticipantFacts], widening: float | None = None) -> CohortProfile:
+    """Return the profile of participants.
+
+    Args:
+        everyone: The participants.
+        widening: Of a cohort that these are nearly all of; None computes it.
+    """
     names = list(dict.fromkeys(name for each in everyone for name in each.numbers))
     counts = Counter(name for each in everyone for name in each.numbers)
     measures = {name: measure for name in names if counts[name] >= FEWEST and (measure := measure_of(name)) is not None}
@@ -62,7 +67,7 @@ def summarised(everyone: Sequence[ParticipantFacts]) -> CohortProfile:
         participants=len(everyone),
         with_mri=sum(each.has_mri for each in everyone),
         with_eeg=sum(each.segments > 0 for each in everyone),
-        widening=widening_of(values, least_units),
+        widening=widening_of(values, least_units) if widening is None else widening,
         numbers=numbers,
         texts={name: _counts(each.texts[name] for each in everyone if name in each.texts) for name in texts},
         flat_electrodes=_counts(name for each in everyone for name in each.flat),

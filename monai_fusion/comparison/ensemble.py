@@ -132,6 +132,7 @@ def _common_recipe(records: Sequence[RunRecord]) -> dict[str, Any]:
 def _calibration(records: Sequence[RunRecord]) -> str:
     predicted: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     labels: dict[str, int] = {}
+    groups: dict[str, str] = {}
     files = [read_calibration(record.run.folder) for record in records]
     for record in records:
         for participant in read_predictions(record.run.folder)[1]:
@@ -141,11 +142,16 @@ def _calibration(records: Sequence[RunRecord]) -> str:
             if participant.label is not None:
                 predicted[participant.participant_id].append(participant.network_probabilities)
                 labels[participant.participant_id] = participant.label
+                groups[participant.participant_id] = participant.group
     classes = files[0].classes
     counts = Counter(labels.values())
     # With several seeds the mean, as in the ensemble.
     means = {name: np.mean(predicted[name], axis=0).tolist() for name in sorted(predicted)}
-    rows = [StoredPrediction(label=labels[name], probabilities=mean) for name, mean in means.items()]
+    numbers = {group: place for place, group in enumerate(dict.fromkeys(groups[name] for name in means)) if group}
+    rows = [
+        StoredPrediction(label=labels[name], probabilities=mean, group=numbers.get(groups[name]))
+        for name, mean in means.items()
+    ]
     learned = np.mean([file.network_prior for file in files], axis=0)
     content = fit_calibration_file(
         classes, [counts[index] for index in range(len(classes))], learned.tolist(), rows, "out-of-fold"

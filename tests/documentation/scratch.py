@@ -74,6 +74,9 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
             _datalist(folder / name, head, new)
     if "data_manifests/gender.json" not in made:
         _datalist(folder / "data_manifests/gender.json", head, parts)
+    change = {"participant_id": rows[-1]["participant_id"], "field": "note", "before": None, "after": "a remark"}
+    log = {"change_log": 1, "changes": [change]}
+    (folder / "gender_changes.json").write_text(json.dumps(log), encoding="utf-8")
     shutil.copy(_CONFIGS / "train.yaml", folder / "my_train.yaml")
     shutil.copytree(ROOT / "examples", folder / "examples")
     for name in (

@@ -32,7 +32,7 @@ NOT_RUN: dict[str, str] = {
     r"(docker|apptainer) ": "needs a container runtime and base images; tests/test_containers.py reads them",
     r"python examples/": "trains: tests/test_examples.py",
     r"python tests/benchmarks/": "measures for minutes to hours",
-    r"python -m monai.bundle ckpt_export": "writes TorchScript of a trained model: tests/bundle/test_bundle_runs.py",
+    r"python -m monai.bundle (verify|ckpt_export|onnx_export)": "takes a model: tests/bundle/test_monai_commands.py",
 }
 # What trains, scores or starts trainings: here everything about it is checked but the run itself.
 DRY = ("train", "evaluate", "predict", "explain", "compare", "rerun")

@@ -204,7 +204,7 @@ def test_the_table_opens_as_it_is_and_ids_stay_text(tmp_path: Path) -> None:
     cells = list(sheet.iter_rows())
     assert [cell.value for cell in cells[0]] == [
         *("participant_id", "predicted", "probability_M", "probability_F", "threshold", "gate", "segments"),
-        *("recordings", "predicted_without_eeg", "predicted_without_mri"),
+        *("recordings", "predicted_without_eeg", "predicted_without_mri", "segment_spread"),
     ]
     for line, name in zip(cells[1:], DANGEROUS, strict=True):
         assert (line[0].value, line[0].data_type, line[0].number_format) == (name, "s", "@")
