@@ -51,6 +51,13 @@ class SetsSection(Part):
     covered: Annotated[
         Score, Field(description="Fraction of the scored participants whose set holds their true class.")
     ]
+    p: Annotated[
+        Probability | None,
+        Field(
+            description="Probability of so few sets with the true class, or fewer, if the scored participants are like "
+            "the calibration ones (beta-binomial); null by class, in groups, or if every set holds all classes."
+        ),
+    ]
     single: Annotated[Probability, Field(description="Fraction whose set holds one class.")]
     undecided: Annotated[
         Probability, Field(description="Fraction whose set holds more than one class: the abstention rate.")

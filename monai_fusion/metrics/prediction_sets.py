@@ -139,8 +139,13 @@ def smallest_conformity(own: Floats, coverage: float) -> float:
         own: [participant] conformity of the true class; larger is better.
         coverage: Of the sets.
     """
-    rank = math.ceil(round((len(own) + 1) * coverage, 9))  # rounded: 20 x 0.55 is 11.000000000000002
+    rank = rank_of_threshold(len(own), coverage)
     return IN_EVERY_SET if rank > len(own) else float(np.sort(own)[len(own) - rank])
+
+
+def rank_of_threshold(participants: int, coverage: float) -> int:
+    """Return k = ceil((n + 1) coverage)."""
+    return math.ceil(round((participants + 1) * coverage, 9))  # rounded: 20 x 0.55 is 11.000000000000002
 
 
 def fewest_participants(coverage: float) -> int:

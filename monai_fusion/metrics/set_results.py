@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import expit, logit
-from scipy.stats import beta
+from scipy.stats import beta, betabinom
 
 from monai_fusion.metrics.calibration import Calibration
 from monai_fusion.metrics.clusters import drawn_together
@@ -15,8 +14,14 @@ from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.metrics.fields_of_sets import SetsOfClass, SetsSection
 from monai_fusion.metrics.group_scores import proportion_score
 from monai_fusion.metrics.intervals import LEVEL
-from monai_fusion.metrics.prediction_sets import PredictionSets, fewest_participants, warnings_of_sets
+from monai_fusion.metrics.prediction_sets import (
+    PredictionSets,
+    fewest_participants,
+    rank_of_threshold,
+    warnings_of_sets,
+)
 from monai_fusion.metrics.predictions import Prediction
+from monai_fusion.metrics.probability_quality import UNLIKELY
 from monai_fusion.metrics.scores import Labels
 
 
@@ -58,6 +63,15 @@ def sets_section(
                 undecided=float((sizes[of_class] > 1).mean()) if of_class.any() else None,
             )
         )
+    held = int(covered.sum())
+    p = None if sets.by_class or groups is not None else probability_of_so_few(held, len(known), sets)
+    notes = warnings_of_sets(sets, classes)
+    if p is not None and p < UNLIKELY:
+        notes.append(
+            f"only {held} of {len(known)} prediction sets hold the true class, fewer than chance explains at a "
+            f"coverage of {sets.coverage:g} (p = {p:.2g}): these participants may not be like those that the sets were "
+            "calibrated on"
+        )
     return SetsSection(
         coverage=sets.coverage,
         by_class=sets.by_class,
@@ -65,6 +79,7 @@ def sets_section(
         calibration_participants=sets.participants,
         expected=None if sets.by_class else expected_coverage(sets.participants, sets.coverage),
         covered=share(np.ones(len(known), dtype=bool), ""),
+        p=p,
         single=float(single.mean()),
         undecided=float((sizes > 1).mean()),
         classes_in_a_set=float(sizes.mean()),
@@ -72,7 +87,7 @@ def sets_section(
         accuracy_of_single=share(single, "no set holds one class"),
         undecided_from=undecided_band(sets, calibration),
         per_class=per_class,
-        notes=warnings_of_sets(sets, classes),
+        notes=notes,
     )
 
 
@@ -84,10 +99,27 @@ def expected_coverage(participants: int, coverage: float) -> tuple[float, float]
     """
     if participants < fewest_participants(coverage):
         return None
-    rank = math.ceil(round((participants + 1) * coverage, 9))
+    rank = rank_of_threshold(participants, coverage)
     tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     found = np.asarray(beta.ppf(tails, rank, participants + 1 - rank))
     return float(found[0]), float(found[1])
+
+
+def probability_of_so_few(held: int, tested: int, sets: PredictionSets) -> float | None:
+    """Return the probability that at most so many sets hold the true class, with participants like the calibration's.
+
+    Args:
+        held: The sets that hold it.
+        tested: All sets.
+        sets: Not by class.
+
+    Returns:
+        None if every set holds all classes.
+    """
+    if sets.participants < fewest_participants(sets.coverage):
+        return None
+    rank = rank_of_threshold(sets.participants, sets.coverage)
+    return float(betabinom.cdf(held, tested, rank, sets.participants + 1 - rank))
 
 
 def undecided_band(sets: PredictionSets, calibration: Calibration | None) -> tuple[float, float] | None:

@@ -15,7 +15,12 @@ from monai_fusion.metrics.coverage import read_coverage
 from monai_fusion.metrics.intervals import wilson
 from monai_fusion.metrics.prediction_sets import PredictionSets
 from monai_fusion.metrics.predictions import set_of_text, set_text
-from monai_fusion.metrics.set_results import expected_coverage, sets_section, undecided_band
+from monai_fusion.metrics.set_results import (
+    expected_coverage,
+    probability_of_so_few,
+    sets_section,
+    undecided_band,
+)
 from monai_fusion.metrics.summary import ScoringSettings, summarize
 from monai_fusion.metrics.terminal_text import sets_lines
 from tests.message_parts import assert_parts
@@ -79,6 +84,20 @@ def test_the_range_of_a_models_coverage_is_that_of_order_statistics() -> None:
     low, high = expected_coverage(30, 0.9) or (0, 0)
     assert [binom.sf(27, 30, low), binom.sf(27, 30, high)] == pytest.approx([0.025, 0.975])  # k = ceil(27.9) = 28
     assert expected_coverage(8, 0.9) is None and expected_coverage(9, 0.9) is not None
+
+
+def test_fewer_sets_with_the_true_class_than_chance_explains_are_a_warning() -> None:
+    """The chance of at most h of m: all orders of m + n participants are equally likely, the threshold is the k-th."""
+    sets = replace(SETS, counts=(6, 3))  # n = 9, k = 9: the threshold is the lowest conformity
+    assert probability_of_so_few(0, 1, sets) == pytest.approx(1 / 10)  # the new one is the lowest of ten
+    assert probability_of_so_few(0, 2, sets) == pytest.approx(2 / 11 * 1 / 10)  # both are below all nine
+    wrong = rows_of(*[(0.1, 1)] * 12, *[(0.9, 1)] * 8)
+    found = sets_section(wrong, None, ["M", "F"], SETS, None)
+    assert found.p is not None and found.p < 0.001
+    assert_parts(found.notes[0], "only 8 of 20", "coverage of 0.9", "may not be like")
+    assert sets_section(FIVE, None, ["M", "F"], SETS, None).notes == []  # 3 of 5: p = 0.09
+    by_class = sets_section(wrong, None, ["M", "F"], replace(SETS, by_class=True), None)
+    assert by_class.p is None and by_class.notes == []
 
 
 @pytest.mark.parametrize("prior", [EVEN, (0.8, 0.2)])
