@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 MODEL_FILE = "model.pt"
+SAFETENSORS_FILE = "model.safetensors"  # the same weights, in a folder for a hub
 EXPORT_FILE = "fusion_convnext_r3d18_gated_align.pth"
 RECIPE_FILE = "recipe.json"
 MANIFEST_FILE = "manifest.json"
@@ -27,6 +28,7 @@ COMPARISON_FILE = "comparison.json"
 AUDIT_FILE = "audit.json"
 AUDIT_PAGE_FILE = "audit.html"
 CHECKPOINTS_FOLDER = "checkpoints"
+EXPORTS_FOLDER = "export"
 EXPLANATION_FOLDER = "explanation"
 EXPLANATION_FILE = "explanation.json"
 
@@ -44,6 +46,9 @@ RESULTS = (
     *(METRICS_FILE, BASELINE_FILE, PREDICTIONS_FILE, EMBEDDINGS_FILE, THUMBNAILS_FILE, REPORT_DATA_FILE, REPORT_FILE),
     *(PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, PREDICTIONS_DATA_FILE, AUDIT_FILE, AUDIT_PAGE_FILE),
     f"{EXPLANATION_FOLDER}/{EXPLANATION_FILE}",
+    # Where `monai-fusion export` writes unless it is told another place.
+    *(f"{EXPORTS_FOLDER}/{name}" for name in ("model.onnx", "model.pt2", "bundle.zip")),
+    *(f"{EXPORTS_FOLDER}/hub/{name}" for name in (SAFETENSORS_FILE, RECIPE_FILE)),
 )
 
 
