@@ -15,6 +15,7 @@ MANIFEST_FILE = "manifest.json"
 HISTORY_FILE = "history.csv"
 CALIBRATION_FILE = "calibration.json"
 METRICS_FILE = "metrics.json"
+OWN_TEST_FILE = "own_test.json"  # of an exported model: what metrics.json says in two numbers
 BASELINE_FILE = "baseline.json"
 PREDICTIONS_FILE = "predictions.csv"
 EMBEDDINGS_FILE = "embeddings.npz"

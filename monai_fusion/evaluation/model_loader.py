@@ -66,7 +66,7 @@ class ModelLoader:
             refuse_other_weights(self.folder, state)
         if difference := differences(self.network, state):
             seen = f"does not fit the network that recipe.json describes: {difference}"
-            raise InputError(Problem(str(self.folder / MODEL_FILE), seen=seen, advice=_ADVICE))
+            raise InputError(Problem(str(_place_of(self.folder)), seen=seen, advice=_ADVICE))
         self.network.load_state_dict(state)
 
 
@@ -76,7 +76,7 @@ def read_weights(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
     Raises:
         InputError: It is missing, damaged, or another kind of file.
     """
-    path = weights_file(folder) or Path(folder) / MODEL_FILE
+    path = _place_of(folder)
     if path.name == SAFETENSORS_FILE:
         return read_state_dict(path, "model")
     try:
@@ -103,7 +103,7 @@ def check_model(folder: str | os.PathLike[str], members: int | None, member_weig
     if is_exported_file(folder):
         check_exported(folder)
         return
-    state, path = read_weights(folder), Path(folder) / MODEL_FILE
+    state, path = read_weights(folder), _place_of(folder)
     refuse_other_weights(folder, state)
     found = {name.split(".")[1] for name in state if name.startswith("members.")}
     if len(found) != (members or 0):
@@ -131,7 +131,12 @@ def refuse_other_weights(
     left = _digest_left(Path(folder), left_by)
     if left is not None and left != tensors_digest(state):
         seen = f"not the file that this training wrote ({MANIFEST_FILE})"
-        raise InputError(Problem(str(Path(folder) / MODEL_FILE), seen=seen, advice="copy the run folder again"))
+        raise InputError(Problem(str(_place_of(folder)), seen=seen, advice="copy the run folder again"))
+
+
+def _place_of(folder: str | os.PathLike[str]) -> Path:
+    """Where the weights of a model folder are, or should be."""
+    return weights_file(folder) or Path(folder) / MODEL_FILE
 
 
 def _refuse_other_members(path: Path, state: Mapping[str, Tensor], digests: Sequence[object]) -> None:

@@ -33,7 +33,7 @@ FORMATS = {
 _HUB_FILES = frozenset(
     (
         *("model.safetensors", "config.json", "README.md", "LICENSE"),
-        *("recipe.json", "calibration.json", "manifest.json", "cohort_profile.json"),
+        *("recipe.json", "calibration.json", "manifest.json", "own_test.json", "cohort_profile.json"),
     )
 )
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +14,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.export.deployed_network import DeployedNetwork, WithEmbeddings
 from monai_fusion.export.facts import Facts
 from monai_fusion.export.parity import Compute
-from monai_fusion.export.torch_program import example_of, program_of
+from monai_fusion.export.torch_program import example_of, program_of, silent
 from monai_fusion.export.trained_run import TrainedRun
 from monai_fusion.networks.exported_net import GRAPH_DIGEST, ExportedNet, run_session, session_of
 from monai_fusion.networks.onnx_parts import EMBEDDINGS, OUTPUTS
@@ -97,7 +94,7 @@ def _exported(run: TrainedRun) -> onnx.ModelProto:
     program = program_of(WithEmbeddings(deployed), run)
     names = [*OUTPUTS, *(EMBEDDINGS[name] for name in run.modalities)]
     try:
-        with _silent(), torch.no_grad():
+        with silent(), torch.no_grad():
             exported = torch.onnx.export(
                 program,
                 input_names=list(example_of(run)),
@@ -146,20 +143,3 @@ def _metadata(texts: Mapping[str, str]) -> bytes:
     if onnx.ModelProto.DESCRIPTOR.fields_by_name["metadata_props"].number != METADATA:
         raise AssertionError("the reader of the metadata knows another number")
     return content
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Without the exporter's warnings and log lines: they are about its own insides."""
-    logger = logging.getLogger("torch.onnx")
-    others = [logger, logging.getLogger("onnxscript"), logging.getLogger("onnx_ir")]
-    before = [each.level for each in others]
-    for each in others:
-        each.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for each, level in zip(others, before, strict=True):
-            each.setLevel(level)

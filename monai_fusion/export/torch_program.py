@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +31,13 @@ def write_program(run: TrainedRun, facts: Facts, path: Path) -> None:
         InputError: The network cannot be exported.
     """
     program = program_of(DeployedNetwork(run.network, run.calibration, run.modalities), run)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with silent():
         torch.export.save(program, path, extra_files={**facts.texts(), **run.texts})
 
 
 def computed_by_program(path: Path) -> Compute:
     """The program as PyTorch reads it from the file, which this process has just written."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with silent():
         module = torch.export.load(path).module()
 
     def compute(feeds: Mapping[str, Tensor]) -> list[Any]:
@@ -61,8 +62,7 @@ def program_of(network: nn.Module, run: TrainedRun) -> ExportedProgram:
     example = example_of(run)
     batch = Dim("batch", min=1)
     try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silent(), torch.no_grad():
             program = torch.export.export(
                 network.eval(), (), example, dynamic_shapes={name: {0: batch} for name in example}, strict=False
             )
@@ -72,6 +72,19 @@ def program_of(network: nn.Module, run: TrainedRun) -> ExportedProgram:
         raise InputError(Problem("the network", seen=f"cannot be exported: {reason}", advice=advice)) from error
     _leave_no_traces(program)
     return program
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Without what the exporter says: it is about its own insides, and of a failure goes over hundreds of lines."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _leave_no_traces(program: ExportedProgram) -> None:

@@ -20,10 +20,12 @@ from monai_fusion.metrics.calibration_file import load_calibration
 from monai_fusion.metrics.metrics_file import Metrics, read_metrics
 from monai_fusion.model_files import is_exported_file, read_model_object, read_model_text, refuse_no_model
 from monai_fusion.networks import EnsembleNet, FusionNet
+from monai_fusion.report.predictions_data import own_test_of
 from monai_fusion.run_folder import (
     CALIBRATION_FILE,
     MANIFEST_FILE,
     METRICS_FILE,
+    OWN_TEST_FILE,
     RECIPE_FILE,
     TRAINED_ON,
     VALIDATED_ON,
@@ -102,6 +104,9 @@ def read_trained_run(folder: Path, trusted_modules: Sequence[str] = ()) -> Train
         raise InputError(Problem(str(folder), seen="an exported file", wanted="a run folder", advice=advice))
     refuse_no_model(folder, "RUN_DIR")
     recipe = read_recipe(folder)
+    if read_model_text(folder, CALIBRATION_FILE) is None:
+        advice = "an export holds calibrated probabilities: train again"
+        raise InputError(Problem(str(folder), seen=f"no {CALIBRATION_FILE}", advice=advice))
     check_model(folder, recipe.get("members"), recipe.get("member_weights"))
     network = trained_network(recipe, trusted_modules)
     if not isinstance(network, FusionNet | EnsembleNet):
@@ -121,6 +126,9 @@ def read_trained_run(folder: Path, trusted_modules: Sequence[str] = ()) -> Train
     }
     if profile := read_model_text(folder, PROFILE_FILE):
         texts[PROFILE_FILE] = profile
+    metrics = read_metrics(latest(folder / METRICS_FILE))[0]
+    if metrics is not None:
+        texts[OWN_TEST_FILE] = own_test_of(metrics).model_dump_json()
     _refuse_paths(texts)
     return TrainedRun(
         folder=folder,
@@ -128,7 +136,7 @@ def read_trained_run(folder: Path, trusted_modules: Sequence[str] = ()) -> Train
         network=network,
         calibration=calibration,
         manifest=manifest,
-        metrics=read_metrics(latest(folder / METRICS_FILE))[0],
+        metrics=metrics,
         texts=texts,
         left_out=left_out,
         electrodes=electrodes_of(manifest, texts.get(PROFILE_FILE), recipe["eeg_shape"][2]),
