@@ -23,20 +23,9 @@ from monai_fusion.model_files import (
 )
 from monai_fusion.onnx_metadata import NotOnnxError, hash_graph, read_metadata
 from tests.message_parts import assert_parts
+from tests.onnx_files import write_onnx
 
 RECIPE = {"classes": ["M", "Fräulein"], "preprocessing": {}, "target": "gender", "modalities": "eeg"}
-
-
-def write_onnx(path: Path, texts: dict[str, str], weights: int = 0) -> Path:
-    """An ONNX file with these texts, its graph as large as asked."""
-    tensor = onnx.TensorProto(name="w", data_type=onnx.TensorProto.UINT8, dims=[weights], raw_data=bytes(weights))
-    graph = onnx.GraphProto(name="g", initializer=[tensor])
-    model = onnx.ModelProto(ir_version=10, producer_name="x", graph=graph)
-    model.opset_import.add(domain="", version=20)
-    for name, text in texts.items():
-        model.metadata_props.add(key=name, value=text)
-    path.write_bytes(model.SerializeToString())
-    return path
 
 
 def test_a_text_is_read_from_a_folder_and_from_a_file(tmp_path: Path) -> None:

@@ -42,12 +42,12 @@ def write_onnx(run: TrainedRun, facts: Facts, path: Path) -> None:
     """
     size = sum(each.numel() * each.element_size() for each in run.network.state_dict().values())
     if size > MOST_BYTES:
-        seen, advice = f"{size / 2**30:.1f} GiB of weights", "export one member, or use --format torch-export"
+        seen, advice = f"{size / 2**30:.1f} GiB of weights", "export the run of one fold, or use --format torch-export"
         raise InputError(
             Problem("--format onnx", seen=seen, wanted="less than 2 GiB: an ONNX file has no more", advice=advice)
         )
-    model = _exported(run)
-    _leave_no_traces(model, [EMBEDDINGS[name] for name in run.modalities])
+    deployed = DeployedNetwork(run.network, run.calibration, run.modalities)
+    model = exported_graph(WithEmbeddings(deployed), example_of(run))
     path.write_bytes(model.SerializeToString(deterministic=True))
     digest = xxhash.xxh3_128()
     hash_graph(path, digest.update)
@@ -89,16 +89,24 @@ def computed_in_parts(path: Path, run: TrainedRun) -> Compute:
     return compute
 
 
-def _exported(run: TrainedRun) -> onnx.ModelProto:
-    deployed = DeployedNetwork(run.network, run.calibration, run.modalities)
-    program = program_of(WithEmbeddings(deployed), run)
-    names = [*OUTPUTS, *(EMBEDDINGS[name] for name in run.modalities)]
+def exported_graph(network: WithEmbeddings, example: Mapping[str, Tensor]) -> onnx.ModelProto:
+    """The graph of a network, with embeddings inside that are named; nothing in it comes from this machine.
+
+    Args:
+        network: In evaluation mode.
+        example: Inputs of two participants by name.
+
+    Raises:
+        InputError: It cannot be exported.
+    """
+    program = program_of(network, example)
+    embeddings = [EMBEDDINGS[name] for name in network.deployed.modalities]
     try:
         with silent(), torch.no_grad():
             exported = torch.onnx.export(
                 program,
-                input_names=list(example_of(run)),
-                output_names=names,
+                input_names=list(example),
+                output_names=[*OUTPUTS, *embeddings],
                 opset_version=OPSET,
                 dynamo=True,
                 external_data=False,
@@ -110,7 +118,9 @@ def _exported(run: TrainedRun) -> onnx.ModelProto:
         raise InputError(Problem("the network", seen=f"cannot be exported to ONNX: {reason}", advice=advice)) from error
     if exported is None:
         raise AssertionError("dynamo=True returns a program")
-    return exported.model_proto
+    model = exported.model_proto
+    _leave_no_traces(model, embeddings)
+    return model
 
 
 def _leave_no_traces(model: onnx.ModelProto, embeddings: list[str]) -> None:

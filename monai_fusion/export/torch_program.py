@@ -21,7 +21,7 @@ from monai_fusion.export.facts import Facts
 from monai_fusion.export.parity import Compute
 from monai_fusion.export.trained_run import TrainedRun
 
-_EXAMPLES = 2  # a batch of 1 would become a constant of the graph
+_EXAMPLES = 2
 
 
 def write_program(run: TrainedRun, facts: Facts, path: Path) -> None:
@@ -30,7 +30,7 @@ def write_program(run: TrainedRun, facts: Facts, path: Path) -> None:
     Raises:
         InputError: The network cannot be exported.
     """
-    program = program_of(DeployedNetwork(run.network, run.calibration, run.modalities), run)
+    program = program_of(DeployedNetwork(run.network, run.calibration, run.modalities), example_of(run))
     with silent():
         torch.export.save(program, path, extra_files={**facts.texts(), **run.texts})
 
@@ -53,18 +53,21 @@ def example_of(run: TrainedRun) -> dict[str, Tensor]:
     return example | ({PRESENT: torch.ones(_EXAMPLES, 2, dtype=torch.bool)} if run.takes_missing else {})
 
 
-def program_of(network: nn.Module, run: TrainedRun) -> ExportedProgram:
+def program_of(network: nn.Module, example: Mapping[str, Tensor]) -> ExportedProgram:
     """Trace a network over recordings of any number of participants.
+
+    Args:
+        network: In evaluation mode.
+        example: Inputs of two participants by name: a batch of 1 would become a constant of the graph.
 
     Raises:
         InputError: It cannot be traced, as a network may whose code branches by the values of a tensor.
     """
-    example = example_of(run)
     batch = Dim("batch", min=1)
     try:
         with silent(), torch.no_grad():
             program = torch.export.export(
-                network.eval(), (), example, dynamic_shapes={name: {0: batch} for name in example}, strict=False
+                network.eval(), (), dict(example), dynamic_shapes={name: {0: batch} for name in example}, strict=False
             )
     except Exception as error:  # torch.export raises errors of many kinds
         reason = str(error).strip().splitlines()[0][:200]
