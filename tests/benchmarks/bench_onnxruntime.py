@@ -1,4 +1,4 @@
-"""How fast onnxruntime computes an exported file, beside PyTorch: an MRI, 16 EEG segments, a participant of 16 segments.
+"""How fast onnxruntime computes an exported file, beside PyTorch: an MRI, 16 EEG segments, and both of a participant.
 
     python tests/benchmarks/bench_onnxruntime.py               # about a minute a thread on a CPU
     python tests/benchmarks/bench_onnxruntime.py --threads 2
