@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 MODEL_FILE = "model.pt"
+SAFETENSORS_FILE = "model.safetensors"  # the same weights, in a folder for a hub
 EXPORT_FILE = "fusion_convnext_r3d18_gated_align.pth"
 RECIPE_FILE = "recipe.json"
 COHORT_PROFILE_FILE = "cohort_profile.json"
@@ -15,6 +16,7 @@ MANIFEST_FILE = "manifest.json"
 HISTORY_FILE = "history.csv"
 CALIBRATION_FILE = "calibration.json"
 METRICS_FILE = "metrics.json"
+OWN_TEST_FILE = "own_test.json"  # of an exported model: what metrics.json says in two numbers
 BASELINE_FILE = "baseline.json"
 PREDICTIONS_FILE = "predictions.csv"
 PARTIAL_PREDICTIONS_FILE = "predictions.partial.csv"
@@ -30,6 +32,7 @@ COMPARISON_FILE = "comparison.json"
 AUDIT_FILE = "audit.json"
 AUDIT_PAGE_FILE = "audit.html"
 CHECKPOINTS_FOLDER = "checkpoints"
+EXPORTS_FOLDER = "export"
 EXPLANATION_FOLDER = "explanation"
 EXPLANATION_FILE = "explanation.json"
 
@@ -50,6 +53,9 @@ RESULTS = (
     *(PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, PREDICTIONS_DATA_FILE, AUDIT_FILE, AUDIT_PAGE_FILE),
     *(PARTIAL_PREDICTIONS_FILE, NETWORK_OUTPUTS_FILE),
     f"{EXPLANATION_FOLDER}/{EXPLANATION_FILE}",
+    # Where `monai-fusion export` writes unless it is told another place.
+    *(f"{EXPORTS_FOLDER}/{name}" for name in ("model.onnx", "model.pt2", "bundle.zip")),
+    *(f"{EXPORTS_FOLDER}/hub/{name}" for name in (SAFETENSORS_FILE, RECIPE_FILE)),
 )
 
 

@@ -28,7 +28,9 @@ from monai_fusion.metrics.calibration import (
 from monai_fusion.metrics.epochs_of_others import EpochsOfOthers
 from monai_fusion.metrics.operating_points import BALANCED, read_operating_point
 from monai_fusion.metrics.prediction_sets import CalibrationPeople
-from monai_fusion.reading import read_json, reason_of
+from monai_fusion.metrics.predictions import Prediction
+from monai_fusion.model_files import place_in, read_model_json
+from monai_fusion.reading import reason_of
 from monai_fusion.run_folder import CALIBRATION_FILE
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -181,7 +183,7 @@ def load_calibration(
     """Read the calibration of a model, or fit it again with other options.
 
     Args:
-        folder: The run folder.
+        folder: The run folder, or an exported file.
         classes: The expected class names, in the order of their indices.
         calibrate: False for no calibration.
         target_prior: Class shares to correct to; None for those of the training cohort.
@@ -217,29 +219,29 @@ def read_calibration(
     """Read ``calibration.json``; an earlier version's is read too, and its calibration says so in a note.
 
     Args:
-        folder: The run folder.
+        folder: The run folder, or an exported file.
         classes: The expected class names; None for those of the file.
         advice: What to do if it cannot be used.
 
     Raises:
         InputError: It is missing, damaged, or of other classes.
     """
-    path = Path(folder) / CALIBRATION_FILE
+    path = place_in(folder, CALIBRATION_FILE)
     try:
-        content = CalibrationFile.model_validate_json(json.dumps(_as_now(read_json(path))))
+        content = CalibrationFile.model_validate_json(json.dumps(_as_now(read_model_json(folder, CALIBRATION_FILE))))
     except FileNotFoundError:
         raise InputError(Problem(str(folder), seen=f"no {CALIBRATION_FILE}", advice=advice)) from None
     except OSError as error:
-        raise InputError(Problem(str(path), seen=reason_of(error), advice=advice)) from None
+        raise InputError(Problem(path, seen=reason_of(error), advice=advice)) from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise InputError(Problem(str(path), place, first["msg"], advice=advice)) from None
+        raise InputError(Problem(path, place, first["msg"], advice=advice)) from None
     except ValueError as error:
-        raise InputError(Problem(str(path), seen=reason_of(error), advice=advice)) from None
+        raise InputError(Problem(path, seen=reason_of(error), advice=advice)) from None
     classes = content.classes if classes is None else list(classes)
     if content.classes != classes:
-        raise InputError(Problem(str(path), "classes", repr(content.classes), repr(classes), advice))
+        raise InputError(Problem(path, "classes", repr(content.classes), repr(classes), advice))
     sizes = {
         len(content.network_prior),
         len(content.target_prior),
@@ -248,10 +250,10 @@ def read_calibration(
         *(len(row.others) for row in content.predictions if row.others is not None),
     }
     if sizes != {len(classes)} or any(not 0 <= row.label < len(classes) for row in content.predictions):
-        raise InputError(Problem(str(path), seen=f"does not fit {len(classes)} classes", advice=advice))
+        raise InputError(Problem(path, seen=f"does not fit {len(classes)} classes", advice=advice))
     for name, shares in (("network_prior", content.network_prior), ("target_prior", content.target_prior)):
         if abs(sum(shares) - 1) > _ROUNDING:
-            raise InputError(Problem(str(path), name, "shares that do not add up to 1", advice=advice))
+            raise InputError(Problem(path, name, "shares that do not add up to 1", advice=advice))
     return content
 
 

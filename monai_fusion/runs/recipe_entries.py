@@ -97,6 +97,11 @@ _WANTED: dict[str, tuple[str, Check]] = {
     "validated_on": ("a list of texts", _are_texts),
 }
 
+# Knobs of the shipped train.yaml whose values are words of its own.
+_KNOBS = ("precision", "class_weights", "keep_epoch", "percentiles_over", "stage_blocks", "epoch_score")
+KNOWN_ENTRIES = frozenset((*_WANTED, *_KNOBS))
+"""The entries that a training of the shipped config writes and that hold text; a config of one's own may add others."""
+
 
 def wrong_entries(recipe: Mapping[str, Any], path: str) -> Iterator[Problem]:
     """Name the entries that no training writes.
