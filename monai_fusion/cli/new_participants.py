@@ -12,6 +12,7 @@ from monai_fusion.messages import pasteable, say
 from monai_fusion.run_folder import inference_folder
 
 if TYPE_CHECKING:
+    from monai_fusion.cli.raw_recordings import RawRecordings
     from monai_fusion.datalist.building.build_options import BuildOptions
     from monai_fusion.datalist.building.unlabelled import UnlabelledList
     from monai_fusion.datalist.trained_model import TrainedModel
@@ -29,15 +30,17 @@ class NewParticipants:
 
     Attributes:
         eeg_dir: Folder of scalograms.
+        raw_eeg_dir: Folder of raw recordings instead.
         mri_dir: Folder of MRIs.
         bids: A BIDS dataset instead of ``mri_dir``.
         participants: A table or list of ids: only these participants.
-        eeg: The scalograms of one participant.
+        eeg: The scalograms, or raw recordings, of one participant.
         mri: The MRI of one participant.
         id: Who that is.
     """
 
     eeg_dir: Path | None = None
+    raw_eeg_dir: Path | None = None
     mri_dir: Path | None = None
     bids: Path | None = None
     participants: Path | None = None
@@ -51,6 +54,7 @@ class NewParticipants:
         return [f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name)]
 
 
+_FOLDERS = ("--eeg-dir", "--raw-eeg-dir", "--mri-dir", "--bids", "--participants")
 OPTIONS = tuple(field.name.replace("_", "-") for field in fields(NewParticipants))
 """The options of ``predict`` for them, without the dashes in front."""
 
@@ -109,6 +113,32 @@ def plan_new_participants(
     )
 
 
+def plan_raw_recordings(new: NewParticipants, configs: Sequence[Path], words: Sequence[str]) -> RawRecordings:
+    """Check everything that can be checked before raw recordings become scalograms; nothing is written.
+
+    Args:
+        new: Where the recordings are.
+        configs: The shipped config files of inference.
+        words: The model, if it comes first, and the knobs.
+
+    Raises:
+        InputError: Something is wrong with the options or the model, or the folder holds results of another kind.
+    """
+    from monai_fusion.cli.bundle_runs import refuse_results_of_others
+    from monai_fusion.cli.raw_recordings import plan_scalograms
+    from monai_fusion.datalist.trained_model import read_trained_model
+    from monai_fusion.options.front import plan_run
+
+    _refuse_contradictions(new)
+    run = plan_run(configs, words, OPTIONS, first=FIRST)
+    if run.knobs["datalist"] is not None:
+        raise InputError(_two_sources("--datalist", new))
+    options = _options(new, run.knobs)
+    assert options.labels.model is not None  # noqa: S101 # it is one of the knobs
+    refuse_results_of_others(options.output.out.parent)
+    return plan_scalograms(new, read_trained_model(options.labels.model, "MODEL"), options.output.out.parent)
+
+
 def files_of(patterns: Sequence[Path]) -> tuple[Path, ...]:
     """The files: cmd and PowerShell leave patterns such as ``sub-07_*.npy`` to the program.
 
@@ -161,7 +191,7 @@ def print_plan(prediction: PredictionOfNewParticipants, *, written: bool) -> Non
 
 def _refuse_contradictions(new: NewParticipants) -> None:
     problems = []
-    folders = [name for name in new.given if name in ("--eeg-dir", "--mri-dir", "--bids", "--participants")]
+    folders = [name for name in new.given if name in _FOLDERS]
     files = [name for name in new.given if name in ("--eeg", "--mri", "--id")]
     if folders and files:
         advice = "give folders of many participants, or the files of one"

@@ -18,6 +18,8 @@ from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.metrics.calibration_file import StoredPrediction, fit_calibration_file, read_calibration
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
+from monai_fusion.recordings.scalogram_recipe import ENTRY as SCALOGRAM_RECIPE
+from monai_fusion.recordings.scalogram_recipe import read_recipe_entry
 from monai_fusion.report.predictions_reader import read_predictions
 from monai_fusion.run_folder import (
     CALIBRATION_FILE,
@@ -36,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "ensemble"
 # Entries of the recipe that may differ between the members.
-_OWN = ("seed", "trained_on", "validated_on")
+_OWN = ("seed", "trained_on", "validated_on", SCALOGRAM_RECIPE)
 
 
 def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:
@@ -126,7 +128,15 @@ def _common_recipe(records: Sequence[RunRecord]) -> dict[str, Any]:
     if other or not shared[0]:
         seen = "differs from the recipe of the first fold" if other else "no recipe"
         raise InputError(Problem(", ".join(other) or records[0].run.title, RECIPE_FILE, seen))
-    return shared[0]
+    return shared[0] | _scalogram_recipe(recipes)
+
+
+def _scalogram_recipe(recipes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The members' recipe of raw EEG; which electrodes had to be interpolated depends on a fold's recordings."""
+    found = [entry for recipe in recipes if (entry := read_recipe_entry(recipe.get(SCALOGRAM_RECIPE))) is not None]
+    if len(found) < len(recipes) or len({each.digest for each in found}) > 1:
+        return {}
+    return {SCALOGRAM_RECIPE: max(found, key=lambda each: each.interpolate).as_json}
 
 
 def _calibration(records: Sequence[RunRecord]) -> str:

@@ -11,7 +11,6 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -28,7 +27,6 @@ from monai_fusion.metrics.calibration import (
 from monai_fusion.metrics.epochs_of_others import EpochsOfOthers
 from monai_fusion.metrics.operating_points import BALANCED, read_operating_point
 from monai_fusion.metrics.prediction_sets import CalibrationPeople
-from monai_fusion.metrics.predictions import Prediction
 from monai_fusion.model_files import place_in, read_model_json
 from monai_fusion.reading import reason_of
 from monai_fusion.run_folder import CALIBRATION_FILE
