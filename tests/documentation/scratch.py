@@ -84,6 +84,7 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
         "runs/first",
         "runs/second",
         "runs/demo/run",
+        "runs/tutorial/run",
         "runs/compare/ensemble",
         "runs/fold0",
         "runs/densenet",
