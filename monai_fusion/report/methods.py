@@ -228,9 +228,10 @@ def _evaluation(metrics: Metrics | None, results: Results, cite: Citations) -> I
         sets = metrics.prediction_sets
         of = "each class" if sets.by_class else "all participants"
         yield (
-            f"Prediction sets of the least ambiguous score {cite('conformal', 'sets')} were calibrated on "
-            f"{count_participants(sets.calibration_participants, sets.calibrated_on)} for a coverage of "
-            f"{number(sets.coverage)} of {of}; the predicted class is always in the set."
+            f"Prediction sets were calibrated by split conformal prediction {cite('conformal')} with the least "
+            f"ambiguous score {cite('sets')} on "
+            f"{count_participants(sets.calibration_participants, sets.calibrated_on)}, for a coverage of "
+            f"{sets.coverage:g} of {of}; the predicted class is always in the set."
         )
     methods = {score.method for _, score in metrics.scores if isinstance(score, Score) and score.method}
     kinds = []

@@ -63,7 +63,7 @@ def test_tables_and_methods_for_a_paper_have_the_sets(evaluation: Evaluation, tm
     table = pd.read_csv(tmp_path / "paper" / "table_prediction_sets.csv")
     assert table["true"].tolist() == ["all", "M", "F"] and table["asked_coverage"].tolist() == [0.9] * 3
     methods = (tmp_path / "paper" / "methods.md").read_text(encoding="utf-8")
-    assert_parts(methods, "Prediction sets", "32 validation participants", "0.90", "true class was in", "undecided")
+    assert_parts(methods, "Prediction sets", "32 validation participants", "0.9", "true class was in", "undecided")
     assert_parts(methods, "Vovk V", "Sadinle M")
 
 
