@@ -25,6 +25,7 @@ from monai_fusion.evaluation.result_writer import ResultWriter
 from monai_fusion.metrics import Calibration, Prediction
 from monai_fusion.networks import FusionNet
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
+from tests.benchmarks.bench_predict import measure_growth
 from tests.evaluation.test_several_participants import evaluate, network, people
 from tests.support import EEG_SHAPE
 
@@ -302,3 +303,10 @@ def test_one_person_has_everything_in_the_terminal(
     assert f"new-3: {predicted}, with a probability of {float(row[f'probability_{predicted}']):.3f}" in said.text
     assert f"spread: {float(row['segment_spread']):.3f}, the standard deviation" in said.text
     assert f"gate: EEG {gate:.0%}".replace("%", " %") in said.text and "research software" in said.text
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_participants(tmp_path: Path) -> None:
+    grown, peak = measure_growth(tmp_path, 2000)
+    # 11 MiB are the pictures of the first 500; an embedding of 512 numbers a segment would be 8 MiB more.
+    assert grown < 20 and peak < 20

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from monai_fusion.cli import bundle_runs
+from monai_fusion.recordings import job
 from monai_fusion.recordings.scalogram_recipe import ENTRY, common_recipe, read_recipe_entry
 from tests.commands import call
 from tests.recordings.raw_files import signal, write_edf
@@ -32,6 +33,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     model(**{ENTRY: recipe.as_json})
     monkeypatch.setattr(bundle_runs, "_start", lambda words: 0)
     monkeypatch.setattr(bundle_runs, "_start_beside", lambda words: 0)
+    monkeypatch.setattr(job, "usable_cores", lambda: 1)
     return tmp_path
 
 
