@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monai_fusion.cli.datalist import datalist_app
-from monai_fusion.messages import hide_bars, say
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.files import latest
+from monai_fusion.messages import hide_bars, pasteable, say
+from monai_fusion.run_folder import COHORT_PAGE_FILE, PREDICTIONS_FILE
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.contents.checking import RecordingOpener
@@ -93,7 +96,9 @@ def page(
     from monai_fusion.datalist_page.facts import Cohort
     from monai_fusion.datalist_page.page import refuse_other_files, render_page, write_page
 
-    out = out or datalist.with_suffix(".html")
+    if run is not None:
+        _refuse_other_folders(run)
+    out = out or (datalist.with_suffix(".html") if run is None else run / COHORT_PAGE_FILE)
     refuse_other_files(out, force)
     examination = examine_datalist(datalist, require_labels=not unlabelled, complete=True)
     cohort = Cohort.of(examination, pictures and deep)
@@ -104,14 +109,35 @@ def page(
         facts = _looked_into(cohort, opener, findings, cache_dir, workers)
     else:
         facts = cohort.facts([*findings, *placeholders_in(examination)], {})
+    if run is not None:
+        facts = _with_predictions(facts, run)
     size = write_page(render_page(facts), out, datalist)
     _print_written(out, size, examination, facts)
+    if run is not None and out.parent.resolve() == run.resolve():
+        say(f"to let the report's errors open here: {pasteable(('monai-fusion', 'report', run))}")
+
+
+def _refuse_other_folders(run: Path) -> None:
+    """Before every recording is opened."""
+    if not latest(run / PREDICTIONS_FILE).exists():
+        wanted = "the --output_dir of an evaluation (evaluate.yaml)"
+        raise InputError(Problem("--run", seen=f"no {PREDICTIONS_FILE} in {run}", wanted=wanted))
+
+
+def _with_predictions(facts: PageFacts, run: Path) -> PageFacts:
+    from monai_fusion.datalist_page.predictions import with_predictions
+    from monai_fusion.wording import counted
+
+    facts, lacking = with_predictions(facts, run)
+    if lacking:
+        say(f"note: {counted(lacking, 'predicted participant')} of {run} not in this datalist", err=True)
+    return facts
 
 
 def _looked_into(
     cohort: Cohort, opener: RecordingOpener, findings: list[Finding], cache_dir: Path | None, workers: int | None
 ) -> PageFacts:
-    """Open every recording once for the check and the pictures, and once more for the numbers unless a store has them."""
+    """Open every recording once for the check and the pictures, and once more for numbers that no store has."""
     from monai_fusion.baseline.participant_numbers import NumberSettings
     from monai_fusion.cli.covariate_table import covariates_by_class
     from monai_fusion.cli.datalist_check import look_into_files

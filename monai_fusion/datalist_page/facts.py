@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,9 +71,7 @@ class Cohort:
         """Compare each participant in use with the others, where the recordings can be used."""
         left_out = {(row.section, row.number - 1) for row in self.examination.left_out}
         numbers = {number: place for place, number in numbers_of_rows(self.text).items()}
-        records = [
-            record for number, record in self.looker.usable_records().items() if numbers[number] not in left_out
-        ]
+        records = [record for number, record in self.looker.usable_records().items() if numbers[number] not in left_out]
         try:
             return {int(name): each for name, each in unusual(records, settings, done).items()}
         except InputError:  # a file changed after it was opened: the check has reported all others
@@ -93,13 +91,13 @@ class Cohort:
         )
 
 
-def _about(examination: Examination, pictures: bool, of_unusual: Sequence[int] | dict[int, Unusual]) -> str:
+def _about(examination: Examination, pictures: bool, of_unusual: dict[int, Unusual]) -> str:
     from monai_fusion import __version__
 
     parts = [f"Made by monai-fusion {__version__} from {examination.path.name}. The page uses no network."]
     if pictures:
         parts.append("It shows pictures of participants: handle it as you handle the recordings.")
     if of_unusual:
-        number = sum(each.score > 1 for each in dict(of_unusual).values())
+        number = sum(each.score > 1 for each in of_unusual.values())
         parts.append(f"{counted(number, 'participant')} of {len(of_unusual)} look unusual; some do by chance.")
     return " ".join(parts)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from monai_fusion import __version__
 from monai_fusion.datalist.changes.row_texts import FileText
@@ -54,6 +53,7 @@ class PageFacts:
         layout: Where pictures are, see `Looker.layout`.
         sheets: The pictures.
         predictions: By the number of the row.
+        predictions_digest: SHA-256 of the run's ``predictions.csv``, hexadecimal; empty without a run.
         about: A line at the end of the page.
     """
 
@@ -64,6 +64,7 @@ class PageFacts:
     layout: Mapping[str, Any] | None = None
     sheets: Sequence[str] = ()
     predictions: Mapping[int, Predicted] = field(default_factory=dict)
+    predictions_digest: str = ""
     about: str = ""
 
 
@@ -83,12 +84,12 @@ def render_page(facts: PageFacts) -> str:
     return environment.get_template("page.html").render(
         title=title,
         generator=f"{GENERATOR} {__version__}",
-        script=Markup(script),
-        style=Markup(style),
-        script_digest=Markup(digest_for_policy(script)),
-        style_digest=Markup(digest_for_policy(style)),
-        data=Markup(json_for_html(_data(facts, title))),
-        sheets=[Markup(each) for each in facts.sheets],
+        script=script,
+        style=style,
+        script_digest=digest_for_policy(script),
+        style_digest=digest_for_policy(style),
+        data=json_for_html(_data(facts, title)),
+        sheets=facts.sheets,
         file_findings=of_file,
         file_problems=problems,
         file_summary=", ".join(
@@ -97,6 +98,7 @@ def render_page(facts: PageFacts) -> str:
             if number
         ),
         test_warning=_TEST_WARNING,
+        predictions_digest=facts.predictions_digest,
         about=facts.about,
     )
 
@@ -134,8 +136,7 @@ def style_text() -> str:
     colours = (files("monai_fusion.report") / "templates" / "report.css").read_text(encoding="utf-8")
     own = (files("monai_fusion.datalist_page") / "templates" / "page.css").read_text(encoding="utf-8")
     before, _, _ = colours.partition(_COLOURS_END)
-    basis = "* { box-sizing: border-box; }\nbody { margin: 0; color: var(--ink); background: var(--paper); font: .9375rem/1.5 var(--font); }\n"
-    return before + basis + own
+    return before + own
 
 
 def refuse_other_files(out: Path, force: bool) -> None:
@@ -171,5 +172,7 @@ def write_page(page: str, out: Path, datalist: Path) -> int:
         write_atomically(out, content, private=private)
     except OSError as error:
         advice = "choose another place: --out FILE.html"
-        raise InputError(Problem(str(out), seen=f"cannot be written ({error.strerror or error})", advice=advice)) from None
+        raise InputError(
+            Problem(str(out), seen=f"cannot be written ({error.strerror or error})", advice=advice)
+        ) from None
     return len(content)

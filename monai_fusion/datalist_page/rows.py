@@ -91,9 +91,7 @@ def records_of(examination: Examination, numbers: Mapping[Place, int]) -> dict[i
     finder = FileFinder(root, examination.left_out, lambda _: None)
     for row in examination.left_out:
         found[numbers[row.section, row.number - 1]] = row, finder.eeg(row), finder.mri(row)
-    return {
-        number: _record(number, row, eeg, mri, examination, classes) for number, (row, eeg, mri) in found.items()
-    }
+    return {number: _record(number, row, eeg, mri, examination, classes) for number, (row, eeg, mri) in found.items()}
 
 
 def _record(

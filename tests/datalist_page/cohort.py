@@ -41,7 +41,7 @@ def write_cohort(
     folder: Path,
     people: int = 12,
     edit: Callable[[Document], None] = lambda _: None,
-    named: Mapping[int, str] = {},  # noqa: B006 # never changed
+    named: Mapping[int, str] = {},  # never changed
 ) -> Path:
     """Write recordings and their datalist, a participant a line: two EEG conditions and an MRI each.
 

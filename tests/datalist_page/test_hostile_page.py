@@ -35,7 +35,7 @@ def spoilt(document: Document) -> None:
 
 
 def test_hostile_text_is_shown_and_nothing_runs(tab: Tab, tmp_path: Path, write_page: Callable[..., Path]) -> None:
-    named = {number: text.replace("/", "\u2215") for number, text in enumerate(HOSTILE)}
+    named = {number: text.replace("/", "\u2215").strip() for number, text in enumerate(HOSTILE)}
     datalist = write_cohort(tmp_path, 12, spoilt, named)
     tab.open(write_page(datalist))
     tab.run("forget()")
@@ -58,9 +58,7 @@ def test_hostile_text_is_shown_and_nothing_runs(tab: Tab, tmp_path: Path, write_
     assert tab.complaints() == []  # no alert, no error, nothing that the policy had to stop
 
 
-def test_the_policy_stops_what_is_not_the_pages_own(
-    tab: Tab, tmp_path: Path, write_page: Callable[..., Path]
-) -> None:
+def test_the_policy_stops_what_is_not_the_pages_own(tab: Tab, tmp_path: Path, write_page: Callable[..., Path]) -> None:
     tab.open(write_page(write_cohort(tmp_path)))
     tab.complaints()
     tab.run(

@@ -101,9 +101,7 @@ def test_undo_and_redo_go_back_and_forth_to_the_very_bytes(tab: Tab, tmp_path: P
 
 
 @pytest.mark.parametrize("layout", ["a participant a line", "indented", "one line", "CRLF, BOM and tabs"])
-def test_the_script_writes_what_python_writes(
-    tab: Tab, tmp_path: Path, write_page: WriteThePage, layout: str
-) -> None:
+def test_the_script_writes_what_python_writes(tab: Tab, tmp_path: Path, write_page: WriteThePage, layout: str) -> None:
     def edit(document: Document) -> None:
         document["training"][0]["exclude"] = "first"
         document["training"][1] |= {"weight": 1.0, "note": "é \u2028 ü"}

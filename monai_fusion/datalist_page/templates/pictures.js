@@ -102,14 +102,31 @@ function picturesOf(person) {
   return found;
 }
 
+// Thumbnails wait until the list stands still, and then take a few milliseconds of a frame: scrolling stays smooth.
+const WAITING = [];
+const STILL = 90;  // milliseconds
+let scrolledAt = -STILL;
+let painting = false;
+
 function thumbnail(person) {
   const layout = DATA.pictures;
   const about = layout && layout.people[person.number];
   if (!about) return null;
-  const canvas = element("canvas", { "aria-hidden": "true" });
+  const canvas = element("canvas", { "aria-hidden": "true", width: layout.side, height: layout.side });
   const side = layout.side;
   const condition = about.segments.findIndex(Boolean);
-  if (about.mri) draw(canvas, person, [2 * side, 0, side, side], false, 1);
-  else if (condition >= 0) draw(canvas, person, [3 * side + condition * layout.condition_width, 0, side, side], true, 1);
+  if (about.mri) WAITING.push(() => canvas.isConnected && draw(canvas, person, [2 * side, 0, side, side], false, 1));
+  else if (condition >= 0) WAITING.push(() => canvas.isConnected && draw(canvas, person, [3 * side + condition * layout.condition_width, 0, side, side], true, 1));
   return canvas;
+}
+
+function paintWaiting() {
+  if (painting || !WAITING.length) return;
+  painting = true;
+  requestAnimationFrame(function step(now) {
+    const end = performance.now() + 5;
+    if (now - scrolledAt > STILL) while (WAITING.length && performance.now() < end) WAITING.shift()();
+    painting = WAITING.length > 0;
+    if (painting) requestAnimationFrame(step);
+  });
 }

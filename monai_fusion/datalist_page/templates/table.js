@@ -161,6 +161,8 @@ function render() {
     }
   }
   body.append(fresh);
+  if (WAITING.length > 500) WAITING.splice(0, WAITING.length - 200);
+  paintWaiting();
   for (const [place, made] of view.rendered) made.setAttribute("aria-selected", String(place === chosen));
   if (chosen >= 0) grid.setAttribute("aria-activedescendant", `row-${view.chosen.number}`);
   else grid.removeAttribute("aria-activedescendant");
@@ -215,6 +217,7 @@ function buildTable() {
   });
   let waiting = false;
   byId("scroll").addEventListener("scroll", () => {
+    scrolledAt = performance.now();
     if (waiting) return;
     waiting = true;
     requestAnimationFrame(() => {
