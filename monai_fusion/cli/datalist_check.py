@@ -13,6 +13,7 @@ from monai_fusion.cli.asking import confirmed
 from monai_fusion.cli.covariate_table import CovariateTable, covariates_by_class
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.lengths import three_lengths
+from monai_fusion.cli.unlike_model import require_deep, unlike_the_training
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import answer, answer_json, hide_bars, say
 
@@ -64,6 +65,15 @@ def check(
             show_default="none",
         ),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            metavar="RUN_DIR",
+            help="With --deep: compare the recordings with those that this trained model learned from.",
+            show_default="none",
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(help="With --deep: files opened at a time.", show_default="one a core, at most 8", min=1),
@@ -85,6 +95,7 @@ def check(
     from monai_fusion.datalist.examination import Requirements, examine_datalist
     from monai_fusion.datalist.reporting import DatalistError
 
+    require_deep(model, deep)
     opener = opener_of(eeg_shape, assume_orientation, percentiles_over) if deep else None
     asked = Requirements(labels=not unlabelled, complete=True)
     if as_json and fix and not yes:
@@ -109,6 +120,10 @@ def check(
         if not problems:
             covariates = covariates_by_class(examination.datalist(), assume_orientation, cache_dir)
             warnings = [*warnings, *covariates.warnings]
+            if model is not None:
+                shape = three_lengths(eeg_shape, "--eeg-shape")
+                others = unlike_the_training(examination.datalist(), model, shape, assume_orientation, cache_dir)
+                warnings = [*warnings, *others]
     if as_json:
         _print_json(examination, problems, [*warnings, *hollow], covariates)
     elif problems:

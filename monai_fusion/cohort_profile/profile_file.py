@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
-from monai_fusion.reading import read_json, reason_of
+from monai_fusion.model_files import place_in, read_model_json
+from monai_fusion.reading import reason_of
 from monai_fusion.run_folder import COHORT_PROFILE_FILE
 
 Count = Annotated[int, Field(ge=0)]
@@ -67,19 +68,19 @@ def read_profile(model: str | os.PathLike[str]) -> CohortProfile | None:
     """Read the profile of a model's training part; None if it has none, as models of earlier versions.
 
     Args:
-        model: The run folder.
+        model: The run folder, or an exported file.
 
     Raises:
         InputError: The file is not one that a training writes.
     """
-    path = Path(model) / COHORT_PROFILE_FILE
+    path = place_in(model, COHORT_PROFILE_FILE)
     advice = "copy the run folder again; without this file, predictions are made without a comparison"
     try:
-        return CohortProfile.model_validate_json(json.dumps(read_json(path)))
+        return CohortProfile.model_validate_json(json.dumps(read_model_json(model, COHORT_PROFILE_FILE)))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise InputError(Problem(str(path), where, "not what a training writes", advice=advice)) from None
+        raise InputError(Problem(path, where, "not what a training writes", advice=advice)) from None
     except (OSError, ValueError) as error:
-        raise InputError(Problem(str(path), seen=reason_of(error), advice=advice)) from None
+        raise InputError(Problem(path, seen=reason_of(error), advice=advice)) from None

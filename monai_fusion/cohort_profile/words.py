@@ -118,7 +118,8 @@ def warning_of(texts: Iterable[str | None]) -> str:
     what = ""
     if titles:
         (title, number), *others = titles.most_common()
-        what = f": {title}" + (f", most often ({number})" if len(differing) > 1 else " and more" if others else "")
+        and_more = " and more" if others else ""
+        what = f" in {title}{and_more}" if len(differing) == 1 else f", most often in {title} ({number})"
     were = "is" if len(differing) == 1 else "are"
     by_chance = "; up to 1 in 20 is by chance" if 20 * len(differing) <= len(compared) else ""
     return f"{len(differing)} of {counted(len(compared), 'participant')} {were} unlike the training's{what}{by_chance}"

@@ -18,6 +18,8 @@ from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.metrics.calibration_file import StoredPrediction, fit_calibration_file, read_calibration
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
+from monai_fusion.recordings.scalogram_recipe import ENTRY as SCALOGRAM_RECIPE
+from monai_fusion.recordings.scalogram_recipe import read_recipe_entry
 from monai_fusion.report.predictions_reader import read_predictions
 from monai_fusion.run_folder import (
     CALIBRATION_FILE,
@@ -36,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "ensemble"
 # Entries of the recipe that may differ between the members.
-_OWN = ("seed", "trained_on", "validated_on")
+_OWN = ("seed", "trained_on", "validated_on", SCALOGRAM_RECIPE)
 
 
 def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:
@@ -126,12 +128,21 @@ def _common_recipe(records: Sequence[RunRecord]) -> dict[str, Any]:
     if other or not shared[0]:
         seen = "differs from the recipe of the first fold" if other else "no recipe"
         raise InputError(Problem(", ".join(other) or records[0].run.title, RECIPE_FILE, seen))
-    return shared[0]
+    return shared[0] | _scalogram_recipe(recipes)
+
+
+def _scalogram_recipe(recipes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The members' recipe of raw EEG; which electrodes had to be interpolated depends on a fold's recordings."""
+    found = [entry for recipe in recipes if (entry := read_recipe_entry(recipe.get(SCALOGRAM_RECIPE))) is not None]
+    if len(found) < len(recipes) or len({each.digest for each in found}) > 1:
+        return {}
+    return {SCALOGRAM_RECIPE: max(found, key=lambda each: each.interpolate).as_json}
 
 
 def _calibration(records: Sequence[RunRecord]) -> str:
     predicted: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     labels: dict[str, int] = {}
+    groups: dict[str, str] = {}
     files = [read_calibration(record.run.folder) for record in records]
     for record in records:
         for participant in read_predictions(record.run.folder)[1]:
@@ -141,11 +152,16 @@ def _calibration(records: Sequence[RunRecord]) -> str:
             if participant.label is not None:
                 predicted[participant.participant_id].append(participant.network_probabilities)
                 labels[participant.participant_id] = participant.label
+                groups[participant.participant_id] = participant.group
     classes = files[0].classes
     counts = Counter(labels.values())
     # With several seeds the mean, as in the ensemble.
     means = {name: np.mean(predicted[name], axis=0).tolist() for name in sorted(predicted)}
-    rows = [StoredPrediction(label=labels[name], probabilities=mean) for name, mean in means.items()]
+    numbers = {group: place for place, group in enumerate(dict.fromkeys(groups[name] for name in means)) if group}
+    rows = [
+        StoredPrediction(label=labels[name], probabilities=mean, group=numbers.get(groups[name]))
+        for name, mean in means.items()
+    ]
     learned = np.mean([file.network_prior for file in files], axis=0)
     content = fit_calibration_file(
         classes, [counts[index] for index in range(len(classes))], learned.tolist(), rows, "out-of-fold"

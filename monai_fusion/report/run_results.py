@@ -132,6 +132,9 @@ def _metrics_of(path: Path, classes: tuple[str, ...]) -> tuple[Metrics | None, s
     shares = metrics.calibration.target_prior
     if tuple(count.class_name for count in metrics.class_counts) != classes or len(shares or classes) != len(classes):
         return None, f"{METRICS_FILE} has other classes than {PREDICTIONS_FILE}: evaluate again."
+    sets = metrics.prediction_sets
+    if sets is not None and tuple(row.class_name for row in sets.per_class) != classes:
+        return None, f"{METRICS_FILE} has prediction sets of other classes than {PREDICTIONS_FILE}: evaluate again."
     return metrics, ""
 
 

@@ -3,6 +3,7 @@
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.knob_values import expand_home
 from monai_fusion.options.overrides import as_auto, as_bool, as_resume, check_overrides
+from monai_fusion.run_folder import inference_folder
 from monai_fusion.workflow.cohort_profiles import compare_with_training, unlike_training, write_cohort_profile
 from monai_fusion.workflow.end_message import announce_training
 from monai_fusion.workflow.engine import run_engine
@@ -25,6 +26,7 @@ __all__ = [
     "check_overrides",
     "compare_with_training",
     "expand_home",
+    "inference_folder",
     "leave",
     "preflight",
     "prepare",

@@ -222,10 +222,10 @@ def test_the_warning_counts_participants_and_names_what_differs_most_often() -> 
         "",
         None,
     ]
-    assert warning_of(texts) == "2 of 3 participants are unlike the training's: voxel size, most often (2)"
-    assert warning_of([texts[0]]) == "1 of 1 participant is unlike the training's: voxel size and more"
+    assert warning_of(texts) == "2 of 3 participants are unlike the training's, most often in voxel size (2)"
+    assert warning_of([texts[0]]) == "1 of 1 participant is unlike the training's in voxel size and more"
     assert warning_of(["tilt: 9", *[""] * 19]) == (
-        "1 of 20 participants is unlike the training's: tilt; up to 1 in 20 is by chance"
+        "1 of 20 participants is unlike the training's in tilt; up to 1 in 20 is by chance"
     )
 
 

@@ -113,7 +113,7 @@ def test_recordings_unlike_the_training_s_are_a_limit_and_stand_beside_the_error
         writer.writeheader()
         writer.writerows(rows)
     page = report_on(folder)
-    assert f"1 of {len(rows)} participants is unlike the training's: EEG reference" in page.section("limits").text
+    assert f"1 of {len(rows)} participants is unlike the training's in EEG reference" in page.section("limits").text
     marked = [row[0] for row in table_of(page.section("mistakes"))[1:] if "unlike" in row[0]]
     assert marked == [f"{wrong} unlike the training's: {text}"]
     assert "<i>A1" not in page.source
