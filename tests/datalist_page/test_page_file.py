@@ -38,7 +38,10 @@ def test_embedded_json_is_the_same_value_and_cannot_end_its_element() -> None:
 def test_the_policy_names_the_digests_of_the_pages_script_and_style(tmp_path: Path, write_page: WriteThePage) -> None:
     html = write_page(write_cohort(tmp_path), "--no-deep").read_text(encoding="utf-8")
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)
-    script, style = re.findall(r"<script>(.*?)</script>", html, re.DOTALL), re.findall("<style>(.*?)</style>", html, re.S)
+    script, style = (
+        re.findall(r"<script>(.*?)</script>", html, re.DOTALL),
+        re.findall("<style>(.*?)</style>", html, re.S),
+    )
     assert len(script) == len(style) == 1
     for name, text in (("script-src", script[0]), ("style-src", style[0])):
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -235,9 +235,7 @@ def test_the_printer_gets_a_plain_list_of_those_in_sight(tab: Tab, tmp_path: Pat
     tab.select("#part-filter", "training")
     tab.leave_out("fell asleep")
     tab.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    tab.run(
-        "byId('search').value = ''; refresh(); window.dispatchEvent(new Event('beforeprint'))"
-    )
+    tab.run("byId('search').value = ''; refresh(); window.dispatchEvent(new Event('beforeprint'))")
     assert not tab.find("#app").is_displayed()
     printed = tab.text(".printed")
     assert printed.startswith("Small cohort\n86 of 90 participants, as filtered and sorted on the screen.")
