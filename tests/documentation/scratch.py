@@ -67,7 +67,7 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
     head = {"name": "cohort", "target": "gender", "classes": ["M", "F"]}
     parts = {"training": rows[8:], "validation": rows[4:8], "test": rows[:4]}
     new = {"test": [{**row, "label": None} for row in rows[:4]]}
-    for name in ("gender.json", "my_cohort.json", "my.json", "cohort.json", "moved/gender.json"):
+    for name in ("gender.json", "my_cohort.json", "my.json", "cohort.json", "moved/gender.json", "gender_edited.json"):
         if name not in made:
             _datalist(folder / name, head, parts)
     for name in ("new.json", "new_participants.json"):
