@@ -147,7 +147,11 @@ def _looked_into(
     with tempfile.TemporaryDirectory() as own, _bar(cohort) as done:
         store = cache_dir or Path(own)  # two comparisons need the same numbers
         settings = NumberSettings(store, opener.eeg_shape, opener.assume_orientation)
-        of_unusual = cohort.unusual(settings, done)
+        try:
+            of_unusual = cohort.unusual(settings, done)
+        except InputError as error:
+            of_unusual = {}
+            say(f"note: nobody is compared with the cohort: {error.problems[0]}", err=True)
         if not any(not finding.warning for finding in found):
             table = covariates_by_class(cohort.examination.datalist(), opener.assume_orientation, store)
             found += table.warnings

@@ -16,7 +16,6 @@ from monai_fusion.datalist_page.looking import Looker
 from monai_fusion.datalist_page.page import PageFacts
 from monai_fusion.datalist_page.rows import findings_of, numbers_of_rows, records_of, text_of
 from monai_fusion.datalist_page.unusual import Unusual, unusual
-from monai_fusion.errors import InputError
 from monai_fusion.wording import counted
 
 if TYPE_CHECKING:
@@ -68,14 +67,15 @@ class Cohort:
             opener(recording)
 
     def unusual(self, settings: NumberSettings, done: Callable[[], object] = str) -> dict[int, Unusual]:
-        """Compare each participant in use with the others, where the recordings can be used."""
+        """Compare each participant in use with the others, where the recordings can be used.
+
+        Raises:
+            InputError: A file changed after it was opened, or what stands beside it cannot be used.
+        """
         left_out = {(row.section, row.number - 1) for row in self.examination.left_out}
         numbers = {number: place for place, number in numbers_of_rows(self.text).items()}
         records = [record for number, record in self.looker.usable_records().items() if numbers[number] not in left_out]
-        try:
-            return {int(name): each for name, each in unusual(records, settings, done).items()}
-        except InputError:  # a file changed after it was opened: the check has reported all others
-            return {}
+        return {int(name): each for name, each in unusual(records, settings, done).items()}
 
     def facts(self, findings: Iterable[Finding], of_unusual: dict[int, Unusual]) -> PageFacts:
         """All that the page shows."""

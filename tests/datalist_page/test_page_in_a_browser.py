@@ -41,6 +41,7 @@ def test_edits_are_saved_and_every_other_line_keeps_its_bytes(
     tab.choose("sub-00")
     tab.leave_out("  moved  during the scan ")
     tab.choose("sub-01")
+    tab.find("#why").send_keys("wrong column read")
     tab.select("#edit-label", "M")
     tab.choose("sub-02")
     tab.write_note('he said "no"\nthen left')
@@ -71,6 +72,7 @@ def test_edits_are_saved_and_every_other_line_keeps_its_bytes(
         ("note", None, 'he said "no"\nthen left', "A. Reader"),
         ("part", "training", "validation", "A. Reader"),
     ]
+    assert [each.why for each in changes.changes] == ["", "wrong column read", "", ""]
     assert apply_changes(datalist.read_text(), changes).text == edited.read_text()
     beside = datalist.with_name(edited.name)
     beside.write_bytes(edited.read_bytes())

@@ -49,10 +49,11 @@ function editing(person) {
   const label = choice("Label", "label", [...(DATA.classes.includes(person.label) ? [] : [[person.label, person.label === null ? "no label" : `${visible(person.label)} (no class)`]]), ...DATA.classes.map((name) => [name, visible(name)])], person.label);
   label.select.addEventListener("change", () => {
     const after = label.values[label.select.selectedIndex];
-    if (DATA.classes.includes(after)) act(() => makeChange(person, "label", after), `${person.shown}: label ${visible(after)}`);
+    if (DATA.classes.includes(after)) act(() => makeChange(person, "label", after, oneLine(why.value)), `${person.shown}: label ${visible(after)}`);
   });
   const part = choice("Part", "part", PARTS.map((name) => [name, name]), person.part);
-  part.select.addEventListener("change", () => movePerson(person, part.values[part.select.selectedIndex]));
+  part.select.addEventListener("change", () => movePerson(person, part.values[part.select.selectedIndex], oneLine(why.value)));
+  const why = element("input", { id: "why", maxlength: MOST_TEXT, autocomplete: "off", dir: "auto" });
   const note = element("textarea", { id: "note", rows: "2", maxlength: MOST_TEXT, dir: "auto" });
   note.value = person.note === null ? "" : person.note;
   note.addEventListener("change", () => {
@@ -60,7 +61,7 @@ function editing(person) {
     // The card stays as it is: a click on one of its buttons has begun, and would be lost with the button.
     act(() => makeChange(person, "note", text || null), `${person.shown}: note ${text ? "written" : "removed"}`, true);
   });
-  box.append(element("p", { class: "choices" }, label.made, part.made), element("label", { class: "wide" }, "Note", note));
+  box.append(element("p", { class: "choices" }, label.made, part.made), element("label", { class: "wide" }, "Why another label or part (optional, for the change log; write it first)", why), element("label", { class: "wide" }, "Note", note));
   return box;
 }
 
@@ -118,7 +119,7 @@ function toggleExcluded(person) {
   else confirmTest(person, person.part === "test", () => act(() => makeChange(person, "exclude", null), `${person.shown}: included again`));
 }
 
-function movePerson(person, after) {
+function movePerson(person, after, why) {
   const touched = (person.part === "test" || after === "test") && inUse(person);
-  confirmTest(person, touched, () => act(() => makeChange(person, "part", after), `${person.shown}: moved to ${after}`), showCard);
+  confirmTest(person, touched, () => act(() => makeChange(person, "part", after, why), `${person.shown}: moved to ${after}`), showCard);
 }

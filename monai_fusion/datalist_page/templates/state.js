@@ -223,7 +223,8 @@ function testPartChanges() {
 function inWords(change) {
   const quoted = (value) => (value === null ? "nothing" : `"${visible(value)}"`);
   if (change.field === "exclude") return change.after === null ? `included again (was left out: ${visible(change.before)})` : `left out: ${visible(change.after)}`;
-  if (change.field === "part") return `moved from ${change.before} to ${change.after}`;
+  const why = change.why ? ` (${visible(change.why)})` : "";
+  if (change.field === "part") return `moved from ${change.before} to ${change.after}${why}`;
   if (change.field === "note") return change.after === null ? "note removed" : `note: ${visible(change.after)}`;
-  return `${change.field} ${quoted(change.before)} → ${quoted(change.after)}`;
+  return `${change.field} ${quoted(change.before)} → ${quoted(change.after)}${why}`;
 }
