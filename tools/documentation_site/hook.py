@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -22,7 +23,7 @@ from tools.documentation_site.links import (  # noqa: E402
     place_in_the_site,
 )
 
-GENERATED = {
+GENERATED: dict[str, Callable[[], str]] = {
     "reference/commands.md": commands_page,
     "reference/knobs.md": knobs_page,
     "reference/python.md": lambda: api_page(ROOT),
