@@ -40,7 +40,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, place, content=make()))
     pages |= {f"{DOCS}/{file.src_uri}": file.content_string for file in files.documentation_pages() if file.src_dir}
     for path in copied_files(ROOT, pages):
-        files.append(File.generated(config, place_in_the_site(path), abs_src_path=str(ROOT / path)))
+        if path.endswith(".md"):  # a page that is in no section
+            content = page_of_the_site((ROOT / path).read_text(encoding="utf-8"), path)
+            files.append(File.generated(config, place_in_the_site(path), content=content))
+        else:
+            files.append(File.generated(config, place_in_the_site(path), abs_src_path=str(ROOT / path)))
     return files
 
 
