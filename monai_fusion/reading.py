@@ -49,8 +49,17 @@ def read_json(path: str | os.PathLike[str], most: int = MOST_BYTES, *, follow: b
         OSError: It is not there, or cannot be read.
         ValueError: It is not JSON, nested more than `MOST_LEVELS` deep, or holds half a character.
     """
+    return parse_json(read_bytes(path, most, follow=follow))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON of others, as `read_json` does.
+
+    Raises:
+        ValueError: It is not JSON, nested more than `MOST_LEVELS` deep, or holds half a character.
+    """
     try:
-        content = json.loads(read_bytes(path, most, follow=follow))
+        content = json.loads(text)
     except RecursionError:
         raise ValueError("nested too deep") from None
     levels, layer = 0, [content]

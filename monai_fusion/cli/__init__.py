@@ -18,6 +18,7 @@ from monai_fusion.cli import (  # noqa: F401 -- registers its commands on datali
     bundle_runs,
     datalist_changes,
     datalist_check,
+    datalist_page,
     explain,
 )
 from monai_fusion.cli.audit import audit
@@ -30,6 +31,7 @@ from monai_fusion.cli.compare import CompareCommand, compare
 from monai_fusion.cli.completion import completion, enable_completion
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.doctor import doctor
+from monai_fusion.cli.export import export
 from monai_fusion.cli.preprocess import preprocess
 from monai_fusion.cli.quiet import add_quiet
 from monai_fusion.cli.report import ReportCommand, report
@@ -57,6 +59,7 @@ _ORDER = (
         "baseline",
         "report",
         "audit",
+        "export",
         "rerun",
     ),
     *("preprocess", "cache", "bundle", "doctor", "completion"),
@@ -87,6 +90,7 @@ app.command("rerun")(rerun)
 app.add_typer(cache_app, name="cache")
 app.command("report", cls=ReportCommand)(report)
 app.command("audit")(audit)
+app.command("export", cls=SectionedCommand)(export)
 app.command("compare", cls=CompareCommand)(compare)
 app.command("baseline", cls=BaselineCommand)(baseline)
 app.command("bundle")(bundle)

@@ -167,7 +167,7 @@ def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:
     if not result.classes:
         say("It names no classes: they are those of the model that predicts.")
     run = options.labels.model if options.labels.model is not None else "RUN_DIR"
-    say(f"next: {pasteable(('monai-fusion', 'predict', result.path, '--model_dir', run))}")
+    say(f"next: {pasteable(('monai-fusion', 'predict', run, '--datalist', result.path))}")
 
 
 def _print_paths(paths: Sequence[Path], number: int, what: str) -> None:

@@ -69,11 +69,16 @@ def explain(
     monai-fusion explain runs/first --section validation --device cpu
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.datalist.trained_model import read_trained_model
+    from monai_fusion.errors import InputError, Problem
+    from monai_fusion.model_files import is_exported_file
     from monai_fusion.options.front import plan_run
     from monai_fusion.options.knob_values import as_word
     from monai_fusion.shipped_bundle import config_files
 
     read_trained_model(run_dir, "RUN_DIR", need_classes=False)
+    if is_exported_file(run_dir):
+        advice = "give the run folder that it was exported from"
+        raise InputError(Problem(str(run_dir), seen="an exported file, which has no gradients", advice=advice))
     given = ["--datalist", str(datalist or _datalist_of(run_dir)), "--model_dir", str(run_dir)]
     given += ["--section", section, *(words or ())]
     for name, values in (("participants", participants), ("methods", methods)):

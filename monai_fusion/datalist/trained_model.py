@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from monai_fusion.datalist.availability import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.reading import read_json, reason_of
-from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE
+from monai_fusion.model_files import place_in, read_model_json, refuse_no_model
+from monai_fusion.reading import reason_of
+from monai_fusion.run_folder import RECIPE_FILE
 from monai_fusion.wording import quoted
 
 _MOST_CLASSES = 1000
@@ -22,11 +23,12 @@ class TrainedModel:
     """What a datalist must know of the model that predicts its participants.
 
     Attributes:
-        folder: The run folder.
+        folder: The run folder, or the exported file.
         classes: The class names, in the order of the model's outputs.
         target: What is classified; empty if the recipe does not state it.
         modalities: Which recordings it uses.
         learned_absence: Whether it has learned to do without a recording.
+        scalogram_recipe: How the scalograms of its training were made, unchecked; None if that is not known.
     """
 
     folder: Path
@@ -34,36 +36,33 @@ class TrainedModel:
     target: str = ""
     modalities: AvailableModalities = "both"
     learned_absence: bool = False
+    scalogram_recipe: object = field(default=None, compare=False)
 
 
 def read_trained_model(folder: Path, option: str = "--model_dir", need_classes: bool = True) -> TrainedModel:
-    """Read the recipe of a run folder; nothing in it is executed.
+    """Read the recipe of a run folder or an exported file; nothing in it is executed.
 
     Args:
-        folder: The run folder.
+        folder: The run folder, or the exported file.
         option: What names it, for messages.
         need_classes: False for a first look at the recipe, before a run that reads all of it: ``classes`` are empty
             if it names none.
 
     Raises:
-        InputError: The folder holds no trained model, or a recipe that no training writes.
+        InputError: It is no trained model, or has a recipe that no training writes.
     """
-    path, advice = folder / RECIPE_FILE, f"give the --output_dir of a training as {option}"
-    if folder.exists() and not folder.is_dir():
-        raise InputError(Problem(str(folder), seen="a file", wanted="a trained model's folder", advice=advice))
-    if absent := [name for name in (RECIPE_FILE, MODEL_FILE) if not (folder / name).is_file()]:
-        advice = advice if folder.exists() else f"there is no such folder: {advice}"
-        raise InputError(Problem(str(folder), seen=f"no {absent[0]}", wanted="a trained model", advice=advice))
+    refuse_no_model(folder, option)
+    place, advice = place_in(folder, RECIPE_FILE), f"give the --output_dir of a training as {option}"
     try:
-        recipe = read_json(path)
+        recipe = read_model_json(folder, RECIPE_FILE)
     except (OSError, ValueError) as error:
         if not need_classes:
             return TrainedModel(folder, ())
-        raise InputError(Problem(str(path), seen=reason_of(error), advice="copy the run folder again")) from None
+        raise InputError(Problem(place, seen=reason_of(error), advice="copy the run folder again")) from None
     if not isinstance(recipe, dict) or not _are_names(recipe.get("classes")):
         if not need_classes:
             return _from_recipe({**(recipe if isinstance(recipe, dict) else {}), "classes": ()}, folder)
-        raise InputError(Problem(str(path), seen="not a recipe of monai-fusion", advice=advice))
+        raise InputError(Problem(place, seen="not a recipe of monai-fusion", advice=advice))
     return _from_recipe(recipe, folder)
 
 
@@ -96,6 +95,7 @@ def _from_recipe(recipe: Mapping[str, Any], folder: Path) -> TrainedModel:
         target if isinstance(target, str) else "",
         modalities,
         recipe.get("absence") is True,
+        recipe.get("scalogram_recipe"),
     )
 
 

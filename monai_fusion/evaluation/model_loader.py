@@ -11,10 +11,12 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.model_files import is_exported_file, weights_file
 from monai_fusion.networks.digests import tensors_digest
-from monai_fusion.networks.weights import differences
+from monai_fusion.networks.exported_net import ExportedNet, check_exported
+from monai_fusion.networks.weights import differences, read_state_dict
 from monai_fusion.reading import read_json_object
-from monai_fusion.run_folder import MANIFEST_FILE, MODEL_FILE
+from monai_fusion.run_folder import MANIFEST_FILE, MODEL_FILE, SAFETENSORS_FILE
 from monai_fusion.saved_tensors import DamagedError, load_state
 
 _WANTED = "the weights that a training wrote"
@@ -25,11 +27,13 @@ _ADVICE = "copy the run folder again, or train again"
 class ModelLoader:
     """Load ``model.pt`` when an evaluator starts; refuse a damaged file, and weights of another network.
 
+    An exported file needs no weights: the network reads it itself.
+
     MONAI's `CheckpointLoader` does not notice a flipped bit, because it does not compare the checksums in the file.
 
     Args:
         network: The network. It gets all weights or, if there is an error, none.
-        folder: The run folder that holds the file.
+        folder: The run folder that holds the file, or the exported file.
 
     Raises:
         InputError: When the evaluator starts.
@@ -53,23 +57,28 @@ class ModelLoader:
         Raises:
             InputError: The file is missing, damaged, or of another network.
         """
+        if isinstance(self.network, ExportedNet):
+            self.network.load()
+            return
         state = _take_checked(self.folder)
         if state is None:
             state = read_weights(self.folder)
             refuse_other_weights(self.folder, state)
         if difference := differences(self.network, state):
             seen = f"does not fit the network that recipe.json describes: {difference}"
-            raise InputError(Problem(str(self.folder / MODEL_FILE), seen=seen, advice=_ADVICE))
+            raise InputError(Problem(str(_place_of(self.folder)), seen=seen, advice=_ADVICE))
         self.network.load_state_dict(state)
 
 
 def read_weights(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Read ``model.pt``, onto the CPU.
+    """Read ``model.pt``, or the ``model.safetensors`` of a folder for a hub, onto the CPU.
 
     Raises:
         InputError: It is missing, damaged, or another kind of file.
     """
-    path = Path(folder) / MODEL_FILE
+    path = _place_of(folder)
+    if path.name == SAFETENSORS_FILE:
+        return read_state_dict(path, "model")
     try:
         return load_state(path)
     except DamagedError as error:
@@ -84,14 +93,17 @@ def check_model(folder: str | os.PathLike[str], members: int | None, member_weig
     `ModelLoader` of the same folder then uses the weights that were read here.
 
     Args:
-        folder: The run folder.
+        folder: The run folder, or an exported file.
         members: The number of networks in the recipe; None for a single network.
         member_weights: The digests of the members' weights in the recipe.
 
     Raises:
         InputError: It is missing, damaged, another kind of file, of another training, or of another number of networks.
     """
-    state, path = read_weights(folder), Path(folder) / MODEL_FILE
+    if is_exported_file(folder):
+        check_exported(folder)
+        return
+    state, path = read_weights(folder), _place_of(folder)
     refuse_other_weights(folder, state)
     found = {name.split(".")[1] for name in state if name.startswith("members.")}
     if len(found) != (members or 0):
@@ -119,7 +131,12 @@ def refuse_other_weights(
     left = _digest_left(Path(folder), left_by)
     if left is not None and left != tensors_digest(state):
         seen = f"not the file that this training wrote ({MANIFEST_FILE})"
-        raise InputError(Problem(str(Path(folder) / MODEL_FILE), seen=seen, advice="copy the run folder again"))
+        raise InputError(Problem(str(_place_of(folder)), seen=seen, advice="copy the run folder again"))
+
+
+def _place_of(folder: str | os.PathLike[str]) -> Path:
+    """Where the weights of a model folder are, or should be."""
+    return weights_file(folder) or Path(folder) / MODEL_FILE
 
 
 def _refuse_other_members(path: Path, state: Mapping[str, Tensor], digests: Sequence[object]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.jit import is_scripting  # type: ignore[attr-defined]  # torch does not list it in __all__
 
 from monai_fusion.errors import InputError
 from monai_fusion.networks.encoder import at_least_float32, not_one_of
@@ -162,6 +163,9 @@ def _half(logits: Tensor) -> Tensor:
 
 
 def _anybody_has_both(present: Tensor) -> bool:
+    if not is_scripting():  # noqa: SIM102 # of such a branch alone, TorchScript does not compile what is in it
+        if torch.compiler.is_compiling():  # an exported graph has no branches: it computes the gate, and forces it
+            return True
     return bool(present.all(dim=1).any())
 
 

@@ -17,7 +17,8 @@ from monai_fusion.datalist.examination import Requirements, examine
 from monai_fusion.datalist.json_text import parse_bytes, read_json_file
 from monai_fusion.datalist.records import Datalist
 from monai_fusion.files import latest, write_atomically
-from monai_fusion.reading import read_bytes, read_json_object, read_model
+from monai_fusion.model_files import read_model_object
+from monai_fusion.reading import read_bytes, read_model
 from monai_fusion.run_folder import HISTORY_FILE, MANIFEST_FILE, REPORT_DATA_FILE
 
 
@@ -105,8 +106,8 @@ def write_report_data(
         datalist: The evaluated datalist, or its path (the file may have changed since). Only its counts are stored, no
             ids and no paths.
         section: The evaluated part; if the others cannot be read, only this one is counted.
-        model_dir: The run folder of the model; its history and manifest are copied, so that the report describes the
-            training of this model even if another training replaces it or ``folder`` is elsewhere.
+        model_dir: The run folder of the model, or the exported file; its history and manifest are copied, so that the
+            report describes the training of this model even if another training replaces it or ``folder`` is elsewhere.
 
     Raises:
         InputError: The part of the datalist is wrong.
@@ -115,7 +116,7 @@ def write_report_data(
     content = ReportData(
         cohort=describe_cohort(datalist, section),
         history=tuple(read_history(trained)),
-        manifest=read_json_object(trained / MANIFEST_FILE),
+        manifest=read_model_object(trained, MANIFEST_FILE),
     )
     write_atomically(Path(folder) / REPORT_DATA_FILE, content.model_dump_json(indent=1).encode("utf-8"))
 

@@ -21,6 +21,7 @@ from monai_fusion.datalist import Datalist
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.metrics.predictions import Prediction
+from monai_fusion.model_files import is_exported_file
 from monai_fusion.reading import read_json_object
 from monai_fusion.run_folder import EVALUATIONS, MANIFEST_FILE
 
@@ -33,10 +34,10 @@ class EvaluationLog:
     """Append an entry to a model's ``manifest.json`` once an evaluation has scores; a receiver of predictions.
 
     A folder that cannot be written to costs a warning, not the results. Predictions without labels have no scores,
-    and no entry.
+    and no entry. An exported file has no log.
 
     Args:
-        folder: The run folder of the model.
+        folder: The run folder of the model, or the exported file.
         datalist: The evaluated datalist.
         section: The evaluated part.
         settings: What the user can choose at an evaluation and what changes its numbers, as plain values.
@@ -53,7 +54,7 @@ class EvaluationLog:
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """Count one evaluation."""
         scored = sum(row.label is not None for row in predictions)
-        if not scored:
+        if not scored or is_exported_file(self.folder):  # which keeps no log: it may be anywhere, in many copies
             return
         entry = {
             "time": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -24,9 +24,13 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import beside_of, write_atomically
 from monai_fusion.fingerprint import describe_chain, digest_of
 from monai_fusion.keys import EEG, MRI
+from monai_fusion.model_files import is_exported_file, place_in, read_model_json, refuse_no_model, weights_file
 from monai_fusion.networks.ensemble_net import with_members
+from monai_fusion.networks.exported_net import ExportedNet
+from monai_fusion.onnx_metadata import NotOnnxError
 from monai_fusion.output_folder import remove_all
-from monai_fusion.reading import read_json, reason_of
+from monai_fusion.reading import reason_of
+from monai_fusion.recordings.scalogram_recipe import ENTRY, common_recipe
 from monai_fusion.run_folder import CHECKPOINTS_FOLDER as CHECKPOINTS
 from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE, RESULTS, saved_epochs
 from monai_fusion.runs.identity import identity_settings
@@ -41,7 +45,15 @@ RECORDINGS = (EEG, MRI)
 
 
 class Recipe(dict[str, Any]):
-    """The values of a recipe; a missing one that is read is the user's input error, not a KeyError."""
+    """The values of a recipe; a missing one that is read is the user's input error, not a KeyError.
+
+    Attributes:
+        exported_file: The ``.onnx`` file that computes the network; None for a folder with weights.
+    """
+
+    def __init__(self, values: Mapping[str, Any], exported_file: Path | None = None) -> None:
+        super().__init__(values)
+        self.exported_file = exported_file
 
     def __missing__(self, name: str) -> Any:
         made_by = self.get("monai_fusion", "an unknown version")
@@ -108,9 +120,22 @@ def write_recipe(
         "kept_as": preprocessing.dtypes,
         "preprocessing_digests": {name: digest_of(identity[f"{name}_preprocessing"]) for name in RECORDINGS},
         "network": network,
+        **_scalogram_recipe(taught["training"], taught["validation"]),
         **learned_from(taught["training"], taught["validation"], preprocessing.cache_dir),
     }
     write_atomically(Path(folder) / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
+
+
+def _scalogram_recipe(*parts: Sequence[ParticipantRecord]) -> dict[str, Any]:
+    """How the scalograms were made, for new raw recordings; nothing if they differ or do not say."""
+    scalograms = [path for records in parts for record in records for path in record.eeg]
+    if not scalograms:
+        return {}
+    found, why = common_recipe(scalograms)
+    if found is None:
+        logger.info("the model will take scalograms of new participants, but no raw EEG: %s", why)
+        return {}
+    return {ENTRY: found.as_json}
 
 
 def absence_settings(use: ModalityPolicy, records: Iterable[ParticipantRecord]) -> dict[str, Any]:
@@ -127,36 +152,36 @@ def absence_settings(use: ModalityPolicy, records: Iterable[ParticipantRecord]) 
     }
 
 
-def read_recipe(folder: str | os.PathLike[str]) -> Recipe:
-    """Read the recipe of a run folder.
+def read_recipe(model: str | os.PathLike[str]) -> Recipe:
+    """Read the recipe of a trained model: a run folder, or an exported file.
 
     Raises:
-        InputError: The folder holds no finished training, or a recipe that was not written by a training.
+        InputError: It is no trained model, or has a recipe that was not written by a training.
     """
-    path = Path(folder) / RECIPE_FILE
+    place = place_in(model, RECIPE_FILE)
     advice = "give the --output_dir of a training (train.yaml)"
+    wanted, again = "a trained model", "copy the run folder again"
     try:
-        recipe = read_json(path)
+        recipe = read_model_json(model, RECIPE_FILE)
     except FileNotFoundError:
-        raise InputError(
-            Problem(str(folder), seen=f"no {RECIPE_FILE}", wanted="a trained model", advice=advice)
-        ) from None
+        raise InputError(Problem(str(model), seen=f"no {RECIPE_FILE}", wanted=wanted, advice=advice)) from None
     except NotADirectoryError:
-        raise InputError(
-            Problem(str(folder), seen="is not a folder", wanted="a trained model", advice=advice)
-        ) from None
+        refuse_no_model(model, "--model_dir")  # says what kind of file it is
+        raise InputError(Problem(str(model), seen="is not a folder", wanted=wanted, advice=advice)) from None
     except OSError as error:
-        raise InputError(Problem(str(path), seen=reason_of(error), advice="copy the run folder again")) from None
+        raise InputError(Problem(place, seen=reason_of(error), advice=again)) from None
+    except NotOnnxError as error:
+        raise InputError(Problem(str(model), seen=str(error), wanted=wanted, advice="export it again")) from None
     except ValueError:
-        raise InputError(
-            Problem(str(path), seen="not JSON", advice="train again, or copy the run folder again")
-        ) from None
+        raise InputError(Problem(place, seen="not JSON", advice=f"train again, or {again}")) from None
     if not isinstance(recipe, dict) or not {"classes", "preprocessing"} <= recipe.keys():
-        raise InputError(Problem(str(path), seen="not a recipe of monai-fusion", advice=advice))
-    if problems := list(wrong_entries(recipe, str(path))):
+        raise InputError(Problem(place, seen="not a recipe of monai-fusion", advice=advice))
+    if problems := list(wrong_entries(recipe, place)):
         raise InputError(problems)
-    if not (Path(folder) / MODEL_FILE).is_file():
-        raise InputError(Problem(str(folder), seen=f"no {MODEL_FILE}", wanted="a trained model", advice=advice))
+    if is_exported_file(model):
+        return Recipe(recipe, exported_file=Path(model))
+    if weights_file(model) is None:
+        raise InputError(Problem(str(model), seen=f"no {MODEL_FILE}", wanted=wanted, advice=advice))
     return Recipe(recipe)
 
 
@@ -212,7 +237,7 @@ def trained_preprocessing(
 
 
 def trained_network(recipe: Mapping[str, Any], trusted_modules: Sequence[str] = ()) -> nn.Module:
-    """Build the network of a training, without its weights: one, or the members of an ensemble.
+    """Build the network of a training, without its weights: one, the members of an ensemble, or an exported file.
 
     Args:
         recipe: From :func:`read_recipe`.
@@ -221,6 +246,8 @@ def trained_network(recipe: Mapping[str, Any], trusted_modules: Sequence[str] = 
     Raises:
         InputError: It cannot be built.
     """
+    if isinstance(recipe, Recipe) and recipe.exported_file is not None:
+        return ExportedNet(recipe.exported_file)
     network = build(recipe["network"], "network", trusted_modules)
     _refuse_other_kinds([network], "network", nn.Module)
     return with_members(network, recipe.get("members"))

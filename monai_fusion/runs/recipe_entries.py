@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from monai_fusion.errors import Problem
+from monai_fusion.recordings.scalogram_recipe import ENTRY, read_recipe_entry
 
 _SHOWN = 60
 _LONGEST = 10_000  # letters of a text
@@ -95,7 +96,13 @@ _WANTED: dict[str, tuple[str, Check]] = {
     "member_weights": ("a list of texts", _are_texts),
     "trained_on": ("a list of texts", _are_texts),
     "validated_on": ("a list of texts", _are_texts),
+    ENTRY: ("how the scalograms were made", lambda value: read_recipe_entry(value) is not None),
 }
+
+# Knobs of the shipped train.yaml whose values are words of its own.
+_KNOBS = ("precision", "class_weights", "keep_epoch", "percentiles_over", "stage_blocks", "epoch_score")
+KNOWN_ENTRIES = frozenset((*_WANTED, *_KNOBS))
+"""The entries that a training of the shipped config writes and that hold text; a config of one's own may add others."""
 
 
 def wrong_entries(recipe: Mapping[str, Any], path: str) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from monai_fusion.sample_cohort.raw_recordings import write_raw_recording
 from monai_fusion.sample_cohort.scalograms import simulate_eeg
 from tests.comparison.finished import finished
 from tests.documentation.pages import ROOT
+from tests.onnx_files import write_onnx
 from tests.support import write_volume
 
 AGES = ("20-25", "25-30", "60-65", "65-70")
@@ -72,6 +73,8 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
     for name in ("new.json", "new_participants.json"):
         if name not in made:
             _datalist(folder / name, head, new)
+    for name in ("site-1.json", "site-2.json"):
+        _datalist(folder / name, head, parts)
     if "data_manifests/gender.json" not in made:
         _datalist(folder / "data_manifests/gender.json", head, parts)
     change = {"participant_id": rows[-1]["participant_id"], "field": "note", "before": None, "after": "a remark"}
@@ -87,9 +90,13 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
         "runs/compare/ensemble",
         "runs/fold0",
         "runs/densenet",
+        "runs/federated/global",
         "runs/own",
     ):
         _run(folder, folder / name)
+    (folder / "runs/first/export").mkdir()
+    recipe = (folder / "runs/first/recipe.json").read_text(encoding="utf-8")
+    write_onnx(folder / "runs/first/export/model.onnx", {"recipe.json": recipe})
     shutil.copytree(ROOT / "tests/report/examples/unlabelled", folder / "runs/new")
     _datalist(folder / "compared.json", head, parts)
     _comparison(folder / "compared.json", folder / "runs/compare")

@@ -31,9 +31,10 @@ NOT_RUN: dict[str, str] = {
     r"mlflow ui": "serves pages until it is stopped",
     r".*--scheduler tcp://": "needs a Dask cluster: tests/store/test_store_commands.py starts one",
     r"(docker|apptainer) ": "needs a container runtime and base images; tests/test_containers.py reads them",
-    r"python examples/": "trains: tests/test_examples.py",
+    r"python examples/": "trains: tests/test_examples.py, tests/bundle/test_federated.py",
+    r"monai-fusion export ": "needs a trained network: tests/export/",
     r"python tests/benchmarks/": "measures for minutes to hours",
-    r"python -m monai.bundle ckpt_export": "writes TorchScript of a trained model: tests/bundle/test_bundle_runs.py",
+    r"python -m monai.bundle (verify|ckpt_export|onnx_export)": "takes a model: tests/bundle/test_monai_commands.py",
 }
 # Blocks of code that are no commands, by the language that their fence names, and what holds them true instead.
 NO_COMMANDS = {
