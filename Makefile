@@ -11,7 +11,7 @@ COHORT ?= $(DEMO)/cohort
 SEED ?= 1337
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-slow lint lock format bench
+.PHONY: help setup setup-dev demo test test-slow lint docs dist lock format bench
 
 help:  ## what make can do here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## / ## /' | awk -F ' ## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -54,6 +54,15 @@ lint: setup-dev  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_types_and_imports.py
+
+# A plain build prints an advertisement of the theme's successor, which the variable switches off.
+docs: setup-dev  ## the documentation's site: open site/index.html, no server or network needed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "The site is in site: open site/index.html"
+
+# The time of the commit, so that the same commit gives the same bits; the time of the build where there is no git.
+dist: setup-dev  ## source archive and wheel, into dist/
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || date +%s) $(BIN)/python -m build
 
 lock: setup-dev  ## requirements-lock.txt from the versions in .venv
 	$(BIN)/python -m pip install --quiet uv

@@ -51,6 +51,11 @@ def write_atomically(
         raise
 
 
+def is_private(path: Path) -> bool:
+    """Whether only its owner may read a file; what is made of it should be as private."""
+    return path.stat().st_mode & 0o077 == 0
+
+
 def sync_all(paths: Iterable[Path]) -> None:
     """Wait until the disk has files that were written without `sync`.
 

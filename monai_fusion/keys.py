@@ -6,6 +6,7 @@ LABEL = "label"
 PARTICIPANT_ID = "participant_id"
 PRESENT = "present"
 SEGMENTS = "segments"
+STREAMED = "streamed"
 
 LOGITS = "logits"
 GATE = "gate"

@@ -6,13 +6,34 @@ of fields are written as in BIDS.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 KIND: Final = "monai-fusion scalograms"
 LAYOUT: Final = 1
 ENDING: Final = "_scalogram.json"
 MOST_BYTES: Final = 16 * 2**20
+
+# What must be the same in all scalograms that one network sees: the path to it in a sidecar, and how it is called.
+COMPARED_FIELDS: Final[dict[tuple[str, ...], str]] = {
+    ("Mode",): "mode",
+    ("Electrodes",): "electrodes",
+    ("Units",): "units",
+    ("SegmentSeconds",): "length of a segment in seconds",
+    ("SamplingHz",): "sampling rate in Hz",
+    ("RowFrequenciesHz",): "frequencies of the rows",
+    ("Signal", "Reference"): "reference",
+    ("Signal", "Demean"): "demeaning",
+    ("Signal", "HighPassHz"): "high-pass in Hz",
+    ("Signal", "LineOption"): "line noise filter",  # not LineHz: with "auto" it is what each recording has
+    ("Signal", "Version"): "version of the filters",
+    ("Transform", "Wavelet"): "wavelet",
+    ("Transform", "Value"): "value",
+    ("Transform", "Resize"): "resizing",
+    ("Transform", "Version"): "version of the transform",
+}
 
 _STRETCHES = ("Segments", "DroppedStretches", "ConditionStretches")
 _TYPES: Final[dict[str, type]] = {
@@ -32,6 +53,14 @@ def sidecar_name(scalogram: str) -> str | None:
 def is_sidecar(content: dict[str, Any] | None) -> bool:
     """Whether a JSON object is a sidecar of this layout."""
     return content is not None and content.get("Kind") == KIND and content.get("Layout") == LAYOUT
+
+
+def value_at(content: Mapping[str, Any], field: tuple[str, ...]) -> str:
+    """The value of one of `COMPARED_FIELDS` as text, so that any can be compared."""
+    value: Any = content
+    for key in field:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def is_whole(content: dict[str, Any]) -> bool:

@@ -19,7 +19,7 @@ SECTIONS = {
         "EEG": "eeg-dir eeg-condition",
         "MRI": "mri-dir t1w-pattern",
         "EEG and MRI": "bids session",
-        "Participants table": "participants sheet preset columns",
+        "Participants table": "participants sheet preset columns from-table",
         "Classes": "label-column classes label-map bin drop-unlabelled model unlabelled",
         "Participant ids": "id-column id-map loose-ids",
         "Split": "method test-fraction validation-fraction seed stratify-by group-by folds test-fold validation-fold "

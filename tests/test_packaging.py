@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,12 +37,15 @@ def test_the_package_list_names_every_folder_and_no_other() -> None:
     assert set(config["options"]["packages"].split()) == packages_of_the_folders()
 
 
-def test_the_version_is_written_once_and_the_same_twice() -> None:
+def test_the_version_is_the_same_wherever_it_is_written() -> None:
     import monai_fusion
 
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     assert config["metadata"]["version"] == monai_fusion.__version__
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == monai_fusion.__version__
+    assert cited["license"] == config["metadata"]["license_expression"]
 
 
 def test_the_wheel_holds_every_module(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def _in_two(by_part: Contents) -> dict[tuple[str, str], list[str]]:
 def _groups(run: RunFiles) -> Iterator[Check]:
     """Families and pairs, by ``group_by`` and by fields of their usual names; sites are told of, not refused."""
     name = "No family in two parts"
-    members = [(row.section, row.entry.model_extra or {}) for row in run.rows]
+    members = [(row.section, row.entry.further) for row in run.rows]
     kept = run.datalist.head.group_by
     names = [*kept, *(each for each in KIN if each not in kept)]
     torn = list(torn_fields(members, names))

@@ -55,7 +55,7 @@ def characteristics_of(run: RunFiles) -> list[Characteristic]:
     Fields that name families or persons, and those of as many values as participants, describe nobody.
     """
     rows = run.rows
-    names = dict.fromkeys(name for row in rows for name in (row.entry.model_extra or {}))
+    names = dict.fromkeys(name for row in rows for name in row.entry.further)
     of_groups = {field_of(names, each) for each in (*run.datalist.head.group_by, *KIN)}
     recordings = [_recordings(row) for row in rows]
     found = list(_counts("class", [row.entry.label or "" for row in rows], rows, run.datalist.head.classes))
@@ -64,7 +64,7 @@ def characteristics_of(run: RunFiles) -> list[Characteristic]:
     for name in names:
         if name in of_groups:
             continue
-        texts = [_text((row.entry.model_extra or {}).get(name)) for row in rows]
+        texts = [_text(row.entry.further.get(name)) for row in rows]
         numbers = [middle(text) if text else None for text in texts]
         if any(texts) and all(value is not None for value, text in zip(numbers, texts, strict=True) if text):
             found.append(_numbers(name, [np.nan if value is None else value for value in numbers], rows))

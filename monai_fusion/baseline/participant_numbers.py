@@ -11,7 +11,7 @@ import numpy as np
 
 from monai_fusion.baseline.scalogram_numbers import Floats, ScalogramNumbers, by_region, log_power, mean_of_known
 from monai_fusion.baseline.stored_numbers import numbers_of
-from monai_fusion.baseline.volume_numbers import SUMMARY, VolumeNumbers
+from monai_fusion.baseline.volume_numbers import NUMBERS, SUMMARY, VolumeNumbers
 from monai_fusion.datalist.records import ParticipantRecord
 from monai_fusion.datalist.strata import bounds, categories_in_order
 
@@ -180,7 +180,7 @@ def _mri_numbers(records: Sequence[ParticipantRecord], settings: NumberSettings)
     if not sources:
         return None
     found = iter(numbers_of(sources, VolumeNumbers(settings.assume_orientation), settings.store))
-    return _rows([None if record.mri is None else next(found) for record in records])
+    return _rows([None if record.mri is None else next(found)[:NUMBERS] for record in records])
 
 
 def _eeg_numbers(

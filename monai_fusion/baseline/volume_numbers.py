@@ -1,4 +1,7 @@
-"""Numbers of one MRI, from its file: the volume of the head, its extents, its intensities, and a coarse picture."""
+"""Numbers of one MRI, from its file: the volume of the head, its extents, its intensities, and a coarse picture.
+
+What its grid and its histogram are like follows them (`volume_form`), so that a file is read once for both.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from monai_fusion.baseline.volume_form import grid_numbers, histogram_numbers, sampled
 from monai_fusion.contrast import LOWER, UPPER, percentiles_of
 from monai_fusion.file_formats.content import UnusableFileError
 from monai_fusion.file_formats.nifti import open_volume
@@ -23,7 +27,6 @@ SUMMARY = ("log head volume", "extent left-right", "extent back-front", "extent 
 NUMBERS = len(SUMMARY) + GRID**3
 
 _BINS = 256
-_SAMPLED = 1 << 20  # voxels that the threshold is taken from
 _TAIL = 0.005  # of the foreground beyond either end of an extent: single bright voxels of the air do not count
 
 Floats = npt.NDArray[np.float64]
@@ -36,26 +39,26 @@ class VolumeNumbers:
         assume_orientation: As of `load_volume`.
     """
 
-    version: ClassVar[int] = 1  # part of the store's key: raise it when the numbers change
+    version: ClassVar[int] = 2  # part of the store's key: raise it when the numbers change
 
     def __init__(self, assume_orientation: str | None = None) -> None:
         self.assume_orientation = assume_orientation
 
     def __call__(self, source: str | os.PathLike[str]) -> Floats:
-        """Return `NUMBERS` float64 of a file.
+        """Return float64: the `NUMBERS` of `numbers_of_volume`, then those that `volume_form.FORM` names.
 
         Raises:
             InputError: As of `load_volume`.
         """
         volume = open_volume(source, "RAS", self.assume_orientation)
-        spacing = np.empty(3)
-        # A column of the affine is the step along a stored axis, which follows one axis of the head.
-        spacing[volume.reorient[:, 0].astype(int)] = np.linalg.norm(volume.header.affine[:3, :3], axis=0)
+        grid = grid_numbers(volume)
         try:
             values = volume.values()
         except UnusableFileError as error:
             raise error.of(Path(source), MRI) from error
-        return numbers_of_volume(values, spacing)
+        low, high = percentiles_of(values, LOWER, UPPER)
+        numbers = _numbers(values, grid.voxel_mm, low, high)
+        return np.concatenate([numbers, grid.as_array(), histogram_numbers(values, low, high)])
 
 
 def numbers_of_volume(values: npt.NDArray[Any], spacing: npt.ArrayLike) -> Floats:
@@ -72,11 +75,13 @@ def numbers_of_volume(values: npt.NDArray[Any], spacing: npt.ArrayLike) -> Float
         [`NUMBERS`]: `SUMMARY` (natural log of mm^3, mm, mm, mm, and intensities of which the 1st and the 99th
         percentile become 0 and 1), then the mean intensity of every block.
     """
-    mm = np.asarray(spacing, dtype=np.float64)
+    return _numbers(values, np.asarray(spacing, dtype=np.float64), *percentiles_of(values, LOWER, UPPER))
+
+
+def _numbers(values: npt.NDArray[Any], mm: Floats, low: float, high: float) -> Floats:
     inside = values > otsu_threshold(values)
     count = max(int(inside.sum()), 1)
     extents = [_extent(inside.sum(axis=tuple({0, 1, 2} - {axis}))) * mm[axis] for axis in range(3)]
-    low, high = percentiles_of(values, LOWER, UPPER)
     scaled = np.clip((values.astype(np.float32) - low) / ((high - low) or 1.0), 0, 1)
     intensities = scaled[inside] if inside.any() else np.zeros(1, np.float32)
     summary = [
@@ -94,8 +99,7 @@ def otsu_threshold(values: npt.NDArray[Any]) -> float:
     It takes at most about a million voxels at even distances, and the values up to the 99.9th percentile, so that a
     few bright vessels do not set the width of the bins.
     """
-    step = max(1, round((values.size / _SAMPLED) ** (1 / 3)))
-    sample = np.asarray(values[::step, ::step, ::step], dtype=np.float64).ravel()
+    sample = sampled(values)
     low, high = float(sample.min()), float(np.quantile(sample, 0.999))
     if not low < high:
         return low

@@ -14,7 +14,13 @@ from typing import Annotated, Any
 import typer
 
 from monai_fusion import __version__
-from monai_fusion.cli import bundle_runs, datalist_check, explain  # noqa: F401 -- registers its commands on datalist_app
+from monai_fusion.cli import (  # noqa: F401 -- registers its commands on datalist_app
+    bundle_runs,
+    datalist_changes,
+    datalist_check,
+    datalist_page,
+    explain,
+)
 from monai_fusion.cli.audit import audit
 from monai_fusion.cli.baseline import BaselineCommand, baseline
 from monai_fusion.cli.bundle import bundle

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -30,6 +32,14 @@ _Words = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="DATALIST [--KNOB VALUE]...", help="The cohort's JSON file, then options.", show_default=False
+    ),
+]
+_ModelWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="MODEL [--KNOB VALUE]...",
+        help="The trained model: a run folder, or the ensemble of a comparison; then options.",
+        show_default=False,
     ),
 ]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Check the input, and only print the bundle run.")]
@@ -106,20 +116,29 @@ class PredictCommand(BundleRunCommand):
 
 
 def predict(
-    words: _Words = None,
+    words: _ModelWords = None,
     eeg_dir: Annotated[
         Path | None,
-        typer.Option("--eeg-dir", help="Without DATALIST: folder of EEG scalograms (.npy) of new participants."),
+        typer.Option("--eeg-dir", help="Without --datalist: folder of EEG scalograms (.npy)."),
+    ] = None,
+    raw_eeg_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--raw-eeg-dir",
+            help="Instead of --eeg-dir: folder of raw EEG recordings, which become scalograms as in the training.",
+        ),
     ] = None,
     mri_dir: Annotated[
         Path | None,
-        typer.Option("--mri-dir", help="Without DATALIST: folder of their T1 MRIs (.nii, .nii.gz)."),
+        typer.Option("--mri-dir", help="Without --datalist: folder of their T1 MRIs (.nii, .nii.gz)."),
     ] = None,
     bids: Annotated[Path | None, typer.Option(help="A BIDS dataset instead of --mri-dir.")] = None,
     participants: Annotated[
         Path | None, typer.Option(help="A table, or list of ids: only these participants of the folders.")
     ] = None,
-    eeg: Annotated[list[Path] | None, typer.Option(help="One participant: the EEG scalograms.")] = None,
+    eeg: Annotated[
+        list[Path] | None, typer.Option(help="One participant: the EEG scalograms (.npy), or raw EEG.")
+    ] = None,
     mri: Annotated[Path | None, typer.Option(help="One participant: the MRI.")] = None,
     participant_id: Annotated[
         str | None,
@@ -127,39 +146,85 @@ def predict(
     ] = None,
     dry_run: _DryRun = False,
 ) -> None:
-    """Predict the participants of a datalist, or of folders, with a trained model; labels are not needed.
+    """Predict new participants with a trained MODEL; labels are not needed.
 
-    From folders (--eeg-dir, --mri-dir) or files of one participant (--eeg, --mri), the command first makes a datalist,
-    and keeps it in the output folder. predictions.html shows the predictions; predictions.xlsx is the same for Excel
-    and R.
+    The participants are those of a datalist (--datalist), of folders (--eeg-dir, --mri-dir), or one person (--eeg,
+    --mri). Of folders and files, the command first makes a datalist, and keeps it in the output folder. Raw EEG
+    (--eeg sub-07.vhdr, or --raw-eeg-dir) becomes scalograms first, as those of the training were made.
+
+    Each participant has a row in predictions.csv as soon as it is predicted (until all are: predictions.partial.csv).
+    A command that was stopped goes on where it was, if you start it again. A participant whose recordings cannot be
+    used has the reason in the column error. predictions.html shows the predictions; predictions.xlsx is the same for
+    Excel and R.
 
     Every knob of inference.yaml is an option; the list below has the defaults. The command first prints the bundle run
-    that it starts. Exit code 0 if done, 2 for wrong input.
+    that it starts. Exit code 0 if done, 1 if some participants could not be predicted, 2 for wrong input.
 
     \b
-    monai-fusion predict new_participants.json --model_dir runs/first --output_dir runs/first/new
-    monai-fusion predict --eeg-dir new/eeg --mri-dir new/mri --model_dir runs/first --output_dir runs/new
-    monai-fusion predict --eeg new/sub-07_*.npy --mri new/sub-07_T1w.nii.gz --model_dir runs/first
+    monai-fusion predict runs/first --eeg new/sub-07_*.npy --mri new/sub-07_T1w.nii.gz
+    monai-fusion predict runs/first --eeg new/sub-07.vhdr --mri new/sub-07_T1w.nii.gz --output_dir runs/sub-07
+    monai-fusion predict runs/first --eeg-dir new/eeg --mri-dir new/mri --output_dir runs/new
+    monai-fusion predict runs/first --datalist new_participants.json --output_dir runs/first/new
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.cli.new_participants import NewParticipants, files_of
 
-    new = NewParticipants(eeg_dir, mri_dir, bids, participants, files_of(eeg or ()), mri, participant_id)
+    _refuse_old_order(words or ())
+    new = NewParticipants(eeg_dir, raw_eeg_dir, mri_dir, bids, participants, files_of(eeg or ()), mri, participant_id)
     if new.given:
         _predict_new(new, words or (), dry_run)
     else:
         _run("predict", words, dry_run, require_labels=False)
 
 
+def _refuse_old_order(words: Sequence[str]) -> None:
+    """Refuse a datalist in the place of the model, and a second word: earlier versions took the datalist first.
+
+    Raises:
+        InputError: It reports the command that is meant.
+    """
+    from monai_fusion.errors import InputError, Problem
+
+    leading = list(itertools.takewhile(lambda word: not word.startswith("-"), words[:2]))
+    lists = [word for word in leading if word.lower().endswith(".json")]
+    if not lists and len(leading) < 2:
+        return
+    named = next(
+        (after for word, after in itertools.pairwise(words) if word in ("--model_dir", "--model-dir")), "MODEL"
+    )
+    model = next((word for word in leading if word not in lists), named)
+    second = lists[0] if lists else leading[1]
+    advice = f"give the model first: {pasteable(('monai-fusion', 'predict', model, '--datalist', second))}"
+    seen = "a datalist in the place of the model" if leading[0] == second else "a second word"
+    raise InputError(Problem(second, seen=seen, advice=advice))
+
+
 def _predict_new(new: NewParticipants, words: Sequence[str], dry_run: bool) -> None:
-    from monai_fusion.cli.new_participants import plan_new_participants, print_plan, write_list
+    from monai_fusion.cli import raw_recordings
+    from monai_fusion.cli.new_participants import (
+        plan_new_participants,
+        plan_raw_recordings,
+        print_plan,
+        write_list,
+    )
     from monai_fusion.shipped_bundle import config_files
 
-    plan = plan_new_participants(new, [relative(path) for path in config_files("predict")], words)
-    _refuse_results_of_others(plan.run.knobs)
+    configs = [relative(path) for path in config_files("predict")]
+    failed = False
+    if raw_recordings.has_raw(new):
+        raw = plan_raw_recordings(new, configs, words)
+        if dry_run:
+            say("raw EEG becomes scalograms first (not written with --dry-run):")
+            answer(raw.command)
+            return
+        done = raw_recordings.make_scalograms(raw)
+        failed = any(each.state == "failed" for each in done)
+        new = raw_recordings.with_scalograms(new, raw, done)
+    plan = plan_new_participants(new, configs, words)
+    refuse_results_of_others(Path(str(plan.run.knobs["output_dir"])).expanduser())
     if not dry_run:
         write_list(plan.planned)
     print_plan(plan, written=not dry_run)
-    print_and_start(plan.run.words, dry_run)
+    print_and_start(plan.run.words, dry_run, or_else=1 if failed else 0)
 
 
 def register(app: typer.Typer) -> None:
@@ -170,29 +235,38 @@ def register(app: typer.Typer) -> None:
 
 
 def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_labels: bool) -> None:
-    from monai_fusion.cli.new_participants import OPTIONS
+    from monai_fusion.cli.new_participants import FIRST, OPTIONS
     from monai_fusion.options.front import plan_run
     from monai_fusion.shipped_bundle import config_files
 
     configs = [relative(path) for path in config_files(name)]
-    run = plan_run(configs, words or (), OPTIONS if name == "predict" else ())
+    own, first = (OPTIONS, FIRST) if name == "predict" else ((), "datalist")
+    run = plan_run(configs, words or (), own, first)
     check_files(name, run.knobs, require_labels=require_labels)
     if name == "predict":
-        _refuse_results_of_others(run.knobs)
+        refuse_results_of_others(Path(str(run.knobs["output_dir"])).expanduser())
     print_and_start(run.words, dry_run)
 
 
-def print_and_start(words: Sequence[str], dry_run: bool) -> None:
-    """Print a bundle run, and start it in place of this process."""
+def print_and_start(words: Sequence[str], dry_run: bool, or_else: int = 0) -> None:
+    """Print a bundle run, and start it in place of this process.
+
+    Args:
+        words: The words after ``python -m monai.bundle``.
+        dry_run: Only print it.
+        or_else: The exit code in place of 0, if something failed before.
+    """
     command = pasteable(("python", "-m", "monai.bundle", *words))
     if dry_run:
         answer(command)
         return
     say(command)
+    if or_else:
+        sys.exit(_start_beside(words) or or_else)
     sys.exit(_start(words))
 
 
-def _refuse_results_of_others(knobs: dict[str, Any]) -> None:
+def refuse_results_of_others(folder: Path) -> None:
     """Refuse to overwrite the predictions of a training's evaluation with those of new participants.
 
     Raises:
@@ -201,7 +275,6 @@ def _refuse_results_of_others(knobs: dict[str, Any]) -> None:
     from monai_fusion.errors import InputError, Problem
     from monai_fusion.run_folder import MODEL_FILE, PREDICTIONS_FILE
 
-    folder = Path(str(knobs["output_dir"])).expanduser()
     if found := [name for name in (MODEL_FILE, "evaluate.log") if (folder / name).is_file()]:
         seen = f"{folder} holds {'a trained model' if found[0] == MODEL_FILE else 'an evaluation'} ({found[0]})"
         advice = f"choose another folder: its {PREDICTIONS_FILE} would be replaced"
@@ -226,13 +299,16 @@ def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> No
     from monai_fusion.datalist.trained_model import refuse_other_classes
     from monai_fusion.errors import InputError, Problem
 
+    if not knobs["datalist"] and name == "predict":
+        wanted = "whom to predict: --datalist FILE, --eeg-dir and --mri-dir, or --eeg and --mri"
+        raise InputError(Problem("--datalist", seen="not given", wanted=wanted))
     if not knobs["datalist"]:
         raise InputError(Problem("DATALIST", seen="not given", wanted="the path of a datalist (monai-fusion datalist)"))
     if name == "train":
         _check_weights(knobs)
         model, sections, modalities = None, ["training", "validation", "test"], str(knobs["modalities"])
     else:
-        model, sections = _model_of(knobs), [str(knobs["section"])]
+        model, sections = _model_of(knobs, "MODEL" if name == "predict" else "--model_dir"), [str(knobs["section"])]
         modalities = "both" if model is None else model.modalities
     path = Path(str(knobs["datalist"])).expanduser()
     last = name == "train" and knobs["keep_epoch"] == "last"
@@ -254,7 +330,7 @@ def _check_weights(knobs: dict[str, Any]) -> None:
         raise InputError(Problem(name, f"'{file}'", "file not found", advice=advice) for name, file in missing.items())
 
 
-def _model_of(knobs: dict[str, Any]) -> TrainedModel | None:
+def _model_of(knobs: dict[str, Any], option: str) -> TrainedModel | None:
     """The part of the trained model's recipe that is needed here. None if only the run knows the folder.
 
     Raises:
@@ -266,7 +342,7 @@ def _model_of(knobs: dict[str, Any]) -> TrainedModel | None:
     folder = Path(str(knobs["output_dir"]) if model == "@output_dir" else model).expanduser()
     if model.startswith("$") and not folder.exists():  # an expression from an overlay
         return None
-    return read_trained_model(folder, need_classes=False)
+    return read_trained_model(folder, option, need_classes=False)
 
 
 def _quiet(words: Sequence[str]) -> tuple[str, ...]:
@@ -285,8 +361,20 @@ def _start(words: Sequence[str]) -> int:
     command = [sys.executable, *_quiet(words), "-m", "monai.bundle", *words]
     if os.name == "posix":
         os.execv(sys.executable, command)  # noqa: S606 # signals and the exit code are the run's own
-    while True:
-        try:
-            return subprocess.run(command, check=False).returncode  # noqa: S603 # checked words, no shell
-        except KeyboardInterrupt:
-            continue  # the console signals the run too: it ends in its own way
+    return _start_beside(words)
+
+
+def _start_beside(words: Sequence[str]) -> int:
+    """Run `python -m monai.bundle` as a child process, and return its exit code; SIGTERM is passed on."""
+    command = [sys.executable, *_quiet(words), "-m", "monai.bundle", *words]
+    child = subprocess.Popen(command)  # noqa: S603 # checked words, no shell
+    before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    try:
+        while True:
+            try:
+                code = child.wait()
+            except KeyboardInterrupt:
+                continue  # the console signals the run too: it ends in its own way
+            return code if code >= 0 else 128 - code
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -15,6 +15,7 @@ from monai_fusion.cli.declared_options import with_declared_options
 from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.datalist.building.build_options import BuildOptions
 from monai_fusion.datalist.split.split_options import ResplitOutput, SplitFiles, SplitOptions
+from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import say
 from monai_fusion.options.declared import Group
 
@@ -54,6 +55,15 @@ def build(
             rich_help_panel="Classes",
         ),
     ] = False,
+    from_table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.xlsx",
+            help="The edited workbook of `datalist table`: takes only --out, --force and --yes.",
+            rich_help_panel="Participants table",
+            show_default=False,
+        ),
+    ] = None,
     yes: Yes = False,
 ) -> None:
     """Build a datalist from two folders of recordings, or a BIDS dataset, and a participants table.
@@ -68,6 +78,9 @@ def build(
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.datalist.building.new_datalist import build_datalist
 
+    if from_table is not None:
+        _build_from_table(ctx, from_table, options, yes)
+        return
     options = replace(options, output=replace(options.output, ask=before_it_is_lost(yes)))
     if unlabelled:
         _build_unlabelled(ctx, options)
@@ -118,6 +131,21 @@ def _measured(file: Path, options: SplitOptions) -> dict[str, dict[str, float]]:
     return {HEAD_VOLUME: head_volumes(everyone, NumberSettings())}
 
 
+def _build_from_table(ctx: typer.Context, source: Path, options: BuildOptions, yes: bool) -> None:
+    from monai_fusion.cli.datalist_changes import build_from_table
+
+    taken = ("from_table", "out", "force", "yes", "quiet")
+    given = [
+        name
+        for name in ctx.params
+        if name not in taken and (found := ctx.get_parameter_source(name)) and found.name == "COMMANDLINE"
+    ]
+    if given:
+        advice = "leave it out: the workbook is a whole datalist; split it afterwards with datalist split"
+        raise InputError(Problem(f"--{given[0].replace('_', '-')}", seen="together with --from-table", advice=advice))
+    build_from_table(source, options.output.out, options.output.force, yes)
+
+
 def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:
     from monai_fusion.datalist.building.unlabelled import (
         NEED_LABELS,
@@ -139,7 +167,7 @@ def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:
     if not result.classes:
         say("It names no classes: they are those of the model that predicts.")
     run = options.labels.model if options.labels.model is not None else "RUN_DIR"
-    say(f"next: {pasteable(('monai-fusion', 'predict', result.path, '--model_dir', run))}")
+    say(f"next: {pasteable(('monai-fusion', 'predict', run, '--datalist', result.path))}")
 
 
 def _print_paths(paths: Sequence[Path], number: int, what: str) -> None:

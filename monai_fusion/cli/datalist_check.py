@@ -13,11 +13,12 @@ from monai_fusion.cli.asking import confirmed
 from monai_fusion.cli.covariate_table import CovariateTable, covariates_by_class
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.lengths import three_lengths
+from monai_fusion.cli.unlike_model import require_deep, unlike_the_training
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import answer, answer_json, hide_bars, say
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.contents.checking import RecordingOpener
+    from monai_fusion.datalist.contents.checking import Look, RecordingOpener
     from monai_fusion.datalist.examination import Examination, Requirements
     from monai_fusion.datalist.reporting import Finding
 
@@ -64,6 +65,15 @@ def check(
             show_default="none",
         ),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            metavar="RUN_DIR",
+            help="With --deep: compare the recordings with those that this trained model learned from.",
+            show_default="none",
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(help="With --deep: files opened at a time.", show_default="one a core, at most 8", min=1),
@@ -85,7 +95,8 @@ def check(
     from monai_fusion.datalist.examination import Requirements, examine_datalist
     from monai_fusion.datalist.reporting import DatalistError
 
-    opener = _opener(eeg_shape, assume_orientation, percentiles_over) if deep else None
+    require_deep(model, deep)
+    opener = opener_of(eeg_shape, assume_orientation, percentiles_over) if deep else None
     asked = Requirements(labels=not unlabelled, complete=True)
     if as_json and fix and not yes:
         raise InputError(
@@ -95,20 +106,24 @@ def check(
         examination = _fixed(file, asked, ask=not yes, quiet=as_json)
     else:
         examination = examine_datalist(file, require_labels=not unlabelled, complete=True)
-    unlike = _unlike_scalograms(examination)
+    unlike = unlike_scalograms(examination)
     problems: Sequence[Finding] = [*examination.problems, *(finding for finding in unlike if not finding.warning)]
     warnings: Sequence[Finding] = [*examination.warnings, *(finding for finding in unlike if finding.warning)]
     hollow: Sequence[Finding] = []
     covariates: CovariateTable | None = None
     if opener is None:
-        hollow = _placeholders(examination)
+        hollow = placeholders_in(examination)
     else:
-        found = _look_into_files(examination, opener, workers)
+        found = look_into_files(examination, opener, workers)
         problems = [*problems, *(finding for finding in found if not finding.warning)]
         warnings = [*warnings, *(finding for finding in found if finding.warning)]
         if not problems:
             covariates = covariates_by_class(examination.datalist(), assume_orientation, cache_dir)
             warnings = [*warnings, *covariates.warnings]
+            if model is not None:
+                shape = three_lengths(eeg_shape, "--eeg-shape")
+                others = unlike_the_training(examination.datalist(), model, shape, assume_orientation, cache_dir)
+                warnings = [*warnings, *others]
     if as_json:
         _print_json(examination, problems, [*warnings, *hollow], covariates)
     elif problems:
@@ -238,7 +253,9 @@ def _fixed(file: Path, asked: Requirements, *, ask: bool, quiet: bool) -> Examin
     return repair.after
 
 
-def _opener(eeg_shape: str, assume_orientation: str | None, percentiles_over: str) -> RecordingOpener:
+def opener_of(
+    eeg_shape: str, assume_orientation: str | None, percentiles_over: str, look: Look | None = None
+) -> RecordingOpener:
     """What opens the files with ``--deep``, its options checked before anything is read."""
     from monai_fusion.contrast import OVER
     from monai_fusion.datalist.contents.checking import RecordingOpener
@@ -249,10 +266,10 @@ def _opener(eeg_shape: str, assume_orientation: str | None, percentiles_over: st
     if percentiles_over not in OVER:
         raise InputError(Problem("--percentiles-over", seen=repr(percentiles_over), wanted=" or ".join(OVER)))
     frequency, time, electrode = three_lengths(eeg_shape, "--eeg-shape")
-    return RecordingOpener((frequency, time, electrode), assume_orientation, percentiles_over)
+    return RecordingOpener((frequency, time, electrode), assume_orientation, percentiles_over, look)
 
 
-def _placeholders(examination: Examination) -> list[Finding]:
+def placeholders_in(examination: Examination) -> list[Finding]:
     """Warnings about files that are there but hold no recording, without opening any that may."""
     from monai_fusion.datalist.contents.placeholders import placeholders
     from monai_fusion.datalist.contents.recording_files import recordings_to_open, with_lines
@@ -260,7 +277,7 @@ def _placeholders(examination: Examination) -> list[Finding]:
     return with_lines(placeholders(recordings_to_open(examination)), examination)
 
 
-def _unlike_scalograms(examination: Examination) -> list[Finding]:
+def unlike_scalograms(examination: Examination) -> list[Finding]:
     """Scalograms that were made in different ways, as the files beside them state."""
     from monai_fusion.datalist.contents.recording_files import recordings_to_open, with_lines
     from monai_fusion.datalist.contents.sidecars import unlike
@@ -268,7 +285,8 @@ def _unlike_scalograms(examination: Examination) -> list[Finding]:
     return with_lines(unlike(recordings_to_open(examination)), examination)
 
 
-def _look_into_files(examination: Examination, opener: RecordingOpener, workers: int | None) -> list[Finding]:
+def look_into_files(examination: Examination, opener: RecordingOpener, workers: int | None) -> list[Finding]:
+    """What is wrong with the files of a datalist, each opened; shows a progress bar."""
     from tqdm import tqdm
 
     from monai_fusion.cores import usable_cores

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable, say
+from monai_fusion.run_folder import inference_folder
 
 if TYPE_CHECKING:
+    from monai_fusion.cli.raw_recordings import RawRecordings
     from monai_fusion.datalist.building.build_options import BuildOptions
     from monai_fusion.datalist.building.unlabelled import UnlabelledList
     from monai_fusion.datalist.trained_model import TrainedModel
     from monai_fusion.options.front import BundleRun
 
 LIST_FILE = "datalist.json"
-_DEFAULT_OUTPUT = "$os.path.join(@model_dir, 'inference')"  # of inference.yaml
+FIRST = "model_dir"
+"""The knob that the first word of ``predict`` is for."""
+_DEFAULT_OUTPUT = "$monai_fusion.workflow.inference_folder(@model_dir)"  # of inference.yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +30,17 @@ class NewParticipants:
 
     Attributes:
         eeg_dir: Folder of scalograms.
+        raw_eeg_dir: Folder of raw recordings instead.
         mri_dir: Folder of MRIs.
         bids: A BIDS dataset instead of ``mri_dir``.
         participants: A table or list of ids: only these participants.
-        eeg: The scalograms of one participant.
+        eeg: The scalograms, or raw recordings, of one participant.
         mri: The MRI of one participant.
         id: Who that is.
     """
 
     eeg_dir: Path | None = None
+    raw_eeg_dir: Path | None = None
     mri_dir: Path | None = None
     bids: Path | None = None
     participants: Path | None = None
@@ -48,6 +54,7 @@ class NewParticipants:
         return [f"--{field.name.replace('_', '-')}" for field in fields(self) if getattr(self, field.name)]
 
 
+_FOLDERS = ("--eeg-dir", "--raw-eeg-dir", "--mri-dir", "--bids", "--participants")
 OPTIONS = tuple(field.name.replace("_", "-") for field in fields(NewParticipants))
 """The options of ``predict`` for them, without the dashes in front."""
 
@@ -75,7 +82,7 @@ def plan_new_participants(
     Args:
         new: Where the recordings are.
         configs: The shipped config files of inference.
-        words: The knobs.
+        words: The model, if it comes first, and the knobs.
 
     Raises:
         InputError: Something is wrong with the options, the model, the recordings, or another list is in the way.
@@ -84,8 +91,8 @@ def plan_new_participants(
     from monai_fusion.datalist.trained_model import read_trained_model
     from monai_fusion.options.front import plan_run
 
-    _refuse_contradictions(new, words)
-    run = plan_run(configs, words, OPTIONS)
+    _refuse_contradictions(new)
+    run = plan_run(configs, words, OPTIONS, first=FIRST)
     if run.knobs["datalist"] is not None:
         raise InputError(_two_sources("--datalist", new))
     if run.knobs["section"] != "test":
@@ -95,13 +102,41 @@ def plan_new_participants(
     assert options.labels.model is not None  # noqa: S101 # it is one of the knobs
     one = bool(new.eeg or new.mri)
     planned = plan_one(options, new.eeg, new.mri, new.id) if one else plan_unlabelled(options, with_incomplete=True)
-    model = read_trained_model(options.labels.model)
+    model = read_trained_model(options.labels.model, "MODEL")
     _check(planned, model)
     _refuse_another_list(planned, model)
-    words = [str(planned.path), *words]
+    words = [*words, "--datalist", str(planned.path)]
     if run.knobs["allow_missing"] is None and model.modalities != "both" and any(planned.lacking.values()):
         words += ["--allow_missing", "true"]  # a model of one recording has no use for the other
-    return PredictionOfNewParticipants(plan_run(configs, words), planned, _not_predicted(planned, model, run.knobs))
+    return PredictionOfNewParticipants(
+        plan_run(configs, words, first=FIRST), planned, _not_predicted(planned, model, run.knobs)
+    )
+
+
+def plan_raw_recordings(new: NewParticipants, configs: Sequence[Path], words: Sequence[str]) -> RawRecordings:
+    """Check everything that can be checked before raw recordings become scalograms; nothing is written.
+
+    Args:
+        new: Where the recordings are.
+        configs: The shipped config files of inference.
+        words: The model, if it comes first, and the knobs.
+
+    Raises:
+        InputError: Something is wrong with the options or the model, or the folder holds results of another kind.
+    """
+    from monai_fusion.cli.bundle_runs import refuse_results_of_others
+    from monai_fusion.cli.raw_recordings import plan_scalograms
+    from monai_fusion.datalist.trained_model import read_trained_model
+    from monai_fusion.options.front import plan_run
+
+    _refuse_contradictions(new)
+    run = plan_run(configs, words, OPTIONS, first=FIRST)
+    if run.knobs["datalist"] is not None:
+        raise InputError(_two_sources("--datalist", new))
+    options = _options(new, run.knobs)
+    assert options.labels.model is not None  # noqa: S101 # it is one of the knobs
+    refuse_results_of_others(options.output.out.parent)
+    return plan_scalograms(new, read_trained_model(options.labels.model, "MODEL"), options.output.out.parent)
 
 
 def files_of(patterns: Sequence[Path]) -> tuple[Path, ...]:
@@ -154,12 +189,10 @@ def print_plan(prediction: PredictionOfNewParticipants, *, written: bool) -> Non
         say(f"note: {note}", err=True)
 
 
-def _refuse_contradictions(new: NewParticipants, words: Sequence[str]) -> None:
+def _refuse_contradictions(new: NewParticipants) -> None:
     problems = []
-    folders = [name for name in new.given if name in ("--eeg-dir", "--mri-dir", "--bids", "--participants")]
+    folders = [name for name in new.given if name in _FOLDERS]
     files = [name for name in new.given if name in ("--eeg", "--mri", "--id")]
-    if words and not words[0].startswith("-"):
-        problems.append(_two_sources(words[0], new))
     if folders and files:
         advice = "give folders of many participants, or the files of one"
         problems.append(Problem(", ".join(files), seen=f"together with {', '.join(folders)}", advice=advice))
@@ -185,12 +218,12 @@ def _options(new: NewParticipants, knobs: dict[str, Any]) -> BuildOptions:
         name = "--model_dir" if model.startswith(("$", "@")) else "--output_dir"
         raise InputError(Problem(name, seen="an expression of a config", wanted="a folder on the command line"))
     folder = Path(model).expanduser()
-    out = folder / "inference" if output == _DEFAULT_OUTPUT else Path(output).expanduser()
+    out = Path(inference_folder(folder) if output == _DEFAULT_OUTPUT else output).expanduser()
     eeg_dir, mri_dir = (() if each is None else (each,) for each in (new.eeg_dir, new.mri_dir))
     return options.BuildOptions(
         folders=options.FolderOptions(eeg_dir, mri_dir, new.bids),
         table=options.TableOptions(new.participants),
-        labels=options.LabelOptions(model=folder, model_option="--model_dir"),
+        labels=options.LabelOptions(model=folder, model_option="MODEL"),
         split=SplitOptions(allow_missing=knobs["allow_missing"] is True),
         output=options.OutputOptions(out / LIST_FILE, name=out.name),
     )
@@ -228,7 +261,7 @@ def _refuse_another_list(planned: UnlabelledList, model: TrainedModel) -> None:
         raise InputError(Problem(str(planned.path), seen=f"cannot be read ({error.strerror or error})")) from None
     if there != planned.text.encode("utf-8", errors="surrogatepass"):
         folder = planned.path.parent
-        there_too = () if folder == model.folder / "inference" else ("--output_dir", folder)
-        command = pasteable(("monai-fusion", "predict", planned.path, "--model_dir", model.folder, *there_too))
+        there_too = () if folder == Path(inference_folder(model.folder)) else ("--output_dir", folder)
+        command = pasteable(("monai-fusion", "predict", model.folder, "--datalist", planned.path, *there_too))
         advice = f"predict that list ({command}), or choose another --output_dir"
         raise InputError(Problem(str(planned.path), seen="already exists, and holds something else", advice=advice))

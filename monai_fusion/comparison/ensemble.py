@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +18,27 @@ from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.metrics.calibration_file import StoredPrediction, fit_calibration_file, read_calibration
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
+from monai_fusion.recordings.scalogram_recipe import ENTRY as SCALOGRAM_RECIPE
+from monai_fusion.recordings.scalogram_recipe import read_recipe_entry
 from monai_fusion.report.predictions_reader import read_predictions
-from monai_fusion.run_folder import CALIBRATION_FILE, MODEL_FILE, PREDICTIONS_FILE, RECIPE_FILE
+from monai_fusion.run_folder import (
+    CALIBRATION_FILE,
+    COHORT_PROFILE_FILE,
+    MODEL_FILE,
+    PREDICTIONS_FILE,
+    RECIPE_FILE,
+)
 
 if TYPE_CHECKING:
     from monai_fusion.comparison.planning import Plan
     from monai_fusion.comparison.run_records import RunRecord
+    from monai_fusion.datalist import ParticipantRecord
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "ensemble"
 # Entries of the recipe that may differ between the members.
-_OWN = ("seed", "trained_on", "validated_on")
+_OWN = ("seed", "trained_on", "validated_on", SCALOGRAM_RECIPE)
 
 
 def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:
@@ -42,10 +55,10 @@ def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:
 
 
 def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
-    """Write the ensemble of a variant's fold models: ``model.pt``, ``calibration.json`` and ``recipe.json``.
+    """Write the ensemble of a variant's fold models: the weights, calibration, cohort profile and recipe.
 
     Its calibration is fitted on the out-of-fold predictions: each member's predictions for
-    participants that it has not seen.
+    participants that it has not seen. Its profile is that of all participants: every one is in some member's training.
 
     Args:
         plan: The comparison.
@@ -66,7 +79,9 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
 
     folder = plan.options.output_dir / FOLDER
     folder.mkdir(exist_ok=True)
-    remove_all([folder / RECIPE_FILE])  # written last: without it, the folder is not a model
+    remove_all(
+        [folder / RECIPE_FILE, folder / COHORT_PROFILE_FILE]
+    )  # the recipe is written last: without it, the folder is not a model
     recipe = _common_recipe(records)
     states = [read_weights(record.run.folder) for record in records]
     for record, state in zip(records, states, strict=True):
@@ -76,6 +91,7 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     cohort = read_datalist(plan.folds_folder(1) / "fold0.json")
     use = ModalityPolicy(recipe.get("modalities", "both"), allow_missing=bool(recipe.get("allow_missing", False)))
     participants, _ = use.select(record for section in cohort.sections for record in cohort.records(section))
+    _write_profile(plan, folder, participants, use.modalities)
     digests = digests_of(participants, plan.cache_dir).values()
     recipe |= {
         "members": len(records),
@@ -86,6 +102,18 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     }
     write_atomically(folder / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
     return folder
+
+
+def _write_profile(plan: Plan, folder: Path, participants: Sequence[ParticipantRecord], modalities: str) -> None:
+    """Summarise everyone's recordings; the members' trainings have left their numbers in the store."""
+    from monai_fusion.cohort_profile.profile_file import write_profile
+    from monai_fusion.cohort_profile.summarising import profile_of
+    from monai_fusion.comparison.people import number_settings
+
+    try:
+        write_profile(profile_of(participants, replace(number_settings(plan), modalities=modalities)), folder)
+    except InputError as error:  # as of a training: a chain of one's own may read what these numbers cannot
+        logger.warning("predictions of the ensemble will say nothing of how unlike its training others are: %s", error)
 
 
 def _predictions_digest(records: Sequence[RunRecord]) -> str:
@@ -100,12 +128,21 @@ def _common_recipe(records: Sequence[RunRecord]) -> dict[str, Any]:
     if other or not shared[0]:
         seen = "differs from the recipe of the first fold" if other else "no recipe"
         raise InputError(Problem(", ".join(other) or records[0].run.title, RECIPE_FILE, seen))
-    return shared[0]
+    return shared[0] | _scalogram_recipe(recipes)
+
+
+def _scalogram_recipe(recipes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The members' recipe of raw EEG; which electrodes had to be interpolated depends on a fold's recordings."""
+    found = [entry for recipe in recipes if (entry := read_recipe_entry(recipe.get(SCALOGRAM_RECIPE))) is not None]
+    if len(found) < len(recipes) or len({each.digest for each in found}) > 1:
+        return {}
+    return {SCALOGRAM_RECIPE: max(found, key=lambda each: each.interpolate).as_json}
 
 
 def _calibration(records: Sequence[RunRecord]) -> str:
     predicted: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     labels: dict[str, int] = {}
+    groups: dict[str, str] = {}
     files = [read_calibration(record.run.folder) for record in records]
     for record in records:
         for participant in read_predictions(record.run.folder)[1]:
@@ -115,11 +152,16 @@ def _calibration(records: Sequence[RunRecord]) -> str:
             if participant.label is not None:
                 predicted[participant.participant_id].append(participant.network_probabilities)
                 labels[participant.participant_id] = participant.label
+                groups[participant.participant_id] = participant.group
     classes = files[0].classes
     counts = Counter(labels.values())
     # With several seeds the mean, as in the ensemble.
     means = {name: np.mean(predicted[name], axis=0).tolist() for name in sorted(predicted)}
-    rows = [StoredPrediction(label=labels[name], probabilities=mean) for name, mean in means.items()]
+    numbers = {group: place for place, group in enumerate(dict.fromkeys(groups[name] for name in means)) if group}
+    rows = [
+        StoredPrediction(label=labels[name], probabilities=mean, group=numbers.get(groups[name]))
+        for name, mean in means.items()
+    ]
     learned = np.mean([file.network_prior for file in files], axis=0)
     content = fit_calibration_file(
         classes, [counts[index] for index in range(len(classes))], learned.tolist(), rows, "out-of-fold"

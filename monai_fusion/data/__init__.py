@@ -10,6 +10,7 @@ from monai_fusion.data.loading import training_loader
 from monai_fusion.data.preprocessing import Preprocessing
 from monai_fusion.data.recordings import EEGDataset, MRIDataset
 from monai_fusion.data.sampling import EpochSample, ParticipantSampler
+from monai_fusion.data.streamed_participants import StreamedLoader, StreamedParticipants
 
 __all__ = [
     "DeviceLoader",
@@ -25,6 +26,8 @@ __all__ = [
     "ParticipantSampler",
     "Preprocessing",
     "SegmentItems",
+    "StreamedLoader",
+    "StreamedParticipants",
     "VolumeItems",
     "collate_available",
     "collate_participants",

@@ -34,7 +34,7 @@ def collate_participants(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     batch: dict[str, Any] = {EEG: eeg if len(eeg) > 1 else eeg[0]} if eeg else {}
     batch |= {MRI: torch.stack(mri) if len(mri) > 1 else mri[0][None]} if mri else {}
     batch[SEGMENTS] = [len(item.get(EEG, ())) for item in items]
-    batch[PRESENT] = torch.tensor([[EEG in item, MRI in item] for item in items])
+    batch[PRESENT] = torch.tensor([[EEG in item, MRI in item] for item in items], dtype=torch.bool).reshape(-1, 2)
     batch[PARTICIPANT_ID] = [item[PARTICIPANT_ID] for item in items]
     if any(LABEL in item for item in items):
         batch[LABEL] = torch.tensor([item.get(LABEL, UNKNOWN_LABEL) for item in items])

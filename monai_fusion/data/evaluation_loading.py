@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 import torch
@@ -20,6 +20,7 @@ from monai_fusion.data.device_loader import DeviceLoader
 from monai_fusion.data.fusion_dataset import FusionDataset
 from monai_fusion.data.held_recordings import bytes_of
 from monai_fusion.data.loading import this_machine
+from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.options.knob_values import AUTO
@@ -77,6 +78,7 @@ class EvaluationLoader(DataLoader[dict[str, Any]]):
             own = max(1, usable_cores() // ranks.on_this_machine())
             threads = min(_MOST_THREADS, own) if self.on_gpu else 0
         self.threads = threads
+        self.ahead = 2
         size = participants_at_once(batch_size, dataset, device)
         super().__init__(dataset, batch_size=size, sampler=sampler, collate_fn=collate_participants, num_workers=0)
 
@@ -114,7 +116,7 @@ class EvaluationLoader(DataLoader[dict[str, Any]]):
         return iter(BatchSampler(self.sampler, self.batch_size or 1, drop_last=False))
 
     def _read_ahead(self) -> Iterator[dict[str, Any]]:
-        """The batches, with the next one being read while one is used.
+        """The batches, with the next ones being read while one is used.
 
         An error in a thread is raised here. If the evaluation ends early, what was not begun is dropped.
         """
@@ -127,7 +129,7 @@ class EvaluationLoader(DataLoader[dict[str, Any]]):
             return assembler.submit(self._assemble, [readers.submit(self._read, index) for index in group])
 
         try:
-            waiting = deque(submit(group) for group in islice(groups, 2))
+            waiting = deque(submit(group) for group in islice(groups, self.ahead))
             while waiting:
                 batch = waiting.popleft().result()
                 waiting.extend(submit(group) for group in islice(groups, 1))
@@ -137,16 +139,36 @@ class EvaluationLoader(DataLoader[dict[str, Any]]):
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _read(self, index: int) -> dict[str, Any]:
-        item = self.dataset[index]
+        return self._pinned(self.dataset[index])
+
+    def _pinned(self, item: dict[str, Any]) -> dict[str, Any]:
         # The segments here, by several threads: they are most of the bytes. The MRIs are copied in the batch anyway.
         return {**item, EEG: item[EEG].pin_memory()} if self.on_gpu and EEG in item else item
 
     def _assemble(self, items: Sequence[Future[dict[str, Any]]]) -> dict[str, Any]:
-        batch = collate_participants([item.result() for item in items])
+        batch = self._collate([item.result() for item in items])
         return {**batch, MRI: batch[MRI].pin_memory()} if self.on_gpu and MRI in batch else batch
 
+    def _collate(self, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return collate_participants(items)
 
-def participants_at_once(asked: int | str, dataset: FusionDataset, device: str | torch.device) -> int:
+
+class Sized(Protocol):
+    """Whole participants, of whom it is known how much memory they take."""
+
+    @property
+    def records(self) -> Sequence[ParticipantRecord]:
+        """The participants."""
+
+    @property
+    def max_segments(self) -> int | None:
+        """The largest number of segments of one that is used; None: no limit."""
+
+    def sizes(self) -> tuple[int, int]:
+        """The bytes of a prepared EEG segment and the numbers of a volume; 0 for what no participant has."""
+
+
+def participants_at_once(asked: int | str, dataset: Sized, device: str | torch.device) -> int:
     """Return how many participants an evaluation takes together.
 
     Args:
@@ -167,12 +189,12 @@ def participants_at_once(asked: int | str, dataset: FusionDataset, device: str |
     if chosen.type != "cuda":
         return 1
     on_gpu = torch.cuda.get_device_properties(chosen).total_memory
-    size = min(_MOST_PARTICIPANTS, len(dataset), most_in(dataset, psutil.virtual_memory().total, on_gpu))
+    size = min(_MOST_PARTICIPANTS, len(dataset.records), most_in(dataset, psutil.virtual_memory().total, on_gpu))
     logger.info("evaluation: %s a batch, read ahead by threads", counted(max(1, size), "participant"))
     return max(1, size)
 
 
-def most_in(dataset: FusionDataset, host: int, gpu: int) -> int:
+def most_in(dataset: Sized, host: int, gpu: int) -> int:
     """Return how many participants fit into the shares of the memories that ``auto`` takes; at least 1.
 
     Args:
@@ -181,14 +203,13 @@ def most_in(dataset: FusionDataset, host: int, gpu: int) -> int:
         gpu: The GPU's memory in bytes.
     """
     most = _MOST_PARTICIPANTS
-    if len(dataset.eeg):
+    segment_bytes, volume = dataset.sizes()
+    if segment_bytes:
         limit = dataset.max_segments or max(len(record.eeg) for record in dataset.records)
         segments = max(min(len(record.eeg), limit) for record in dataset.records)
-        bytes_each = segments * dataset.eeg[0][EEG].nbytes
-        most = min(most, int(min(_MOST_BYTES, _SHARE_OF_HOST * host) // bytes_each))
-    if len(dataset.mri):
-        volume = dataset.mri[0][MRI]
-        most = min(most, int(_SHARE_OF_GPU * gpu // (_VOLUMES_AT_WORK * volume[0].numel() * 4)))
+        most = min(most, int(min(_MOST_BYTES, _SHARE_OF_HOST * host) // (segments * segment_bytes)))
+    if volume:
+        most = min(most, int(_SHARE_OF_GPU * gpu // (_VOLUMES_AT_WORK * volume * 4)))
     return max(1, most)
 
 

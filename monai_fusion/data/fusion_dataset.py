@@ -129,6 +129,11 @@ class FusionDataset(Dataset[dict[str, Any]]):
         segments = self._segments(index)
         return spread(segments.start, segments.stop, self.max_segments)
 
+    def sizes(self) -> tuple[int, int]:
+        """Return the bytes of a prepared EEG segment and the numbers of a volume; 0 for what no participant has."""
+        eeg = self.eeg[0][EEG].nbytes if len(self.eeg) else 0
+        return eeg, self.mri[0][MRI][0].numel() if len(self.mri) else 0
+
     def volume_place(self, index: int) -> int | None:
         """The place of a participant's MRI in the MRI dataset; None without one."""
         return None if self.records[index].mri is None else self._mri_places[index]

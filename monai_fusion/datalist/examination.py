@@ -88,7 +88,7 @@ class Examination:
             eeg=tuple(self.data_root / file for file in sorted(participant.eeg, key=natural_key)),
             mri=None if participant.mri is None else self.data_root / participant.mri,
             section=participant.row.section,
-            extra={**({} if entry.fold is None else {"fold": entry.fold}), **(entry.model_extra or {})},
+            extra={**({} if entry.fold is None else {"fold": entry.fold}), **entry.further},
         )
 
 

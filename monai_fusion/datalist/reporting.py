@@ -93,7 +93,7 @@ class DatalistError(InputError):
     def __str__(self) -> str:
         """The message as a user reads it, without the leading ``error:``."""
         head = f"{visible(self.heading)}: {counted(len(self.problems), 'problem')}"
-        return "\n".join([head, *grouped(self.problems)])
+        return "\n".join([head, *grouped(self.problems), *self._noted])
 
 
 def grouped(problems: Iterable[Problem]) -> list[str]:

@@ -150,7 +150,7 @@ def missing_classes(rows: Iterable[Row], classes: Sequence[str], sections: Itera
 
 def torn_groups(rows: Iterable[Row], group_by: Sequence[str]) -> Iterator[Finding]:
     """Groups that the datalist keeps together must be in one part; relatives should be."""
-    members = [(row.section, row.entry.model_extra or {}) for row in rows]
+    members = [(row.section, row.entry.further) for row in rows]
     for torn in torn_fields(members, group_by):
         advice = "move the participants of each group to one part, or split again with --group-by"
         yield Finding(WHOLE_FILE, torn.name, str(torn), "each in one, by group_by", advice, group="splits")

@@ -14,6 +14,8 @@ from pydantic.json_schema import GenerateJsonSchema
 
 SECTIONS = ("training", "validation", "test")
 SCHEMA_FILE = "datalist.schema.json"
+NOTE = "note"
+"""A further field that holds a remark for people: nothing is grouped, split or tested by it."""
 
 # Control characters, and the characters by which a text turns the direction of what is printed behind it.
 _TURNING = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -64,6 +66,11 @@ class Entry(BaseModel):
             description='Why this participant is left out, e.g. "moved during the scan": the row stays, unused.',
         ),
     ] = None
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """The cohort's own fields (age, site ...), without the note."""
+        return {name: value for name, value in (self.model_extra or {}).items() if name != NOTE}
 
 
 class DatalistFile(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class TrainedModel:
         target: What is classified; empty if the recipe does not state it.
         modalities: Which recordings it uses.
         learned_absence: Whether it has learned to do without a recording.
+        scalogram_recipe: How the scalograms of its training were made, unchecked; None if that is not known.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class TrainedModel:
     target: str = ""
     modalities: AvailableModalities = "both"
     learned_absence: bool = False
+    scalogram_recipe: object = field(default=None, compare=False)
 
 
 def read_trained_model(folder: Path, option: str = "--model_dir", need_classes: bool = True) -> TrainedModel:
@@ -93,6 +95,7 @@ def _from_recipe(recipe: Mapping[str, Any], folder: Path) -> TrainedModel:
         target if isinstance(target, str) else "",
         modalities,
         recipe.get("absence") is True,
+        recipe.get("scalogram_recipe"),
     )
 
 

@@ -7,6 +7,8 @@ later without the recordings, the model or a GPU.
 from __future__ import annotations
 
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,14 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from monai_fusion.data.collation import eeg_of_each, presence_of
+from monai_fusion.data.collation import collate_participants, eeg_of_each, presence_of
+from monai_fusion.data.streamed_participants import StreamedParticipants, Turn
+from monai_fusion.errors import InputError
 from monai_fusion.files import write_atomically
-from monai_fusion.keys import EEG_EMBEDDING, FUSED_EMBEDDING, MRI, MRI_EMBEDDING, PARTICIPANT_ID
+from monai_fusion.fingerprint import digest_of
+from monai_fusion.keys import EEG, EEG_EMBEDDING, FUSED_EMBEDDING, MRI, MRI_EMBEDDING, PARTICIPANT_ID, STREAMED
 from monai_fusion.output_folder import remove_all
-from monai_fusion.run_folder import EMBEDDINGS_FILE, THUMBNAILS_FILE
+from monai_fusion.run_folder import EMBEDDINGS_FILE, MOST_PICTURES, THUMBNAILS_FILE
 
 THUMBNAIL_SIZE = 96
 """Pixels along each side of a thumbnail."""
@@ -67,8 +72,12 @@ class _Rows:
         """The arrays of a batch by name, each with the participants as its first axis."""
         raise NotImplementedError
 
+    def _further(self) -> dict[str, npt.NDArray[Any]]:
+        """Further arrays of the file."""
+        return {}
+
     def _write(self, engine: Engine) -> None:
-        arrays: dict[str, Any] = {name: np.concatenate(rows) for name, rows in self._rows.items()}
+        arrays: dict[str, Any] = {name: np.concatenate(rows) for name, rows in self._rows.items()} | self._further()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         ids = np.array(self._ids, dtype=np.str_)
         write_atomically(self.path, lambda stream: np.savez_compressed(stream, participant_id=ids, **arrays))
@@ -123,6 +132,87 @@ class ThumbnailWriter(_Rows):
         for row, segments in zip(with_eeg, eeg_of_each(batch), strict=True):
             pictures["eeg"][row] = _thumbnails([segments.float().mean(dim=(0, 1)).cpu().numpy()])[0]
         return pictures
+
+
+class StreamedThumbnailWriter(ThumbnailWriter):
+    """Write ``thumbnails.npz`` for the first participants of an inference, whose page shows no more of them.
+
+    A picture of an earlier run is kept where the recordings are the same: ``contents`` [N], a digest of each
+    participant's files. Participants who were not read in this run are read for it otherwise.
+
+    Args:
+        folder: The folder to write to; created if it does not exist.
+        dataset: The participants.
+        orientation: Axis codes of the volumes, e.g. ``RAS``.
+        enabled: If False, the writer writes no file and removes that of an earlier run.
+        most: How many participants get pictures.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        dataset: StreamedParticipants,
+        orientation: str = "RAS",
+        enabled: bool = True,
+        most: int = MOST_PICTURES,
+    ) -> None:
+        super().__init__(folder, orientation, enabled)
+        self.dataset = dataset
+        self.most = most
+        self._contents: list[str] = []
+        self._earlier: dict[tuple[str, str], dict[str, npt.NDArray[Any]]] = {}
+
+    def _start(self, engine: Engine) -> None:
+        super()._start(engine)
+        self._contents = []
+        self._earlier = _stored_pictures(self.path)
+
+    def _collect(self, engine: Engine) -> None:
+        turns = [turn for turn in engine.state.batch[STREAMED] if not turn.error]
+        read = [turn for turn in turns if turn.known is None]
+        if not turns or turns[0].place >= self.most:
+            return
+        made = self._of(engine.state.batch, {}) if read else {}
+        rows = {turn.place: {name: made[name][row] for name in made} for row, turn in enumerate(read)}
+        for turn in turns:
+            if turn.place < self.most:
+                self._add(turn, rows.get(turn.place))
+
+    def _add(self, turn: Turn, pictures: dict[str, npt.NDArray[Any]] | None) -> None:
+        participant, digest = self.dataset.records[turn.place].participant_id, digest_of(list(turn.contents))
+        if pictures is None:
+            pictures = self._earlier.get((participant, digest))
+        if pictures is None:
+            try:
+                item, _ = self.dataset.read(turn.place)
+            except InputError:  # changed a moment ago: it has its prediction, and no picture
+                return
+            pictures = {name: values[0] for name, values in self._of(collate_participants([item]), {}).items()}
+        self._ids.append(participant)
+        self._contents.append(digest)
+        for name, values in pictures.items():
+            self._rows.setdefault(name, []).append(values[None])
+
+    def _further(self) -> dict[str, npt.NDArray[Any]]:
+        return {"contents": np.array(self._contents, dtype=np.str_)}
+
+
+def _stored_pictures(path: Path) -> dict[tuple[str, str], dict[str, npt.NDArray[Any]]]:
+    """The pictures in ``thumbnails.npz`` by participant and digest; none if there is no such file."""
+    side = THUMBNAIL_SIZE
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            ids, contents, mri, eeg = (stored[name] for name in (PARTICIPANT_ID, "contents", MRI, EEG))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+        return {}
+    number = len(ids)
+    if contents.shape != (number,) or mri.shape != (number, 3, side, side) or eeg.shape != (number, side, side):
+        return {}
+    return {
+        (str(name), str(digest)): {MRI: mri[row], EEG: eeg[row]}
+        for row, (name, digest) in enumerate(zip(ids, contents, strict=True))
+        if mri.dtype == eeg.dtype == np.uint8
+    }
 
 
 def middle_slices(volume: npt.NDArray[np.float32], orientation: str) -> list[npt.NDArray[np.float32]]:

@@ -15,18 +15,10 @@ from monai.networks.utils import eval_mode
 
 from monai_fusion import ranks
 from monai_fusion.data.collation import UNKNOWN_LABEL, presence_of, segments_of
-from monai_fusion.datalist import AvailableModalities, ParticipantRecord
+from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.evaluation.modalities import FusingNetwork, with_mean_gate, without_each_modality
-from monai_fusion.keys import (
-    GATE,
-    LABEL,
-    MRI_EMBEDDING,
-    PARTICIPANT_ID,
-    PROBABILITIES,
-    SEGMENT_EEG_EMBEDDINGS,
-    SEGMENT_PROBABILITIES,
-)
-from monai_fusion.metrics.conditions import conditions_of, mean_by_condition
+from monai_fusion.evaluation.network_outputs import PredictionMaker, outputs_of
+from monai_fusion.keys import LABEL, MRI_EMBEDDING, PARTICIPANT_ID, PROBABILITIES, SEGMENT_EEG_EMBEDDINGS
 from monai_fusion.metrics.predictions import Prediction, from_both_recordings
 from monai_fusion.metrics.scores import SCORES
 from monai_fusion.metrics.terminal_text import report_text
@@ -34,11 +26,6 @@ from monai_fusion.metrics.terminal_text import report_text
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_RECORDINGS: Mapping[tuple[bool, bool], AvailableModalities] = {
-    (True, True): "both",
-    (True, False): "eeg",
-    (False, True): "mri",
-}
 
 
 class ParticipantMetric(Metric):
@@ -89,6 +76,7 @@ class PredictionCollector:
             without them, the predictions have neither.
         network: The network. With it, participants who have both recordings are also predicted without each of them,
             and with the mean gate, which needs 2 kB of memory for each segment. None skips this.
+        unlike: Returns in words what differs between a participant's recordings and the training's; None skips this.
     """
 
     def __init__(
@@ -96,11 +84,12 @@ class PredictionCollector:
         then: Sequence[Callable[[Sequence[Prediction]], None]] = (),
         records: Sequence[ParticipantRecord] = (),
         network: FusingNetwork | None = None,
+        unlike: Callable[[ParticipantRecord], str | None] | None = None,
     ) -> None:
         self.then = list(then)
-        self.records = {record.participant_id: record for record in records}
-        self.conditions = conditions_of(records)
+        self._maker = PredictionMaker(records)
         self.network = network
+        self.unlike = unlike
         self.predictions: list[Prediction] = []
         self._eeg: list[torch.Tensor] = []
         self._mri: list[torch.Tensor] = []
@@ -116,27 +105,16 @@ class PredictionCollector:
 
     def _collect(self, engine: Engine) -> None:
         batch, predicted = engine.state.batch, engine.state.output["pred"]
-        probabilities = predicted[PROBABILITIES].double().cpu()
-        gates = predicted[GATE].flatten().cpu()
-        labels = batch[LABEL].tolist() if LABEL in batch else [UNKNOWN_LABEL] * len(probabilities)
-        segments, present = segments_of(batch), presence_of(batch)
-        of_segments = torch.split(predicted[SEGMENT_PROBABILITIES].double().cpu(), segments)
-        for row, participant in enumerate(batch[PARTICIPANT_ID]):
-            record = self.records.get(participant)
-            self.predictions.append(
-                Prediction(
-                    participant_id=participant,
-                    label=None if labels[row] == UNKNOWN_LABEL else labels[row],
-                    probabilities=tuple(probabilities[row].tolist()),
-                    gate=float(gates[row]),
-                    segments=segments[row],
-                    by_condition=self._by_condition(participant, of_segments[row]),
-                    fields={} if record is None else record.extra,
-                    recordings=_RECORDINGS[present[row]],
-                )
-            )
+        outputs = outputs_of(batch, predicted)
+        labels = batch[LABEL].tolist() if LABEL in batch else [UNKNOWN_LABEL] * len(outputs)
+        for output, label in zip(outputs, labels, strict=True):
+            row = self._maker.prediction(output, None if label == UNKNOWN_LABEL else label)
+            record = self._maker.records.get(row.participant_id)
+            if record is not None and self.unlike is not None:
+                row = replace(row, unlike_training=self.unlike(record))
+            self.predictions.append(row)
         if self.network is not None:
-            self._keep_embeddings(predicted, segments, present)
+            self._keep_embeddings(predicted, segments_of(batch), presence_of(batch))
 
     def _keep_embeddings(
         self, predicted: Mapping[str, torch.Tensor], segments: Sequence[int], present: Sequence[tuple[bool, bool]]
@@ -148,12 +126,6 @@ class PredictionCollector:
             if all(recordings):
                 self._eeg.append(own_eeg)
                 self._mri.append(own_mri)
-
-    def _by_condition(self, participant: str, of_segments: torch.Tensor) -> Mapping[str, tuple[float, ...]]:
-        conditions = self.conditions.get(participant, ())
-        if not conditions or len(conditions) != len(of_segments):
-            return {}  # not all segments were predicted, and this handler does not know which
-        return mean_by_condition(of_segments.tolist(), conditions)
 
     def _finish(self, engine: Engine) -> None:
         if self.network is not None and len(self._eeg) > 1:

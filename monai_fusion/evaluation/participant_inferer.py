@@ -112,12 +112,14 @@ class ParticipantInferer(Inferer):
             [P, K] (logarithm of the mean probabilities), ``eeg_embedding`` and ``fused_embedding`` [P, D] (means over
             the segments), ``mri_embedding`` [P, D]; and of each segment, one participant after the other,
             ``segment_probabilities`` [sum of S, K] and ``segment_eeg_embeddings`` [sum of S, D]. The embedding of a
-            missing recording is NaN.
+            missing recording is NaN. Nothing for a batch without participants.
 
         Raises:
             ValueError: The numbers of segments, or of MRIs, do not fit the recordings.
         """
         (mri,) = args
+        if segments is not None and not len(segments):
+            return {}
         rows = _Rows(inputs, mri, segments, present)
         parts = self._parts(rows, inputs, mri, cast(FusionNetwork, network), _device_of(network, inputs, mri))
         keys = (LOGITS, GATE, EEG_EMBEDDING, MRI_EMBEDDING)

@@ -5,7 +5,9 @@ evaluation needs (intervals, permutations, metrics.json) is imported from its mo
 """
 
 from monai_fusion.metrics.calibration import Calibration, fit_calibration
-from monai_fusion.metrics.calibration_file import CalibrationWriter, load_calibration, read_calibration
+from monai_fusion.metrics.calibration_file import load_calibration, read_calibration
+from monai_fusion.metrics.calibration_writer import CalibrationWriter
+from monai_fusion.metrics.coverage import load_prediction_sets
 from monai_fusion.metrics.predictions import Prediction, write_predictions
 from monai_fusion.metrics.terminal_text import report_text
 
@@ -15,6 +17,7 @@ __all__ = [
     "Prediction",
     "fit_calibration",
     "load_calibration",
+    "load_prediction_sets",
     "read_calibration",
     "report_text",
     "write_predictions",

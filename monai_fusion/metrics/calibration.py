@@ -107,6 +107,9 @@ class Calibration:
                 without_mri=correct(row.without_mri),
                 mean_gate=correct(row.mean_gate),
                 by_condition={name: correct(values) or () for name, values in row.by_condition.items()},
+                segment_probabilities=(
+                    None if row.segment_probabilities is None else self.probabilities(row.segment_probabilities)
+                ),
             )
             for row in predictions
         ]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -18,21 +18,24 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from monai_fusion import __version__
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.files import write_atomically
 from monai_fusion.metrics.calibration import (
     Calibration,
     fit_calibration,
     network_prior,
     read_prior,
 )
+from monai_fusion.metrics.epochs_of_others import EpochsOfOthers
 from monai_fusion.metrics.operating_points import BALANCED, read_operating_point
-from monai_fusion.metrics.predictions import Prediction
+from monai_fusion.metrics.prediction_sets import CalibrationPeople
 from monai_fusion.model_files import place_in, read_model_json
 from monai_fusion.reading import reason_of
 from monai_fusion.run_folder import CALIBRATION_FILE
 
 SCHEMA_VERSION: Literal[2] = 2
 """Of ``calibration.json``: 1, without a number in the file, had a temperature and Youden's threshold."""
+
+VALIDATION = "validation"
+"""The part that chooses the epoch."""
 
 _ROUNDING = 1e-3
 _EARLIER = (
@@ -57,10 +60,22 @@ class _Part(BaseModel):
 
 
 class StoredPrediction(_Part):
-    """A participant on whom slope and intercepts are fitted; without the id, because models are shared."""
+    """A participant on whom slope and intercepts are fitted; without the id, because models are shared.
+
+    Attributes:
+        label: The class index.
+        probabilities: The network's own.
+        others: ... at the epoch that the other participants would have chosen (`EpochsOfOthers`); None if an earlier
+            version wrote the file, or they chose no epoch.
+        others_score: The score of that epoch without this participant.
+        group: The number of its family or other group; None: in none.
+    """
 
     label: int
     probabilities: list[Probability]
+    others: list[Probability] | None = None
+    others_score: float | None = None
+    group: int | None = None
 
 
 class CalibrationFile(_Part):
@@ -94,47 +109,26 @@ class CalibrationFile(_Part):
         )
         return replace(found, notes=(_EARLIER, *found.notes)) if _EARLIER in self.notes else found
 
+    def others(self) -> EpochsOfOthers | None:
+        """The epochs that the others would have chosen; None if they are not known for every participant."""
+        known = [(row.label, row.others, row.others_score) for row in self.predictions]
+        if not known or any(others is None or score is None for _, others, score in known):
+            return None
+        labels, others, scores = zip(*known, strict=True)
+        return EpochsOfOthers(np.array(labels, dtype=np.int64), np.array(scores, dtype=np.float64), np.array(others))
 
-class CalibrationWriter:
-    """Store the predictions of the last validation; write ``calibration.json`` if its epoch is kept.
-
-    It is a receiver of a `PredictionCollector`; the `ModelSaver` calls :meth:`write`.
-
-    Args:
-        folder: The run folder.
-        classes: The class names, in the order of their indices.
-        training_labels: The class index of each training participant.
-        balanced: Whether the training draws every class equally often.
-        class_weights: Weights of the classes in the loss, if any.
-    """
-
-    def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        classes: Sequence[str],
-        training_labels: Sequence[int],
-        balanced: bool,
-        class_weights: Sequence[float] | None = None,
-    ) -> None:
-        self.path = Path(folder) / CALIBRATION_FILE
-        self.classes = list(classes)
-        self.counts = np.bincount(np.asarray(training_labels, dtype=np.int64), minlength=len(self.classes)).tolist()
-        self.network_prior = network_prior(self.counts, balanced, class_weights)
-        self._predictions: list[Prediction] = []
-
-    def __call__(self, predictions: Sequence[Prediction]) -> None:
-        """Store the predictions of a validation."""
-        self._predictions = list(predictions)
-
-    def write(self) -> None:
-        """Write the calibration fitted on these predictions."""
-        rows = [
-            StoredPrediction(label=row.label, probabilities=list(row.uncalibrated))
-            for row in self._predictions
-            if row.label is not None
-        ]
-        content = fit_calibration_file(self.classes, self.counts, self.network_prior, rows, "validation")
-        write_atomically(self.path, content.model_dump_json(indent=2).encode("utf-8"))
+    def people(self) -> CalibrationPeople:
+        """The participants as prediction sets are calibrated on them."""
+        size, others = len(self.classes), self.others()
+        several = Counter(row.group for row in self.predictions if row.group is not None)
+        return CalibrationPeople(
+            probabilities=np.array([row.probabilities for row in self.predictions], np.float64).reshape(-1, size),
+            labels=np.array([row.label for row in self.predictions], dtype=np.int64),
+            others=None if others is None else others.probabilities,
+            part=self.fitted_on,
+            chose_epoch=self.fitted_on == VALIDATION,
+            related=sum(count for count in several.values() if count > 1),
+        )
 
 
 def fit_calibration_file(
@@ -215,18 +209,22 @@ def load_calibration(
     return read_calibration(folder, classes).calibration(wanted, operating_point)
 
 
-def read_calibration(folder: str | os.PathLike[str], classes: Sequence[str] | None = None) -> CalibrationFile:
+def read_calibration(
+    folder: str | os.PathLike[str],
+    classes: Sequence[str] | None = None,
+    advice: str = "give --calibrate false, or train again",
+) -> CalibrationFile:
     """Read ``calibration.json``; an earlier version's is read too, and its calibration says so in a note.
 
     Args:
         folder: The run folder, or an exported file.
         classes: The expected class names; None for those of the file.
+        advice: What to do if it cannot be used.
 
     Raises:
         InputError: It is missing, damaged, or of other classes.
     """
     path = place_in(folder, CALIBRATION_FILE)
-    advice = "give --calibrate false, or train again"
     try:
         content = CalibrationFile.model_validate_json(json.dumps(_as_now(read_model_json(folder, CALIBRATION_FILE))))
     except FileNotFoundError:
@@ -247,6 +245,7 @@ def read_calibration(folder: str | os.PathLike[str], classes: Sequence[str] | No
         len(content.target_prior),
         len(content.intercepts),
         *(len(row.probabilities) for row in content.predictions),
+        *(len(row.others) for row in content.predictions if row.others is not None),
     }
     if sizes != {len(classes)} or any(not 0 <= row.label < len(classes) for row in content.predictions):
         raise InputError(Problem(path, seen=f"does not fit {len(classes)} classes", advice=advice))

@@ -207,19 +207,8 @@ class GroupScorer:
 
     def _proportion(self, among: np.ndarray, baseline: float | None, undefined: str = "") -> Score:
         """The share of some participants who are classified correctly."""
-        trials = int(among.sum())
-        if trials == 0:
-            return Score(value=None, note=undefined)
-        values, groups = self._is_right[among], None if self._groups is None else self._groups[among]
-        value, few = float(values.sum()) / trials, ""
-        if trials < FEWEST_TRIALS:
-            few = f"no interval: fewer than {FEWEST_TRIALS} participants"
-        elif groups is not None and len(np.unique(groups)) < FEWEST_GROUPS:
-            few = f"no interval: fewer than {FEWEST_GROUPS} groups"
-        if few:
-            return Score(value=value, baseline=baseline, note=few)
-        interval = wilson_of_groups(values, groups)
-        return Score(value=value, interval=(interval.low, interval.high), method=interval.method, baseline=baseline)
+        groups = None if self._groups is None else self._groups[among]
+        return proportion_score(self._is_right[among], groups, baseline, undefined)
 
     def _newcombe(self, index: int) -> Interval | None:
         count, value = self.counts[index], self._values[("auroc", index)]
@@ -316,3 +305,28 @@ class GroupScorer:
         if self._groups is None or not isinstance(key, tuple) or key[0] != "auroc" or np.isnan(value):
             return None
         return newcombe_of_groups(value, drawn, self.cohort.labels == key[1], self._groups, strata)
+
+
+def proportion_score(
+    values: Floats, groups: Labels | None, baseline: float | None = None, undefined: str = ""
+) -> Score:
+    """Return a proportion of participants with its Wilson interval, or a note why there is none.
+
+    Args:
+        values: [participant] 0 or 1.
+        groups: [participant] Groups that are drawn together; None if each is alone.
+        baseline: The proportion without skill.
+        undefined: The note if there are no participants.
+    """
+    trials = len(values)
+    if trials == 0:
+        return Score(value=None, note=undefined)
+    value, few = float(values.sum()) / trials, ""
+    if trials < FEWEST_TRIALS:
+        few = f"no interval: fewer than {FEWEST_TRIALS} participants"
+    elif groups is not None and len(np.unique(groups)) < FEWEST_GROUPS:
+        few = f"no interval: fewer than {FEWEST_GROUPS} groups"
+    if few:
+        return Score(value=value, baseline=baseline, note=few)
+    interval = wilson_of_groups(values, groups)
+    return Score(value=value, interval=(interval.low, interval.high), method=interval.method, baseline=baseline)

@@ -31,6 +31,7 @@ from monai_fusion.metrics.fields_of_scores import (
     Scores,
     StratumScores,
 )
+from monai_fusion.metrics.fields_of_sets import SetsSection
 from monai_fusion.reading import read_json_object
 
 SCHEMA_FILE = "metrics.schema.json"
@@ -68,6 +69,9 @@ class Metrics(Part):
         dict[str, Any], Field(description="scikit-learn's classification_report(output_dict=True).")
     ]
     calibration: Annotated[CalibrationSection, Field(description="Calibration and operating threshold.")]
+    prediction_sets: Annotated[
+        SetsSection | None, Field(description="Prediction sets; null if no coverage was asked for.")
+    ] = None
     permutation: Annotated[Permutation, Field(description="Permutation tests.")]
     strata: Annotated[list[StratumScores], Field(description="Results by field and category of the datalist.")]
     strata_left_out: Annotated[list[LeftOutField], Field(description="Fields without results by category.")]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from monai_fusion.datalist import AvailableModalities
 from monai_fusion.errors import InputError, Problem
@@ -18,6 +19,7 @@ from monai_fusion.metrics.clusters import as_groups
 from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 
 _NAMED_AT_MOST = 5
+_BETWEEN = " | "
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,14 @@ class Prediction:
         fields: The other fields of the participant's row in the datalist (age, site, fold ...).
         recordings: The recordings that the prediction was made from: ``both``, ``eeg`` or ``mri``.
         group: The name of the family, pair or other group (`group_by` in the datalist); None: in none.
+        unlike_training: What differs between the recordings and those of the training, in words; empty if nothing does,
+            None if it is not known.
+        prediction_set: The indices of the classes that cannot be excluded (`prediction_sets`), rising; None: no sets
+            were asked for.
+        segment_probabilities: The probabilities of each EEG segment, [segment, class] float64; None without an EEG, or
+            if they are not known. Corrected like ``probabilities``.
+        error: Why there is no prediction; then the probabilities are NaN, and no class is predicted. Empty: there is
+            one.
     """
 
     participant_id: str
@@ -58,6 +68,17 @@ class Prediction:
     fields: Mapping[str, object] = field(default_factory=dict, hash=False)
     recordings: AvailableModalities = "both"
     group: str | None = None
+    unlike_training: str | None = None
+    prediction_set: tuple[int, ...] | None = None
+    segment_probabilities: npt.NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+    error: str = ""
+
+    @property
+    def segment_spread(self) -> float | None:
+        """The standard deviation over the EEG segments of the predicted class's probability; None below two."""
+        if self.error or self.segment_probabilities is None or len(self.segment_probabilities) < 2:
+            return None
+        return float(self.segment_probabilities[:, self.predicted].std(ddof=1))
 
     @property
     def predicted(self) -> int:
@@ -139,6 +160,119 @@ def refuse_nan(predictions: Sequence[Prediction]) -> None:
         raise InputError(Problem(", ".join(bad[:_NAMED_AT_MOST]) + more, "probabilities", seen, "0 to 1", cause))
 
 
+def set_text(classes: Sequence[str], members: Sequence[int]) -> str:
+    r"""Return a prediction set as the text of a cell: ``M | F``; a ``|`` or ``\\`` in a name has a ``\\`` before it."""
+    return _BETWEEN.join(_escaped(classes[index]) for index in members)
+
+
+def set_of_text(text: str, classes: Sequence[str]) -> tuple[int, ...]:
+    """Read what `set_text` wrote.
+
+    Raises:
+        ValueError: It does not hold only names of these classes, each once and in their order.
+    """
+    places = {_escaped(name): place for place, name in enumerate(classes)}
+    found = tuple(places.get(part, -1) for part in text.split(_BETWEEN))
+    if -1 in found or list(found) != sorted(set(found)):
+        raise ValueError("not a prediction set")
+    return found
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\\", "\\\\").replace("|", "\\|")
+
+
+class PredictionTable:
+    """The columns of ``predictions.csv``, and its lines; `docs/metrics.md` lists the columns.
+
+    Args:
+        classes: The names of all classes, in the order of their indices.
+        conditions: The EEG conditions that have columns of their own.
+        strata: For each field of the datalist by which results are grouped, every participant's category.
+        complete: Whether all predictions are made from both recordings; otherwise a column names the recordings.
+        by_shares: Whether probabilities are divided by class shares before the largest one decides.
+        grouped: Whether participants are in groups.
+        removed: Whether there are columns for the predictions without each recording.
+        compared: Whether a column says what differs from the training participants.
+        sets: Whether there is a column for the prediction set.
+        errors: Whether there is a column for why a participant could not be predicted.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        conditions: Sequence[str] = (),
+        strata: Mapping[str, Mapping[str, str]] | None = None,
+        *,
+        complete: bool = True,
+        by_shares: bool = False,
+        grouped: bool = False,
+        removed: bool = True,
+        compared: bool = False,
+        sets: bool = False,
+        errors: bool = False,
+    ) -> None:
+        self.classes, self.conditions, self.strata = list(classes), list(conditions), strata or {}
+        self.complete, self.by_shares, self.grouped = complete, by_shares, grouped
+        self.removed, self.compared, self.sets, self.errors = removed, compared, sets, errors
+
+    def header(self) -> str:
+        """The first line."""
+        return _csv_line(
+            ["participant_id", "label", "predicted", "correct"]
+            + [f"probability_{name}" for name in self.classes]
+            + [f"network_{name}" for name in self.classes]
+            + [f"share_{name}" for name in self.classes if self.by_shares]
+            + [
+                "threshold",
+                "gate",
+                "segments",
+                *([] if self.complete else ["recordings"]),
+                "fold",
+                *(["group"] if self.grouped else []),
+            ]
+            + [f"{kind}_without_{name}" for name in ("eeg", "mri") for kind in ("predicted", "change") if self.removed]
+            + [f"stratum_{name}" for name in self.strata]
+            + [f"probability_{name}_in_{condition}" for condition in self.conditions for name in self.classes]
+            + ["segment_spread"]
+            + ["unlike_training" for _ in range(self.compared)]
+            + ["prediction_set" for _ in range(self.sets)]
+            + ["error" for _ in range(self.errors)]
+        )
+
+    def line(self, row: Prediction) -> str:
+        """The line of a participant; of one with an error, all that a network computes is empty."""
+        classes, nothing = self.classes, ("",) * len(self.classes)
+        others = (row.without_eeg, row.without_mri) if self.removed else ()
+        removed = [_without(row, other, classes) for other in others]
+        by_condition = [row.by_condition.get(name, nothing) for name in self.conditions]
+        known = not row.error
+        return _csv_line(
+            [
+                row.participant_id,
+                "" if row.label is None else classes[row.label],
+                classes[row.predicted] if known else "",
+                "" if row.label is None or not known else str(row.predicted == row.label).lower(),
+                *(row.probabilities if known else nothing),
+                *(row.uncalibrated if known else nothing),
+                *((row.shares or nothing) if self.by_shares else ()),
+                "" if row.threshold is None else row.threshold,
+                row.gate if known else "",
+                row.segments,
+                *([] if self.complete else [row.recordings]),
+                row.fields.get("fold", ""),
+                *([row.group or ""] if self.grouped else []),
+                *(value for pair in removed for value in pair),
+                *(categories[row.participant_id] for categories in self.strata.values()),
+                *(value for values in by_condition for value in values),
+                "" if row.segment_spread is None else row.segment_spread,
+                *([row.unlike_training or ""] if self.compared else []),
+                *([set_text(classes, row.prediction_set or ())] if self.sets else []),
+                *([row.error] if self.errors else []),
+            ]
+        )
+
+
 def write_predictions(
     predictions: Sequence[Prediction],
     classes: Sequence[str],
@@ -159,54 +293,24 @@ def write_predictions(
     Returns:
         The path of the file: a new name if another program keeps the old file open.
     """
-    strata = strata or {}
-    conditions = sorted({name for row in predictions for name in row.by_condition})
-    complete = len(from_both_recordings(predictions)) == len(predictions)
-    by_shares = any(row.shares is not None for row in predictions)
-    grouped = any(row.group for row in predictions)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["participant_id", "label", "predicted", "correct"]
-        + [f"probability_{name}" for name in classes]
-        + [f"network_{name}" for name in classes]
-        + [f"share_{name}" for name in classes if by_shares]
-        + [
-            "threshold",
-            "gate",
-            "segments",
-            *([] if complete else ["recordings"]),
-            "fold",
-            *(["group"] if grouped else []),
-        ]
-        + [f"{kind}_without_{modality}" for modality in ("eeg", "mri") for kind in ("predicted", "change")]
-        + [f"stratum_{name}" for name in strata]
-        + [f"probability_{name}_in_{condition}" for condition in conditions for name in classes]
+    table = PredictionTable(
+        classes,
+        sorted({name for row in predictions for name in row.by_condition}),
+        strata,
+        complete=len(from_both_recordings(predictions)) == len(predictions),
+        by_shares=any(row.shares is not None for row in predictions),
+        grouped=any(row.group for row in predictions),
+        compared=any(row.unlike_training is not None for row in predictions),
+        sets=any(row.prediction_set is not None for row in predictions),
     )
-    for row in predictions:
-        removed = [_without(row, other, classes) for other in (row.without_eeg, row.without_mri)]
-        by_condition = [row.by_condition.get(name, ("",) * len(classes)) for name in conditions]
-        writer.writerow(
-            [
-                row.participant_id,
-                "" if row.label is None else classes[row.label],
-                classes[row.predicted],
-                "" if row.label is None else str(row.predicted == row.label).lower(),
-                *row.probabilities,
-                *row.uncalibrated,
-                *((row.shares or ("",) * len(classes)) if by_shares else ()),
-                "" if row.threshold is None else row.threshold,
-                row.gate,
-                row.segments,
-                *([] if complete else [row.recordings]),
-                row.fields.get("fold", ""),
-                *([row.group or ""] if grouped else []),
-                *(value for pair in removed for value in pair),
-                *(categories[row.participant_id] for categories in strata.values()),
-                *(value for values in by_condition for value in values),
-            ]
-        )
-    return write_for_readers(Path(path), text.getvalue().encode("utf-8"))
+    text = "".join([table.header(), *map(table.line, predictions)])
+    return write_for_readers(Path(path), text.encode("utf-8"))
+
+
+def _csv_line(cells: Sequence[object]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 def _without(row: Prediction, other: tuple[float, ...] | None, classes: Sequence[str]) -> tuple[str, float | str]:

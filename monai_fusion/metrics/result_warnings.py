@@ -23,6 +23,7 @@ def warnings_of_evaluation(metrics: Metrics) -> list[str]:
         *warnings_of_groups(metrics.groups, metrics.classes),
         *_about_patterns(metrics.patterns),
         *metrics.calibration.notes,
+        *(metrics.prediction_sets.notes if metrics.prediction_sets else ()),
         *_about_shares(metrics),
         *_about_strata(metrics),
         *_about_gate(metrics.gate, metrics.modalities),

@@ -30,10 +30,12 @@ from monai_fusion.metrics.intervals import DRAWS, LEVEL, SEED
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.operating_points import FIXED
 from monai_fusion.metrics.permutation import count_exchangeable, exchange_cells, permutation_p_values
+from monai_fusion.metrics.prediction_sets import PredictionSets
 from monai_fusion.metrics.predictions import Prediction, from_both_recordings, labelled, scored_cohort
 from monai_fusion.metrics.probability_quality import at_target_shares, quality_of
 from monai_fusion.metrics.result_warnings import warnings_of_evaluation
 from monai_fusion.metrics.scores import Floats, ScoredCohort
+from monai_fusion.metrics.set_results import sets_section
 from monai_fusion.metrics.terminal_text import headline, sklearn_report
 
 PATTERN_FIELD = "pattern of recordings"
@@ -69,6 +71,7 @@ def summarize(
     classes: Sequence[str],
     calibration: Calibration | None = None,
     settings: ScoringSettings | None = None,
+    sets: PredictionSets | None = None,
 ) -> Metrics:
     """Score the participants whose label is known.
 
@@ -77,6 +80,7 @@ def summarize(
         classes: The names of all classes, in the order of their indices.
         calibration: The calibration of the predictions, if there is one.
         settings: What is evaluated, and the number of resamples.
+        sets: How the predictions got their prediction sets, if they have any.
 
     Raises:
         ValueError: No participant has a label, or one occurs twice.
@@ -111,6 +115,7 @@ def summarize(
         confusion_matrix=group.confusion,
         classification_report=sklearn_report(cohort, classes, output_dict=True),
         calibration=_calibration(known, cohort, calibration, group, settings),
+        prediction_sets=sets_section(known, cohort.groups, classes, sets, calibration) if sets else None,
         permutation=permutation,
         strata=_strata(known, classes, strata, settings),
         strata_left_out=[schema.LeftOutField(field=name, reason=reason) for name, reason in left_out.items()],

@@ -9,6 +9,7 @@ from sklearn.metrics import classification_report
 
 from monai_fusion.metrics import scores
 from monai_fusion.metrics.fields_of_scores import GroupsSection, Permutation, Score, Scores
+from monai_fusion.metrics.fields_of_sets import SetsSection
 from monai_fusion.metrics.predictions import Prediction, labelled, scored_cohort
 from monai_fusion.wording import counted
 
@@ -72,6 +73,20 @@ def groups_lines(groups: GroupsSection | None, draw: str = "intervals and permut
         return [f"{by}: {why}, so {draw} participants"]
     sizes = f"{groups.smallest} to {groups.largest}" if groups.smallest < groups.largest else str(groups.largest)
     return [f"{draw} {counted(groups.groups, 'whole group')} by {by}, of {sizes} participants each"]
+
+
+def sets_lines(sets: SetsSection | None) -> list[str]:
+    """Return how the prediction sets did, as one line; none if there are no sets."""
+    if sets is None or sets.covered.value is None:
+        return []
+    ends, right = sets.covered.interval, sets.accuracy_of_single.value
+    interval = f"95 % interval {ends[0]:.2f} to {ends[1]:.2f}" if ends else sets.covered.note
+    single = "" if right is None else f"; of the sets with one class, {100 * right:.0f} % hold the true one"
+    asked = f"a coverage of {sets.coverage:g}{' by class' if sets.by_class else ''}"
+    return [
+        f"prediction sets for {asked}: {100 * sets.covered.value:.0f} % hold the true class ({interval}), "
+        f"{100 * sets.undecided:.0f} % are undecided (more than one class){single}"
+    ]
 
 
 def _line(name: str, score: Score, baseline: str, p_value: float | None) -> str:

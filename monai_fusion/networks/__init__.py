@@ -7,6 +7,7 @@ from monai_fusion.networks.ensemble_net import EnsembleNet, joined_states, with_
 from monai_fusion.networks.fusion import FusionNet
 from monai_fusion.networks.head import ConcatenationHead, FusionHead, GatedFusionHead, MeanHead, head_named
 from monai_fusion.networks.mri import MRIEncoder
+from monai_fusion.networks.packed_net import PackedNet
 from monai_fusion.networks.standard import standard_network
 from monai_fusion.networks.weights import CONVNEXT_TAG, R3D18_WEIGHTS, read_exported_state
 
@@ -24,6 +25,7 @@ __all__ = [
     "GatedFusionHead",
     "MRIEncoder",
     "MeanHead",
+    "PackedNet",
     "expand_stem",
     "head_named",
     "joined_states",

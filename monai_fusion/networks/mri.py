@@ -6,7 +6,7 @@ from os import PathLike
 
 import torch
 from torch import Tensor, nn
-from torch.jit import is_scripting  # type: ignore[attr-defined]  # torch does not list it in __all__
+from torch.jit import is_scripting, is_tracing  # type: ignore[attr-defined]  # torch does not list them in __all__
 from torchvision.models.video import r3d_18
 
 from monai_fusion.errors import InputError
@@ -169,8 +169,10 @@ class MRIEncoder(Encoder):
 
     def _leading_blocks(self, x: Tensor) -> list[str]:
         """The leading blocks through which no gradient flows and whose BatchNorm statistics do not change."""
-        if (torch.is_grad_enabled() and x.requires_grad) or torch.compiler.is_compiling():
+        if torch.is_grad_enabled() and x.requires_grad:
             return []
+        if torch.compiler.is_compiling() or is_tracing():  # type: ignore[no-untyped-call]
+            return []  # a recorded graph keeps the weights themselves
         names: list[str] = []
         for name in MRI_BLOCKS:
             block = self.backbone.get_submodule(name)

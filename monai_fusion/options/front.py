@@ -31,20 +31,29 @@ class BundleRun:
     knobs: dict[str, Any]
 
 
-def plan_run(configs: Sequence[Path], words: Sequence[str], own: Sequence[str] = ()) -> BundleRun:
+_FIRST = {
+    "datalist": "the datalist comes first",
+    "model_dir": "the model comes first, and --datalist names a datalist",
+}
+
+
+def plan_run(
+    configs: Sequence[Path], words: Sequence[str], own: Sequence[str] = (), first: str = "datalist"
+) -> BundleRun:
     """Make a bundle run of config files and the words of a command; what is typed for a text is what the text will be.
 
     Args:
         configs: The shipped config files, each an overlay on those before it.
-        words: The datalist, if it comes first, and options: knobs by name, ``--config_file`` for an overlay
-            (repeatable), and the options of `python -m monai.bundle run` itself.
+        words: The value of the knob ``first``, if it comes first, and options: knobs by name, ``--config_file`` for an
+            overlay (repeatable), and the options of `python -m monai.bundle run` itself.
         own: Options that the command has besides: a misspelt word may mean one of them.
+        first: The knob that the first word is for: ``datalist``, or ``model_dir``.
 
     Raises:
         InputError: An option that no config defines, of a wrong type or out of range, or a word of no option.
     """
     rest = list(words)
-    datalist = [rest.pop(0)] if rest and not rest[0].startswith("-") else []
+    leading = [rest.pop(0)] if rest and not rest[0].startswith("-") else []
     rest, overlays = _take_overlays(rest)
     # The name alone is enough for an overlay in the folder of the shipped config.
     shipped = configs[0].parent
@@ -56,10 +65,10 @@ def plan_run(configs: Sequence[Path], words: Sequence[str], own: Sequence[str] =
         defaults = load_configs(files)
     except ValueError as error:
         raise InputError(Problem("--config_file", seen=str(error), wanted="a config of the bundle")) from None
-    _, typed, strays = read_options([*(("--datalist", *datalist) if datalist else ()), *rest])
+    _, typed, strays = read_options([*((f"--{first}", *leading) if leading else ()), *rest])
     if strays:
         option, word = strays[0]
-        advice = "the datalist comes first; put double quotes around a value with spaces in it"
+        advice = f"{_FIRST[first]}; put double quotes around a value with spaces in it"
         raise InputError(Problem(word, seen=f"a word that belongs to no option, after --{option}", advice=advice))
     _refuse_misspelt(typed, defaults, own)
     if empty := [name for name, word in typed.items() if word is not None and not word.strip()]:

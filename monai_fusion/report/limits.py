@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from monai_fusion.cohort_profile.words import warning_of
 from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.report.number_text import count_participants, sentence
@@ -25,6 +26,8 @@ def limits_of(results: Results) -> list[str]:
         sentences += [sentence(text) for text in results.baseline.warnings]
     if results.cohort is not None:
         sentences += [sentence(text) for text in results.cohort.warnings]
+    if unlike := warning_of(participant.unlike_training for participant in results.participants):
+        sentences.append(sentence(f"{unlike} (predictions.csv, unlike_training)"))
     sentences.append(
         "One split of one cohort: other participants, another scanner or another seed would give other scores. "
         "A research result, not a medical device: do not base any decision about a patient on it."

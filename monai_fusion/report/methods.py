@@ -224,6 +224,15 @@ def _evaluation(metrics: Metrics | None, results: Results, cite: Citations) -> I
             yield "The predicted class was the most probable one at equal class shares."
         elif calibration.operating_point == YOUDEN:
             yield f"The threshold maximised Youden's index {cite('youden')} on the same participants."
+    if metrics.prediction_sets is not None:
+        sets = metrics.prediction_sets
+        of = "each class" if sets.by_class else "all participants"
+        yield (
+            f"Prediction sets were calibrated by split conformal prediction {cite('conformal')} with the least "
+            f"ambiguous score {cite('sets')} on "
+            f"{count_participants(sets.calibration_participants, sets.calibrated_on)}, for a coverage of "
+            f"{sets.coverage:g} of {of}; the predicted class is always in the set."
+        )
     methods = {score.method for _, score in metrics.scores if isinstance(score, Score) and score.method}
     kinds = []
     grouped = metrics.groups is not None and metrics.groups.resampled
@@ -259,6 +268,10 @@ def _results(metrics: Metrics | None) -> Iterator[str]:
         _score("accuracy", metrics.scores.accuracy, None),
     ]
     yield f"In {count_participants(metrics.participants, metrics.section)} ({counts}): {'; '.join(scores)}."
+    sets = metrics.prediction_sets
+    if sets is not None:
+        held = _score("the true class was in the prediction set for a share of", sets.covered, None)
+        yield f"{held[:1].upper()}{held[1:]}; a share of {number(sets.undecided)} was undecided."
 
 
 def _score(name: str, score: Score, p: float | None) -> str:

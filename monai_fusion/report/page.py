@@ -22,6 +22,7 @@ from monai_fusion.report.limits import limits_of
 from monai_fusion.report.number_text import listed, number, p_value, sentence, unbroken
 from monai_fusion.report.pictures import mri_strip, scalogram_picture
 from monai_fusion.report.run_results import Results, read_results
+from monai_fusion.report.set_words import abstention, guarantee
 from monai_fusion.report.verdict import NAMED_CLASSES, correction_text, threshold_text, verdict_of
 from monai_fusion.report.what_was_run import what_was_run
 from monai_fusion.run_folder import REPORT_FILE
@@ -109,10 +110,19 @@ def render_report(results: Results) -> str:
             few_classes=len(results.classes) <= NAMED_CLASSES,
             threshold_text=threshold_text,
             correction_text=correction_text,
+            sets_in_words=_sets_in_words(results),
             run=what_was_run(results),
             baseline=results.baseline,
         )
     )
+
+
+def _sets_in_words(results: Results) -> list[str]:
+    sets = results.metrics.prediction_sets if results.metrics else None
+    if results.metrics is None or sets is None:
+        return []
+    asked = guarantee(sets, sets.calibrated_on, sets.calibration_participants, results.classes)
+    return [*asked, *abstention(sets, results.metrics.participants)]
 
 
 def recordings_used(results: Results) -> AvailableModalities:

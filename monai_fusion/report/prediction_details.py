@@ -18,12 +18,15 @@ class PredictionDetails:
         threshold: Of two classes, the second is predicted above this probability of it; None if there is none.
         without_eeg: The predicted class with the EEG of other participants; empty if it was not computed.
         without_mri: ... with the MRI of other participants.
+        spread: The standard deviation over the EEG segments of the predicted class's probability; None if it is not
+            known.
     """
 
     participant: PredictionRow
     threshold: float | None = None
     without_eeg: str = ""
     without_mri: str = ""
+    spread: float | None = None
 
 
 def read_prediction_details(folder: Path) -> tuple[tuple[str, ...], list[PredictionDetails]]:
@@ -40,7 +43,8 @@ def read_prediction_details(folder: Path) -> tuple[tuple[str, ...], list[Predict
     for participant, row in zip(participants, rows, strict=True):
         other = [row.get(f"predicted_without_{name}") or "" for name in ("eeg", "mri")]
         without_eeg, without_mri = (name if name in classes else "" for name in other)
-        found.append(PredictionDetails(participant, _share(row.get("threshold")), without_eeg, without_mri))
+        threshold, spread = _share(row.get("threshold")), _share(row.get("segment_spread"))
+        found.append(PredictionDetails(participant, threshold, without_eeg, without_mri, spread))
     return classes, found
 
 

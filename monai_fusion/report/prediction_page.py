@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from monai_fusion import __version__
+from monai_fusion.cohort_profile.words import warning_of
 from monai_fusion.datalist.availability import TITLES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.metrics.operating_points import BALANCED, FIXED, PRIOR
+from monai_fusion.metrics.prediction_words import WHAT_IT_IS, set_words
 from monai_fusion.report.page import page_environment, write_report
 from monai_fusion.report.pictures import mri_slice, scalogram_picture
 from monai_fusion.report.prediction_details import PredictionDetails, read_prediction_details
@@ -25,17 +27,17 @@ from monai_fusion.report.predictions_data import (
     ModelFacts,
     OwnTest,
     PredictionsData,
+    SetFacts,
     read_predictions_data,
 )
+from monai_fusion.report.predictions_reader import read_failures
 from monai_fusion.report.run_results import pictures_by_participant
+from monai_fusion.report.set_words import guarantee, percent
 from monai_fusion.report.stored_arrays import read_arrays
-from monai_fusion.run_folder import PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, THUMBNAILS_FILE
+from monai_fusion.run_folder import MOST_PICTURES, PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, THUMBNAILS_FILE
 from monai_fusion.wording import counted
 
 logger = logging.getLogger(__name__)
-
-MOST_PICTURES = 500
-"""The maximum number of participants with pictures: more would be too much for a browser."""
 
 _FEW_TESTED = 30
 _CLASS_LIST = 6
@@ -75,14 +77,16 @@ def write_predictions_page(folder: str | os.PathLike[str]) -> list[Path]:
     """
     folder = Path(folder)
     classes, participants = read_prediction_details(folder)
+    failed = read_failures(folder)
     context = read_predictions_data(folder)
-    page = render_predictions(folder, classes, participants, context).encode("utf-8")
+    page = render_predictions(folder, classes, participants, context, failed).encode("utf-8")
     about = [
         *_about_model(context.model),
         *_about_decision(context.decision, classes, participants),
+        *_about_sets(context.sets, classes, participants),
         _about_labels(participants),
     ]
-    table = workbook(participants, classes, [_WHAT_IT_IS, *about])
+    table = workbook(participants, classes, [WHAT_IT_IS, *about], failed)
     written = []
     for name, content in ((PREDICTIONS_PAGE_FILE, page), (PREDICTIONS_TABLE_FILE, table)):
         path = folder / name
@@ -96,7 +100,11 @@ def write_predictions_page(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def render_predictions(
-    folder: Path, classes: Sequence[str], participants: Sequence[PredictionDetails], context: PredictionsData
+    folder: Path,
+    classes: Sequence[str],
+    participants: Sequence[PredictionDetails],
+    context: PredictionsData,
+    failed: Mapping[str, str] | None = None,
 ) -> str:
     """Return the page as HTML."""
     model = context.model
@@ -109,30 +117,32 @@ def render_predictions(
             name=context.datalist or os.fsencode(folder.resolve().name).decode("utf-8", errors="replace"),
             target=context.target,
             from_what=_from_what(model),
-            what_it_is=_WHAT_IT_IS,
+            what_it_is=WHAT_IT_IS,
             limits=[
                 *_about_model(model),
                 *_about_decision(context.decision, classes, participants),
+                *_about_sets(context.sets, classes, participants),
                 _about_labels(participants),
                 *_about_recordings(participants, model),
+                *_about_the_unlike(participants),
             ],
             counts=_counts(classes, participants),
             number=len(participants),
             rows=rows,
             classes=classes,
             threshold=thresholds.pop() if len(thresholds) == 1 and len(classes) == 2 else None,
+            sets_of=_sets_of(context.sets, participants),
             weighed=any(row.weight is not None for row in rows),
             mri=any(row.mri for row in rows),
             eeg=any(row.eeg for row in rows),
             most_pictures=MOST_PICTURES if len(participants) > MOST_PICTURES else None,
+            spread=any(row.spread is not None for row in rows),
+            failed=list((failed or {}).items()),
             left_out=[(name, TITLES[pattern]) for name, pattern in context.left_out.items()],
             model=model,
             version=context.version or __version__,
         )
     )
-
-
-_WHAT_IT_IS = "Predictions of research software, not a diagnosis: do not base any decision about a person on them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +158,12 @@ class _Row:
         others: The next probable classes, of more than two, with their probabilities.
         recordings: The available recordings.
         weight: The weight of the EEG in percent; None unless the gate weighed two recordings.
+        members: The prediction set in words; empty if there are no sets.
         turns: The recordings whose replacement by those of other participants changes the predicted class.
         mri: A slice as a ``data:`` address.
         eeg: The mean scalogram.
+        spread: The standard deviation over the EEG segments of the predicted class's probability; None if it is not
+            known.
     """
 
     participant: Any
@@ -161,9 +174,11 @@ class _Row:
     others: tuple[tuple[str, float], ...]
     recordings: str
     weight: int | None
+    members: str
     turns: tuple[str, ...]
     mri: str | None
     eeg: str | None
+    spread: float | None
 
 
 def _rows(
@@ -193,9 +208,11 @@ def _rows(
                 others=() if two else tuple(others[:2]),
                 recordings=_HAS[has],
                 weight=round(100 * participant.gate) if has == "both" and math.isfinite(participant.gate) else None,
+                members=set_words(participant.prediction_set or (), classes),
                 turns=tuple(turns),
                 mri=mri_slice(mri[name]) if name in mri and has != "eeg" and place < MOST_PICTURES else None,
                 eeg=scalogram_picture(eeg[name]) if name in eeg and has != "mri" and place < MOST_PICTURES else None,
+                spread=each.spread,
             )
         )
     return rows
@@ -275,7 +292,7 @@ def _about_decision(
     decision: Decision | None, classes: Sequence[str], participants: Sequence[PredictionDetails]
 ) -> Iterator[str]:
     """How probabilities became classes."""
-    threshold = participants[0].threshold
+    threshold = participants[0].threshold if participants else None
     if len(classes) == 2 and threshold is not None:
         how = ""
         point = decision.operating_point if decision is not None else ""
@@ -299,6 +316,27 @@ def _about_decision(
         yield f"The probabilities assume these class shares: {shares.replace('%', ' %')}."
 
 
+def _sets_of(sets: SetFacts | None, participants: Sequence[PredictionDetails]) -> str:
+    """The heading of the sets' column; empty if the participants have none."""
+    if all(each.participant.prediction_set is None for each in participants):
+        return ""
+    return "Prediction set" if sets is None else f"Set at {percent(sets.coverage)}"
+
+
+def _about_sets(
+    sets: SetFacts | None, classes: Sequence[str], participants: Sequence[PredictionDetails]
+) -> Iterator[str]:
+    """What the sets mean, and how many are undecided."""
+    found = [each.participant.prediction_set for each in participants if each.participant.prediction_set is not None]
+    if not found:
+        return
+    if sets is not None:
+        yield from guarantee(sets, sets.part, sets.participants, classes)
+        yield from (f"{note[:1].upper()}{note[1:]}." for note in sets.notes)
+    undecided = sum(len(members) > 1 for members in found)
+    yield f"Undecided: {undecided} of {counted(len(found), 'participant')} ({percent(undecided / len(found))})."
+
+
 def _about_labels(participants: Sequence[PredictionDetails]) -> str:
     known = sum(each.participant.label is not None for each in participants)
     if not known:
@@ -312,3 +350,8 @@ def _about_recordings(participants: Sequence[PredictionDetails], model: ModelFac
     if lacking and (model is None or model.modalities == "both"):
         were = "participant was" if lacking == 1 else "participants were"
         yield f"{lacking} {were} predicted from one recording alone."
+
+
+def _about_the_unlike(participants: Sequence[PredictionDetails]) -> Iterator[str]:
+    if unlike := warning_of(each.participant.unlike_training for each in participants):
+        yield f"{unlike}. Such a prediction may be wrong in a way that no test of the model has shown."

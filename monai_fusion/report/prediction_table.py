@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from monai_fusion.metrics.predictions import set_text
 from monai_fusion.report.prediction_details import PredictionDetails
 
 DIGITS = 4
@@ -24,7 +25,12 @@ _ABOUT = {
     "recordings": "the recordings that the prediction was made from: both, eeg or mri",
     "predicted_without_eeg": "the predicted class with the EEG of other participants in place of the participant's own",
     "predicted_without_mri": "... with the MRI of other participants",
+    "segment_spread": "standard deviation over the EEG segments of the predicted class's probability",
     "label": "the true class, if known",
+    "unlike_training": "what differs between the recordings and those that the model learned from; empty: nothing",
+    "prediction_set": "the classes that cannot be excluded at the coverage below, with | between them: several if the "
+    "recordings do not decide",
+    "error": "why there is no prediction",
 }
 
 
@@ -44,13 +50,24 @@ def column_names(classes: Sequence[str]) -> list[str]:
 
 
 def table_rows(
-    participants: Iterable[PredictionDetails], classes: Sequence[str]
+    participants: Iterable[PredictionDetails], classes: Sequence[str], failed: Mapping[str, str] | None = None
 ) -> list[list[str | float | int | None]]:
-    """The header line and a row for each participant."""
-    participants = list(participants)
+    """The header line and a row for each participant, those who could not be predicted at the end.
+
+    Args:
+        participants: The predictions.
+        classes: The class names in their order.
+        failed: Why others could not be predicted, by id.
+    """
+    participants, failed = list(participants), failed or {}
+    removed = any(each.without_eeg or each.without_mri for each in participants)
     labelled = any(each.participant.label is not None for each in participants)
+    compared = any(each.participant.unlike_training is not None for each in participants)
     header = ["participant_id", "predicted", *column_names(classes), "threshold", "gate", "segments", "recordings"]
-    header += ["predicted_without_eeg", "predicted_without_mri", *(["label"] if labelled else [])]
+    with_sets = any(each.participant.prediction_set is not None for each in participants)
+    header += [*(["predicted_without_eeg", "predicted_without_mri"] if removed else []), "segment_spread"]
+    header += [*(["label"] if labelled else []), *(["unlike_training"] if compared else [])]
+    header += [*(["prediction_set"] if with_sets else []), *(["error"] if failed else [])]
     rows: list[list[str | float | int | None]] = [list(header)]
     for each in participants:
         participant = each.participant
@@ -64,15 +81,25 @@ def table_rows(
                 None if participant.gate != participant.gate else round(participant.gate, DIGITS),
                 int(participant.segments) if participant.segments.isdecimal() else None,
                 participant.recordings,
-                each.without_eeg or None,
-                each.without_mri or None,
+                *([each.without_eeg or None, each.without_mri or None] if removed else []),
+                None if each.spread is None else round(each.spread, DIGITS),
                 *([label] if labelled else []),
+                *([participant.unlike_training or None] if compared else []),
+                *([set_text(classes, participant.prediction_set or ())] if with_sets else []),
+                *([None] if failed else []),
             ]
         )
+    nothing = [None] * (len(header) - 2)
+    rows += [[name, *nothing, reason] for name, reason in failed.items()]
     return rows
 
 
-def workbook(participants: Sequence[PredictionDetails], classes: Sequence[str], about: Sequence[str]) -> bytes:
+def workbook(
+    participants: Sequence[PredictionDetails],
+    classes: Sequence[str],
+    about: Sequence[str],
+    failed: Mapping[str, str] | None = None,
+) -> bytes:
     """The file's bytes: the table on the first sheet, the meaning of its columns on the second.
 
     Text stays text: an id such as ``=1+1`` is never a formula.
@@ -81,15 +108,16 @@ def workbook(participants: Sequence[PredictionDetails], classes: Sequence[str], 
         participants: The predictions.
         classes: The class names in their order.
         about: Facts about the predictions, one for each line.
+        failed: Why others could not be predicted, by id.
     """
     from openpyxl import Workbook
 
-    rows = table_rows(participants, classes)
+    rows = table_rows(participants, classes, failed)
     book = Workbook(write_only=True)
     sheet = book.create_sheet("predictions")
     sheet.freeze_panes = "B2"
     for column, values in enumerate(zip(*rows, strict=True), start=1):
-        longest = max(len(str(value)) for value in values if value is not None)
+        longest = max((len(str(value)) for value in values if value is not None), default=0)
         sheet.column_dimensions[_letters(column)].width = min(_WIDEST, longest + 2)
     _fill(sheet, rows)
     meaning = book.create_sheet("about")

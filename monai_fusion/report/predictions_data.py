@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from monai_fusion.files import latest, write_atomically
 from monai_fusion.metrics.calibration import Calibration
 from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.metrics.metrics_file import Metrics, read_metrics
+from monai_fusion.metrics.prediction_sets import PredictionSets, warnings_of_sets
+from monai_fusion.metrics.set_results import undecided_band
 from monai_fusion.model_files import read_model_object
 from monai_fusion.reading import read_model
 from monai_fusion.run_folder import MANIFEST_FILE, METRICS_FILE, OWN_TEST_FILE, PREDICTIONS_DATA_FILE
@@ -79,6 +81,26 @@ class Decision(_Part):
     notes: tuple[str, ...] = ()
 
 
+class SetFacts(_Part):
+    """How prediction sets were made: see `PredictionSets`.
+
+    Attributes:
+        coverage: The share of sets that are to hold the true class.
+        by_class: Whether within each class.
+        part: The participants that the thresholds come from.
+        participants: Their number.
+        undecided_from: Of two classes: the probabilities of the second between which a set holds both.
+        notes: What limits the guarantee.
+    """
+
+    coverage: float
+    by_class: bool
+    part: str
+    participants: int
+    undecided_from: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+
+
 class PredictionsData(_Part):
     """The content of ``predictions_data.json``.
 
@@ -89,6 +111,7 @@ class PredictionsData(_Part):
         target: The classified property.
         model: The model that predicted.
         decision: How its probabilities became classes.
+        sets: How prediction sets were made, if they were asked for.
         left_out: The recordings of the participants who were not predicted, by id.
     """
 
@@ -98,6 +121,7 @@ class PredictionsData(_Part):
     target: str = ""
     model: ModelFacts | None = None
     decision: Decision | None = None
+    sets: SetFacts | None = None
     left_out: dict[str, AvailableModalities] = {}
 
 
@@ -109,6 +133,7 @@ def write_predictions_data(
     model_dir: str | os.PathLike[str],
     recipe: Mapping[str, Any],
     calibration: Calibration | None,
+    sets: PredictionSets | None = None,
 ) -> None:
     """Write ``predictions_data.json`` beside the predictions of an inference.
 
@@ -120,6 +145,7 @@ def write_predictions_data(
         model_dir: The run folder of the model, or the exported file.
         recipe: From `read_recipe`.
         calibration: The calibration of the probabilities; None if they are the network's own.
+        sets: The prediction sets; None if there are none.
     """
     left_out = {
         record.participant_id: pattern
@@ -134,6 +160,7 @@ def write_predictions_data(
         target=target if isinstance(target, str) else "",
         model=_facts(Path(model_dir), use),
         decision=_decision(calibration),
+        sets=None if sets is None else _set_facts(sets, recipe["classes"], calibration),
         left_out=left_out,
     )
     write_atomically(Path(folder) / PREDICTIONS_DATA_FILE, content.model_dump_json(indent=1).encode("utf-8"))
@@ -189,6 +216,17 @@ def own_test_of(metrics: Metrics) -> OwnTest:
         participants=metrics.participants,
         auroc=metrics.scores.auroc,
         balanced_accuracy=metrics.scores.balanced_accuracy,
+    )
+
+
+def _set_facts(sets: PredictionSets, classes: Sequence[str], calibration: Calibration | None) -> SetFacts:
+    return SetFacts(
+        coverage=sets.coverage,
+        by_class=sets.by_class,
+        part=sets.part,
+        participants=sets.participants,
+        undecided_from=undecided_band(sets, calibration),
+        notes=tuple(warnings_of_sets(sets, classes)),
     )
 
 

@@ -16,6 +16,8 @@ from monai_fusion.baseline.predictions import NetworkPredictions
 from monai_fusion.datalist import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest
+from monai_fusion.messages import visible
+from monai_fusion.metrics.predictions import set_of_text
 from monai_fusion.opening import NotReadableError
 from monai_fusion.reading import read_bytes, reason_of
 from monai_fusion.run_folder import PREDICTIONS_FILE
@@ -42,6 +44,9 @@ class PredictionRow:
         network_probabilities: The network's own probabilities; empty if the table has none.
         recordings: The recordings that the prediction was made from: ``both``, ``eeg`` or ``mri``.
         group: The name of its family, pair or other group; empty if it is in none.
+        unlike_training: What differs between its recordings and the training's; empty if nothing does, None if the
+            table has no such column.
+        prediction_set: The indices of the classes that cannot be excluded; None if the table has no sets.
     """
 
     participant_id: str
@@ -53,6 +58,8 @@ class PredictionRow:
     network_probabilities: tuple[float, ...] = ()
     recordings: AvailableModalities = "both"
     group: str = ""
+    unlike_training: str | None = None
+    prediction_set: tuple[int, ...] | None = None
 
     @property
     def wrong(self) -> bool:
@@ -95,7 +102,42 @@ def read_predictions(folder: Path) -> tuple[tuple[str, ...], list[PredictionRow]
 
 
 def read_predictions_with_cells(folder: Path) -> tuple[tuple[str, ...], list[PredictionRow], list[dict[str, str]]]:
-    """As `read_predictions`, with the cells of each participant by column name."""
+    """As `read_predictions`, with the cells of each participant by column name.
+
+    Participants who could not be predicted are left out: `read_failures` has them.
+    """
+    path, rows = _cells(folder)
+    classes = _classes(list(rows[0]), path)
+    rows = [row for row in rows if not _is_failed(row)]
+    problems: list[Problem] = []
+    participants = [participant for row in rows if (participant := _participant(row, classes, path, problems))]
+    counts = Counter(participant.participant_id for participant in participants)
+    problems += [Problem(str(path), name, "occurs twice") for name in sorted(counts) if counts[name] > 1]
+    if not problems:
+        problems += _contradictions(rows, participants, classes)
+    if problems:
+        raise InputError(problems, heading=str(path))
+    return classes, participants, rows
+
+
+def read_failures(folder: Path) -> dict[str, str]:
+    """Read which participants could not be predicted, and why.
+
+    Args:
+        folder: The folder that holds ``predictions.csv``.
+
+    Raises:
+        InputError: There is no such table, or it is empty.
+    """
+    return {row.get("participant_id") or "?": row["error"] for row in _cells(folder)[1] if _is_failed(row)}
+
+
+def _is_failed(row: Mapping[str, str]) -> bool:
+    return bool(row.get("error")) and not row.get("predicted")
+
+
+def _cells(folder: Path) -> tuple[Path, list[dict[str, str]]]:
+    """The table's path, and the cells of each row by column name; there is at least one row."""
     path = latest(folder / PREDICTIONS_FILE)
     try:
         text = read_bytes(path).decode("utf-8-sig")
@@ -109,16 +151,7 @@ def read_predictions_with_cells(folder: Path) -> tuple[tuple[str, ...], list[Pre
         raise InputError(Problem(str(path), seen=f"not a table in UTF-8 ({error})", advice="evaluate again")) from None
     if not rows:
         raise InputError(Problem(str(path), seen="no participants", advice="evaluate again"))
-    classes = _classes(list(rows[0]), path)
-    problems: list[Problem] = []
-    participants = [participant for row in rows if (participant := _participant(row, classes, path, problems))]
-    counts = Counter(participant.participant_id for participant in participants)
-    problems += [Problem(str(path), name, "occurs twice") for name in sorted(counts) if counts[name] > 1]
-    if not problems:
-        problems += _contradictions(rows, participants, classes)
-    if problems:
-        raise InputError(problems, heading=str(path))
-    return classes, participants, rows
+    return path, rows
 
 
 def _classes(columns: Sequence[str], path: Path) -> tuple[str, ...]:
@@ -176,7 +209,29 @@ def _participant(
         (known for known in AVAILABLE_MODALITIES if known == row.get("recordings")), "both"
     )
     segments, group = row.get("segments") or "", row.get("group") or ""
-    return PredictionRow(name, label, predicted, probabilities, gate, segments, network, recordings, group)
+    other = row.get("unlike_training")
+    unlike = None if other is None else visible(other)
+    members = _prediction_set(row, classes, predicted, problems)
+    return PredictionRow(
+        name, label, predicted, probabilities, gate, segments, network, recordings, group, unlike, members
+    )
+
+
+def _prediction_set(
+    row: Mapping[str, str], classes: Sequence[str], predicted: int, problems: list[Problem]
+) -> tuple[int, ...] | None:
+    text = row.get("prediction_set")
+    if not text:
+        return None
+    try:
+        found = set_of_text(text, classes)
+    except ValueError:
+        found = ()
+    if predicted in found:
+        return found
+    wanted = f"{classes[predicted]!r}, alone or with others of {', '.join(classes)}, and | between them"
+    problems.append(Problem(row["participant_id"], "prediction_set", repr(text), wanted, _EVALUATE))
+    return None
 
 
 def _contradictions(

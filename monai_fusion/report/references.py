@@ -14,6 +14,9 @@ REFERENCES = {
         "Winkler AM, Webster MA, Vidaurre D, Nichols TE, Smith SM (2015). Multi-level block permutation. NeuroImage "
         "123, 253-268. doi:10.1016/j.neuroimage.2015.05.092"
     ),
+    "conformal": (
+        "Vovk V, Gammerman A, Shafer G (2005). Algorithmic learning in a random world. Springer. doi:10.1007/b106715"
+    ),
     "convnext": (
         "Liu Z, Mao H, Wu C-Y, Feichtenhofer C, Darrell T, Xie S (2022). A ConvNet for the 2020s. CVPR, "
         "11966-11976. doi:10.1109/CVPR52688.2022.01167"
@@ -66,6 +69,10 @@ REFERENCES = {
     "recalibration": (
         "Cox DR (1958). Two further applications of a model for binary regression. Biometrika 45, 562-565. "
         "doi:10.1093/biomet/45.3-4.562"
+    ),
+    "sets": (
+        "Sadinle M, Lei J, Wasserman L (2019). Least ambiguous set-valued classifiers with bounded error levels. "
+        "Journal of the American Statistical Association 114, 223-234. doi:10.1080/01621459.2017.1395341"
     ),
     "specaugment": (
         "Park DS, et al. (2019). SpecAugment: a simple data augmentation method for automatic speech recognition. "

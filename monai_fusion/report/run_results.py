@@ -16,6 +16,7 @@ from monai_fusion.datalist import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.files import latest
 from monai_fusion.metrics.metrics_file import Metrics, read_metrics
 from monai_fusion.reading import read_json_object, read_model
+from monai_fusion.report.cohort_link import has_cohort_page
 from monai_fusion.report.explanation_file import ShownExplanation, shown_explanation
 from monai_fusion.report.learning import History, parse_history
 from monai_fusion.report.predictions_reader import PredictionRow, read_predictions
@@ -55,6 +56,7 @@ class Results:
         recipe: The training's recipe.
         baseline: What plain numbers of the same participants predict.
         explanation: What the model looked at.
+        cohort_page: Whether the page of the cohort is in the folder, see ``datalist page --run``.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Results:
     recipe: Mapping[str, Any] | None = None
     baseline: Baseline | None = None
     explanation: ShownExplanation | None = None
+    cohort_page: bool = False
 
     @property
     def modalities(self) -> AvailableModalities:
@@ -118,6 +121,7 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
         recipe=read_json_object(folder / RECIPE_FILE),
         baseline=_baseline_of(folder, classes, metrics),
         explanation=_explanation_of(folder, classes, metrics),
+        cohort_page=has_cohort_page(folder),
     )
 
 
@@ -128,6 +132,9 @@ def _metrics_of(path: Path, classes: tuple[str, ...]) -> tuple[Metrics | None, s
     shares = metrics.calibration.target_prior
     if tuple(count.class_name for count in metrics.class_counts) != classes or len(shares or classes) != len(classes):
         return None, f"{METRICS_FILE} has other classes than {PREDICTIONS_FILE}: evaluate again."
+    sets = metrics.prediction_sets
+    if sets is not None and tuple(row.class_name for row in sets.per_class) != classes:
+        return None, f"{METRICS_FILE} has prediction sets of other classes than {PREDICTIONS_FILE}: evaluate again."
     return metrics, ""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monai_fusion.metrics.fields_of_scores import GroupScores, Score
+from monai_fusion.metrics.fields_of_sets import SetsSection
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.report.figures import confusion_counts
 from monai_fusion.report.report_data import Cohort
@@ -111,6 +112,8 @@ def _of_metrics(metrics: Metrics, results: Results) -> Iterator[Table]:
         ],
     )
     yield from _calibration(metrics)
+    if metrics.prediction_sets is not None:
+        yield _sets(metrics.prediction_sets)
     if metrics.modalities:
         rows = {"EEG": metrics.modalities.without_eeg, "MRI": metrics.modalities.without_mri}
         yield Table(
@@ -155,6 +158,19 @@ def _calibration(metrics: Metrics) -> Iterator[Table]:
             [name, one.participants, one.confidence, one.accuracy, *one.interval]
             for name, quality in there
             for one in quality.reliability
+        ],
+    )
+
+
+def _sets(sets: SetsSection) -> Table:
+    rows = [("all", sets.calibration_participants, sets.covered, sets.undecided)]
+    of_classes = [(row.class_name, row.calibration_participants, row.covered, row.undecided) for row in sets.per_class]
+    return Table(
+        "prediction_sets",
+        ["true", "calibration_participants", "covered", "low", "high", "undecided", "asked_coverage", "by_class"],
+        [
+            [name, count, covered.value, *_ends(covered), undecided, sets.coverage, str(sets.by_class).lower()]
+            for name, count, covered, undecided in [*rows, *of_classes]
         ],
     )
 

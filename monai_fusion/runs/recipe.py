@@ -30,6 +30,7 @@ from monai_fusion.networks.exported_net import ExportedNet
 from monai_fusion.onnx_metadata import NotOnnxError
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import reason_of
+from monai_fusion.recordings.scalogram_recipe import ENTRY, common_recipe
 from monai_fusion.run_folder import CHECKPOINTS_FOLDER as CHECKPOINTS
 from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE, RESULTS, saved_epochs
 from monai_fusion.runs.identity import identity_settings
@@ -119,9 +120,22 @@ def write_recipe(
         "kept_as": preprocessing.dtypes,
         "preprocessing_digests": {name: digest_of(identity[f"{name}_preprocessing"]) for name in RECORDINGS},
         "network": network,
+        **_scalogram_recipe(taught["training"], taught["validation"]),
         **learned_from(taught["training"], taught["validation"], preprocessing.cache_dir),
     }
     write_atomically(Path(folder) / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
+
+
+def _scalogram_recipe(*parts: Sequence[ParticipantRecord]) -> dict[str, Any]:
+    """How the scalograms were made, for new raw recordings; nothing if they differ or do not say."""
+    scalograms = [path for records in parts for record in records for path in record.eeg]
+    if not scalograms:
+        return {}
+    found, why = common_recipe(scalograms)
+    if found is None:
+        logger.info("the model will take scalograms of new participants, but no raw EEG: %s", why)
+        return {}
+    return {ENTRY: found.as_json}
 
 
 def absence_settings(use: ModalityPolicy, records: Iterable[ParticipantRecord]) -> dict[str, Any]:

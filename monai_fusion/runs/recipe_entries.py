@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from monai_fusion.errors import Problem
+from monai_fusion.recordings.scalogram_recipe import ENTRY, read_recipe_entry
 
 _SHOWN = 60
 _LONGEST = 10_000  # letters of a text
@@ -95,6 +96,7 @@ _WANTED: dict[str, tuple[str, Check]] = {
     "member_weights": ("a list of texts", _are_texts),
     "trained_on": ("a list of texts", _are_texts),
     "validated_on": ("a list of texts", _are_texts),
+    ENTRY: ("how the scalograms were made", lambda value: read_recipe_entry(value) is not None),
 }
 
 # Knobs of the shipped train.yaml whose values are words of its own.

@@ -3,6 +3,8 @@
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.knob_values import expand_home
 from monai_fusion.options.overrides import as_auto, as_bool, as_resume, check_overrides
+from monai_fusion.run_folder import inference_folder
+from monai_fusion.workflow.cohort_profiles import compare_with_training, unlike_training, write_cohort_profile
 from monai_fusion.workflow.end_message import announce_training
 from monai_fusion.workflow.engine import run_engine
 from monai_fusion.workflow.gpu_memory import warn_of_small_gpu
@@ -22,7 +24,9 @@ __all__ = [
     "beside",
     "check_command_line",
     "check_overrides",
+    "compare_with_training",
     "expand_home",
+    "inference_folder",
     "leave",
     "preflight",
     "prepare",
@@ -31,6 +35,8 @@ __all__ = [
     "run_engine",
     "same_for_all",
     "summarize_training",
+    "unlike_training",
     "warn_of_small_gpu",
     "warn_of_unseen_absence",
+    "write_cohort_profile",
 ]

@@ -261,8 +261,18 @@ def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> 
         lock_folder(
             folder, Path(log_name).stem, "--output_dir"
         )  # before the log of the run that holds the lock is replaced
+    _close_log(folder / log_name)
     log = logging.FileHandler(folder / log_name, mode="a" if resume else "w", encoding="utf-8")
     log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     log.addFilter(_is_no_echo)
     log.addFilter(make_visible)
     logging.getLogger().addHandler(log)
+
+
+def _close_log(path: Path) -> None:
+    """Close the log that an earlier workflow of this process has opened there: each line is written once."""
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each, logging.FileHandler)]:
+        if Path(handler.baseFilename) == Path(os.path.abspath(path)):  # noqa: PTH100 # as logging makes it
+            root.removeHandler(handler)
+            handler.close()

@@ -51,16 +51,19 @@ def prepare(
     sections: Sequence[str],
     preprocessing: Preprocessing,
     use: ModalityPolicy = BOTH_REQUIRED,
+    fill: bool = True,
 ) -> None:
     """Fill the preprocessed store with every file of the sections and report which participants take part.
 
-    It finds all wrong files here, together, before hours of training.
+    It finds all wrong files here, together, before hours of training. An inference prepares each file when its
+    participant's turn comes (`monai_fusion.data.StreamedParticipants`): there a wrong one costs that participant.
 
     Args:
         cohort: The datalist.
         sections: Its parts that the run, or the evaluation after it, will use.
         preprocessing: The transforms and the store; without a store, files are read when the datasets are built.
         use: Which participants take part, with which recordings.
+        fill: Whether to prepare the files here.
 
     Raises:
         InputError: Files that cannot be read or are not what they should be; a section in which no participant can
@@ -83,7 +86,8 @@ def prepare(
     _warn_of_torn_groups(taking_part)
     if store is not None:
         logger.info("preprocessed files: %s", store)
-        logger.info("%s", _filled(preprocessing, taking_part, cohort, None, ranks.is_main()))
+        if fill:
+            logger.info("%s", _filled(preprocessing, taking_part, cohort, None, ranks.is_main()))
     _refuse_leaks(cohort, sections, taking_part, use, store)
 
 

@@ -57,7 +57,9 @@ def refuse_recordings_of_other_parts(
     except DatalistError:  # the parts that are not evaluated may be wrong
         return
     records, _ = use.select(record for section in others for record in whole.records(section))
-    _refuse(cohort, _shared([*_known_contents(records, cache_dir), *_with_contents(evaluated, cache_dir)]))
+    known = list(_known_contents(records, cache_dir))
+    if known:  # otherwise the evaluated files need not be read for it
+        _refuse(cohort, _shared([*known, *_with_contents(evaluated, cache_dir)]))
 
 
 def _with_contents(records: Iterable[ParticipantRecord], cache_dir: _Store) -> Iterator[_File]:

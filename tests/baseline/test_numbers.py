@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import adaptive_avg_pool3d
 
+from monai_fusion.baseline.scalogram_form import ScalogramFormNumbers
 from monai_fusion.baseline.scalogram_numbers import (
     REGIONS,
     ScalogramNumbers,
@@ -17,6 +19,7 @@ from monai_fusion.baseline.scalogram_numbers import (
     numbers_of_scalogram,
     raw_bands,
 )
+from monai_fusion.baseline.volume_form import FORM, axis_codes
 from monai_fusion.baseline.volume_numbers import (
     NUMBERS,
     SUMMARY,
@@ -41,10 +44,48 @@ def test_the_extents_are_those_of_the_ball_along_each_axis(tmp_path: Path) -> No
     assert found[1:4] == pytest.approx([18.0, 18.0, 18.0], abs=2.0)  # one voxel is up to 2 mm
 
 
-def test_another_orientation_of_the_same_head_gives_the_same_numbers(tmp_path: Path) -> None:
+def test_another_orientation_of_the_same_head_gives_the_same_numbers_and_its_axis_codes(tmp_path: Path) -> None:
     first = VolumeNumbers()(write_head(tmp_path / "a.nii", 8.0))
+    axes = slice(NUMBERS, NUMBERS + 3)
     for codes in ("LAS", "SPL", "AIR"):
-        assert VolumeNumbers()(write_head(tmp_path / "b.nii", 8.0, codes=codes)) == pytest.approx(first)
+        found = VolumeNumbers()(write_head(tmp_path / "b.nii", 8.0, codes=codes))
+        assert np.delete(found, axes) == pytest.approx(np.delete(first, axes))
+        assert axis_codes(found[axes]) == codes
+
+
+def test_the_grid_and_the_histogram_of_a_file_follow_its_numbers(tmp_path: Path) -> None:
+    found = dict(zip(FORM, VolumeNumbers()(write_head(tmp_path / "a.nii", 8.0))[NUMBERS:], strict=True))
+    assert [found[f"voxel {name}"] for name in ("left-right", "back-front", "down-up")] == [2.0, 1.5, 1.0]
+    assert [found[f"field of view {name}"] for name in ("left-right", "back-front", "down-up")] == [40, 33, 24]
+    assert found["tilt"] == pytest.approx(0, abs=1e-3)
+    stored = nib.load(tmp_path / "a.nii").get_fdata()
+    low, high = np.percentile(stored, [1, 99])
+    scaled = np.clip((stored - low) / (high - low), 0, 1)
+    for quantile in (0.1, 0.25, 0.5, 0.75, 0.9):
+        assert found[f"intensity quantile {quantile:g}"] == pytest.approx(np.quantile(scaled, quantile), abs=1e-6)
+    assert found["share of the lowest value"] == (stored == stored.min()).mean()
+
+
+def test_a_turned_grid_has_its_angle(tmp_path: Path) -> None:
+    image = nib.load(write_head(tmp_path / "a.nii", 8.0))
+    turn = np.eye(4)
+    turn[1:3, 1:3] = [[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]]
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), turn @ image.affine), tmp_path / "b.nii")
+    found = VolumeNumbers()(tmp_path / "b.nii")[NUMBERS:]
+    assert found[FORM.index("tilt")] == pytest.approx(np.degrees(0.3), abs=1e-3)
+    assert found[3:6] == pytest.approx([2.0, 1.5, 1.0], abs=1e-4)
+
+
+def test_the_form_of_a_scalogram_is_that_of_the_file_before_its_z_score(tmp_path: Path) -> None:
+    stored = np.random.default_rng(2).uniform(1, 9, size=(56, 30, 17)).astype(np.float32)
+    stored[..., 4] = 3.0
+    np.save(tmp_path / "a.npy", stored)
+    numbers = ScalogramFormNumbers((56, 30, 17))
+    found = numbers.form(numbers(tmp_path / "a.npy"))
+    squares = stored.astype(np.float64) ** 2
+    assert found.amplitude == pytest.approx(np.sqrt(squares.mean(axis=(0, 1))))
+    assert np.flatnonzero(found.flat).tolist() == [4]
+    assert found.power == pytest.approx(np.delete(squares, 4, axis=2).mean(axis=(1, 2)))
 
 
 def test_the_numbers_of_a_volume_are_scaled_between_its_percentiles() -> None:

@@ -148,7 +148,7 @@ def test_a_model_is_not_used_on_other_classes_and_its_preprocessing_is_not_an_op
     assert "there is no 'orientation' in the config" in message
 
 
-@pytest.mark.parametrize(("knob", "value"), [("covariates", "agee"), ("operating_point", "1.5")])
+@pytest.mark.parametrize(("knob", "value"), [("covariates", "agee"), ("operating_point", "1.5"), ("coverage", "90")])
 def test_a_wrong_knob_of_an_evaluation_is_refused_before_anything_is_prepared_or_written(
     cohort: Cohort, run_folder: Path, tmp_path: Path, knob: str, value: str
 ) -> None:

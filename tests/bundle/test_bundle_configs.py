@@ -14,7 +14,7 @@ from monai.bundle import ConfigWorkflow, create_workflow
 from monai_fusion import __version__
 from monai_fusion.errors import InputError
 from monai_fusion.shipped_bundle import config_files
-from tests.bundle.conftest import BUNDLE, CONFIGS, SMALL, Cohort, training_workflow
+from tests.bundle.conftest import BUNDLE, CONFIGS, SMALL, Cohort
 
 
 def config(name: str) -> dict[str, Any]:
@@ -134,6 +134,10 @@ def test_an_evaluation_is_an_inference_that_differs_in_few_entries() -> None:
         "initialize",
         "run",
         "checks",
+        "prepare",  # everybody, before the network runs
+        "dataset",
+        "dataloader",
+        "thumbnail_writer",
     }
     assert changed == knobs | parts
     assert config("evaluate.yaml")["initialize"] == config("inference.yaml")["initialize"]
@@ -147,9 +151,21 @@ def test_metadata_has_what_monai_requires() -> None:
     assert (BUNDLE / "LICENSE").is_file() and (BUNDLE / "docs" / "README.md").is_file()
 
 
-def test_training_has_all_properties_of_a_monai_bundle(cohort: Cohort, tmp_path: Path) -> None:
-    workflow = training_workflow(str(CONFIGS / "train.yaml"), cohort, tmp_path / "run")
-    workflow.initialize()
+def test_training_has_all_properties_of_a_monai_bundle(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    workflow = create_workflow(
+        config_file=str(CONFIGS / "train.yaml"),
+        workflow_type="train",
+        datalist=str(cohort.datalist),
+        output_dir=str(tmp_path / "run"),
+        cache_dir=str(cohort.folder.parent / "runs" / "preprocessed"),
+        mri_size=[24, 24, 24],
+        slab_depth=16,
+        pretrained=False,
+        device="cpu",
+    )
     assert workflow.check_properties() == []
     assert workflow.train_dataset is not None and workflow.max_epochs == 25
 

@@ -17,8 +17,8 @@ from monai_fusion.datalist import read_datalist
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.networks import standard_network
 from monai_fusion.runs.run_digests import weights_digests
-from tests import warm
-from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_run, monai_fusion
+from tests.bundle.conftest import SMALL, Cohort, bundle_run, monai_fusion
+from tests.support import write_datalist
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -54,29 +54,6 @@ def test_training_leaves_the_model_its_export_its_recipe_and_its_history(run_fol
     calibration = json.loads((run_folder / "calibration.json").read_text(encoding="utf-8"))
     assert calibration["network_prior"] == [0.5, 0.5] and len(calibration["predictions"]) == 2
     assert calibration["operating_point"] == "balanced" and calibration["slope"] > 0 and not calibration["notes"]
-
-
-@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")  # monai.bundle ckpt_export still uses it
-def test_ckpt_export_writes_torchscript_that_answers_as_the_trained_model(run_folder: Path, tmp_path: Path) -> None:
-    options = {
-        "filepath": tmp_path / "model.ts",
-        "ckpt_file": run_folder / "model.pt",
-        "model_dir": run_folder,
-        "meta_file": CONFIGS / "metadata.json",
-        "config_file": CONFIGS / "inference.yaml",
-    }
-    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-    done = warm.run("monai.bundle", ["ckpt_export", "network_def", *words], cwd=Path.home(), timeout=500)
-    assert done.returncode == 0, done.stdout + done.stderr
-    network = standard_network(pretrained=False)
-    network.load_state_dict(state_of(run_folder))
-    exported = torch.jit.load(tmp_path / "model.ts")  # type: ignore[no-untyped-call] # of torch
-    eeg, mri = torch.randn(2, 17, 64, 64), torch.rand(2, 1, 16, 24, 24)
-    with torch.no_grad():
-        expected, found = network.eval()(eeg, mri), exported.eval()(eeg, mri)
-    assert found.keys() == expected.keys() == {"logits", "gate", "eeg_embedding", "mri_embedding"}
-    for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
 
 
 def test_the_log_starts_with_participants_parameters_and_device_and_has_a_line_per_epoch(run_folder: Path) -> None:
@@ -251,6 +228,55 @@ def test_inference_needs_no_labels_and_agrees_with_evaluation(cohort: Cohort, ru
     )
 
 
+def test_a_training_leaves_the_profile_of_its_recordings_and_a_prediction_names_what_differs(
+    cohort: Cohort, run_folder: Path, tmp_path: Path
+) -> None:
+    profile = json.loads((run_folder / "cohort_profile.json").read_text(encoding="utf-8"))
+    records = read_datalist(cohort.datalist)
+    assert profile["participants"] == profile["with_eeg"] == len(records.records("training"))
+    assert not any(record.participant_id in json.dumps(profile) for record in records.records("training"))
+    changed, usual = records.records("test")[:2]
+    rows = []
+    for record, factor in ((changed, 1e6), (usual, 1)):
+        names = [f"{record.participant_id}_EO_seg{place}.npy" for place, _ in enumerate(record.eeg)]
+        for name, path in zip(names, record.eeg, strict=True):
+            np.save(tmp_path / name, (factor * np.load(path)).astype(np.float32))
+        assert record.mri is not None
+        shutil.copy(record.mri, tmp_path)
+        rows.append({"participant_id": record.participant_id, "label": None, "eeg": names, "mri": record.mri.name})
+    new = write_datalist(tmp_path / "new.json", {"training": [], "validation": [], "test": rows})
+    done = bundle_run("inference.yaml", datalist=new, model_dir=run_folder, output_dir=tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = rows_of(tmp_path / "out" / "predictions.csv")
+    assert "EEG amplitude: " in first["unlike_training"] and "(volts and microvolts?)" in first["unlike_training"]
+    assert "EEG amplitude: " not in second["unlike_training"]
+    assert "unlike the training's" in done.stdout + done.stderr
+    assert "(volts and microvolts?)" in (tmp_path / "out" / "predictions.html").read_text(encoding="utf-8")
+    earlier = tmp_path / "earlier"  # a model of a version without profiles
+    shutil.copytree(run_folder, earlier, ignore=shutil.ignore_patterns("cohort_profile.json", "checkpoints", "new"))
+    done = bundle_run("inference.yaml", datalist=new, model_dir=earlier, output_dir=tmp_path / "again")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (done.stdout + done.stderr).count("the model has no cohort_profile.json") == 1
+    assert "unlike_training" not in rows_of(tmp_path / "again" / "predictions.csv")[0]
+
+
+def test_prediction_sets_of_few_validation_participants_hold_all_classes_and_say_so(
+    cohort: Cohort, run_folder: Path, tmp_path: Path
+) -> None:
+    options = {"datalist": cohort.datalist, "model_dir": run_folder, "coverage": 0.9}
+    done = bundle_run("evaluate.yaml", **options, output_dir=tmp_path / "out", baseline="false")
+    assert done.returncode == 0, done.stdout + done.stderr
+    known = json.loads((run_folder / "calibration.json").read_text(encoding="utf-8"))["predictions"]
+    assert len(known) < 9 and all(len(row["others"]) == 2 and row["others_score"] > 0 for row in known)
+    assert f"{len(known)} validation participant" in done.stderr + done.stdout
+    assert "needs 9: every prediction set holds all classes" in done.stderr + done.stdout
+    assert "prediction sets for a coverage of 0.9: 100 % hold the true class" in done.stderr + done.stdout
+    assert {row["prediction_set"] for row in rows_of(tmp_path / "out" / "predictions.csv")} == {"M | F"}
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))["prediction_sets"]
+    assert found["undecided"] == 1 and found["calibration_participants"] == len(known)
+    assert "Prediction sets" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_permuting_the_electrodes_changes_a_trained_networks_logits(run_folder: Path) -> None:
     network = standard_network(pretrained=False)
     network.load_state_dict(state_of(run_folder))
@@ -280,7 +306,7 @@ def test_predict_is_the_inference_of_the_bundle_for_any_folder_names(
     plain = bundle_run("inference.yaml", datalist=cohort.datalist, model_dir=run_folder, output_dir=tmp_path / "plain")
     assert plain.returncode == 0, plain.stdout + plain.stderr
     folder = tmp_path / "a,b #2 @home"
-    short = monai_fusion("predict", cohort.datalist, "--model_dir", run_folder, "--output_dir", folder)
+    short = monai_fusion("predict", run_folder, "--datalist", cohort.datalist, "--output_dir", folder)
     assert short.returncode == 0, short.stdout + short.stderr
     assert short.stdout.startswith("python -m monai.bundle run --config_file ")
     assert (folder / "predictions.csv").read_bytes() == (tmp_path / "plain" / "predictions.csv").read_bytes()

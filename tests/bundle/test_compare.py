@@ -15,6 +15,7 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow
 
+from monai_fusion.cohort_profile.profile_file import read_profile
 from monai_fusion.comparison.comparison_file import Comparison
 from monai_fusion.comparison.ensemble import write_ensemble
 from monai_fusion.comparison.planning import CompareOptions, make_plan
@@ -70,6 +71,8 @@ def test_an_ensemble_predicts_the_mean_of_its_members_predictions(
     assert np.abs(alone[0] - alone[1]).min() > 0.01
 
     folder = write_ensemble(plan, records)
+    profile = read_profile(folder)  # of everyone: each is in some member's training
+    assert profile is not None and profile.participants == 16
     together = predict("evaluate.yaml", cohort, folder, tmp_path / "evaluated")
     np.testing.assert_allclose(together, np.mean(alone, axis=0), atol=1e-6)
     metrics = json.loads((tmp_path / "evaluated" / "metrics.json").read_text(encoding="utf-8"))

@@ -163,7 +163,9 @@ def test_an_evaluation(
     assert stopped.code == 128 + number, stopped.err
     assert len(stopped.messages) == 1 and stopped.messages[0].startswith(f"stopped by {number.name}: "), stopped.err
     assert stopped.seconds < 10 and not stopped.left_over()
-    assert {path.suffix for path in (tmp_path / "out").iterdir()} <= {".log", ".lock"}  # who held the folder
+    left = {path.name for path in (tmp_path / "out").iterdir() if path.suffix not in (".log", ".lock")}
+    allowed = {"predictions.partial.csv", "network_outputs.jsonl"} if config == "inference.yaml" else set()
+    assert left <= allowed  # nothing that looks like a whole result
 
 
 @pytest.mark.slow

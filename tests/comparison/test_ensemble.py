@@ -15,6 +15,7 @@ from monai_fusion.comparison.run_records import RunRecord
 from monai_fusion.errors import InputError
 from monai_fusion.evaluation.model_loader import check_model
 from monai_fusion.fingerprint import content_hash
+from monai_fusion.metrics import load_prediction_sets
 from monai_fusion.metrics.calibration_file import read_calibration
 from monai_fusion.report.predictions_reader import read_predictions
 from monai_fusion.run_folder import MODEL_FILE, PREDICTIONS_FILE, RECIPE_FILE
@@ -66,6 +67,20 @@ def test_it_is_calibrated_on_predictions_of_each_member_for_participants_it_has_
     assert len(predicted) == 20 and {len(each) for each in predicted.values()} == {2}  # one of each seed
     expected = [np.mean(predicted[name], axis=0) for name in sorted(predicted)]
     assert np.allclose([row.probabilities for row in calibration.predictions], expected)
+
+
+def test_prediction_sets_rest_on_them_and_know_of_families(made: tuple[Plan, list[RunRecord]]) -> None:
+    plan, members = made
+    families = [row.participant_id for row in read_predictions(members[0].run.folder)[1]][:3]
+    for record in members:
+        path = record.run.folder / PREDICTIONS_FILE
+        head, *lines = path.read_text(encoding="utf-8").splitlines()
+        groups = [families[0] if line.split(",")[0] in families else "" for line in lines]
+        texts = [f"{head},group", *(f"{line},{group}" for line, group in zip(lines, groups, strict=True))]
+        path.write_text("\n".join(texts) + "\n", encoding="utf-8")
+    sets = load_prediction_sets(write_ensemble(plan, members), ["M", "F"], 0.9)
+    assert sets is not None and sets.part == "out-of-fold" and sets.counts == (12, 8) and min(sets.thresholds) > 0
+    assert len(sets.notes) == 1 and "3 of 20 out-of-fold participants share a family" in sets.notes[0]
 
 
 def test_it_is_made_again_where_what_it_is_calibrated_on_has_changed(made: tuple[Plan, list[RunRecord]]) -> None:

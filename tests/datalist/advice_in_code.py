@@ -18,6 +18,7 @@ SOURCES = (
     PACKAGE / "spelling.py",
     PACKAGE / "wording.py",
     PACKAGE / "cli/datalist.py",
+    PACKAGE / "cli/datalist_changes.py",
     PACKAGE / "cli/datalist_check.py",
     PACKAGE / "cli/new_participants.py",
     *sorted((PACKAGE / "file_formats").glob("*.py")),  # of `check --deep`

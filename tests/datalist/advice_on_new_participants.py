@@ -55,14 +55,14 @@ def predicting(*words: str, **whom: Any) -> Callable[[], object]:
     """``monai-fusion predict`` up to the list of new participants, which it writes; by default those of two folders."""
     participants = NewParticipants(**(whom or {"eeg_dir": Path("eeg"), "mri_dir": Path("mri")}))
     inference = config_files("predict")
-    return lambda: write_list(plan_new_participants(participants, inference, ["--model_dir", "run", *words]).planned)
+    return lambda: write_list(plan_new_participants(participants, inference, ["run", *words]).planned)
 
 
 def predicting_again(_: str, command: str) -> Callable[[], object]:
     """What is printed, as far as the run is known."""
     program, name, *words = shlex.split(command)
     assert (program, name) == ("monai-fusion", "predict")
-    return lambda: plan_run(config_files("predict"), words)
+    return lambda: plan_run(config_files("predict"), words, first="model_dir")
 
 
 def edited_list() -> None:

@@ -11,6 +11,7 @@ import pytest
 from monai_fusion import cli
 from monai_fusion.errors import InputError
 from tests.datalist import (
+    advice_on_changes,
     advice_on_check,
     advice_on_contents,
     advice_on_folders,
@@ -30,6 +31,7 @@ _OF = (
     advice_on_contents,
     advice_on_new_participants,
     advice_on_other_files,
+    advice_on_changes,
 )
 CASES = {piece: case for module in _OF for piece, case in module.CASES.items()}
 NO_ADVICE = {piece: why for module in _OF for piece, why in getattr(module, "NO_ADVICE", {}).items()}

@@ -181,3 +181,11 @@ def test_all_files_of_a_participant_are_the_eegs_then_the_mri(tmp_path: Path) ->
     eeg, mri = (tmp_path / "a.npy", tmp_path / "b.npy"), tmp_path / "c.nii"
     records = [ParticipantRecord("sub-01", 0, *files, "test") for files in ((eeg, mri), (eeg, None), ((), mri))]
     assert [record.files for record in records] == [(*eeg, mri), eeg, (mri,)]
+
+
+def test_a_note_is_for_people_and_no_field_that_results_are_grouped_by(document: Document, save: Save) -> None:
+    document["training"][0].update(note="second scan", age=30)
+
+    record = read_datalist(save(document)).by_section["training"][0]
+
+    assert record.extra == {"age": 30}

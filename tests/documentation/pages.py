@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 BUNDLE_PAGE = "bundles/brain_eeg_mri_classification/docs/README.md"
 PROGRAMS = (
     *("monai-fusion", "python", "python3", "py", "pip", "make", "torchrun", "tensorboard", "mlflow", "sbatch"),
-    *("docker", "apptainer"),
+    *("docker", "apptainer", "pre-commit"),
 )
 
 _BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -73,17 +73,24 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
     for name in ("new.json", "new_participants.json"):
         if name not in made:
             _datalist(folder / name, head, new)
+    for name in ("site-1.json", "site-2.json"):
+        _datalist(folder / name, head, parts)
     if "data_manifests/gender.json" not in made:
         _datalist(folder / "data_manifests/gender.json", head, parts)
+    change = {"participant_id": rows[-1]["participant_id"], "field": "note", "before": None, "after": "a remark"}
+    log = {"change_log": 1, "changes": [change]}
+    (folder / "gender_changes.json").write_text(json.dumps(log), encoding="utf-8")
     shutil.copy(_CONFIGS / "train.yaml", folder / "my_train.yaml")
     shutil.copytree(ROOT / "examples", folder / "examples")
     for name in (
         "runs/first",
         "runs/second",
         "runs/demo/run",
+        "runs/tutorial/run",
         "runs/compare/ensemble",
         "runs/fold0",
         "runs/densenet",
+        "runs/federated/global",
         "runs/own",
     ):
         _run(folder, folder / name)

@@ -24,22 +24,31 @@ from tests.documentation.scratch import write_cohorts, write_what_pages_have
 NOT_RUN: dict[str, str] = {
     r"make ": "makes the checkout's own virtual environment; .ci/run does it in a fresh clone",
     r"py(thon)? -m venv": "the same on Windows",
+    r"pre-commit install": "changes what git does in the checkout",
     r"(python -m )?pip install": "needs a network",
     r"torchrun ": "starts several processes: tests/bundle/test_many_devices.py",
     r"tensorboard ": "serves pages until it is stopped",
     r"mlflow ui": "serves pages until it is stopped",
     r".*--scheduler tcp://": "needs a Dask cluster: tests/store/test_store_commands.py starts one",
     r"(docker|apptainer) ": "needs a container runtime and base images; tests/test_containers.py reads them",
-    r"python examples/": "trains: tests/test_examples.py",
+    r"python examples/": "trains: tests/test_examples.py, tests/bundle/test_federated.py",
     r"monai-fusion export ": "needs a trained network: tests/export/",
     r"python tests/benchmarks/": "measures for minutes to hours",
-    r"python -m monai.bundle ckpt_export": "writes TorchScript of a trained model: tests/bundle/test_bundle_runs.py",
+    r"python -m monai.bundle (verify|ckpt_export|onnx_export)": "takes a model: tests/bundle/test_monai_commands.py",
+}
+# Blocks of code that are no commands, by the language that their fence names, and what holds them true instead.
+NO_COMMANDS = {
+    "text": "what the program prints or a file holds; data_manifests/README.md is compared word by word",
+    "json": "rows of a datalist: tests/datalist/test_clinicians_page.py",
+    "python": "tests/test_examples.py runs it",
+    "yaml": "a part of a config of one's own",
+    "bash": "a script for a cluster, which is saved and not typed",
 }
 # What trains, scores or starts trainings: here everything about it is checked but the run itself.
 DRY = ("train", "evaluate", "predict", "explain", "compare", "rerun")
-# Fewer people, so that the suite stays fast.
+# Fewer participants than this, so that the suite stays fast.
+PARTICIPANTS = 12
 SMALLER = {
-    "sample-cohort": ["--participants", "12"],
     "preprocess": ["--workers", "1"],
     "scalogram": ["--workers", "1"],
     "explain": ["--methods", "modality", "mri_gradcam", "--check_participants", "0"],
@@ -85,7 +94,7 @@ def run(command: Command) -> int:
     """The exit code of a command, in this process."""
     program, *words = command.words
     if program == "monai-fusion":
-        added = ["--dry-run"] if words[0] in DRY and "--help" not in words else SMALLER.get(words[0], [])
+        added = ["--dry-run"] if words[0] in DRY and "--help" not in words else smaller(words)
         at = words.index("--") if "--" in words else len(words)
         with pytest.raises(SystemExit) as ended:
             cli.main([*words[:at], *added, *words[at:]])
@@ -99,6 +108,14 @@ def run(command: Command) -> int:
     raise AssertionError(f"{command.page}:{command.line}: nothing runs this: run it here, or give a reason in NOT_RUN")
 
 
+def smaller(words: list[str]) -> list[str]:
+    """What is added to a command so that it takes less time; a sample cohort that is small anyway stays as it is."""
+    if words[0] != "sample-cohort":
+        return SMALLER.get(words[0], [])
+    said = dict(pairwise(words)).get("--participants")
+    return [] if said is not None and int(said) <= PARTICIPANTS else ["--participants", str(PARTICIPANTS)]
+
+
 def test_each_reason_is_needed_and_every_program_is_known() -> None:
     every = [command for page in pages() for command in commands(page)]
     assert len(every) > 40
@@ -109,6 +126,17 @@ def test_each_reason_is_needed_and_every_program_is_known() -> None:
             if language in ("bash", "console", "powershell", "sh") and not is_script(body):
                 lines = [each for each in body.splitlines() if each.strip() and not each.startswith("#")]
                 assert all(map(is_command, lines)), f"{page}:{line}: begins with none of {', '.join(PROGRAMS)}"
+
+
+def test_every_block_of_code_holds_commands_or_says_what_it_holds() -> None:
+    """A block without a language is typed: each line is a command that a test runs, or that has its reason above."""
+    for page in pages():
+        for line, language, body in blocks(page):
+            if language not in NO_COMMANDS:
+                lines = [each for each in body.splitlines() if each.strip()]
+                assert all(map(is_command, lines)), f"{page}:{line}: name its language: {', '.join(NO_COMMANDS)}"
+            assert language != "bash" or is_script(body), f"{page}:{line}: a script begins with #!"
+    assert {language for page in pages() for _, language, _ in blocks(page)} == {"", *NO_COMMANDS}
 
 
 def test_every_command_stands_on_one_line() -> None:
@@ -157,7 +185,7 @@ def test_the_commands_that_train_do_so_too_at_the_smallest_sizes(page: str, scra
             words = [*words, "--variants", "gated", "eeg", "--folds", "2", "--", *knobs]
         elif words[0] == "train":
             words = [*words, *knobs]
-        words = [*words, *SMALLER.get(words[0], [])]
+        words = [*words, *smaller(words)]
         done = subprocess.run(
             [sys.executable, "-m", "monai_fusion", *words],
             cwd=scratch, capture_output=True, text=True, check=False, timeout=3000,

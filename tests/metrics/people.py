@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from monai_fusion.metrics import Prediction, fit_calibration
+from monai_fusion.metrics.prediction_sets import CalibrationPeople, PredictionSets, fit_prediction_sets
 from monai_fusion.metrics.summary import ScoringSettings
 
 QUICK = ScoringSettings(datalist="Köln", section="test", draws=200)
@@ -53,3 +54,10 @@ def calibration_of(rows: list[Prediction]) -> Any:
     probabilities = np.array([row.probabilities for row in rows])
     prior = (1 / probabilities.shape[1],) * probabilities.shape[1]
     return fit_calibration(probabilities, np.array([row.label for row in rows]), prior, prior)
+
+
+def sets_of(rows: list[Prediction], classes: int = 2, coverage: float = 0.8, by_class: bool = False) -> PredictionSets:
+    """Prediction sets calibrated on these predictions."""
+    known = [row for row in rows if row.label is not None]
+    people = CalibrationPeople(np.array([row.uncalibrated for row in known]), np.array([row.label for row in known]))
+    return fit_prediction_sets(people, (1 / classes,) * classes, coverage, by_class)

@@ -11,7 +11,7 @@ import jsonschema
 from monai_fusion.evaluation.result_writer import ResultWriter
 from monai_fusion.metrics import Prediction
 from monai_fusion.metrics.metrics_file import Metrics, metrics_schema_text
-from tests.metrics.people import calibration_of, cohort, predictions_of, some_lacking
+from tests.metrics.people import calibration_of, cohort, predictions_of, sets_of, some_lacking
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -28,7 +28,8 @@ def written_files(folder: Path) -> Iterator[dict[str, Any]]:
         (predictions_of([[0.9, 0.1]] * 3, [0, None, 1]), ["M", "F"], None),
     ]
     for place, (rows, classes, calibration) in enumerate(cohorts):
-        ResultWriter(folder / str(place), classes, calibration, "Köln", "test")(rows)
+        sets = sets_of(rows, len(classes)) if place in (0, 1, 3, 4) else None
+        ResultWriter(folder / str(place), classes, calibration, "Köln", "test", sets=sets)(rows)
         text = (folder / str(place) / "metrics.json").read_text(encoding="utf-8")
         assert "NaN" not in text and "Infinity" not in text
         yield json.loads(text)

@@ -12,7 +12,7 @@ import pytest
 
 from monai_fusion.evaluation.result_writer import ResultWriter
 from monai_fusion.metrics import Calibration, Prediction, write_predictions
-from monai_fusion.metrics.predictions import decide, probability_change
+from monai_fusion.metrics.predictions import PredictionTable, decide, probability_change
 
 CLASSES = ["M", "F, other"]
 IDS = ["sub-01", 'a "quoted", id', "Jörg-Åse", "0042", " spaced "]
@@ -40,6 +40,7 @@ def test_the_table_reads_back_exactly(predictions: list[Prediction], tmp_path: P
         *("participant_id", "label", "predicted", "correct", "probability_M", "probability_F, other", "network_M"),
         *("network_F, other", "threshold", "gate", "segments", "fold"),
         *("predicted_without_eeg", "change_without_eeg", "predicted_without_mri", "change_without_mri"),
+        "segment_spread",
     ]
     read = [
         Prediction(
@@ -57,6 +58,28 @@ def test_the_table_reads_back_exactly(predictions: list[Prediction], tmp_path: P
         "",
         *(str(row.predicted == row.label).lower() for row in predictions[1:]),
     ]
+
+
+def test_the_spread_is_the_deviation_of_the_predicted_classs_probability_over_the_segments(tmp_path: Path) -> None:
+    segments = np.array([[0.7, 0.2, 0.1], [0.5, 0.2, 0.3], [0.6, 0.2, 0.2]])
+    several = Prediction("a", None, (0.6, 0.2, 0.2), 0.5, 3, segment_probabilities=segments)
+    assert several.segment_spread == pytest.approx(0.1)  # of 0.7, 0.5 and 0.6
+    alone = Prediction("b", None, (0.7, 0.2, 0.1), 0.5, 1, segment_probabilities=segments[:1])
+    failed = Prediction("c", None, (np.nan,) * 3, np.nan, 2, segment_probabilities=segments, error="damaged")
+    without_eeg = Prediction("d", None, (0.7, 0.2, 0.1), 0.0, 0, recordings="mri")
+    path = tmp_path / "predictions.csv"
+    write_predictions([several, alone, failed, without_eeg], ["M", "F", "D"], path)
+    spreads = [row["segment_spread"] for row in rows_of(path)]
+    assert spreads == [str(several.segment_spread), "", "", ""]
+
+
+def test_a_row_with_an_error_has_neither_class_nor_probability() -> None:
+    failed = Prediction("c", 1, (np.nan, np.nan), np.nan, 2, fields={"fold": 3}, error="truncated, or damaged")
+    table = PredictionTable(["M", "F"], ["EO"], removed=False, errors=True)
+    row = next(csv.DictReader([table.header(), table.line(failed)]))
+    assert {name: value for name, value in row.items() if value} == {
+        "participant_id": "c", "label": "F", "segments": "2", "fold": "3", "error": "truncated, or damaged",
+    }  # fmt: skip
 
 
 def test_all_that_is_known_of_a_participant_stands_in_its_row(tmp_path: Path) -> None:
@@ -156,3 +179,30 @@ def test_an_undefined_score_is_null_in_metrics_json(tmp_path: Path) -> None:
     ResultWriter(tmp_path, CLASSES)([Prediction("a", 0, (0.9, 0.1), 0.5, 1)])
     text = (tmp_path / "metrics.json").read_text(encoding="utf-8")
     assert json.loads(text)["scores"]["auroc"]["value"] is None and "NaN" not in text
+
+
+def test_what_differs_from_the_training_is_the_last_column_if_anyone_was_compared(
+    predictions: list[Prediction], tmp_path: Path
+) -> None:
+    write_predictions(predictions, CLASSES, tmp_path / "none.csv")
+    assert "unlike_training" not in rows_of(tmp_path / "none.csv")[0]
+    texts = ["", "voxel size: 2 mm, in the training 1 mm; tilt of the MRI: 9 degrees, in the training 0", None, "", ""]
+    compared = [replace(row, unlike_training=text) for row, text in zip(predictions, texts, strict=True)]
+    write_predictions(compared, CLASSES, tmp_path / "some.csv")
+    rows = rows_of(tmp_path / "some.csv")
+    assert list(rows[0])[-1] == "unlike_training"
+    assert [row["unlike_training"] for row in rows] == [text or "" for text in texts]
+
+
+def test_participants_unlike_the_training_are_counted_in_a_warning(
+    predictions: list[Prediction], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    unlabelled = [replace(row, label=None, unlike_training="") for row in predictions]
+    with caplog.at_level(logging.WARNING):
+        ResultWriter(tmp_path, CLASSES)(unlabelled)
+    assert "unlike" not in caplog.text
+    unlabelled[:2] = [replace(row, unlike_training="voxel size: 2 mm, in the training 1 mm") for row in unlabelled[:2]]
+    with caplog.at_level(logging.WARNING):
+        ResultWriter(tmp_path, CLASSES)(unlabelled)
+    assert "2 of 5 participants are unlike the training's, most often in voxel size (2)" in caplog.text
+    assert "see the column unlike_training of predictions.csv" in caplog.text

@@ -128,7 +128,8 @@ def start(*words: object) -> subprocess.CompletedProcess[str]:
 def test_the_help_lists_the_knobs_of_the_config_with_their_comments() -> None:
     for command in ("train", "evaluate", "predict"):
         done = start(command, "--help")
-        assert done.returncode == 0 and "--segment_batch_size auto" in done.stdout and "DATALIST" in done.stdout
+        first = "MODEL" if command == "predict" else "DATALIST"
+        assert done.returncode == 0 and "--segment_batch_size auto" in done.stdout and first in done.stdout
     assert "number of" not in done.stdout and "where predictions.csv is written" in done.stdout
 
 
@@ -142,7 +143,25 @@ def test_the_help_lists_the_knobs_of_the_config_with_their_comments() -> None:
         ),
         (["train", "nothere.json"], "nothere.json: there is no such file"),
         (["evaluate", "list.json", "--model_dir", "nothere"], "error: nothere: no recipe.json, expected a trained mod"),
-        (["predict", "list.json", "--model-dir", "nothere"], "error: nothere: no recipe.json, expected a trained mod"),
+        (
+            ["predict", "nothere", "--datalist", "list.json"],
+            "error: nothere: no recipe.json, expected a trained model: there is no such folder: give the --output_dir"
+            " of a training as MODEL",
+        ),
+        (
+            ["predict", "new.json", "--model_dir", "runs/first"],
+            "error: new.json: a datalist in the place of the model: give the model first: monai-fusion predict"
+            " runs/first --datalist new.json",
+        ),
+        (
+            ["predict", "runs/first", "new.json"],
+            "error: new.json: a second word: give the model first: monai-fusion predict runs/first --datalist new.json",
+        ),
+        (
+            ["predict", "runs/first"],
+            "error: --datalist: not given, expected whom to predict: --datalist FILE, --eeg-dir and --mri-dir, or --eeg"
+            " and --mri",
+        ),
     ],
 )
 def test_what_is_wrong_is_reported_before_torch_is_imported(words: list[str], message: str) -> None:

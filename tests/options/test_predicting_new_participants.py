@@ -36,7 +36,7 @@ def model(folder: Path, **entries: Any) -> None:
 
 
 def predict(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    return call(capsys, "predict", *words, "--model_dir", "runs/first")
+    return call(capsys, "predict", "runs/first", *words)
 
 
 def content(path: str) -> dict[str, Any]:
@@ -85,8 +85,8 @@ def test_the_same_participants_may_be_predicted_again_but_another_list_is_not_re
     assert (code, out) == (2, "")
     assert err == (
         Like(
-            f"error: {path}: … exists … something …: predict that list (monai-fusion predict {path} "
-            f"--model_dir {Path('runs/first')} --output_dir {Path('runs/new')}), or choose another --output_dir\n"
+            f"error: {path}: … exists … something …: predict that list (monai-fusion predict {Path('runs/first')} "
+            f"--datalist {path} --output_dir {Path('runs/new')}), or choose another --output_dir\n"
         )
     )
     assert path.read_bytes() == edited
@@ -98,7 +98,7 @@ def test_the_folder_of_the_results_is_in_the_command_only_if_it_is_not_the_one_o
     assert predict(capsys, *FOLDERS)[0] == 0
     path = Path("runs/first/inference/datalist.json")
     path.write_text(path.read_text(encoding="utf-8").replace('"inference"', '"site B"'), encoding="utf-8")
-    assert f"(monai-fusion predict {path} --model_dir {Path('runs/first')})" in predict(capsys, *FOLDERS)[2]
+    assert f"(monai-fusion predict {Path('runs/first')} --datalist {path})" in predict(capsys, *FOLDERS)[2]
 
 
 def test_a_file_in_place_of_the_folder_of_the_results_is_reported_as_such(
@@ -156,7 +156,6 @@ def test_a_list_of_ids_says_who_of_the_folders_is_meant(site: Path, capsys: pyte
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["x.json", *FOLDERS], "x.json: a datalist, together with --eeg-dir, --mri-dir, expected one of the two"),
         (
             ["--datalist", "x.json", *FOLDERS],
             "--datalist: a datalist, together with --eeg-dir, --mri-dir, expected one",
@@ -192,7 +191,9 @@ def test_what_the_front_cannot_read_of_a_recipe_is_left_to_the_run_and_needed_fo
     assert predict(capsys, *FOLDERS, "--output_dir", "runs/new")[0] == 0
     for recipe in ('{"modalities": "eeg"}', "{"):
         Path("runs/first/recipe.json").write_text(recipe, encoding="utf-8")
-        assert predict(capsys, "runs/new/datalist.json", "--output_dir", "runs/other", "--dry-run")[0] == 0
+        assert (
+            predict(capsys, "--datalist", "runs/new/datalist.json", "--output_dir", "runs/other", "--dry-run")[0] == 0
+        )
         assert predict(capsys, *FOLDERS, "--output_dir", "runs/other")[0] == 2
 
 
@@ -209,7 +210,7 @@ def test_refusals_come_before_torch_is_imported(site: Path) -> None:
         "try: main(sys.argv[1:])\n"
         "except SystemExit as ended: print(ended.code, {'torch', 'monai', 'matplotlib', 'sklearn'} & set(sys.modules))"
     )
-    words = ["predict", "--eeg-dir", "eeg", "--mri-dir", "nothere", "--model_dir", "runs/first"]
+    words = ["predict", "runs/first", "--eeg-dir", "eeg", "--mri-dir", "nothere"]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     assert "nothere: there is no such folder" in done.stderr and done.stdout == "2 set()\n"
 

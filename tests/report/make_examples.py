@@ -11,7 +11,9 @@ import numpy as np
 
 from monai_fusion.metrics import Calibration, Prediction, write_predictions
 from monai_fusion.metrics.grouping import participant_strata
+from monai_fusion.metrics.prediction_sets import PredictionSets
 from monai_fusion.metrics.summary import ScoringSettings, summarize
+from tests.metrics.people import sets_of
 from tests.report.conftest import EXAMPLES, HOSTILE_CLASSES, HOSTILE_IDS
 
 
@@ -45,16 +47,23 @@ def people(counts: list[int], *, fields: bool = False, apart: float = 1.3) -> li
     return found
 
 
-def write(name: str, found: list[Prediction], classes: list[str], calibration: Calibration | None = None) -> None:
+def write(
+    name: str,
+    found: list[Prediction],
+    classes: list[str],
+    calibration: Calibration | None = None,
+    sets: PredictionSets | None = None,
+) -> None:
     """Write an example's predictions and, where labels are known, its scores."""
     folder = EXAMPLES / name
     folder.mkdir(parents=True, exist_ok=True)
     found = calibration.apply(found) if calibration else found
+    found = [sets.apply(row) for row in found] if sets else found
     known = [row for row in found if row.label is not None]
     write_predictions(found, classes, folder / "predictions.csv", participant_strata(known)[0] if known else None)
     if known:
         metrics = summarize(
-            found, classes, calibration, ScoringSettings(datalist=f"{name} <i>", section="test", draws=200)
+            found, classes, calibration, ScoringSettings(datalist=f"{name} <i>", section="test", draws=200), sets
         )
         (folder / "metrics.json").write_text(metrics.model_dump_json(), encoding="utf-8")
 
@@ -72,7 +81,7 @@ def main() -> None:
         fitted_participants=32,
         fitted=True,
     )
-    write("two_classes", people([16, 10], fields=True), ["M", "F"], fitted)
+    write("two_classes", people([16, 10], fields=True), ["M", "F"], fitted, sets_of(people([20, 12]), coverage=0.9))
     write("three_classes", people([7, 6, 5]), ["young", "middle", "old"])
     write("five_classes", people([4, 4, 4, 4, 4]), ["a", "b", "c", "d", "e"])
     hostile = people([3, 2], apart=-2.0)

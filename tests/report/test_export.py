@@ -32,7 +32,7 @@ FIGURES = {
 }
 TABLES = {
     *("cohort", "scores", "classes", "permutation_tests", "calibration", "calibration_slope", "reliability"),
-    *("one_recording_taken_away", "strata", "confusion_matrix", "mistakes", "what_was_run"),
+    *("one_recording_taken_away", "prediction_sets", "strata", "confusion_matrix", "mistakes", "what_was_run"),
 }
 
 
@@ -46,7 +46,7 @@ def test_every_figure_comes_in_three_formats_and_every_table_with_its_numbers(
 ) -> None:
     run, folder = evaluation("two_classes"), tmp_path / "paper" / "figures"
     code, out, _ = call(capsys, "report", run, "--figures", folder)
-    assert code == 0 and out.splitlines()[1] == f"wrote 42 figures, 12 tables and methods.md to {folder}"
+    assert code == 0 and out.splitlines()[1] == f"wrote 42 figures, 13 tables and methods.md to {folder}"
     names = {path.name for path in folder.iterdir()} - {LIST_FILE, "methods.md"}
     expected = {f"figure_{name}.{ending}" for name in FIGURES for ending in ("svg", "pdf", "png")}
     assert names == expected | {f"table_{name}.csv" for name in TABLES}

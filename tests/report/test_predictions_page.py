@@ -33,6 +33,7 @@ COLUMNS = [
     "network_F",
 ]
 COLUMNS += ["threshold", "gate", "segments", "predicted_without_eeg", "predicted_without_mri"]
+UNLIKE = "voxel size: 2 mm, in the training 1 mm; EEG reference: <b>A1</b>, in the training average"
 Inference = Callable[..., Path]
 
 
@@ -203,7 +204,7 @@ def test_the_table_opens_as_it_is_and_ids_stay_text(tmp_path: Path) -> None:
     cells = list(sheet.iter_rows())
     assert [cell.value for cell in cells[0]] == [
         *("participant_id", "predicted", "probability_M", "probability_F", "threshold", "gate", "segments"),
-        *("recordings", "predicted_without_eeg", "predicted_without_mri"),
+        *("recordings", "predicted_without_eeg", "predicted_without_mri", "segment_spread"),
     ]
     for line, name in zip(cells[1:], DANGEROUS, strict=True):
         assert (line[0].value, line[0].data_type, line[0].number_format) == (name, "s", "@")
@@ -241,11 +242,14 @@ def test_whatever_the_ids_and_classes_are_they_are_text(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (apt-get install chromium)")
-@pytest.mark.parametrize("kind", ["one", "three hundred", "hostile", "five_classes"])
+@pytest.mark.parametrize("kind", ["one", "three hundred", "unlike", "hostile", "five_classes"])
 def test_the_page_is_shown_without_a_complaint_on_screen_phone_and_paper(kind: str, tmp_path: Path) -> None:
     if kind in ("one", "three hundred"):
         number = {"one": 1, "three hundred": 300}[kind]
         folder = write_rows(tmp_path / "new", [row(f"sub-{n:03d}", n / 300) for n in range(number)])
+    elif kind == "unlike":
+        rows = [(*row("sub-01", 0.7), f"{UNLIKE}; electrodes: {'x' * 90} instead of none"), (*row("sub-02", 0.2), "")]
+        folder = write_rows(tmp_path / "new", rows, [*COLUMNS, "unlike_training"])
     else:
         folder = make_evaluation(kind, tmp_path)
     page = write_predictions_page(folder)[0]
@@ -262,3 +266,24 @@ def test_the_page_is_shown_without_a_complaint_on_screen_phone_and_paper(kind: s
         assert browser.evaluate(head) == "table-header-group", "on paper it is a table, with its head on every page"
         browser.print(tmp_path / "predictions.pdf")
     assert (tmp_path / "predictions.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_what_differs_from_the_training_stands_beside_the_recordings_and_in_the_table(tmp_path: Path) -> None:
+    rows = [(*row("a", 0.7), UNLIKE), (*row("b", 0.2), "")]
+    folder = write_rows(tmp_path / "new", rows, [*COLUMNS, "unlike_training"])
+    write_predictions_page(folder)
+    page = Page(folder / "predictions.html")
+    first, second = (line["Recordings"] for line in body(page))
+    assert UNLIKE in first and "unlike" not in second
+    limits = page.section("limits").text
+    assert "1 of 2 participants is unlike the training's in voxel size and more" in limits
+    sheet = load_workbook(folder / "predictions.xlsx")["predictions"]
+    assert [cell.value for cell in list(sheet.columns)[-1]] == ["unlike_training", UNLIKE, None]
+
+
+def test_without_a_comparison_nothing_is_said_of_the_training_s_recordings(tmp_path: Path) -> None:
+    folder = write_rows(tmp_path / "new", [row("a", 0.7)])
+    write_predictions_page(folder)
+    assert "unlike" not in Page(folder / "predictions.html").section("limits").text
+    sheet = load_workbook(folder / "predictions.xlsx")["predictions"]
+    assert "unlike_training" not in [cell.value for cell in next(sheet.rows)]

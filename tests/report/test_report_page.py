@@ -1,5 +1,6 @@
 """``report.html``: what is in it, what is not, and how it names what is missing."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -98,6 +99,24 @@ def test_hostile_names_stay_text(report_of: Report) -> None:
     assert "trained on <script>alert(4)</script>" in page.section("run").text
     assert not [tag for tag in ("<script", "<b>", "<i>", "<img src=x") if tag in page.source]
     assert "49" not in table_of(page.section("mistakes"))[-1][0]  # {{ 7 * 7 }} is not computed
+
+
+def test_recordings_unlike_the_training_s_are_a_limit_and_stand_beside_the_errors(evaluation: Evaluation) -> None:
+    folder = evaluation("two_classes")
+    rows = rows_of(folder)
+    wrong = next(row["participant_id"] for row in rows if row["label"] != row["predicted"])
+    text = "EEG reference: <i>A1</i>, in the training average"
+    for row in rows:
+        row["unlike_training"] = text if row["participant_id"] == wrong else ""
+    with (folder / "predictions.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    page = report_on(folder)
+    assert f"1 of {len(rows)} participants is unlike the training's in EEG reference" in page.section("limits").text
+    marked = [row[0] for row in table_of(page.section("mistakes"))[1:] if "unlike" in row[0]]
+    assert marked == [f"{wrong} unlike the training's: {text}"]
+    assert "<i>A1" not in page.source
 
 
 def test_the_headline_has_each_score_its_interval_and_the_baseline(report_of: Report) -> None:

@@ -14,6 +14,7 @@ from monai_fusion.data import Preprocessing
 from monai_fusion.datalist import Datalist, ModalityPolicy, ParticipantRecord
 from monai_fusion.errors import InputError
 from monai_fusion.fingerprint import describe_chain
+from monai_fusion.recordings.scalogram_recipe import ENTRY, read_recipe_entry
 from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.runs import (
     RunConfig,
@@ -24,6 +25,7 @@ from monai_fusion.runs import (
     trained_preprocessing,
     write_recipe,
 )
+from monai_fusion.sidecar import KIND, LAYOUT
 
 CONFIG: dict[str, Any] = {
     "depth": 4,
@@ -68,6 +70,30 @@ def test_a_recipe_reads_back_as_plain_values(folder: Path) -> None:
     assert recipe["absence"] is True and recipe["target"] == "gender"
     assert "num_workers" not in recipe  # it changes no number
     assert sorted(path.name for path in folder.iterdir()) == [MODEL_FILE, "recipe.json"]
+
+
+def test_it_holds_how_the_scalograms_were_made_if_the_files_beside_them_say_so(
+    tiny_records: Sequence[ParticipantRecord], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "monai_fusion")
+    write(tmp_path, records=tiny_records)
+    assert ENTRY not in json.loads((tmp_path / "recipe.json").read_text(encoding="utf-8"))
+    assert "no raw EEG: no JSON beside 10 scalograms says how they were made" in caplog.text
+    for record in tiny_records:
+        content = {
+            **{"Kind": KIND, "Layout": LAYOUT, "Finished": True, "Mode": "power", "Units": "z-score"},
+            **{"Electrodes": ["Fz", "Cz"], "SegmentSeconds": 10.0, "RejectAboveMicrovolts": None},
+            "InterpolatedElectrodes": ["Cz"] if record is tiny_records[2] else [],
+            "Signal": {"Reference": "as recorded", "Demean": True, "HighPassHz": 0.5, "LineOption": 50},
+        }
+        record.eeg[0].with_name(f"{record.participant_id}_scalogram.json").write_text(json.dumps(content))
+    write(tmp_path, records=tiny_records)
+    (tmp_path / MODEL_FILE).touch()
+    found = read_recipe_entry(read_recipe(tmp_path)[ENTRY])
+    assert found is not None and found.words() == [
+        *("--mode", "power", "--rows", "z-score", "--electrodes", "Fz,Cz", "--seconds", "10", "--reference"),
+        *("as-recorded", "--demean", "yes", "--high-pass", "0.5", "--line", "50", "--interpolate", "1"),
+    ]
 
 
 def test_it_holds_the_network_and_the_transforms_as_data(folder: Path) -> None:

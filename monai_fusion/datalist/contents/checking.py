@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -39,6 +40,16 @@ class OpenedRecording:
     geometry: Geometry | None = None
 
 
+class Look(Protocol):
+    """Looks at recordings that can be used while they are open; called by several threads."""
+
+    def eeg(self, path: Path, values: np.ndarray) -> None:
+        """Look at a scalogram [electrode, frequency, time]."""
+
+    def mri(self, path: Path, values: np.ndarray, spacing: Sequence[float]) -> None:
+        """Look at a volume [X, Y, Z] in RAS; the edges of its voxels along these axes, as the header has them."""
+
+
 @dataclass(frozen=True)
 class RecordingOpener:
     """Opens one recording after the other, with the readers that prepare them for a training.
@@ -47,11 +58,13 @@ class RecordingOpener:
         eeg_shape: Frequency x time x electrode of a scalogram file.
         assume_orientation: Axes of MRIs whose header states none.
         percentiles_over: The voxels over which an MRI's percentiles are taken: ``all`` or ``nonzero``.
+        look: Sees every recording that can be used, so that no file is opened once more for it.
     """
 
     eeg_shape: tuple[int, int, int] = (224, 224, 17)
     assume_orientation: str | None = None
     percentiles_over: str = "all"
+    look: Look | None = None
 
     def __call__(self, recording: Recording) -> OpenedRecording:
         """Open a file once for its bytes and once for its numbers (the second time it is in the system's cache).
@@ -75,6 +88,8 @@ class RecordingOpener:
         if flat.all():
             problem = all_constant("", len(flat))
             return OpenedRecording(recording, (recording.finding(problem.seen, problem.wanted),))
+        if self.look is not None:
+            self.look.eeg(recording.path, scalogram.values)
         findings = list(_flat_electrodes(recording, flat))
         if scalogram.behind:
             seen = f"{scalogram.behind:,} bytes behind the array" + (", another one" if scalogram.second_array else "")
@@ -91,6 +106,11 @@ class RecordingOpener:
             raise error.of(recording.path, "mri") from error
         if problem := error_in(values, self.percentiles_over):
             return OpenedRecording(recording, (recording.finding(problem.seen, problem.wanted, problem.advice),))
+        if self.look is not None:
+            spacing = np.empty(3)
+            # A column of the affine is the step along a stored axis, which follows one axis of the head.
+            spacing[volume.reorient[:, 0].astype(int)] = np.linalg.norm(volume.header.affine[:3, :3], axis=0)
+            self.look.mri(recording.path, values, [float(each) for each in spacing])
         geometry = geometry_of(volume.header)
         doubts = [*geometry.doubts(), *doubts_about(volume, values, self.percentiles_over)]
         findings = tuple(recording.finding(*doubt, warning=True) for doubt in doubts)

@@ -88,5 +88,5 @@ def _explained(lengths: np.ndarray, codes: np.ndarray, groups: int) -> np.ndarra
 
 
 def _group(row: Row, field: str) -> str | None:
-    value = row.entry.label if field == "label" else (row.entry.model_extra or {}).get(field)
+    value = row.entry.label if field == "label" else row.entry.further.get(field)
     return None if value is None or isinstance(value, list | dict) else str(value)

@@ -16,27 +16,9 @@ from typing import Any
 from monai_fusion.datalist.contents.recording_files import Recording
 from monai_fusion.datalist.reporting import Finding
 from monai_fusion.reading import read_json_object
-from monai_fusion.sidecar import MOST_BYTES, is_sidecar, sidecar_name
+from monai_fusion.sidecar import COMPARED_FIELDS, MOST_BYTES, is_sidecar, sidecar_name, value_at
 from monai_fusion.wording import a_few, counted, cut, quoted
 
-# What must be the same in all scalograms of a datalist: the path to it in a sidecar, and how it is called.
-_FIELDS: dict[tuple[str, ...], str] = {
-    ("Mode",): "mode",
-    ("Electrodes",): "electrodes",
-    ("Units",): "units",
-    ("SegmentSeconds",): "length of a segment in seconds",
-    ("SamplingHz",): "sampling rate in Hz",
-    ("RowFrequenciesHz",): "frequencies of the rows",
-    ("Signal", "Reference"): "reference",
-    ("Signal", "Demean"): "demeaning",
-    ("Signal", "HighPassHz"): "high-pass in Hz",
-    ("Signal", "LineOption"): "line noise filter",  # not LineHz: with "auto" it is what each recording has
-    ("Signal", "Version"): "version of the filters",
-    ("Transform", "Wavelet"): "wavelet",
-    ("Transform", "Value"): "value",
-    ("Transform", "Resize"): "resizing",
-    ("Transform", "Version"): "version of the transform",
-}
 _ADVICE = "make all scalograms of a datalist in one way: monai-fusion scalogram with the same options"
 
 
@@ -73,7 +55,7 @@ def unlike(recordings: Iterable[Recording]) -> Iterator[Finding]:
         elif content.get("Finished") is not True:
             unfinished.setdefault(path, recording)
         elif path not in described:
-            described[path] = _Described(recording, {field: _value(content, field) for field in _FIELDS})
+            described[path] = _Described(recording, {field: value_at(content, field) for field in COMPARED_FIELDS})
     yield from _differences(list(described.values()))
     if unfinished:
         first, more = next(iter(unfinished.values())), len(unfinished) - 1
@@ -96,17 +78,9 @@ def _read(path: Path) -> dict[str, Any] | None:
     return content
 
 
-def _value(content: dict[str, Any], field: tuple[str, ...]) -> str:
-    """The value as text, so that any can be compared."""
-    value: Any = content
-    for key in field:
-        value = value.get(key) if isinstance(value, dict) else None
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
 def _differences(described: list[_Described]) -> Iterator[Finding]:
     reported: set[Path] = set()
-    for field, called in _FIELDS.items():
+    for field, called in COMPARED_FIELDS.items():
         numbers = Counter(each.values[field] for each in described)
         if len(numbers) < 2:
             continue

@@ -17,10 +17,8 @@ from monai_fusion.datalist.locating import Places
 from monai_fusion.datalist.repair.json_faults import mended
 from monai_fusion.datalist.repair.text_edits import PATH_FIELDS, Edit, path_edits, with_edits
 from monai_fusion.datalist.reporting import Place
-from monai_fusion.datalist.saving.backups import behind_link, next_backup, write_backup
+from monai_fusion.datalist.saving.backups import behind_link, next_backup, replace_edited
 from monai_fusion.datalist.schema import SECTIONS
-from monai_fusion.errors import InputError, Problem
-from monai_fusion.files import write_atomically
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _BACKSLASH_OR_CONTROL = re.compile(r"[\\\x00-\x1f]")
@@ -89,23 +87,7 @@ class Repair:
         Raises:
             InputError: The file has changed since it was read, or it or the old one cannot be written.
         """
-        path = behind_link(self.before.path)
-        backup = None
-        try:
-            content = path.read_bytes()
-            if content != self.before.json.content:
-                advice = "nothing was written: check it again"
-                raise InputError(Problem(str(path), seen="the file was changed in the meantime", advice=advice))
-            private = path.stat().st_mode & 0o077 == 0
-            backup = write_backup(path, content)
-            write_atomically(path, self.text.encode(), private=private)
-        except OSError as error:
-            if backup is not None:
-                backup.unlink(missing_ok=True)
-            reason = error.strerror or str(error)
-            what = "cannot be written" if backup is not None else f"cannot be kept as {self.backup.name}"
-            raise InputError(Problem(str(path), seen=f"{what} ({reason})", advice="nothing was changed")) from error
-        return backup
+        return replace_edited(self.before.path, self.before.json.content, self.text)
 
 
 def plan_repair(path: Path, asked: Requirements | None = None) -> Repair:

@@ -8,6 +8,9 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.files import is_private, write_atomically
+
 
 def behind_link(path: Path) -> Path:
     """Return the file that a link leads to, so that it is replaced and the link stays one; else the path as it is."""
@@ -58,4 +61,37 @@ def write_backup(path: Path, content: bytes) -> Path:
     except BaseException:
         backup.unlink(missing_ok=True)
         raise
+    return backup
+
+
+def replace_edited(path: Path, before: bytes, text: str) -> Path:
+    """Replace a datalist by an edit of it, at once or not at all, and keep the old one.
+
+    Args:
+        path: The file, or a link to it.
+        before: Its bytes when it was read.
+        text: Its new text.
+
+    Returns:
+        Where the old one is: ``cohort.json.1.bak``.
+
+    Raises:
+        InputError: The file has changed since it was read, or it or the old one cannot be written.
+    """
+    path = behind_link(path)
+    backup = None
+    try:
+        content = path.read_bytes()
+        if content != before:
+            advice = "nothing was written: check it again"
+            raise InputError(Problem(str(path), seen="the file was changed in the meantime", advice=advice))
+        private = is_private(path)
+        backup = write_backup(path, content)
+        write_atomically(path, text.encode(), private=private)
+    except OSError as error:
+        if backup is not None:
+            backup.unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        what = "cannot be written" if backup is not None else f"cannot be kept as {next_backup(path).name}"
+        raise InputError(Problem(str(path), seen=f"{what} ({reason})", advice="nothing was changed")) from error
     return backup

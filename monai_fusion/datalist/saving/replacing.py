@@ -18,6 +18,7 @@ from monai_fusion.datalist.saving.backups import behind_link, next_backup, write
 from monai_fusion.datalist.saving.what_is_lost import losses
 from monai_fusion.datalist.saving.writing import document_text, write_text
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.files import is_private
 from monai_fusion.messages import pasteable
 from monai_fusion.wording import a_few, counted, shortened
 
@@ -143,7 +144,7 @@ def _older(path: Path, document: Mapping[str, Any], text: str, how: Replacing) -
     try:
         real = behind_link(path)
         content = real.read_bytes()
-        private = real.stat().st_mode & 0o077 == 0
+        private = is_private(real)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -13,7 +13,7 @@ from monai_fusion.datalist.near_misses import near_misses
 from monai_fusion.datalist.saving.document import Document, DocumentRow, read_document, with_fold
 from monai_fusion.datalist.saving.replacing import refuse_what_is_no_datalist, write_datalists
 from monai_fusion.datalist.saving.writing import document_text
-from monai_fusion.datalist.schema import SECTIONS
+from monai_fusion.datalist.schema import NOTE, SECTIONS
 from monai_fusion.datalist.split.matching import Measured, match_classes, not_matched
 from monai_fusion.datalist.split.ratio import Split
 from monai_fusion.datalist.split.split_methods import make_split
@@ -68,7 +68,7 @@ def split_datalist(
     if options.keep_folds and not options.group_by:
         options = replace(options, group_by=tuple(document.fields.get("group_by", ())))
     older = None if extend is None else read_document(extend, require_files=False).spelled_as(document.by_id)
-    further = {name: None for row in document.rows for name in row.fields if name not in ENTRY_FIELDS}
+    further = {name: None for row in document.rows for name in row.fields if name not in (*ENTRY_FIELDS, NOTE)}
     if not options.matched_by:
         return split_and_write(document, older, options, files, tuple(further))
     matched = match_classes(document, options.matched_by, options.allow_missing, measured or {})

@@ -48,7 +48,7 @@ def test_all_with_both_recordings_is_in_test_without_a_label(site: Path, capsys:
         "new.json: 5 participants to predict",
         "1 participant with an EEG but no MRI left out: sub-06",
         Like("It names no classes: … model … predicts."),
-        "next: monai-fusion predict new.json --model_dir RUN_DIR",
+        "next: monai-fusion predict RUN_DIR --datalist new.json",
     ]
     assert content() == {
         "$schema": "datalist.schema.json",
@@ -303,7 +303,7 @@ def test_a_list_of_other_classes_is_refused_before_the_run_starts(
 ) -> None:
     model_in(site / "runs/first")
     assert build(capsys, "--unlabelled", "--classes", "M", "F")[0] == 0
-    code, _, err = call(capsys, "predict", "new.json", "--model_dir", "runs/first")
+    code, _, err = call(capsys, "predict", "runs/first", "--datalist", "new.json")
     assert code == 2
     assert err == 'error: new.json classes: "M" "F", expected "F" "M": the classes of runs/first, in their order\n'
 
@@ -314,10 +314,10 @@ def test_participants_in_another_part_are_found(site: Path, capsys: pytest.Captu
     document["training"] = document.pop("test")
     Path("new.json").write_text(json.dumps(document), encoding="utf-8")
     model_in(site / "runs/first")
-    code, _, err = call(capsys, "predict", "new.json", "--model_dir", "runs/first")
+    code, _, err = call(capsys, "predict", "runs/first", "--datalist", "new.json")
     assert code == 2
     assert 'no participant, expected at least one: 6 participants in "training": give --section training, or' in err
     code, out, err = call(
-        capsys, "predict", "new.json", "--model_dir", "runs/first", "--section", "training", "--dry-run"
+        capsys, "predict", "runs/first", "--datalist", "new.json", "--section", "training", "--dry-run"
     )
     assert (code, err) == (0, "") and "--section training" in out

@@ -201,7 +201,7 @@ def test_a_repair_on_a_full_disk_changes_nothing(
     edited.write_bytes(edited.read_bytes().replace(b"}\n  ]", b"},\n  ]"))
     before = edited.read_bytes()
     with monkeypatch.context() as full:
-        full.setattr(f"monai_fusion.datalist.repair.fixing.{where}", no_space)
+        full.setattr(f"monai_fusion.datalist.saving.backups.{where}", no_space)
         code, _, err = call(capsys, "datalist check edited.json --fix --yes")
     assert (code, len(err.splitlines())) == (2, 1)
     assert "No space left on device): nothing was changed" in err

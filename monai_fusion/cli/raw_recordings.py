@@ -1,0 +1,123 @@
+"""``monai-fusion predict`` of raw EEG: it becomes scalograms as those of the training were made, and these are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.messages import pasteable, say
+
+if TYPE_CHECKING:
+    from monai_fusion.cli.new_participants import NewParticipants
+    from monai_fusion.datalist.trained_model import TrainedModel
+    from monai_fusion.recordings.making import Made
+    from monai_fusion.recordings.scalogram_recipe import ScalogramRecipe
+
+FOLDER = "scalograms"
+"""Where they are, below the folder of the results."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecordings:
+    """Raw recordings, and how they become scalograms.
+
+    Attributes:
+        inputs: Files, or a folder of them.
+        recipe: How the scalograms of the training were made.
+        out: The folder of the scalograms.
+    """
+
+    inputs: tuple[Path, ...]
+    recipe: ScalogramRecipe
+    out: Path
+
+    @property
+    def command(self) -> str:
+        """The command that makes the same scalograms."""
+        return pasteable(("monai-fusion", "scalogram", *self.inputs, "--out", self.out, *self.recipe.words()))
+
+
+def has_raw(new: NewParticipants) -> bool:
+    """Whether raw recordings are among the files, or a folder of them is given."""
+    return new.raw_eeg_dir is not None or any(path.suffix.lower() != ".npy" for path in new.eeg)
+
+
+def plan_scalograms(new: NewParticipants, model: TrainedModel, results: Path) -> RawRecordings:
+    """Check that raw recordings can become scalograms of the model's kind; nothing is written.
+
+    Args:
+        new: Where the recordings are.
+        model: The model that predicts them.
+        results: The folder of the results.
+
+    Raises:
+        InputError: Raw recordings and scalograms are mixed, or the model does not know how its scalograms were made.
+    """
+    from monai_fusion.recordings.scalogram_recipe import read_recipe_entry
+
+    if new.raw_eeg_dir is not None and new.eeg_dir is not None:
+        raise InputError(Problem("--raw-eeg-dir", seen="together with --eeg-dir", wanted="one of the two"))
+    if scalograms := [path for path in new.eeg if path.suffix.lower() == ".npy"]:
+        seen = f"{scalograms[0].name}, a scalogram, together with raw recordings"
+        raise InputError(Problem("--eeg", seen=seen, wanted="either scalograms or raw recordings"))
+    inputs = new.eeg if new.raw_eeg_dir is None else (new.raw_eeg_dir,)
+    recipe = read_recipe_entry(model.scalogram_recipe)
+    if recipe is None:
+        option = "--eeg" if new.raw_eeg_dir is None else "--raw-eeg-dir"
+        seen = f"raw EEG, but {model.folder} does not record how the scalograms of its training were made"
+        advice = "run monai-fusion scalogram with the settings of the training, and give its files"
+        raise InputError(Problem(option, seen=seen, wanted="scalograms (.npy)", advice=advice))
+    return RawRecordings(tuple(inputs), recipe, results / FOLDER)
+
+
+def make_scalograms(raw: RawRecordings) -> list[Made]:
+    """Make the scalograms that are not there yet, and print which recordings failed.
+
+    Raises:
+        InputError: A recording of one person fails, or every recording does; or this version makes other scalograms.
+    """
+    from monai_fusion.recordings.job import run_job
+    from monai_fusion.recordings.making import Made
+    from monai_fusion.recordings.opening import find
+    from monai_fusion.recordings.scalogram_recipe import refuse_other_scalograms
+    from monai_fusion.wording import counted
+
+    options = raw.recipe.options(raw.out)
+    try:
+        found = find(raw.inputs, options)
+        done = run_job(raw.inputs, found.recordings, options)
+    except InputError as error:
+        raise _noted(error, raw) from None
+    done += [Made(path=path, state="failed", problems=(problem,)) for path, problem in found.refused]
+    failed = [each for each in done if each.state == "failed"]
+    problems = [problem for each in failed for problem in each.problems]
+    if failed and (len(failed) == len(done) or all(path.is_file() for path in raw.inputs)):
+        raise _noted(InputError(problems), raw)
+    made = [each for each in done if each.state != "failed"]
+    refuse_other_scalograms(raw.recipe, (sidecar for each in made for sidecar in each.sidecars))
+    say(f"{raw.out}: scalograms of {counted(len(made), 'raw recording')}, as those of the training")
+    for each in failed:
+        text = "; ".join(map(str, each.problems))
+        say(f"error: {text if each.path.name in text else f'{each.path}: {text}'}", err=True)
+    return done
+
+
+def with_scalograms(new: NewParticipants, raw: RawRecordings, done: Sequence[Made]) -> NewParticipants:
+    """Return the new participants with their scalograms in place of the raw recordings."""
+    from monai_fusion.reading import read_json_object
+    from monai_fusion.sidecar import MOST_BYTES
+
+    if new.raw_eeg_dir is not None:
+        return replace(new, raw_eeg_dir=None, eeg_dir=raw.out)
+    sidecars = [read_json_object(path, MOST_BYTES) or {} for each in done for path in each.sidecars]
+    files = [raw.out / str(name) for content in sidecars for name in content.get("Files", ())]
+    return replace(new, eeg=tuple(files))
+
+
+def _noted(error: InputError, raw: RawRecordings) -> InputError:
+    """The scalogram command's own message, with the command that it is about."""
+    error.add_note(f"the options are those of {raw.command}: run it with what is missing, and give its files")
+    return error

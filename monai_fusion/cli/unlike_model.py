@@ -1,0 +1,80 @@
+"""How unlike a model's training the recordings of a datalist are, for ``monai-fusion datalist check --model``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monai_fusion.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from monai_fusion.datalist import Datalist
+    from monai_fusion.datalist.reporting import Finding
+
+
+def require_deep(model: Path | None, deep: bool) -> None:
+    """Refuse a model if no recording will be opened.
+
+    Raises:
+        InputError: There is one, but no ``--deep``; or it is no trained model.
+    """
+    from monai_fusion.datalist.trained_model import read_trained_model
+
+    if model is not None and not deep:
+        raise InputError(Problem("--model", seen="without --deep", advice="give --deep as well, which opens the files"))
+    if model is not None:
+        read_trained_model(model, "--model")
+
+
+def unlike_the_training(
+    datalist: Datalist,
+    model: Path,
+    eeg_shape: Sequence[int],
+    assume_orientation: str | None,
+    cache_dir: Path | None,
+) -> list[Finding]:
+    """Compare all participants of a datalist with the training part of a model.
+
+    Args:
+        datalist: The datalist.
+        model: The run folder.
+        eeg_shape: Of every scalogram's file.
+        assume_orientation: Of MRIs whose header states none.
+        cache_dir: The preprocessed store, which keeps the numbers.
+
+    Returns:
+        A warning for each participant who differs; one in all if the model has no profile.
+
+    Raises:
+        InputError: A recording cannot be read, or the model's profile is not one that a training writes.
+    """
+    from monai_fusion.baseline.participant_numbers import NumberSettings
+    from monai_fusion.cohort_profile.comparing import differences
+    from monai_fusion.cohort_profile.participant_facts import participant_facts
+    from monai_fusion.cohort_profile.profile_file import read_profile
+    from monai_fusion.cohort_profile.words import joined
+    from monai_fusion.datalist.availability import restricted_to
+    from monai_fusion.datalist.reporting import Finding
+    from monai_fusion.datalist.trained_model import read_trained_model
+    from monai_fusion.run_folder import COHORT_PROFILE_FILE
+
+    profile = read_profile(model)
+    if profile is None:
+        seen = f"no {COHORT_PROFILE_FILE}: trained by an earlier version, so its recordings cannot be compared"
+        return [Finding(str(model), seen=seen, group="contents", warning=True)]
+    modalities = read_trained_model(model, "--model").modalities
+    settings = NumberSettings(cache_dir, tuple(eeg_shape), assume_orientation, modalities)
+    everyone = [each for section in datalist.sections for each in datalist.records(section)]
+    found = participant_facts([restricted_to(each, modalities) for each in everyone], settings)
+    return [
+        Finding(
+            record.participant_id,
+            seen=f"unlike the training of {model.name}: {text}",
+            group="contents",
+            warning=True,
+            participant_id=record.participant_id,
+        )
+        for record, facts in zip(everyone, found, strict=True)
+        if (text := joined(differences(profile, facts)))
+    ]

@@ -1,0 +1,84 @@
+"""What a prediction says of each participant: the text of its column ``unlike_training``."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+
+from monai_fusion.baseline.participant_numbers import NumberSettings
+from monai_fusion.cohort_profile.comparing import Difference, differences
+from monai_fusion.cohort_profile.participant_facts import participant_facts
+from monai_fusion.cohort_profile.profile_file import CohortProfile, read_profile
+from monai_fusion.cohort_profile.words import joined
+from monai_fusion.datalist.availability import restricted_to
+from monai_fusion.datalist.records import ParticipantRecord
+from monai_fusion.errors import InputError
+from monai_fusion.run_folder import COHORT_PROFILE_FILE
+
+logger = logging.getLogger(__name__)
+
+
+def differences_of(
+    record: ParticipantRecord, profile: CohortProfile, settings: NumberSettings
+) -> tuple[Difference, ...]:
+    """Return what differs between a participant and a training part, the most unlike first.
+
+    Args:
+        record: The participant, with the recordings that the model uses.
+        profile: Of the training part.
+        settings: How the recordings are read.
+
+    Raises:
+        InputError: A recording cannot be read.
+    """
+    return differences(profile, participant_facts([record], settings)[0])
+
+
+class UnlikeTraining:
+    """Tell how unlike the training participants of a model others are.
+
+    Args:
+        model: The run folder; without ``cohort_profile.json`` (earlier versions) nothing is compared, which is logged.
+        settings: How the recordings are read.
+
+    Raises:
+        InputError: The profile is not one that a training writes.
+    """
+
+    def __init__(self, model: str | os.PathLike[str], settings: NumberSettings) -> None:
+        self.profile = read_profile(model)
+        self.settings = settings
+        self._texts: dict[str, str | None] = {}
+        if self.profile is None:
+            logger.info(
+                "the model has no %s (trained by an earlier version): "
+                "nothing is said of how unlike the training participants these are",
+                COHORT_PROFILE_FILE,
+            )
+
+    def prepare(self, records: Sequence[ParticipantRecord], done: Callable[[], object] = str) -> None:
+        """Compare many participants, their files on all cores; without it each is compared when it is asked for.
+
+        Args:
+            records: The participants; recordings that the model does not use are left out.
+            done: Called after each file.
+        """
+        if self.profile is None:
+            return
+        try:
+            used = [restricted_to(record, self.settings.modalities) for record in records]
+            found = participant_facts(used, self.settings, done)
+        except InputError as error:
+            # The files were prepared for the network: a chain of one's own may read what these numbers cannot.
+            logger.warning("no comparison with the training participants: %s", error)
+            self._texts |= dict.fromkeys((record.participant_id for record in records), None)
+            return
+        for record, facts in zip(records, found, strict=True):
+            self._texts[record.participant_id] = joined(differences(self.profile, facts))
+
+    def __call__(self, record: ParticipantRecord) -> str | None:
+        """Return what differs, ``; `` between; empty if nothing does, None if it is not known."""
+        if record.participant_id not in self._texts:
+            self.prepare([record])
+        return self._texts.get(record.participant_id)
