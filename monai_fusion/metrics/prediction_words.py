@@ -35,7 +35,9 @@ def one_participant_lines(row: Prediction, classes: Sequence[str]) -> Iterator[s
 
 
 def set_words(members: Sequence[int], classes: Sequence[str]) -> str:
-    """``F``, or ``M or F (undecided)``."""
+    """``F``, or ``M or F (undecided)``; empty without a set."""
+    if not members:
+        return ""
     *first, last = [classes[index] for index in members]
     return f"{', '.join(first)} or {last} (undecided)" if first else last
 
