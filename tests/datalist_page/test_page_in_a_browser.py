@@ -1,9 +1,12 @@
 """The page of a cohort in Chromium: editing, undoing, saving, and what comes of it on the command line."""
 
+import base64
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -224,3 +227,32 @@ def test_filters_and_sorting_show_whom_they_name(tab: Tab, tmp_path: Path, write
     tab.select("#part-filter", "all")
     tab.select("#status-filter", "with problems")
     assert tab.run(shown) == "sub-05"
+
+
+def test_the_printer_gets_a_plain_list_of_those_in_sight(tab: Tab, tmp_path: Path, write_page: WriteThePage) -> None:
+    opened(tab, write_page(write_cohort(tmp_path, 90), "--no-deep"))
+    tab.choose("sub-01")
+    tab.select("#part-filter", "training")
+    tab.leave_out("fell asleep")
+    tab.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    tab.run("byId('search').value = ''; refresh(); window.dispatchEvent(new Event('beforeprint'))")
+    assert not tab.find("#app").is_displayed()
+    printed = tab.text(".printed")
+    assert printed.startswith("Small cohort\n86 of 90 participants, as filtered and sorted on the screen.")
+    assert "sub-01 training F left out: fell asleep; changed: left out: fell asleep" in printed
+    assert "sub-85 " in printed and "sub-86" not in printed
+    tab.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    content = base64.b64decode(tab.driver.print_page())
+    assert len(re.findall(rb"/Type /Page\n", content)) >= 2
+    assert tab.find("#app").is_displayed() and tab.run("return byId('printed-rows').children.length") == 0
+
+
+def test_an_address_opens_a_card(tab: Tab, tmp_path: Path, write_page: WriteThePage) -> None:
+    page = write_page(write_cohort(tmp_path, named={4: "Müller & Söhne #5"}), "--no-deep")
+    opened(tab, page)
+    tab.open(page, "#participant=" + quote("Müller & Söhne #5"))
+    assert tab.text("#card-title") == "Müller & Söhne #5"
+    tab.select("#part-filter", "test")
+    tab.run("location.hash = '#participant=sub-07'")
+    tab.driver.execute_async_script("setTimeout(arguments[0], 200)")
+    assert tab.text("#card-title") == "sub-07" and tab.find("#part-filter").get_property("value") == ""

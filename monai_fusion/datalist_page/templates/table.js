@@ -59,7 +59,7 @@ function badges(person) {
   const add = (kind, sign, text) => made.append(element("span", { class: `badge ${kind}` }, element("span", { "aria-hidden": "true" }, sign + " "), text));
   if (person.errors) add("problem", "✕", person.errors === 1 ? "problem" : `${person.errors} problems`);
   if (person.reason !== null) add("out", "–", "left out");
-  if (person.unusual && person.unusual.score > 1) add("unusual", "◆", "unusual");
+  if (person.unusual && person.unusual.score > 1) add("unusual", "◆", person.unusual.reasons.length ? `unusual: ${visible(person.unusual.reasons[0].split(":")[0])}` : "unusual");
   if (person.warnings) add("warning", "!", person.warnings === 1 ? "warning" : `${person.warnings} warnings`);
   if (person.note !== null) add("noted", "✎", "note");
   if (person.changed.length) add("changed", "●", "changed");
