@@ -42,7 +42,12 @@ class RawRecordings:
 
 def has_raw(new: NewParticipants) -> bool:
     """Whether raw recordings are among the files, or a folder of them is given."""
-    return new.raw_eeg_dir is not None or any(path.suffix.lower() != ".npy" for path in new.eeg)
+    others = [path.name.lower() for path in new.eeg if path.suffix.lower() != ".npy"]
+    if new.raw_eeg_dir is not None or not others:
+        return new.raw_eeg_dir is not None
+    from monai_fusion.recordings.reading.opened import ENDINGS
+
+    return any(name.endswith(ENDINGS) for name in others)
 
 
 def plan_scalograms(new: NewParticipants, model: TrainedModel, results: Path) -> RawRecordings:
