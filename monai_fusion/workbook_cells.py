@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 FORMULA = ("=", "+", "-", "@")
@@ -38,3 +39,17 @@ def storable_text(text: str) -> str:
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     storable: str = ILLEGAL_CHARACTERS_RE.sub("?", plain)
     return storable
+
+
+def set_widths(sheet: Any, rows: Sequence[Sequence[object]], widest: int) -> None:
+    """Make each column as wide as its longest value, up to ``widest`` characters."""
+    for column, values in enumerate(zip(*rows, strict=True), start=1):
+        longest = max((len(str(value)) for value in values if value is not None), default=0)
+        sheet.column_dimensions[letters_of(column)].width = min(widest, longest + 2)
+
+
+def letters_of(column: int) -> str:
+    """The letters of a column, counted from 1: ``A``, ``AB``."""
+    from openpyxl.utils import get_column_letter
+
+    return str(get_column_letter(column))

@@ -38,7 +38,7 @@ _ModelWords = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="MODEL [--KNOB VALUE]...",
-        help="The trained model: a run folder, or the ensemble of a comparison; then options.",
+        help="The trained model: a run folder, the ensemble of a comparison, or an exported .onnx file; then options.",
         show_default=False,
     ),
 ]

@@ -42,7 +42,12 @@ class RawRecordings:
 
 def has_raw(new: NewParticipants) -> bool:
     """Whether raw recordings are among the files, or a folder of them is given."""
-    return new.raw_eeg_dir is not None or any(path.suffix.lower() != ".npy" for path in new.eeg)
+    others = [path.name.lower() for path in new.eeg if path.suffix.lower() != ".npy"]
+    if new.raw_eeg_dir is not None or not others:
+        return new.raw_eeg_dir is not None
+    from monai_fusion.recordings.reading.opened import ENDINGS
+
+    return any(name.endswith(ENDINGS) for name in others)
 
 
 def plan_scalograms(new: NewParticipants, model: TrainedModel, results: Path) -> RawRecordings:
@@ -54,7 +59,8 @@ def plan_scalograms(new: NewParticipants, model: TrainedModel, results: Path) ->
         results: The folder of the results.
 
     Raises:
-        InputError: Raw recordings and scalograms are mixed, or the model does not know how its scalograms were made.
+        InputError: Raw recordings and scalograms are mixed, a path does not exist, or the model does not know how its
+            scalograms were made.
     """
     from monai_fusion.recordings.scalogram_recipe import read_recipe_entry
 
@@ -64,9 +70,11 @@ def plan_scalograms(new: NewParticipants, model: TrainedModel, results: Path) ->
         seen = f"{scalograms[0].name}, a scalogram, together with raw recordings"
         raise InputError(Problem("--eeg", seen=seen, wanted="either scalograms or raw recordings"))
     inputs = new.eeg if new.raw_eeg_dir is None else (new.raw_eeg_dir,)
+    option = "--eeg" if new.raw_eeg_dir is None else "--raw-eeg-dir"
+    if absent := [path for path in inputs if not path.exists()]:
+        raise InputError(Problem(option, seen=f"{absent[0]}: there is no such file or folder"))
     recipe = read_recipe_entry(model.scalogram_recipe)
     if recipe is None:
-        option = "--eeg" if new.raw_eeg_dir is None else "--raw-eeg-dir"
         seen = f"raw EEG, but {model.folder} does not record how the scalograms of its training were made"
         advice = "run monai-fusion scalogram with the settings of the training, and give its files"
         raise InputError(Problem(option, seen=seen, wanted="scalograms (.npy)", advice=advice))

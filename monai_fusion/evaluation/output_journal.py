@@ -22,6 +22,7 @@ from monai_fusion.datalist import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.evaluation.network_outputs import NetworkOutput
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import content_hash, digest_of
+from monai_fusion.model_files import weights_file
 from monai_fusion.run_folder import MODEL_FILE, RECIPE_FILE
 
 _LONGEST_LINE = 2**24  # thousands of segments of a participant
@@ -155,7 +156,7 @@ def describe_run(model: str | os.PathLike[str], precision: str) -> dict[str, Any
         JSON's types, for `OutputJournal`.
     """
     path = Path(model)
-    files = [path / name for name in (RECIPE_FILE, MODEL_FILE)] if path.is_dir() else [path]
+    files = [path / RECIPE_FILE, weights_file(path) or path / MODEL_FILE] if path.is_dir() else [path]
     contents = [content_hash(file) for file in files]
     return {"monai_fusion": __version__, "model": contents, "precision": precision}
 

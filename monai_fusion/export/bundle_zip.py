@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.export.facts import Facts, metrics_of, training_of
+from monai_fusion.export.facts import Facts
 from monai_fusion.export.model_card import model_card
 from monai_fusion.export.trained_run import TrainedRun
+from monai_fusion.keys import EEG
 from monai_fusion.run_folder import MODEL_FILE
+from monai_fusion.runs.bundle_metadata import METADATA_FILE, PACKED_FILE, metadata_of_run, packed_metadata_of_run
 from monai_fusion.shipped_bundle import NAME, copy_bundle
 
-METADATA = "configs/metadata.json"
 _MODEL_DIR = re.compile(r"^model_dir: \S.*?(?=\s+#|$)", re.MULTILINE)
 _OWN_MODEL = "model_dir: $@bundle_root + '/models'"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in the archive: the same model makes the same bytes
@@ -50,8 +50,8 @@ def write_bundle_folder(run: TrainedRun, facts: Facts, folder: Path) -> Path:
     copy_bundle(bundle)
     for name in ("inference.yaml", "evaluate.yaml"):
         _take_own_model(bundle / "configs" / name)
-    shipped = json.loads((bundle / METADATA).read_text(encoding="utf-8"))
-    _write(bundle / METADATA, json.dumps(filled_metadata(shipped, run), indent=2, ensure_ascii=False))
+    for name, content in ((METADATA_FILE, filled_metadata(run)), (PACKED_FILE, packed_metadata_of_run(run.folder))):
+        _write(bundle / "configs" / name, json.dumps(content, indent=2, ensure_ascii=False))
     _write(bundle / "README.md", model_card(facts, USE))
     models = bundle / "models"
     models.mkdir()
@@ -61,38 +61,13 @@ def write_bundle_folder(run: TrainedRun, facts: Facts, folder: Path) -> Path:
     return models
 
 
-def filled_metadata(shipped: Mapping[str, Any], run: TrainedRun) -> dict[str, Any]:
-    """The bundle's metadata with the facts of a trained model: its classes, inputs, versions and scores.
-
-    Args:
-        shipped: The content of the shipped ``metadata.json``.
-        run: The trained model.
-    """
-    classes = [str(name) for name in run.recipe["classes"]]
-    formats = json.loads(json.dumps(shipped["network_data_format"]))
-    shapes = run.input_shapes
-    formats["inputs"] = {
-        name: {**formats["inputs"][name], "num_channels": channels, "spatial_shape": list(shape)}
-        for name, (channels, *shape) in shapes.items()
-    }
-    if run.electrodes and "eeg" in shapes:
-        channels = {str(place): name for place, name in enumerate(run.electrodes)}
-        formats["inputs"]["eeg"]["channel_def"] = channels
-    for name in ("pred", "logits"):
-        if name in formats["outputs"]:
-            named = {str(place): f"logit of {name}" for place, name in enumerate(classes)}
-            formats["outputs"][name] |= {"num_channels": len(classes), "channel_def": named}
-    training = training_of(run)
-    counts = ", ".join(f"{number} in the {part} part" for part, number in training["participants"].items())
-    listed = ", ".join(f"{place} = {name}" for place, name in enumerate(classes))
-    return {
-        **shipped,
-        "label_classes": f"one class index for each participant: {listed} ({run.recipe.get('target') or 'the target'})",
-        "data_source": f"participants of one cohort: {counts or 'how many is not recorded'}; no recording is included",
-        "training_data": training,
-        "eval_metrics": {name: round(score["value"], 4) for name, score in metrics_of(run).get("scores", {}).items()},
-        "network_data_format": formats,
-    }
+def filled_metadata(run: TrainedRun) -> dict[str, Any]:
+    """The bundle's metadata with the facts of a trained model, and the names of its electrodes where they are known."""
+    metadata = metadata_of_run(run.folder)
+    if run.electrodes and EEG in run.modalities:
+        named = {str(place): name for place, name in enumerate(run.electrodes)}
+        metadata["network_data_format"]["inputs"][EEG]["channel_def"] = named
+    return metadata
 
 
 def zip_folder(folder: Path, path: Path) -> None:

@@ -24,7 +24,7 @@ from monai_fusion.shipped_bundle import shipped_bundle
 
 USE = """```
 pip install monai-fusion
-monai-fusion predict --eeg sub-07_*.npy --mri sub-07_T1w.nii.gz --model_dir FOLDER
+monai-fusion predict FOLDER --eeg sub-07_*.npy --mri sub-07_T1w.nii.gz --output_dir results
 ```
 
 FOLDER is the folder of this file. Nothing in it runs code: the recipe holds values, the weights are tensors alone."""

@@ -34,10 +34,12 @@ class Case:
     Attributes:
         title: For the user: ``2 participants``.
         feeds: The inputs by name.
+        expected: The outputs of the trained network in PyTorch, by name.
     """
 
     title: str
     feeds: Mapping[str, Tensor]
+    expected: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,15 @@ class Difference:
         return all(value <= TOLERANCE for value in self.largest.values())  # not of a NaN
 
 
-def differences(run: TrainedRun, compute: Compute) -> Iterator[Difference]:
-    """Compare an exported network with PyTorch, case by case.
+def difference(case: Case, compute: Compute) -> Difference:
+    """Compare an exported network with PyTorch.
 
     Args:
-        run: The trained model.
+        case: The participants.
         compute: The exported network.
     """
-    for case in cases(run):
-        expected = eager(run, case.feeds)
-        found = dict(zip(OUTPUTS, compute(case.feeds), strict=True))
-        yield Difference(case.title, {name: _largest(found[name], expected[name]) for name in OUTPUTS})
+    found = dict(zip(OUTPUTS, compute(case.feeds), strict=True))
+    return Difference(case.title, {name: _largest(found[name], case.expected[name]) for name in OUTPUTS})
 
 
 def refuse_other_numbers(found: Sequence[Difference], by: str) -> None:
@@ -88,7 +88,10 @@ def refuse_other_numbers(found: Sequence[Difference], by: str) -> None:
 
 
 def cases(run: TrainedRun) -> Iterator[Case]:
-    """Participants with random recordings: 1, 2 and 5 of them; of a model that can do without one, without it too."""
+    """Participants with random recordings: 1, 2 and 5 of them; of a model that can do without one, without it too.
+
+    What PyTorch gives for them is computed once, as a case is asked for.
+    """
     generator = torch.Generator().manual_seed(_SEED)
 
     def random(number: int) -> dict[str, Tensor]:
@@ -99,13 +102,16 @@ def cases(run: TrainedRun) -> Iterator[Case]:
     def patterns(rows: Sequence[Sequence[bool]]) -> dict[str, Tensor]:
         return {PRESENT: torch.tensor(rows)} if run.takes_missing else {}
 
+    def case(title: str, feeds: dict[str, Tensor]) -> Case:
+        return Case(title, feeds, eager(run, feeds))
+
     for size in _SIZES:
         noun = "participant" if size == 1 else "participants"
-        yield Case(f"{size} {noun}", random(size) | patterns([[True, True]] * size))
+        yield case(f"{size} {noun}", random(size) | patterns([[True, True]] * size))
     if run.takes_missing:
-        yield Case("1 participant without an MRI", random(1) | patterns([[True, False]]))
-        yield Case("1 participant without an EEG", random(1) | patterns([[False, True]]))
-        yield Case(f"{len(_MIXED)} participants, 3 with one recording", random(len(_MIXED)) | patterns(_MIXED))
+        yield case("1 participant without an MRI", random(1) | patterns([[True, False]]))
+        yield case("1 participant without an EEG", random(1) | patterns([[False, True]]))
+        yield case(f"{len(_MIXED)} participants, 3 with one recording", random(len(_MIXED)) | patterns(_MIXED))
 
 
 def eager(run: TrainedRun, feeds: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from monai_fusion.networks import EnsembleNet, FusionNet
 from monai_fusion.report.predictions_data import own_test_of
 from monai_fusion.run_folder import (
     CALIBRATION_FILE,
+    COHORT_PROFILE_FILE,
     MANIFEST_FILE,
     METRICS_FILE,
     OWN_TEST_FILE,
@@ -32,9 +33,6 @@ from monai_fusion.run_folder import (
 )
 from monai_fusion.runs.recipe import Recipe, read_recipe, trained_network
 from monai_fusion.runs.recipe_entries import KNOWN_ENTRIES
-
-PROFILE_FILE = "cohort_profile.json"
-"""The fingerprint of the training cohort, in run folders that have one."""
 
 # An absolute path, on any system, or one below a home folder.
 _PATH = re.compile(r"(^|[\s'\"=:(,])(/[^/\s]|~[\w.-]*[/\\]|[A-Za-z]:[\\/]|\\\\\w)")
@@ -124,8 +122,8 @@ def read_trained_run(folder: Path, trusted_modules: Sequence[str] = ()) -> Train
         CALIBRATION_FILE: read_model_text(folder, CALIBRATION_FILE) or "",
         MANIFEST_FILE: json.dumps(facts_of_training(manifest), ensure_ascii=False),
     }
-    if profile := read_model_text(folder, PROFILE_FILE):
-        texts[PROFILE_FILE] = profile
+    if profile := read_model_text(folder, COHORT_PROFILE_FILE):
+        texts[COHORT_PROFILE_FILE] = profile
     metrics = read_metrics(latest(folder / METRICS_FILE))[0]
     if metrics is not None:
         texts[OWN_TEST_FILE] = own_test_of(metrics).model_dump_json()
@@ -139,7 +137,7 @@ def read_trained_run(folder: Path, trusted_modules: Sequence[str] = ()) -> Train
         metrics=metrics,
         texts=texts,
         left_out=left_out,
-        electrodes=electrodes_of(manifest, texts.get(PROFILE_FILE), recipe["eeg_shape"][2]),
+        electrodes=electrodes_of(recipe, manifest, texts.get(COHORT_PROFILE_FILE)),
         trusted_modules=tuple(trusted_modules),
     )
 

@@ -17,7 +17,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.metrics.operating_points import BALANCED, FIXED, PRIOR
-from monai_fusion.metrics.prediction_words import WHAT_IT_IS
+from monai_fusion.metrics.prediction_words import WHAT_IT_IS, set_words
 from monai_fusion.report.page import page_environment, write_report
 from monai_fusion.report.pictures import mri_slice, scalogram_picture
 from monai_fusion.report.prediction_details import PredictionDetails, read_prediction_details
@@ -32,7 +32,7 @@ from monai_fusion.report.predictions_data import (
 )
 from monai_fusion.report.predictions_reader import read_failures
 from monai_fusion.report.run_results import pictures_by_participant
-from monai_fusion.report.set_words import guarantee, percent, set_words
+from monai_fusion.report.set_words import guarantee, percent
 from monai_fusion.report.stored_arrays import read_arrays
 from monai_fusion.run_folder import MOST_PICTURES, PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, THUMBNAILS_FILE
 from monai_fusion.wording import counted

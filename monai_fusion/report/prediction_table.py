@@ -9,11 +9,11 @@ from typing import Any
 
 from monai_fusion.metrics.predictions import set_text
 from monai_fusion.report.prediction_details import PredictionDetails
+from monai_fusion.workbook_cells import cell_of, set_widths
 
 DIGITS = 4
 """Digits of probabilities; ``predictions.csv`` has all."""
 
-_FORMULA = ("=", "+", "-", "@")
 _WIDEST = 40  # letters of a column
 _NOT_IN_A_NAME = re.compile(r"\W")
 _ABOUT = {
@@ -116,9 +116,7 @@ def workbook(
     book = Workbook(write_only=True)
     sheet = book.create_sheet("predictions")
     sheet.freeze_panes = "B2"
-    for column, values in enumerate(zip(*rows, strict=True), start=1):
-        longest = max((len(str(value)) for value in values if value is not None), default=0)
-        sheet.column_dimensions[_letters(column)].width = min(_WIDEST, longest + 2)
+    set_widths(sheet, rows, _WIDEST)
     _fill(sheet, rows)
     meaning = book.create_sheet("about")
     meaning.column_dimensions["A"].width, meaning.column_dimensions["B"].width = 28, 100
@@ -133,25 +131,4 @@ def workbook(
 
 def _fill(sheet: Any, rows: Iterable[Sequence[str | float | int | None]]) -> None:
     for row in rows:
-        sheet.append([_cell(sheet, value) for value in row])
-
-
-def _cell(sheet: Any, value: str | float | int | None) -> Any:
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
-    if not isinstance(value, str):
-        cell = WriteOnlyCell(sheet, value)
-        cell.number_format = "0.0000" if isinstance(value, float) else "General"
-        return cell
-    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("?", value))
-    cell.data_type = "s"  # openpyxl takes text that begins with = for a formula
-    cell.number_format = "@"
-    cell.quotePrefix = value.startswith(_FORMULA)  # it stays text if the user edits the cell
-    return cell
-
-
-def _letters(column: int) -> str:
-    from openpyxl.utils import get_column_letter
-
-    return str(get_column_letter(column))
+        sheet.append([cell_of(sheet, value, "0.0000" if isinstance(value, float) else "General") for value in row])

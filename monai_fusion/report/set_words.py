@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from monai_fusion.metrics.fields_of_sets import SetsSection
-from monai_fusion.report.number_text import count_participants, listed, number
+from monai_fusion.report.number_text import count_participants, number
 
 
 class SetsInfo(Protocol):
@@ -23,12 +23,6 @@ class SetsInfo(Protocol):
     @property
     def undecided_from(self) -> tuple[float, float] | None:
         """Of two classes: the probabilities of the second between which a set holds both."""
-
-
-def set_words(members: Sequence[int], classes: Sequence[str]) -> str:
-    """``F``, or ``M or F (undecided)``."""
-    names = listed([classes[index] for index in members], "or")
-    return f"{names} (undecided)" if len(members) > 1 else names
 
 
 def guarantee(sets: SetsInfo, part: str, participants: int, classes: Sequence[str]) -> Iterator[str]:

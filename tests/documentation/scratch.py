@@ -47,6 +47,9 @@ def write_cohorts(folder: Path) -> None:
     for segment in range(2):
         _scalogram(folder / f"new/sub-07_EO_seg{segment}.npy", 900 + segment)
     write_volume(folder / "new/sub-07_T1w.nii.gz", 900, (24, 26, 28))
+    (folder / "new_participants/raw").mkdir()
+    for name in ("new/sub-07.vhdr", "new_participants/raw/sub-07.vhdr"):
+        (folder / name).write_text("Brain Vision Data Exchange Header File Version 1.0", encoding="utf-8")
     _bids(folder / "my_study", folder / "my_study/derivatives/scalograms", "gender", "")
     _bids(folder / "ds000221", folder / "scalograms", "age (5-year bins)", "sub-0323")
     _raw_recordings(folder)
@@ -150,7 +153,13 @@ def _datalist(path: Path, head: dict[str, object], parts: dict[str, list[dict[st
 def _run(scratch: Path, folder: Path) -> None:
     """A finished training and evaluation, as far as commands look at one without loading its model."""
     shutil.copytree(ROOT / "tests/report/examples/two_classes", folder, dirs_exist_ok=True)
-    (folder / "recipe.json").write_text(json.dumps({"modalities": "both", "classes": ["M", "F"]}), encoding="utf-8")
+    scalograms = {
+        "mode": "power", "rows": "microvolts", "electrodes": ["Fz", "Cz"], "seconds": 10.0, "reject": None,
+        "reference": "average", "demean": "yes", "high_pass": "0.5", "line": "auto", "interpolate": 0,
+        "digest": "0" * 32,
+    }  # fmt: skip
+    recipe = {"modalities": "both", "classes": ["M", "F"], "scalogram_recipe": scalograms}
+    (folder / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
     (folder / "model.pt").write_bytes(b"")
     train = {"path": str(_CONFIGS / "train.yaml"), "digest": config_digest(_CONFIGS / "train.yaml")}
     epoch = {"epoch": 1, "stage": "A", "train_loss": 0.5, "cross_entropy": 0.25, "data_wait": 0.1, "seconds": 3.0}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 
 from tests.documentation.pages import ROOT, pages, text_of
-from tools.documentation_site.links import PAGES_OUTSIDE_DOCS, Link, links_of, page_of_the_site
+from tools.documentation_site.links import PAGES_OUTSIDE_DOCS, Link, copied_files, links_of, page_of_the_site
 
 PAGES = sorted({*pages(), *PAGES_OUTSIDE_DOCS})
 
@@ -53,6 +54,18 @@ def test_the_site_gets_links_to_its_own_places() -> None:
     assert page_of_the_site(text, "docs/any.md") == there
     assert page_of_the_site("[a](docs/method.md#x) [b](LICENSE)", "README.md") == "[a](method.md#x) [b](files/LICENSE)"
     assert page_of_the_site("[a](../docs/images/p.png)", "data_manifests/README.md") == "[a](images/p.png)"
+
+
+def test_what_pages_link_to_is_copied_and_what_that_links_to_is_too(tmp_path: Path) -> None:
+    for name, text in (
+        ("example/README.md", "[a](client.py) [b](../docs/x.md)"),
+        ("example/client.py", ""),
+        ("x.py", ""),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    pages = {"docs/x.md": "[a](../example/README.md) [b](y.md) [c](../README.md) [d](../nothing.py)"}
+    assert copied_files(tmp_path, pages) == ["example/README.md", "example/client.py"]
 
 
 def test_code_holds_no_links() -> None:

@@ -24,16 +24,14 @@ FILES = (
 def test_the_tutorial_works_and_shows_what_it_says(tmp_path: Path) -> None:
     said = ""
     for command in commands(PAGE):
-        if reason_not_to_run(command) is not None:
+        if reason_not_to_run(command) is not None or "--help" in command.words:
             continue
-        program, *words = command.words
-        assert program == "monai-fusion"
+        words = ["24" if word == "60" else word for word in command.words[1:]]  # with fewer there is no warning
+        added = [] if words[0] == "sample-cohort" else smaller(words)
         if words[0] == "train":
             words += [word for name, value in TINY.items() for word in (f"--{name}", value)]
-        if "--help" in words:
-            continue
         done = subprocess.run(
-            [sys.executable, "-m", "monai_fusion", *words, *smaller(words)],
+            [sys.executable, "-m", "monai_fusion", *words, *added],
             cwd=tmp_path, capture_output=True, encoding="utf-8", check=False, timeout=3000,
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"},
         )  # fmt: skip

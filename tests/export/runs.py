@@ -122,7 +122,7 @@ def _sure_of_itself(network: torch.nn.Module) -> dict[str, torch.Tensor]:
         if name.startswith("head.classifier.") and name.endswith(".weight"):
             state[name] = state[name] * 4
         elif name.startswith("head.absent"):
-            state[name] = torch.linspace(-1, 1, WIDTH)
+            state[name] = torch.linspace(-1, 1, len(state[name]))
     return state
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -10,14 +11,14 @@ import pytest
 import yaml
 
 from monai_fusion.errors import InputError
-from monai_fusion.export import trained_run
-from monai_fusion.export.bundle_zip import METADATA, filled_metadata
+from monai_fusion.export.bundle_zip import filled_metadata
 from monai_fusion.export.electrodes import electrodes_of
 from monai_fusion.export.facts import facts_of
 from monai_fusion.export.model_card import model_card
 from monai_fusion.export.trained_run import facts_of_training, handed_on, read_trained_run
 from monai_fusion.metrics.predictions import Prediction
 from monai_fusion.metrics.summary import summarize
+from monai_fusion.run_folder import COHORT_PROFILE_FILE
 from monai_fusion.sidecar import KIND, LAYOUT
 from tests.export.conftest import exported
 from tests.export.runs import EEG_SHAPE, write_run
@@ -93,22 +94,28 @@ def test_the_bundle_has_its_own_model_and_metadata_that_is_true_of_it(evaluated:
     assert {f"configs/{path.name}" for path in BUNDLE_CONFIGS.iterdir() if path.is_file()} <= texts.keys()
     for name in ("configs/inference.yaml", "configs/evaluate.yaml"):
         assert re.search(rb"(?m)^model_dir: \$@bundle_root \+ '/models'  +#", texts[name])
-    for name in ("README.md", METADATA, "models/recipe.json", "models/manifest.json", "models/calibration.json"):
+    for name in (
+        "README.md",
+        "configs/metadata.json",
+        "models/recipe.json",
+        "models/manifest.json",
+        "models/calibration.json",
+    ):
         assert not PRIVATE.search(texts[name].decode()) and str(tmp_path) not in texts[name].decode(), name
     assert b"python -m monai.bundle run --config_file configs/inference.yaml" in texts["README.md"]
 
 
 def test_the_filled_metadata_describes_the_trained_model(evaluated: Path) -> None:
-    shipped = json.loads((BUNDLE_CONFIGS / "metadata.json").read_text(encoding="utf-8"))
     run = read_trained_run(evaluated)
-    filled = filled_metadata(shipped, run)
-    assert filled["network_data_format"]["inputs"]["eeg"]["num_channels"] == 3
-    assert filled["network_data_format"]["inputs"]["eeg"]["spatial_shape"] == [32, 40]
-    assert filled["network_data_format"]["inputs"]["mri"]["spatial_shape"] == [16, 18, 16]
-    assert "0 = M, 1 = F (gender)" in filled["label_classes"] and "40 in the training part" in filled["data_source"]
-    assert run.metrics is not None and filled["eval_metrics"]["auroc"] == round(run.metrics.scores.auroc.value or 0, 4)
-    assert shipped["network_data_format"]["inputs"]["eeg"]["num_channels"] == 17  # the argument is as it was
-    schema = {"type": "object", "required": list(shipped), "properties": {"eval_metrics": {"type": "object"}}}
+    filled = filled_metadata(replace(run, electrodes=("Cz", "Pz", "Oz")))
+    inputs = filled["network_data_format"]["inputs"]
+    assert inputs["eeg"]["num_channels"] == 3 and inputs["eeg"]["spatial_shape"] == [32, 40]
+    assert inputs["mri"]["spatial_shape"] == [16, 18, 16]
+    assert inputs["eeg"]["channel_def"] == {"0": "Cz", "1": "Pz", "2": "Oz"}
+    assert run.metrics is not None
+    assert filled["eval_metrics"]["scores"]["auroc"]["value"] == run.metrics.scores.auroc.value
+    assert filled["training_data"]["participants"] == {"training": 40}
+    schema = json.loads((BUNDLE_CONFIGS / "metadata.schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(filled, schema)
 
 
@@ -168,18 +175,21 @@ def test_the_order_of_the_electrodes_comes_from_the_sidecars_where_they_agree(tm
     ]
     write_datalist(tmp_path / "list.json", {"training": rows})
     manifest = {"command": {"folder": str(tmp_path), "overrides": {"datalist": "list.json"}}}
-    assert electrodes_of(manifest, None, 3) == ("Cz", "Pz", "Oz")
-    assert electrodes_of(manifest, None, 4) == ()
+    recipe = {"eeg_shape": list(EEG_SHAPE)}
+    assert electrodes_of(recipe, manifest, None) == ("Cz", "Pz", "Oz")
+    assert electrodes_of({"eeg_shape": [32, 40, 4]}, manifest, None) == ()
     sidecar = {"Kind": KIND, "Layout": LAYOUT, "Electrodes": names[::-1]}
     (tmp_path / "sub-1_EO_scalogram.json").write_text(json.dumps(sidecar), encoding="utf-8")
-    assert electrodes_of(manifest, None, 3) == ()
-    assert electrodes_of({}, json.dumps({"electrodes": names}), 3) == ("Cz", "Pz", "Oz")
-    assert electrodes_of({}, None, 3) == ()
+    assert electrodes_of(recipe, manifest, None) == ()
+    profile = json.dumps({"texts": {"electrodes": {"Cz Pz Oz": 7}}})
+    assert electrodes_of(recipe, {}, profile) == ("Cz", "Pz", "Oz")
+    assert electrodes_of({**recipe, "scalogram_recipe": {"electrodes": names}}, manifest, None) == tuple(names)
+    assert electrodes_of(recipe, {}, None) == ()
 
 
 def test_the_fingerprint_of_the_cohort_goes_with_the_model(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
-    (run / trained_run.PROFILE_FILE).write_text('{"electrodes": ["A", "B", "C"]}', encoding="utf-8")
+    (run / COHORT_PROFILE_FILE).write_text('{"texts": {"electrodes": {"A B C": 40}}}', encoding="utf-8")
     exported(run, "hub", tmp_path / "hub")
-    assert (tmp_path / "hub" / trained_run.PROFILE_FILE).is_file()
+    assert (tmp_path / "hub" / COHORT_PROFILE_FILE).is_file()
     assert "Electrodes: A, B, C." in (tmp_path / "hub" / "README.md").read_text(encoding="utf-8")

@@ -88,7 +88,7 @@ def test_a_model_of_one_recording_has_one_input(tmp_path: Path, modalities: str,
     assert [each.name for each in opened.get_inputs()] == [name]
     gate = opened.run(["gate"], {name: inputs(3)[name]})[0]
     assert gate.tolist() == [[1.0 if name == "eeg" else 0.0]] * 3
-    assert sum("1 participant:" in line for line in told) == 2  # whole, and in parts
+    assert sum("2 participants:" in line for line in told) == 2  # whole, and in parts
 
 
 @pytest.mark.parametrize("fusion", ["concat", "mean"])

@@ -9,10 +9,10 @@ import pytest
 from monai_fusion.datalist import ModalityPolicy, read_datalist
 from monai_fusion.errors import InputError
 from monai_fusion.metrics import Calibration, write_predictions
+from monai_fusion.metrics.prediction_words import set_words
 from monai_fusion.report import write_pages, write_predictions_data, write_predictions_page, write_report
 from monai_fusion.report.export import write_figures
 from monai_fusion.report.run_results import read_results
-from monai_fusion.report.set_words import set_words
 from tests.message_parts import assert_parts
 from tests.metrics.people import predictions_of, sets_of
 from tests.report.conftest import HOSTILE_CLASSES, Evaluation, Report, rows_of

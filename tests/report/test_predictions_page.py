@@ -287,3 +287,48 @@ def test_without_a_comparison_nothing_is_said_of_the_training_s_recordings(tmp_p
     assert "unlike" not in Page(folder / "predictions.html").section("limits").text
     sheet = load_workbook(folder / "predictions.xlsx")["predictions"]
     assert "unlike_training" not in [cell.value for cell in next(sheet.rows)]
+
+
+FAILED_COLUMNS = [name for name in COLUMNS if "without" not in name] + ["segment_spread", "error"]
+
+
+def predicted_row(name: str) -> tuple[object, ...]:
+    return (*row(name, 0.7)[:-2], 0.0525, "")
+
+
+def failed_row(name: str, why: str) -> tuple[object, ...]:
+    return (name, "", "", "", "", "", "", "", "", "", 4, "", why)
+
+
+def test_participants_who_could_not_be_predicted_stand_on_the_page_and_in_the_table_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    why = 'sub-02_T1w.nii.gz mri: truncated, "damaged" <b>'
+    rows = [predicted_row("sub-01"), failed_row("sub-02", why), predicted_row("sub-03")]
+    page_file, table = write_predictions_page(write_rows(tmp_path / "new", rows, FAILED_COLUMNS))
+    page = Page(page_file)
+    assert "2 participants predicted: 0 M, 2 F; 1 could not be predicted" in page.root.text
+    (section,) = page.root.all("section", id="failed")
+    assert [cell.text for cell in section.all("tbody")[0].all("td")] == [why]
+    assert [line["Participant"] for line in body(page)] == ["sub-01", "sub-03"]
+    assert "0.052" in body(page)[0]["Probability of F"]
+    frame = pd.read_excel(table, dtype={"participant_id": str})
+    assert frame["participant_id"].tolist() == ["sub-01", "sub-03", "sub-02"]
+    assert frame["error"].tolist()[2] == why and frame["segment_spread"].tolist()[:2] == [0.0525, 0.0525]
+    assert frame.loc[2, ["predicted", "probability_M", "probability_F", "gate"]].isna().all()
+
+
+def test_a_page_of_failures_alone_shows_no_table_of_predictions(tmp_path: Path) -> None:
+    rows = [failed_row("sub-01", "damaged"), failed_row("sub-02", "damaged")]
+    page_file, table = write_predictions_page(write_rows(tmp_path / "new", rows, FAILED_COLUMNS))
+    page = Page(page_file)
+    assert "0 participants predicted; 2 could not be predicted" in page.root.text
+    assert not page.root.all("table", class_="participants") and len(pd.read_excel(table)) == 2
+
+
+def test_five_thousand_participants_fit_on_the_page_and_in_the_table(tmp_path: Path) -> None:
+    rows = [predicted_row(f"sub-{number:05d}") for number in range(4990)]
+    rows += [failed_row(f"sub-{number:05d}", "damaged") for number in range(4990, 5000)]
+    page_file, table = write_predictions_page(write_rows(tmp_path / "new", rows, FAILED_COLUMNS))
+    assert page_file.stat().st_size < 10e6 and table.stat().st_size < 2e6
+    assert "4990 participants predicted" in page_file.read_text(encoding="utf-8")

@@ -31,7 +31,8 @@ def as_markdown(docstring: str) -> str:
 
 def _sections(docstring: str) -> Iterator[tuple[str, list[str]]]:
     """The parts of a docstring in their order, each with its heading; the text before the first one has none."""
-    heading, lines = "", []
+    heading = ""
+    lines: list[str] = []
     for line in docstring.splitlines():
         found = _HEADING.fullmatch(line)
         if found or (heading and line and not line.startswith(" ")):  # text behind a section has no heading again

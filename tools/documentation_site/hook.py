@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -22,7 +23,7 @@ from tools.documentation_site.links import (  # noqa: E402
     place_in_the_site,
 )
 
-GENERATED = {
+GENERATED: dict[str, Callable[[], str]] = {
     "reference/commands.md": commands_page,
     "reference/knobs.md": knobs_page,
     "reference/python.md": lambda: api_page(ROOT),
@@ -39,7 +40,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, place, content=make()))
     pages |= {f"{DOCS}/{file.src_uri}": file.content_string for file in files.documentation_pages() if file.src_dir}
     for path in copied_files(ROOT, pages):
-        files.append(File.generated(config, place_in_the_site(path), abs_src_path=str(ROOT / path)))
+        if path.endswith(".md"):  # a page that is in no section
+            content = page_of_the_site((ROOT / path).read_text(encoding="utf-8"), path)
+            files.append(File.generated(config, place_in_the_site(path), content=content))
+        else:
+            files.append(File.generated(config, place_in_the_site(path), abs_src_path=str(ROOT / path)))
     return files
 
 

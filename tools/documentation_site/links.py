@@ -88,16 +88,25 @@ def place_in_the_site(path: str) -> str:
 
 
 def copied_files(root: Path, pages: dict[str, str]) -> list[str]:
-    """Return the files outside ``docs/`` that pages link to and that are no pages, sorted.
+    """Return the files outside ``docs/`` that pages link to and that are no pages of their own, sorted.
+
+    What a copied page (``.md``) links to is among them.
 
     Args:
         root: The repository.
         pages: The text of each page by its path from the repository's root.
     """
-    linked = {link.path for page, text in pages.items() for link in links_of(text, page)}
-    return sorted(
-        path for path in linked if place_in_the_site(path).startswith(f"{FILES}/") and (root / path).is_file()
-    )
+    copied: set[str] = set()
+    waiting = dict(pages)
+    while waiting:
+        page, text = waiting.popitem()
+        for link in links_of(text, page):
+            is_new = link.path not in copied and place_in_the_site(link.path).startswith(f"{FILES}/")
+            if is_new and (root / link.path).is_file():
+                copied.add(link.path)
+                if link.path.endswith(".md"):
+                    waiting[link.path] = (root / link.path).read_text(encoding="utf-8")
+    return sorted(copied)
 
 
 def _resolved(target: str, page: str) -> Link:

@@ -13,7 +13,7 @@ from typing import Any
 
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.wording import counted
-from monai_fusion.workbook_cells import cell_of
+from monai_fusion.workbook_cells import cell_of, letters_of, set_widths
 
 PARTICIPANTS, ABOUT, ORIGINAL = "participants", "about", "original"
 PART = "part"
@@ -53,12 +53,12 @@ def workbook_of(text: str, content: Mapping[str, Any]) -> bytes:
     book = Workbook(write_only=True)
     sheet = book.create_sheet(PARTICIPANTS)
     sheet.freeze_panes = "B2"
-    _set_widths(sheet, rows)
+    set_widths(sheet, rows, _WIDEST)
     for row in rows:
         sheet.append([cell_of(sheet, value) for value in row])
-    sheet.auto_filter.ref = f"A1:{_letters(len(columns))}{len(rows)}"
+    sheet.auto_filter.ref = f"A1:{letters_of(len(columns))}{len(rows)}"
     about = book.create_sheet(ABOUT)
-    _set_widths(about, _RULES)
+    set_widths(about, _RULES, _WIDEST)
     for name, meaning in (("column", "what it holds"), *_RULES):
         about.append([cell_of(about, name), cell_of(about, meaning)])
     original = book.create_sheet(ORIGINAL)
@@ -101,15 +101,3 @@ def shown(value: Any) -> Cell:
     if isinstance(value, str) and len(value) > _MOST_TEXT:
         return "(too long for a cell; it stays as it is)"
     return value if isinstance(value, str | float | int) else None
-
-
-def _set_widths(sheet: Any, rows: Any) -> None:
-    for column, values in enumerate(zip(*rows, strict=True), start=1):
-        longest = max(len(str(value)) for value in values if value is not None)
-        sheet.column_dimensions[_letters(column)].width = min(_WIDEST, longest + 2)
-
-
-def _letters(column: int) -> str:
-    from openpyxl.utils import get_column_letter
-
-    return str(get_column_letter(column))
