@@ -99,5 +99,6 @@ def _about(examination: Examination, pictures: bool, of_unusual: dict[int, Unusu
         parts.append("It shows pictures of participants: handle it as you handle the recordings.")
     if of_unusual:
         number = sum(each.score > 1 for each in of_unusual.values())
-        parts.append(f"{counted(number, 'participant')} of {len(of_unusual)} look unusual; some do by chance.")
+        looks = "looks" if number == 1 else "look"
+        parts.append(f"{counted(number, 'participant')} of {len(of_unusual)} {looks} unusual; some do by chance.")
     return " ".join(parts)

@@ -20,13 +20,23 @@ function showCard() {
 function heading(person) {
   const title = element("h2", { id: "card-title", tabindex: "-1" }, element("bdi", {}, person.shown));
   const text = [person.label === null ? "no label" : visible(person.label), person.part];
-  const made = element("header", {}, title, element("p", { class: "about" }, text.join(", ")));
+  const made = element("header", {}, element("div", { class: "title" }, title, leavingOut(person)), element("p", { class: "about" }, text.join(", ")));
   if (person.reason !== null) made.append(element("p", { class: "reason" }, element("strong", {}, "Left out: "), element("bdi", {}, visible(person.reason))));
   if (person.prediction) {
     const { predicted, probability, wrong } = person.prediction;
     made.append(element("p", { class: wrong ? "reason" : "about" }, `${wrong ? "✕ Wrongly predicted" : "Predicted"}: ${visible(predicted)} with probability ${probability.toFixed(3)}`));
   }
   return made;
+}
+
+// In sight without scrolling: it is what a reader most often wants.
+function leavingOut(person) {
+  if (!person.editable) return null;
+  const out = element("button", { type: "button", id: "exclude" }, person.reason === null ? "Leave out …" : "Include again");
+  out.addEventListener("click", () => toggleExcluded(person));
+  const reason = person.reason === null ? null : element("button", { type: "button" }, "Another reason …");
+  if (reason) reason.addEventListener("click", () => askForReason(person));
+  return element("p", { class: "tools" }, out, reason);
 }
 
 function listed(title, kind, texts) {
@@ -41,11 +51,6 @@ function editing(person) {
     box.append(element("p", { class: "none" }, why));
     return box;
   }
-  const out = element("button", { type: "button", id: "exclude" }, person.reason === null ? "Leave out …" : "Include again");
-  out.addEventListener("click", () => toggleExcluded(person));
-  const reason = person.reason === null ? null : element("button", { type: "button" }, "Another reason …");
-  if (reason) reason.addEventListener("click", () => askForReason(person));
-  box.append(element("p", { class: "buttons" }, out, reason));
   const label = choice("Label", "label", [...(DATA.classes.includes(person.label) ? [] : [[person.label, person.label === null ? "no label" : `${visible(person.label)} (no class)`]]), ...DATA.classes.map((name) => [name, visible(name)])], person.label);
   label.select.addEventListener("change", () => {
     const after = label.values[label.select.selectedIndex];
