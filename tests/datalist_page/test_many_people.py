@@ -81,9 +81,10 @@ def test_five_thousand_open_in_seconds_and_scroll_smoothly(tab: Tab, page: Path)
     tab.driver.set_script_timeout(60)
     frames, longest, unseen = tab.driver.execute_async_script(SCROLL)
     assert tab.run("return document.querySelectorAll('[role=row]').length") < 60
-    print(
-        f"{page.stat().st_size / 1e6:.1f} MB, open in {opened:.1f} s, {frames:.0f} frames/s, longest {longest:.0f} ms"
-    )
+    heap = tab.run("return performance.memory.usedJSHeapSize") / 1e6
+    size = page.stat().st_size / 1e6
+    print(f"{size:.1f} MB, open in {opened:.1f} s, {frames:.0f} frames/s, longest {longest:.0f} ms, heap {heap:.0f} MB")
+    assert heap < 500
     assert opened < 20 and frames > 30 and unseen <= 0.1 * frames, (opened, frames, longest, unseen)
     assert tab.run("return grid.getAttribute('aria-rowcount')") == "5001"
     assert tab.complaints() == []
