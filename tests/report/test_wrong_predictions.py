@@ -55,7 +55,8 @@ def test_a_probability_that_is_none_is_refused(evaluation: Evaluation, cell: str
 
 
 def edited(folder: Path, participant: str, **cells: str) -> Path:
-    """The table with some cells of a participant changed."""
+    """The table with some cells of a participant changed; another prediction stands in the participant's set."""
+    cells = {"prediction_set": "M | F", **cells} if cells.get("predicted") == "F" else cells
     path = folder / "predictions.csv"
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
