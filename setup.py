@@ -78,5 +78,7 @@ class ReproducibleSdist(sdist):
 
 
 if __name__ == "__main__":
+    if "SOURCE_DATE_EPOCH" in os.environ:
+        os.umask(0o022)  # modes in a wheel are those of the files that the build writes
     page = page_for_pypi((ROOT / "README.md").read_text(encoding="utf-8"), source_address(ROOT / "setup.cfg"))
     setup(long_description=page, long_description_content_type="text/markdown", cmdclass={"sdist": ReproducibleSdist})

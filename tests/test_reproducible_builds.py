@@ -39,11 +39,13 @@ def checkout(folder: Path, mode: int, time: int) -> Path:
     return folder
 
 
-def build(source: Path, out: Path) -> dict[str, str]:
+def build(source: Path, out: Path, umask: int) -> dict[str, str]:
     """The digest of each archive that ``python -m build`` makes: the source archive, and a wheel of that."""
+    rights = {} if sys.platform == "win32" else {"umask": umask}
     done = subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(source)],
         capture_output=True, encoding="utf-8", check=False, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH},
+        **rights,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(out.iterdir())}
@@ -52,8 +54,8 @@ def build(source: Path, out: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str], dict[str, str]]]:
     folder = tmp_path_factory.mktemp("builds")
-    first = build(checkout(folder / "one", 0o644, 1_600_000_000), folder / "out1")
-    second = build(checkout(folder / "two/deeper", 0o600, 1_650_000_000), folder / "out2")
+    first = build(checkout(folder / "one", 0o644, 1_600_000_000), folder / "out1", 0o022)
+    second = build(checkout(folder / "two/deeper", 0o600, 1_650_000_000), folder / "out2", 0o077)
     yield folder / "out1", first, second
     shutil.rmtree(folder)
 

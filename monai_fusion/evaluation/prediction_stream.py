@@ -57,7 +57,8 @@ _EARLIER = (
 class PredictionStream:
     """Write a row for each participant to ``predictions.partial.csv``, which becomes ``predictions.csv`` at the end.
 
-    A participant who cannot be predicted has a row with the reason in the column ``error``. What the network gave is
+    A participant who cannot be predicted has a row with the reason in the column ``error``; those who lack a recording
+    that the model needs come last. What the network gave is
     kept in ``network_outputs.jsonl``: the next run in the same folder computes only what is new. In memory is no
     recording and no embedding of a participant whose row is written.
 
@@ -140,7 +141,7 @@ class PredictionStream:
 
     def _plan(self) -> tuple[PredictionTable, dict[str, str | None]]:
         """The columns, which follow from the datalist and the calibration; and each participant's group."""
-        records = self.dataset.records
+        records = [*self.dataset.records, *self.dataset.left_out]
         everyone = [_failed(record, len(self.classes), "") for record in records]
         group_by = self.results.settings.group_by
         groups = participant_groups({row.participant_id: row.fields for row in everyone}, group_by)
@@ -149,7 +150,7 @@ class PredictionStream:
             self.classes,
             self._maker.condition_names,
             participant_strata(everyone, group_by)[0],
-            complete=all(row.recordings == "both" for row in everyone),
+            complete=all(modalities_of(record) == "both" for record in self.dataset.records),
             by_shares=calibration is not None and calibration.shares is not None,
             grouped=any(groups.values()),
             removed=False,  # it takes the recordings of all participants
@@ -216,6 +217,9 @@ class PredictionStream:
 
     def _finish(self, engine: Engine) -> None:
         partial = self.folder / PARTIAL_PREDICTIONS_FILE
+        for record in self.dataset.left_out:
+            row = _failed(record, len(self.classes), _why_left_out(record))
+            self._write(replace(row, group=self._groups[row.participant_id]))
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -258,3 +262,8 @@ def _failed(record: ParticipantRecord, classes: int, error: str) -> Prediction:
         recordings=modalities_of(record) or "both",
         error=error,
     )
+
+
+def _why_left_out(record: ParticipantRecord) -> str:
+    lacking = {"eeg": "MRI", "mri": "EEG"}.get(modalities_of(record) or "", "recording")
+    return f"no {lacking}, which the model needs"

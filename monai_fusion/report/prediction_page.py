@@ -137,7 +137,7 @@ def render_predictions(
             eeg=any(row.eeg for row in rows),
             most_pictures=MOST_PICTURES if len(participants) > MOST_PICTURES else None,
             spread=any(row.spread is not None for row in rows),
-            failed=list((failed or {}).items()),
+            failed=[(name, why) for name, why in (failed or {}).items() if name not in context.left_out],
             left_out=[(name, TITLES[pattern]) for name, pattern in context.left_out.items()],
             model=model,
             version=context.version or __version__,

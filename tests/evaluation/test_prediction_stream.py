@@ -57,7 +57,7 @@ class Run:
         eeg = [LoadScalogramd(shape=EEG_SHAPE), ZScoreElectrodesd()]
         mri = [LoadVolumed(), ResampleSlabd(size=(6, 6, 6), depth=4)]
         preprocessing = Preprocessing(eeg, mri, folder / "store" if store else None)
-        data = StreamedParticipants(records, preprocessing, ModalityPolicy(allow_missing=True))
+        data = StreamedParticipants(records, preprocessing, ModalityPolicy(allow_missing=options.pop("missing", True)))
         model = options.pop("model", "one")
         calibration = options.pop("calibration", None)
         results = ResultWriter(self.out, ["M", "F"], calibration, "new", "test")
@@ -127,6 +127,22 @@ def test_the_numbers_are_those_of_an_evaluation(
         for name in names:
             agree = one[name] == other[name]
             assert agree or float(one[name]) == pytest.approx(float(other[name]), abs=1e-6), (name, one, other)
+
+
+def test_who_lacks_a_recording_that_the_model_needs_has_a_row_that_says_so(
+    people: Records, network: FusionNet, tmp_path: Path
+) -> None:
+    complete = [record for record in unlabelled(people) if record.eeg and record.mri]
+    without = [
+        replace(complete[0], participant_id="no-mri", mri=None),
+        replace(complete[1], participant_id="no-eeg", eeg=()),
+    ]
+    run = Run([without[0], *complete, without[1]], network, tmp_path, missing=False)()
+    rows = rows_of(run.table)
+    assert [row["participant_id"] for row in rows] == [*(each.participant_id for each in complete), "no-mri", "no-eeg"]
+    assert [row["error"] for row in rows[-2:]] == ["no MRI, which the model needs", "no EEG, which the model needs"]
+    assert all(row["predicted"] == row["probability_M"] == row["gate"] == "" for row in rows[-2:])
+    run.stream.report_failures()  # they did not fail: they were known before
 
 
 def test_each_row_is_on_the_disk_when_its_batch_is_done(people: Records, network: FusionNet, tmp_path: Path) -> None:
