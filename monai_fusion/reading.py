@@ -10,6 +10,7 @@ import errno
 import io
 import json
 import os
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from monai_fusion.opening import NotReadableError, open_regular
@@ -109,3 +110,16 @@ def _inside(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return [*value, *value.values()]
     return value if isinstance(value, list) else []
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """All texts in a value of JSON, the names of fields too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield str(name)
+            yield from texts_in(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from texts_in(inner)

@@ -13,6 +13,7 @@ from monai_fusion.cli.asking import confirmed
 from monai_fusion.cli.covariate_table import CovariateTable, covariates_by_class
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.lengths import three_lengths
+from monai_fusion.cli.opening_options import EEG_SHAPE, AssumeOrientation, CacheDir, EegShape, PercentilesOver, Workers
 from monai_fusion.cli.unlike_model import require_deep, unlike_the_training
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import answer, answer_json, hide_bars, say
@@ -40,31 +41,10 @@ def check(
     unlabelled: Annotated[
         bool, typer.Option("--unlabelled", help="Labels may be missing: a list for prediction only.")
     ] = False,
-    assume_orientation: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LAS", help="With --deep: axes of MRIs whose header states none, as in your run's config."
-        ),
-    ] = None,
-    percentiles_over: Annotated[
-        str,
-        typer.Option(
-            metavar="all|nonzero", help="With --deep: voxels whose percentiles scale an MRI, as in your run's config."
-        ),
-    ] = "all",
-    eeg_shape: Annotated[
-        str,
-        typer.Option(metavar="F,T,E", help="With --deep: frequency x time x electrode of a scalogram file."),
-    ] = "224,224,17",
-    cache_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--cache-dir",
-            "--cache_dir",
-            help="With --deep: the store of preprocessed recordings, which keeps head volumes.",
-            show_default="none",
-        ),
-    ] = None,
+    assume_orientation: AssumeOrientation = None,
+    percentiles_over: PercentilesOver = "all",
+    eeg_shape: EegShape = EEG_SHAPE,
+    cache_dir: CacheDir = None,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -74,10 +54,7 @@ def check(
             show_default="none",
         ),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(help="With --deep: files opened at a time.", show_default="one a core, at most 8", min=1),
-    ] = None,
+    workers: Workers = None,
     fix: Annotated[
         bool,
         typer.Option(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monai_fusion.cli.datalist import datalist_app
+from monai_fusion.cli.opening_options import EEG_SHAPE, AssumeOrientation, CacheDir, EegShape, PercentilesOver, Workers
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest
 from monai_fusion.messages import hide_bars, pasteable, say
@@ -55,28 +56,11 @@ def page(
     unlabelled: Annotated[
         bool, typer.Option("--unlabelled", help="Labels may be missing: a list for prediction only.")
     ] = False,
-    assume_orientation: Annotated[
-        str | None,
-        typer.Option(metavar="LAS", help="Axes of MRIs whose header states none, as in your run's config."),
-    ] = None,
-    percentiles_over: Annotated[
-        str, typer.Option(metavar="all|nonzero", help="Voxels whose percentiles scale an MRI, as in your run's config.")
-    ] = "all",
-    eeg_shape: Annotated[
-        str, typer.Option(metavar="F,T,E", help="Frequency x time x electrode of a scalogram file.")
-    ] = "224,224,17",
-    cache_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--cache-dir",
-            "--cache_dir",
-            help="The store of preprocessed recordings, which keeps their numbers.",
-            show_default="none",
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Files opened at a time.", show_default="one a core, at most 8", min=1)
-    ] = None,
+    assume_orientation: AssumeOrientation = None,
+    percentiles_over: PercentilesOver = "all",
+    eeg_shape: EegShape = EEG_SHAPE,
+    cache_dir: CacheDir = None,
+    workers: Workers = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is no such page.")] = False,
 ) -> None:
     """Write a page on which clinicians look at the cohort and edit it: leave out, relabel, move, note, undo.

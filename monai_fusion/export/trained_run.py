@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from monai_fusion.metrics.calibration_file import load_calibration
 from monai_fusion.metrics.metrics_file import Metrics, read_metrics
 from monai_fusion.model_files import is_exported_file, read_model_object, read_model_text, refuse_no_model
 from monai_fusion.networks import EnsembleNet, FusionNet
+from monai_fusion.reading import texts_in
 from monai_fusion.report.predictions_data import own_test_of
 from monai_fusion.run_folder import (
     CALIBRATION_FILE,
@@ -183,20 +184,7 @@ def _for_inference(network: nn.Module) -> None:
 
 
 def _holds_text(value: Any) -> bool:
-    return any(True for _ in _texts(value))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """All texts in a value of JSON, names too."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield str(name)
-            yield from _texts(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _texts(inner)
+    return any(True for _ in texts_in(value))
 
 
 def _refuse_paths(texts: Mapping[str, str]) -> None:
@@ -206,7 +194,7 @@ def _refuse_paths(texts: Mapping[str, str]) -> None:
         InputError: One does.
     """
     for name, text in texts.items():
-        found = next((each for each in _texts(json.loads(text)) if _PATH.search(each)), None)
+        found = next((each for each in texts_in(json.loads(text)) if _PATH.search(each)), None)
         if found is not None:
             advice = "a file for others may not name it: write it relative, and train again"
             raise InputError(Problem(name, seen=f"names a place on this machine ({found})", advice=advice))

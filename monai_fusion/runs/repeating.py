@@ -18,7 +18,7 @@ from typing import Any
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable
 from monai_fusion.options.knob_values import as_word, without_expression
-from monai_fusion.reading import read_json, reason_of
+from monai_fusion.reading import read_json, reason_of, texts_in
 from monai_fusion.run_folder import MANIFEST_FILE
 from monai_fusion.runs.manifest import FORMAT, config_digest
 from monai_fusion.shipped_bundle import default_bundle
@@ -233,7 +233,7 @@ def _code_in(overrides: Mapping[str, Any]) -> Iterator[Problem]:
     advice = "read it, then give --allow-expressions if you trust it"
     for name, value in overrides.items():
         private = any(part.startswith("_") for part in re.split("#|::", name))
-        if private or any(_is_code(part) for part in _texts(value)):
+        if private or any(_is_code(part) for part in texts_in(value)):
             yield Problem(f"--{name}", seen=repr(value), wanted="a plain value", advice=f"this is code: {advice}")
 
 
@@ -249,18 +249,6 @@ def _is_code(text: str) -> bool:
 def _word(value: Any) -> str:
     """An override as the original run read it: values that MONAI interpreted stay so, all others arrive unchanged."""
     return value if isinstance(value, str) and value[:1] in ("$", "@", "%") else as_word(value)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield str(key)
-            yield from _texts(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item)
 
 
 def _then(command: Mapping[str, Any], path: str) -> Path:
