@@ -44,6 +44,11 @@ def resolve_precision(precision: str, device: str | torch.device) -> str:
         raise InputError(Problem("--precision", seen="float16", wanted="bfloat16 or float32", advice=f"on {device}"))
     if precision == "bfloat16" and kind == "cuda" and not _gpu_multiplies_bfloat16():
         logger.warning("--precision bfloat16: this GPU emulates it, slowly; auto takes float16 here")
+    if precision == "bfloat16" and kind == "cpu" and not cpu_multiplies_bfloat16():
+        # 3-D convolutions then run as plain loops: one that takes 0.3 s in float32 took more than 80 s.
+        logger.warning(
+            "--precision bfloat16: this CPU emulates it, a hundred times slower or more; auto takes float32 here"
+        )
     return precision
 
 

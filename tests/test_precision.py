@@ -20,6 +20,16 @@ def test_auto_is_bfloat16_only_where_the_cpu_multiplies_in_it(monkeypatch: pytes
         assert resolve_precision("auto", "cpu") == chosen
 
 
+def test_a_cpu_that_emulates_bfloat16_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for capable in (True, False):
+        monkeypatch.setattr("monai_fusion.precision.cpu_multiplies_bfloat16", lambda capable=capable: capable)
+        caplog.clear()
+        assert resolve_precision("bfloat16", "cpu") == "bfloat16"
+        assert ("this CPU emulates it" in caplog.text) is not capable
+
+
 def test_the_cpus_own_flags_say_whether_it_multiplies_bfloat16() -> None:
     try:
         flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
