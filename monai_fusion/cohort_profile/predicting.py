@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Sequence
 
 from monai_fusion.baseline.participant_numbers import NumberSettings
-from monai_fusion.cohort_profile.comparing import Difference, differences
+from monai_fusion.cohort_profile.comparing import differences
 from monai_fusion.cohort_profile.participant_facts import participant_facts
-from monai_fusion.cohort_profile.profile_file import CohortProfile, read_profile
+from monai_fusion.cohort_profile.profile_file import read_profile
 from monai_fusion.cohort_profile.words import joined
 from monai_fusion.datalist.availability import restricted_to
 from monai_fusion.datalist.records import ParticipantRecord
@@ -17,22 +17,6 @@ from monai_fusion.errors import InputError
 from monai_fusion.run_folder import COHORT_PROFILE_FILE
 
 logger = logging.getLogger(__name__)
-
-
-def differences_of(
-    record: ParticipantRecord, profile: CohortProfile, settings: NumberSettings
-) -> tuple[Difference, ...]:
-    """Return what differs between a participant and a training part, the most unlike first.
-
-    Args:
-        record: The participant, with the recordings that the model uses.
-        profile: Of the training part.
-        settings: How the recordings are read.
-
-    Raises:
-        InputError: A recording cannot be read.
-    """
-    return differences(profile, participant_facts([record], settings)[0])
 
 
 class UnlikeTraining:

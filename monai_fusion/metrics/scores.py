@@ -78,12 +78,6 @@ def accuracy(cohort: ScoredCohort, weights: Floats) -> Floats:
     return weights @ (cohort.predicted == cohort.labels).astype(np.float64) / weights.sum(axis=1)
 
 
-def recalls(cohort: ScoredCohort, weights: Floats) -> Floats:
-    """Return the recall of each class, [draw, class]; NaN for a class without participants."""
-    counts = confusion(cohort, weights)
-    return _ratio(np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2), np.nan)
-
-
 def precisions(cohort: ScoredCohort, weights: Floats) -> Floats:
     """Return the precision of each class, [draw, class]; NaN for a class that is never predicted."""
     counts = confusion(cohort, weights)

@@ -25,15 +25,6 @@ def document_text(document: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
-def write_datalist(datalist: DatalistFile, path: Path) -> None:
-    """Write a datalist as UTF-8, at once or not at all; an older file is replaced.
-
-    Raises:
-        InputError: The file cannot be written there.
-    """
-    write_text(datalist_text(datalist), path)
-
-
 def write_schema(path: Path) -> None:
     """Write the JSON Schema of datalists; an older one is replaced.
 
