@@ -11,6 +11,7 @@ from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import say
+from monai_fusion.run_folder import BASELINE_FILE
 
 if TYPE_CHECKING:
     from monai_fusion.baseline.baseline_file import Baseline
@@ -127,7 +128,6 @@ def _as_in(run: Path, settings: BaselineSettings) -> BaselineSettings:
 def _write_beside(run: Path, found: Baseline) -> None:
     from monai_fusion.baseline.baseline_file import save_baseline
     from monai_fusion.report import write_report
-    from monai_fusion.run_folder import BASELINE_FILE
 
     path = save_baseline(found, run / BASELINE_FILE)
     say(f"wrote {path} and {write_report(run)}")

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_fusion.cores import usable_cores
+
 _GB = 1e9
 _FAR_TOO_LITTLE = 2 * _GB  # a model, its checkpoints and its export take 1.5 GB
 _IMPORTED = ("numpy", "torch", "torchvision", "timm", "monai", "ignite")  # a broken one of these breaks everything
@@ -105,7 +107,6 @@ def _libraries() -> CheckupLine:
 def _processor() -> CheckupLine:
     import torch
 
-    from monai_fusion.cores import usable_cores
     from monai_fusion.precision import cpu_multiplies_bfloat16
     from monai_fusion.runs.environment import cpu_name
 

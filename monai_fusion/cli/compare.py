@@ -11,6 +11,7 @@ import typer
 from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.comparison.variants import DEFAULT, REFERENCE, variants_table
 from monai_fusion.datalist.split.ratio import SEED
+from monai_fusion.errors import InputError
 from monai_fusion.messages import pasteable, say
 
 if TYPE_CHECKING:
@@ -198,7 +199,6 @@ def _run(plan: Plan) -> None:
     from monai_fusion.comparison.sites import with_sites
     from monai_fusion.comparison.terminal_table import table_lines
     from monai_fusion.comparison.training_runs import run_missing
-    from monai_fusion.errors import InputError
 
     try:
         records = run_missing(plan, say)

@@ -16,8 +16,9 @@ from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.datalist.building.build_options import BuildOptions
 from monai_fusion.datalist.split.split_options import ResplitOutput, SplitFiles, SplitOptions
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.messages import say
+from monai_fusion.messages import pasteable, say
 from monai_fusion.options.declared import Group
+from monai_fusion.wording import a_few, counted
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.building.new_datalist import BuildResult
@@ -153,7 +154,6 @@ def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:
         list_summary,
         refuse_what_needs_labels,
     )
-    from monai_fusion.messages import pasteable
 
     # An enum of click, whose own copy typer may carry: by its name it is the same.
     sources = {name: ctx.get_parameter_source(name) for name in NEED_LABELS}
@@ -171,8 +171,6 @@ def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:
 
 
 def _print_paths(paths: Sequence[Path], number: int, what: str) -> None:
-    from monai_fusion.wording import counted
-
     for path in paths:
         say(f"{path}: {counted(number, 'participant')} {what}")
     if len(paths) > 1:
@@ -182,7 +180,6 @@ def _print_paths(paths: Sequence[Path], number: int, what: str) -> None:
 def _print_build(result: BuildResult) -> None:
     from monai_fusion.cli.balance_table import print_balance
     from monai_fusion.datalist.schema import SCHEMA_FILE
-    from monai_fusion.wording import a_few, counted
 
     total = sum(row.number for row in result.balance.rows if row.name == "all")
     with_one = sum(map(len, result.kept.values()))

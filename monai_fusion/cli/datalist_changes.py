@@ -12,7 +12,9 @@ import typer
 from monai_fusion.cli.asking import before_it_is_lost
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.errors import InputError, Problem, noted
+from monai_fusion.files import is_private, write_atomically
 from monai_fusion.messages import answer, answer_json, say
+from monai_fusion.wording import counted
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.changes.applying import Merge
@@ -79,7 +81,6 @@ def apply(
     from monai_fusion.datalist.json_text import parse_bytes, read_json_file
     from monai_fusion.datalist.saving.backups import replace_edited
     from monai_fusion.datalist.saving.writing import write_text
-    from monai_fusion.files import is_private
 
     changes = read_change_log(log)
     _refuse_out(out, datalist)
@@ -121,7 +122,6 @@ def table(
     from monai_fusion.datalist.changes.workbook import workbook_of
     from monai_fusion.datalist.examination import Requirements, examine
     from monai_fusion.datalist.json_text import read_json_file
-    from monai_fusion.files import is_private, write_atomically
 
     if out.suffix.lower() != ".xlsx":
         raise InputError(Problem("--out", seen=str(out), wanted="a name that ends in .xlsx"))
@@ -149,8 +149,6 @@ def build_from_table(source: Path, out: Path, force: bool, yes: bool) -> None:
     from monai_fusion.datalist.saving.backups import replace_edited
     from monai_fusion.datalist.saving.replacing import refuse_what_is_no_datalist
     from monai_fusion.datalist.saving.writing import write_text
-    from monai_fusion.files import is_private
-    from monai_fusion.wording import counted
 
     refuse_what_is_no_datalist([out])
     if out.exists() and not force:
@@ -217,7 +215,6 @@ def _refuse_problems(examination: Examination, heading: str, *notes: str) -> Non
 
 def _print_merge(merge: Merge, before: Examination, after: Examination) -> None:
     from monai_fusion.datalist.changes.comparing import compare
-    from monai_fusion.wording import counted
 
     for line in compare(before.json.value, after.json.value).lines() if merge.made else ():
         say(line)

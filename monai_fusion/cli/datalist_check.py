@@ -15,8 +15,10 @@ from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.cli.opening_options import EEG_SHAPE, AssumeOrientation, CacheDir, EegShape, PercentilesOver, Workers
 from monai_fusion.cli.unlike_model import require_deep, unlike_the_training
+from monai_fusion.cores import usable_cores
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import answer, answer_json, hide_bars, say
+from monai_fusion.wording import a_few, counted
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.contents.checking import Look, RecordingOpener
@@ -116,8 +118,6 @@ def check(
 
 
 def _print_summary(examination: Examination, warnings: int) -> None:
-    from monai_fusion.wording import a_few, counted
-
     found = f"no problems, {counted(warnings, 'warning')}" if warnings else "no problems"
     say(f"{examination.path}: {found}")
     to_predict = bool(examination.participants) and all(
@@ -150,7 +150,6 @@ def _print_summary(examination: Examination, warnings: int) -> None:
 
 def _print_warnings(warnings: Sequence[Finding]) -> None:
     from monai_fusion.datalist.reporting import grouped
-    from monai_fusion.wording import counted
 
     if warnings:
         say(f"{counted(len(warnings), 'warning')}, with which a run still starts:", err=True)
@@ -209,7 +208,6 @@ def _counts(examination: Examination) -> dict[str, dict[str, Any]]:
 def _fixed(file: Path, asked: Requirements, *, ask: bool, quiet: bool) -> Examination:
     """Repair the file if there is something to repair and the user agrees; return its state afterwards."""
     from monai_fusion.datalist.repair.fixing import plan_repair
-    from monai_fusion.wording import counted
 
     repair = plan_repair(file, asked)
     if not repair.worth_writing:
@@ -266,7 +264,6 @@ def look_into_files(examination: Examination, opener: RecordingOpener, workers: 
     """What is wrong with the files of a datalist, each opened; shows a progress bar."""
     from tqdm import tqdm
 
-    from monai_fusion.cores import usable_cores
     from monai_fusion.datalist.contents.checking import check_contents
     from monai_fusion.datalist.contents.recording_files import recordings_to_open
 

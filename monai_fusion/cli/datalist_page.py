@@ -17,6 +17,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest
 from monai_fusion.messages import hide_bars, pasteable, say
 from monai_fusion.run_folder import COHORT_PAGE_FILE, PREDICTIONS_FILE
+from monai_fusion.wording import counted
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.contents.checking import RecordingOpener
@@ -110,7 +111,6 @@ def _refuse_other_folders(run: Path) -> None:
 
 def _with_predictions(facts: PageFacts, run: Path) -> PageFacts:
     from monai_fusion.datalist_page.predictions import with_predictions
-    from monai_fusion.wording import counted
 
     facts, lacking = with_predictions(facts, run)
     if lacking:
@@ -152,8 +152,6 @@ def _bar(cohort: Cohort) -> Iterator[Callable[[], object]]:
 
 
 def _print_written(out: Path, size: int, examination: Examination, facts: PageFacts) -> None:
-    from monai_fusion.wording import counted
-
     rows = sum(len(section.rows) for section in facts.text.sections.values())
     say(f"{out}: {counted(rows, 'participant')}, {size / _MEGABYTE:.1f} MB; open it in a browser")
     problems = sum(not each.warning for each in facts.findings)

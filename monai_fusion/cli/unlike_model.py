@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.run_folder import COHORT_PROFILE_FILE
 
 if TYPE_CHECKING:
     from monai_fusion.datalist import Datalist
@@ -57,7 +58,6 @@ def unlike_the_training(
     from monai_fusion.datalist.availability import restricted_to
     from monai_fusion.datalist.reporting import Finding
     from monai_fusion.datalist.trained_model import read_trained_model
-    from monai_fusion.run_folder import COHORT_PROFILE_FILE
 
     profile = read_profile(model)
     if profile is None:
