@@ -90,7 +90,7 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     write_atomically(folder / CALIBRATION_FILE, _calibration(records).encode("utf-8"))
     cohort = read_datalist(plan.folds_folder(1) / "fold0.json")
     use = ModalityPolicy(recipe.get("modalities", "both"), allow_missing=bool(recipe.get("allow_missing", False)))
-    participants, _ = use.select(record for section in cohort.sections for record in cohort.records(section))
+    participants, _ = use.select(cohort.all_records)
     _write_profile(plan, folder, participants, use.modalities)
     digests = digests_of(participants, plan.cache_dir).values()
     recipe |= {
