@@ -186,10 +186,10 @@ class DeviceLoader:
 
     def _begin_next(self, draws: Sequence[Any], batches: int) -> None:
         """Begin the first batches of the next epoch, so that they are read during the validation."""
-        known = isinstance(self.sampler, ParticipantSampler | DistributedTrainingSampler)
-        if not known or batches <= len(self._ahead):
+        sampler = self.sampler
+        if not isinstance(sampler, ParticipantSampler | DistributedTrainingSampler) or batches <= len(self._ahead):
             return
-        following = list(self._batches(list(self.sampler.of_epoch(draws[0].epoch + 1))))  # type: ignore[union-attr]
+        following = list(self._batches(list(sampler.of_epoch(draws[0].epoch + 1))))
         while len(self._ahead) < min(batches, len(following)):
             self._ahead.append(self._begin(following[len(self._ahead)]))
 
