@@ -41,6 +41,30 @@ FOLDER = "ensemble"
 _OWN = ("seed", "trained_on", "validated_on", SCALOGRAM_RECIPE)
 
 
+def keep_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path | None:
+    """Write the ensemble that a comparison asks for, unless it is there, and remove its members' weights.
+
+    Args:
+        plan: The comparison; its option ``keep_models`` keeps the weights.
+        records: All its runs, finished.
+
+    Returns:
+        The folder; None if no ensemble was asked for.
+
+    Raises:
+        InputError: As of `write_ensemble`.
+    """
+    members = [record for record in records if plan.is_member(record.run)]
+    if not members:
+        return None
+    if not ensemble_is_made(plan, members):
+        write_ensemble(plan, members)
+    if not plan.options.keep_models:
+        for record in members:
+            record.remove_model()
+    return plan.options.output_dir / FOLDER
+
+
 def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:
     """Whether the ensemble's folder contains exactly the models of these runs."""
     folder = plan.options.output_dir / FOLDER
