@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monai_fusion.cli.datalist import datalist_app
+from monai_fusion.cli.looking_into_files import look_into_files, opener_of, placeholders_in, unlike_scalograms
 from monai_fusion.cli.opening_options import EEG_SHAPE, AssumeOrientation, CacheDir, EegShape, PercentilesOver, Workers
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest
@@ -76,7 +76,6 @@ def page(
     monai-fusion datalist page gender.json --no-pictures
     monai-fusion datalist page gender.json --run runs/first
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.cli.datalist_check import opener_of, placeholders_in, unlike_scalograms
     from monai_fusion.datalist.examination import examine_datalist
     from monai_fusion.datalist_page.facts import Cohort
     from monai_fusion.datalist_page.page import refuse_other_files, render_page, write_page
@@ -124,7 +123,6 @@ def _looked_into(
     """Open every recording once for the check and the pictures, and once more for numbers that no store has."""
     from monai_fusion.baseline.participant_numbers import NumberSettings
     from monai_fusion.cli.covariate_table import covariates_by_class
-    from monai_fusion.cli.datalist_check import look_into_files
 
     found = [*findings, *look_into_files(cohort.examination, opener, workers)]
     cohort.look_at_left_out(opener)
@@ -146,8 +144,8 @@ def _looked_into(
 def _bar(cohort: Cohort) -> Iterator[Callable[[], object]]:
     from tqdm import tqdm
 
-    hidden = hide_bars(not sys.stderr.isatty())
-    with tqdm(total=len(cohort.looker.usable), desc="Comparing", unit="file", leave=False, disable=hidden) as bar:
+    files = len(cohort.looker.usable)
+    with tqdm(total=files, desc="Comparing", unit="file", leave=False, disable=hide_bars()) as bar:
         yield bar.update
 
 
