@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
 import os
 import secrets
@@ -49,6 +51,13 @@ def write_atomically(
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def delimited(rows: Iterable[Iterable[object]], delimiter: str = ",") -> str:
+    """Rows as a CSV file has them, or a TSV with a tab between: Unix line ends, quotes where a cell needs them."""
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def is_private(path: Path) -> bool:

@@ -6,7 +6,6 @@ explained.
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from monai_fusion.explain.eeg_axes import EegAxes
 from monai_fusion.explain.method import Arrays
-from monai_fusion.files import write_atomically
+from monai_fusion.files import delimited, write_atomically
 from monai_fusion.recordings.positions import position_of
 
 Floats = NDArray[np.float64]
@@ -197,11 +196,7 @@ def write_summary(folder: Path, stem: str, summary: EegSummary) -> tuple[Path, .
 
 def tsv(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
     """A table as UTF-8 with tabs; what is not known is ``n/a``, numbers have 6 digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue().encode("utf-8")
+    return delimited([columns, *([_cell(value) for value in row] for row in rows)], "\t").encode("utf-8")
 
 
 def _cell(value: str | float | None) -> str:

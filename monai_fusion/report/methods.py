@@ -18,11 +18,12 @@ from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.operating_points import BALANCED, YOUDEN
 from monai_fusion.options.configs import load_configs
 from monai_fusion.report.epoch_score import epoch_score
-from monai_fusion.report.number_text import count_participants, listed, number, p_value
+from monai_fusion.report.number_text import count_participants, number, p_value
 from monai_fusion.report.references import Citations
 from monai_fusion.report.run_results import Results
 from monai_fusion.report.what_was_run import commit_of, device_of, epochs_of, value_text
 from monai_fusion.shipped_bundle import shipped_bundle
+from monai_fusion.wording import listed
 
 METHODS_FILE = "methods.md"
 

@@ -19,13 +19,14 @@ from monai_fusion.messages import visible
 from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.report.figures import BAND_DRAWS, figures_of, lda_note
 from monai_fusion.report.limits import limits_of
-from monai_fusion.report.number_text import listed, number, p_value, sentence, unbroken
+from monai_fusion.report.number_text import number, p_value, sentence, unbroken
 from monai_fusion.report.pictures import mri_strip, scalogram_picture
 from monai_fusion.report.run_results import Results, read_results
 from monai_fusion.report.set_words import abstention, guarantee
 from monai_fusion.report.verdict import NAMED_CLASSES, correction_text, threshold_text, verdict_of
 from monai_fusion.report.what_was_run import what_was_run
 from monai_fusion.run_folder import REPORT_FILE
+from monai_fusion.wording import listed
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,9 @@ from monai_fusion.metrics.fields_of_probabilities import CalibrationSection
 from monai_fusion.metrics.fields_of_scores import PermutationTest, Score
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.operating_points import BALANCED, FIXED, PRIOR, YOUDEN
-from monai_fusion.report.number_text import count_participants, listed, number, p_value, signed
+from monai_fusion.report.number_text import count_participants, number, p_value, signed
 from monai_fusion.report.run_results import Results
+from monai_fusion.wording import listed
 
 SIGNIFICANT = 0.05
 WIDE_BELOW = 100
