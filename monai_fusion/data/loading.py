@@ -11,7 +11,6 @@ import torch
 from torch.utils.data import DataLoader
 
 from monai_fusion import ranks
-from monai_fusion.cores import usable_cores
 from monai_fusion.data.batch_augmentation import BatchAugmentation
 from monai_fusion.data.device_loader import DeviceLoader
 from monai_fusion.data.distributed_sampling import DistributedTrainingSampler
@@ -192,7 +191,7 @@ def this_machine(device: str | torch.device) -> Machine:
         free = float(torch.cuda.mem_get_info(chosen)[0] + unused)
     else:
         free = psutil.virtual_memory().available / sharing
-    return Machine(chosen, free, max(1, usable_cores() // sharing))
+    return Machine(chosen, free, ranks.own_cores())
 
 
 def _workers(num_workers: int | str) -> int | None:
