@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from monai_fusion.datalist import ModalityPolicy, ParticipantRecord, read_datalist
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
 from monai_fusion.fingerprint import content_hash, digest_of
@@ -32,7 +33,6 @@ from monai_fusion.run_folder import (
 if TYPE_CHECKING:
     from monai_fusion.comparison.planning import Plan
     from monai_fusion.comparison.run_records import RunRecord
-    from monai_fusion.datalist import ParticipantRecord
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,6 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     """
     import torch
 
-    from monai_fusion.datalist import ModalityPolicy, read_datalist
     from monai_fusion.evaluation.model_loader import read_weights, refuse_other_weights
     from monai_fusion.networks.ensemble_net import joined_states
     from monai_fusion.runs.training_overlap import TRAINED_ON, digests_of
