@@ -218,7 +218,7 @@ def ece(cohort: ScoredCohort, weights: Floats) -> Floats:
     return np.abs(confidence - hits).sum(axis=1) / weights.sum(axis=1)
 
 
-def unweighted(score: Score) -> Callable[[Floats, Labels], float]:
+def _unweighted(score: Score) -> Callable[[Floats, Labels], float]:
     """Turn a score into a function of probabilities and labels in which every participant counts once."""
 
     def of(probabilities: Floats, labels: Labels) -> float:
@@ -243,9 +243,9 @@ def _balanced_cross_entropy(probabilities: Floats, labels: Labels) -> float:
 
 
 SCORES: dict[str, Callable[[Floats, Labels], float]] = {
-    "accuracy": unweighted(accuracy),
-    "balanced_accuracy": unweighted(balanced_accuracy),
-    "auroc": unweighted(auroc),
+    "accuracy": _unweighted(accuracy),
+    "balanced_accuracy": _unweighted(balanced_accuracy),
+    "auroc": _unweighted(auroc),
     "cross_entropy": _mean_cross_entropy,
     "balanced_cross_entropy": _balanced_cross_entropy,
 }

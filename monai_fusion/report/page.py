@@ -78,7 +78,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
         InputError: The folder has no predictions, or wrong ones, or is not writable.
     """
     path = Path(folder) / REPORT_FILE
-    page = render_report(read_results(folder)).encode("utf-8")
+    page = _render_report(read_results(folder)).encode("utf-8")
     try:
         path = write_for_readers(path, page)
     except OSError as error:
@@ -88,7 +88,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     return path
 
 
-def render_report(results: Results) -> str:
+def _render_report(results: Results) -> str:
     """Return the report as HTML."""
     return (
         page_environment()
@@ -98,7 +98,7 @@ def render_report(results: Results) -> str:
             metrics=results.metrics,
             version=__version__,
             verdict=verdict_of(results),
-            made_from=_FROM[recordings_used(results)],
+            made_from=_FROM[_recordings_used(results)],
             limits=limits_of(results),
             scores=scores_of(results),
             figures=figures_of(results),
@@ -126,7 +126,7 @@ def _sets_in_words(results: Results) -> list[str]:
     return [*asked, *abstention(sets, results.metrics.participants)]
 
 
-def recordings_used(results: Results) -> AvailableModalities:
+def _recordings_used(results: Results) -> AvailableModalities:
     """The recordings behind the predictions: those that the model uses and the participants have."""
     if results.modalities != "both":
         return results.modalities

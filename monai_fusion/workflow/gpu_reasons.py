@@ -86,7 +86,7 @@ def check_device(device: str | torch.device, *, use: bool = True) -> None:
         return
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0:
-        raise InputError(Problem("--device", seen=str(device), wanted="cpu", advice=why_no_gpu()))
+        raise InputError(Problem("--device", seen=str(device), wanted="cpu", advice=_why_no_gpu()))
     if chosen.index is not None and chosen.index >= count:
         wanted = f"cuda:0 to cuda:{count - 1}" if count > 1 else "cuda:0 or cuda, the only GPU"
         raise InputError(Problem("--device", seen=str(device), wanted=wanted))
@@ -94,7 +94,7 @@ def check_device(device: str | torch.device, *, use: bool = True) -> None:
         _compute_on(chosen)
 
 
-def why_no_gpu() -> str:
+def _why_no_gpu() -> str:
     """Return why torch finds no GPU on this machine, in words for a message."""
     if torch.version.cuda is None and torch.version.hip is None:
         return "this torch was built without CUDA: install one with it (pytorch.org)"
