@@ -60,6 +60,11 @@ def delimited(rows: Iterable[Iterable[object]], delimiter: str = ",") -> str:
     return text.getvalue()
 
 
+def write_unix_text(path: Path, text: str) -> None:
+    """Write UTF-8 with Unix line ends on every system; the last line ends as the others do."""
+    path.write_text(f"{text.rstrip()}\n", encoding="utf-8", newline="\n")
+
+
 def is_private(path: Path) -> bool:
     """Whether only its owner may read a file; what is made of it should be as private."""
     return path.stat().st_mode & 0o077 == 0

@@ -133,7 +133,7 @@ def _looked_into(
             of_unusual = cohort.unusual(settings, done)
         except InputError as error:
             of_unusual = {}
-            say(f"note: nobody is compared with the cohort: {error.problems[0]}", err=True)
+            say(f"note: participants are not compared with the cohort: {error.problems[0]}", err=True)
         if not any(not finding.warning for finding in found):
             table = covariates_by_class(cohort.examination.datalist(), opener.assume_orientation, store)
             found += table.warnings

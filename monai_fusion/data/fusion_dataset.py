@@ -19,6 +19,7 @@ from monai_fusion.data.sampling import EpochSample
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.datalist.availability import BOTH_REQUIRED, ModalityPolicy
 from monai_fusion.keys import EEG, LABEL, MRI, PARTICIPANT_ID, PRESENT
+from monai_fusion.spreading import spread
 
 
 class Choice(NamedTuple):
@@ -237,10 +238,3 @@ def _places(there: Iterable[bool]) -> list[int]:
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
     """Strip MONAI's metadata: it costs time in collation and contains nothing that training needs."""
     return tensor.as_subclass(torch.Tensor)
-
-
-def spread(first: int, end: int, at_most: int | None) -> Sequence[int]:
-    """Indices ``first`` to ``end``, or ``at_most`` of them at even distances."""
-    if at_most is None or end - first <= at_most:
-        return range(first, end)
-    return [first + (place * (end - first)) // at_most for place in range(at_most)]
