@@ -28,7 +28,8 @@ def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> No
     """Check the files that a run reads as far as possible without importing torch: the run itself checks everything.
 
     Raises:
-        InputError: There is no datalist, it is wrong, or a model or file of weights is missing.
+        InputError: There is no datalist, or a model or file of weights is missing.
+        DatalistError: The datalist is wrong.
     """
     from monai_fusion.datalist.examination import Requirements, examine
     from monai_fusion.datalist.json_text import read_json_file

@@ -79,7 +79,11 @@ class RunConfigs:
         return (*start, *_options({"bundle_root": self.root, **values}), *words, *_options(last))
 
     def check(self, runs: Sequence[Run]) -> None:
-        """Check the options of every variant against the configs, before any file is written."""
+        """Check the options of every variant against the configs, before any file is written.
+
+        Raises:
+            InputError: An option is misspelt, or has a value that it cannot have.
+        """
         from monai_fusion.workflow.components import component_arguments
 
         problems: dict[str, Problem] = {}

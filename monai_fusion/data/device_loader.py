@@ -141,6 +141,9 @@ class DeviceLoader:
         Returns:
             ``eeg`` [S, 17, F, T] and ``mri`` [C, T, H, W] float32 on the device, each if it exists, ``participant_id``
             and, where known, ``label``.
+
+        Raises:
+            ValueError: The dataset draws segments.
         """
         if self.dataset.segments != "all":
             raise ValueError('participants are whole only with segments="all"')

@@ -94,7 +94,11 @@ class FusionDataset(Dataset[dict[str, Any]]):
 
     @property
     def labels(self) -> list[int]:
-        """The class index of each participant; only for cohorts in which every participant has a label."""
+        """The class index of each participant; only for cohorts in which every participant has a label.
+
+        Raises:
+            ValueError: A participant has no label.
+        """
         labels = [record.label for record in self.records if record.label is not None]
         if len(labels) < len(self.records):
             raise ValueError(f"{len(self.records) - len(labels)} participants have no label")

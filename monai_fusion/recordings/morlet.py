@@ -64,7 +64,11 @@ def _filter_bank(samples: int, scales: tuple[float, ...], single: bool) -> tuple
 
 
 def checked_segment(segment: NDArray[np.number]) -> NDArray[np.floating]:
-    """The segment as float32 or float64; InputError if it is not a real, finite ``[electrode, time]`` array."""
+    """The segment ``[electrode, time]`` as float32 or float64.
+
+    Raises:
+        InputError: It is not a real array of two axes, or not finite.
+    """
     seen = f"shape {tuple(segment.shape)} {segment.dtype}"
     if segment.ndim != 2 or segment.shape[0] < 1 or segment.shape[1] < 2 or segment.dtype.kind not in "fiu":
         raise InputError(Problem("EEG segment", seen=seen, wanted="a real array [electrode, time] in microvolts"))
