@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import logging
 import os
 import secrets
@@ -51,6 +52,11 @@ def write_atomically(
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_json(path: Path, content: object, indent: int = 2) -> None:
+    """Write JSON as UTF-8, letters as they are, as `write_atomically` does."""
+    write_atomically(path, json.dumps(content, indent=indent, ensure_ascii=False).encode("utf-8"))
 
 
 def delimited(rows: Iterable[Iterable[object]], delimiter: str = ",") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import numpy as np
 
 from monai_fusion.datalist import ModalityPolicy, ParticipantRecord, read_datalist
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.files import write_atomically
+from monai_fusion.files import write_atomically, write_json
 from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.metrics.calibration_file import StoredPrediction, fit_calibration_file, read_calibration
 from monai_fusion.output_folder import remove_all
@@ -123,7 +122,7 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
         "member_weights": [record.manifest["weights"]["digest"] for record in records],
         TRAINED_ON: sorted({digest for each in digests for digest in each}),
     }
-    write_atomically(folder / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
+    write_json(folder / RECIPE_FILE, recipe)
     return folder
 
 
