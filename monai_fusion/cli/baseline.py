@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monai_fusion.cli.lengths import three_lengths
+from monai_fusion.cli.opening_options import EEG_SHAPE
 from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import say
@@ -56,7 +57,7 @@ def baseline(
     ] = None,
     eeg_shape: Annotated[
         str, typer.Option(metavar="F,T,E", help="Frequency x time x electrode of a scalogram file.")
-    ] = "224,224,17",
+    ] = EEG_SHAPE,
     assume_orientation: Annotated[
         str | None, typer.Option(metavar="LAS", help="Axes of MRIs whose header states none.")
     ] = None,

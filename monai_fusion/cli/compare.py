@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monai_fusion.cli.several_values import SeveralValuesCommand
+from monai_fusion.cli.several_values import SeveralValuesCommand, datalist_first
 from monai_fusion.comparison.variants import DEFAULT, REFERENCE, variants_table
 from monai_fusion.datalist.split.ratio import SEED
 from monai_fusion.errors import InputError
@@ -32,11 +32,8 @@ class CompareCommand(SeveralValuesCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Set the options for the trainings aside; DATALIST may also follow ``--variants gated eeg``."""
         place = args.index("--") if "--" in args else len(args)
-        own, words = args[:place], args[place + 1 :]
-        if len(own) > 2 and own[-1].endswith(".json") and own[0].startswith("-") and not own[-2].startswith("--config"):
-            own = [own[-1], *own[:-1]]
-        ctx.obj = words
-        return super().parse_args(ctx, own)
+        ctx.obj = args[place + 1 :]
+        return super().parse_args(ctx, datalist_first(args[:place], ("--config-file", "--config_file")))
 
 
 def _print_variants(wanted: bool) -> None:

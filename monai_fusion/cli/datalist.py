@@ -12,7 +12,7 @@ import typer
 from monai_fusion.cli.asking import Yes, before_it_is_lost
 from monai_fusion.cli.command_list import CommandList
 from monai_fusion.cli.declared_options import with_declared_options
-from monai_fusion.cli.several_values import SeveralValuesCommand
+from monai_fusion.cli.several_values import SeveralValuesCommand, datalist_first
 from monai_fusion.datalist.building.build_options import BuildOptions
 from monai_fusion.datalist.split.split_options import ResplitOutput, SplitFiles, SplitOptions
 from monai_fusion.errors import InputError, Problem
@@ -36,10 +36,7 @@ class _SplitCommand(SeveralValuesCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Moves a FILE that comes last to the front."""
-        takes_a_file = len(args) > 1 and args[-2] in ("--out", "--extend")
-        if len(args) > 1 and args[-1].endswith(".json") and args[0].startswith("-") and not takes_a_file:
-            args = [args[-1], *args[:-1]]
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, datalist_first(args, ("--out", "--extend")))
 
 
 @datalist_app.command("build", cls=SeveralValuesCommand)
