@@ -14,7 +14,15 @@ from monai_fusion.cli.covariate_table import CovariateTable, covariates_by_class
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.cli.looking_into_files import look_into_files, opener_of, placeholders_in, unlike_scalograms
-from monai_fusion.cli.opening_options import EEG_SHAPE, AssumeOrientation, CacheDir, EegShape, PercentilesOver, Workers
+from monai_fusion.cli.opening_options import (
+    EEG_SHAPE,
+    AssumeOrientation,
+    CacheDir,
+    EegShape,
+    PercentilesOver,
+    Unlabelled,
+    Workers,
+)
 from monai_fusion.cli.unlike_model import require_deep, unlike_the_training
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import answer, say
@@ -36,9 +44,7 @@ def check(
             "and other numbers by class.",
         ),
     ] = False,
-    unlabelled: Annotated[
-        bool, typer.Option("--unlabelled", help="Labels may be missing: a list for prediction only.")
-    ] = False,
+    unlabelled: Unlabelled = False,
     assume_orientation: AssumeOrientation = None,
     percentiles_over: PercentilesOver = "all",
     eeg_shape: EegShape = EEG_SHAPE,

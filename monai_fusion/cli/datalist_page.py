@@ -12,7 +12,15 @@ import typer
 
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.looking_into_files import look_into_files, opener_of, placeholders_in, unlike_scalograms
-from monai_fusion.cli.opening_options import EEG_SHAPE, AssumeOrientation, CacheDir, EegShape, PercentilesOver, Workers
+from monai_fusion.cli.opening_options import (
+    EEG_SHAPE,
+    AssumeOrientation,
+    CacheDir,
+    EegShape,
+    PercentilesOver,
+    Unlabelled,
+    Workers,
+)
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest
 from monai_fusion.messages import hide_bars, pasteable, say
@@ -54,9 +62,7 @@ def page(
             show_default=False,
         ),
     ] = None,
-    unlabelled: Annotated[
-        bool, typer.Option("--unlabelled", help="Labels may be missing: a list for prediction only.")
-    ] = False,
+    unlabelled: Unlabelled = False,
     assume_orientation: AssumeOrientation = None,
     percentiles_over: PercentilesOver = "all",
     eeg_shape: EegShape = EEG_SHAPE,
