@@ -131,14 +131,16 @@ def _gpu() -> CheckupLine:
         return CheckupLine(
             "GPU", "none that torch can use", f"there is an NVIDIA driver, but torch is {built}: {advice}"
         )
+    from monai_fusion.precision import gpu_multiplies_bfloat16
+
     shown = []
     for number in range(torch.cuda.device_count()):
         found = torch.cuda.get_device_properties(number)
         free, total = torch.cuda.mem_get_info(number)
         _compute(f"cuda:{number}")
-        shown.append(f"cuda:{number} {found.name}, {free / _GB:.0f} of {total / _GB:.0f} GB free")
-    bfloat16 = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
-    return CheckupLine("GPU", f"{'; '.join(shown)}; CUDA {torch.version.cuda}, {bfloat16}")
+        precision = "bfloat16" if gpu_multiplies_bfloat16(number) else "float16"
+        shown.append(f"cuda:{number} {found.name}, {free / _GB:.0f} of {total / _GB:.0f} GB free, {precision}")
+    return CheckupLine("GPU", f"{'; '.join(shown)}; CUDA {torch.version.cuda}")
 
 
 def _compute(device: str) -> None:

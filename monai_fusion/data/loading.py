@@ -97,7 +97,9 @@ def training_loader(
             loader = DeviceLoader(dataset, device, batch_size, sampler)
         except torch.OutOfMemoryError as error:  # another program has taken it since
             if wanted:
-                raise InputError(_too_large(machine, needed)) from error
+                seen = f"true, but the GPU has no room left for the {_size(needed)} of the training data"
+                advice = "another program has taken it meanwhile (nvidia-smi lists them)"
+                raise InputError(Problem("--device_data", seen=seen, wanted="auto", advice=advice)) from error
             machine = machine._replace(free=this_machine(device).free)
             full = f"the GPU has no room left for {_size(needed)}"
             plan = plan_loading(machine, needed, False, _workers(num_workers), without_form, refusal=full)
