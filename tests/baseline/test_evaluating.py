@@ -29,7 +29,6 @@ from monai_fusion.run_folder import BASELINE_FILE
 from monai_fusion.workflow.baselines import check_covariates
 from tests.baseline.cohorts import EEG_SHAPE, Cohort, write_cohort
 
-
 Evaluated = Callable[[float | None], Baseline]
 
 
@@ -145,9 +144,7 @@ def test_without_a_network_there_are_no_differences(evaluated: Evaluated) -> Non
     assert any("the head volume alone: AUROC" in line for line in terminal_lines(found))
 
 
-def test_the_same_cohort_gives_the_same_file(
-    heads: Cohort, settings: BaselineSettings, evaluated: Evaluated
-) -> None:
+def test_the_same_cohort_gives_the_same_file(heads: Cohort, settings: BaselineSettings, evaluated: Evaluated) -> None:
     assert evaluate_baselines(_datalist(heads), settings, heads.network(0.5)) == evaluated(0.5)
 
 
@@ -263,9 +260,7 @@ def test_a_baseline_is_as_good_if_the_interval_reaches_zero(
 
 
 @pytest.mark.parametrize(("high", "does"), [(-0.02, "better"), (0.02, "as well")])
-def test_numbers_are_better_only_if_the_interval_says_so(
-    evaluated: Evaluated, high: float, does: str
-) -> None:
+def test_numbers_are_better_only_if_the_interval_says_so(evaluated: Evaluated, high: float, does: str) -> None:
     found = evaluated(0.0)
     apart = {"network_minus_auroc": PairedDifference(value=-0.2, interval=(-0.4, high))}
     changed = found.model_copy(update={"baselines": [each.model_copy(update=apart) for each in found.baselines]})
