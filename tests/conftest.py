@@ -20,18 +20,25 @@ settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
 
+# They share a training (tests/bundle) or the process of `tests.warm`, whose imports take longer than most tests.
+TOGETHER = (
+    *("tests/bundle/", "tests/export/test_predicting.py", "tests/workflow/test_input_checks.py"),
+    "tests/test_warm.py",
+)
+
+
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Under ``--dist loadfile``, the files that share one training go to one worker: two would train it twice."""
+    """Under ``--dist loadfile``, the files of `TOGETHER` go to one worker: two would train and import twice."""
     if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
 
-    class ByTraining(LoadFileScheduling):
+    class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "tests/bundle" if nodeid.startswith("tests/bundle/") else super()._split_scope(nodeid)
+            return "together" if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)
 
-    return ByTraining(config, log)
+    return Scheduling(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
