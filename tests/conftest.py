@@ -20,11 +20,8 @@ settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
 
-# They share a training (tests/bundle) or the process of `tests.warm`, whose imports take longer than most tests.
-TOGETHER = (
-    *("tests/bundle/", "tests/export/test_predicting.py", "tests/workflow/test_input_checks.py"),
-    "tests/test_warm.py",
-)
+# They share a training, exported networks, or the process of `tests.warm`, whose imports take longer than most tests.
+TOGETHER = ("tests/bundle/", "tests/export/", "tests/workflow/test_input_checks.py", "tests/test_warm.py")
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
