@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -128,12 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     wait_asleep()  # before a command imports torch
     let_all_characters_through()  # a Windows console may have no character for a letter of a file name
-    command = typer.main.get_command(app)
-    add_quiet(command)
     enable_completion()
     try:
         with listening():
-            command(args=as_meant(sys.argv[1:] if arguments is None else arguments), prog_name=PROGRAM)
+            _command()(args=as_meant(sys.argv[1:] if arguments is None else arguments), prog_name=PROGRAM)
     except (InputError, RunFailed) as error:
         say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -145,6 +144,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
             _say_stop("interrupted: finished work is kept")
         raise
+
+
+@cache  # a program that calls `main` again pays for the reading of 60 signatures once
+def _command() -> Any:
+    command = typer.main.get_command(app)
+    add_quiet(command)
+    return command
 
 
 def _say_stop(message: str) -> None:

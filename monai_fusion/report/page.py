@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +135,9 @@ def _recordings_used(results: Results) -> AvailableModalities:
     return there.pop() if len(there) == 1 else "both"
 
 
+@cache  # with the compiled templates: a cohort's second page is written without their compilation
 def page_environment(*packages: str) -> Environment:
-    """Return the template environment for pages in the report's style.
+    """Return the template environment for pages in the report's style; a process makes it once.
 
     Args:
         *packages: Other packages with ``templates``.
