@@ -57,6 +57,8 @@ def test_parts_within_parts_and_lists_are_built_too() -> None:
         "monai.transforms.SaveImaged",
         "monai.transforms.io.dictionary.SaveImaged",
         "monai.transforms.utility.dictionary.Lambdad",
+        "timm.models._features_fx.GraphExtractNet",  # writes code from names of parts
+        "monai.networks.nets.transchex.Transchex",  # reads weights of a repository that it is told
         "monai_fusion.networks",
         "",
         "torch.nn.",
@@ -100,3 +102,23 @@ def test_a_stored_part_starts_from_no_weights_and_names_no_file() -> None:
 def test_building_any_recipe_reads_no_file_and_downloads_nothing() -> None:
     part = {"_target_": "monai_fusion.networks.MRIEncoder", "pretrained": True, "weights": "//server/share/r3d.pth"}
     assert isinstance(build(part, "network"), torch.nn.Module)
+
+
+def test_a_network_that_downloads_unless_told_otherwise_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", lambda *_, **__: pytest.fail("downloads"))
+    part = {"_target_": "monai.networks.nets.EfficientNetBNFeatures", "model_name": "efficientnet-b0"}
+    assert isinstance(build(part, "network"), torch.nn.Module)
+
+
+def test_a_name_that_torch_fx_would_write_into_code_is_refused() -> None:
+    identity = {"_target_": "torch.nn.Identity"}
+    name = 'a" if exec("...") else "a'
+    part = {"_target_": "torch.nn.ModuleDict", "modules": {"a": identity, name: identity}}
+    assert "torch.nn.ModuleDict cannot be built: given the text" in refused(part)
+    assert "given the text" in refused({"_target_": "torch.nn.GELU", "approximate": name})
+    with pytest.raises(InputError, match="an evaluation would not build it"):
+        storable(part)
+
+
+def test_an_assertion_of_a_library_is_an_error_of_the_file() -> None:
+    assert "cannot be built" in refused({"_target_": "torch.nn.MultiheadAttention", "embed_dim": 3, "num_heads": 2})
