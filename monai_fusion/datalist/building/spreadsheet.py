@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable
 from monai_fusion.spelling import equal_in_nfc
 from monai_fusion.wording import a_few, did_you_mean, quoted
+from monai_fusion.workbook_reading import TooLargeError, open_workbook, sheet_values
 
 _ZIP = b"PK\x03\x04"
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"  # .xls, or an .xlsx with a password
@@ -45,15 +45,15 @@ def sheet_rows(
         raise InputError(
             Problem(str(path), seen="an old or protected Excel file", wanted=".xlsx or CSV", advice=_SAVE_AS)
         )
-    import openpyxl  # takes a third of a second, and few tables are spreadsheets
-
     try:
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        book = open_workbook(content)
         sheet = book.worksheets[0] if name is None else _named(path, book, name)
         position = book.worksheets.index(sheet)
         cells = _cells(sheet)
         if name is None and not _is_filled(cells):
             _refuse_empty(path, book)
+    except TooLargeError as error:
+        raise InputError(Problem(str(path), seen=str(error), wanted="a table of participants")) from None
     # openpyxl's readers raise whatever the damaged XML makes them
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError, OSError, SyntaxError):
         raise InputError(
@@ -77,8 +77,7 @@ def _named(path: Path, book: Any, name: str) -> Any:
 
 
 def _cells(sheet: Any) -> list[tuple[int, list[Any]]]:
-    sheet.reset_dimensions()  # some programs write a wrong extent, and rows would be lost
-    return [(number, list(row)) for number, row in enumerate(sheet.iter_rows(values_only=True), start=1)]
+    return list(enumerate(sheet_values(sheet), start=1))
 
 
 def _is_filled(cells: list[tuple[int, list[Any]]]) -> bool:

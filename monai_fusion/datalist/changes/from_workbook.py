@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import io
 import json
 import math
 import zipfile
@@ -20,6 +19,7 @@ from monai_fusion.reading import read_bytes, reason_of
 from monai_fusion.spelling import nfc
 from monai_fusion.wording import a_few, did_you_mean, one_of, quoted
 from monai_fusion.workbook_cells import storable_text
+from monai_fusion.workbook_reading import TooLargeError, open_workbook, sheet_values
 
 _NULLED = ("label", "eeg", "mri")
 """Fields that an empty cell sets to null; it removes others."""
@@ -52,26 +52,24 @@ def datalist_of(path: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _read(path: Path) -> tuple[_Table, str]:
-    import openpyxl
-
     wanted = "a workbook that `monai-fusion datalist table` wrote"
     try:
-        book = openpyxl.load_workbook(io.BytesIO(read_bytes(path)), read_only=True, data_only=True)
+        book = open_workbook(read_bytes(path))
         sheets = {sheet.title: sheet for sheet in book.worksheets}
         missing = [name for name in (PARTICIPANTS, ORIGINAL) if name not in sheets]
         if missing:
             advice = "a table of your own: monai-fusion datalist build --participants TABLE"
             raise InputError(Problem(str(path), seen=f"no sheet {quoted(missing[0])}", wanted=wanted, advice=advice))
-        for name in (PARTICIPANTS, ORIGINAL):
-            sheets[name].reset_dimensions()
-        cells = [list(row) for row in sheets[PARTICIPANTS].iter_rows(values_only=True)]
-        pieces = [row[0] for row in sheets[ORIGINAL].iter_rows(values_only=True) if row and row[0] is not None]
+        cells = sheet_values(sheets[PARTICIPANTS])
+        pieces = [row[0] for row in sheet_values(sheets[ORIGINAL]) if row and row[0] is not None]
         original = "".join(str(json.loads(piece)) for piece in pieces)
         cut_into_rows(original)
     except FileNotFoundError:
         raise InputError(Problem(str(path), seen="file not found", wanted=wanted)) from None
     except OSError as error:
         raise InputError(Problem(str(path), seen=reason_of(error), wanted=wanted)) from None
+    except TooLargeError as error:
+        raise InputError(Problem(str(path), seen=str(error), wanted=wanted)) from None
     # openpyxl's readers raise whatever the damaged XML makes them
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError, SyntaxError):
         raise InputError(Problem(str(path), seen="a workbook that cannot be read", wanted=wanted)) from None

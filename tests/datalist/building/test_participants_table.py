@@ -2,12 +2,14 @@
 
 import csv
 import datetime
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import openpyxl
 import pytest
 
+from monai_fusion import workbook_reading
 from monai_fusion.datalist.building.participants_table import read_participants_table
 from monai_fusion.errors import InputError
 from tests.datalist.lines import Like
@@ -165,6 +167,26 @@ def test_ranges_that_excel_made_dates_of_are_noted(workbook: Callable[..., Path]
     table = read_participants_table(workbook([["id", "age"], ["a", datetime.datetime(2026, 12, 10)]]))
     assert table.rows[0].values["age"] == "2026-12-10"
     assert "line 2: a date (Excel makes one of a range such as 10-12, too" in table.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("row", "limit"), [(b"1", ("MOST_CELLS", 1_000_000)), (b"3000000000", ("MOST_ROWS", 1_000))], ids=["wide", "long"]
+)
+def test_a_small_workbook_of_many_cells_is_refused(
+    row: bytes, limit: tuple[str, int], workbook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbook_reading, *limit)
+    path = workbook([["id", "gender"], *[["a", "M"]] * 200])
+    with zipfile.ZipFile(path) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    sheet, cell = "xl/worksheets/sheet1.xml", b'<row r="%s"><c r="XFD%s"><v>1</v></c></row>' % (row, row)
+    place = b"<sheetData>" if row == b"1" else b"</sheetData>"
+    parts[sheet] = parts[sheet].replace(place, cell + place if row != b"1" else place + cell)
+    with zipfile.ZipFile(path, "w") as book:
+        for name, content in parts.items():
+            book.writestr(name, content)
+    with pytest.raises(InputError, match=r"cells in line [0-9,]+, and [0-9,]+ columns, expected a table"):
+        read_participants_table(path)
 
 
 def test_a_workbook_without_anything_is_refused(workbook: Callable[..., Path]) -> None:
