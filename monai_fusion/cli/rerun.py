@@ -54,6 +54,7 @@ def rerun(
     monai-fusion rerun runs/first/manifest.json
     monai-fusion rerun runs/first/manifest.json --output-dir runs/again --datalist gender.json
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
+    from monai_fusion.child_processes import child_environment
     from monai_fusion.fingerprint import content_hash
     from monai_fusion.runs.environment import git_revision, versions
     from monai_fusion.runs.matching import compare, environment_differences, same_weights
@@ -73,7 +74,7 @@ def rerun(
     if dry_run:
         return
     # A list without a shell; its values were checked to be data, and fire reads them as Python literals.
-    environment = {**planned.environment, **os.environ}
+    environment = {**planned.environment, **child_environment()}
     code = subprocess.run(planned.command, check=False, env=environment).returncode  # noqa: S603
     if code:
         say(f"the rerun ended with exit code {code}: there are no numbers to compare", err=True)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from monai_fusion.child_processes import child_environment
 from monai_fusion.messages import answer, pasteable, say
 from monai_fusion.shipped_bundle import config_files, shipped_bundle
 
@@ -51,14 +52,15 @@ def _start(words: Sequence[str]) -> int:
     """Run `python -m monai.bundle` in place of this process or, on systems without exec, as a child process."""
     command = [sys.executable, *_quiet(words), "-m", "monai.bundle", *words]
     if os.name == "posix":
-        os.execv(sys.executable, command)  # noqa: S606 # signals and the exit code are the run's own
+        # signals and the exit code are the run's own
+        os.execve(sys.executable, command, child_environment())  # noqa: S606 # a list of checked words
     return _start_beside(words)
 
 
 def _start_beside(words: Sequence[str]) -> int:
     """Run `python -m monai.bundle` as a child process, and return its exit code; SIGTERM is passed on."""
     command = [sys.executable, *_quiet(words), "-m", "monai.bundle", *words]
-    child = subprocess.Popen(command)  # noqa: S603 # checked words, no shell
+    child = subprocess.Popen(command, env=child_environment())  # noqa: S603 # checked words, no shell
     before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     try:
         while True:

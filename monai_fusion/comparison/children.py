@@ -11,6 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from monai_fusion.child_processes import child_environment
+
 _POSIX = os.name == "posix"
 _STOPPED = {128 + signal.SIGINT, 128 + signal.SIGTERM, 124}
 _LAST_LINES = 15
@@ -71,7 +73,7 @@ def run_child(command: Sequence[str], log: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"PYTHONIOENCODING": "utf-8"},  # the encoding in which the file is read
+            env=child_environment() | {"PYTHONIOENCODING": "utf-8"},  # the encoding in which the file is read
             start_new_session=_POSIX,
         )
         try:
