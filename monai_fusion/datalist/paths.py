@@ -29,10 +29,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CONTROL_NAMES = {"\t": "a tab", "\n": "a line break", "\r": "a line break", "\b": "a backspace", "\f": "a form feed"}
 
 
-def natural_key(text: str) -> tuple[list[str | int], str]:
+def natural_key(text: str) -> tuple[list[str | tuple[int, str]], str]:
     """Sorts ``seg2`` before ``seg10``; the text itself decides between ``seg1`` and ``seg01``."""
-    parts: list[str | int] = list(_NUMBER.split(text))
-    parts[1::2] = [int(digits) for digits in parts[1::2]]
+    parts: list[str | tuple[int, str]] = list(_NUMBER.split(text))
+    # As numbers are compared, also those of thousands of digits, which Python makes no number of.
+    parts[1::2] = [(len(digits), digits) for digits in (str(part).lstrip("0") for part in parts[1::2])]
     return parts, text
 
 
@@ -177,7 +178,9 @@ class FilesBelow:
         start, (*folders, name) = _steps(pattern)
         places = [start]
         for step in folders:
-            places = [deeper for place in places for deeper in self._folders(place, step)]
+            # Where links lead in circles, each step would multiply the places that are one.
+            found = {self._identity(deeper): deeper for place in places for deeper in self._folders(place, step)}
+            places = list(found.values())
         return [
             joined
             for place in places
@@ -255,6 +258,12 @@ class FilesBelow:
             if not found.entries:
                 break
         return found
+
+    def _identity(self, folder: str) -> str:
+        """The folder that a link leads to; what is no link is itself."""
+        parent, _, name = folder.rpartition("/")
+        entry = self._listing(parent).entries.get(name)
+        return os.path.realpath(entry.path) if entry is not None and entry.is_symlink() else folder
 
     def _folders(self, place: str, step: str) -> Iterator[str]:
         listing = self._listing(place)

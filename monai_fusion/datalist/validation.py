@@ -5,6 +5,7 @@ Every row is validated by itself, so that one wrong row does not hide what is wr
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from monai_fusion.spelling import by_nfc
 from monai_fusion.wording import did_you_mean, misspelt, quoted
 
 Model = TypeVar("Model", bound=BaseModel)
+_WRITE_AGAIN = "delete the field, or write it again"
 # Half of a character of UTF-16, which JSON can write and which is no text.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -150,15 +152,32 @@ def _entry(raw: Any, place: Place) -> tuple[Entry | None, list[Finding]]:
         findings.append(about(written, NO_SUCH_FIELD, advice=f"did you mean {quoted(meant)}?{or_keep}"))
     for name in wrong:
         if name in raw and name not in _WANTED_IN_ENTRY:
-            findings.append(
-                about(name, "half a character in its name", advice="delete the field, or write its name again")
-            )
+            findings.append(about(name, "half a character in its name", advice=_WRITE_AGAIN))
         elif name in raw:
             advice = unprintable_character(raw[name]) if name == "participant_id" else ""
             findings.append(about(name, _described(raw[name]), _WANTED_IN_ENTRY[name], advice))
         elif name not in misspellings.values():
             findings.append(about(name, "missing", _WANTED_IN_ENTRY[name]))
+    for name, value in raw.items():
+        if name not in (*ENTRY_FIELDS, *wrong) and (reason := _why_not_kept(value)):
+            findings.append(about(name, reason, advice=_WRITE_AGAIN))
     return None if findings else entry, findings
+
+
+def _why_not_kept(value: Any) -> str:
+    """Why no file could hold a further field; empty if one can."""
+    left = [value]
+    while left:
+        match left.pop():
+            case str() as text if _SURROGATE.search(text):
+                return "half a character in its value"
+            case float() as number if math.isinf(number):
+                return "a number that is too large for a computer"
+            case dict() as fields:
+                left += [*fields, *fields.values()]
+            case list() as values:
+                left += values
+    return ""
 
 
 def _misspelt_fields(raw: Mapping[str, Any]) -> dict[str, str]:

@@ -203,7 +203,7 @@ def _stored_pictures(path: Path) -> dict[tuple[str, str], dict[str, npt.NDArray[
     try:
         with np.load(path, allow_pickle=False) as stored:
             ids, contents, mri, eeg = (stored[name] for name in (PARTICIPANT_ID, "contents", MRI, EEG))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, MemoryError):
         return {}
     number = len(ids)
     if contents.shape != (number,) or mri.shape != (number, 3, side, side) or eeg.shape != (number, side, side):

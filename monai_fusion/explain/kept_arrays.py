@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ class KeptArrays:
         try:
             with np.load(self.path(stem), allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, BadZipFile, KeyError):
+        except (OSError, ValueError, EOFError, BadZipFile, KeyError, zlib.error, MemoryError):
             return None
         return arrays if str(arrays.pop(_KEY, "")) == digest else None
 

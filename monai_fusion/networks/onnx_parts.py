@@ -107,9 +107,11 @@ def _why_not_plain(model: onnx.ModelProto) -> str:
     import onnx
 
     graph = model.graph
-    if model.functions or model.training_info or graph.sparse_initializer:
+    attributes = [each for node in graph.node for each in node.attribute]
+    sparse = [each for each in attributes if each.HasField("sparse_tensor") or each.sparse_tensors or each.tensors]
+    if model.functions or model.training_info or graph.sparse_initializer or sparse:
         return "holds functions or sparse tensors"
-    tensors = [*graph.initializer, *(each.t for node in graph.node for each in node.attribute if each.HasField("t"))]
+    tensors = [*graph.initializer, *(each.t for each in attributes if each.HasField("t"))]
     if any(each.data_location == onnx.TensorProto.EXTERNAL or each.external_data for each in tensors):
         return "its weights are in another file"
     domains = {each.domain for each in (*graph.node, *model.opset_import)} - set(_DOMAINS)

@@ -215,7 +215,7 @@ CASES = {
         '"mri":', '"mra":', correcting('"mra":', '"mri": null,\n"mra":')
     ),
     "did you mean {}?{}": mistake('"mri":', '"mra":', as_printed(NAME, put("mra"))),
-    "delete the field, or write its name again": mistake(
+    "delete the field, or write it again": mistake(
         LABEL, f'{LABEL}\n"age\\ud800": 1,', correcting('"age\\ud800": 1,', '"age": 1,')
     ),
     "did_you_mean in datalist/validation._head": mistake('"target"', '"targett"', as_printed(NAME, put("targett"))),

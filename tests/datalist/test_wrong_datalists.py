@@ -1,6 +1,7 @@
 """Each row is a mistake in a datalist, and what its message must contain."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monai_fusion.datalist import check_datalist, read_datalist
+from monai_fusion.datalist.paths import FilesBelow, natural_key
 from monai_fusion.errors import InputError
 from tests.datalist.lines import Like, assert_lines
 from tests.datalist.mistakes import (
@@ -120,6 +122,36 @@ def test_half_a_sign_in_the_name_of_a_field_is_a_problem_like_others(
         "sub-01 a\\ud800",
         "b\\udfff",
         "clases",
+    ]
+
+
+def test_values_that_no_table_of_results_could_hold_are_problems_before_a_run(
+    document: Document, save: Callable[[str], Path]
+) -> None:
+    document["training"][0] |= {"site": "a\ud800", "age": 7, "more": {"list": ["\udfff"]}}
+    text = json.dumps(document, indent=1).replace('"age": 7', '"age": 1e999')
+    assert [str(problem).partition(", ")[2] for problem in check_datalist(save(text))] == [
+        "sub-01 site: half a character in its value: delete the field, or write it again",
+        "sub-01 age: a number that is too large for a computer: delete the field, or write it again",
+        "sub-01 more: half a character in its value: delete the field, or write it again",
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a permission there")
+def test_links_in_circles_do_not_multiply_the_folders_of_a_pattern(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.npy").touch()
+    for name in ("up", "up_too"):
+        (tmp_path / "a" / name).symlink_to("..")
+    (tmp_path / "a" / "here").symlink_to(".")
+    assert 0 < len(FilesBelow(tmp_path).matching("*/" * 60 + "*.npy")) < 5
+
+
+def test_file_names_of_thousands_of_digits_are_sorted_like_others() -> None:
+    long = "9" * 5000
+    assert sorted([f"b{long}", "b10", "b010", "b9", f"b8{long}"], key=natural_key) == [
+        *("b9", "b010", "b10"),
+        *(f"b{long}", f"b8{long}"),
     ]
 
 

@@ -154,6 +154,10 @@ def _with(model: onnx.ModelProto, kind: str) -> None:
         tensor = onnx.numpy_helper.from_array(np.zeros(2, np.float32), "x")
         tensor.external_data.add(key="location", value="/etc/passwd")
         graph.node.append(onnx.helper.make_node("Constant", [], ["x"], value=tensor))
+    elif kind == "external data of a sparse constant":
+        node = graph.node.add(op_type="Constant", output=["x"])
+        sparse = node.attribute.add(name="sparse_value", type=onnx.AttributeProto.SPARSE_TENSOR).sparse_tensor
+        sparse.values.external_data.add(key="location", value="/etc/passwd")
     elif kind == "custom operator":
         graph.node[0].domain = "my.library"
     elif kind == "function":
@@ -170,6 +174,7 @@ def _with(model: onnx.ModelProto, kind: str) -> None:
     [
         ("external data", "another file"),
         ("external data of a constant", "another file"),
+        ("external data of a sparse constant", "sparse tensors"),
         ("custom operator", "another library"),
         ("function", "functions"),
         ("loop", "loop or a branch"),
