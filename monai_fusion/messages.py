@@ -73,7 +73,9 @@ def answer_json(value: object) -> None:
     answer(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _print(message: str, stream: TextIO) -> None:
+def _print(message: str, stream: TextIO | None) -> None:
+    if stream is None:  # it is closed (>&-), or a program without a console started this one: nobody reads
+        return
     stream.write(f"{visible(message, keep=chr(10))}\n")
     stream.flush()
 

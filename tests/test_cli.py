@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,24 @@ def test_exit_codes_tell_done_from_wrong_input(
     ended, out, err = call(capsys, *arguments)
     assert ended == code
     assert text in (err if code else out)
+
+
+def test_where_nobody_can_read_what_is_printed_a_command_does_its_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # closed, or a program without a console
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["datalist", "schema", "--out", str(tmp_path / "datalist.schema.json")])
+    assert (ended.value.code, (tmp_path / "datalist.schema.json").is_file()) == (0, True)
+    full = Path("/dev/full")
+    if not full.exists():
+        return
+    with full.open("w", encoding="utf-8", buffering=1) as stream, suppress(OSError):
+        monkeypatch.setattr(sys, "stdout", stream)
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["datalist", "schema"])
+        assert ended.value.code == 1
+        assert capsys.readouterr().err.startswith("error: what this command prints cannot be written (No space")
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

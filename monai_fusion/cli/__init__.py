@@ -6,6 +6,7 @@ on stderr and exit code 2; a fault of the program keeps its traceback and exit c
 
 from __future__ import annotations
 
+import errno
 import functools
 import sys
 from collections.abc import Sequence
@@ -136,6 +137,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (InputError, RunFailed) as error:
         say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        say(f"error: what this command prints cannot be written ({error.strerror})", err=True)
+        sys.exit(RunFailed.exit_code)
     except StopAsked as stop:
         _say_stop(str(stop))
         sys.exit(stop.exit_code)

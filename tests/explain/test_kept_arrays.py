@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,15 @@ def test_a_damaged_file_is_as_none(tmp_path: Path, damage: bytes | None) -> None
     kept.write("sub-01", "same", {"map": np.zeros((50, 50))})
     content = kept.path("sub-01").read_bytes()
     kept.path("sub-01").write_bytes(content[: len(content) // 2] if damage is None else damage)
+    assert kept.read("sub-01", "same") is None
+
+
+def test_an_array_that_claims_more_than_any_memory_is_as_none(tmp_path: Path) -> None:
+    kept = KeptArrays(tmp_path, "mri_gradcam")
+    kept.folder.mkdir(parents=True)
+    with zipfile.ZipFile(kept.path("sub-01"), "w") as archive, archive.open("map.npy", "w") as stream:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (2**45,)}
+        np.lib.format.write_array_header_1_0(stream, header)
     assert kept.read("sub-01", "same") is None
 
 
