@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import remove_together
+from monai_fusion.opening import NO_LINK
 
 _logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def make_writable(folder: Path, option: str) -> None:
     probe = folder / ".writable"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | NO_LINK, 0o666))
         probe.unlink()
     except OSError as error:
         reason = error.strerror or str(error)
@@ -79,11 +80,13 @@ def lock_folder(folder: Path, kind: str, option: str) -> None:
         option: The option that named the folder, for the message.
 
     Raises:
-        InputError: A living process holds it.
+        InputError: A living process holds it, or the file is a link, whose target would be emptied.
     """
-    path = (folder / f".{kind}.lock").resolve()
+    path = folder.resolve() / f".{kind}.lock"
     if path in _held:
         return
+    if path.is_symlink():
+        raise InputError(Problem(str(path), seen="is a link", wanted="a file, or nothing", advice="move it away"))
     lock = FileLock(path, timeout=PATIENCE_SECONDS)
     try:
         lock.acquire()

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from monai_fusion.child_processes import child_environment
+from monai_fusion.opening import NO_LINK
 
 _POSIX = os.name == "posix"
 _STOPPED = {128 + signal.SIGINT, 128 + signal.SIGTERM, 124}
@@ -64,7 +65,8 @@ def run_child(command: Sequence[str], log: Path) -> None:
         Stopped: Ctrl-C, SIGTERM or the run's own time limit; the run has ended in its own way.
         ChildFailed: The run failed.
     """
-    with log.open("ab") as stream:
+    # A link in a folder from another person would lead the output into a file of the user's.
+    with open(log, "ab", opener=lambda path, flags: os.open(path, flags | NO_LINK, 0o666)) as stream:
         begins = stream.seek(0, os.SEEK_END)
         # A session of its own: Ctrl-C in the terminal reaches the run once, from here; a second Ctrl-C kills it.
         # A list of checked options, without a shell.

@@ -25,7 +25,7 @@ from monai_fusion.messages import is_quiet, let_all_characters_through, make_vis
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import check_overrides, check_values
 from monai_fusion.output_folder import lock_folder, make_writable
-from monai_fusion.run_folder import MODEL_FILE, RESULTS
+from monai_fusion.run_folder import MODEL_FILE, NETWORK_OUTPUTS_FILE, PARTIAL_PREDICTIONS_FILE, RESULTS
 from monai_fusion.runs.recipe import read_recipe
 from monai_fusion.runs.resolved import building_parser
 from monai_fusion.workflow import processes
@@ -237,13 +237,19 @@ def _refuse_unnamed(folder: Path) -> None:
 
 
 def _refuse_what_is_in_the_way(folder: Path, log_name: str) -> None:
-    """Refuse a folder or a named pipe under a result's name: it is neither deleted nor written to."""
-    names = [name for name in (*RESULTS, log_name) if (folder / name).exists() and not (folder / name).is_file()]
-    if names:
-        problems = [
-            Problem(str(folder / name), "", "is not a file", "a file, or nothing", "move it away") for name in names
-        ]
-        raise InputError(problems)
+    """Refuse a folder or a named pipe under a result's name: it is neither deleted nor written to.
+
+    A link is replaced by a result, except under the name of a file that grows: a run folder from another person could
+    lead the log into any file of the user's.
+    """
+    found = {folder / name: "is not a file" for name in (*RESULTS, log_name)}
+    found = {path: seen for path, seen in found.items() if path.exists() and not path.is_file()}
+    growing = [folder / name for name in (log_name, PARTIAL_PREDICTIONS_FILE, NETWORK_OUTPUTS_FILE)]
+    found |= {path: "is a link" for path in growing if path.is_symlink()}
+    if found:
+        raise InputError(
+            Problem(str(path), "", seen, "a file, or nothing", "move it away") for path, seen in found.items()
+        )
 
 
 def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> None:

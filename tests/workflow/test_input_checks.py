@@ -64,6 +64,22 @@ def refused(datalist: Path | None, output: Path, **options: Any) -> str:
     return str(caught.value)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a permission there")
+def test_a_link_in_a_run_folder_of_another_person_leads_nothing_into_a_file_of_the_user(
+    datalist: Path, tmp_path: Path
+) -> None:
+    mine, nothing = tmp_path / "mine.txt", tmp_path / "nothing"
+    mine.write_text("my text", encoding="utf-8")
+    for name in ("train.log", "predictions.partial.csv", "network_outputs.jsonl", ".train.lock", ".writable"):
+        for target in (mine, nothing):
+            run = tmp_path / f"run {target.name} {name}"
+            run.mkdir()
+            (run / name).symlink_to(target)
+            message = refused(datalist, run)
+            assert f"{name}: is a link" in message or "symbolic links" in message
+    assert mine.read_text(encoding="utf-8") == "my text" and not nothing.exists()
+
+
 def test_a_right_run_gets_its_folder_and_its_log(datalist: Path, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "first"
     preflight(datalist=str(datalist), output_dir=folder, sections=["training"], device="cpu", log_name="my.log")
