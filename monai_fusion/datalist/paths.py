@@ -179,8 +179,8 @@ class FilesBelow:
         places = [start]
         for step in folders:
             # Where links lead in circles, each step would multiply the places that are one.
-            found = {self._identity(deeper): deeper for place in places for deeper in self._folders(place, step)}
-            places = list(found.values())
+            deepest = {self._identity(deeper): deeper for place in places for deeper in self._folders(place, step)}
+            places = list(deepest.values())
         return [
             joined
             for place in places
