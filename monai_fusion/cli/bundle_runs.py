@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -209,17 +209,17 @@ def _predict_new(new: NewParticipants, words: Sequence[str], dry_run: bool) -> N
     from monai_fusion.shipped_bundle import config_files
 
     configs = [relative(path) for path in config_files("predict")]
-    failed = False
+    failed, lost = False, {}
     if raw_recordings.has_raw(new):
         raw = plan_raw_recordings(new, configs, words)
         if dry_run:
             say("raw EEG becomes scalograms first (not written with --dry-run):")
             answer(raw.command)
             return
-        done = raw_recordings.make_scalograms(raw)
-        failed = any(each.state == "failed" for each in done)
-        new = raw_recordings.with_scalograms(new, raw, done)
-    plan = plan_new_participants(new, configs, words)
+        made = raw_recordings.make_scalograms(raw)
+        failed, lost = made.failed, made.lost
+        new = raw_recordings.with_scalograms(new, raw, made.done)
+    plan = plan_new_participants(new, configs, words, lost)
     refuse_results_of_others(Path(str(plan.run.knobs["output_dir"])).expanduser())
     if not dry_run:
         write_list(plan.planned)
@@ -238,11 +238,14 @@ def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_label
     from monai_fusion.cli.new_participants import FIRST, OPTIONS
     from monai_fusion.options.front import plan_run
     from monai_fusion.shipped_bundle import config_files
+    from monai_fusion.wording import a_few, counted
 
     configs = [relative(path) for path in config_files(name)]
     own, first = (OPTIONS, FIRST) if name == "predict" else ((), "datalist")
     run = plan_run(configs, words or (), own, first)
-    check_files(name, run.knobs, require_labels=require_labels)
+    lost = check_files(name, run.knobs, require_labels=require_labels)
+    if dry_run and lost:  # the run itself reports them, too
+        say(f"{counted(len(lost), 'participant')} cannot be predicted, recordings are not there: {a_few(lost)}")
     if name == "predict":
         refuse_results_of_others(Path(str(run.knobs["output_dir"])).expanduser())
     print_and_start(run.words, dry_run)
@@ -287,8 +290,11 @@ def relative(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> None:
+def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> Collection[str]:
     """Check the files that a run reads as far as possible without importing torch: the run itself checks everything.
+
+    Returns:
+        The ids of those who cannot be predicted because their recordings are not there.
 
     Raises:
         InputError: There is no datalist, it is wrong, or a model or file of weights is missing.
@@ -313,12 +319,19 @@ def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> No
     path = Path(str(knobs["datalist"])).expanduser()
     last = name == "train" and knobs["keep_epoch"] == "last"
     may_be_empty = ("validation", "test") if last else ()
-    asked = Requirements(sections, labels=require_labels, modalities=modalities, may_be_empty=may_be_empty)
+    asked = Requirements(
+        sections,
+        labels=require_labels,
+        modalities=modalities,
+        may_be_empty=may_be_empty,
+        may_lose=name == "predict",
+    )
     examination = examine(read_json_file(path), path, asked)
     if examination.problems:
         raise DatalistError(examination.problems, heading=str(path))
     if model is not None:
         refuse_other_classes(model, examination.head.classes, str(path), "classes")
+    return examination.lost
 
 
 def _check_weights(knobs: dict[str, Any]) -> None:

@@ -85,9 +85,11 @@ class StreamedParticipants(Dataset[dict[str, Any]]):
             ``label``. The hashes are those of the EEG segments, then that of the MRI.
 
         Raises:
-            InputError: A file cannot be read, or is not what it should be.
+            InputError: A file cannot be read, is not what it should be, or is known to be lost.
         """
         record = self.records[index]
+        if record.lost:
+            raise InputError(Problem("", seen=record.lost))
         item: dict[str, Any] = {PARTICIPANT_ID: record.participant_id}
         if record.label is not None:
             item[LABEL] = record.label
@@ -200,7 +202,8 @@ class StreamedLoader(EvaluationLoader):
         data = self.dataset
         assert isinstance(data, StreamedParticipants)  # noqa: S101 # the constructor's
         try:
-            found = None if self._find is None else self._find(index, lambda: data.contents(index))
+            lost = data.records[index].lost
+            found = None if self._find is None or lost else self._find(index, lambda: data.contents(index))
             if found is not None:
                 return {STREAMED: Turn(index, found[1], known=found[0])}
             item, contents = data.read(index)

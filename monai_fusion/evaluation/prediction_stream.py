@@ -257,7 +257,7 @@ def _failed(record: ParticipantRecord, classes: int, error: str) -> Prediction:
         label=record.label,
         probabilities=(np.nan,) * classes,
         gate=np.nan,
-        segments=len(record.eeg),
+        segments=0 if record.lost else len(record.eeg),
         fields=record.extra,
         recordings=modalities_of(record) or "both",
         error=error,
