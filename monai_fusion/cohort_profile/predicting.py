@@ -57,18 +57,21 @@ class UnlikeTraining:
                 COHORT_PROFILE_FILE,
             )
 
-    def prepare(self, records: Sequence[ParticipantRecord], done: Callable[[], object] = str) -> None:
-        """Compare many participants, their files on all cores; without it each is compared when it is asked for.
+    def prepare(
+        self, records: Sequence[ParticipantRecord], done: Callable[[], object] = str, threads: int | None = None
+    ) -> None:
+        """Compare many participants; without it each is compared when it is asked for.
 
         Args:
             records: The participants; recordings that the model does not use are left out.
             done: Called after each file.
+            threads: How many threads read files; None: one for each core.
         """
         if self.profile is None:
             return
         try:
             used = [restricted_to(record, self.settings.modalities) for record in records]
-            found = participant_facts(used, self.settings, done)
+            found = participant_facts(used, self.settings, done, threads)
         except InputError as error:
             # The files were prepared for the network: a chain of one's own may read what these numbers cannot.
             logger.warning("no comparison with the training participants: %s", error)
@@ -77,8 +80,8 @@ class UnlikeTraining:
         for record, facts in zip(records, found, strict=True):
             self._texts[record.participant_id] = joined(differences(self.profile, facts))
 
-    def __call__(self, record: ParticipantRecord) -> str | None:
+    def __call__(self, record: ParticipantRecord, threads: int | None = None) -> str | None:
         """Return what differs, ``; `` between; empty if nothing does, None if it is not known."""
         if record.participant_id not in self._texts:
-            self.prepare([record])
+            self.prepare([record], threads=threads)
         return self._texts.get(record.participant_id)
