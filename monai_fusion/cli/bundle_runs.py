@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,7 @@ from monai_fusion.messages import answer, pasteable, say
 
 if TYPE_CHECKING:
     from monai_fusion.cli.new_participants import NewParticipants
+    from monai_fusion.datalist.examination import Examination
     from monai_fusion.datalist.trained_model import TrainedModel
     from monai_fusion.options.knob_list import Knob
 
@@ -243,7 +244,7 @@ def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_label
     configs = [relative(path) for path in config_files(name)]
     own, first = (OPTIONS, FIRST) if name == "predict" else ((), "datalist")
     run = plan_run(configs, words or (), own, first)
-    lost = check_files(name, run.knobs, require_labels=require_labels)
+    lost = check_files(name, run.knobs, require_labels=require_labels).lost
     if dry_run and lost:  # the run itself reports them, too
         say(f"{counted(len(lost), 'participant')} cannot be predicted, recordings are not there: {a_few(lost)}")
     if name == "predict":
@@ -290,11 +291,11 @@ def relative(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> Collection[str]:
+def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> Examination:
     """Check the files that a run reads as far as possible without importing torch: the run itself checks everything.
 
     Returns:
-        The ids of those who cannot be predicted because their recordings are not there.
+        The datalist, which has no problem.
 
     Raises:
         InputError: There is no datalist, it is wrong, or a model or file of weights is missing.
@@ -331,7 +332,7 @@ def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> Co
         raise DatalistError(examination.problems, heading=str(path))
     if model is not None:
         refuse_other_classes(model, examination.head.classes, str(path), "classes")
-    return examination.lost
+    return examination
 
 
 def _check_weights(knobs: dict[str, Any]) -> None:

@@ -348,3 +348,8 @@ def everyone_in(datalist: Datalist) -> tuple[ParticipantRecord, ...]:
     examined = examine(parse_bytes(datalist.content), datalist.path, Requirements(labels=False, files=False))
     by_section = datalist.by_section if examined.problems else examined.datalist().by_section
     return tuple(record for records in by_section.values() for record in records)
+
+
+def parts_of(datalist: Datalist) -> dict[str, str]:
+    """Return the part of each participant of a datalist, as `everyone_in` reads them."""
+    return {record.participant_id: record.section for record in everyone_in(datalist)}

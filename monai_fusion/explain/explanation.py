@@ -31,9 +31,10 @@ from monai_fusion.explain.planted_truth import PlantedTruth, cohort_file, plante
 from monai_fusion.explain.reference_gradients import ReferenceRecordings
 from monai_fusion.explain.running import ExplainedParticipant, ExplanationRun
 from monai_fusion.explain.scoring import Scorer
-from monai_fusion.explain.settings import MODALITY, ExplanationSettings
+from monai_fusion.explain.settings import ExplanationSettings
 from monai_fusion.files import latest, write_atomically, write_for_readers
 from monai_fusion.keys import EEG, MRI
+from monai_fusion.options.explanation_choices import MODALITY
 from monai_fusion.reading import read_json_object
 from monai_fusion.report import explanation_file as schema
 from monai_fusion.report.style import Picture

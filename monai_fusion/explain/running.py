@@ -24,10 +24,11 @@ from monai_fusion.explain.kept_arrays import KeptArrays, file_stems, settings_di
 from monai_fusion.explain.method import Arrays, Explained, Method, Step
 from monai_fusion.explain.modality_values import REFERENCES, ModalityValuer, ModalityValues, Reference
 from monai_fusion.explain.scoring import Embeddings, Scorer
-from monai_fusion.explain.settings import MODALITY, ExplanationSettings
+from monai_fusion.explain.settings import ExplanationSettings
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.messages import hide_bars
 from monai_fusion.networks.digests import tensors_digest
+from monai_fusion.options.explanation_choices import MODALITY
 from monai_fusion.wording import counted
 
 logger = logging.getLogger(__name__)
