@@ -167,7 +167,8 @@ def test_the_folder_has_a_table_a_figure_and_what_was_done(
 
     rows = list(csv.DictReader((folder / "modality_values.tsv").open(encoding="utf-8"), dialect="excel-tab"))
     assert [row["participant_id"] for row in rows] == ["sub-00", "sub-01", "sub-02", "sub-03"]
-    assert float(rows[1]["value_eeg"]) == pytest.approx(whole.value_eeg, rel=1e-5) and rows[0]["value_mri"] == ""
+    assert rows[3]["label"] == "n/a"  # as in the other tables of the folder
+    assert float(rows[1]["value_eeg"]) == pytest.approx(whole.value_eeg, rel=1e-5) and rows[0]["value_mri"] == "n/a"
     (figure,) = content.figures
     with Image.open(folder / figure.file) as image:
         assert min(image.size) > 300

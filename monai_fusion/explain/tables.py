@@ -1,0 +1,28 @@
+"""Tables of an explanation as ``.tsv``, as BIDS writes them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+
+Row = Sequence[str | float | None]
+
+NOT_AVAILABLE = "n/a"
+"""What is not known, in every ``.tsv``."""
+
+
+def tsv(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
+    """A table as UTF-8 with tabs; what is not known is ``n/a``, numbers have 6 digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue().encode("utf-8")
+
+
+def _cell(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return value
+    return NOT_AVAILABLE if value is None or math.isnan(value) else f"{value:.6g}"
