@@ -17,7 +17,8 @@ from monai_fusion.data import Preprocessing
 from monai_fusion.data.fusion_dataset import FusionDataset
 from monai_fusion.errors import InputError
 from monai_fusion.explain.believing_results import believing_results
-from monai_fusion.explain.derived import Derived, most_and_least_certain
+from monai_fusion.explain.derived import FIGURES_FOLDER, Derived, most_and_least_certain
+from monai_fusion.explain.earlier_results import remove_stale
 from monai_fusion.explain.eeg_results import eeg_results
 from monai_fusion.explain.method import Method
 from monai_fusion.explain.methods import build_methods
@@ -42,8 +43,6 @@ from monai_fusion.run_folder import CALIBRATION_FILE, MANIFEST_FILE, METRICS_FIL
 from monai_fusion.wording import counted
 
 logger = logging.getLogger(__name__)
-
-FIGURES_FOLDER = "figures"
 
 
 class Explanation:
@@ -145,7 +144,10 @@ class Explanation:
         content.tables = [path.relative_to(self.folder).as_posix() for path in derived.files]
         content.results, content.checks, content.measures = derived.tables, derived.checks, derived.measures
         content.notes, content.warnings = derived.notes, derived.warnings
-        return schema.write_explanation(content, self.folder)
+        earlier = schema.read_explanation(self.folder)
+        path = schema.write_explanation(content, self.folder)
+        remove_stale(self.folder, earlier, content)
+        return path
 
     def _derive(self, participants: Sequence[ExplainedParticipant], explained: str) -> Derived:
         derived = Derived()

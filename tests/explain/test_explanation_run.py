@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -174,6 +175,30 @@ def test_the_folder_has_a_table_a_figure_and_what_was_done(
         assert min(image.size) > 300
     assert "all, 2 participants" in figure.words[0]
     assert [group.name for group in content.modalities] == ["all", "M", "F"]
+
+
+def test_what_only_an_earlier_explanation_names_is_removed_and_nothing_else(
+    network: FusionNet, tiny_records: Sequence[ParticipantRecord], tmp_path: Path
+) -> None:
+    folder, data = tmp_path / "explanation", dataset(tiny_records)
+    Explanation(network, data, folder, ["M", "F"], "test", settings()).run()
+    made = [folder / name for name in ("figures/modality_values.png", "figures/modality_values.svg")]
+    made.append(folder / "modality_values.tsv")
+    Explanation(network, data, folder, ["M", "F"], "test", settings()).run()
+    assert all(path.is_file() for path in made)
+    others = [folder / "figures/own.png", folder / "participants.txt", tmp_path / "figures.png"]
+    for path in others:
+        path.touch()
+    content = json.loads((folder / "explanation.json").read_text(encoding="utf-8"))
+    content["tables"] += [
+        "participants.txt",
+        "../figures.png",
+        "group/../participants.txt",
+        str(tmp_path / "figures.png"),
+    ]
+    (folder / "explanation.json").write_text(json.dumps(content), encoding="utf-8")
+    Explanation(network, data, folder, ["M", "F"], "test", settings(methods=())).run()
+    assert not any(path.exists() for path in made) and all(path.is_file() for path in others)
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"schema_version": 2}', None])
