@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,21 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monai_fusion.cli.asking import confirmed
-from monai_fusion.cli.covariate_table import CovariateTable, covariates_by_class
 from monai_fusion.cli.datalist import datalist_app
-from monai_fusion.cli.lengths import three_lengths
+from monai_fusion.cli.datalist_findings import Found, found_opened, found_unopened, opener_of
 from monai_fusion.cli.opening_options import EEG_SHAPE, AssumeOrientation, CacheDir, EegShape, PercentilesOver, Workers
-from monai_fusion.cli.unlike_model import require_deep, unlike_the_training
+from monai_fusion.cli.unlike_model import require_deep
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.messages import answer, answer_json, hide_bars, say
+from monai_fusion.messages import answer, answer_json, say
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.contents.checking import Look, RecordingOpener
     from monai_fusion.datalist.examination import Examination, Requirements
     from monai_fusion.datalist.reporting import Finding
 
 _LEFT_OUT_SHOWN = 10
-_MOST_WORKERS = 8  # more of them wait for the disk, and each holds a volume
 
 
 @datalist_app.command("check")
@@ -70,49 +66,44 @@ def check(
     Exit code 0: no problems (there may be warnings); 2: problems.
     """
     from monai_fusion.datalist.examination import Requirements, examine_datalist
-    from monai_fusion.datalist.reporting import DatalistError
 
     require_deep(model, deep)
     opener = opener_of(eeg_shape, assume_orientation, percentiles_over) if deep else None
-    asked = Requirements(labels=not unlabelled, complete=True)
     if as_json and fix and not yes:
         raise InputError(
             Problem("--json", seen="together with --fix", advice="give --yes as well: programs are not asked")
         )
     if fix:
+        asked = Requirements(labels=not unlabelled, complete=True)
         examination = _fixed(file, asked, ask=not yes, quiet=as_json)
     else:
         examination = examine_datalist(file, require_labels=not unlabelled, complete=True)
-    unlike = unlike_scalograms(examination)
-    problems: Sequence[Finding] = [*examination.problems, *(finding for finding in unlike if not finding.warning)]
-    warnings: Sequence[Finding] = [*examination.warnings, *(finding for finding in unlike if finding.warning)]
-    hollow: Sequence[Finding] = []
-    covariates: CovariateTable | None = None
     if opener is None:
-        hollow = placeholders_in(examination)
+        found = found_unopened(examination)
     else:
-        found = look_into_files(examination, opener, workers)
-        problems = [*problems, *(finding for finding in found if not finding.warning)]
-        warnings = [*warnings, *(finding for finding in found if finding.warning)]
-        if not problems:
-            covariates = covariates_by_class(examination.datalist(), assume_orientation, cache_dir)
-            warnings = [*warnings, *covariates.warnings]
-            if model is not None:
-                shape = three_lengths(eeg_shape, "--eeg-shape")
-                others = unlike_the_training(examination.datalist(), model, shape, assume_orientation, cache_dir)
-                warnings = [*warnings, *others]
+        found = found_opened(examination, opener, workers, cache_dir, model)
     if as_json:
-        _print_json(examination, problems, [*warnings, *hollow], covariates)
-    elif problems:
-        _print_warnings(warnings)
-        _print_hollow(hollow)
-        raise DatalistError(problems, heading=str(file))
+        _print_json(examination, found)
     else:
-        _print_summary(examination, len(warnings) + len(hollow))
-        for line in () if covariates is None else covariates.lines:
+        _print_found(examination, found)
+
+
+def _print_found(examination: Examination, found: Found) -> None:
+    """Print what the check found.
+
+    Raises:
+        DatalistError: There are problems.
+    """
+    from monai_fusion.datalist.reporting import DatalistError
+
+    if not found.problems:
+        _print_summary(examination, len(found.warnings) + len(found.hollow))
+        for line in () if found.covariates is None else found.covariates.lines:
             say(line)
-        _print_warnings(warnings)
-        _print_hollow(hollow)
+    _print_warnings(found.warnings)
+    _print_hollow(found.hollow)
+    if found.problems:
+        raise DatalistError(found.problems, heading=str(examination.path))
 
 
 def _print_summary(examination: Examination, warnings: int) -> None:
@@ -165,29 +156,25 @@ def _print_hollow(notes: Sequence[Finding]) -> None:
             say(f"  {note}", err=True)
 
 
-def _print_json(
-    examination: Examination,
-    problems: Sequence[Finding],
-    warnings: Sequence[Finding],
-    covariates: CovariateTable | None,
-) -> None:
+def _print_json(examination: Examination, found: Found) -> None:
     """One object on stdout; its shape is described in docs/checking_a_datalist.md."""
+    warnings = [*found.warnings, *found.hollow]
     report = {
         "file": str(examination.path),
-        "ok": not problems,
-        "errors": len(problems),
+        "ok": not found.problems,
+        "errors": len(found.problems),
         "warnings": len(warnings),
-        "findings": [finding.as_json() for finding in (*problems, *warnings)],
+        "findings": [finding.as_json() for finding in (*found.problems, *warnings)],
         "sections": _counts(examination),
         "left_out": [
             {"participant_id": row.participant_id, "section": row.section, "reason": row.entry.exclude}
             for row in examination.left_out
         ],
     }
-    if covariates is not None:
-        report["covariates"] = covariates.rows
+    if found.covariates is not None:
+        report["covariates"] = found.covariates.rows
     answer_json(report)
-    if problems:
+    if found.problems:
         raise typer.Exit(InputError.exit_code)
 
 
@@ -228,54 +215,6 @@ def _fixed(file: Path, asked: Requirements, *, ask: bool, quiet: bool) -> Examin
         lines = f" ({counted(number, 'line')})" if number else ""
         say(f"{file}: repaired{lines}; the old file is {backup}")
     return repair.after
-
-
-def opener_of(
-    eeg_shape: str, assume_orientation: str | None, percentiles_over: str, look: Look | None = None
-) -> RecordingOpener:
-    """What opens the files with ``--deep``, its options checked before anything is read."""
-    from monai_fusion.contrast import OVER
-    from monai_fusion.datalist.contents.checking import RecordingOpener
-    from monai_fusion.file_formats.nifti import check_axis_codes
-
-    if assume_orientation is not None:
-        check_axis_codes(assume_orientation, "", "--assume-orientation")
-    if percentiles_over not in OVER:
-        raise InputError(Problem("--percentiles-over", seen=repr(percentiles_over), wanted=" or ".join(OVER)))
-    frequency, time, electrode = three_lengths(eeg_shape, "--eeg-shape")
-    return RecordingOpener((frequency, time, electrode), assume_orientation, percentiles_over, look)
-
-
-def placeholders_in(examination: Examination) -> list[Finding]:
-    """Warnings about files that are there but hold no recording, without opening any that may."""
-    from monai_fusion.datalist.contents.placeholders import placeholders
-    from monai_fusion.datalist.contents.recording_files import recordings_to_open, with_lines
-
-    return with_lines(placeholders(recordings_to_open(examination)), examination)
-
-
-def unlike_scalograms(examination: Examination) -> list[Finding]:
-    """Scalograms that were made in different ways, as the files beside them state."""
-    from monai_fusion.datalist.contents.recording_files import recordings_to_open, with_lines
-    from monai_fusion.datalist.contents.sidecars import unlike
-
-    return with_lines(unlike(recordings_to_open(examination)), examination)
-
-
-def look_into_files(examination: Examination, opener: RecordingOpener, workers: int | None) -> list[Finding]:
-    """What is wrong with the files of a datalist, each opened; shows a progress bar."""
-    from tqdm import tqdm
-
-    from monai_fusion.cores import usable_cores
-    from monai_fusion.datalist.contents.checking import check_contents
-    from monai_fusion.datalist.contents.recording_files import recordings_to_open
-
-    recordings = recordings_to_open(examination)
-    hidden = hide_bars(not sys.stderr.isatty())
-    with tqdm(total=len(recordings), desc="Opening files", unit="file", leave=False, disable=hidden) as bar:
-        return check_contents(
-            examination, recordings, opener, workers or min(usable_cores(), _MOST_WORKERS), bar.update
-        )
 
 
 @datalist_app.command("schema")

@@ -75,7 +75,7 @@ def page(
     monai-fusion datalist page gender.json --no-pictures
     monai-fusion datalist page gender.json --run runs/first
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.cli.datalist_check import opener_of, placeholders_in, unlike_scalograms
+    from monai_fusion.cli.datalist_findings import opener_of, placeholders_in, unlike_scalograms
     from monai_fusion.datalist.examination import examine_datalist
     from monai_fusion.datalist_page.facts import Cohort
     from monai_fusion.datalist_page.page import refuse_other_files, render_page, write_page
@@ -124,7 +124,7 @@ def _looked_into(
     """Open every recording once for the check and the pictures, and once more for numbers that no store has."""
     from monai_fusion.baseline.participant_numbers import NumberSettings
     from monai_fusion.cli.covariate_table import covariates_by_class
-    from monai_fusion.cli.datalist_check import look_into_files
+    from monai_fusion.cli.datalist_findings import look_into_files
 
     found = [*findings, *look_into_files(cohort.examination, opener, workers)]
     cohort.look_at_left_out(opener)

@@ -20,6 +20,7 @@ SOURCES = (
     PACKAGE / "cli/datalist.py",
     PACKAGE / "cli/datalist_changes.py",
     PACKAGE / "cli/datalist_check.py",
+    PACKAGE / "cli/datalist_findings.py",
     PACKAGE / "cli/new_participants.py",
     *sorted((PACKAGE / "file_formats").glob("*.py")),  # of `check --deep`
     PACKAGE / "contrast.py",
