@@ -118,7 +118,7 @@ class Explanation:
             modality_reference=self.settings.modality_reference,
             references=self.run_of_methods.references,
             settings={method.name: dict(method.settings()) for method in self.methods},
-            participants=[_participant(each, self.classes) for each in participants],
+            participants=[participant_of(each, self.classes) for each in participants],
         )
         content.modalities = [schema.ModalityGroup(**group) for group in modality_summary(participants, self.classes)]
         content.figures = self._save(derived.figures)
@@ -195,7 +195,8 @@ class Explanation:
         return saved
 
 
-def _participant(found: ExplainedParticipant, classes: Sequence[str]) -> schema.Participant:
+def participant_of(found: ExplainedParticipant, classes: Sequence[str]) -> schema.Participant:
+    """A participant as ``explanation.json`` has it."""
     return schema.Participant(
         participant_id=found.participant_id,
         files=found.stem,
