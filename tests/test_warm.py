@@ -19,6 +19,18 @@ PROGRAMS = {
     "a signal": "import os; print('out', flush=True); os.kill(os.getpid(), 9)",
     "its environment": "import os; print(os.environ['GIVEN'], __name__, sys.path[0])",
     "its input": "print(repr(sys.stdin.read()))",
+    "another in its place": """
+import os, warnings
+if sys.argv[1:] == ["again"]:
+    warnings.warn("silenced")
+    print(os.environ["GIVEN"], Path.cwd())
+else:
+    warnings.warn("heard")
+    print("first", flush=True)
+    print("lost with the process")
+    os.environ["GIVEN"] = "for the other"
+    os.execv(sys.executable, [sys.executable, "-W", "ignore::UserWarning", "-m", "a_program", "again"])
+""",
 }
 
 
@@ -29,10 +41,10 @@ def test_status_and_output_are_those_of_the_cold_program(
     (tmp_path / "a_program.py").write_text(f"import sys\nfrom pathlib import Path\n{PROGRAMS[what]}\n")
     monkeypatch.setenv("GIVEN", "for this one")
     words = ["a b", "--é"]
-    found = warm.run("a_program", words, cwd=tmp_path, timeout=60)
+    found = warm.run("a_program", words, cwd=tmp_path, timeout=300)
     cold = subprocess.run(
         [sys.executable, "-m", "a_program", *words],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300,
     )  # fmt: skip
     assert (found.returncode, found.stdout) == (cold.returncode, cold.stdout)
     if "an error" not in what:  # the last lines of a traceback alone are the same

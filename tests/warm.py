@@ -2,6 +2,8 @@
 
 ``run`` is `subprocess.run` for ``python -m MODULE WORDS``: a process of its own, with its own streams, folder and exit
 status. Only the imports are shared. Where a process cannot fork safely (Windows, macOS), it starts an ordinary one.
+A program that puts another ``python -m MODULE`` in its own place, as ``monai-fusion predict`` does, has that start warm
+too.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -45,7 +48,7 @@ def run(module: str, words: Sequence[object], cwd: Path, timeout: float) -> subp
         )
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        asked = {"module": module, "argv": argv, "cwd": str(cwd), "out": str(out), "err": str(err)}
+        asked = {"module": module, "argv": argv, "cwd": str(cwd), "warnings": [], "folder": folder}
         code = _server().ask({**asked, "environment": dict(os.environ)}, timeout)
         texts = [path.read_text(encoding="utf-8") for path in (out, err)]
     return subprocess.CompletedProcess([sys.executable, "-m", module, *argv], code, *texts)
@@ -66,6 +69,8 @@ class _Server:
             start_new_session=True,  # with the programs that it runs: a timeout ends them all
         )
         atexit.register(self.close)
+        assert self.process.stdout is not None
+        self.process.stdout.readline()  # its imports are no program's time
 
     def ask(self, asked: dict[str, Any], timeout: float) -> int:
         """Run a program; return its exit status, negative if a signal ended it."""
@@ -107,23 +112,52 @@ def _serve() -> None:
     os.dup2(nothing, 1)
     for name in IMPORTED:
         importlib.import_module(name)
+    answers.write("ready\n")
+    answers.flush()
     for line in asks:
-        pid = os.fork()
-        if not pid:
-            _become(json.loads(line))
-        _, status = os.waitpid(pid, 0)
+        asked, status = json.loads(line), 0
+        while asked is not None:
+            pid = os.fork()
+            if not pid:
+                _become(asked)
+            _, status = os.waitpid(pid, 0)
+            successor = _successor(asked)
+            asked = json.loads(successor.read_text(encoding="utf-8")) if successor.exists() else None
+            successor.unlink(missing_ok=True)
         answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
         answers.flush()
+
+
+def _successor(asked: dict[str, Any]) -> Path:
+    """Where a program leaves what is to run in its place."""
+    return Path(asked["folder"], "successor")
 
 
 def _become(asked: dict[str, Any]) -> None:
     """Be the program, from its first line to the exit handlers; never returns."""
 
+    def execute(path: str, command: Sequence[str]) -> None:
+        """`os.execv`: the process ends as it is, without exit handlers, and the server forks the other program."""
+        words, given = list(command[1:]), []
+        while words[0] == "-W":
+            given.append(words[1])
+            del words[:2]
+        if path != sys.executable or words[:1] != ["-m"]:
+            execv(path, list(command))
+        now = {"cwd": str(Path.cwd()), "environment": dict(os.environ), "warnings": given}
+        program = {**asked, **now, "module": words[1], "argv": words[2:]}
+        _successor(asked).write_text(json.dumps(program), encoding="utf-8")
+        os._exit(0)
+
+    execv, os.execv = os.execv, execute  # type: ignore[assignment]  # the sequences that the programs here give
     for stream, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(asked[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+        os.dup2(os.open(Path(asked["folder"], name), os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["environment"])
+    sys.warnoptions += asked["warnings"]
+    for option in asked["warnings"]:
+        warnings._setoption(option)  # type: ignore[attr-defined]  # what the interpreter does with -W
     sys.argv = ["", *asked["argv"]]
     sys.path[0] = asked["cwd"]  # as -m does
     code = 1

@@ -6,6 +6,7 @@ on stderr and exit code 2; a fault of the program keeps its traceback and exit c
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,7 +25,7 @@ from monai_fusion.cli import (  # noqa: F401 -- registers its commands on datali
 from monai_fusion.cli.audit import audit
 from monai_fusion.cli.baseline import BaselineCommand, baseline
 from monai_fusion.cli.bundle import bundle
-from monai_fusion.cli.cohort import sample_cohort
+from monai_fusion.cli.cache import cache_app
 from monai_fusion.cli.command_list import CommandList
 from monai_fusion.cli.command_words import as_meant, with_hyphens
 from monai_fusion.cli.compare import CompareCommand, compare
@@ -36,9 +37,9 @@ from monai_fusion.cli.preprocess import preprocess
 from monai_fusion.cli.quiet import add_quiet
 from monai_fusion.cli.report import ReportCommand, report
 from monai_fusion.cli.rerun import rerun
+from monai_fusion.cli.sample_cohort import sample_cohort
 from monai_fusion.cli.scalogram import scalogram
 from monai_fusion.cli.sections import SectionedCommand
-from monai_fusion.cli.store import cache_app
 from monai_fusion.errors import InputError, RunFailed
 from monai_fusion.messages import answer, be_quiet, let_all_characters_through, say
 from monai_fusion.stopping import StopAsked, listening
@@ -128,12 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     wait_asleep()  # before a command imports torch
     let_all_characters_through()  # a Windows console may have no character for a letter of a file name
-    command = typer.main.get_command(app)
-    add_quiet(command)
     enable_completion()
     try:
         with listening():
-            command(args=as_meant(sys.argv[1:] if arguments is None else arguments), prog_name=PROGRAM)
+            _command()(args=as_meant(sys.argv[1:] if arguments is None else arguments), prog_name=PROGRAM)
     except (InputError, RunFailed) as error:
         say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -145,6 +144,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
             _say_stop("interrupted: finished work is kept")
         raise
+
+
+@functools.cache  # a program that calls `main` again pays for the reading of 60 signatures once
+def _command() -> Any:
+    command = typer.main.get_command(app)
+    add_quiet(command)
+    return command
 
 
 def _say_stop(message: str) -> None:

@@ -144,7 +144,7 @@ def standard_errors(effects: Floats) -> Floats:
     return errors
 
 
-def summary_arrays(summary: EegSummary) -> dict[str, NDArray[Any]]:
+def _summary_arrays(summary: EegSummary) -> dict[str, NDArray[Any]]:
     """The arrays of a summary with its axes, for ``numpy.savez_compressed``; ``allow_pickle=False`` reads them."""
     arrays: dict[str, NDArray[Any]] = {
         "electrode_band": summary.electrode_band,
@@ -184,7 +184,7 @@ def write_summary(folder: Path, stem: str, summary: EegSummary) -> tuple[Path, .
         write_atomically(written[-1], tsv(columns, rows))
     stream = io.BytesIO()
     # numpy stores arrays by name as keyword arguments, whose stub also has `allow_pickle`.
-    arrays: Mapping[str, Any] = summary_arrays(summary)
+    arrays: Mapping[str, Any] = _summary_arrays(summary)
     np.savez_compressed(stream, **arrays)
     written.append(folder / f"{stem}.npz")
     write_atomically(written[-1], stream.getvalue())

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Sequence
+
+from monai_fusion.files import delimited
 
 Row = Sequence[str | float | None]
 
@@ -15,11 +15,7 @@ NOT_AVAILABLE = "n/a"
 
 def tsv(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
     """A table as UTF-8 with tabs; what is not known is ``n/a``, numbers have 6 digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue().encode("utf-8")
+    return delimited([columns, *([_cell(value) for value in row] for row in rows)], "\t").encode("utf-8")
 
 
 def _cell(value: str | float | None) -> str:

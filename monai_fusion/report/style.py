@@ -176,7 +176,7 @@ class Picture:
         # matplotlib warns of metadata that a format does not know; a date would change the bytes.
         kept = {"svg": {"Date": None, "Title": self.description}, "pdf": {"CreationDate": None, "Creator": None}}
         with drawing():
-            self.figure.draw_without_rendering()  # as in to_svg
+            _lay_out(self.figure)
             self.figure.savefig(
                 stream,
                 format=file_format,
@@ -196,7 +196,7 @@ def to_svg(figure: Figure, name: str, description: str, values: Sequence[str] = 
         values: Its content for screen readers.
     """
     stream = io.BytesIO()
-    figure.draw_without_rendering()  # axes of equal aspect find their place only in the second pass
+    _lay_out(figure)
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = _NOT_IN_XML.sub(b"?", stream.getvalue())
     root = ElementTree.fromstring(text)  # noqa: S314 # matplotlib's own output
@@ -225,6 +225,13 @@ def to_svg(figure: Figure, name: str, description: str, values: Sequence[str] = 
     ElementTree.register_namespace("", _SVG)
     # The serialiser escapes: ids of participants are always text in it.
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704
+
+
+def _lay_out(figure: Figure) -> None:
+    """The first pass of two; saving is the second, in which axes of equal aspect find their place."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
 
 
 def _make_local(element: ElementTree.Element, name: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,38 +29,51 @@ from monai_fusion.run_folder import BASELINE_FILE
 from monai_fusion.workflow.baselines import check_covariates
 from tests.baseline.cohorts import EEG_SHAPE, Cohort, write_cohort
 
+Evaluated = Callable[[float | None], Baseline]
 
-@pytest.fixture
-def settings(store: Path) -> BaselineSettings:
-    return BaselineSettings(numbers=NumberSettings(store, EEG_SHAPE))
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> BaselineSettings:
+    return BaselineSettings(numbers=NumberSettings(tmp_path_factory.mktemp("store") / "preprocessed", EEG_SHAPE))
+
+
+@pytest.fixture(scope="module")
+def evaluated(heads: Cohort, settings: BaselineSettings) -> Evaluated:
+    """The baselines beside a network that knows so much more of the class than head size; None: beside none."""
+
+    @cache  # 250 regressions take a second; what is found cannot be changed
+    def found(knows: float | None) -> Baseline:
+        return evaluate_baselines(_datalist(heads), settings, None if knows is None else heads.network(knows))
+
+    return found
 
 
 def _datalist(cohort: Cohort) -> Datalist:
     return read_datalist(cohort.path, ["test"])  # as an evaluation reads it
 
 
-def _with_report(cohort: Cohort, settings: BaselineSettings, knows: float, folder: Path) -> str:
+def _with_report(cohort: Cohort, evaluated: Evaluated, knows: float, folder: Path) -> str:
     """The first sentence of the report of a network that reads head size, and knows so much more of the class."""
     datalist = _datalist(cohort)
     ResultWriter(folder, ["M", "F"], datalist=datalist.name, section="test")(cohort.predictions(knows))
-    save_baseline(evaluate_baselines(datalist, settings, cohort.network(knows)), folder / BASELINE_FILE)
+    save_baseline(evaluated(knows), folder / BASELINE_FILE)
     page = write_report(folder).read_text(encoding="utf-8")
     (first,) = re.findall(r'id="verdict"><strong>(.*?)</strong>', page)
     return str(first).replace("&nbsp;", " ")
 
 
 def test_a_cohort_whose_classes_differ_in_head_size_alone_ends_in_a_report_that_begins_with_it(
-    heads: Cohort, settings: BaselineSettings, tmp_path: Path
+    heads: Cohort, evaluated: Evaluated, tmp_path: Path
 ) -> None:
-    first = _with_report(heads, settings, knows=0.0, folder=tmp_path / "run")
+    first = _with_report(heads, evaluated, knows=0.0, folder=tmp_path / "run")
     assert "the head volume alone" in first
     assert first.startswith(("Plain numbers do ", "Not shown to be better than plain numbers"))
 
 
 def test_a_true_extra_signal_ends_in_a_report_that_does_not(
-    heads: Cohort, settings: BaselineSettings, tmp_path: Path
+    heads: Cohort, evaluated: Evaluated, tmp_path: Path
 ) -> None:
-    first = _with_report(heads, settings, knows=2.5, folder=tmp_path / "run")
+    first = _with_report(heads, evaluated, knows=2.5, folder=tmp_path / "run")
     assert first.startswith("Distinguishes M from F better than chance")
 
 
@@ -81,9 +96,8 @@ def test_files_without_power_have_no_raw_numbers(tmp_path: Path) -> None:
     assert [each.name for each in found.baselines] == ["head_volume", "covariates", "mri", "eeg", "all"]
 
 
-def test_the_baselines_are_tested_on_the_tested_part(heads: Cohort, settings: BaselineSettings) -> None:
-    network = heads.network(knows=0.5)
-    found = evaluate_baselines(_datalist(heads), settings, network)
+def test_the_baselines_are_tested_on_the_tested_part(heads: Cohort, evaluated: Evaluated) -> None:
+    network, found = heads.network(knows=0.5), evaluated(0.5)
     names = ["head_volume", "covariates", "mri", "eeg", "eeg_raw_power", "all"]
     assert [each.name for each in found.baselines] == names
     assert [count.participants for count in found.tested] == [20, 20]
@@ -99,8 +113,8 @@ def test_the_baselines_are_tested_on_the_tested_part(heads: Cohort, settings: Ba
     assert apart.value == pytest.approx(own - by_name["head_volume"].auroc.value)  # type: ignore[operator]
 
 
-def test_head_volume_is_named_as_what_differs_between_the_classes(heads: Cohort, settings: BaselineSettings) -> None:
-    found = evaluate_baselines(_datalist(heads), settings)
+def test_head_volume_is_named_as_what_differs_between_the_classes(heads: Cohort, evaluated: Evaluated) -> None:
+    found = evaluated(None)
     row = next(each for each in found.balance if each.field == "head_volume")
     size = np.array(list(heads.sizes.values())) ** 3
     labels = np.array(list(heads.labels.values()))
@@ -110,9 +124,8 @@ def test_head_volume_is_named_as_what_differs_between_the_classes(heads: Cohort,
     assert any(text.startswith("head volume differs between the classes") for text in found.warnings)
 
 
-def test_a_network_that_reads_head_size_does_not_know_more_than_it(heads: Cohort, settings: BaselineSettings) -> None:
-    reader = evaluate_baselines(_datalist(heads), settings, heads.network(knows=0.0)).confounds[0]
-    knower = evaluate_baselines(_datalist(heads), settings, heads.network(knows=2.5)).confounds[0]
+def test_a_network_that_reads_head_size_does_not_know_more_than_it(evaluated: Evaluated) -> None:
+    reader, knower = (evaluated(knows).confounds[0] for knows in (0.0, 2.5))
     assert reader.fields == knower.fields == ["head_volume"]
     assert reader.p_beyond is not None and reader.p_beyond > 0.05
     assert knower.p_beyond is not None and knower.p_beyond < 0.01
@@ -123,17 +136,16 @@ def test_a_network_that_reads_head_size_does_not_know_more_than_it(heads: Cohort
     assert reader.reference == 90
 
 
-def test_without_a_network_there_are_no_differences(heads: Cohort, settings: BaselineSettings) -> None:
-    found = evaluate_baselines(_datalist(heads), settings)
+def test_without_a_network_there_are_no_differences(evaluated: Evaluated) -> None:
+    found = evaluated(None)
     assert found.confounds == []
     assert all(each.network_minus_auroc is None for each in found.baselines)
     assert first_sentence(found) is None
     assert any("the head volume alone: AUROC" in line for line in terminal_lines(found))
 
 
-def test_the_same_cohort_gives_the_same_file(heads: Cohort, settings: BaselineSettings) -> None:
-    first, again = (evaluate_baselines(_datalist(heads), settings, heads.network(0.5)) for _ in range(2))
-    assert first == again
+def test_the_same_cohort_gives_the_same_file(heads: Cohort, settings: BaselineSettings, evaluated: Evaluated) -> None:
+    assert evaluate_baselines(_datalist(heads), settings, heads.network(0.5)) == evaluated(0.5)
 
 
 def test_named_covariates_are_those_that_are_used(heads: Cohort, settings: BaselineSettings) -> None:
@@ -157,8 +169,10 @@ def test_a_covariate_may_be_written_without_the_brackets_of_a_list(
     check_covariates(_datalist(heads), written)
 
 
-def test_head_volume_can_be_removed_from_the_numbers(heads: Cohort, settings: BaselineSettings) -> None:
-    plain = {each.name: each for each in evaluate_baselines(_datalist(heads), settings).baselines}
+def test_head_volume_can_be_removed_from_the_numbers(
+    heads: Cohort, settings: BaselineSettings, evaluated: Evaluated
+) -> None:
+    plain = {each.name: each for each in evaluated(None).baselines}
     without = evaluate_baselines(_datalist(heads), replace(settings, residualise=("head_volume",)))
     removed = {each.name: each for each in without.baselines}
     assert without.residualised == ["head_volume"]
@@ -246,17 +260,15 @@ def test_a_baseline_is_as_good_if_the_interval_reaches_zero(
 
 
 @pytest.mark.parametrize(("high", "does"), [(-0.02, "better"), (0.02, "as well")])
-def test_numbers_are_better_only_if_the_interval_says_so(
-    heads: Cohort, settings: BaselineSettings, high: float, does: str
-) -> None:
-    found = evaluate_baselines(_datalist(heads), settings, heads.network(knows=0.0))
+def test_numbers_are_better_only_if_the_interval_says_so(evaluated: Evaluated, high: float, does: str) -> None:
+    found = evaluated(0.0)
     apart = {"network_minus_auroc": PairedDifference(value=-0.2, interval=(-0.4, high))}
     changed = found.model_copy(update={"baselines": [each.model_copy(update=apart) for each in found.baselines]})
     assert str(first_sentence(changed)).startswith(f"Plain numbers do {does}: ")
 
 
-def test_of_nearly_equal_baselines_the_simplest_is_named(heads: Cohort, settings: BaselineSettings) -> None:
-    found = evaluate_baselines(_datalist(heads), settings, heads.network(knows=0.0))
+def test_of_nearly_equal_baselines_the_simplest_is_named(evaluated: Evaluated) -> None:
+    found = evaluated(0.0)
     named = as_good(found)
     assert named is not None and named.name == "head_volume"
 
@@ -305,7 +317,7 @@ def test_a_test_of_few_participants_beyond_a_covariate_has_a_note(heads: Cohort,
 
 
 def test_relatives_are_drawn_together_in_the_differences_from_baselines(
-    heads: Cohort, settings: BaselineSettings
+    heads: Cohort, settings: BaselineSettings, evaluated: Evaluated
 ) -> None:
     """Two siblings in each family: the same values, from groups instead of participants."""
     content = json.loads(heads.path.read_text(encoding="utf-8"))
@@ -314,8 +326,8 @@ def test_relatives_are_drawn_together_in_the_differences_from_baselines(
             row["family"] = f"{section}{place // 2}"
     path = heads.path.with_name("families.json")
     path.write_text(json.dumps(content | {"group_by": ["family"]}), encoding="utf-8")
-    families = evaluate_baselines(read_datalist(path, require_files=True), settings, heads.network(1.0))
-    strangers = evaluate_baselines(_datalist(heads), settings, heads.network(1.0))
+    families = evaluate_baselines(read_datalist(path, require_files=True), settings, heads.network(0.0))
+    strangers = evaluated(0.0)
     for one, other in zip(families.baselines, strangers.baselines, strict=True):
         assert one.auroc.value == other.auroc.value
         assert one.auroc.method == "newcombe, design effect"
@@ -327,16 +339,16 @@ def test_relatives_are_drawn_together_in_the_differences_from_baselines(
 
 
 def test_the_report_leaves_out_baselines_of_another_evaluation(
-    heads: Cohort, settings: BaselineSettings, tmp_path: Path
+    heads: Cohort, evaluated: Evaluated, tmp_path: Path
 ) -> None:
     datalist, folder = _datalist(heads), tmp_path / "run"
     writer = ResultWriter(folder, ["M", "F"], datalist=datalist.name, section="test")
     writer(heads.predictions(0.0))
-    save_baseline(evaluate_baselines(datalist, settings, heads.network(0.0)), folder / BASELINE_FILE)
+    save_baseline(evaluated(0.0), folder / BASELINE_FILE)
     assert read_results(folder).baseline is not None
     writer(heads.predictions(0.0)[:30])
     assert not (folder / BASELINE_FILE).exists()
-    save_baseline(evaluate_baselines(datalist, settings, heads.network(0.0)), folder / BASELINE_FILE)
+    save_baseline(evaluated(0.0), folder / BASELINE_FILE)
     assert read_results(folder).baseline is None
 
 

@@ -98,13 +98,22 @@ def test_the_manifest_records_the_inputs_and_the_results_of_the_run(cohort: Coho
     assert manifest["identity"]["epoch_score"] == "balanced_cross_entropy"
 
 
-def test_a_rerun_gives_the_same_bits_with_spawned_workers_too(run_folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("knobs", "told"),
+    [
+        ({"device_data": "true"}, "training data: in memory ("),
+        # tests/data/test_sampling.py compares the batches of spawned workers among the fast tests.
+        pytest.param({"num_workers": 2, "start_method": "spawn"}, "", marks=pytest.mark.slow),
+    ],
+    ids=["recordings that wait in memory", "spawned workers"],
+)
+def test_a_rerun_gives_the_same_bits_with_knobs_that_must_change_nothing(
+    run_folder: Path, knobs: dict[str, object], told: str, tmp_path: Path
+) -> None:
     manifest = json.loads((run_folder / "manifest.json").read_text(encoding="utf-8"))
-    manifest["command"]["overrides"] |= {"num_workers": 2, "start_method": "spawn"}  # must change nothing
-    other = run_folder.parent / "other" / "manifest.json"
-    other.parent.mkdir()
+    manifest["command"]["overrides"] |= knobs
+    other, second = tmp_path / "manifest.json", tmp_path / "second"
     other.write_text(json.dumps(manifest), encoding="utf-8")
-    second = run_folder.parent / "second"
     done = monai_fusion("rerun", other, "--output-dir", second)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (
@@ -113,22 +122,10 @@ def test_a_rerun_gives_the_same_bits_with_spawned_workers_too(run_folder: Path) 
     first, again = state_of(run_folder), state_of(second)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert untimed(second / "history.csv") == untimed(run_folder / "history.csv")
+    assert told in done.stdout
     assert "prepared 0, reused " in done.stdout  # the store of the first run served the second
     assert not (second / "mlruns.db").exists()
-
-
-def test_recordings_that_wait_in_memory_give_the_same_bits(run_folder: Path) -> None:
-    manifest = json.loads((run_folder / "manifest.json").read_text(encoding="utf-8"))
-    manifest["command"]["overrides"] |= {"device_data": "true"}
-    other = run_folder.parent / "waiting" / "manifest.json"
-    other.parent.mkdir()
-    other.write_text(json.dumps(manifest), encoding="utf-8")
-    done = monai_fusion("rerun", other, "--output-dir", run_folder.parent / "in memory")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "training data: in memory (" in done.stdout
-    assert (
-        done.stdout.splitlines()[-1] == f"identical: the weights have the same digest, {manifest['weights']['digest']}"
-    )
+    shutil.rmtree(second)  # checkpoints of 2 GB
 
 
 def test_a_training_that_diverges_ends_with_a_short_message(cohort: Cohort, run_folder: Path) -> None:

@@ -93,6 +93,7 @@ def test_more_processes_than_gpus_are_refused() -> None:
         processes.join("cuda", 4, timeout_minutes=1)
 
 
+@pytest.mark.slow  # tests/training/test_distributed_gradients.py: a refusal of all ranks is reported once
 def test_a_misspelt_option_under_torchrun_is_reported_once(cohort: Cohort, tmp_path: Path) -> None:
     done = on_two(datalist=cohort.datalist, output_dir=tmp_path / "run", num_epoch=1)
     assert done.returncode != 0

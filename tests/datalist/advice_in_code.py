@@ -7,7 +7,7 @@ and patterns are none. A call of ``did_you_mean`` is a piece for itself, as each
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import monai_fusion
@@ -17,10 +17,11 @@ SOURCES = (
     *sorted((PACKAGE / "datalist").rglob("*.py")),
     PACKAGE / "spelling.py",
     PACKAGE / "wording.py",
+    PACKAGE / "cli/check_report.py",
     PACKAGE / "cli/datalist.py",
     PACKAGE / "cli/datalist_changes.py",
     PACKAGE / "cli/datalist_check.py",
-    PACKAGE / "cli/datalist_findings.py",
+    PACKAGE / "cli/looking_into_files.py",
     PACKAGE / "cli/new_participants.py",
     *sorted((PACKAGE / "file_formats").glob("*.py")),  # of `check --deep`
     PACKAGE / "contrast.py",
@@ -41,12 +42,13 @@ def pieces() -> dict[str, str]:
     """Every piece of advice with its place."""
     found: dict[str, str] = {}
     for path in SOURCES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        text_of_file = path.read_text(encoding="utf-8")
+        nodes = list(ast.walk(ast.parse(text_of_file)))
         place = path.relative_to(PACKAGE).with_suffix("").as_posix()
-        for line, text in _texts(tree):
+        for line, text in _texts(nodes):
             if " " in text.strip() and _TELLS_TO_DO.search(text):
                 found.setdefault(text, f"{place}:{line}")
-        for function in ast.walk(tree):
+        for function in nodes if "did_you_mean(" in text_of_file else ():
             if isinstance(function, ast.FunctionDef) and function.name != "did_you_mean":
                 for call in ast.walk(function):
                     if (
@@ -65,9 +67,9 @@ def pattern_of(piece: str) -> re.Pattern[str]:
     return re.compile(".*?".join(map(re.escape, piece.split("{}"))))
 
 
-def _texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def _texts(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, str]]:
     hidden = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Expr(value=ast.Constant()):  # documentation
                 hidden.add(id(node.value))
@@ -77,7 +79,7 @@ def _texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 hidden.update(map(id, ast.walk(node)))
             case ast.JoinedStr(values=values):
                 hidden.update(id(value) for value in values if isinstance(value, ast.Constant))
-    for node in ast.walk(tree):
+    for node in nodes:
         if id(node) in hidden:
             continue
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -25,6 +25,13 @@ from tests.support import write_volume
 
 AGES = ("20-25", "25-30", "60-65", "65-70")
 PARTICIPANTS = 24
+_HEAD: dict[str, object] = {"name": "cohort", "target": "gender", "classes": ["M", "F"]}
+_SCALOGRAMS = {
+    "mode": "power", "rows": "microvolts", "electrodes": ["Fz", "Cz"], "seconds": 10.0, "reject": None,
+    "reference": "average", "demean": "yes", "high_pass": "0.5", "line": "auto", "interpolate": 0,
+    "digest": "0" * 32,
+}  # fmt: skip
+_RECIPE = json.dumps({"modalities": "both", "classes": ["M", "F"], "scalogram_recipe": _SCALOGRAMS})
 _CONFIGS = ROOT / "bundles/brain_eeg_mri_classification/configs"
 
 
@@ -56,31 +63,34 @@ def write_cohorts(folder: Path) -> None:
     (folder / "data_manifests").mkdir()
     pairs = [f"sub-0323{index:02d},sub-{index:02d}" for index in range(PARTICIPANTS)]
     (folder / "name_match.csv").write_text("\n".join(["INDI_ID,Initial_ID", *pairs]) + "\n", encoding="utf-8")
+    # No page's own commands make these two, which take seconds.
+    (folder / "runs/first/export").mkdir(parents=True)
+    write_onnx(folder / "runs/first/export/model.onnx", {"recipe.json": _RECIPE})
+    _datalist(folder / "compared.json", _HEAD, _parts())
+    _comparison(folder / "compared.json", folder / "runs/compare")
+    (folder / "compared.json").unlink()
 
 
 def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
     """Datalists and runs that a page begins with, as far as its own commands do not make them."""
-    rows = [
-        {
-            "participant_id": f"sub-1{index:05d}", "label": "MF"[index % 2], "eeg": f"eeg/sub-1{index:05d}_*.npy",
-            "mri": f"mri/sub-1{index:05d}_T1w.nii.gz", "age": AGES[index // 2 % 4],
-        }
-        for index in range(PARTICIPANTS)
-    ]  # fmt: skip
-    head = {"name": "cohort", "target": "gender", "classes": ["M", "F"]}
-    parts = {"training": rows[8:], "validation": rows[4:8], "test": rows[:4]}
-    new = {"test": [{**row, "label": None} for row in rows[:4]]}
+    parts = _parts()
+    new = {"test": [{**row, "label": None} for row in parts["test"]]}
     for name in ("gender.json", "my_cohort.json", "my.json", "cohort.json", "moved/gender.json", "gender_edited.json"):
         if name not in made:
-            _datalist(folder / name, head, parts)
+            _datalist(folder / name, _HEAD, parts)
     for name in ("new.json", "new_participants.json"):
         if name not in made:
-            _datalist(folder / name, head, new)
+            _datalist(folder / name, _HEAD, new)
     for name in ("site-1.json", "site-2.json"):
-        _datalist(folder / name, head, parts)
+        _datalist(folder / name, _HEAD, parts)
     if "data_manifests/gender.json" not in made:
-        _datalist(folder / "data_manifests/gender.json", head, parts)
-    change = {"participant_id": rows[-1]["participant_id"], "field": "note", "before": None, "after": "a remark"}
+        _datalist(folder / "data_manifests/gender.json", _HEAD, parts)
+    change = {
+        "participant_id": parts["training"][-1]["participant_id"],
+        "field": "note",
+        "before": None,
+        "after": "a remark",
+    }
     log = {"change_log": 1, "changes": [change]}
     (folder / "gender_changes.json").write_text(json.dumps(log), encoding="utf-8")
     shutil.copy(_CONFIGS / "train.yaml", folder / "my_train.yaml")
@@ -97,13 +107,18 @@ def write_what_pages_have(folder: Path, made: Collection[str]) -> None:
         "runs/own",
     ):
         _run(folder, folder / name)
-    (folder / "runs/first/export").mkdir()
-    recipe = (folder / "runs/first/recipe.json").read_text(encoding="utf-8")
-    write_onnx(folder / "runs/first/export/model.onnx", {"recipe.json": recipe})
     shutil.copytree(ROOT / "tests/report/examples/unlabelled", folder / "runs/new")
-    _datalist(folder / "compared.json", head, parts)
-    _comparison(folder / "compared.json", folder / "runs/compare")
-    (folder / "compared.json").unlink()
+
+
+def _parts() -> dict[str, list[dict[str, object]]]:
+    rows: list[dict[str, object]] = [
+        {
+            "participant_id": f"sub-1{index:05d}", "label": "MF"[index % 2], "eeg": f"eeg/sub-1{index:05d}_*.npy",
+            "mri": f"mri/sub-1{index:05d}_T1w.nii.gz", "age": AGES[index // 2 % 4],
+        }
+        for index in range(PARTICIPANTS)
+    ]  # fmt: skip
+    return {"training": rows[8:], "validation": rows[4:8], "test": rows[:4]}
 
 
 def _scalogram(path: Path, seed: int) -> None:
@@ -153,13 +168,7 @@ def _datalist(path: Path, head: dict[str, object], parts: dict[str, list[dict[st
 def _run(scratch: Path, folder: Path) -> None:
     """A finished training and evaluation, as far as commands look at one without loading its model."""
     shutil.copytree(ROOT / "tests/report/examples/two_classes", folder, dirs_exist_ok=True)
-    scalograms = {
-        "mode": "power", "rows": "microvolts", "electrodes": ["Fz", "Cz"], "seconds": 10.0, "reject": None,
-        "reference": "average", "demean": "yes", "high_pass": "0.5", "line": "auto", "interpolate": 0,
-        "digest": "0" * 32,
-    }  # fmt: skip
-    recipe = {"modalities": "both", "classes": ["M", "F"], "scalogram_recipe": scalograms}
-    (folder / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
+    (folder / "recipe.json").write_text(_RECIPE, encoding="utf-8")
     (folder / "model.pt").write_bytes(b"")
     train = {"path": str(_CONFIGS / "train.yaml"), "digest": config_digest(_CONFIGS / "train.yaml")}
     epoch = {"epoch": 1, "stage": "A", "train_loss": 0.5, "cross_entropy": 0.25, "data_wait": 0.1, "seconds": 3.0}

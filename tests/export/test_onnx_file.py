@@ -91,7 +91,7 @@ def test_a_model_of_one_recording_has_one_input(tmp_path: Path, modalities: str,
     assert sum("2 participants:" in line for line in told) == 2  # whole, and in parts
 
 
-@pytest.mark.parametrize("fusion", ["concat", "mean"])
+@pytest.mark.parametrize("fusion", [pytest.param("concat", marks=pytest.mark.slow), "mean"])
 def test_heads_without_a_gate_are_exported_too(tmp_path: Path, fusion: str) -> None:
     run = write_run(tmp_path / "run", fusion=fusion, absence=True)
     exported(run, "onnx", tmp_path / "model.onnx")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.front import plan_run
 from monai_fusion.options.knob_list import read_knobs
 from monai_fusion.shipped_bundle import config_files
+from tests.commands import call
 from tests.options.test_knob_values import ENTRY, arrives
 from tests.support import BUNDLE_CONFIGS
 
@@ -120,58 +122,67 @@ def test_every_knob_that_a_config_comments_is_found_with_its_default(name: str) 
     assert len(written) >= len(head) - 1  # stage_blocks goes over several lines
 
 
-def start(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "monai_fusion", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
-
-
-def test_the_help_lists_the_knobs_of_the_config_with_their_comments() -> None:
+def test_the_help_lists_the_knobs_of_the_config_with_their_comments(capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("train", "evaluate", "predict"):
-        done = start(command, "--help")
+        code, out, _ = call(capsys, command, "--help")
         first = "MODEL" if command == "predict" else "DATALIST"
-        assert done.returncode == 0 and "--segment_batch_size auto" in done.stdout and first in done.stdout
-    assert "number of" not in done.stdout and "where predictions.csv is written" in done.stdout
+        assert code == 0 and "--segment_batch_size auto" in out and first in out
+    assert "number of" not in out and "where predictions.csv is written" in out
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["train"], "error: DATALIST: not given, expected the path of a datalist (monai-fusion datalist)"),
-        (
-            ["train", "a.json", "--mri_weights", "no.pth"],
-            "error: mri_weights 'no.pth': file not found: give the path of",
-        ),
-        (["train", "nothere.json"], "nothere.json: there is no such file"),
-        (["evaluate", "list.json", "--model_dir", "nothere"], "error: nothere: no recipe.json, expected a trained mod"),
-        (
-            ["predict", "nothere", "--datalist", "list.json"],
-            "error: nothere: no recipe.json, expected a trained model: there is no such folder: give the --output_dir"
-            " of a training as MODEL",
-        ),
-        (
-            ["predict", "new.json", "--model_dir", "runs/first"],
-            "error: new.json: a datalist in the place of the model: give the model first: monai-fusion predict"
-            " runs/first --datalist new.json",
-        ),
-        (
-            ["predict", "runs/first", "new.json"],
-            "error: new.json: a second word: give the model first: monai-fusion predict runs/first --datalist new.json",
-        ),
-        (
-            ["predict", "runs/first"],
-            "error: --datalist: not given, expected whom to predict: --datalist FILE, --eeg-dir and --mri-dir, or --eeg"
-            " and --mri",
-        ),
-    ],
-)
-def test_what_is_wrong_is_reported_before_torch_is_imported(words: list[str], message: str) -> None:
-    code = (
-        "import sys; from monai_fusion.cli import main\n"
-        "try: main(sys.argv[1:])\n"
-        "except SystemExit as ended: print(ended.code, {'torch', 'monai'} & set(sys.modules))"
+REFUSED: list[tuple[list[str], str]] = [
+    (["train"], "error: DATALIST: not given, expected the path of a datalist (monai-fusion datalist)"),
+    (
+        ["train", "a.json", "--mri_weights", "no.pth"],
+        "error: mri_weights 'no.pth': file not found: give the path of",
+    ),
+    (["train", "nothere.json"], "nothere.json: there is no such file"),
+    (["evaluate", "list.json", "--model_dir", "nothere"], "error: nothere: no recipe.json, expected a trained mod"),
+    (
+        ["predict", "nothere", "--datalist", "list.json"],
+        "error: nothere: no recipe.json, expected a trained model: there is no such folder: give the --output_dir"
+        " of a training as MODEL",
+    ),
+    (
+        ["predict", "new.json", "--model_dir", "runs/first"],
+        "error: new.json: a datalist in the place of the model: give the model first: monai-fusion predict"
+        " runs/first --datalist new.json",
+    ),
+    (
+        ["predict", "runs/first", "new.json"],
+        "error: new.json: a second word: give the model first: monai-fusion predict runs/first --datalist new.json",
+    ),
+    (
+        ["predict", "runs/first"],
+        "error: --datalist: not given, expected whom to predict: --datalist FILE, --eeg-dir and --mri-dir, or --eeg"
+        " and --mri",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def refusals() -> list[tuple[int, str, list[str]]]:
+    """Of one new process for all that is refused: exit code, what is on stderr, and the heavy libraries by then."""
+    program = (
+        "import contextlib, io, json, sys\nfrom monai_fusion.cli import main\nfound = []\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    with contextlib.redirect_stderr(io.StringIO()) as said:\n"
+        "        try: main(words)\n"
+        "        except SystemExit as ended: code = ended.code\n"
+        "    found.append([code, said.getvalue(), sorted({'torch', 'monai'} & set(sys.modules))])\n"
+        "print(json.dumps(found))"
     )
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
-    assert message in done.stderr and done.stdout == "2 set()\n"
+    command = [sys.executable, "-c", program, json.dumps([words for words, _ in REFUSED])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
+    return [tuple(each) for each in json.loads(done.stdout)]
+
+
+@pytest.mark.parametrize("place", range(len(REFUSED)), ids=[" ".join(words) for words, _ in REFUSED])
+def test_what_is_wrong_is_reported_before_torch_is_imported(
+    place: int, refusals: list[tuple[int, str, list[str]]]
+) -> None:
+    code, said, loaded = refusals[place]
+    assert REFUSED[place][1] in said and (code, loaded) == (2, [])
 
 
 def test_an_option_of_the_training_is_reported_as_such_by_an_evaluation() -> None:

@@ -63,13 +63,18 @@ def checked(path: Path, over: str = "all") -> OpenedRecording:
     return RecordingOpener(SHAPE, percentiles_over=over)(Recording(ROW, field, path.name, path))
 
 
+@cache
+def chains(over: str) -> Any:
+    """The preparation of EEG and MRI as the shipped config has it; reading the config takes longer than a file."""
+    knobs = {"eeg_shape": SHAPE, "mri_size": [6, 6, 6], "slab_depth": 4, "percentiles_over": over}
+    return configured_preprocessing(knobs, None).chains
+
+
 def prepared(path: Path, over: str = "all") -> tuple[Problem, ...]:
     """What the preparation of a run reports about a file; empty if it accepts the file."""
     field = "eeg" if path.suffix == ".npy" else "mri"
-    knobs = {"eeg_shape": SHAPE, "mri_size": [6, 6, 6], "slab_depth": 4, "percentiles_over": over}
-    chains = configured_preprocessing(knobs, None).chains
     try:
-        chains[field].read_and_compute({field: str(path)})
+        chains(over)[field].read_and_compute({field: str(path)})
     except (InputError, RuntimeError) as error:
         cause = input_error_behind(error)
         if cause is None:
