@@ -44,10 +44,6 @@ def edited(old: str, new: str, count: int = -1) -> Callable[[], None]:
     return lambda: edit(TABLE, old, new, count)
 
 
-def renamed_column(command: str, old: str) -> Callable[[], None]:
-    return lambda: edit(TABLE, old, command)
-
-
 def workbook(change: Callable[[Any], object] = lambda _: None, first: str = "") -> Callable[[], None]:
     """The table as .xlsx."""
 
