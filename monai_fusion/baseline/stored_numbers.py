@@ -21,7 +21,11 @@ Numbers = Callable[[str | os.PathLike[str]], Floats]
 
 
 def numbers_of(
-    sources: Sequence[Path], numbers: Numbers, store: str | os.PathLike[str] | None, done: Callable[[], object] = str
+    sources: Sequence[Path],
+    numbers: Numbers,
+    store: str | os.PathLike[str] | None,
+    done: Callable[[], object] = str,
+    threads: int | None = None,
 ) -> list[Floats]:
     """Compute the numbers of files, or find them in the store.
 
@@ -30,6 +34,7 @@ def numbers_of(
         numbers: A `VolumeNumbers` or `ScalogramNumbers`; its class and arguments are part of the store's key.
         store: Folder of the preprocessed store; None computes all of them.
         done: Called after each file.
+        threads: How many threads read files; None: one for each core.
 
     Raises:
         InputError: All files that cannot be read or are not what they should be.
@@ -48,8 +53,8 @@ def numbers_of(
 
     found: list[Floats] = []
     problems: list[Problem] = []
-    with ThreadPoolExecutor(max(1, min(usable_cores(), len(sources))), "numbers") as threads:
-        for each in threads.map(one, sources):
+    with ThreadPoolExecutor(max(1, min(threads or usable_cores(), len(sources))), "numbers") as pool:
+        for each in pool.map(one, sources):
             if isinstance(each, InputError):
                 problems += each.problems
             else:

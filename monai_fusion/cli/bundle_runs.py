@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ from monai_fusion.cli.several_values import one_flag_a_value
 from monai_fusion.cli.starting import configs_of, print_and_start
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import answer, pasteable, say
+from monai_fusion.wording import a_few, counted
 
 if TYPE_CHECKING:
     from monai_fusion.cli.new_participants import NewParticipants
@@ -163,16 +164,17 @@ def _predict_new(new: NewParticipants, words: Sequence[str], dry_run: bool) -> N
 
     configs = configs_of("predict")
     failed = False
+    lost: Mapping[str, str] = {}
     if raw_recordings.has_raw(new):
         raw = plan_raw_recordings(new, configs, words)
         if dry_run:
             say("raw EEG becomes scalograms first (not written with --dry-run):")
             answer(raw.command)
             return
-        done = raw_recordings.make_scalograms(raw)
-        failed = any(each.state == "failed" for each in done)
-        new = raw_recordings.with_scalograms(new, raw, done)
-    plan = plan_new_participants(new, configs, words)
+        made = raw_recordings.make_scalograms(raw)
+        failed, lost = made.failed, made.lost
+        new = raw_recordings.with_scalograms(new, raw, made.done)
+    plan = plan_new_participants(new, configs, words, lost)
     refuse_results_of_others(Path(str(plan.run.knobs["output_dir"])).expanduser())
     if not dry_run:
         write_list(plan.planned)
@@ -193,7 +195,9 @@ def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_label
 
     own, first = (OPTIONS, FIRST) if name == "predict" else ((), "datalist")
     run = plan_run(configs_of(name), words or (), own, first)
-    check_files(name, run.knobs, require_labels=require_labels)
+    lost = check_files(name, run.knobs, require_labels=require_labels).lost
+    if dry_run and lost:  # the run itself reports them, too
+        say(f"{counted(len(lost), 'participant')} cannot be predicted, recordings are not there: {a_few(lost)}")
     if name == "predict":
         refuse_results_of_others(Path(str(run.knobs["output_dir"])).expanduser())
     print_and_start(run.words, dry_run)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,10 @@ from monai_fusion.cli.starting import configs_of, print_and_start
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.reading import read_json_object
 from monai_fusion.run_folder import MANIFEST_FILE, path_in_manifest
+
+if TYPE_CHECKING:
+    from monai_fusion.datalist.examination import Examination
+    from monai_fusion.datalist.trained_model import TrainedModel
 
 _LISTS = ("--participants", "--methods")
 
@@ -78,7 +83,7 @@ def explain(
     from monai_fusion.options.front import plan_run
     from monai_fusion.options.knob_values import as_word
 
-    read_trained_model(run_dir, "RUN_DIR", need_classes=False)
+    model = read_trained_model(run_dir, "RUN_DIR", need_classes=False)
     if is_exported_file(run_dir):
         advice = "give the run folder that it was exported from"
         raise InputError(Problem(str(run_dir), seen="an exported file, which has no gradients", advice=advice))
@@ -88,8 +93,30 @@ def explain(
         if values:
             given += [f"--{name}", as_word(values)]
     run = plan_run(configs_of("explain"), given)
-    check_files("explain", run.knobs, require_labels=False)
+    _check_choices(run.knobs, model, check_files("explain", run.knobs, require_labels=False))
     print_and_start(run.words, dry_run)
+
+
+def _check_choices(knobs: Mapping[str, Any], model: TrainedModel, examination: Examination) -> None:
+    """Check whom and what the run explains, and how, before it starts: it checks the same.
+
+    Raises:
+        InputError: An unknown method, participant or class.
+    """
+    from monai_fusion.datalist.examination import parts_of
+    from monai_fusion.options.explanation_choices import chosen_class, chosen_methods, chosen_participants
+
+    cohort = examination.datalist()
+    section = str(knobs["section"])
+    part = [record.participant_id for record in cohort.records(section)]
+    checks: dict[str, Callable[[Any], object]] = {
+        "methods": lambda asked: chosen_methods(asked, model.modalities),
+        "participants": lambda asked: chosen_participants(asked, part, section, lambda: parts_of(cohort)),
+        "explained_class": lambda asked: chosen_class(asked, model.classes) if model.classes else None,
+    }
+    for name, check in checks.items():
+        if not str(knobs[name]).startswith(("$", "@")):  # an expression of a config has its value in the run
+            check(knobs[name])
 
 
 def _datalist_of(run_dir: Path) -> Path:

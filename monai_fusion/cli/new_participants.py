@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +77,7 @@ class PredictionOfNewParticipants:
 
 
 def plan_new_participants(
-    new: NewParticipants, configs: Sequence[Path], words: Sequence[str]
+    new: NewParticipants, configs: Sequence[Path], words: Sequence[str], lost: Collection[str] = ()
 ) -> PredictionOfNewParticipants:
     """Make the list and the run that predicts it; nothing is written.
 
@@ -85,6 +85,7 @@ def plan_new_participants(
         new: Where the recordings are.
         configs: The shipped config files of inference.
         words: The model, if it comes first, and the knobs.
+        lost: Participants whose raw EEG became no scalogram: the list names the scalograms that they would have.
 
     Raises:
         InputError: Something is wrong with the options, the model, the recordings, or another list is in the way.
@@ -103,7 +104,7 @@ def plan_new_participants(
     options = _options(new, run.knobs)
     assert options.labels.model is not None  # noqa: S101 # it is one of the knobs
     one = bool(new.eeg or new.mri)
-    planned = plan_one(options, new.eeg, new.mri, new.id) if one else plan_unlabelled(options, with_incomplete=True)
+    planned = plan_one(options, new.eeg, new.mri, new.id) if one else plan_unlabelled(options, True, lost)
     model = read_trained_model(options.labels.model, "MODEL")
     _check(planned, model)
     _refuse_another_list(planned, model)
@@ -242,7 +243,7 @@ def _check(planned: UnlabelledList, model: TrainedModel) -> None:
     from monai_fusion.datalist.examination import Requirements, examine
     from monai_fusion.datalist.json_text import parse_json
 
-    asked = Requirements(["test"], labels=False, modalities=model.modalities)
+    asked = Requirements(["test"], labels=False, modalities=model.modalities, may_lose=True)
     found = examine(parse_json(planned.text), planned.path, asked)
     if found.problems:
         raise InputError(

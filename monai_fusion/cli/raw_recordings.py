@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from monai_fusion.wording import counted
 if TYPE_CHECKING:
     from monai_fusion.cli.new_participants import NewParticipants
     from monai_fusion.datalist.trained_model import TrainedModel
+    from monai_fusion.recordings.finding import FoundAll
     from monai_fusion.recordings.making import Made
     from monai_fusion.recordings.scalogram_recipe import ScalogramRecipe
 
@@ -83,14 +85,35 @@ def plan_scalograms(new: NewParticipants, model: TrainedModel, results: Path) ->
     return RawRecordings(tuple(inputs), recipe, results / FOLDER)
 
 
-def make_scalograms(raw: RawRecordings) -> list[Made]:
+@dataclass(frozen=True, slots=True)
+class MadeScalograms:
+    """What became of raw recordings.
+
+    Attributes:
+        done: Each of them.
+        lost: Why participants have no scalogram, of those who have raw recordings; by id.
+    """
+
+    done: Sequence[Made]
+    lost: Mapping[str, str]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a recording became no scalogram."""
+        return any(each.state == "failed" for each in self.done)
+
+
+def make_scalograms(raw: RawRecordings) -> MadeScalograms:
     """Make the scalograms that are not there yet, and print which recordings failed.
+
+    Why a participant has none is kept beside the scalograms, for the prediction's table.
 
     Raises:
         InputError: A recording of one person fails, or every recording does; or this version makes other scalograms.
     """
     from monai_fusion.recordings.job import run_job
     from monai_fusion.recordings.making import Made
+    from monai_fusion.recordings.not_made import write_reasons
     from monai_fusion.recordings.opening import find
     from monai_fusion.recordings.scalogram_recipe import refuse_other_scalograms
 
@@ -111,7 +134,30 @@ def make_scalograms(raw: RawRecordings) -> list[Made]:
     for each in failed:
         text = "; ".join(map(str, each.problems))
         say(f"error: {text if each.path.name in text else f'{each.path}: {text}'}", err=True)
-    return done
+    lost = _lost(found, done)
+    write_reasons(raw.out, lost)
+    return MadeScalograms(done, lost)
+
+
+def _lost(found: FoundAll, done: Sequence[Made]) -> dict[str, str]:
+    """Why participants have no scalogram at all: each of their recordings failed, or is not read."""
+    from monai_fusion.datalist.schema import is_participant_id
+    from monai_fusion.recordings.finding import participant_of
+    from monai_fusion.recordings.not_made import reason_text
+    from monai_fusion.recordings.reading.other_files import refusal
+
+    problems: dict[str, list[tuple[Path, Problem]]] = defaultdict(list)
+    for each in done:
+        for problem in each.problems:
+            problems[participant_of(each.path)].append((each.path, problem))
+    for path in found.not_read:
+        problems[participant_of(path)].append((path, refusal(path, None) or Problem(path.name, seen="not read")))
+    made = {participant_of(each.path) for each in done if each.state != "failed"}
+    return {
+        name: reason_text([problem for _, problem in of_one], [path for path, _ in of_one])
+        for name, of_one in sorted(problems.items())
+        if name not in made and is_participant_id(name)
+    }
 
 
 def with_scalograms(new: NewParticipants, raw: RawRecordings, done: Sequence[Made]) -> NewParticipants:

@@ -9,6 +9,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.run_folder import MODEL_FILE, PREDICTIONS_FILE
 
 if TYPE_CHECKING:
+    from monai_fusion.datalist.examination import Examination
     from monai_fusion.datalist.trained_model import TrainedModel
 
 
@@ -24,8 +25,11 @@ def refuse_results_of_others(folder: Path) -> None:
         raise InputError(Problem("--output_dir", seen=seen, wanted="a folder for new predictions", advice=advice))
 
 
-def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> None:
+def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> Examination:
     """Check the files that a run reads as far as possible without importing torch: the run itself checks everything.
+
+    Returns:
+        The datalist, which has no problem.
 
     Raises:
         InputError: There is no datalist, or a model or file of weights is missing.
@@ -50,12 +54,19 @@ def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> No
     path = Path(str(knobs["datalist"])).expanduser()
     last = name == "train" and knobs["keep_epoch"] == "last"
     may_be_empty = ("validation", "test") if last else ()
-    asked = Requirements(sections, labels=require_labels, modalities=modalities, may_be_empty=may_be_empty)
+    asked = Requirements(
+        sections,
+        labels=require_labels,
+        modalities=modalities,
+        may_be_empty=may_be_empty,
+        may_lose=name == "predict",
+    )
     examination = examine(read_json_file(path), path, asked)
     if examination.problems:
         raise DatalistError(examination.problems, heading=str(path))
     if model is not None:
         refuse_other_classes(model, examination.head.classes, str(path), "classes")
+    return examination
 
 
 def _check_weights(knobs: dict[str, Any]) -> None:

@@ -47,7 +47,10 @@ class ParticipantFacts:
 
 
 def participant_facts(
-    records: Sequence[ParticipantRecord], settings: NumberSettings, done: Callable[[], object] = str
+    records: Sequence[ParticipantRecord],
+    settings: NumberSettings,
+    done: Callable[[], object] = str,
+    threads: int | None = None,
 ) -> list[ParticipantFacts]:
     """Measure the recordings of participants, or find their numbers in the store.
 
@@ -55,6 +58,7 @@ def participant_facts(
         records: The participants, with the recordings that a network uses of them.
         settings: How the recordings are read.
         done: Called after each file.
+        threads: How many threads read files; None: one for each core.
 
     Raises:
         InputError: Recordings that cannot be read.
@@ -65,10 +69,12 @@ def participant_facts(
             VolumeNumbers(settings.assume_orientation),
             settings.store,
             done,
+            threads,
         )
     )
     reader = ScalogramFormNumbers(settings.eeg_shape)
-    scalograms = iter(numbers_of([file for record in records for file in record.eeg], reader, settings.store, done))
+    files = [file for record in records for file in record.eeg]
+    scalograms = iter(numbers_of(files, reader, settings.store, done, threads))
     found = []
     for record in records:
         numbers: dict[str, float] = {}

@@ -24,6 +24,7 @@ def unlike_texts(
     records: Sequence[ParticipantRecord],
     settings: NumberSettings,
     done: Callable[[], object] = str,
+    threads: int | None = None,
 ) -> list[str]:
     """Return for each participant what differs from a training part, the most unlike first; empty if nothing does.
 
@@ -32,12 +33,13 @@ def unlike_texts(
         records: The participants; recordings that the model does not use are left out.
         settings: How the recordings are read.
         done: Called after each file.
+        threads: How many threads read files; None: one for each core.
 
     Raises:
         InputError: A recording cannot be read.
     """
     used = [restricted_to(record, settings.modalities) for record in records]
-    return [joined(differences(profile, facts)) for facts in participant_facts(used, settings, done)]
+    return [joined(differences(profile, facts)) for facts in participant_facts(used, settings, done, threads)]
 
 
 class UnlikeTraining:
@@ -62,25 +64,28 @@ class UnlikeTraining:
                 COHORT_PROFILE_FILE,
             )
 
-    def prepare(self, records: Sequence[ParticipantRecord], done: Callable[[], object] = str) -> None:
-        """Compare many participants, their files on all cores; without it each is compared when it is asked for.
+    def prepare(
+        self, records: Sequence[ParticipantRecord], done: Callable[[], object] = str, threads: int | None = None
+    ) -> None:
+        """Compare many participants; without it each is compared when it is asked for.
 
         Args:
             records: The participants; recordings that the model does not use are left out.
             done: Called after each file.
+            threads: How many threads read files; None: one for each core.
         """
         if self.profile is None:
             return
         try:
-            texts: Sequence[str | None] = unlike_texts(self.profile, records, self.settings, done)
+            texts: Sequence[str | None] = unlike_texts(self.profile, records, self.settings, done, threads)
         except InputError as error:
             # The files were prepared for the network: a chain of one's own may read what these numbers cannot.
             logger.warning("no comparison with the training participants: %s", error)
             texts = [None] * len(records)
         self._texts |= zip((record.participant_id for record in records), texts, strict=True)
 
-    def __call__(self, record: ParticipantRecord) -> str | None:
+    def __call__(self, record: ParticipantRecord, threads: int | None = None) -> str | None:
         """Return what differs, ``; `` between; empty if nothing does, None if it is not known."""
         if record.participant_id not in self._texts:
-            self.prepare([record])
+            self.prepare([record], threads=threads)
         return self._texts.get(record.participant_id)

@@ -39,12 +39,14 @@ class Turn(NamedTuple):
         contents: The content hash of each recording that was used, EEG segments first; empty if one cannot be read.
         known: What was found for these contents; the network need not compute it again. None if it must.
         error: Why the participant cannot be predicted; empty if it can.
+        beside: What `StreamedLoader` was to compute beside the network; None without, or with an error.
     """
 
     place: int
     contents: tuple[str, ...] = ()
     known: Any = None
     error: str = ""
+    beside: Any = None
 
 
 class StreamedParticipants(Dataset[dict[str, Any]]):
@@ -86,9 +88,11 @@ class StreamedParticipants(Dataset[dict[str, Any]]):
             ``label``. The hashes are those of the EEG segments, then that of the MRI.
 
         Raises:
-            InputError: A file cannot be read, or is not what it should be.
+            InputError: A file cannot be read, is not what it should be, or is known to be lost.
         """
         record = self.records[index]
+        if record.lost:
+            raise InputError(Problem("", seen=record.lost))
         item: dict[str, Any] = {PARTICIPANT_ID: record.participant_id}
         if record.label is not None:
             item[LABEL] = record.label
@@ -174,6 +178,8 @@ class StreamedLoader(EvaluationLoader):
         device: Where the network runs.
         find: Returns what is known of a participant, by the place in the dataset, so that it need not be read; None
             for nothing. The second argument gives the contents of its files.
+        beside: Computes more of a participant's files, in the thread that has read them, while the network computes
+            others: `Turn.beside`. Several threads call it.
         readers: How many threads read; None: one for each core of this process's share.
 
     Raises:
@@ -186,9 +192,10 @@ class StreamedLoader(EvaluationLoader):
         batch_size: int | str = AUTO,
         device: str | torch.device = "cpu",
         find: Callable[[int, Callable[[], tuple[str, ...]]], tuple[Any, tuple[str, ...]] | None] | None = None,
+        beside: Callable[[ParticipantRecord], object] | None = None,
         readers: int | None = None,
     ) -> None:
-        self._find = find
+        self._find, self._beside = find, beside
         own = readers or ranks.own_cores()
         super().__init__(dataset, batch_size, device, threads=own)  # type: ignore[arg-type] # it has what is needed
         self.ahead = _batches_ahead(dataset.records, self.batch_size or 1, self.threads)
@@ -200,14 +207,14 @@ class StreamedLoader(EvaluationLoader):
     def _read(self, index: int) -> dict[str, Any]:
         data = self.dataset
         assert isinstance(data, StreamedParticipants)  # noqa: S101 # the constructor's
+        record = data.records[index]
         try:
-            found = None if self._find is None else self._find(index, lambda: data.contents(index))
-            if found is not None:
-                return {STREAMED: Turn(index, found[1], known=found[0])}
-            item, contents = data.read(index)
+            found = None if self._find is None or record.lost else self._find(index, lambda: data.contents(index))
+            item, contents = data.read(index) if found is None else ({}, found[1])
+            beside = None if self._beside is None else self._beside(record)
         except Exception as error:
-            return {STREAMED: Turn(index, error=_reason(error, data.records[index]))}
-        return {**self._pinned(item), STREAMED: Turn(index, contents)}
+            return {STREAMED: Turn(index, error=_reason(error, record))}
+        return {**self._pinned(item), STREAMED: Turn(index, contents, found and found[0], beside=beside)}
 
     def _collate(self, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
         turns = [item[STREAMED] for item in items]

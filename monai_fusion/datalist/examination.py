@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monai_fusion.datalist import rules
@@ -20,6 +20,8 @@ from monai_fusion.datalist.validation import Row, validate
 from monai_fusion.errors import Problem
 from monai_fusion.spelling import equal_in_nfc
 from monai_fusion.wording import counted, did_you_mean, one_of, quoted, shortened
+
+_LOST_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Examination:
         warnings: What is worth a look, and does not keep the datalist from being used.
         json: The file as it was read.
         left_out: The rows of the sections with an ``exclude`` reason.
+        lost: What is missing of participants whom a run may lose, by id: no problem then.
     """
 
     path: Path
@@ -61,6 +64,7 @@ class Examination:
     warnings: tuple[Finding, ...]
     json: JsonFile
     left_out: tuple[Row, ...] = ()
+    lost: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict, hash=False)
 
     def datalist(self) -> Datalist:
         """The datalist as the training code needs it.
@@ -89,6 +93,7 @@ class Examination:
             mri=None if participant.mri is None else self.data_root / participant.mri,
             section=participant.row.section,
             extra={**({} if entry.fold is None else {"fold": entry.fold}), **entry.further},
+            lost=_lost_text(self.lost.get(entry.participant_id, ())),
         )
 
 
@@ -100,6 +105,7 @@ def read_datalist(
     require_files: bool = True,
     modalities: str = "both",
     may_be_empty: Sequence[str] = (),
+    may_lose: bool = False,
 ) -> Datalist:
     """Read and check a datalist, and find its files.
 
@@ -114,6 +120,8 @@ def read_datalist(
         modalities: ``eeg`` or ``mri`` if the files of the other recording need not be there: what the datalist says of
             them is kept as it is.
         may_be_empty: Those of ``sections`` that need not hold a participant.
+        may_lose: Participants whose files are not there are kept, with the reason in `ParticipantRecord.lost`, unless
+            that is all of them.
 
     Returns:
         The participants of the sections that were read, without those that have an ``exclude`` reason.
@@ -122,7 +130,12 @@ def read_datalist(
         DatalistError: An `InputError` with all problems found, by kind and line.
     """
     asked = Requirements(
-        sections, require_labels, require_files, modalities=modalities, may_be_empty=tuple(may_be_empty)
+        sections,
+        require_labels,
+        require_files,
+        modalities=modalities,
+        may_be_empty=tuple(may_be_empty),
+        may_lose=may_lose,
     )
     return examine(read_json_file(Path(path)), Path(path), asked).datalist()
 
@@ -172,6 +185,7 @@ class Requirements:
     complete: bool = False
     modalities: str = "both"
     may_be_empty: Sequence[str] = ()
+    may_lose: bool = False
 
 
 def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
@@ -201,8 +215,9 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
     findings += rules.without_recordings(looked_at)
 
     root = folder_of(path, head.data_root)
+    lost: dict[str, tuple[Finding, ...]] = {}
     needed = ("eeg", "mri") if asked.modalities == "both" else (asked.modalities,)
-    finder = FileFinder(root, in_use, line_of, needed)
+    finder = FileFinder(root, in_use, line_of, needed, asked.may_lose)
     participants = tuple(ParticipantFiles(row, finder.eeg(row), finder.mri(row)) for row in looked_at)
     if any(finding.place == ("data_root",) for finding in misfits):  # then every file is missing for one reason
         findings += finder.refusals
@@ -210,7 +225,9 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
         seen = f"{quoted(head.data_root)}: there is no folder {shortened(str(root))}"
         findings += [Finding(WHOLE_FILE, "data_root", seen, group="files", place=("data_root",)), *finder.refusals]
     else:
-        findings += finder.findings if asked.files else finder.refusals
+        lost = _lost(finder.missing, looked_at) if asked.may_lose else {}
+        missing = finder.missing if lost else ()
+        findings += [each for each in finder.findings if each not in missing] if asked.files else finder.refusals
         if asked.files:
             findings += wrong_endings([(each.row, each.needed(needed)) for each in participants], finder.is_file)
     findings += _backslashes(head, finder)
@@ -221,7 +238,25 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
     errors = tuple(finding for finding in ordered if not finding.warning)
     warnings = tuple(finding for finding in ordered if finding.warning)
     left_out = tuple(row for row in rows if row.entry.exclude is not None and row.section in wanted)
-    return Examination(path, head, root, wanted, participants, errors, warnings, file, left_out)
+    return Examination(path, head, root, wanted, participants, errors, warnings, file, left_out, lost)
+
+
+def _lost(missing: Sequence[Finding], looked_at: Sequence[Row]) -> dict[str, tuple[Finding, ...]]:
+    """What is missing, by participant; nothing if that is all of them: then the datalist or its folder is wrong."""
+    found: dict[str, list[Finding]] = {}
+    for each in missing:
+        found.setdefault(str(each.participant_id), []).append(each)
+    return {} if len(found) == len(looked_at) else {name: tuple(findings) for name, findings in found.items()}
+
+
+def _lost_text(findings: Sequence[Finding]) -> str:
+    """The reasons in one line, for a table that may be passed on: no folders but those that the datalist names."""
+    shown = [
+        str(Problem("", each.field, each.seen, advice=each.advice if each.advice.startswith("did you mean") else ""))
+        for each in findings[:_LOST_SHOWN]
+    ]
+    more = len(findings) - len(shown)
+    return "; ".join([*shown, *([f"and {more} more"] if more else [])])
 
 
 def folder_of(path: Path, data_root: str) -> Path:
@@ -313,3 +348,8 @@ def everyone_in(datalist: Datalist) -> tuple[ParticipantRecord, ...]:
     examined = examine(parse_bytes(datalist.content), datalist.path, Requirements(labels=False, files=False))
     by_section = datalist.by_section if examined.problems else examined.datalist().by_section
     return tuple(record for records in by_section.values() for record in records)
+
+
+def parts_of(datalist: Datalist) -> dict[str, str]:
+    """Return the part of each participant of a datalist, as `everyone_in` reads them."""
+    return {record.participant_id: record.section for record in everyone_in(datalist)}

@@ -27,23 +27,32 @@ class FileFinder:
         line_of: The line of a row.
         needed: The recordings, ``eeg`` and ``mri``, whose files must be there. Of another one a path or pattern that
             finds nothing is kept, and nothing is reported.
+        keep_patterns: Whether a pattern that finds nothing is kept as it is, like a path.
 
     Attributes:
         refusals: Paths that may not be used, whether or not there is such a file.
         findings: The same, and what was not found or belongs to two participants.
+        missing: Those of ``findings`` about files that were not found.
         backslashes: The rows and fields whose paths are written with backslashes.
     """
 
     def __init__(
-        self, root: Path, rows: Iterable[Row], line_of: LineOf, needed: Collection[str] = ("eeg", "mri")
+        self,
+        root: Path,
+        rows: Iterable[Row],
+        line_of: LineOf,
+        needed: Collection[str] = ("eeg", "mri"),
+        keep_patterns: bool = False,
     ) -> None:
         self.refusals: list[Finding] = []
         self.findings: list[Finding] = []
+        self.missing: list[Finding] = []
         self.backslashes: list[tuple[Row, str]] = []
         self._root = root
         self._files = FilesBelow(root)
         self._line_of = line_of
         self._needed = needed
+        self._keep_patterns = keep_patterns or "eeg" not in needed
         self._ids = frozenset(nfc(row.participant_id) for row in rows)
         self._owners: dict[str, Row] = {}
         self._sharing: set[tuple[str, str]] = set()
@@ -86,7 +95,7 @@ class FileFinder:
         found = self._files.matching(path)
         if not found:
             self._not_found(row, "eeg", path, index)
-            found = [] if is_pattern(path) and "eeg" in self._needed else [path]
+            found = [path] if self._keep_patterns or not is_pattern(path) else []
         self._refuse_two_spellings(row, "eeg", found, index)
         for file in found:
             self._own(row, "eeg", file, index)
@@ -119,8 +128,9 @@ class FileFinder:
         if field not in self._needed:
             return
         seen = f"no file matches {quoted(path)}" if is_pattern(path) else f"there is no file {quoted(path)}"
-        finding = row.finding(field, seen, advice=self._likely_meant(row, field, path), group="files")
-        self.findings.append(_within(finding, index))
+        finding = _within(row.finding(field, seen, advice=self._likely_meant(row, field, path), group="files"), index)
+        self.findings.append(finding)
+        self.missing.append(finding)
 
     def _likely_meant(self, row: Row, field: str, path: str) -> str:
         """What to do about a file that is not there: the name that is there and was probably meant, if any."""

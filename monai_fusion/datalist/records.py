@@ -18,6 +18,8 @@ class ParticipantRecord:
         mri: The T1 MRI; ``None`` for a participant without.
         section: ``training``, ``validation`` or ``test``.
         extra: The row's further fields (age, site, fold ...), as they are in the file.
+        lost: Why recordings that the datalist names cannot be used, if the check of the datalist has found it and was
+            to go on; empty otherwise. The paths are then those that were looked for.
     """
 
     participant_id: str
@@ -26,6 +28,7 @@ class ParticipantRecord:
     mri: Path | None
     section: str
     extra: Mapping[str, object] = field(default_factory=dict, hash=False)
+    lost: str = ""
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -67,7 +67,8 @@ class PredictionStream:
         dataset: The participants.
         results: Scores predictions with labels; its calibration corrects all.
         run: What the network's numbers depend on besides the recordings; see `describe_run`.
-        unlike: Says what differs between a participant's recordings and the training's; None compares nothing.
+        unlike: Says what differs between a participant's recordings and the training's; None compares nothing. The
+            loader does it beside the network: `unlike_training`.
         steps: Applied to every prediction, in this order, before it is written; see `RowStep`.
         then: Receivers of all predictions at the end, if any has a label, e.g. an `EvaluationLog`.
     """
@@ -114,6 +115,11 @@ class PredictionStream:
             return None
         found = self.journal.find(participant, here)
         return None if found is None else (found, here)
+
+    def unlike_training(self, record: ParticipantRecord) -> str | None:
+        """Return what differs between a participant's recordings and the training's; for ``beside`` of the loader."""
+        # Participants are read by several threads: of one alone, the files are.
+        return None if self.unlike is None else self.unlike(record, 1 if len(self.dataset.records) > 1 else None)
 
     def report_failures(self) -> None:
         """End the run with exit code 1 if participants could not be predicted: the last step, after all is written.
@@ -188,8 +194,7 @@ class PredictionStream:
             (row,) = self.results.calibration.apply([row])
         if self.results.sets is not None:
             row = self.results.sets.apply(row)
-        unlike = None if self.unlike is None else self.unlike(record)
-        row = replace(row, group=self._groups[row.participant_id], unlike_training=unlike)
+        row = replace(row, group=self._groups[row.participant_id], unlike_training=turn.beside)
         for step in self.steps:
             row = step(row, record)
         return row
@@ -257,7 +262,7 @@ def _failed(record: ParticipantRecord, classes: int, error: str) -> Prediction:
         label=record.label,
         probabilities=(np.nan,) * classes,
         gate=np.nan,
-        segments=len(record.eeg),
+        segments=0 if record.lost else len(record.eeg),
         fields=record.extra,
         recordings=modalities_of(record) or "both",
         error=error,

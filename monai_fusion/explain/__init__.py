@@ -7,5 +7,6 @@ files.
 
 from monai_fusion.explain.explanation import Explanation
 from monai_fusion.explain.settings import read_settings
+from monai_fusion.explain.subject import ExplainedModel, ExplainedPart
 
-__all__ = ["Explanation", "read_settings"]
+__all__ = ["ExplainedModel", "ExplainedPart", "Explanation", "read_settings"]

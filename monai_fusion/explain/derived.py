@@ -11,6 +11,7 @@ from monai_fusion.report.style import Picture
 
 PARTICIPANTS_FOLDER = "participants"
 GROUP_FOLDER = "group"
+FIGURES_FOLDER = "figures"
 _NAMES = {"gradcam": "Grad-CAM", "smoothgrad_squared": "SmoothGrad-squared"}
 SHOWN_AT_EACH_END = 2
 """Of each method, the report shows this many of the most certain participants, and of the least certain ones."""

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from monai_fusion.explain.class_contrasts import SEED, ClassContrast, class_contrasts
 from monai_fusion.explain.eeg_axes import EegAxes
-from monai_fusion.explain.eeg_summary import EegSummary, Row, tsv
+from monai_fusion.explain.eeg_summary import EegSummary
 from monai_fusion.explain.max_statistic import GroupDifference
+from monai_fusion.explain.tables import Row, tsv
 from monai_fusion.files import write_atomically
 from monai_fusion.wording import a_few, counted
 

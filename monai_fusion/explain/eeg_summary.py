@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,11 @@ from numpy.typing import NDArray
 
 from monai_fusion.explain.eeg_axes import EegAxes
 from monai_fusion.explain.method import Arrays
-from monai_fusion.files import delimited, write_atomically
+from monai_fusion.explain.tables import Row, tsv
+from monai_fusion.files import write_atomically
 from monai_fusion.recordings.positions import position_of
 
 Floats = NDArray[np.float64]
-Row = Sequence[str | float | None]
-
-NOT_AVAILABLE = "n/a"
-"""In a ``.tsv``, as BIDS writes it."""
 
 
 @dataclass(frozen=True)
@@ -192,17 +189,6 @@ def write_summary(folder: Path, stem: str, summary: EegSummary) -> tuple[Path, .
     written.append(folder / f"{stem}.npz")
     write_atomically(written[-1], stream.getvalue())
     return tuple(written)
-
-
-def tsv(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
-    """A table as UTF-8 with tabs; what is not known is ``n/a``, numbers have 6 digits."""
-    return delimited([columns, *([_cell(value) for value in row] for row in rows)], "\t").encode("utf-8")
-
-
-def _cell(value: str | float | None) -> str:
-    if isinstance(value, str):
-        return value
-    return NOT_AVAILABLE if value is None or math.isnan(value) else f"{value:.6g}"
 
 
 def _electrodes_bands(summary: EegSummary) -> tuple[Sequence[str], list[Row]]:

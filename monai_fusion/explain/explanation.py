@@ -9,15 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from torch import nn
-
 from monai_fusion import __version__, ranks, stopping
-from monai_fusion.data import Preprocessing
-from monai_fusion.data.fusion_dataset import FusionDataset
 from monai_fusion.errors import InputError
 from monai_fusion.explain.believing_results import believing_results
-from monai_fusion.explain.derived import Derived, most_and_least_certain
+from monai_fusion.explain.derived import FIGURES_FOLDER, Derived, most_and_least_certain
+from monai_fusion.explain.earlier_results import remove_stale
 from monai_fusion.explain.eeg_results import eeg_results
 from monai_fusion.explain.method import Method
 from monai_fusion.explain.methods import build_methods
@@ -31,9 +27,11 @@ from monai_fusion.explain.planted_truth import PlantedTruth, cohort_file, plante
 from monai_fusion.explain.reference_gradients import ReferenceRecordings
 from monai_fusion.explain.running import ExplainedParticipant, ExplanationRun
 from monai_fusion.explain.scoring import Scorer
-from monai_fusion.explain.settings import MODALITY, ExplanationSettings
+from monai_fusion.explain.settings import ExplanationSettings
+from monai_fusion.explain.subject import ExplainedModel, ExplainedPart
 from monai_fusion.files import latest, write_atomically, write_for_readers
 from monai_fusion.keys import EEG, MRI
+from monai_fusion.options.explanation_choices import MODALITY
 from monai_fusion.reading import read_json_object
 from monai_fusion.report import explanation_file as schema
 from monai_fusion.report.style import Picture
@@ -42,65 +40,50 @@ from monai_fusion.wording import counted
 
 logger = logging.getLogger(__name__)
 
-FIGURES_FOLDER = "figures"
-
 
 class Explanation:
     """Explains a trained model and writes the explanation folder.
 
     Args:
-        network: The network; its weights are loaded before :meth:`run`.
-        dataset: The participants, with ``segments="all"``.
+        model: Whose predictions are explained.
+        part: The participants.
         folder: Where to write; made if it does not exist.
-        classes: The class names.
-        section: The part of the datalist that the dataset holds.
         settings: What is explained.
         evidence: The folders that show whether the model predicts: that of the model, and that of its evaluation.
-        datalist: Path of the datalist: a sample cohort's ``cohort.json`` lies near it.
-        preprocessing: Of the recordings, for the place of an MRI's map in the head; None leaves maps without a place.
-        device: Where the network is.
-        precision: Of the passes without gradients.
-        segment_batch_size: EEG segments that are encoded together.
+
+    Raises:
+        InputError: An option of a method is out of range, or does not suit the network.
     """
 
     def __init__(
         self,
-        network: nn.Module,
-        dataset: FusionDataset,
+        model: ExplainedModel,
+        part: ExplainedPart,
         folder: str | os.PathLike[str],
-        classes: Sequence[str],
-        section: str,
         settings: ExplanationSettings,
         evidence: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
-        datalist: str | os.PathLike[str] | None = None,
-        preprocessing: Preprocessing | None = None,
-        device: str | torch.device = "cpu",
-        precision: str = "float32",
-        segment_batch_size: int = 16,
     ) -> None:
+        self.model, self.part = model, part
         self.folder = Path(folder)
-        self.classes = list(classes)
-        self.section = section
+        self.classes = list(model.classes)
         self.settings = settings
         self.evidence = None if evidence is None else (Path(evidence[0]), Path(evidence[1]))
-        self.datalist = None if datalist is None else Path(datalist)
-        self.device = device
-        self.segment_batch_size = segment_batch_size
-        self.dataset = dataset
         self.methods: list[Method] = build_methods(settings, self._references)
         for method in self.methods:
             if isinstance(method, MriGradCam):
-                method.check(network)
-        transforms = () if preprocessing is None else preprocessing.transforms[MRI]
+                method.check(model.network)
+        transforms = () if part.preprocessing is None else part.preprocessing.transforms[MRI]
         self.geometry = SlabGeometry.of_transforms(transforms)
-        scorer = Scorer(network, settings.target, device, precision)
-        self.run_of_methods = ExplanationRun(scorer, dataset, self.folder, settings, self.methods, segment_batch_size)
+        scorer = Scorer(model.network, settings.target, model.device, model.precision)
+        self.run_of_methods = ExplanationRun(
+            scorer, part.dataset, self.folder, settings, self.methods, model.segment_batch_size
+        )
 
     def _references(self, recording: Literal["eeg", "mri"], count: int) -> ReferenceRecordings:
         """Recordings of so many participants of the explained part, read when a method needs them."""
         labels = {
             record.participant_id: record.label
-            for record in self.dataset.records
+            for record in self.part.dataset.records
             if (record.eeg if recording == EEG else record.mri is not None)
         }
         return ReferenceRecordings(recording, labels, lambda name: self.run_of_methods.participant(name), count)
@@ -128,14 +111,14 @@ class Explanation:
     def _write(self, participants: Sequence[ExplainedParticipant], derived: Derived, explained: str) -> Path:
         content = schema.ExplanationFile(
             program=__version__,
-            section=self.section,
+            section=self.part.section,
             classes=self.classes,
             explained_class=explained,
             methods=list(self.settings.methods),
             modality_reference=self.settings.modality_reference,
             references=self.run_of_methods.references,
             settings={method.name: dict(method.settings()) for method in self.methods},
-            participants=[_participant(each, self.classes) for each in participants],
+            participants=[participant_of(each, self.classes) for each in participants],
         )
         content.modalities = [schema.ModalityGroup(**group) for group in modality_summary(participants, self.classes)]
         content.figures = self._save(derived.figures)
@@ -144,7 +127,10 @@ class Explanation:
         content.tables = [path.relative_to(self.folder).as_posix() for path in derived.files]
         content.results, content.checks, content.measures = derived.tables, derived.checks, derived.measures
         content.notes, content.warnings = derived.notes, derived.warnings
-        return schema.write_explanation(content, self.folder)
+        earlier = schema.read_explanation(self.folder)
+        path = schema.write_explanation(content, self.folder)
+        remove_stale(self.folder, earlier, content)
+        return path
 
     def _derive(self, participants: Sequence[ExplainedParticipant], explained: str) -> Derived:
         derived = Derived()
@@ -168,10 +154,10 @@ class Explanation:
 
     def _planted(self) -> PlantedTruth | None:
         """The truth of a sample cohort; None for other cohorts, and for sample cohorts of an older version."""
-        if self.datalist is None:
+        if self.part.datalist is None:
             return None
         path = cohort_file(
-            self.datalist, [file for record in self.run_of_methods.dataset.records[:1] for file in record.files]
+            Path(self.part.datalist), [file for record in self.part.dataset.records[:1] for file in record.files]
         )
         try:
             return None if path is None else planted_truth(path)
@@ -209,7 +195,8 @@ class Explanation:
         return saved
 
 
-def _participant(found: ExplainedParticipant, classes: Sequence[str]) -> schema.Participant:
+def participant_of(found: ExplainedParticipant, classes: Sequence[str]) -> schema.Participant:
+    """A participant as ``explanation.json`` has it."""
     return schema.Participant(
         participant_id=found.participant_id,
         files=found.stem,

@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -36,6 +37,11 @@ def mri_of(participant: Explained) -> Tensor:
     if participant.mri is None:
         raise ValueError(f"{participant.participant_id} has no MRI")
     return participant.mri
+
+
+def recording_digest(recording: Tensor) -> str:
+    """A digest of a preprocessed recording's numbers, on the CPU."""
+    return xxhash.xxh3_128_hexdigest(np.ascontiguousarray(recording.numpy()).data)
 
 
 def is_count(value: object) -> bool:

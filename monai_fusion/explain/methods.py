@@ -14,7 +14,8 @@ from monai_fusion.explain.mri_gradcam import MriGradCam
 from monai_fusion.explain.mri_gradients import MriIntegratedGradients, MriSmoothGradSquared
 from monai_fusion.explain.mri_occlusion import MriOcclusion
 from monai_fusion.explain.reference_gradients import ReferenceGradients
-from monai_fusion.explain.settings import MODALITY, ExplanationSettings
+from monai_fusion.explain.settings import ExplanationSettings
+from monai_fusion.options.explanation_choices import MODALITY
 
 
 def build_methods(

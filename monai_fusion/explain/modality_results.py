@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from monai_fusion.explain.modality_values import ModalityValues
 from monai_fusion.explain.running import ExplainedParticipant
-from monai_fusion.files import delimited
+from monai_fusion.explain.tables import Row, tsv
 from monai_fusion.report.style import MUTED, WIDER, Picture, colour, drawing, legend_below, marker, new_figure
 
 TABLE_FILE = "modality_values.tsv"
@@ -20,17 +20,14 @@ _COLUMNS = (
 
 
 def modality_table(participants: Sequence[ExplainedParticipant], classes: Sequence[str]) -> bytes:
-    """One row for each participant, in units of logit; unknown values are empty."""
-    rows: list[Sequence[object]] = [_COLUMNS]
-    for each in participants:
-        values = each.values
-        if values is None:
-            continue
-        numbers = (values.eeg, values.mri, values.neither, values.of_eeg, values.of_mri, values.interaction)
-        label = "" if each.label is None else classes[each.label]
-        first = (each.participant_id, label, each.recordings, each.segments, f"{each.score:.6g}")
-        rows.append([*first, *("" if math.isnan(number) else f"{number:.6g}" for number in numbers)])
-    return delimited(rows, "\t").encode("utf-8")
+    """One row for each participant, in units of logit; what is not known is ``n/a``."""
+    return tsv(_COLUMNS, [_row(each, each.values, classes) for each in participants if each.values is not None])
+
+
+def _row(participant: ExplainedParticipant, values: ModalityValues, classes: Sequence[str]) -> Row:
+    label = None if participant.label is None else classes[participant.label]
+    first = (participant.participant_id, label, participant.recordings, participant.segments, participant.score)
+    return *first, values.eeg, values.mri, values.neither, values.of_eeg, values.of_mri, values.interaction
 
 
 def modality_summary(participants: Sequence[ExplainedParticipant], classes: Sequence[str]) -> list[dict[str, Any]]:

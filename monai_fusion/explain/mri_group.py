@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_fusion.explain.class_contrasts import SEED, ClassContrast, class_contrasts
-from monai_fusion.explain.eeg_summary import Row, tsv
 from monai_fusion.explain.max_statistic import GroupDifference
 from monai_fusion.explain.mri_files import on_grid, write_nifti
 from monai_fusion.explain.mri_space import ALIGNED, Floats, VolumeSpace, mean_affine, same_space
+from monai_fusion.explain.tables import Row, tsv
 from monai_fusion.files import write_atomically
 from monai_fusion.wording import a_few
 

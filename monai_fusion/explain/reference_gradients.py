@@ -19,7 +19,7 @@ from torch import Tensor
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.explain.eeg_axes import axes_of
 from monai_fusion.explain.method import Arrays, Explained, Step
-from monai_fusion.explain.method_parts import GRADIENT_PASSES, completeness_error
+from monai_fusion.explain.method_parts import GRADIENT_PASSES, completeness_error, recording_digest
 from monai_fusion.explain.scoring import Embeddings, Scorer
 from monai_fusion.explain.weight_randomisation import chosen_participants
 
@@ -36,7 +36,7 @@ class ReferenceGradients:
         recording: What is explained.
         references: Recordings of other participants, by id, as the network takes them: [S, 17, F, T], of which each of
             the explained segments meets one after the other, or [1, C, T, H, W]. Those of the explained participant do
-            not count. Best as many of each class. A recording is asked for only when it is needed.
+            not count. Best as many of each class. A recording is asked for only when it is needed, and once.
         steps: Points of each path.
         batch_size: Points in one pass; it affects memory and speed only.
 
@@ -51,13 +51,17 @@ class ReferenceGradients:
         self.recording: Recording = recording
         self.references, self.names = references, sorted(references)
         self.steps, self.batch_size = steps, batch_size
+        self._digests: dict[str, str] = {}
         if len(self.names) < 2 or min(steps, batch_size) < 1:
             seen = f"{len(self.names)} references, {steps} steps, batches of {batch_size}"
             raise InputError(Problem(self.name, seen=seen, wanted="2 references or more, 1 step or more"))
 
     def settings(self) -> Mapping[str, object]:
-        """What changes the numbers."""
-        return {"references": self.names, "steps": self.steps}
+        """What changes the numbers: also what the references' recordings hold, which are read for it."""
+        for name in self.names:
+            if name not in self._digests:
+                self._digests[name] = recording_digest(self.references[name])
+        return {"references": dict(self._digests), "steps": self.steps}
 
     def passes(self, participant: Explained) -> int:
         """Each point of each path with its gradient, and both of its ends."""

@@ -11,10 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
-import xxhash
-from torch import Tensor
 from tqdm import tqdm
 
 from monai_fusion.data.fusion_dataset import FusionDataset
@@ -22,12 +19,14 @@ from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.errors import RunFailed
 from monai_fusion.explain.kept_arrays import KeptArrays, file_stems, settings_digest
 from monai_fusion.explain.method import Arrays, Explained, Method, Step
+from monai_fusion.explain.method_parts import recording_digest
 from monai_fusion.explain.modality_values import REFERENCES, ModalityValuer, ModalityValues, Reference
 from monai_fusion.explain.scoring import Embeddings, Scorer
-from monai_fusion.explain.settings import MODALITY, ExplanationSettings
+from monai_fusion.explain.settings import ExplanationSettings
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.messages import hide_bars
 from monai_fusion.networks.digests import tensors_digest
+from monai_fusion.options.explanation_choices import MODALITY
 from monai_fusion.spreading import spread
 from monai_fusion.wording import counted
 
@@ -249,7 +248,10 @@ class ExplanationRun:
 
     def _made_from(self, participant: Explained) -> dict[str, Any]:
         """What all arrays of a participant depend on."""
-        recordings = {EEG: _digest(participant.eeg), MRI: _digest(participant.mri)}
+        recordings = {
+            name: None if recording is None else recording_digest(recording)
+            for name, recording in ((EEG, participant.eeg), (MRI, participant.mri))
+        }
         computed_by = {"model": self._model, "precision": self.scorer.precision}
         return {"participant": participant.participant_id, **computed_by, **recordings}
 
@@ -274,7 +276,3 @@ def _recordings(participant: Explained) -> str:
     if participant.eeg is None:
         return MRI
     return EEG if participant.mri is None else "both"
-
-
-def _digest(recording: Tensor | None) -> str | None:
-    return None if recording is None else xxhash.xxh3_128_hexdigest(np.ascontiguousarray(recording.numpy()).data)

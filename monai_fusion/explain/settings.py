@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from monai_fusion.datalist import Datalist, everyone_in
+from monai_fusion.datalist import Datalist
+from monai_fusion.datalist.examination import parts_of
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.explain.believing import BelievingSettings
-from monai_fusion.wording import nearest, shortened
+from monai_fusion.options.explanation_choices import MODALITY, chosen_class, chosen_methods, chosen_participants
 
-MODALITY = "modality"
-"""The method that values the recordings themselves; all others explain one recording."""
-EEG_METHODS = ("eeg_occlusion", "eeg_integrated_gradients", "eeg_reference_gradients")
-MRI_METHODS = (
-    "mri_gradcam",
-    "mri_occlusion",
-    "mri_integrated_gradients",
-    "mri_smoothgrad_squared",
-    "mri_reference_gradients",
-)
-METHODS = (MODALITY, *EEG_METHODS, *MRI_METHODS)
-DEFAULT_METHODS = (MODALITY, "eeg_occlusion", "mri_gradcam")
-"""What is computed unless other methods are asked for: what a CPU computes in a minute for each participant."""
 _WITH_CAPTUM = ("eeg_integrated_gradients", "mri_integrated_gradients")
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -34,7 +21,7 @@ class ExplanationSettings:
     """What is explained.
 
     Attributes:
-        methods: Names from :data:`METHODS`, in that order.
+        methods: Names from `explanation_choices.METHODS`, in that order.
         participants: The ids to explain; None for all of the part.
         target: Index of the explained class.
         segments: How many EEG segments of a participant are explained, evenly spread over the recording.
@@ -70,7 +57,7 @@ def read_settings(
         recipe: From `read_recipe`.
         cohort: The datalist.
         section: The explained part.
-        methods: Names, as a list or a text with commas, or ``all``; None for :data:`DEFAULT_METHODS`.
+        methods: Names, as a list or a text with commas, or ``all``; None for its default ones.
         participants: Ids, as a list or a text with commas; None for all of the part.
         explained_class: A class name; None for the second of two classes.
         segments: See :class:`ExplanationSettings`.
@@ -87,7 +74,7 @@ def read_settings(
     """
     classes = [str(name) for name in recipe["classes"]]
     modalities = str(recipe.get("modalities", "both"))
-    found = _methods(methods, modalities)
+    found = chosen_methods(methods, modalities)
     if not isinstance(segments, int) or isinstance(segments, bool) or segments < 1:
         raise InputError(Problem("--explained_segments", seen=repr(segments), wanted="a whole number from 1"))
     if not isinstance(check_participants, int) or isinstance(check_participants, bool) or check_participants < 0:
@@ -101,82 +88,13 @@ def read_settings(
         seen = f"{lacking[0]} needs captum, which is not installed"
         advice = 'pip install "monai-fusion[explain]", or leave it out'
         raise InputError(Problem("--methods", seen=seen, advice=advice))
+    part = [record.participant_id for record in cohort.records(section)]
     return ExplanationSettings(
         methods=found,
-        participants=_participants(participants, cohort, section),
-        target=_target(explained_class, classes),
+        participants=chosen_participants(participants, part, section, lambda: parts_of(cohort)),
+        target=chosen_class(explained_class, classes),
         segments=segments,
         modality_reference=str(modality_reference),
         options=options or {},
         checks=BelievingSettings(check_participants, curve_participants=check_participants),
     )
-
-
-def _methods(asked: object, modalities: str) -> tuple[str, ...]:
-    suited = [
-        name
-        for name in METHODS
-        if modalities == "both" or name.startswith(f"{modalities}_")  # one recording alone needs no value
-    ]
-    names = [*DEFAULT_METHODS] if asked is None else _words(asked)
-    if asked is None or names == ["all"]:
-        return tuple(name for name in suited if asked is not None or name in names)
-    problems = []
-    for name in names:
-        if name not in METHODS:
-            near = nearest(name, METHODS)
-            advice = f"did you mean {near}?" if near else ""
-            problems.append(Problem("--methods", seen=repr(name), wanted=", ".join(METHODS), advice=advice))
-        elif name not in suited:
-            problems.append(
-                Problem(
-                    "--methods", seen=name, wanted=f"for a model of the {modalities.upper()} alone: {', '.join(suited)}"
-                )
-            )
-    if not names:
-        problems.append(Problem("--methods", seen="none", wanted=f"all, or some of {', '.join(METHODS)}"))
-    if problems:
-        raise InputError(problems)
-    return tuple(name for name in suited if name in names)
-
-
-def _participants(asked: object, cohort: Datalist, section: str) -> tuple[str, ...] | None:
-    if asked is None:
-        return None
-    wanted = _words(asked)
-    part = {record.participant_id for record in cohort.records(section)}
-    # The run has read one part: the others are read when they are needed for a message.
-    strays = [name for name in wanted if name not in part]
-    others = {record.participant_id: record.section for record in everyone_in(cohort)} if strays else {}
-    problems = []
-    for participant in dict.fromkeys(strays):
-        if participant in others:
-            seen, advice = f"is in the {others[participant]} part", f"add --section {others[participant]}"
-        else:
-            near = nearest(participant, tuple(part))
-            seen, advice = f"not in the {section} part", f"did you mean {near}?" if near else "see the datalist"
-        problems.append(Problem(f"--participants {shortened(participant, 60)}", seen=seen, advice=advice))
-    if not wanted:
-        problems.append(Problem("--participants", seen="none", wanted="ids of the datalist"))
-    if problems:
-        raise InputError(problems[:_SHOWN])
-    return tuple(dict.fromkeys(wanted))
-
-
-def _target(asked: object, classes: Sequence[str]) -> int:
-    if asked is None:
-        if len(classes) == 2:
-            return 1
-        wanted = f"one of {', '.join(classes)}"
-        raise InputError(Problem("--explained_class", seen="not given, and there are more than two", wanted=wanted))
-    if str(asked) not in classes:
-        raise InputError(Problem("--explained_class", seen=repr(asked), wanted=f"one of {', '.join(classes)}"))
-    return list(classes).index(str(asked))
-
-
-def _words(value: object) -> list[str]:
-    """A list of words from a list, or from a text with commas."""
-    if isinstance(value, str):
-        parts = [part.strip(" '\"") for part in value.strip("[]").split(",")]
-        value = [part for part in parts if part]
-    return [str(each) for each in value] if isinstance(value, Sequence) else [str(value)]

@@ -72,11 +72,13 @@ class FoundAll:
         recordings: One entry for each.
         notes: What was left aside.
         refused: Files whose names say neither whose they are nor what tells them from another one, and why.
+        not_read: EEG recordings in formats that are not read, which the notes name too.
     """
 
     recordings: tuple[Found, ...]
     notes: tuple[str, ...] = ()
     refused: tuple[tuple[Path, Problem], ...] = ()
+    not_read: tuple[Path, ...] = ()
 
 
 def find_recordings(paths: Sequence[Path], task: str | None = None, codes: Codes | None = None) -> FoundAll:
@@ -97,13 +99,15 @@ def find_recordings(paths: Sequence[Path], task: str | None = None, codes: Codes
     """
     notes: list[str] = []
     files: list[Path] = []
+    not_read: list[Path] = []
     problems: list[Problem] = []
     for path in paths:
         place = absolute(Path(path))
         if place.is_dir() and not _is_recording_folder(place):
-            below, more = _below(place, task)
+            below, others, more = _below(place, task)
             notes += more
             files += below
+            not_read += others
             if not below:
                 problems.append(_nothing(place, task))
         elif place.exists() or place.is_symlink():
@@ -117,7 +121,7 @@ def find_recordings(paths: Sequence[Path], task: str | None = None, codes: Codes
     found, refused = _named(once, codes or DEFAULT_CODES)
     if refused and not found:
         raise InputError(dict.fromkeys(problem for _, problem in refused))
-    return FoundAll(found, tuple(notes), refused)
+    return FoundAll(found, tuple(notes), refused, tuple(not_read))
 
 
 def _is_recording_folder(place: Path) -> bool:
@@ -130,14 +134,21 @@ def _nothing(place: Path, task: str | None) -> Problem:
     return Problem(str(place), seen=seen, wanted=f"files that end in {' '.join(_IN_FOLDERS)}")
 
 
-def _below(place: Path, task: str | None) -> tuple[list[Path], list[str]]:
+def _below(place: Path, task: str | None) -> tuple[list[Path], list[Path], list[str]]:
+    """The recordings below a folder, those in formats that are not read, and notes."""
     is_bids = (place / "dataset_description.json").is_file() or (
         task is not None and any(each.is_dir() for each in place.glob(f"{_BEFORE_NAME}*"))
     )
     walk = Walk(place, _BEFORE_NAME) if is_bids else Walk(place)
     there = [path for path in walk.files() if not (is_bids and _is_elsewhere(path, place))]
     files = sorted(filter(_is_recording, there), key=lambda path: natural_key(path.as_posix()))
-    notes = [*walk.notes, *_not_read(there)]
+    others = _not_read(there)
+    notes = [*walk.notes]
+    if others:
+        names = a_few(quoted(path.name) for path in others)
+        notes.append(
+            f"{counted(len(others), 'recording')} in a format that is not read: {names}: export as EDF or BrainVision"
+        )
     if task is not None:
         wanted = task.removeprefix("task-").casefold()
         untold = [path for path in files if "task" not in _entities(path)]
@@ -147,21 +158,17 @@ def _below(place: Path, task: str | None) -> tuple[list[Path], list[str]]:
                 f"{counted(len(untold), 'recording')} without a task in the name taken all the same: "
                 f"{a_few(quoted(path.name) for path in untold)}"
             )
-    return files, notes
+    return files, others, notes
 
 
-def _not_read(files: Sequence[Path]) -> list[str]:
-    """A note about EEG recordings in formats that are not read, which would otherwise be missed without a word."""
+def _not_read(files: Sequence[Path]) -> list[Path]:
+    """EEG recordings in formats that are not read, which would otherwise be missed without a word."""
     with_header = {path.parent for path in files if path.suffix.lower() == ".vhdr"}
-    found = [
+    return [
         path
         for path in files
         if path.suffix.lower() in _NOT_READ or (path.suffix.lower() == ".eeg" and path.parent not in with_header)
     ]
-    if not found:
-        return []
-    names = a_few(quoted(path.name) for path in found)
-    return [f"{counted(len(found), 'recording')} in a format that is not read: {names}: export as EDF or BrainVision"]
 
 
 def _is_elsewhere(path: Path, place: Path) -> bool:
@@ -215,8 +222,7 @@ def _named(files: Sequence[Path], codes: Codes) -> tuple[tuple[Found, ...], tupl
     refused: dict[Path, Problem] = {}
     by_id: dict[str, list[Path]] = defaultdict(list)
     for path in files:
-        endings = [each for each in ENDINGS if path.name.lower().endswith(each)] or [path.suffix.lower()]
-        name = participant_id_of(path.name, endings)
+        name = participant_of(path)
         if is_participant_id(name):
             by_id[name].append(path)
         else:
@@ -240,6 +246,12 @@ def _named(files: Sequence[Path], codes: Codes) -> tuple[tuple[Found, ...], tupl
             if path not in refused
         ]
     return tuple(sorted(found, key=lambda each: natural_key(each.path.as_posix()))), tuple(refused.items())
+
+
+def participant_of(path: Path) -> str:
+    """The participant's id by the name of a raw recording; it may be none (`is_participant_id`)."""
+    endings = [each for each in ENDINGS if path.name.lower().endswith(each)] or [path.suffix.lower()]
+    return participant_id_of(path.name, endings)
 
 
 def _telling_apart(paths: Sequence[Path], conditions: Sequence[str | None]) -> list[tuple[str, ...]]:

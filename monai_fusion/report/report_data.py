@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from monai_fusion.datalist.balance import Member, balance_of, warning_of
 from monai_fusion.datalist.examination import Requirements, examine
+from monai_fusion.datalist.groups import left_out
 from monai_fusion.datalist.json_text import parse_bytes, read_json_file
-from monai_fusion.datalist.records import Datalist
+from monai_fusion.datalist.records import Datalist, ParticipantRecord
 from monai_fusion.files import latest, write_atomically
 from monai_fusion.model_files import read_model_object
 from monai_fusion.reading import read_bytes, read_model
 from monai_fusion.run_folder import HISTORY_FILE, MANIFEST_FILE, REPORT_DATA_FILE
+from monai_fusion.wording import a_few, counted
 
 
 class _Part(BaseModel):
@@ -59,6 +62,7 @@ class Cohort(_Part):
         strata: Field and category of each stratum.
         rows: The parts with participants, and all of them together.
         warnings: Warnings of fields that are associated with the class.
+        place_left_out: A sentence, if no participant of the evaluated part's sites (or scanners) is in another part.
     """
 
     name: str
@@ -67,6 +71,7 @@ class Cohort(_Part):
     strata: tuple[tuple[str, str], ...]
     rows: tuple[CohortRow, ...]
     warnings: tuple[str, ...]
+    place_left_out: str = ""
 
     @model_validator(mode="after")
     def _fits(self) -> Cohort:
@@ -160,7 +165,20 @@ def describe_cohort(datalist: Datalist | str | os.PathLike[str], section: str) -
         strata=balance.strata,
         rows=tuple(row for row in rows if row.number),
         warnings=tuple(warning_of(link, cohort.classes) for link in balance.links),
+        place_left_out=_place_left_out(records, section),
     )
+
+
+def _place_left_out(records: Sequence[ParticipantRecord], section: str) -> str:
+    """A sentence if the evaluated part is of places, such as sites, that no other part has."""
+    found = left_out((int(record.section == section), record.extra) for record in records)
+    if found is None:
+        return ""
+    places = dict.fromkeys(_text(record.extra.get(found.field)) for record in records if record.section == section)
+    name = found.field.lower()
+    here = f"{counted(len(places), name)} ({a_few(places)})"
+    them = "it" if len(places) == 1 else "them"
+    return f"Leave-{name}-out: the {section} part is of {here}; no other part has participants of {them}."
 
 
 def read_report_data(folder: Path) -> ReportData:

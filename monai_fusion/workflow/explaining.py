@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from monai_fusion import ranks
-from monai_fusion.data import FusionDataset, Preprocessing
 from monai_fusion.datalist import Datalist
 from monai_fusion.errors import RunFailed, causes_of
-from monai_fusion.evaluation import ParticipantInferer
-from monai_fusion.explain import Explanation, read_settings
+from monai_fusion.explain import ExplainedModel, ExplainedPart, Explanation, read_settings
 from monai_fusion.files import latest
 from monai_fusion.output_folder import remove_all
 from monai_fusion.report import write_report
@@ -53,14 +50,10 @@ def explain_evaluation(
     enabled: bool,
     recipe: Mapping[str, Any],
     cohort: Datalist,
-    section: str,
-    network: nn.Module,
-    dataset: FusionDataset,
-    preprocessing: Preprocessing,
+    model: ExplainedModel,
+    part: ExplainedPart,
     model_dir: str | os.PathLike[str],
     folder: str | os.PathLike[str],
-    inferer: ParticipantInferer,
-    device: str | torch.device,
 ) -> None:
     """Explain the predictions of an evaluation as explain.yaml does by default, before its report is written.
 
@@ -68,14 +61,10 @@ def explain_evaluation(
         enabled: If False, nothing is explained, and the explanation of an earlier evaluation is removed.
         recipe: From `read_recipe`.
         cohort: The evaluated datalist.
-        section: The evaluated part.
-        network: The network, with its weights.
-        dataset: The participants, with ``segments="all"``.
-        preprocessing: Of the recordings.
+        model: The model, with its weights.
+        part: The evaluated participants.
         model_dir: The run folder of the model.
         folder: The folder of the evaluation.
-        inferer: Its precision and batch size are used.
-        device: Where the network is.
 
     Raises:
         InputError: The model has more than two classes: only explain.yaml can say which one is explained.
@@ -86,22 +75,8 @@ def explain_evaluation(
         if ranks.is_main():
             remove_all([place / EXPLANATION_FILE])
         return
-    settings = read_settings(recipe, cohort, section)
-    classes = [str(name) for name in recipe["classes"]]
-    explained = Explanation(
-        network,
-        dataset,
-        place,
-        classes,
-        section,
-        settings,
-        (model_dir, folder),
-        cohort.path,
-        preprocessing,
-        device,
-        inferer.precision,
-        inferer.segment_batch_size,
-    )
+    settings = read_settings(recipe, cohort, part.section)
+    explained = Explanation(model, part, place, settings, (model_dir, folder))
     run_explanation(explained, report=False)
 
 
@@ -122,6 +97,7 @@ def _write_report(folder: Path) -> None:
 
 
 def _memory_failure(explanation: Explanation) -> RunFailed:
-    gpu = torch.device(explanation.device).type == "cuda"
-    advice = f"lower --segment_batch_size (now {explanation.segment_batch_size}) or --explained_segments"
+    model = explanation.model
+    gpu = torch.device(model.device).type == "cuda"
+    advice = f"lower --segment_batch_size (now {model.segment_batch_size}) or --explained_segments"
     return RunFailed(f"out of {'GPU memory' if gpu else 'memory'} while explaining", f"{advice}; what is done is kept")

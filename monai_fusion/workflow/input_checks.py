@@ -31,6 +31,7 @@ from monai_fusion.runs.resolved import building_parser
 from monai_fusion.workflow import processes
 from monai_fusion.workflow.components import component_arguments
 from monai_fusion.workflow.gpu_reasons import check_device, memory_failure_behind
+from monai_fusion.workflow.lost_recordings import tell_of_lost, with_reasons
 from monai_fusion.workflow.reasons import failure_behind
 from monai_fusion.workflow.tracking import check_tracking
 
@@ -76,6 +77,7 @@ def preflight(
     process_group: Mapping[str, Any] | None = None,
     modalities: str = "both",
     may_be_empty: Sequence[str] = (),
+    may_lose: bool = False,
 ) -> Datalist:
     """Check a run's input and open its log; the second expression of every shipped config.
 
@@ -96,6 +98,8 @@ def preflight(
         modalities: Which recordings the run uses: the files of others need not exist. With a ``model_dir``, the
             model's own setting applies.
         may_be_empty: Those of ``sections`` that need no participants.
+        may_lose: Whether the run goes on if files of some participants, not of all, are not there: these have the
+            reason in `ParticipantRecord.lost`.
 
     Returns:
         The checked datalist: no other part of the run has to read it again.
@@ -117,14 +121,22 @@ def preflight(
         check_model(model_dir, recipe.get("members"), recipe.get("member_weights"))
     check_modalities(modalities)
     cohort = read_datalist(
-        datalist, sections, require_labels=require_labels, modalities=modalities, may_be_empty=may_be_empty
+        datalist,
+        sections,
+        require_labels=require_labels,
+        modalities=modalities,
+        may_be_empty=may_be_empty,
+        may_lose=may_lose,
     )
+    if may_lose:
+        cohort = with_reasons(cohort)
     check_device(device, use=processes.process_count() == 1)
     if process_group is not None:
         processes.join(device, **process_group)
     if clears and not resume:
         _refuse_unnamed(Path(output_dir))
     ranks.main_first(lambda: _open_output(Path(output_dir), overwrite, resume, log_name))
+    tell_of_lost(cohort)
     return cohort
 
 

@@ -183,7 +183,7 @@ def _announce(
     counts = Counter(record.label for record in used)
     named = [f"{counts[index]} {name}" for index, name in enumerate(classes)]
     named += [f"{counts[None]} without a label"] if counts[None] else []
-    segments = sum(len(record.eeg) for record in used)
+    segments = sum(len(record.eeg) for record in used if not record.lost)
     participants = counted(len(used), "participant")
     logger.info("%s: %s (%s), %s", section, participants, ", ".join(named), counted(segments, "EEG segment"))
     if use.modalities != "both":

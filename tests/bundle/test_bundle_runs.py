@@ -309,7 +309,7 @@ def test_predict_is_the_inference_of_the_bundle_for_any_folder_names(
     assert (folder / "predictions.csv").read_bytes() == (tmp_path / "plain" / "predictions.csv").read_bytes()
 
 
-def test_a_prediction_loses_one_participant_to_a_damaged_file_and_a_repair_predicts_only_that_one(
+def test_a_prediction_loses_participants_to_a_damaged_and_a_lost_file_and_a_repair_predicts_only_them(
     cohort: Cohort, run_folder: Path, tmp_path: Path
 ) -> None:
     content = json.loads(cohort.datalist.read_text(encoding="utf-8"))
@@ -322,20 +322,23 @@ def test_a_prediction_loses_one_participant_to_a_damaged_file_and_a_repair_predi
     damaged = tmp_path / "data" / rows[1]["mri"]
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:5000])
+    lost = damaged.with_name(Path(rows[0]["mri"]).name)
+    lost.rename(tmp_path / "moved")
     out = tmp_path / "out"
     words = ("predict", run_folder, "--datalist", datalist, "--output_dir", out, "--device", "cpu")
     done = monai_fusion(*words)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
-    assert f"error: 1 of {len(rows)} participants could not be predicted" in done.stderr
+    assert f"error: 2 of {len(rows)} participants could not be predicted" in done.stderr
+    assert "1 participant cannot be predicted, recordings are not there" in done.stderr
     table = rows_of(out / "predictions.csv")
-    assert [bool(row["error"]) for row in table] == [place == 1 for place in range(len(rows))]
+    assert [bool(row["error"]) for row in table] == [place < 2 for place in range(len(rows))]
+    assert table[0]["error"] == f'mri: there is no file "{rows[0]["mri"]}"'
     assert table[1]["predicted"] == "" and damaged.name in table[1]["error"]
     page = (out / "predictions.html").read_text(encoding="utf-8")
     assert "Could not be predicted" in page and page.count(damaged.name) == 1
     damaged.write_bytes(whole)
+    (tmp_path / "moved").rename(lost)
     again = monai_fusion(*words)
     assert again.returncode == 0, again.stderr
-    assert f"{len(rows) - 1} of them in an earlier run" in again.stdout + again.stderr
-    assert [row for place, row in enumerate(rows_of(out / "predictions.csv")) if place != 1] == [
-        row for place, row in enumerate(table) if place != 1
-    ]
+    assert f"{len(rows) - 2} of them in an earlier run" in again.stdout + again.stderr
+    assert rows_of(out / "predictions.csv")[2:] == table[2:]

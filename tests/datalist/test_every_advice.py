@@ -18,6 +18,7 @@ from tests.datalist import (
     advice_on_json,
     advice_on_new_participants,
     advice_on_other_files,
+    advice_on_splits,
     advice_on_tables,
 )
 from tests.datalist.advice_in_code import pattern_of, pieces
@@ -27,6 +28,7 @@ _OF = (
     advice_on_json,
     advice_on_check,
     advice_on_folders,
+    advice_on_splits,
     advice_on_tables,
     advice_on_contents,
     advice_on_new_participants,

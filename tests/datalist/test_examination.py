@@ -151,6 +151,21 @@ def test_files_need_not_be_there_where_they_are_not_required(document: Document,
     assert len(check_datalist(save(document), require_files=False)) == 1
 
 
+def test_a_run_may_lose_participants_whose_files_are_not_there_but_not_all_of_them(
+    document: Document, save: Save, tmp_path: Path
+) -> None:
+    first, second, third = document["training"]
+    first.update(eeg="eeg/sub-99_*.npy", mri="mri/sub-99_T1w.nii.gz")
+    lost, *others = read_datalist(save(document), ["training"], may_lose=True).records("training")
+    assert 'eeg: no file matches "eeg/sub-99_*.npy"' in lost.lost and '; mri: there is no file "mri/sub-99' in lost.lost
+    assert [path.relative_to(tmp_path / "data").as_posix() for path in lost.files] == [first["eeg"], first["mri"]]
+    assert [record.lost for record in others] == ["", ""]
+    for row in (second, third):
+        row["mri"] = "mri/sub-99.nii.gz"
+    with pytest.raises(InputError, match="there is no file"):
+        read_datalist(save(document), ["training"], may_lose=True)
+
+
 def test_windows_habits_are_understood(document: Document, save: Save, tmp_path: Path) -> None:
     document["data_root"] = "..\\data\\"
     document["training"][0]["mri"] = ".\\mri\\sub-01_T1w.nii.gz"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from monai_fusion.evaluation import ParticipantInferer
 from monai_fusion.evaluation.artifacts import StreamedThumbnailWriter
 from monai_fusion.evaluation.prediction_stream import PredictionStream
 from monai_fusion.evaluation.result_writer import ResultWriter
+from monai_fusion.keys import STREAMED
 from monai_fusion.metrics import Calibration, Prediction
 from monai_fusion.networks import FusionNet
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
@@ -65,7 +67,9 @@ class Run:
         self.inferer = Counting(segment_batch_size=4)
         self.engine = SupervisedEvaluator(
             device=torch.device("cpu"),
-            val_data_loader=StreamedLoader(data, at_once, find=self.stream.find, readers=2),
+            val_data_loader=StreamedLoader(
+                data, at_once, find=self.stream.find, beside=self.stream.unlike_training, readers=2
+            ),
             network=network,
             prepare_batch=EvaluationPrepareBatch(),
             inferer=self.inferer,
@@ -326,3 +330,20 @@ def test_memory_does_not_grow_with_the_participants(tmp_path: Path) -> None:
     grown, peak = measure_growth(tmp_path, 2000)
     # 11 MiB are the pictures of the first 500; an embedding of 512 numbers a segment would be 8 MiB more.
     assert grown < 20 and peak < 20
+
+
+def test_what_is_computed_beside_the_network_comes_in_order_from_the_threads_that_read(
+    people: Records, network: FusionNet, tmp_path: Path
+) -> None:
+    lost = replace(people[0], lost="mri: there is no file")
+    data = Run([lost, *people[1:]], network, tmp_path).stream.dataset
+
+    def beside(record: ParticipantRecord) -> tuple[str, bool]:
+        return record.participant_id, threading.current_thread() is threading.main_thread()
+
+    batches = StreamedLoader(data, 2, find=lambda place, _: ("known", ()) if place == 1 else None, beside=beside)
+    turns = [turn for batch in batches for turn in batch[STREAMED]]
+    assert [turn.place for turn in turns] == list(range(len(people)))
+    assert turns[0].error == "mri: there is no file" and turns[0].beside is None
+    assert [turn.beside for turn in turns[1:]] == [(record.participant_id, False) for record in people[1:]]
+    assert [turn.known for turn in turns] == [None, "known", *[None] * (len(people) - 2)]

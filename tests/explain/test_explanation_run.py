@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 
 from monai_fusion.data import FusionDataset, Preprocessing
 from monai_fusion.datalist import ModalityPolicy, ParticipantRecord
-from monai_fusion.explain import Explanation
+from monai_fusion.explain import ExplainedModel, ExplainedPart, Explanation
 from monai_fusion.explain.method import Arrays, Explained, Step
 from monai_fusion.explain.running import ExplanationRun
 from monai_fusion.explain.scoring import Embeddings, Scorer
@@ -77,6 +78,10 @@ def explanation_run(
     network: FusionNet, data: FusionDataset, folder: Path, asked: ExplanationSettings, methods: Sequence[MeanOf]
 ) -> ExplanationRun:
     return ExplanationRun(Scorer(network, asked.target), data, folder, asked, methods)
+
+
+def explanation(network: FusionNet, data: FusionDataset, folder: Path, asked: ExplanationSettings) -> Explanation:
+    return Explanation(ExplainedModel(network, ["M", "F"]), ExplainedPart(data, "test"), folder, asked)
 
 
 def lacking(records: Sequence[ParticipantRecord]) -> list[ParticipantRecord]:
@@ -153,8 +158,8 @@ def test_the_folder_has_a_table_a_figure_and_what_was_done(
     network: FusionNet, tiny_records: Sequence[ParticipantRecord], tmp_path: Path
 ) -> None:
     folder = tmp_path / "explanation"
-    explanation = Explanation(network, dataset(lacking(tiny_records)), folder, ["M", "F"], "test", settings())
-    assert explanation.run() == folder / "explanation.json"
+    found = explanation(network, dataset(lacking(tiny_records)), folder, settings())
+    assert found.run() == folder / "explanation.json"
     content = read_explanation(folder)
     assert content is not None
     assert (content.explained_class, content.section, content.methods) == ("F", "test", ["modality"])
@@ -167,12 +172,38 @@ def test_the_folder_has_a_table_a_figure_and_what_was_done(
 
     rows = list(csv.DictReader((folder / "modality_values.tsv").open(encoding="utf-8"), dialect="excel-tab"))
     assert [row["participant_id"] for row in rows] == ["sub-00", "sub-01", "sub-02", "sub-03"]
-    assert float(rows[1]["value_eeg"]) == pytest.approx(whole.value_eeg, rel=1e-5) and rows[0]["value_mri"] == ""
+    assert rows[3]["label"] == "n/a"  # as in the other tables of the folder
+    assert float(rows[1]["value_eeg"]) == pytest.approx(whole.value_eeg, rel=1e-5) and rows[0]["value_mri"] == "n/a"
     (figure,) = content.figures
     with Image.open(folder / figure.file) as image:
         assert min(image.size) > 300
     assert "all, 2 participants" in figure.words[0]
     assert [group.name for group in content.modalities] == ["all", "M", "F"]
+
+
+def test_what_only_an_earlier_explanation_names_is_removed_and_nothing_else(
+    network: FusionNet, tiny_records: Sequence[ParticipantRecord], tmp_path: Path
+) -> None:
+    folder, data = tmp_path / "explanation", dataset(tiny_records)
+    explanation(network, data, folder, settings()).run()
+    made = [folder / name for name in ("figures/modality_values.png", "figures/modality_values.svg")]
+    made.append(folder / "modality_values.tsv")
+    explanation(network, data, folder, settings()).run()
+    assert all(path.is_file() for path in made)
+    others = [folder / "figures/own.png", folder / "participants.txt", tmp_path / "figures.png"]
+    for path in others:
+        path.touch()
+    content = json.loads((folder / "explanation.json").read_text(encoding="utf-8"))
+    content["tables"] += [
+        "participants.txt",
+        "../figures.png",
+        "group/../participants.txt",
+        str(tmp_path / "figures.png"),
+    ]
+    content["figures"] += [{"file": name, "title": "", "words": []} for name in ("../figures.png", str(others[2]))]
+    (folder / "explanation.json").write_text(json.dumps(content), encoding="utf-8")
+    explanation(network, data, folder, settings(methods=())).run()
+    assert not any(path.exists() for path in made) and all(path.is_file() for path in others)
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"schema_version": 2}', None])

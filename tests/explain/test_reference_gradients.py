@@ -83,9 +83,14 @@ def test_what_both_have_in_common_is_not_marked() -> None:
     assert np.flatnonzero(np.abs(found) > 1e-6).tolist() == [0]
 
 
-def test_the_settings_name_the_references_and_one_is_too_few() -> None:
+def test_the_settings_tell_which_references_and_what_they_hold_and_one_is_too_few() -> None:
     references = recordings("eeg")
-    assert ReferenceGradients("eeg", references).settings() == {"references": sorted(references), "steps": 8}
+    before = ReferenceGradients("eeg", references).settings()
+    assert list(before["references"]) == sorted(references) and before["steps"] == 8  # type: ignore[call-overload] # a mapping
+    same = {name: each.clone() for name, each in references.items()}
+    assert ReferenceGradients("eeg", same).settings() == before
+    same["sub-1"][0, 0, 0, 0] += 1  # the file was replaced
+    assert ReferenceGradients("eeg", same).settings() != before
     with pytest.raises(InputError, match="1 references"):
         ReferenceGradients("eeg", {"sub-0": references["sub-0"]})
 
@@ -106,6 +111,7 @@ def test_references_are_as_many_of_each_class_and_read_once_when_they_are_needed
     name = next(iter(found))
     assert found[name] is found[name]
     assert read == [name]
-    assert method.settings()["references"] == list(found)
+    assert list(method.settings()["references"]) == list(found)  # type: ignore[call-overload] # a mapping
+    assert sorted(read) == list(found)
     with pytest.raises(KeyError):
         found["sub-99"]

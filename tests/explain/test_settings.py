@@ -12,6 +12,7 @@ import pytest
 from monai_fusion.datalist import Datalist, read_datalist
 from monai_fusion.errors import InputError
 from monai_fusion.explain import read_settings
+from tests.commands import call
 
 RECIPE: Mapping[str, Any] = {"classes": ["M", "F"], "modalities": "both", "absence": False}
 
@@ -106,3 +107,23 @@ def test_a_library_that_is_not_installed_is_named_with_the_command(
     found = message(cohort, methods=["eeg_integrated_gradients"])
     assert "eeg_integrated_gradients needs captum" in found and 'pip install "monai-fusion[explain]"' in found
     assert read(cohort).methods == ("modality", "eeg_occlusion", "mri_gradcam")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--methods", "modality", "eeg_oclusion"), "did you mean eeg_occlusion?"),
+        (("--participants", "sub-03"), "--participants sub-03: is in the training part: add --section training"),
+        (("--explained_class", "X"), "--explained_class: 'X', expected one of M, F"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_run_would_refuse(
+    words: tuple[str, ...], expected: str, cohort: Datalist, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/model.pt").touch()
+    (tmp_path / "run/recipe.json").write_text(json.dumps({**RECIPE, "preprocessing": {}}), encoding="utf-8")
+    command = ("explain", tmp_path / "run", "--datalist", cohort.path, "--dry-run")
+    assert call(capsys, *command)[0] == 0
+    code, out, err = call(capsys, *command, *words)
+    assert (code, out) == (2, "") and expected in err

@@ -1,6 +1,7 @@
 """``monai-fusion predict`` of raw EEG: it becomes the scalograms of the training, or one message says why not."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,12 @@ import numpy as np
 import pytest
 
 from monai_fusion.cli import starting
+from monai_fusion.datalist import read_datalist
+from monai_fusion.errors import Problem
 from monai_fusion.recordings import job
+from monai_fusion.recordings.not_made import reason_text
 from monai_fusion.recordings.scalogram_recipe import ENTRY, common_recipe, read_recipe_entry
+from monai_fusion.workflow.lost_recordings import with_reasons
 from tests.commands import call
 from tests.recordings.raw_files import signal, write_edf
 
@@ -88,9 +93,41 @@ def test_a_folder_of_raw_recordings_loses_only_the_one_that_fails_and_ends_with_
     words = ("--raw-eeg-dir", "new", "--mri-dir", "mri", "--output_dir", "runs/new")
     code, out, err = predict(capsys, *words)
     assert code == 1 and "scalograms of 1 raw recording" in out and err.startswith("error: ")
-    assert "sub-08_EO.edf" in err and "not predicted, the model needs what they lack: sub-08" in out
+    assert "sub-08_EO.edf" in err and "2 participants" in out
+    planned = Path("runs/new/datalist.json").read_bytes()
+    lost, found = (
+        with_reasons(read_datalist("runs/new/datalist.json", may_lose=True, require_labels=False)).records("test")[
+            place
+        ]
+        for place in (1, 0)
+    )
+    assert lost.participant_id == "sub-08" and lost.lost.startswith("eeg: sub-08_EO.edf: ") and not found.lost
     write_edf(Path("new/sub-08_EO.edf"), signal(12, seed=8))
-    assert predict(capsys, *words[:-1], "runs/repaired")[0] == 0
+    assert predict(capsys, *words)[0] == 0  # the list is the same
+    assert Path("runs/new/datalist.json").read_bytes() == planned
+    cohort = read_datalist("runs/new/datalist.json", require_labels=False)
+    assert with_reasons(cohort) is cohort and len(cohort.records("test")[1].eeg) == 2
+
+
+def test_scalograms_of_a_recording_that_was_replaced_by_a_damaged_one_are_not_used(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--raw-eeg-dir", "new", "--mri-dir", "mri", "--output_dir", "runs/new")
+    assert predict(capsys, *words)[0] == 0
+    Path("new/sub-08_EO.edf").rename("new/sub-08.cnt")
+    assert predict(capsys, *words)[0] == 0
+    cohort = read_datalist("runs/new/datalist.json", require_labels=False)
+    (record,) = (each for each in with_reasons(cohort).records("test") if each.lost)
+    assert record.lost == "eeg: sub-08.cnt: a Neuroscan or ANT recording: not read" and record.eeg[0].is_file()
+    for path in record.eeg:
+        os.utime(path, (2**32, 2**32))  # made by hand since
+    assert with_reasons(cohort) == cohort
+
+
+def test_the_reason_in_the_table_has_neither_folders_nor_text_of_a_header() -> None:
+    path = Path("home/of a person/sub-07.edf").absolute()
+    problems = [Problem(str(path), "", 'unit "Jane Doe"', "volts", f"give {path}"), *[Problem("x")] * 4]
+    assert reason_text(problems, [path]) == "sub-07.edf: unit ..., expected volts; x; x; and 2 more"
 
 
 @pytest.mark.parametrize(

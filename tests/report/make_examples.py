@@ -9,10 +9,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from monai_fusion.explain.derived import FIGURES_FOLDER
+from monai_fusion.explain.explanation import participant_of
+from monai_fusion.explain.modality_results import draw_modality_values, modality_summary
+from monai_fusion.explain.modality_values import ModalityValues
+from monai_fusion.explain.running import ExplainedParticipant
 from monai_fusion.metrics import Calibration, Prediction, write_predictions
 from monai_fusion.metrics.grouping import participant_strata
 from monai_fusion.metrics.prediction_sets import PredictionSets
 from monai_fusion.metrics.summary import ScoringSettings, summarize
+from monai_fusion.report.explanation_file import ExplanationFile, FigureFile, ModalityGroup, ResultTable
+from monai_fusion.run_folder import EXPLANATION_FILE, EXPLANATION_FOLDER
 from tests.metrics.people import sets_of
 from tests.report.conftest import EXAMPLES, HOSTILE_CLASSES, HOSTILE_IDS
 
@@ -68,6 +75,47 @@ def write(
         (folder / "metrics.json").write_text(metrics.model_dump_json(), encoding="utf-8")
 
 
+def explain(name: str, found: list[Prediction], classes: list[str]) -> None:
+    """Write an explanation of an example's predictions: what each recording is worth, and one participant's figure."""
+    generator = np.random.default_rng(5)
+    explained = []
+    for row in found:
+        with_both, eeg, mri = (float(value) for value in generator.normal(0.5, 1.0, size=3))
+        values = ModalityValues(with_both, eeg, mri, 0.1)
+        explained.append(
+            ExplainedParticipant(row.participant_id, row.participant_id, row.label, "both", 4, with_both, values)
+        )
+    picture = draw_modality_values(explained, classes, classes[1])
+    assert picture is not None
+    folder = EXAMPLES / name / EXPLANATION_FOLDER
+    (folder / FIGURES_FOLDER).mkdir(parents=True, exist_ok=True)
+    file = f"{FIGURES_FOLDER}/{picture.name}.png"
+    with (folder / file).open("wb") as stream:
+        picture.save(stream, "png")
+    figures = [
+        FigureFile(file=file, title=picture.description, words=list(picture.values)),
+        FigureFile(file=file, title=HOSTILE_CLASSES[0], words=[HOSTILE_IDS[1]], participant_id=found[0].participant_id),
+        FigureFile(file="../../predictions.csv", title="no picture", words=[]),
+    ]
+    content = ExplanationFile(
+        program="0.1.0",
+        section="test",
+        classes=classes,
+        explained_class=classes[1],
+        methods=["modality"],
+        modality_reference="swapped",
+        references=len(found),
+        participants=[participant_of(each, classes) for each in explained],
+        modalities=[ModalityGroup(**group) for group in modality_summary(explained, classes)],
+        figures=figures,
+        results=[ResultTable(title="Bands", columns=["band", "logit"], rows=[[HOSTILE_IDS[0], "0.25"]])],
+        checks=[ResultTable(title="Random weights", columns=["layer", "similarity"], rows=[["head", "0.10"]])],
+        notes=["A note."],
+        warnings=[f"The maps may show noise. {HOSTILE_IDS[0]}"],
+    )
+    (folder / EXPLANATION_FILE).write_text(content.model_dump_json(indent=1), encoding="utf-8")
+
+
 def main() -> None:
     """Write all examples."""
     fitted = Calibration(
@@ -92,6 +140,9 @@ def main() -> None:
     )
     write("one_participant", people([1, 0]), ["M", "F"])
     write("one_class", people([6, 0]), ["M", "F"])
+    few = people([3, 2])
+    write("explained", few, ["M", "F"])
+    explain("explained", few, ["M", "F"])
     write("unlabelled", [replace(row, label=None) for row in people([5, 4])], ["M", "F"])
 
 

@@ -38,6 +38,16 @@ def test_counts_only_are_kept(tmp_path: Path) -> None:
     assert "site goes together with the class" in context.cohort.warnings[0]
 
 
+def test_a_site_that_only_the_evaluated_part_has_is_named(tmp_path: Path) -> None:
+    people = [person(n, "MF"[n % 2], site="ABC"[n // 4]) for n in range(12)]
+    parts = {"training": people[:6], "validation": people[6:8], "test": people[8:]}
+    told = "Leave-site-out: the test part is of 1 site (C); no other part has participants of it."
+    for section, wanted in (("test", told), ("validation", "")):  # of B are participants in training, too
+        write_report_data(tmp_path, write_datalist(tmp_path / "list.json", parts), section, tmp_path)
+        cohort = read_report_data(tmp_path).cohort
+        assert cohort is not None and cohort.place_left_out == wanted
+
+
 def test_a_part_that_was_not_evaluated_may_be_wrong(tmp_path: Path) -> None:
     sections = {"training": [person(0, "X")], "validation": [], "test": [person(1, "M"), person(2, "F")]}
     datalist = write_datalist(tmp_path / "list.json", sections)

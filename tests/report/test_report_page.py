@@ -254,3 +254,17 @@ def test_one_class_or_one_participant_is_reported_as_far_as_it_goes(report_of: R
     alone = report_of("one_participant")
     assert "1 test participant (1 M, 0 F)" in alone.section("limits").text
     assert "at least three participants" in alone.section("embeddings").text
+
+
+def test_an_explanation_shows_its_warnings_its_values_by_class_its_tables_and_the_pictures_that_are_there(
+    report_of: Report,
+) -> None:
+    section = report_of("explained").section("explanation")
+    assert f"The maps may show noise. {HOSTILE_IDS[0]}" in section.text and "log-odds of F" in section.text
+    worth, bands, weights = (table_of(each) for each in section.all("table"))
+    assert [row[0] for row in worth[1:]] == ["all", "M", "F"] and [row[1] for row in worth[1:]] == ["5", "3", "2"]
+    assert bands[1] == [HOSTILE_IDS[0], "0.25"] and weights[1] == ["head", "0.10"]
+    of_all, of_one = section.all("img")  # the third is no picture
+    assert of_all.attributes["alt"].startswith("What each recording is worth.")
+    assert of_one.attributes["alt"] == f"{HOSTILE_CLASSES[0]}. {HOSTILE_IDS[1]}"
+    assert [heading.text for heading in section.all("h4")] == ["Bands", "Random weights", "sub-000"]

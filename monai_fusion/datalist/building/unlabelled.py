@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -113,13 +114,17 @@ def build_unlabelled(options: BuildOptions) -> UnlabelledList:
     return replace(planned, notes=(*planned.notes, *replaced))
 
 
-def plan_unlabelled(options: BuildOptions, with_incomplete: bool = False) -> UnlabelledList:
+def plan_unlabelled(
+    options: BuildOptions, with_incomplete: bool = False, expected: Collection[str] = ()
+) -> UnlabelledList:
     """Make such a datalist without writing it.
 
     Args:
         options: What it is made from.
         with_incomplete: Also participants without a recording that the model needs: the predictions list them as left
             out.
+        expected: Participants whose scalograms are not in the EEG folder, and may be there later: their rows have the
+            pattern of such files.
 
     Raises:
         InputError: Recordings are missing or ambiguous, the model is none, or no participant is left.
@@ -128,6 +133,7 @@ def plan_unlabelled(options: BuildOptions, with_incomplete: bool = False) -> Unl
     _refuse_wrong_options(options, model)
     classes = _classes(options.labels, model)
     found, folders = find_recordings(options.folders, options.choice)
+    found = _with_expected(found, expected, options.folders.eeg)
     read = _read_table(options.table, options.folders.bids, options.ids.id_column, found)
     recordings, rows, map_notes, _ = under_one_id(options.ids, found, {} if read is None else read.rows, ())
     notes = (*recordings.notes, *map_notes, *(() if read is None else read.table.notes))
@@ -148,6 +154,14 @@ def plan_unlabelled(options: BuildOptions, with_incomplete: bool = False) -> Unl
             gathered = _Gathered(recordings, rows, participants, chosen, absent, notes, read.keep)
         root = root_for(folders, options.output.data_root, None)
     return _planned(options, gathered, classes, "" if model is None else model.target, root)
+
+
+def _with_expected(found: Recordings, expected: Collection[str], eeg_dirs: Sequence[Path]) -> Recordings:
+    if not expected:
+        return found
+    folder = absolute(eeg_dirs[0])
+    patterns = {name: [folder / f"{glob.escape(name)}_*{EEG_ENDINGS[0]}"] for name in expected}
+    return replace(found, eeg={**found.eeg, **patterns})
 
 
 @dataclass(frozen=True, slots=True)
