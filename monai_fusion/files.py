@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import logging
 import os
 import secrets
@@ -49,6 +52,23 @@ def write_atomically(
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_json(path: Path, content: object, indent: int = 2) -> None:
+    """Write JSON as UTF-8, letters as they are, as `write_atomically` does."""
+    write_atomically(path, json.dumps(content, indent=indent, ensure_ascii=False).encode("utf-8"))
+
+
+def delimited(rows: Iterable[Iterable[object]], delimiter: str = ",") -> str:
+    """Rows as a CSV file has them, or a TSV with a tab between: Unix line ends, quotes where a cell needs them."""
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def write_unix_text(path: Path, text: str) -> None:
+    """Write UTF-8 with Unix line ends on every system; the last line ends as the others do."""
+    path.write_text(f"{text.rstrip()}\n", encoding="utf-8", newline="\n")
 
 
 def is_private(path: Path) -> bool:

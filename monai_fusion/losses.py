@@ -67,7 +67,11 @@ class AlignedCrossEntropy(nn.Module):
         return self.cross_entropy(pred, label) + self.lambda_align * self.misalignment(pred)
 
     def cross_entropy(self, pred: Mapping[str, Tensor], label: Tensor) -> Tensor:
-        """The first term, a float32 scalar."""
+        """The first term, a float32 scalar.
+
+        Raises:
+            ValueError: Labels are missing, or they or the class weights do not fit the logits [B, K].
+        """
         logits = pred[keys.LOGITS].float()
         if label is None or label.shape != logits.shape[:1]:
             seen = "missing" if label is None else f"shape {list(label.shape)}"

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 import torch
 import torch.distributed as dist
 
+from monai_fusion.cores import usable_cores
 from monai_fusion.errors import InputError
 
 T = TypeVar("T")
@@ -44,6 +45,11 @@ def is_main() -> bool:
 def on_this_machine() -> int:
     """Return how many of the processes share this machine's cores."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if is_distributed() else 1
+
+
+def own_cores() -> int:
+    """Return how many cores this process has to itself: the machine's, shared among its processes; at least 1."""
+    return max(1, usable_cores() // on_this_machine())
 
 
 def machines() -> int:

@@ -38,7 +38,7 @@ def load_saved(path: str | os.PathLike[str]) -> Any:
     """
     try:
         with io.BufferedReader(open_regular(path)) as stream:
-            check_archive(stream)
+            _check_archive(stream)
             stream.seek(0)
             return torch.load(stream, map_location="cpu", weights_only=True)
     except DamagedError:
@@ -69,14 +69,14 @@ def check_saved(path: str | os.PathLike[str], *, old_format: bool = False) -> No
     try:
         with io.BufferedReader(open_regular(path)) as stream:
             if not (old_format and stream.read(1) == _PICKLE):
-                check_archive(stream)
+                _check_archive(stream)
     except FileNotFoundError:
         raise DamagedError("no such file") from None
     except OSError as error:
         raise DamagedError(reason_of(error)) from None
 
 
-def check_archive(stream: BinaryIO) -> None:
+def _check_archive(stream: BinaryIO) -> None:
     """Compare all parts of an archive of `torch.save` with their CRCs.
 
     Raises:
@@ -123,11 +123,11 @@ def is_state_dict(state: object) -> bool:
     return (
         isinstance(state, Mapping)
         and len(state) > 0
-        and all(isinstance(name, str) and is_plain_tensor(value) for name, value in state.items())
+        and all(isinstance(name, str) and _is_plain_tensor(value) for name, value in state.items())
     )
 
 
-def is_plain_tensor(value: object) -> bool:
+def _is_plain_tensor(value: object) -> bool:
     """Whether a value is a tensor of numbers in memory: not sparse, quantised or without data."""
     return (
         isinstance(value, Tensor)

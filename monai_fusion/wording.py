@@ -43,6 +43,11 @@ def one_of(names: Sequence[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return f" {last} ".join(part for part in (", ".join(names[:-1]), names[-1]) if part) if names else ""
+
+
 def a_few(names: Iterable[str], at_most: int = 3) -> str:
     """``sub-01, sub-02, sub-03 and 17 more``."""
     every = list(names)

@@ -15,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from monai_fusion import __version__, cli
-from monai_fusion.cli.cohort import sample_cohort
+from monai_fusion.cli.sample_cohort import sample_cohort
 from monai_fusion.cli.several_values import one_flag_a_value
 from monai_fusion.sample_cohort import SampleCohortOptions
 from tests.commands import call, write_placeholders

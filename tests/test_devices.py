@@ -1,7 +1,6 @@
 """Everything works on the device of its input, shown on the meta device: CPU tensors are caught there."""
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,6 @@ import torch
 from monai.engines import SupervisedTrainer
 from monai.inferers import SimpleInferer
 from monai.transforms import RandFlipd
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 import monai_fusion.transforms as package
 from monai_fusion.data import FusionPrepareBatch
@@ -35,8 +32,8 @@ from monai_fusion.transforms import (
     ZScoreElectrodesd,
 )
 from monai_fusion.transforms.batch_forms import batch_forms
+from tests.devices import META, GPURules, NoTensorOnTheCPU, as_on_a_gpu
 
-META = torch.device("meta")
 READERS = ("LoadScalogramd", "LoadVolumed")  # from a path
 COMPUTED_BY_TORCH: dict[str, Callable[[], Any]] = {
     "RandInPlaneRotated": lambda: RandInPlaneRotated(prob=1.0),
@@ -48,27 +45,6 @@ COMPUTED_BY_THE_PROCESSOR: dict[str, Callable[[], Any]] = {
     "ZScoreElectrodesd": ZScoreElectrodesd,
 }
 EEG, MRI = (3, 16, 20), (1, 9, 12, 12)
-
-
-class NoTensorOnTheCPU(TorchDispatchMode):
-    """Fails where an operation reads or makes a CPU tensor of more than one element: a GPU would wait, or refuse.
-
-    Args:
-        sends: Whether CPU tensors may be copied to the device.
-    """
-
-    def __init__(self, sends: bool = False) -> None:
-        super().__init__()
-        self.sends = sends
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if self.sends and func in (torch.ops.aten._to_copy.default, torch.ops.aten.lift_fresh.default):
-            return result
-        for value in tree_leaves((args, kwargs, result)):
-            if isinstance(value, torch.Tensor) and value.device.type == "cpu" and value.numel() > 1:
-                raise AssertionError(f"{func} uses a tensor of shape {tuple(value.shape)} on the CPU")
-        return result
 
 
 def sample(device: torch.device | str) -> dict[str, torch.Tensor]:
@@ -85,6 +61,24 @@ def test_the_tables_have_every_transform() -> None:
 def test_a_tensor_on_the_cpu_is_caught() -> None:
     with pytest.raises(AssertionError, match=r"shape \(2,\) on the CPU"), NoTensorOnTheCPU():
         torch.arange(2)
+
+
+def test_the_rules_of_a_gpu_are_kept() -> None:
+    there, here, places = torch.empty(3, 2, device=META), torch.ones(3, 2), torch.tensor([0, 2])
+    with GPURules():
+        there[places] = there[places] + there[torch.tensor([True, False, True])][0] * torch.tensor(2.0)
+        there.copy_(here)
+        assert (there.cpu() == 0.5).all() and float(there[0, 0]) == 0.5 and there.any() and not there.equal(there)
+        for mixed in (
+            lambda: there + here,
+            lambda: there.index_select(0, places),
+            lambda: here[places.to(META)],
+            lambda: there.masked_fill(here > 0, 0.0),
+            lambda: torch.cat([there, here]),
+            lambda: there.index_put_((places,), here[:2]),
+        ):
+            with pytest.raises(AssertionError, match="mixes tensors"):
+                mixed()
 
 
 @pytest.mark.parametrize("name", COMPUTED_BY_TORCH)
@@ -143,9 +137,8 @@ def test_a_batch_form_makes_no_tensor_on_another_device(key: str, form: Any) -> 
 
 def test_a_training_step_makes_no_tensor_on_another_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forward pass, loss, backward pass, clipping, optimiser, moving average and the values for the curves."""
-    monkeypatch.setattr(torch, "is_autocast_enabled", lambda *device: False)  # torch has no autocast on meta
-    monkeypatch.setattr(torch, "autocast", lambda *device, **options: nullcontext())
-    network = standard_network(pretrained=False).to(META)
+    with META:
+        network = standard_network(pretrained=False)
     plan = StagePlan([1], [{"eeg": ["stage4"], "mri": ["layer4"]}])
     seen: list[Mapping[str, Any]] = []
     batch = {"eeg": torch.empty(2, 17, 64, 64, device=META), "mri": torch.empty(2, 1, 16, 32, 32, device=META)}
@@ -176,7 +169,7 @@ def test_a_training_step_makes_no_tensor_on_another_device(monkeypatch: pytest.M
         decollate=False,
         accumulation_steps=2,
     )
-    with NoTensorOnTheCPU():
+    with as_on_a_gpu(monkeypatch, NoTensorOnTheCPU()):
         trainer.run()
     assert [each["curve"].device for each in seen] == [META] * 3
 

@@ -1,5 +1,7 @@
 """Which number format a training computes in."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,12 +22,38 @@ def test_auto_is_bfloat16_only_where_the_cpu_multiplies_in_it(monkeypatch: pytes
         assert resolve_precision("auto", "cpu") == chosen
 
 
+def test_a_cpu_that_emulates_bfloat16_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for capable in (True, False):
+        monkeypatch.setattr("monai_fusion.precision.cpu_multiplies_bfloat16", lambda capable=capable: capable)
+        caplog.clear()
+        assert resolve_precision("bfloat16", "cpu") == "bfloat16"
+        assert ("this CPU emulates it" in caplog.text) is not capable
+
+
 def test_the_cpus_own_flags_say_whether_it_multiplies_bfloat16() -> None:
     try:
         flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
     except OSError:
         pytest.skip("this system does not list the CPU's flags")
     assert cpu_multiplies_bfloat16() == bool(flags & {"avx512_bf16", "amx_bf16"})
+
+
+def test_each_gpu_of_a_machine_is_asked_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """cuda:0 is an old display card, and torch's current device; torch answers for the current one."""
+    current = [0]
+
+    @contextmanager
+    def device(chosen: object) -> Iterator[None]:
+        before, current[0] = current[0], torch.device(str(chosen)).index or 0
+        yield
+        current[0] = before
+
+    monkeypatch.setattr(torch.cuda, "device", device)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: current[0] == 1)
+    assert [resolve_precision("auto", each) for each in ("cuda", "cuda:0", "cuda:1")] == [*["float16"] * 2, "bfloat16"]
+    assert current == [0]
 
 
 def test_what_a_device_cannot_do_is_refused() -> None:

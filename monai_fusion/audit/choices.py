@@ -9,10 +9,10 @@ from monai_fusion.audit.audit_file import Check, Evaluation, Fact
 from monai_fusion.audit.run_files import RunFiles, other_manifests
 from monai_fusion.fingerprint import digest_of
 from monai_fusion.report.epoch_score import epoch_score
-from monai_fusion.report.number_text import count_participants, listed, number
+from monai_fusion.report.number_text import count_participants, number
 from monai_fusion.report.what_was_run import value_text, what_was_run
 from monai_fusion.run_folder import EVALUATIONS
-from monai_fusion.wording import counted
+from monai_fusion.wording import counted, listed
 
 _FEW = (
     20  # validation participants: the standard error of their mean cross-entropy is larger than what epochs differ by

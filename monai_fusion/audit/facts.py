@@ -10,9 +10,9 @@ from monai_fusion.audit.choices import evaluations_of
 from monai_fusion.audit.run_files import RunFiles
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.report.methods import facts_of_methods
-from monai_fusion.report.number_text import count_participants, listed, number, signed
+from monai_fusion.report.number_text import count_participants, number, signed
 from monai_fusion.report.what_was_run import value_text
-from monai_fusion.wording import counted
+from monai_fusion.wording import counted, listed
 
 _PARAGRAPHS = {
     # heading in the Methods section, name in items.yaml, files

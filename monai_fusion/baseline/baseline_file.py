@@ -5,19 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from monai_fusion.files import write_for_readers
-from monai_fusion.metrics.fields_of_scores import ClassCount, Count, Interval, Probability, Score
+from monai_fusion.metrics.fields_of_scores import ClassCount, Count, Interval, Part, Probability, Score
 
 BaselineName = Literal["head_volume", "covariates", "mri", "eeg", "eeg_raw_power", "all"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class PairedDifference(_Part):
+class PairedDifference(Part):
     """The network's score minus the baseline's, on the same participants."""
 
     value: Annotated[float | None, Field(description="Network - baseline; null if a score is not defined.")]
@@ -28,7 +24,7 @@ class PairedDifference(_Part):
     note: Annotated[str, Field(description="Why there is no interval; empty if there is one.")] = ""
 
 
-class BaselineResult(_Part):
+class BaselineResult(Part):
     """A ridge logistic regression on plain numbers."""
 
     name: Annotated[BaselineName, Field(description="head_volume, covariates, mri, eeg, eeg_raw_power or all.")]
@@ -41,7 +37,7 @@ class BaselineResult(_Part):
     network_minus_balanced_accuracy: Annotated[PairedDifference | None, Field(description="Null without a network.")]
 
 
-class CovariateBalance(_Part):
+class CovariateBalance(Part):
     """One covariate among all participants of the datalist."""
 
     field: Annotated[str, Field(description="The field; head_volume is computed from the MRIs, in litres.")]
@@ -55,7 +51,7 @@ class CovariateBalance(_Part):
     category: Annotated[str, Field(description="The category that differs most; empty for a number.")] = ""
 
 
-class ConfoundResult(_Part):
+class ConfoundResult(Part):
     """What the network knows beyond covariates."""
 
     fields: Annotated[list[str], Field(description="The covariates, taken together.")]
@@ -86,7 +82,7 @@ class ConfoundResult(_Part):
     note: Annotated[str, Field(description="What limits the test; empty if nothing does.")] = ""
 
 
-class Baseline(_Part):
+class Baseline(Part):
     """The content of baseline.json."""
 
     model_config = ConfigDict(title="monai-fusion baseline")
@@ -100,7 +96,7 @@ class Baseline(_Part):
     tested: Annotated[list[ClassCount], Field(description="Participants that were tested, by class.")]
     residualised: Annotated[
         list[str], Field(description="Covariates that a regression within the fitted participants removed first.")
-    ] = []
+    ] = Field(default_factory=list)
     baselines: Annotated[list[BaselineResult], Field(description="The models; empty if none could be fitted.")]
     balance: Annotated[list[CovariateBalance], Field(description="The covariates by class.")]
     confounds: Annotated[list[ConfoundResult], Field(description="Each covariate, then all; empty without a network.")]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from monai_fusion.baseline.baseline_file import BaselineName
 from monai_fusion.baseline.participant_numbers import SUMMARY_NUMBERS, Covariate, ParticipantNumbers
-from monai_fusion.baseline.ridge import Features, Ridge, fit_ridge
+from monai_fusion.baseline.ridge import Features, Ridge
 from monai_fusion.baseline.scalogram_numbers import Floats
 from monai_fusion.metrics.scores import Labels, ScoredCohort
 from monai_fusion.wording import counted
@@ -69,18 +69,6 @@ def _blocks(numbers: ParticipantNumbers) -> Iterator[tuple[BaselineName, str, li
     everything += [np.concatenate(named, axis=1)] if named else []
     if (numbers.mri is not None) + (numbers.eeg is not None) + bool(named) > 1:
         yield "all", "all these {}", everything
-
-
-def fit_all(sets: tuple[FeatureSet, ...], rows: np.ndarray, labels: Labels, classes: int) -> Mapping[str, Ridge]:
-    """Fit every baseline on some participants.
-
-    Args:
-        sets: The baselines of all participants.
-        rows: The places of those to learn from.
-        labels: [participant] of all participants.
-        classes: The number of classes.
-    """
-    return {each.name: fit_ridge(each.features.rows(rows), labels[rows], classes) for each in sets}
 
 
 def tested(model: Ridge, features: Features, labels: Labels) -> ScoredCohort:

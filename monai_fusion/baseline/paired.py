@@ -129,7 +129,7 @@ def what_numbers_do(differences: Sequence[Apart | None]) -> str:
     place = best_baseline(differences)
     if place is None or not is_as_good(differences[place]):
         return "worse"
-    if is_shown_better(differences[place]):
+    if _is_shown_better(differences[place]):
         return "better"
     return "as well" if any(each is not None and _value(each) <= 0 for each in differences) else "not worse"
 
@@ -138,7 +138,7 @@ def _value(difference: Apart | None) -> float:
     return math.inf if difference is None or difference.value is None else difference.value
 
 
-def is_shown_better(difference: Apart | None) -> bool:
+def _is_shown_better(difference: Apart | None) -> bool:
     """Whether a baseline is shown to be better than the network: the interval of the difference is below 0."""
     return difference is not None and difference.interval is not None and difference.interval[1] < 0
 

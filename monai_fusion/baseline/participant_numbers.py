@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from monai_fusion.baseline.stored_numbers import numbers_of
 from monai_fusion.baseline.volume_numbers import NUMBERS, SUMMARY, VolumeNumbers
 from monai_fusion.datalist.records import ParticipantRecord
 from monai_fusion.datalist.strata import bounds, categories_in_order
+from monai_fusion.spreading import some_of
 
 HEAD_VOLUME = "head_volume"
 """The covariate that every cohort with MRIs has: the volume of the head in the file, in litres."""
@@ -187,7 +187,7 @@ def _eeg_numbers(
     records: Sequence[ParticipantRecord], settings: NumberSettings
 ) -> tuple[Floats, Floats | None] | tuple[None, None]:
     """Band x region means as the network sees them, and log10 of the power in the files."""
-    chosen = [_spread(record.eeg) for record in records]
+    chosen = [some_of(record.eeg, SEGMENTS) for record in records]
     sources = [source for files in chosen for source in files]
     if not sources:
         return None, None
@@ -197,13 +197,6 @@ def _eeg_numbers(
     power = _rows([None if each is None else by_region(mean_of_known(log_power(each[:, 1]))) for each in of_each])
     power = power[:, np.isfinite(power).any(axis=0)]
     return seen, power if power.size else None
-
-
-def _spread(files: Sequence[Path]) -> list[Path]:
-    """At most `SEGMENTS` files at even distances."""
-    if len(files) <= SEGMENTS:
-        return list(files)
-    return [files[place * len(files) // SEGMENTS] for place in range(SEGMENTS)]
 
 
 def _rows(rows: Sequence[Floats | None]) -> Floats:

@@ -49,7 +49,7 @@ class ScalogramFormNumbers:
         Raises:
             InputError: As of `load_scalogram`.
         """
-        form = form_of_scalogram(load_scalogram(source, self.shape))
+        form = _form_of_scalogram(load_scalogram(source, self.shape))
         return np.concatenate([form.amplitude, form.flat.astype(np.float64), form.power])
 
     def form(self, numbers: Floats) -> ScalogramForm:
@@ -59,7 +59,7 @@ class ScalogramFormNumbers:
         return ScalogramForm(amplitude, flat > 0, power)
 
 
-def form_of_scalogram(scalogram: npt.NDArray[Any]) -> ScalogramForm:
+def _form_of_scalogram(scalogram: npt.NDArray[Any]) -> ScalogramForm:
     """Measure a scalogram.
 
     Args:

@@ -57,11 +57,11 @@ class VolumeNumbers:
         except UnusableFileError as error:
             raise error.of(Path(source), MRI) from error
         low, high = percentiles_of(values, LOWER, UPPER)
-        numbers = _numbers(values, grid.voxel_mm, low, high)
+        numbers = numbers_of_volume(values, grid.voxel_mm, low, high)
         return np.concatenate([numbers, grid.as_array(), histogram_numbers(values, low, high)])
 
 
-def numbers_of_volume(values: npt.NDArray[Any], spacing: npt.ArrayLike) -> Floats:
+def numbers_of_volume(values: npt.NDArray[Any], voxel_mm: Floats, low: float, high: float) -> Floats:
     """Compute the numbers of a volume.
 
     The foreground is what Otsu's threshold separates from the air (or from the zeros around an extracted brain). The
@@ -69,23 +69,21 @@ def numbers_of_volume(values: npt.NDArray[Any], spacing: npt.ArrayLike) -> Float
 
     Args:
         values: [X, Y, Z] in RAS.
-        spacing: The edges of a voxel along the same axes, in mm.
+        voxel_mm: [3] the edges of a voxel along the same axes, in mm.
+        low: The 1st percentile of the values; it becomes 0.
+        high: The 99th percentile; it becomes 1.
 
     Returns:
-        [`NUMBERS`]: `SUMMARY` (natural log of mm^3, mm, mm, mm, and intensities of which the 1st and the 99th
-        percentile become 0 and 1), then the mean intensity of every block.
+        [`NUMBERS`]: `SUMMARY` (natural log of mm^3, mm, mm, mm, and scaled intensities), then the mean scaled intensity
+        of every block.
     """
-    return _numbers(values, np.asarray(spacing, dtype=np.float64), *percentiles_of(values, LOWER, UPPER))
-
-
-def _numbers(values: npt.NDArray[Any], mm: Floats, low: float, high: float) -> Floats:
     inside = values > otsu_threshold(values)
     count = max(int(inside.sum()), 1)
-    extents = [_extent(inside.sum(axis=tuple({0, 1, 2} - {axis}))) * mm[axis] for axis in range(3)]
+    extents = [_extent(inside.sum(axis=tuple({0, 1, 2} - {axis}))) * voxel_mm[axis] for axis in range(3)]
     scaled = np.clip((values.astype(np.float32) - low) / ((high - low) or 1.0), 0, 1)
     intensities = scaled[inside] if inside.any() else np.zeros(1, np.float32)
     summary = [
-        np.log(count * mm.prod()),
+        np.log(count * voxel_mm.prod()),
         *extents,
         intensities.mean(dtype=np.float64),
         intensities.std(dtype=np.float64),

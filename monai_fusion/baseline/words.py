@@ -13,7 +13,7 @@ from monai_fusion.baseline.baseline_file import (
 )
 from monai_fusion.baseline.paired import best_baseline, is_as_good, what_numbers_do
 from monai_fusion.metrics.confounds import IMBALANCED
-from monai_fusion.wording import counted
+from monai_fusion.wording import counted, listed
 
 SIGNIFICANT = 0.05
 _FIELDS = {"head_volume": "head volume"}
@@ -95,7 +95,7 @@ def beyond_covariates(
     for each in confounds:
         if each.p_beyond is None:
             continue
-        names = _listed([field_title(name) for name in each.fields])
+        names = listed([field_title(name) for name in each.fields])
         p = f"{each.method}, p = {_p_text(each.p_beyond)}" + (f"; {each.note}" if each.note else "")
         does = "does" if len(each.fields) == 1 else "do"
         if each.p_beyond > SIGNIFICANT:
@@ -152,7 +152,7 @@ def terminal_lines(found: Baseline) -> list[str]:
     if not found.baselines:
         lines = []
     elif found.residualised:
-        lines.append(f"  (without what {_listed([field_title(name) for name in found.residualised])} explains)")
+        lines.append(f"  (without what {listed([field_title(name) for name in found.residualised])} explains)")
     better = better_than_numbers(found)
     lines += [] if better is None else [better]
     return [*lines, *beyond_covariates(found.confounds, found.balance), *found.notes]
@@ -205,7 +205,3 @@ def _signed(value: float) -> str:
 
 def _p_text(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else f"{value:.1g}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -25,7 +25,7 @@ from monai_fusion.cli import (  # noqa: F401 -- registers its commands on datali
 from monai_fusion.cli.audit import audit
 from monai_fusion.cli.baseline import BaselineCommand, baseline
 from monai_fusion.cli.bundle import bundle
-from monai_fusion.cli.cohort import sample_cohort
+from monai_fusion.cli.cache import cache_app
 from monai_fusion.cli.command_list import CommandList
 from monai_fusion.cli.command_words import as_meant, with_hyphens
 from monai_fusion.cli.compare import CompareCommand, compare
@@ -37,9 +37,9 @@ from monai_fusion.cli.preprocess import preprocess
 from monai_fusion.cli.quiet import add_quiet
 from monai_fusion.cli.report import ReportCommand, report
 from monai_fusion.cli.rerun import rerun
+from monai_fusion.cli.sample_cohort import sample_cohort
 from monai_fusion.cli.scalogram import scalogram
 from monai_fusion.cli.sections import SectionedCommand
-from monai_fusion.cli.store import cache_app
 from monai_fusion.errors import InputError, RunFailed
 from monai_fusion.messages import answer, be_quiet, let_all_characters_through, say
 from monai_fusion.stopping import StopAsked, listening

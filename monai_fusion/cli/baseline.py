@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monai_fusion.cli.lengths import three_lengths
+from monai_fusion.cli.opening_options import EEG_SHAPE
 from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import say
+from monai_fusion.run_folder import BASELINE_FILE
 
 if TYPE_CHECKING:
     from monai_fusion.baseline.baseline_file import Baseline
@@ -55,7 +57,7 @@ def baseline(
     ] = None,
     eeg_shape: Annotated[
         str, typer.Option(metavar="F,T,E", help="Frequency x time x electrode of a scalogram file.")
-    ] = "224,224,17",
+    ] = EEG_SHAPE,
     assume_orientation: Annotated[
         str | None, typer.Option(metavar="LAS", help="Axes of MRIs whose header states none.")
     ] = None,
@@ -127,7 +129,6 @@ def _as_in(run: Path, settings: BaselineSettings) -> BaselineSettings:
 def _write_beside(run: Path, found: Baseline) -> None:
     from monai_fusion.baseline.baseline_file import save_baseline
     from monai_fusion.report import write_report
-    from monai_fusion.run_folder import BASELINE_FILE
 
     path = save_baseline(found, run / BASELINE_FILE)
     say(f"wrote {path} and {write_report(run)}")

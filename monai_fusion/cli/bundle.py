@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from monai_fusion.messages import answer, say
+from monai_fusion.shipped_bundle import copy_bundle, shipped_bundle
 
 
 def bundle(
@@ -24,8 +25,6 @@ def bundle(
     monai-fusion bundle
     monai-fusion bundle --out my_bundle
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.shipped_bundle import copy_bundle, shipped_bundle
-
     if out is None:
         answer(str(shipped_bundle()))
         return

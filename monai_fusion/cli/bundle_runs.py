@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import ast
-import copy
 import itertools
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from monai_fusion.cli.knob_help import ANYTHING, BundleRunCommand
+from monai_fusion.cli.run_input import check_files, refuse_results_of_others
 from monai_fusion.cli.several_values import one_flag_a_value
+from monai_fusion.cli.starting import configs_of, print_and_start
+from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import answer, pasteable, say
 
 if TYPE_CHECKING:
     from monai_fusion.cli.new_participants import NewParticipants
-    from monai_fusion.datalist.trained_model import TrainedModel
-    from monai_fusion.options.knob_list import Knob
-
-ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
-_WIDTH = 26
 
 _Words = Annotated[
     list[str] | None,
@@ -43,41 +34,6 @@ _ModelWords = Annotated[
     ),
 ]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Check the input, and only print the bundle run.")]
-
-
-class BundleRunCommand(TyperCommand):
-    """A command whose ``--help`` lists the knobs of its config with their comments; shells complete them."""
-
-    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
-        """Complete knobs as options of the command."""
-        if incomplete.startswith("-"):
-            like = next(each for each in self.params if each.name == "dry_run")
-            for knob in self._knobs():
-                option: Any = copy.copy(like)
-                option.name, option.opts, option.help = knob.name, [f"--{knob.name}"], knob.comment
-                self.params.append(option)
-        return super().shell_complete(ctx, incomplete)
-
-    def _knobs(self) -> Iterator[Knob]:
-        from monai_fusion.options.knob_list import knobs_of_all
-        from monai_fusion.shipped_bundle import config_files
-
-        return iter(knobs_of_all(config_files(str(self.name))))
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the knobs below the options."""
-        section = ""
-        for knob in self._knobs():
-            if knob.section != section:
-                section = knob.section
-                formatter.write(f"\nKnobs: {section}\n")
-            computed = not knob.default or knob.default.lstrip("'\"")[:1] in ("$", "@")
-            name = f"  --{knob.name} {'' if computed else knob.default}".rstrip()
-            gap = " " * max(2, _WIDTH - len(name))
-            lines = textwrap.wrap(knob.comment, max(20, formatter.width - _WIDTH)) or [""]
-            formatter.write(f"{name}{gap}{lines[0]}\n")
-            for line in lines[1:]:
-                formatter.write(f"{' ' * _WIDTH}{line}\n")
 
 
 def train(words: _Words = None, dry_run: _DryRun = False) -> None:
@@ -182,8 +138,6 @@ def _refuse_old_order(words: Sequence[str]) -> None:
     Raises:
         InputError: It reports the command that is meant.
     """
-    from monai_fusion.errors import InputError, Problem
-
     leading = list(itertools.takewhile(lambda word: not word.startswith("-"), words[:2]))
     lists = [word for word in leading if word.lower().endswith(".json")]
     if not lists and len(leading) < 2:
@@ -206,9 +160,8 @@ def _predict_new(new: NewParticipants, words: Sequence[str], dry_run: bool) -> N
         print_plan,
         write_list,
     )
-    from monai_fusion.shipped_bundle import config_files
 
-    configs = [relative(path) for path in config_files("predict")]
+    configs = configs_of("predict")
     failed = False
     if raw_recordings.has_raw(new):
         raw = plan_raw_recordings(new, configs, words)
@@ -237,144 +190,10 @@ def register(app: typer.Typer) -> None:
 def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_labels: bool) -> None:
     from monai_fusion.cli.new_participants import FIRST, OPTIONS
     from monai_fusion.options.front import plan_run
-    from monai_fusion.shipped_bundle import config_files
 
-    configs = [relative(path) for path in config_files(name)]
     own, first = (OPTIONS, FIRST) if name == "predict" else ((), "datalist")
-    run = plan_run(configs, words or (), own, first)
+    run = plan_run(configs_of(name), words or (), own, first)
     check_files(name, run.knobs, require_labels=require_labels)
     if name == "predict":
         refuse_results_of_others(Path(str(run.knobs["output_dir"])).expanduser())
     print_and_start(run.words, dry_run)
-
-
-def print_and_start(words: Sequence[str], dry_run: bool, or_else: int = 0) -> None:
-    """Print a bundle run, and start it in place of this process.
-
-    Args:
-        words: The words after ``python -m monai.bundle``.
-        dry_run: Only print it.
-        or_else: The exit code in place of 0, if something failed before.
-    """
-    command = pasteable(("python", "-m", "monai.bundle", *words))
-    if dry_run:
-        answer(command)
-        return
-    say(command)
-    if or_else:
-        sys.exit(_start_beside(words) or or_else)
-    sys.exit(_start(words))
-
-
-def refuse_results_of_others(folder: Path) -> None:
-    """Refuse to overwrite the predictions of a training's evaluation with those of new participants.
-
-    Raises:
-        InputError: The output folder contains a training or an evaluation.
-    """
-    from monai_fusion.errors import InputError, Problem
-    from monai_fusion.run_folder import MODEL_FILE, PREDICTIONS_FILE
-
-    if found := [name for name in (MODEL_FILE, "evaluate.log") if (folder / name).is_file()]:
-        seen = f"{folder} holds {'a trained model' if found[0] == MODEL_FILE else 'an evaluation'} ({found[0]})"
-        advice = f"choose another folder: its {PREDICTIONS_FILE} would be replaced"
-        raise InputError(Problem("--output_dir", seen=seen, wanted="a folder for new predictions", advice=advice))
-
-
-def relative(path: Path) -> Path:
-    """A path below the working folder as a relative path; any other unchanged."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> None:
-    """Check the files that a run reads as far as possible without importing torch: the run itself checks everything.
-
-    Raises:
-        InputError: There is no datalist, it is wrong, or a model or file of weights is missing.
-    """
-    from monai_fusion.datalist.examination import Requirements, examine
-    from monai_fusion.datalist.json_text import read_json_file
-    from monai_fusion.datalist.reporting import DatalistError
-    from monai_fusion.datalist.trained_model import refuse_other_classes
-    from monai_fusion.errors import InputError, Problem
-
-    if not knobs["datalist"] and name == "predict":
-        wanted = "whom to predict: --datalist FILE, --eeg-dir and --mri-dir, or --eeg and --mri"
-        raise InputError(Problem("--datalist", seen="not given", wanted=wanted))
-    if not knobs["datalist"]:
-        raise InputError(Problem("DATALIST", seen="not given", wanted="the path of a datalist (monai-fusion datalist)"))
-    if name == "train":
-        _check_weights(knobs)
-        model, sections, modalities = None, ["training", "validation", "test"], str(knobs["modalities"])
-    else:
-        model, sections = _model_of(knobs, "MODEL" if name == "predict" else "--model_dir"), [str(knobs["section"])]
-        modalities = "both" if model is None else model.modalities
-    path = Path(str(knobs["datalist"])).expanduser()
-    last = name == "train" and knobs["keep_epoch"] == "last"
-    may_be_empty = ("validation", "test") if last else ()
-    asked = Requirements(sections, labels=require_labels, modalities=modalities, may_be_empty=may_be_empty)
-    examination = examine(read_json_file(path), path, asked)
-    if examination.problems:
-        raise DatalistError(examination.problems, heading=str(path))
-    if model is not None:
-        refuse_other_classes(model, examination.head.classes, str(path), "classes")
-
-
-def _check_weights(knobs: dict[str, Any]) -> None:
-    from monai_fusion.errors import InputError, Problem
-
-    given = {name: str(knobs[name]) for name in ("eeg_weights", "mri_weights") if knobs[name] not in (None, "$None")}
-    advice = "give the path of a .pth or .safetensors file"
-    if missing := {name: file for name, file in given.items() if not Path(file).expanduser().is_file()}:
-        raise InputError(Problem(name, f"'{file}'", "file not found", advice=advice) for name, file in missing.items())
-
-
-def _model_of(knobs: dict[str, Any], option: str) -> TrainedModel | None:
-    """The part of the trained model's recipe that is needed here. None if only the run knows the folder.
-
-    Raises:
-        InputError: There is no trained model, or its recipe is invalid.
-    """
-    from monai_fusion.datalist.trained_model import read_trained_model
-
-    model = str(knobs["model_dir"])
-    folder = Path(str(knobs["output_dir"]) if model == "@output_dir" else model).expanduser()
-    if model.startswith("$") and not folder.exists():  # an expression from an overlay
-        return None
-    return read_trained_model(folder, option, need_classes=False)
-
-
-def _quiet(words: Sequence[str]) -> tuple[str, ...]:
-    """Silence MONAI's warning that a config may run code for the shipped configs; for other configs it stays."""
-    from monai_fusion.shipped_bundle import shipped_bundle
-
-    given = words[words.index("--config_file") + 1]
-    files = ast.literal_eval(given) if given.startswith("[") else [given]
-    shipped = shipped_bundle() / "configs"
-    is_ours = all(Path(str(file)).resolve().parent == shipped.resolve() for file in files)
-    return ("-W", "ignore:parsing config_file:UserWarning") if is_ours else ()
-
-
-def _start(words: Sequence[str]) -> int:
-    """Run `python -m monai.bundle` in place of this process or, on systems without exec, as a child process."""
-    command = [sys.executable, *_quiet(words), "-m", "monai.bundle", *words]
-    if os.name == "posix":
-        os.execv(sys.executable, command)  # noqa: S606 # signals and the exit code are the run's own
-    return _start_beside(words)
-
-
-def _start_beside(words: Sequence[str]) -> int:
-    """Run `python -m monai.bundle` as a child process, and return its exit code; SIGTERM is passed on."""
-    command = [sys.executable, *_quiet(words), "-m", "monai.bundle", *words]
-    child = subprocess.Popen(command)  # noqa: S603 # checked words, no shell
-    before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    try:
-        while True:
-            try:
-                code = child.wait()
-            except KeyboardInterrupt:
-                continue  # the console signals the run too: it ends in its own way
-            return code if code >= 0 else 128 - code
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_fusion.cores import usable_cores
+
 _GB = 1e9
 _FAR_TOO_LITTLE = 2 * _GB  # a model, its checkpoints and its export take 1.5 GB
 _IMPORTED = ("numpy", "torch", "torchvision", "timm", "monai", "ignite")  # a broken one of these breaks everything
@@ -105,7 +107,6 @@ def _libraries() -> CheckupLine:
 def _processor() -> CheckupLine:
     import torch
 
-    from monai_fusion.cores import usable_cores
     from monai_fusion.precision import cpu_multiplies_bfloat16
     from monai_fusion.runs.environment import cpu_name
 
@@ -130,14 +131,16 @@ def _gpu() -> CheckupLine:
         return CheckupLine(
             "GPU", "none that torch can use", f"there is an NVIDIA driver, but torch is {built}: {advice}"
         )
+    from monai_fusion.precision import gpu_multiplies_bfloat16
+
     shown = []
     for number in range(torch.cuda.device_count()):
         found = torch.cuda.get_device_properties(number)
         free, total = torch.cuda.mem_get_info(number)
         _compute(f"cuda:{number}")
-        shown.append(f"cuda:{number} {found.name}, {free / _GB:.0f} of {total / _GB:.0f} GB free")
-    bfloat16 = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
-    return CheckupLine("GPU", f"{'; '.join(shown)}; CUDA {torch.version.cuda}, {bfloat16}")
+        precision = "bfloat16" if gpu_multiplies_bfloat16(number) else "float16"
+        shown.append(f"cuda:{number} {found.name}, {free / _GB:.0f} of {total / _GB:.0f} GB free, {precision}")
+    return CheckupLine("GPU", f"{'; '.join(shown)}; CUDA {torch.version.cuda}")
 
 
 def _compute(device: str) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monai_fusion.cli.several_values import SeveralValuesCommand
+from monai_fusion.cli.several_values import SeveralValuesCommand, datalist_first
 from monai_fusion.comparison.variants import DEFAULT, REFERENCE, variants_table
 from monai_fusion.datalist.split.ratio import SEED
+from monai_fusion.errors import InputError
 from monai_fusion.messages import pasteable, say
 
 if TYPE_CHECKING:
@@ -31,11 +32,8 @@ class CompareCommand(SeveralValuesCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Set the options for the trainings aside; DATALIST may also follow ``--variants gated eeg``."""
         place = args.index("--") if "--" in args else len(args)
-        own, words = args[:place], args[place + 1 :]
-        if len(own) > 2 and own[-1].endswith(".json") and own[0].startswith("-") and not own[-2].startswith("--config"):
-            own = [own[-1], *own[:-1]]
-        ctx.obj = words
-        return super().parse_args(ctx, own)
+        ctx.obj = args[place + 1 :]
+        return super().parse_args(ctx, datalist_first(args[:place], ("--config-file", "--config_file")))
 
 
 def _print_variants(wanted: bool) -> None:
@@ -189,16 +187,11 @@ def _print_runs(plan: Plan) -> None:
 
 
 def _run(plan: Plan) -> None:
+    from monai_fusion.comparison.all_results import write_all_results
     from monai_fusion.comparison.children import ChildFailed, Stopped
-    from monai_fusion.comparison.covariates import with_covariates
-    from monai_fusion.comparison.ensemble import ensemble_is_made, write_ensemble
-    from monai_fusion.comparison.numbers import with_numbers
-    from monai_fusion.comparison.people import people_of
-    from monai_fusion.comparison.results import compare_runs, out_of_fold_arrays, read_runs, write_results
-    from monai_fusion.comparison.sites import with_sites
+    from monai_fusion.comparison.ensemble import keep_ensemble
     from monai_fusion.comparison.terminal_table import table_lines
     from monai_fusion.comparison.training_runs import run_missing
-    from monai_fusion.errors import InputError
 
     try:
         records = run_missing(plan, say)
@@ -208,20 +201,9 @@ def _run(plan: Plan) -> None:
     except ChildFailed as failed:
         say(f"error: {failed.message}\n  in {failed.log}; finished runs stay", err=True)
         raise typer.Exit(InputError.exit_code if failed.code == InputError.exit_code else 1) from None
-    runs = read_runs(records)
-    people = people_of(plan, out_of_fold_arrays(plan, runs))
-    found = with_covariates(plan, people, with_numbers(plan, people, compare_runs(plan, runs)))
-    found = with_sites(plan, people.data, found)
-    written = write_results(plan, runs, found)
+    found, written = write_all_results(plan, records)
     for line in ("", *table_lines(found), ""):
         say(line)
-    members = [record for record in records if plan.is_member(record.run)]
-    if members:
-        if not ensemble_is_made(plan, members):
-            write_ensemble(plan, members)
-        if not plan.options.keep_models:
-            for record in members:
-                record.remove_model()
-        folder = plan.options.output_dir / "ensemble"
+    if (folder := keep_ensemble(plan, records)) is not None:
         say(f"ensemble: {folder}, a --model_dir for inference.yaml and evaluate.yaml")
     say(f"wrote {', '.join(map(str, written))}")

@@ -46,8 +46,7 @@ def covariates_by_class(datalist: Datalist, assume_orientation: str | None, cach
     from monai_fusion.baseline.words import imbalance, is_imbalanced
     from monai_fusion.datalist.reporting import Finding
 
-    everyone = [each for section in datalist.sections for each in datalist.records(section)]
-    known = [record for record in everyone if record.label is not None]
+    known = [record for record in datalist.all_records if record.label is not None]
     labels = np.array([record.label for record in known], dtype=np.int64)
     volumes = head_volumes(known, NumberSettings(cache_dir, assume_orientation=assume_orientation))
     column = np.array([[volumes.get(record.participant_id, np.nan)] for record in known])

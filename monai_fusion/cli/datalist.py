@@ -12,12 +12,13 @@ import typer
 from monai_fusion.cli.asking import Yes, before_it_is_lost
 from monai_fusion.cli.command_list import CommandList
 from monai_fusion.cli.declared_options import with_declared_options
-from monai_fusion.cli.several_values import SeveralValuesCommand
+from monai_fusion.cli.several_values import SeveralValuesCommand, datalist_first
 from monai_fusion.datalist.building.build_options import BuildOptions
 from monai_fusion.datalist.split.split_options import ResplitOutput, SplitFiles, SplitOptions
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.messages import say
+from monai_fusion.messages import pasteable, say
 from monai_fusion.options.declared import Group
+from monai_fusion.wording import a_few, counted
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.building.new_datalist import BuildResult
@@ -35,10 +36,7 @@ class _SplitCommand(SeveralValuesCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Moves a FILE that comes last to the front."""
-        takes_a_file = len(args) > 1 and args[-2] in ("--out", "--extend")
-        if len(args) > 1 and args[-1].endswith(".json") and args[0].startswith("-") and not takes_a_file:
-            args = [args[-1], *args[:-1]]
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, datalist_first(args, ("--out", "--extend")))
 
 
 @datalist_app.command("build", cls=SeveralValuesCommand)
@@ -153,7 +151,6 @@ def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:
         list_summary,
         refuse_what_needs_labels,
     )
-    from monai_fusion.messages import pasteable
 
     # An enum of click, whose own copy typer may carry: by its name it is the same.
     sources = {name: ctx.get_parameter_source(name) for name in NEED_LABELS}
@@ -171,8 +168,6 @@ def _build_unlabelled(ctx: typer.Context, options: BuildOptions) -> None:
 
 
 def _print_paths(paths: Sequence[Path], number: int, what: str) -> None:
-    from monai_fusion.wording import counted
-
     for path in paths:
         say(f"{path}: {counted(number, 'participant')} {what}")
     if len(paths) > 1:
@@ -182,7 +177,6 @@ def _print_paths(paths: Sequence[Path], number: int, what: str) -> None:
 def _print_build(result: BuildResult) -> None:
     from monai_fusion.cli.balance_table import print_balance
     from monai_fusion.datalist.schema import SCHEMA_FILE
-    from monai_fusion.wording import a_few, counted
 
     total = sum(row.number for row in result.balance.rows if row.name == "all")
     with_one = sum(map(len, result.kept.values()))

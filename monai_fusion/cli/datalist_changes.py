@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monai_fusion.cli.asking import before_it_is_lost
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.errors import InputError, Problem, noted
+from monai_fusion.files import is_private, write_atomically
 from monai_fusion.messages import answer, answer_json, say
+from monai_fusion.wording import counted
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.changes.applying import Merge
@@ -39,7 +40,7 @@ def diff(
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.datalist.changes.comparing import compare
 
-    found = compare(_content(old), _content(new))
+    found = compare(_examined(old).json.value, _examined(new).json.value)
     if as_json:
         answer_json({"same": found.same, **asdict(found), "warning": found.test_part_warning})
         return
@@ -75,19 +76,14 @@ def apply(
     monai-fusion datalist apply gender_changes.json gender.json --dry-run
     """  # noqa: D301 - as in diff
     from monai_fusion.datalist.changes.change_log import read_change_log
-    from monai_fusion.datalist.examination import Requirements, examine
-    from monai_fusion.datalist.json_text import parse_bytes, read_json_file
     from monai_fusion.datalist.saving.backups import replace_edited
     from monai_fusion.datalist.saving.writing import write_text
-    from monai_fusion.files import is_private
 
     changes = read_change_log(log)
     _refuse_out(out, datalist)
-    asked = Requirements(labels=False, files=False)
-    before = examine(read_json_file(datalist), datalist, asked)
+    before = _examined(datalist)
     merge = _merged(before, changes, skip_conflicts)
-    after = examine(parse_bytes(merge.text.encode()), datalist, asked)
-    _refuse_problems(after, f"{datalist} with these changes", "nothing was written")
+    after = _examined_text(merge.text, datalist, f"{datalist} with these changes")
     _print_merge(merge, before, after)
     if dry_run or not merge.made:
         say(f"{out or datalist}: {'not written (--dry-run)' if merge.made else 'there is nothing to change'}")
@@ -119,16 +115,12 @@ def table(
     monai-fusion datalist build --from-table gender.xlsx --out gender_edited.json
     """  # noqa: D301 - as in diff
     from monai_fusion.datalist.changes.workbook import workbook_of
-    from monai_fusion.datalist.examination import Requirements, examine
-    from monai_fusion.datalist.json_text import read_json_file
-    from monai_fusion.files import is_private, write_atomically
 
     if out.suffix.lower() != ".xlsx":
         raise InputError(Problem("--out", seen=str(out), wanted="a name that ends in .xlsx"))
     if out.exists() and not force:
         raise InputError(Problem("--out", seen=f"{out} already exists", advice="choose another name, or give --force"))
-    examination = examine(read_json_file(datalist), datalist, Requirements(labels=False, files=False))
-    _refuse_problems(examination, str(datalist))
+    examination = _examined(datalist)
     content = workbook_of(examination.json.content.decode(), examination.json.value)
     try:
         write_atomically(out, content, private=is_private(datalist))
@@ -144,21 +136,16 @@ def build_from_table(source: Path, out: Path, force: bool, yes: bool) -> None:
         InputError: The workbook, its edits, or the datalist that they give are wrong.
     """
     from monai_fusion.datalist.changes.from_workbook import datalist_of
-    from monai_fusion.datalist.examination import Requirements, examine
-    from monai_fusion.datalist.json_text import parse_bytes
     from monai_fusion.datalist.saving.backups import replace_edited
     from monai_fusion.datalist.saving.replacing import refuse_what_is_no_datalist
     from monai_fusion.datalist.saving.writing import write_text
-    from monai_fusion.files import is_private
-    from monai_fusion.wording import counted
 
     refuse_what_is_no_datalist([out])
     if out.exists() and not force:
         advice = "choose another --out, or give --force: the old file is kept beside the new one"
         raise InputError(Problem("--out", seen=f"{out} already exists", advice=advice))
     text, notes = datalist_of(source)
-    examination = examine(parse_bytes(text.encode()), out, Requirements(labels=False, files=False))
-    _refuse_problems(examination, f"the datalist of {source}", "nothing was written")
+    examination = _examined_text(text, out, f"the datalist of {source}")
     for note in notes:
         say(f"note: {note}", err=True)
     if not out.exists():
@@ -182,20 +169,39 @@ def _refuse_out(out: Path | None, datalist: Path) -> None:
         raise InputError(Problem("--out", seen=str(out), wanted=f"a file in {datalist.parent}", advice=advice))
 
 
-def _content(path: Path) -> Mapping[str, Any]:
+def _examined(path: Path) -> Examination:
+    """A datalist without problems; its recordings need not be on this machine.
+
+    Raises:
+        DatalistError: It has problems.
+    """
     from monai_fusion.datalist.examination import Requirements, examine
     from monai_fusion.datalist.json_text import read_json_file
 
-    examination = examine(read_json_file(path), path, Requirements(labels=False, files=False))
-    _refuse_problems(examination, str(path))
-    content: Mapping[str, Any] = examination.json.value
-    return content
+    return _sound(examine(read_json_file(path), path, Requirements(labels=False, files=False)), str(path))
+
+
+def _examined_text(text: str, path: Path, heading: str) -> Examination:
+    """The same of a text that would be written to a path."""
+    from monai_fusion.datalist.examination import Requirements, examine
+    from monai_fusion.datalist.json_text import parse_bytes
+
+    asked = Requirements(labels=False, files=False)
+    return _sound(examine(parse_bytes(text.encode()), path, asked), heading, "nothing was written")
+
+
+def _sound(examination: Examination, heading: str, *notes: str) -> Examination:
+    from monai_fusion.datalist.reporting import DatalistError
+
+    if examination.problems:
+        with noted(notes):
+            raise DatalistError(examination.problems, heading=heading)
+    return examination
 
 
 def _merged(before: Examination, changes: ChangeLog, skip_conflicts: bool) -> Merge:
     from monai_fusion.datalist.changes.applying import apply_changes
 
-    _refuse_problems(before, str(before.path))
     merge = apply_changes(before.json.content.decode(), changes)
     if merge.conflicts:
         problems = [Problem(each.change.participant_id, each.change.field, each.reason) for each in merge.conflicts]
@@ -207,17 +213,8 @@ def _merged(before: Examination, changes: ChangeLog, skip_conflicts: bool) -> Me
     return merge
 
 
-def _refuse_problems(examination: Examination, heading: str, *notes: str) -> None:
-    from monai_fusion.datalist.reporting import DatalistError
-
-    if examination.problems:
-        with noted(notes):
-            raise DatalistError(examination.problems, heading=heading)
-
-
 def _print_merge(merge: Merge, before: Examination, after: Examination) -> None:
     from monai_fusion.datalist.changes.comparing import compare
-    from monai_fusion.wording import counted
 
     for line in compare(before.json.value, after.json.value).lines() if merge.made else ():
         say(line)

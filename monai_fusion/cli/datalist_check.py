@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monai_fusion.cli.asking import confirmed
+from monai_fusion.cli.check_report import print_hollow, print_json, print_summary, print_warnings
 from monai_fusion.cli.covariate_table import CovariateTable, covariates_by_class
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.lengths import three_lengths
-from monai_fusion.cli.opening_options import EEG_SHAPE, AssumeOrientation, CacheDir, EegShape, PercentilesOver, Workers
+from monai_fusion.cli.looking_into_files import look_into_files, opener_of, placeholders_in, unlike_scalograms
+from monai_fusion.cli.opening_options import (
+    EEG_SHAPE,
+    AssumeOrientation,
+    CacheDir,
+    EegShape,
+    PercentilesOver,
+    Unlabelled,
+    Workers,
+)
 from monai_fusion.cli.unlike_model import require_deep, unlike_the_training
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.messages import answer, answer_json, hide_bars, say
+from monai_fusion.messages import answer, say
+from monai_fusion.wording import counted
 
 if TYPE_CHECKING:
-    from monai_fusion.datalist.contents.checking import Look, RecordingOpener
     from monai_fusion.datalist.examination import Examination, Requirements
     from monai_fusion.datalist.reporting import Finding
-
-_LEFT_OUT_SHOWN = 10
-_MOST_WORKERS = 8  # more of them wait for the disk, and each holds a volume
 
 
 @datalist_app.command("check")
@@ -38,9 +44,7 @@ def check(
             "and other numbers by class.",
         ),
     ] = False,
-    unlabelled: Annotated[
-        bool, typer.Option("--unlabelled", help="Labels may be missing: a list for prediction only.")
-    ] = False,
+    unlabelled: Unlabelled = False,
     assume_orientation: AssumeOrientation = None,
     percentiles_over: PercentilesOver = "all",
     eeg_shape: EegShape = EEG_SHAPE,
@@ -102,114 +106,22 @@ def check(
                 others = unlike_the_training(examination.datalist(), model, shape, assume_orientation, cache_dir)
                 warnings = [*warnings, *others]
     if as_json:
-        _print_json(examination, problems, [*warnings, *hollow], covariates)
+        print_json(examination, problems, [*warnings, *hollow], covariates)
     elif problems:
-        _print_warnings(warnings)
-        _print_hollow(hollow)
+        print_warnings(warnings)
+        print_hollow(hollow)
         raise DatalistError(problems, heading=str(file))
     else:
-        _print_summary(examination, len(warnings) + len(hollow))
+        print_summary(examination, len(warnings) + len(hollow))
         for line in () if covariates is None else covariates.lines:
             say(line)
-        _print_warnings(warnings)
-        _print_hollow(hollow)
-
-
-def _print_summary(examination: Examination, warnings: int) -> None:
-    from monai_fusion.wording import a_few, counted
-
-    found = f"no problems, {counted(warnings, 'warning')}" if warnings else "no problems"
-    say(f"{examination.path}: {found}")
-    to_predict = bool(examination.participants) and all(
-        found.row.entry.label is None for found in examination.participants
-    )
-    for section, counts in _counts(examination).items():
-        if to_predict and not counts["participants"]:  # a list for prediction has one part
-            continue
-        by_class = [f"{number} {name}" for name, number in counts["classes"].items()]
-        by_class += [f"{counts['unlabelled']} without a label"] if counts["unlabelled"] else []
-        with_one = counts["recordings"]["eeg"] + counts["recordings"]["mri"]
-        of_them = f", {with_one} of them with one recording only" if with_one else ""
-        classes = f" ({', '.join(by_class)})" if by_class else ""
-        say(f"  {section}: {counted(counts['participants'], 'participant')}{classes}{of_them}")
-    if examination.left_out:
-        reasons = (f"{row.participant_id}: {row.entry.exclude}" for row in examination.left_out)
-        say(f"  left out: {len(examination.left_out)} ({a_few(reasons, _LEFT_OUT_SHOWN)})")
-    if to_predict:
-        model = "" if examination.head.classes else "; the classes are those of the model"
-        use = "this list is for monai-fusion predict, not for training or evaluation"
-        say(f"No participant has a label: {use}{model}")
-    eeg, mri = (sum(counts["recordings"][what] for counts in _counts(examination).values()) for what in ("eeg", "mri"))
-    if eeg or mri:
-        have = "participant has" if eeg + mri == 1 else "participants have"
-        say(
-            f"{eeg + mri} {have} one recording only ({eeg} EEG, {mri} MRI): training uses them only with "
-            "--allow_missing true"
-        )
-
-
-def _print_warnings(warnings: Sequence[Finding]) -> None:
-    from monai_fusion.datalist.reporting import grouped
-    from monai_fusion.wording import counted
-
-    if warnings:
-        say(f"{counted(len(warnings), 'warning')}, with which a run still starts:", err=True)
-        for line in grouped(warnings):
-            say(line, err=True)
-
-
-def _print_hollow(notes: Sequence[Finding]) -> None:
-    if notes:
-        say("Files that exist but hold no recording; a run refuses them (--deep looks into all files):", err=True)
-        for note in notes:
-            say(f"  {note}", err=True)
-
-
-def _print_json(
-    examination: Examination,
-    problems: Sequence[Finding],
-    warnings: Sequence[Finding],
-    covariates: CovariateTable | None,
-) -> None:
-    """One object on stdout; its shape is described in docs/checking_a_datalist.md."""
-    report = {
-        "file": str(examination.path),
-        "ok": not problems,
-        "errors": len(problems),
-        "warnings": len(warnings),
-        "findings": [finding.as_json() for finding in (*problems, *warnings)],
-        "sections": _counts(examination),
-        "left_out": [
-            {"participant_id": row.participant_id, "section": row.section, "reason": row.entry.exclude}
-            for row in examination.left_out
-        ],
-    }
-    if covariates is not None:
-        report["covariates"] = covariates.rows
-    answer_json(report)
-    if problems:
-        raise typer.Exit(InputError.exit_code)
-
-
-def _counts(examination: Examination) -> dict[str, dict[str, Any]]:
-    counts: dict[str, dict[str, Any]] = {}
-    for section in examination.sections:
-        entries = [found.row.entry for found in examination.participants if found.row.section == section]
-        labels = [entry.label for entry in entries]
-        have = ["both" if entry.eeg and entry.mri else "eeg" if entry.eeg else "mri" for entry in entries]
-        counts[section] = {
-            "participants": len(labels),
-            "classes": {name: labels.count(name) for name in examination.head.classes},
-            "unlabelled": labels.count(None),
-            "recordings": {what: have.count(what) for what in ("both", "eeg", "mri")},
-        }
-    return counts
+        print_warnings(warnings)
+        print_hollow(hollow)
 
 
 def _fixed(file: Path, asked: Requirements, *, ask: bool, quiet: bool) -> Examination:
     """Repair the file if there is something to repair and the user agrees; return its state afterwards."""
     from monai_fusion.datalist.repair.fixing import plan_repair
-    from monai_fusion.wording import counted
 
     repair = plan_repair(file, asked)
     if not repair.worth_writing:
@@ -228,54 +140,6 @@ def _fixed(file: Path, asked: Requirements, *, ask: bool, quiet: bool) -> Examin
         lines = f" ({counted(number, 'line')})" if number else ""
         say(f"{file}: repaired{lines}; the old file is {backup}")
     return repair.after
-
-
-def opener_of(
-    eeg_shape: str, assume_orientation: str | None, percentiles_over: str, look: Look | None = None
-) -> RecordingOpener:
-    """What opens the files with ``--deep``, its options checked before anything is read."""
-    from monai_fusion.contrast import OVER
-    from monai_fusion.datalist.contents.checking import RecordingOpener
-    from monai_fusion.file_formats.nifti import check_axis_codes
-
-    if assume_orientation is not None:
-        check_axis_codes(assume_orientation, "", "--assume-orientation")
-    if percentiles_over not in OVER:
-        raise InputError(Problem("--percentiles-over", seen=repr(percentiles_over), wanted=" or ".join(OVER)))
-    frequency, time, electrode = three_lengths(eeg_shape, "--eeg-shape")
-    return RecordingOpener((frequency, time, electrode), assume_orientation, percentiles_over, look)
-
-
-def placeholders_in(examination: Examination) -> list[Finding]:
-    """Warnings about files that are there but hold no recording, without opening any that may."""
-    from monai_fusion.datalist.contents.placeholders import placeholders
-    from monai_fusion.datalist.contents.recording_files import recordings_to_open, with_lines
-
-    return with_lines(placeholders(recordings_to_open(examination)), examination)
-
-
-def unlike_scalograms(examination: Examination) -> list[Finding]:
-    """Scalograms that were made in different ways, as the files beside them state."""
-    from monai_fusion.datalist.contents.recording_files import recordings_to_open, with_lines
-    from monai_fusion.datalist.contents.sidecars import unlike
-
-    return with_lines(unlike(recordings_to_open(examination)), examination)
-
-
-def look_into_files(examination: Examination, opener: RecordingOpener, workers: int | None) -> list[Finding]:
-    """What is wrong with the files of a datalist, each opened; shows a progress bar."""
-    from tqdm import tqdm
-
-    from monai_fusion.cores import usable_cores
-    from monai_fusion.datalist.contents.checking import check_contents
-    from monai_fusion.datalist.contents.recording_files import recordings_to_open
-
-    recordings = recordings_to_open(examination)
-    hidden = hide_bars(not sys.stderr.isatty())
-    with tqdm(total=len(recordings), desc="Opening files", unit="file", leave=False, disable=hidden) as bar:
-        return check_contents(
-            examination, recordings, opener, workers or min(usable_cores(), _MOST_WORKERS), bar.update
-        )
 
 
 @datalist_app.command("schema")

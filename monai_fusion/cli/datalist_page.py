@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,11 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monai_fusion.cli.datalist import datalist_app
-from monai_fusion.cli.opening_options import EEG_SHAPE, AssumeOrientation, CacheDir, EegShape, PercentilesOver, Workers
+from monai_fusion.cli.looking_into_files import look_into_files, opener_of, placeholders_in, unlike_scalograms
+from monai_fusion.cli.opening_options import (
+    EEG_SHAPE,
+    AssumeOrientation,
+    CacheDir,
+    EegShape,
+    PercentilesOver,
+    Unlabelled,
+    Workers,
+)
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest
 from monai_fusion.messages import hide_bars, pasteable, say
 from monai_fusion.run_folder import COHORT_PAGE_FILE, PREDICTIONS_FILE
+from monai_fusion.wording import counted
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.contents.checking import RecordingOpener
@@ -53,9 +62,7 @@ def page(
             show_default=False,
         ),
     ] = None,
-    unlabelled: Annotated[
-        bool, typer.Option("--unlabelled", help="Labels may be missing: a list for prediction only.")
-    ] = False,
+    unlabelled: Unlabelled = False,
     assume_orientation: AssumeOrientation = None,
     percentiles_over: PercentilesOver = "all",
     eeg_shape: EegShape = EEG_SHAPE,
@@ -75,7 +82,6 @@ def page(
     monai-fusion datalist page gender.json --no-pictures
     monai-fusion datalist page gender.json --run runs/first
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    from monai_fusion.cli.datalist_check import opener_of, placeholders_in, unlike_scalograms
     from monai_fusion.datalist.examination import examine_datalist
     from monai_fusion.datalist_page.facts import Cohort
     from monai_fusion.datalist_page.page import refuse_other_files, render_page, write_page
@@ -110,7 +116,6 @@ def _refuse_other_folders(run: Path) -> None:
 
 def _with_predictions(facts: PageFacts, run: Path) -> PageFacts:
     from monai_fusion.datalist_page.predictions import with_predictions
-    from monai_fusion.wording import counted
 
     facts, lacking = with_predictions(facts, run)
     if lacking:
@@ -124,7 +129,6 @@ def _looked_into(
     """Open every recording once for the check and the pictures, and once more for numbers that no store has."""
     from monai_fusion.baseline.participant_numbers import NumberSettings
     from monai_fusion.cli.covariate_table import covariates_by_class
-    from monai_fusion.cli.datalist_check import look_into_files
 
     found = [*findings, *look_into_files(cohort.examination, opener, workers)]
     cohort.look_at_left_out(opener)
@@ -135,7 +139,7 @@ def _looked_into(
             of_unusual = cohort.unusual(settings, done)
         except InputError as error:
             of_unusual = {}
-            say(f"note: nobody is compared with the cohort: {error.problems[0]}", err=True)
+            say(f"note: participants are not compared with the cohort: {error.problems[0]}", err=True)
         if not any(not finding.warning for finding in found):
             table = covariates_by_class(cohort.examination.datalist(), opener.assume_orientation, store)
             found += table.warnings
@@ -146,14 +150,12 @@ def _looked_into(
 def _bar(cohort: Cohort) -> Iterator[Callable[[], object]]:
     from tqdm import tqdm
 
-    hidden = hide_bars(not sys.stderr.isatty())
-    with tqdm(total=len(cohort.looker.usable), desc="Comparing", unit="file", leave=False, disable=hidden) as bar:
+    files = len(cohort.looker.usable)
+    with tqdm(total=files, desc="Comparing", unit="file", leave=False, disable=hide_bars()) as bar:
         yield bar.update
 
 
 def _print_written(out: Path, size: int, examination: Examination, facts: PageFacts) -> None:
-    from monai_fusion.wording import counted
-
     rows = sum(len(section.rows) for section in facts.text.sections.values())
     say(f"{out}: {counted(rows, 'participant')}, {size / _MEGABYTE:.1f} MB; open it in a browser")
     problems = sum(not each.warning for each in facts.findings)

@@ -37,7 +37,7 @@ def with_declared_options(command: Callable[..., None]) -> Callable[..., None]:
         own = {name: value for name, value in given.items() if name in hints}
         command(**own, **filled)
 
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # inspect reads it
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
 
@@ -71,7 +71,7 @@ def _options(kind: Any, group: Group) -> Iterator[inspect.Parameter]:
 def _typed(type_: Any) -> Any:
     """The type as typer reads it: of several values a list, and of a few words any, which the dataclass checks."""
     if get_origin(type_) is tuple:
-        return list[get_args(type_)[0]] | None  # type: ignore[misc]
+        return list[get_args(type_)[0]] | None  # type: ignore[misc] # a type made at run time
     return str if get_origin(type_) is Literal else type_
 
 

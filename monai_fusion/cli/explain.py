@@ -7,8 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from monai_fusion.cli.bundle_runs import ANYTHING, BundleRunCommand, check_files, print_and_start, relative
+from monai_fusion.cli.knob_help import ANYTHING, BundleRunCommand
+from monai_fusion.cli.run_input import check_files
 from monai_fusion.cli.several_values import one_flag_a_value
+from monai_fusion.cli.starting import configs_of, print_and_start
+from monai_fusion.errors import InputError, Problem
+from monai_fusion.reading import read_json_object
+from monai_fusion.run_folder import MANIFEST_FILE, path_in_manifest
 
 _LISTS = ("--participants", "--methods")
 
@@ -69,11 +74,9 @@ def explain(
     monai-fusion explain runs/first --section validation --device cpu
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
     from monai_fusion.datalist.trained_model import read_trained_model
-    from monai_fusion.errors import InputError, Problem
     from monai_fusion.model_files import is_exported_file
     from monai_fusion.options.front import plan_run
     from monai_fusion.options.knob_values import as_word
-    from monai_fusion.shipped_bundle import config_files
 
     read_trained_model(run_dir, "RUN_DIR", need_classes=False)
     if is_exported_file(run_dir):
@@ -84,7 +87,7 @@ def explain(
     for name, values in (("participants", participants), ("methods", methods)):
         if values:
             given += [f"--{name}", as_word(values)]
-    run = plan_run([relative(path) for path in config_files("explain")], given)
+    run = plan_run(configs_of("explain"), given)
     check_files("explain", run.knobs, require_labels=False)
     print_and_start(run.words, dry_run)
 
@@ -95,10 +98,6 @@ def _datalist_of(run_dir: Path) -> Path:
     Raises:
         InputError: The manifest does not name it, or it is not there any more.
     """
-    from monai_fusion.errors import InputError, Problem
-    from monai_fusion.reading import read_json_object
-    from monai_fusion.run_folder import MANIFEST_FILE, path_in_manifest
-
     path = path_in_manifest(read_json_object(run_dir / MANIFEST_FILE) or {}, "datalist")
     if path is None or not path.is_file():
         seen = f"not named in {MANIFEST_FILE}" if path is None else f"{path}: no such file"

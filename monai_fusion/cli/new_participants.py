@@ -7,9 +7,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from monai_fusion.cli.run_input import refuse_results_of_others
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable, say
 from monai_fusion.run_folder import inference_folder
+from monai_fusion.wording import a_few, counted
 
 if TYPE_CHECKING:
     from monai_fusion.cli.raw_recordings import RawRecordings
@@ -124,7 +126,6 @@ def plan_raw_recordings(new: NewParticipants, configs: Sequence[Path], words: Se
     Raises:
         InputError: Something is wrong with the options or the model, or the folder holds results of another kind.
     """
-    from monai_fusion.cli.bundle_runs import refuse_results_of_others
     from monai_fusion.cli.raw_recordings import plan_scalograms
     from monai_fusion.datalist.trained_model import read_trained_model
     from monai_fusion.options.front import plan_run
@@ -176,7 +177,6 @@ def write_list(planned: UnlabelledList) -> None:
 def print_plan(prediction: PredictionOfNewParticipants, *, written: bool) -> None:
     """Print who is in the list, and who of them is not predicted."""
     from monai_fusion.datalist.building.unlabelled import list_summary
-    from monai_fusion.wording import a_few, counted
 
     planned, lacking = prediction.planned, prediction.not_predicted
     not_written = "" if written else " (not written with --dry-run)"

@@ -1,4 +1,4 @@
-"""Options of the commands that open every recording of a datalist: how the files are read."""
+"""Options of the commands that open every recording of a datalist: what it may lack, and how the files are read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+Unlabelled = Annotated[bool, typer.Option("--unlabelled", help="Labels may be missing: a list for prediction only.")]
 AssumeOrientation = Annotated[
     str | None,
     typer.Option(metavar="LAS", help="With --deep: axes of MRIs whose header states none, as in your run's config."),

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 
+from monai_fusion.cli.cache import DEFAULT_CACHE_DIR, CacheDir
 from monai_fusion.cli.declared_options import with_declared_options
 from monai_fusion.cli.lengths import three_lengths
-from monai_fusion.cli.store import DEFAULT_CACHE_DIR, CacheDir
 from monai_fusion.messages import say
 from monai_fusion.options.declared import Group, Option
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable, say
+from monai_fusion.reading import read_json_object
+from monai_fusion.wording import counted
 
 if TYPE_CHECKING:
     from monai_fusion.cli.new_participants import NewParticipants
@@ -91,7 +93,6 @@ def make_scalograms(raw: RawRecordings) -> list[Made]:
     from monai_fusion.recordings.making import Made
     from monai_fusion.recordings.opening import find
     from monai_fusion.recordings.scalogram_recipe import refuse_other_scalograms
-    from monai_fusion.wording import counted
 
     options = raw.recipe.options(raw.out)
     try:
@@ -115,7 +116,6 @@ def make_scalograms(raw: RawRecordings) -> list[Made]:
 
 def with_scalograms(new: NewParticipants, raw: RawRecordings, done: Sequence[Made]) -> NewParticipants:
     """Return the new participants with their scalograms in place of the raw recordings."""
-    from monai_fusion.reading import read_json_object
     from monai_fusion.sidecar import MOST_BYTES
 
     if new.raw_eeg_dir is not None:

@@ -12,6 +12,7 @@ from monai_fusion.errors import InputError
 from monai_fusion.messages import answer_json, say
 from monai_fusion.options.declared import Group
 from monai_fusion.recordings.options import ScalogramOptions
+from monai_fusion.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,8 +84,6 @@ def _without_folders(text: str, done: Sequence[Made], options: ScalogramOptions)
 
 
 def _print(done: Sequence[Made], wanted: int, options: ScalogramOptions) -> None:
-    from monai_fusion.wording import counted
-
     _print_notes(done)
     by_state = {state: [each for each in done if each.state == state] for state in ("made", "finished", "failed")}
     kept = sum(sum(each.kept.values()) for each in by_state["made"])
@@ -110,8 +109,6 @@ def _print(done: Sequence[Made], wanted: int, options: ScalogramOptions) -> None
 
 def _print_notes(done: Sequence[Made]) -> None:
     """Each note once, with whose it is."""
-    from monai_fusion.wording import counted
-
     named: dict[str, list[str]] = {}
     for each in done:
         for note in each.notes:

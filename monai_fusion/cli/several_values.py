@@ -29,6 +29,17 @@ class SeveralValuesCommand(SectionedCommand):
         return super().parse_args(ctx, list(one_flag_a_value(args, flags)))
 
 
+def datalist_first(args: list[str], takes_json: Collection[str]) -> list[str]:
+    """The words with a datalist that comes last in front: it would be one more value of ``--stratify-by age site``.
+
+    Args:
+        args: The words after the command.
+        takes_json: Options whose own value may be a JSON file.
+    """
+    comes_last = len(args) > 1 and args[0].startswith("-") and args[-1].endswith(".json") and args[-2] not in takes_json
+    return [args[-1], *args[:-1]] if comes_last else args
+
+
 def one_flag_a_value(args: Iterable[str], flags: Collection[str]) -> Iterator[str]:
     """``--classes M F`` as ``--classes=M --classes=F`` for each of ``flags``; all else as it is."""
     flag, lacks_value = "", False

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.run_folder import COHORT_PROFILE_FILE
 
 if TYPE_CHECKING:
     from monai_fusion.datalist import Datalist
@@ -50,14 +51,10 @@ def unlike_the_training(
         InputError: A recording cannot be read, or the model's profile is not one that a training writes.
     """
     from monai_fusion.baseline.participant_numbers import NumberSettings
-    from monai_fusion.cohort_profile.comparing import differences
-    from monai_fusion.cohort_profile.participant_facts import participant_facts
+    from monai_fusion.cohort_profile.predicting import unlike_texts
     from monai_fusion.cohort_profile.profile_file import read_profile
-    from monai_fusion.cohort_profile.words import joined
-    from monai_fusion.datalist.availability import restricted_to
     from monai_fusion.datalist.reporting import Finding
     from monai_fusion.datalist.trained_model import read_trained_model
-    from monai_fusion.run_folder import COHORT_PROFILE_FILE
 
     profile = read_profile(model)
     if profile is None:
@@ -65,8 +62,6 @@ def unlike_the_training(
         return [Finding(str(model), seen=seen, group="contents", warning=True)]
     modalities = read_trained_model(model, "--model").modalities
     settings = NumberSettings(cache_dir, tuple(eeg_shape), assume_orientation, modalities)
-    everyone = [each for section in datalist.sections for each in datalist.records(section)]
-    found = participant_facts([restricted_to(each, modalities) for each in everyone], settings)
     return [
         Finding(
             record.participant_id,
@@ -75,6 +70,8 @@ def unlike_the_training(
             warning=True,
             participant_id=record.participant_id,
         )
-        for record, facts in zip(everyone, found, strict=True)
-        if (text := joined(differences(profile, facts)))
+        for record, text in zip(
+            datalist.all_records, unlike_texts(profile, datalist.all_records, settings), strict=True
+        )
+        if text
     ]

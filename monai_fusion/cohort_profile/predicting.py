@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from monai_fusion.baseline.participant_numbers import NumberSettings
-from monai_fusion.cohort_profile.comparing import Difference, differences
+from monai_fusion.cohort_profile.comparing import differences
 from monai_fusion.cohort_profile.participant_facts import participant_facts
 from monai_fusion.cohort_profile.profile_file import CohortProfile, read_profile
 from monai_fusion.cohort_profile.words import joined
@@ -19,20 +19,25 @@ from monai_fusion.run_folder import COHORT_PROFILE_FILE
 logger = logging.getLogger(__name__)
 
 
-def differences_of(
-    record: ParticipantRecord, profile: CohortProfile, settings: NumberSettings
-) -> tuple[Difference, ...]:
-    """Return what differs between a participant and a training part, the most unlike first.
+def unlike_texts(
+    profile: CohortProfile,
+    records: Sequence[ParticipantRecord],
+    settings: NumberSettings,
+    done: Callable[[], object] = str,
+) -> list[str]:
+    """Return for each participant what differs from a training part, the most unlike first; empty if nothing does.
 
     Args:
-        record: The participant, with the recordings that the model uses.
         profile: Of the training part.
+        records: The participants; recordings that the model does not use are left out.
         settings: How the recordings are read.
+        done: Called after each file.
 
     Raises:
         InputError: A recording cannot be read.
     """
-    return differences(profile, participant_facts([record], settings)[0])
+    used = [restricted_to(record, settings.modalities) for record in records]
+    return [joined(differences(profile, facts)) for facts in participant_facts(used, settings, done)]
 
 
 class UnlikeTraining:
@@ -67,15 +72,12 @@ class UnlikeTraining:
         if self.profile is None:
             return
         try:
-            used = [restricted_to(record, self.settings.modalities) for record in records]
-            found = participant_facts(used, self.settings, done)
+            texts: Sequence[str | None] = unlike_texts(self.profile, records, self.settings, done)
         except InputError as error:
             # The files were prepared for the network: a chain of one's own may read what these numbers cannot.
             logger.warning("no comparison with the training participants: %s", error)
-            self._texts |= dict.fromkeys((record.participant_id for record in records), None)
-            return
-        for record, facts in zip(records, found, strict=True):
-            self._texts[record.participant_id] = joined(differences(self.profile, facts))
+            texts = [None] * len(records)
+        self._texts |= zip((record.participant_id for record in records), texts, strict=True)
 
     def __call__(self, record: ParticipantRecord) -> str | None:
         """Return what differs, ``; `` between; empty if nothing does, None if it is not known."""

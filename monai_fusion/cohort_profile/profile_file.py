@@ -8,22 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import write_atomically
+from monai_fusion.metrics.fields_of_scores import Count, Part
 from monai_fusion.model_files import place_in, read_model_json
 from monai_fusion.reading import reason_of
 from monai_fusion.run_folder import COHORT_PROFILE_FILE
 
-Count = Annotated[int, Field(ge=0)]
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class NumberProfile(_Part):
+class NumberProfile(Part):
     """One number in the training part."""
 
     participants: Annotated[Count, Field(description="Participants of whom it is known.")]
@@ -37,7 +32,7 @@ class NumberProfile(_Part):
     most: float
 
 
-class CohortProfile(_Part):
+class CohortProfile(Part):
     """The content of cohort_profile.json."""
 
     model_config = ConfigDict(title="monai-fusion cohort profile")

@@ -82,7 +82,7 @@ def run_child(command: Sequence[str], log: Path) -> None:
     if code in _STOPPED:
         raise Stopped(code)
     if code:
-        raise ChildFailed(code, _killed(code) + last_message(log, begins), log)
+        raise ChildFailed(code, _killed(code) + _last_message(log, begins), log)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -106,7 +106,7 @@ def _killed(code: int) -> str:
     return f"killed by signal {-code}; if you did not send it, memory may have run out. Its last output:\n"
 
 
-def last_message(log: Path, begins: int = 0) -> str:
+def _last_message(log: Path, begins: int = 0) -> str:
     """The error message of a run, or else the last lines of its output.
 
     Args:

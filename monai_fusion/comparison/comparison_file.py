@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from monai_fusion.baseline.baseline_file import ConfoundResult, CovariateBalance
-from monai_fusion.metrics.fields_of_scores import ClassCount, Count, GroupsSection, Interval, Probability, Score
+from monai_fusion.metrics.fields_of_scores import ClassCount, Count, GroupsSection, Interval, Part, Probability, Score
 from monai_fusion.run_folder import COMPARISON_FILE
 
 FILE = COMPARISON_FILE
 
 ScoreName = Literal["auroc", "balanced_accuracy", "accuracy"]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class VariantScore(Score):
@@ -27,7 +23,7 @@ class VariantScore(Score):
     fold_sd: Annotated[float | None, Field(description="Their standard deviation (n - 1).")]
 
 
-class VariantResult(_Part):
+class VariantResult(Part):
     """One variant."""
 
     name: Annotated[str, Field(description="The variant.")]
@@ -42,7 +38,7 @@ class VariantResult(_Part):
     minutes: Annotated[float, Field(ge=0, description="Training and evaluation of all its runs.")]
 
 
-class TTest(_Part):
+class TTest(Part):
     """A corrected resampled t-test over the folds of all repeats."""
 
     mean: Annotated[float, Field(description="Mean difference over the folds.")]
@@ -53,7 +49,7 @@ class TTest(_Part):
     p_holm: Annotated[Probability, Field(description="... adjusted for the number of compared variants (Holm).")]
 
 
-class Difference(_Part):
+class Difference(Part):
     """A variant minus the reference, on the same participants."""
 
     variant: Annotated[str, Field(description="The variant.")]
@@ -67,7 +63,7 @@ class Difference(_Part):
     t_test: Annotated[TTest | None, Field(description="Null if a fold lacks a class or all differences are equal.")]
 
 
-class NumbersResult(_Part):
+class NumbersResult(Part):
     """A ridge logistic regression on plain numbers of the recordings, on the same folds; it needs no training run."""
 
     name: Annotated[str, Field(description="head_volume, covariates, mri, eeg, eeg_raw_power or all.")]
@@ -87,7 +83,7 @@ class VariantConfound(ConfoundResult):
     ]
 
 
-class SiteScores(_Part):
+class SiteScores(Part):
     """The scores of a variant at one site."""
 
     variant: Annotated[str, Field(description="The variant.")]
@@ -95,7 +91,7 @@ class SiteScores(_Part):
     balanced_accuracy: Annotated[VariantScore, Field(description="... by the threshold of the fold.")]
 
 
-class SiteResult(_Part):
+class SiteResult(Part):
     """A site (or scanner) that was tested by models which had not seen it."""
 
     site: Annotated[str, Field(description="Its name in the datalist.")]
@@ -103,7 +99,7 @@ class SiteResult(_Part):
     variants: Annotated[list[SiteScores], Field(description="The scores of every variant.")]
 
 
-class Fold(_Part):
+class Fold(Part):
     """A fold, the same for all variants."""
 
     repeat: Annotated[Count, Field(description="Which division of the cohort into folds it belongs to, from 1.")] = 1
@@ -113,7 +109,7 @@ class Fold(_Part):
     tested: Annotated[list[ClassCount], Field(description="... who were tested.")]
 
 
-class Comparison(_Part):
+class Comparison(Part):
     """The results of a comparison: the content of comparison.json."""
 
     model_config = ConfigDict(title="monai-fusion comparison")
@@ -147,15 +143,19 @@ class Comparison(_Part):
     differences: Annotated[list[Difference], Field(description="Each other variant minus the reference, by score.")]
     numbers: Annotated[
         list[NumbersResult], Field(description="Logistic regressions on plain numbers; empty if they are not known.")
-    ] = []
-    balance: Annotated[list[CovariateBalance], Field(description="The covariates by class.")] = []
+    ] = Field(default_factory=list)
+    balance: Annotated[list[CovariateBalance], Field(description="The covariates by class.")] = Field(
+        default_factory=list
+    )
     confounds: Annotated[
         list[VariantConfound], Field(description="For each covariate, then for all together: every variant.")
-    ] = []
+    ] = Field(default_factory=list)
     left_out: Annotated[
         str, Field(description="The field whose places are each tested by models that have not seen them; or empty.")
     ] = ""
-    sites: Annotated[list[SiteResult], Field(description="The scores of each of these places.")] = []
+    sites: Annotated[list[SiteResult], Field(description="The scores of each of these places.")] = Field(
+        default_factory=list
+    )
     notes: Annotated[list[str], Field(description="Who takes part.")]
     warnings: Annotated[list[str], Field(description="Warnings about the results, as printed.")]
 

@@ -54,11 +54,11 @@ def render_comparison(found: Comparison) -> str:
 
 def comparison_figures(found: Comparison) -> list[Picture]:
     """The figures of the page: every variant's scores, and the differences from the reference."""
-    apart = [draw_differences(found, score) for score in _DRAWN] if found.differences else []
-    return [*(draw_scores(found, score) for score in _DRAWN), *apart]
+    apart = [_draw_differences(found, score) for score in _DRAWN] if found.differences else []
+    return [*(_draw_scores(found, score) for score in _DRAWN), *apart]
 
 
-def draw_scores(found: Comparison, score: ScoreName = "auroc") -> Picture:
+def _draw_scores(found: Comparison, score: ScoreName = "auroc") -> Picture:
     """Draw a score of every variant with its interval; small dots are the folds."""
     title = SCORE_TITLES[score]
     with drawing():
@@ -82,7 +82,7 @@ def draw_scores(found: Comparison, score: ScoreName = "auroc") -> Picture:
     return Picture(name, f"{title} of each variant with its interval and its folds", figure, tuple(values))
 
 
-def draw_differences(found: Comparison, score: ScoreName = "auroc") -> Picture:
+def _draw_differences(found: Comparison, score: ScoreName = "auroc") -> Picture:
     """Draw how a score of every other variant differs from the reference's."""
     title = SCORE_TITLES[score]
     with drawing():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from monai_fusion.datalist import ModalityPolicy, ParticipantRecord, read_datalist
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.files import write_atomically
+from monai_fusion.files import write_atomically, write_json
 from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.metrics.calibration_file import StoredPrediction, fit_calibration_file, read_calibration
 from monai_fusion.output_folder import remove_all
@@ -32,13 +32,36 @@ from monai_fusion.run_folder import (
 if TYPE_CHECKING:
     from monai_fusion.comparison.planning import Plan
     from monai_fusion.comparison.run_records import RunRecord
-    from monai_fusion.datalist import ParticipantRecord
 
 logger = logging.getLogger(__name__)
 
 FOLDER = "ensemble"
 # Entries of the recipe that may differ between the members.
 _OWN = ("seed", "trained_on", "validated_on", SCALOGRAM_RECIPE)
+
+
+def keep_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path | None:
+    """Write the ensemble that a comparison asks for, unless it is there, and remove its members' weights.
+
+    Args:
+        plan: The comparison; its option ``keep_models`` keeps the weights.
+        records: All its runs, finished.
+
+    Returns:
+        The folder; None if no ensemble was asked for.
+
+    Raises:
+        InputError: As of `write_ensemble`.
+    """
+    members = [record for record in records if plan.is_member(record.run)]
+    if not members:
+        return None
+    if not ensemble_is_made(plan, members):
+        write_ensemble(plan, members)
+    if not plan.options.keep_models:
+        for record in members:
+            record.remove_model()
+    return plan.options.output_dir / FOLDER
 
 
 def ensemble_is_made(plan: Plan, records: Sequence[RunRecord]) -> bool:
@@ -72,7 +95,6 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     """
     import torch
 
-    from monai_fusion.datalist import ModalityPolicy, read_datalist
     from monai_fusion.evaluation.model_loader import read_weights, refuse_other_weights
     from monai_fusion.networks.ensemble_net import joined_states
     from monai_fusion.runs.training_overlap import TRAINED_ON, digests_of
@@ -90,7 +112,7 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
     write_atomically(folder / CALIBRATION_FILE, _calibration(records).encode("utf-8"))
     cohort = read_datalist(plan.folds_folder(1) / "fold0.json")
     use = ModalityPolicy(recipe.get("modalities", "both"), allow_missing=bool(recipe.get("allow_missing", False)))
-    participants, _ = use.select(record for section in cohort.sections for record in cohort.records(section))
+    participants, _ = use.select(cohort.all_records)
     _write_profile(plan, folder, participants, use.modalities)
     digests = digests_of(participants, plan.cache_dir).values()
     recipe |= {
@@ -100,7 +122,7 @@ def write_ensemble(plan: Plan, records: Sequence[RunRecord]) -> Path:
         "member_weights": [record.manifest["weights"]["digest"] for record in records],
         TRAINED_ON: sorted({digest for each in digests for digest in each}),
     }
-    write_atomically(folder / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
+    write_json(folder / RECIPE_FILE, recipe)
     return folder
 
 

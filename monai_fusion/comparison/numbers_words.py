@@ -23,14 +23,14 @@ def _with_numbers(found: Comparison) -> list[str]:
     answer, sentence = fusion_verdict(found), numbers_sentence(found)
     if sentence is None:
         return answer
-    best = best_numbers(found)
+    best = _best_numbers(found)
     reached = best is not None and is_as_good(_auroc(best))
     return [sentence, *answer] if reached else [*answer, sentence]
 
 
 def numbers_sentence(found: Comparison) -> str | None:
     """Compare the reference with the plain numbers that do best; None if they are not known."""
-    best = best_numbers(found)
+    best = _best_numbers(found)
     reference = next(each for each in found.variants if each.name == found.reference)
     if best is None or best.auroc.value is None or reference.auroc.value is None:
         return None
@@ -48,7 +48,7 @@ def numbers_sentence(found: Comparison) -> str | None:
     return f"Plain numbers do {does}: {numbers}."
 
 
-def best_numbers(found: Comparison) -> NumbersResult | None:
+def _best_numbers(found: Comparison) -> NumbersResult | None:
     """The plain numbers that the reference is compared with, by the rule of a single evaluation's report."""
     place = best_baseline([_auroc(each) for each in found.numbers])
     return None if place is None else found.numbers[place]

@@ -50,7 +50,7 @@ class CompareOptions:
         group_by: Fields whose groups stay together; none for those of the datalist.
         seed: Of folds and trainings.
         seeds: The number of trainings, with different seeds, of each variant in each fold.
-        repeats: How often the cohort is divided into folds; see `seed_of_repeat`.
+        repeats: How often the cohort is divided into folds; see `_seed_of_repeat`.
         covariates: Fields that may explain the class; none for all that are numbers.
         config_files: Overlays on train.yaml.
         words: More options for every training, such as ``--num_epochs``, ``[5, 3]``.
@@ -146,12 +146,12 @@ class Plan:
 
     def seeds_of(self, repeat: int) -> tuple[int, ...]:
         """Seeds of the trainings of a repeat."""
-        first = seed_of_repeat(self.options.seed, repeat)
+        first = _seed_of_repeat(self.options.seed, repeat)
         return tuple(range(first, first + self.options.seeds))
 
     def folds_folder(self, repeat: int) -> Path:
         """The folder with the datalists of a repeat's folds."""
-        return folder_of_repeat(self.options.output_dir, repeat) / FOLDER
+        return _folder_of_repeat(self.options.output_dir, repeat) / FOLDER
 
     @cached_property
     def contents(self) -> list[Any]:
@@ -168,7 +168,7 @@ class Plan:
         return run.variant.name == self.options.ensemble and run.repeat == 1
 
 
-def seed_of_repeat(seed: int, repeat: int) -> int:
+def _seed_of_repeat(seed: int, repeat: int) -> int:
     """The seed of a repeat's folds, and of its first training: that of the comparison, then 1000 more, and so on.
 
     It depends on nothing else, so that repeats and seeds can be added later; trainings of different repeats have
@@ -177,7 +177,7 @@ def seed_of_repeat(seed: int, repeat: int) -> int:
     return seed + _REPEAT_STEP * (repeat - 1)
 
 
-def folder_of_repeat(output_dir: Path, repeat: int) -> Path:
+def _folder_of_repeat(output_dir: Path, repeat: int) -> Path:
     """The folder of a repeat's runs: the output folder itself, then ``repeat2`` in it, and so on."""
     return output_dir if repeat == 1 else output_dir / f"repeat{repeat}"
 
@@ -212,8 +212,8 @@ def _folds_of_repeats(options: CompareOptions) -> list[Folds]:
         refuse_given_folds(options.datalist, options.repeats)
     found = []
     for repeat in range(1, options.repeats + 1):
-        folder = folder_of_repeat(options.output_dir, repeat) / FOLDER
-        seed = seed_of_repeat(options.seed, repeat)
+        folder = _folder_of_repeat(options.output_dir, repeat) / FOLDER
+        seed = _seed_of_repeat(options.seed, repeat)
         groups = tuple(options.group_by)
         found.append(make_folds(options.datalist, folder, options.folds, seed, options.keep_test, groups))
     refuse_equal_folds(found)
@@ -240,9 +240,9 @@ def _runs(
     cache: Path,
 ) -> Iterator[Run]:
     """The runs of one repeat."""
-    own = folder_of_repeat(options.output_dir, repeat)
+    own = _folder_of_repeat(options.output_dir, repeat)
     digests = {name: digest_of(json.loads(text)) for name, text in folds.texts.items()}
-    start = seed_of_repeat(options.seed, repeat)
+    start = _seed_of_repeat(options.seed, repeat)
     for seed in range(start, start + options.seeds):
         for fold, name in enumerate(folds.texts):
             for variant in variants:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +30,7 @@ from monai_fusion.comparison.statistics import (
 from monai_fusion.datalist.groups import participant_groups
 from monai_fusion.datalist.schema import SECTIONS
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.files import write_for_readers
+from monai_fusion.files import delimited, write_for_readers
 from monai_fusion.metrics.clusters import as_groups, drawn_together
 from monai_fusion.metrics.fields_of_scores import ClassCount, GroupsSection
 from monai_fusion.metrics.grouping import groups_section
@@ -209,8 +207,8 @@ def write_results(plan: Plan, runs: Sequence[FoldPredictions], found: schema.Com
     written = {
         PAGE_FILE: render_comparison(found),
         schema.FILE: found.model_dump_json(indent=2),
-        TABLE_FILE: _csv(_table_rows(found)),
-        OUT_OF_FOLD_FILE: _csv(_out_of_fold_rows(found.classes, runs)),
+        TABLE_FILE: delimited(_table_rows(found)),
+        OUT_OF_FOLD_FILE: delimited(_out_of_fold_rows(found.classes, runs)),
     }
     return [write_for_readers(folder / name, text.encode("utf-8")) for name, text in written.items()]
 
@@ -370,9 +368,3 @@ def _out_of_fold_rows(classes: Sequence[str], runs: Sequence[FoldPredictions]) -
                 classes[participant.predicted],
             ]
             yield [*start, *participant.probabilities, *participant.network_probabilities]
-
-
-def _csv(rows: Iterable[list[Any]]) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

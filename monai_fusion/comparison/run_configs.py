@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from monai_fusion.comparison.variants import Variant
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.options.command_line import CommandLine
+from monai_fusion.options.knob_values import NOTHING, as_word
+from monai_fusion.options.overrides import check_overrides
 from monai_fusion.shipped_bundle import config_files, default_bundle
 
 if TYPE_CHECKING:
     from monai_fusion.comparison.planning import CompareOptions, Run
-    from monai_fusion.options.command_line import CommandLine
 
 _NOTHING: Mapping[str, Any] = {}
 # Knobs that cannot change a score: a comparison may resume with other values.
@@ -77,8 +79,11 @@ class RunConfigs:
         return (*start, *_options({"bundle_root": self.root, **values}), *words, *_options(last))
 
     def check(self, runs: Sequence[Run]) -> None:
-        """Check the options of every variant against the configs, before any file is written."""
-        from monai_fusion.options.overrides import check_overrides
+        """Check the options of every variant against the configs, before any file is written.
+
+        Raises:
+            InputError: An option is misspelt, or has a value that it cannot have.
+        """
         from monai_fusion.workflow.components import component_arguments
 
         problems: dict[str, Problem] = {}
@@ -91,8 +96,6 @@ class RunConfigs:
 
 def _parsed(command: Sequence[str]) -> CommandLine:
     """The command of a bundle run as the run parses it."""
-    from monai_fusion.options.command_line import CommandLine
-
     _python, _module, _bundle, *words = command
     parsed = CommandLine.parse([str(Path("monai") / "bundle" / "__main__.py"), *words])
     if parsed is None:
@@ -102,8 +105,6 @@ def _parsed(command: Sequence[str]) -> CommandLine:
 
 def _options(values: Mapping[str, Any]) -> Iterator[str]:
     """Options of a bundle run, quoted so that their values arrive unchanged."""
-    from monai_fusion.options.knob_values import NOTHING, as_word
-
     for name, value in values.items():
         yield f"--{name}"
         yield str(value) if str(value) == NOTHING else as_word(value)

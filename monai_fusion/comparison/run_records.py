@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai_fusion.comparison.planning import Plan, Run
+from monai_fusion.datalist import read_datalist
 from monai_fusion.errors import Problem
 from monai_fusion.files import write_atomically
 from monai_fusion.output_folder import remove_all
@@ -119,7 +120,6 @@ class RunRecord:
 
 def changed_recordings(plan: Plan, records: list[RunRecord]) -> list[Problem]:
     """Name the finished runs whose participants have other recordings now, according to the store's index."""
-    from monai_fusion.datalist import read_datalist
     from monai_fusion.runs.run_digests import data_digests
 
     digests: dict[tuple[int, int, str], Any] = {}

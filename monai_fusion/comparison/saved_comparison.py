@@ -18,10 +18,10 @@ from monai_fusion.opening import NotReadableError
 from monai_fusion.reading import read_bytes, reason_of
 from monai_fusion.report.export import write_files
 from monai_fusion.report.methods import join_paragraphs
-from monai_fusion.report.number_text import count_participants, listed, number
+from monai_fusion.report.number_text import count_participants, number
 from monai_fusion.report.references import Citations
 from monai_fusion.report.tables import Table
-from monai_fusion.wording import counted
+from monai_fusion.wording import counted, listed
 
 METHODS_FILE = "methods_comparison.md"  # beside the methods.md of a single run
 

@@ -130,7 +130,7 @@ def _class_auroc(cohort: ScoredCohort, folds: Labels, weights: Floats, label: in
     return np.divide(right, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
 
 
-def score_over_folds(name: str, cohort: ScoredCohort, folds: Labels, weights: Floats) -> Floats:
+def _score_over_folds(name: str, cohort: ScoredCohort, folds: Labels, weights: Floats) -> Floats:
     """Return one of `SCORES` over all folds, [draw]."""
     if name == "auroc":
         return auroc_within_folds(cohort, folds, weights)
@@ -166,7 +166,7 @@ def values_and_intervals(
         found: dict[Key, Floats] = {}
         for score in wanted:
             for place, name in enumerate(names):
-                each = [score_over_folds(score, cohort, folds, weights) for cohort, folds in data.predicted(name)]
+                each = [_score_over_folds(score, cohort, folds, weights) for cohort, folds in data.predicted(name)]
                 found[score, place] = np.mean(each, axis=0)
             base = found[score, names.index(reference)]
             for place in range(len(names)):
@@ -215,7 +215,7 @@ def fallback_interval(name: str, data: OutOfFold, variant: str) -> Interval | No
         return wilson(float(hits.sum()), len(data.labels))
     if name == "balanced_accuracy":
         return mean_of_proportions(hits[counts > 0].tolist(), counts[counts > 0].tolist())
-    value = float(np.mean([score_over_folds(name, *each, each[0].ones)[0] for each in data.predicted(variant)]))
+    value = float(np.mean([_score_over_folds(name, *each, each[0].ones)[0] for each in data.predicted(variant)]))
     if len(counts) != 2 or math.isnan(value):
         return None
     return newcombe_auroc(value, int(counts[1]), int(counts[0]))

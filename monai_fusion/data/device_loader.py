@@ -141,6 +141,9 @@ class DeviceLoader:
         Returns:
             ``eeg`` [S, 17, F, T] and ``mri`` [C, T, H, W] float32 on the device, each if it exists, ``participant_id``
             and, where known, ``label``.
+
+        Raises:
+            ValueError: The dataset draws segments.
         """
         if self.dataset.segments != "all":
             raise ValueError('participants are whole only with segments="all"')
@@ -186,10 +189,10 @@ class DeviceLoader:
 
     def _begin_next(self, draws: Sequence[Any], batches: int) -> None:
         """Begin the first batches of the next epoch, so that they are read during the validation."""
-        known = isinstance(self.sampler, ParticipantSampler | DistributedTrainingSampler)
-        if not known or batches <= len(self._ahead):
+        sampler = self.sampler
+        if not isinstance(sampler, ParticipantSampler | DistributedTrainingSampler) or batches <= len(self._ahead):
             return
-        following = list(self._batches(list(self.sampler.of_epoch(draws[0].epoch + 1))))  # type: ignore[union-attr]
+        following = list(self._batches(list(sampler.of_epoch(draws[0].epoch + 1))))
         while len(self._ahead) < min(batches, len(following)):
             self._ahead.append(self._begin(following[len(self._ahead)]))
 

@@ -14,7 +14,6 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, Sampler
 
 from monai_fusion import ranks
-from monai_fusion.cores import usable_cores
 from monai_fusion.data.collation import collate_participants
 from monai_fusion.data.device_loader import DeviceLoader
 from monai_fusion.data.fusion_dataset import FusionDataset
@@ -75,8 +74,7 @@ class EvaluationLoader(DataLoader[dict[str, Any]]):
         self._held: DeviceLoader | None = None
         self.on_gpu = torch.device(device).type == "cuda"
         if threads is None:
-            own = max(1, usable_cores() // ranks.on_this_machine())
-            threads = min(_MOST_THREADS, own) if self.on_gpu else 0
+            threads = min(_MOST_THREADS, ranks.own_cores()) if self.on_gpu else 0
         self.threads = threads
         self.ahead = 2
         size = participants_at_once(batch_size, dataset, device)

@@ -19,6 +19,7 @@ from monai_fusion.data.sampling import EpochSample
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.datalist.availability import BOTH_REQUIRED, ModalityPolicy
 from monai_fusion.keys import EEG, LABEL, MRI, PARTICIPANT_ID, PRESENT
+from monai_fusion.spreading import spread
 
 
 class Choice(NamedTuple):
@@ -93,7 +94,11 @@ class FusionDataset(Dataset[dict[str, Any]]):
 
     @property
     def labels(self) -> list[int]:
-        """The class index of each participant; only for cohorts in which every participant has a label."""
+        """The class index of each participant; only for cohorts in which every participant has a label.
+
+        Raises:
+            ValueError: A participant has no label.
+        """
         labels = [record.label for record in self.records if record.label is not None]
         if len(labels) < len(self.records):
             raise ValueError(f"{len(self.records) - len(labels)} participants have no label")
@@ -237,10 +242,3 @@ def _places(there: Iterable[bool]) -> list[int]:
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
     """Strip MONAI's metadata: it costs time in collation and contains nothing that training needs."""
     return tensor.as_subclass(torch.Tensor)
-
-
-def spread(first: int, end: int, at_most: int | None) -> Sequence[int]:
-    """Indices ``first`` to ``end``, or ``at_most`` of them at even distances."""
-    if at_most is None or end - first <= at_most:
-        return range(first, end)
-    return [first + (place * (end - first)) // at_most for place in range(at_most)]

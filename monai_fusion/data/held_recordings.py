@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from monai_fusion.data.preprocessing import threads
+from monai_fusion import ranks
 from monai_fusion.data.recordings import RecordingDataset
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import hide_bars
@@ -108,7 +108,7 @@ class HeldRecordings:
                 self.values[row].copy_(_as_held(array, self._dtype))
             return fits
 
-        with ThreadPoolExecutor(threads()) as pool:
+        with ThreadPoolExecutor(ranks.own_cores()) as pool:
             try:
                 title = f"reading {dataset.title}"
                 found = pool.map(read, range(len(places)))

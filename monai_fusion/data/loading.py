@@ -11,7 +11,6 @@ import torch
 from torch.utils.data import DataLoader
 
 from monai_fusion import ranks
-from monai_fusion.cores import usable_cores
 from monai_fusion.data.batch_augmentation import BatchAugmentation
 from monai_fusion.data.device_loader import DeviceLoader
 from monai_fusion.data.distributed_sampling import DistributedTrainingSampler
@@ -98,7 +97,9 @@ def training_loader(
             loader = DeviceLoader(dataset, device, batch_size, sampler)
         except torch.OutOfMemoryError as error:  # another program has taken it since
             if wanted:
-                raise InputError(_too_large(machine, needed)) from error
+                seen = f"true, but the GPU has no room left for the {_size(needed)} of the training data"
+                advice = "another program has taken it meanwhile (nvidia-smi lists them)"
+                raise InputError(Problem("--device_data", seen=seen, wanted="auto", advice=advice)) from error
             machine = machine._replace(free=this_machine(device).free)
             full = f"the GPU has no room left for {_size(needed)}"
             plan = plan_loading(machine, needed, False, _workers(num_workers), without_form, refusal=full)
@@ -192,7 +193,7 @@ def this_machine(device: str | torch.device) -> Machine:
         free = float(torch.cuda.mem_get_info(chosen)[0] + unused)
     else:
         free = psutil.virtual_memory().available / sharing
-    return Machine(chosen, free, max(1, usable_cores() // sharing))
+    return Machine(chosen, free, ranks.own_cores())
 
 
 def _workers(num_workers: int | str) -> int | None:

@@ -10,7 +10,6 @@ from typing import Any
 from monai.transforms import RandomizableTrait, Transform
 
 from monai_fusion import ranks
-from monai_fusion.cores import usable_cores
 from monai_fusion.data.items import SegmentItems, VolumeItems
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.errors import InputError, Problem
@@ -91,17 +90,13 @@ class Preprocessing:
             if not items:
                 continue
             try:
-                report += fill(self.chains[name], items, runner or Threads(threads()), TITLES[name], progress)[1]
+                _, done = fill(self.chains[name], items, runner or Threads(ranks.own_cores()), TITLES[name], progress)
+                report += done
             except InputError as error:
                 problems += error.problems
         if problems:
             raise InputError(problems)
         return report
-
-
-def threads() -> int:
-    """How many threads prepare files in this process: one per core, shared among the processes of this machine."""
-    return max(1, usable_cores() // ranks.on_this_machine())
 
 
 def _check(name: str, transforms: Sequence[object], dtype: str) -> None:

@@ -15,7 +15,7 @@ from monai.transforms import Compose
 from tqdm import tqdm
 
 from monai_fusion import ranks
-from monai_fusion.data.preprocessing import TITLES, threads
+from monai_fusion.data.preprocessing import TITLES
 from monai_fusion.errors import InputError, Problem, input_error_behind
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.messages import hide_bars
@@ -67,7 +67,7 @@ class RecordingDataset(CacheDataset):
         self.report = FillReport()
         compose = Compose([*chain.transforms, *augmentation])
         progress = progress and ranks.is_main()
-        super().__init__(data, compose, num_workers=num_workers or threads(), progress=progress, **kwargs)
+        super().__init__(data, compose, num_workers=num_workers or ranks.own_cores(), progress=progress, **kwargs)
 
     @property
     def title(self) -> str:

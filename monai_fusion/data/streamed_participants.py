@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.data import Dataset
 
+from monai_fusion import ranks
 from monai_fusion.data.evaluation_loading import EvaluationLoader
-from monai_fusion.data.preprocessing import Preprocessing, threads
+from monai_fusion.data.preprocessing import Preprocessing
 from monai_fusion.datalist import ModalityPolicy, ParticipantRecord
 from monai_fusion.datalist.availability import BOTH_REQUIRED
 from monai_fusion.errors import InputError, Problem, causes_of, input_error_behind
@@ -188,7 +189,7 @@ class StreamedLoader(EvaluationLoader):
         readers: int | None = None,
     ) -> None:
         self._find = find
-        own = readers or threads()
+        own = readers or ranks.own_cores()
         super().__init__(dataset, batch_size, device, threads=own)  # type: ignore[arg-type] # it has what is needed
         self.ahead = _batches_ahead(dataset.records, self.batch_size or 1, self.threads)
 

@@ -108,12 +108,12 @@ def chosen(
     of_either = {name: _matching(paths, choice.t1w_patterns, folder) for name, paths in mri.items()}
     mris = {name: paths for name, paths in of_either.items() if paths}
     if choice.sessions != (ANY_SESSION,):
-        mris = of_sessions(mris, choice.sessions, every_session_if_all=False)
+        mris = _of_sessions(mris, choice.sessions, every_session_if_all=False)
     preferred = {
         name: next((found for each in choice.t1w_patterns if (found := _matching(paths, [each], folder))), paths)
         for name, paths in mris.items()
     }
-    return of_sessions(eeg, choice.sessions, every_session_if_all=True), preferred
+    return _of_sessions(eeg, choice.sessions, every_session_if_all=True), preferred
 
 
 def path_below(folder: Path, path: Path) -> Path:
@@ -170,7 +170,7 @@ def condition_words(path: Path) -> list[str]:
     return [word for word in stem(path).split("_")[1:] if not _SEGMENT.fullmatch(word)]
 
 
-def of_sessions(
+def _of_sessions(
     files: Mapping[str, list[Path]], sessions: Sequence[str], every_session_if_all: bool
 ) -> dict[str, list[Path]]:
     """Each participant's files of the first of ``sessions`` that there are any of, and those of no session."""

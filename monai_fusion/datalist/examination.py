@@ -227,7 +227,7 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
 def folder_of(path: Path, data_root: str) -> Path:
     """The absolute folder that the paths of the datalist at ``path`` are relative to.
 
-    It is made absolute by name only, see `finding.FileFinder`; composed and decomposed letters are equal.
+    It is made absolute by name only, see `file_finder.FileFinder`; composed and decomposed letters are equal.
     """
     return on_disk(Path(os.path.abspath(path.parent / data_root.replace("\\", "/"))))  # noqa: PTH100
 

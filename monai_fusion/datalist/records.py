@@ -63,6 +63,11 @@ class Datalist:
         """The sections that hold at least one participant, in the order training, validation, test."""
         return tuple(section for section, records in self.by_section.items() if records)
 
+    @property
+    def all_records(self) -> tuple[ParticipantRecord, ...]:
+        """The participants of all sections that were read, in the file's order."""
+        return tuple(record for records in self.by_section.values() for record in records)
+
     def records(self, section: str) -> tuple[ParticipantRecord, ...]:
         """The participants of ``training``, ``validation`` or ``test``, in the file's order; possibly none.
 

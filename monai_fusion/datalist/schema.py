@@ -1,7 +1,8 @@
 """The datalist file as pydantic models, and the JSON Schema made from them that an editor completes and underlines by.
 
 The models define what a field may hold. What concerns several rows (one participant in two sections, labels and
-files) is checked in `rules` and `file_finder`; `validation` words the messages.
+files) is checked in `rules` and `file_finder`; `validation` words the messages. The models are built at their first
+use: every command imports this module, and most, ``--help`` above all, validate nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ ClassName = Annotated[str, Field(pattern=_CLASS_PATTERN)]
 class Entry(BaseModel):
     """One participant: a row of a section. Further fields (age, site ...) are allowed and kept."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, defer_build=True)
 
     participant_id: Annotated[
         str, Field(pattern=_ID_PATTERN, description="The participant's id, e.g. sub-010002; once in the whole file.")
@@ -76,7 +77,7 @@ class Entry(BaseModel):
 class DatalistFile(BaseModel):
     """A cohort: who it is, which class each participant belongs to, which files are theirs, and how they are split."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, title="monai-fusion datalist")
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True, title="monai-fusion datalist")
 
     schema_reference: Annotated[
         str | None, Field(alias="$schema", description="Where an editor finds this JSON Schema.")

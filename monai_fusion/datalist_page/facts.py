@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from monai_fusion import __version__
 from monai_fusion.baseline.participant_numbers import NumberSettings
 from monai_fusion.datalist.changes.row_texts import FileText
 from monai_fusion.datalist.contents.recording_files import Recording
@@ -92,8 +93,6 @@ class Cohort:
 
 
 def _about(examination: Examination, pictures: bool, of_unusual: dict[int, Unusual]) -> str:
-    from monai_fusion import __version__
-
     parts = [f"Made by monai-fusion {__version__} from {examination.path.name}. The page uses no network."]
     if pictures:
         parts.append("It shows pictures of participants: handle it as you handle the recordings.")

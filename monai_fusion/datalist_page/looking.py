@@ -15,6 +15,7 @@ from monai_fusion.datalist_page.pictures import (
     COLUMNS,
     DARKEST,
     PEOPLE_PER_SHEET,
+    Grid,
     Picture,
     SegmentPicture,
     grid_of,
@@ -26,6 +27,7 @@ from monai_fusion.datalist_page.pictures import (
 )
 from monai_fusion.metrics.conditions import conditions_of
 from monai_fusion.recordings.montage import ELECTRODES_1020_17
+from monai_fusion.spreading import some_of
 
 _MOST_CONDITIONS = 4
 _COLOURS = 256
@@ -110,7 +112,7 @@ class Looker:
             "people_per_sheet": PEOPLE_PER_SHEET,
             "conditions": self.conditions,
             "condition_width": of_condition,
-            "grid": None if grid is None else _grid(electrodes, self.side),
+            "grid": None if grid is None else _grid(grid, electrodes),
             "palette": _palette(),
             "people": people,
         }
@@ -128,19 +130,11 @@ def _chosen_segments(
     for number, record in records.items():
         names = of_each.get(record.participant_id) or ("",) * len(record.eeg)
         files = [[path for path, name in zip(record.eeg, names, strict=True) if name == each] for each in conditions]
-        chosen[number] = [_spread(paths) for paths in files]
+        chosen[number] = [some_of(paths, SEGMENTS) for paths in files]
     return conditions, chosen
 
 
-def _spread(files: Sequence[Path]) -> list[Path]:
-    if len(files) <= SEGMENTS:
-        return list(files)
-    return [files[place * len(files) // SEGMENTS] for place in range(SEGMENTS)]
-
-
-def _grid(electrodes: int, side: int) -> dict[str, Any]:
-    grid = grid_of(electrodes, side)
-    assert grid is not None  # noqa: S101 # asked for only where there is one
+def _grid(grid: Grid, electrodes: int) -> dict[str, Any]:
     names = list(ELECTRODES_1020_17) if electrodes == len(ELECTRODES_1020_17) else []
     return {"columns": grid.columns, "rows": grid.rows, "tile": grid.tile, "names": names}
 

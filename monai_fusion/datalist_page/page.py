@@ -18,7 +18,7 @@ from monai_fusion.datalist_page.embedding import digest_for_policy, json_for_htm
 from monai_fusion.datalist_page.rows import PageFinding, pieces_of
 from monai_fusion.datalist_page.unusual import Unusual
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.files import write_atomically
+from monai_fusion.files import is_private, write_atomically
 from monai_fusion.messages import visible
 from monai_fusion.wording import counted
 
@@ -168,8 +168,7 @@ def write_page(page: str, out: Path, datalist: Path) -> int:
     """
     content = page.encode("utf-8")
     try:
-        private = datalist.stat().st_mode & 0o077 == 0
-        write_atomically(out, content, private=private)
+        write_atomically(out, content, private=is_private(datalist))
     except OSError as error:
         advice = "choose another place: --out FILE.html"
         raise InputError(

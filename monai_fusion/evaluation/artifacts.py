@@ -227,8 +227,8 @@ def middle_slices(volume: npt.NDArray[np.float32], orientation: str) -> list[npt
         each as rows from the top of the picture.
     """
     # nibabel has no types
-    here, ras = (axcodes2ornt(tuple(codes)) for codes in (orientation, "RAS"))  # type: ignore[no-untyped-call]
-    turned = apply_orientation(volume, ornt_transform(here, ras))  # type: ignore[no-untyped-call]
+    here, ras = (axcodes2ornt(tuple(codes)) for codes in (orientation, "RAS"))  # type: ignore[no-untyped-call] # of nibabel
+    turned = apply_orientation(volume, ornt_transform(here, ras))  # type: ignore[no-untyped-call] # of nibabel
     right, front, top = (size // 2 for size in turned.shape)
     return [plane.T[::-1] for plane in (turned[right], turned[:, front], turned[:, :, top])]
 

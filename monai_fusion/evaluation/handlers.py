@@ -53,7 +53,11 @@ class ParticipantMetric(Metric):
         self.update((engine.state.batch[PARTICIPANT_ID], probabilities, labels))
 
     def update(self, output: tuple[Sequence[str], torch.Tensor, torch.Tensor]) -> None:
-        """Add the ids, probabilities [B, K] and labels [B] of a batch of participants."""
+        """Add the ids, probabilities [B, K] and labels [B] of a batch of participants.
+
+        Raises:
+            ValueError: A participant has no label.
+        """
         participants, probabilities, labels = output
         if (labels < 0).any():
             raise ValueError("a participant without a label cannot be scored")

@@ -8,9 +8,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from monai_fusion.data.fusion_dataset import spread
 from monai_fusion.keys import LOGITS
 from monai_fusion.metrics.gate import REFERENCES
+from monai_fusion.spreading import spread
 
 _ROWS_AT_ONCE = 4096
 

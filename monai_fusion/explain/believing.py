@@ -78,7 +78,7 @@ class Believing:
 
     Attributes:
         method: Its name.
-        hits: How well they mark the planted region, by way to measure (see `hits_in`); empty where nothing is planted.
+        hits: How well they mark the planted region, by way to measure (see `_hits_in`); empty where nothing is planted.
         curves: Deletion and insertion; None if no participant has them.
         randomised: Weight randomisation, stage by stage.
         completeness: The relative completeness error of each participant; None for methods without one.
@@ -149,11 +149,11 @@ def believing(
     """
 
     def hits_of(participant: Explained, made: Arrays) -> Mapping[str, Hit | None]:
-        return hits_in(planted, method, participant, made, world_of_network)
+        return _hits_in(planted, method, participant, made, world_of_network)
 
     everybody = [] if planted is None else [hits_of(explained(name), arrays(name)) for name in ids]
     found = [
-        curves_of(scorer, explained(name), arrays(name), method, settings, step) for name in settings.for_curves(ids)
+        _curves_of(scorer, explained(name), arrays(name), method, settings, step) for name in settings.for_curves(ids)
     ]
     again = [explained(name) for name in settings.for_randomisation(ids)]
     own = {each.participant_id: own_map(arrays(each.participant_id)) for each in again}
@@ -176,7 +176,7 @@ def believing(
     )
 
 
-def curves_of(
+def _curves_of(
     scorer: Scorer,
     participant: Explained,
     arrays: Arrays,
@@ -200,7 +200,7 @@ def curves_of(
     )  # fmt: skip
 
 
-def hits_in(
+def _hits_in(
     planted: PlantedTruth | None,
     method: Method,
     participant: Explained,

@@ -88,11 +88,6 @@ class EegAxes:
     times: tuple[Block, ...]
     notes: tuple[str, ...] = ()
 
-    @property
-    def column_seconds(self) -> NDArray[np.float64]:
-        """[T] the centre of each column in seconds, or as a share of the segment where its length is not known."""
-        return (np.arange(self.columns) + 0.5) / self.columns * (1.0 if self.seconds is None else self.seconds)
-
     def band_hertz(self, band: Block) -> tuple[float, float] | None:
         """The lowest and the highest centre frequency of a band's rows."""
         if self.hertz is None:

@@ -13,17 +13,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_fusion.explain.class_contrasts import SEED, ClassContrast, class_contrasts
 from monai_fusion.explain.eeg_axes import EegAxes
 from monai_fusion.explain.eeg_summary import EegSummary, Row, tsv
-from monai_fusion.explain.max_statistic import GroupDifference, max_statistic
+from monai_fusion.explain.max_statistic import GroupDifference
 from monai_fusion.files import write_atomically
 from monai_fusion.wording import a_few, counted
 
 Floats = NDArray[np.float64]
 
-_LEAST = 2  # participants of a class and of the others; a relabelling of fewer says nothing
 DRAWS = 5000
-SEED = 1337
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,12 @@ class Contrast:
     means: Floats
     other_means: Floats
     test: GroupDifference | None
+
+    @classmethod
+    def of(cls, found: ClassContrast, values: Floats) -> Contrast:
+        """With the means of [P, electrode, band]."""
+        means, others = values[found.members].mean(axis=0), values[~found.members].mean(axis=0)
+        return cls(found.name, found.against, means, others, found.test)
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,8 @@ def group_of(
     own = np.array([labels[name] for name in alike], np.int64)
     values = np.stack([each.electrode_band for each in alike.values()])
     present = [label for label in range(len(classes)) if (own == label).any()]
+    pairs = [(label, classes[label]) for label in present]
+    found = class_contrasts(values.reshape(len(values), -1), own, pairs, notes, draws, seed)
 
     def by_class(stacked: Floats) -> dict[str, Floats]:
         return {classes[label]: stacked[own == label].mean(axis=0) for label in present}
@@ -113,7 +120,7 @@ def group_of(
         electrode_means=by_class(np.stack([each.electrodes for each in alike.values()])),
         frequency_time=by_class(np.stack([each.frequency_time for each in alike.values()])),
         counts={classes[label]: int((own == label).sum()) for label in present},
-        contrasts=tuple(_contrasts(values, own, [(label, classes[label]) for label in present], notes, draws, seed)),
+        contrasts=tuple(Contrast.of(each, values) for each in found),
         notes=tuple(notes),
     )
 
@@ -161,24 +168,3 @@ def _alike(known: Mapping[str, EegSummary], notes: list[str]) -> dict[str, EegSu
             f"{len(chosen)} of the group, and {'is' if len(left) == 1 else 'are'} not in it: {a_few(left)}."
         )
     return chosen
-
-
-def _contrasts(
-    values: Floats, own: NDArray[np.int64], present: Sequence[tuple[int, str]], notes: list[str], draws: int, seed: int
-) -> list[Contrast]:
-    if len(present) < 2:
-        notes.append(f"All participants of the group are {present[0][1]}: there is nothing to compare.")
-        return []
-    contrasts = []
-    # Of two classes, the second against the first, as log-odds of a binary prediction are usually meant.
-    for label, name in present[1:] if len(present) == 2 else present:
-        members = own == label
-        against = present[0][1] if len(present) == 2 else "others"
-        test = None
-        if min(members.sum(), (~members).sum()) >= _LEAST:
-            test = max_statistic(values.reshape(len(values), -1), members, draws, seed)
-        else:
-            notes.append(f"No test of {name} against {against}: it needs {_LEAST} participants of each.")
-        means, other_means = values[members].mean(axis=0), values[~members].mean(axis=0)
-        contrasts.append(Contrast(name, against, means, other_means, test))
-    return contrasts

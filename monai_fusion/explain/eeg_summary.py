@@ -6,7 +6,6 @@ explained.
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from monai_fusion.explain.eeg_axes import EegAxes
 from monai_fusion.explain.method import Arrays
-from monai_fusion.files import write_atomically
+from monai_fusion.files import delimited, write_atomically
 from monai_fusion.recordings.positions import position_of
 
 Floats = NDArray[np.float64]
@@ -148,7 +147,7 @@ def standard_errors(effects: Floats) -> Floats:
     return errors
 
 
-def summary_arrays(summary: EegSummary) -> dict[str, NDArray[Any]]:
+def _summary_arrays(summary: EegSummary) -> dict[str, NDArray[Any]]:
     """The arrays of a summary with its axes, for ``numpy.savez_compressed``; ``allow_pickle=False`` reads them."""
     arrays: dict[str, NDArray[Any]] = {
         "electrode_band": summary.electrode_band,
@@ -188,7 +187,7 @@ def write_summary(folder: Path, stem: str, summary: EegSummary) -> tuple[Path, .
         write_atomically(written[-1], tsv(columns, rows))
     stream = io.BytesIO()
     # numpy stores arrays by name as keyword arguments, whose stub also has `allow_pickle`.
-    arrays: Mapping[str, Any] = summary_arrays(summary)
+    arrays: Mapping[str, Any] = _summary_arrays(summary)
     np.savez_compressed(stream, **arrays)
     written.append(folder / f"{stem}.npz")
     write_atomically(written[-1], stream.getvalue())
@@ -197,11 +196,7 @@ def write_summary(folder: Path, stem: str, summary: EegSummary) -> tuple[Path, .
 
 def tsv(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
     """A table as UTF-8 with tabs; what is not known is ``n/a``, numbers have 6 digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue().encode("utf-8")
+    return delimited([columns, *([_cell(value) for value in row] for row in rows)], "\t").encode("utf-8")
 
 
 def _cell(value: str | float | None) -> str:

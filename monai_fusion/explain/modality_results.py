@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from monai_fusion.explain.running import ExplainedParticipant
+from monai_fusion.files import delimited
 from monai_fusion.report.style import MUTED, WIDER, Picture, colour, drawing, legend_below, marker, new_figure
 
 TABLE_FILE = "modality_values.tsv"
@@ -22,9 +21,7 @@ _COLUMNS = (
 
 def modality_table(participants: Sequence[ExplainedParticipant], classes: Sequence[str]) -> bytes:
     """One row for each participant, in units of logit; unknown values are empty."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, dialect="excel-tab", lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    rows: list[Sequence[object]] = [_COLUMNS]
     for each in participants:
         values = each.values
         if values is None:
@@ -32,8 +29,8 @@ def modality_table(participants: Sequence[ExplainedParticipant], classes: Sequen
         numbers = (values.eeg, values.mri, values.neither, values.of_eeg, values.of_mri, values.interaction)
         label = "" if each.label is None else classes[each.label]
         first = (each.participant_id, label, each.recordings, each.segments, f"{each.score:.6g}")
-        writer.writerow([*first, *("" if math.isnan(number) else f"{number:.6g}" for number in numbers)])
-    return text.getvalue().encode("utf-8")
+        rows.append([*first, *("" if math.isnan(number) else f"{number:.6g}" for number in numbers)])
+    return delimited(rows, "\t").encode("utf-8")
 
 
 def modality_summary(participants: Sequence[ExplainedParticipant], classes: Sequence[str]) -> list[dict[str, Any]]:

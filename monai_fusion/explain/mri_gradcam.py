@@ -55,7 +55,7 @@ class MriGradCam:
         Raises:
             InputError: It has not.
         """
-        for encoder in mri_encoders(network):
+        for encoder in _mri_encoders(network):
             _block(encoder, self.layer)
 
     def __call__(self, scorer: Scorer, participant: Explained, embeddings: Embeddings, step: Step) -> Arrays:
@@ -71,12 +71,12 @@ class MriGradCam:
         mri = mri_of(participant)
         cells = self._cells(scorer.at("float32"), mri, embeddings)
         step(GRADIENT_PASSES)
-        strided = isinstance(mri_encoders(scorer.module)[0], MRIEncoder)
+        strided = isinstance(_mri_encoders(scorer.module)[0], MRIEncoder)
         shape = tuple(mri.shape[2:])
         return {"attributions": interpolated(cells, shape, strided), "cells": cells}
 
     def _cells(self, scorer: Scorer, mri: Tensor, embeddings: Embeddings) -> NDArray[np.float32]:
-        encoders = mri_encoders(scorer.module)
+        encoders = _mri_encoders(scorer.module)
         blocks = [_block(encoder, self.layer) for encoder in encoders]
         with _trained_alone(encoders, blocks), _outputs_of(blocks) as outputs, torch.enable_grad():
             score = scorer.of_volumes(mri.detach().to(scorer.device), embeddings).sum()
@@ -93,7 +93,7 @@ class MriGradCam:
             return torch.stack(parts).sum(dim=0).float().cpu().numpy()
 
 
-def mri_encoders(network: nn.Module) -> list[Encoder]:
+def _mri_encoders(network: nn.Module) -> list[Encoder]:
     """The MRI encoder of a `FusionNet`, or those of an ensemble's members."""
     members = list(network.members) if isinstance(network, EnsembleNet) else [network]
     return [member.mri_enc for member in members]  # type: ignore[misc]  # torch types attributes as tensors or modules

@@ -17,17 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_fusion.explain.eeg_group import SEED
+from monai_fusion.explain.class_contrasts import SEED, ClassContrast, class_contrasts
 from monai_fusion.explain.eeg_summary import Row, tsv
-from monai_fusion.explain.max_statistic import GroupDifference, max_statistic
+from monai_fusion.explain.max_statistic import GroupDifference
 from monai_fusion.explain.mri_files import on_grid, write_nifti
 from monai_fusion.explain.mri_space import ALIGNED, Floats, VolumeSpace, mean_affine, same_space
 from monai_fusion.files import write_atomically
 from monai_fusion.wording import a_few
 
 DRAWS = 1000  # of 1.6 million voxels: seconds; p-values near 0.05 are right to 0.007
-OTHERS = "others"
-LEAST = 2  # participants of a class and of the others; a relabelling of fewer says nothing
 _IN_MEMORY = 1 << 30  # bytes of maps; more are stacked in a temporary file
 COLUMNS = (
     *("class", "against", "participants_class", "participants_against", "largest_t", "difference_there"),
@@ -52,6 +50,13 @@ class MriContrast:
     counts: tuple[int, int]
     difference: Floats
     test: GroupDifference | None
+
+    @classmethod
+    def of(cls, found: ClassContrast, values: Floats, shape: tuple[int, ...]) -> MriContrast:
+        """With the difference of [P, voxels], in the shape of a map."""
+        members = found.members
+        difference = (_mean(values, members) - _mean(values, ~members)).reshape(shape)
+        return cls(found.name, found.against, (int(members.sum()), int((~members).sum())), difference, found.test)
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,8 @@ def mri_group_of(
         values, shape = _stacked([maps[name] for name in chosen], Path(folder))
         means = {classes[label]: _mean(values, own == label).reshape(shape) for label in present}
         pairs = [(label, classes[label]) for label in present]
-        contrasts = tuple(_contrasts(values, shape, own, pairs, notes, draws, seed))
+        found = class_contrasts(values, own, pairs, notes, draws, seed)
+        contrasts = tuple(MriContrast.of(each, values, shape) for each in found)
         del values  # Windows removes no file that is mapped
     counts = {classes[label]: int((own == label).sum()) for label in present}
     return MriGroup(tuple(chosen), means, counts, contrasts, affine, code, in_one_space, tuple(notes))
@@ -221,34 +227,6 @@ def _stacked(maps: Sequence[Callable[[], Floats]], folder: Path) -> tuple[Floats
             raise ValueError(f"maps of shapes {first.shape} and {one.shape}")
         values[row] = one.reshape(-1)
     return values, first.shape
-
-
-def _contrasts(
-    values: Floats,
-    shape: tuple[int, ...],
-    own: NDArray[np.int64],
-    present: Sequence[tuple[int, str]],
-    notes: list[str],
-    draws: int,
-    seed: int,
-) -> list[MriContrast]:
-    if len(present) < 2:
-        notes.append(f"All participants of the group are {present[0][1]}: there is nothing to compare.")
-        return []
-    contrasts = []
-    # As of the EEG: of two classes, the second against the first.
-    for label, name in present[1:] if len(present) == 2 else present:
-        members = own == label
-        against = present[0][1] if len(present) == 2 else OTHERS
-        counts = int(members.sum()), int((~members).sum())
-        test = None
-        if min(counts) >= LEAST:
-            test = max_statistic(values, members, draws, seed)
-        else:
-            notes.append(f"No test of {name} against {against}: it needs {LEAST} participants of each.")
-        difference = (_mean(values, members) - _mean(values, ~members)).reshape(shape)
-        contrasts.append(MriContrast(name, against, counts, difference, test))
-    return contrasts
 
 
 def _mean(values: Floats, members: NDArray[np.bool_]) -> NDArray[np.float32]:

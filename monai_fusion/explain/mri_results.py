@@ -8,11 +8,12 @@ from functools import partial
 import numpy as np
 
 from monai_fusion.errors import InputError
+from monai_fusion.explain.class_contrasts import OTHERS
 from monai_fusion.explain.derived import GROUP_FOLDER, PARTICIPANTS_FOLDER, Derived, title_of
 from monai_fusion.explain.kept_arrays import file_stems
 from monai_fusion.explain.mri_figures import colour_limit, draw_mosaic
 from monai_fusion.explain.mri_files import write_map, write_slab_mask
-from monai_fusion.explain.mri_group import OTHERS, MriContrast, MriGroup, mri_group_of, peak, write_mri_group
+from monai_fusion.explain.mri_group import MriContrast, MriGroup, mri_group_of, peak, write_mri_group
 from monai_fusion.explain.mri_space import Floats, SlabGeometry, VolumeSpace
 from monai_fusion.explain.running import ExplainedParticipant, ExplanationRun
 from monai_fusion.report.explanation_file import ResultTable

@@ -17,7 +17,7 @@ import xxhash
 from torch import Tensor
 from tqdm import tqdm
 
-from monai_fusion.data.fusion_dataset import FusionDataset, spread
+from monai_fusion.data.fusion_dataset import FusionDataset
 from monai_fusion.datalist import ParticipantRecord
 from monai_fusion.errors import RunFailed
 from monai_fusion.explain.kept_arrays import KeptArrays, file_stems, settings_digest
@@ -28,6 +28,7 @@ from monai_fusion.explain.settings import MODALITY, ExplanationSettings
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.messages import hide_bars
 from monai_fusion.networks.digests import tensors_digest
+from monai_fusion.spreading import spread
 from monai_fusion.wording import counted
 
 logger = logging.getLogger(__name__)

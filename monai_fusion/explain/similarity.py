@@ -65,11 +65,11 @@ def similarity(before: NDArray[np.generic], after: NDArray[np.generic]) -> Simil
     one, other = (np.asarray(each, np.float64).ravel() for each in (before, after))
     counts = (one != 0) | (other != 0)
     one, other = one[counts], other[counts]
-    signed, magnitude = rank_correlation(one, other), rank_correlation(np.abs(one), np.abs(other))
+    signed, magnitude = _rank_correlation(one, other), _rank_correlation(np.abs(one), np.abs(other))
     return Similarity(signed, magnitude, int(counts.sum()))
 
 
-def rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
+def _rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
     """Spearman's correlation of two vectors; None if one is constant, not finite, or has less than three points."""
     if len(one) < _FEWEST_POINTS or not (np.isfinite(one).all() and np.isfinite(other).all()):
         return None

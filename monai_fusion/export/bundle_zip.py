@@ -14,6 +14,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.export.facts import Facts
 from monai_fusion.export.model_card import model_card
 from monai_fusion.export.trained_run import TrainedRun
+from monai_fusion.files import write_unix_text
 from monai_fusion.keys import EEG
 from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.runs.bundle_metadata import METADATA_FILE, PACKED_FILE, metadata_of_run, packed_metadata_of_run
@@ -51,13 +52,13 @@ def write_bundle_folder(run: TrainedRun, facts: Facts, folder: Path) -> Path:
     for name in ("inference.yaml", "evaluate.yaml"):
         _take_own_model(bundle / "configs" / name)
     for name, content in ((METADATA_FILE, filled_metadata(run)), (PACKED_FILE, packed_metadata_of_run(run.folder))):
-        _write(bundle / "configs" / name, json.dumps(content, indent=2, ensure_ascii=False))
-    _write(bundle / "README.md", model_card(facts, USE))
+        write_unix_text(bundle / "configs" / name, json.dumps(content, indent=2, ensure_ascii=False))
+    write_unix_text(bundle / "README.md", model_card(facts, USE))
     models = bundle / "models"
     models.mkdir()
     torch.save(run.network.state_dict(), models / MODEL_FILE)
     for name, text in run.texts.items():
-        _write(models / name, text)
+        write_unix_text(models / name, text)
     return models
 
 
@@ -93,8 +94,4 @@ def _take_own_model(config: Path) -> None:
     text, changed = _MODEL_DIR.subn(_OWN_MODEL, config.read_text(encoding="utf-8"), count=1)
     if changed != 1:
         raise InputError(Problem(str(config), "model_dir", "no such knob", "the shipped config"))
-    _write(config, text)
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(f"{text.rstrip()}\n", encoding="utf-8", newline="\n")
+    write_unix_text(config, text)

@@ -19,7 +19,7 @@ from monai_fusion.wording import counted
 _NEEDS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "hub": ("safetensors",)}
 
 
-def refuse_missing_libraries(format_: str) -> None:
+def _refuse_missing_libraries(format_: str) -> None:
     """See that what a format needs is installed.
 
     Raises:
@@ -45,7 +45,7 @@ def export_run(
         InputError: The model cannot be exported, or the place cannot be written to.
         RunFailed: The exported network gives other numbers than PyTorch; nothing is written.
     """
-    refuse_missing_libraries(destination.format)
+    _refuse_missing_libraries(destination.format)
     run = read_trained_run(folder, trusted_modules)
     if run.left_out:
         names = ", ".join(run.left_out)

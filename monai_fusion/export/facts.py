@@ -59,7 +59,7 @@ def facts_of(run: TrainedRun) -> Facts:
             "electrodes": list(run.electrodes) or UNKNOWN_ORDER,
             "calibration": _calibration(run),
             "decision": _decision(run),
-            "training": training_of(run),
+            "training": _training_of(run),
             "metrics": metrics_of(run),
             "versions": {"monai-fusion": __version__}
             | {name: found for name in _PACKAGES if (found := _version(name))},
@@ -70,7 +70,7 @@ def facts_of(run: TrainedRun) -> Facts:
     )
 
 
-def training_of(run: TrainedRun) -> dict[str, Any]:
+def _training_of(run: TrainedRun) -> dict[str, Any]:
     """The training in counts and numbers."""
     data = run.manifest.get("data")
     parts = data if isinstance(data, Mapping) else {}

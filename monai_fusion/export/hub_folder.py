@@ -16,6 +16,7 @@ from monai_fusion.export.facts import Facts
 from monai_fusion.export.model_card import model_card
 from monai_fusion.export.parity import Compute, eager
 from monai_fusion.export.trained_run import TrainedRun
+from monai_fusion.files import write_unix_text
 from monai_fusion.networks import FusionNet
 from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.run_folder import SAFETENSORS_FILE
@@ -44,10 +45,10 @@ def write_hub_folder(run: TrainedRun, facts: Facts, folder: Path) -> None:
     state = {name: value.contiguous() for name, value in run.network.state_dict().items()}
     save_file(state, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
     config = {"library_name": "monai-fusion", "weights_digest": tensors_digest(state), **facts.content}
-    _write(folder / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
+    write_unix_text(folder / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
     for name, text in run.texts.items():
-        _write(folder / name, text)
-    _write(folder / "README.md", model_card(facts, USE))
+        write_unix_text(folder / name, text)
+    write_unix_text(folder / "README.md", model_card(facts, USE))
     shutil.copyfile(shipped_bundle() / "LICENSE", folder / "LICENSE")
 
 
@@ -61,7 +62,3 @@ def computed_by_folder(folder: Path, run: TrainedRun) -> Compute:
         return list(eager(again, feeds).values())
 
     return compute
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(f"{text.rstrip()}\n", encoding="utf-8", newline="\n")

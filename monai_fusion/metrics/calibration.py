@@ -149,13 +149,13 @@ def corrected_log_probabilities(
         intercepts: [class] Added to it.
     """
     _, after = _log_priors(learned, wanted)
-    corrected = slope * evidence_of(probabilities, learned, wanted)
+    corrected = slope * _evidence_of(probabilities, learned, wanted)
     if intercepts is not None:
         corrected = corrected + np.asarray(intercepts)
     return log_softmax(corrected + after, axis=-1)
 
 
-def evidence_of(probabilities: Floats, learned: Sequence[float], wanted: Sequence[float]) -> Floats:
+def _evidence_of(probabilities: Floats, learned: Sequence[float], wanted: Sequence[float]) -> Floats:
     """Return log p - log(learned), [..., class]: what the recordings say, without the class shares."""
     return np.log(np.maximum(probabilities, _TINY)) - _log_priors(learned, wanted)[0]
 
@@ -204,12 +204,12 @@ def fit_calibration(
         return replace(found, threshold=threshold, operating_point=name, notes=(*found.notes, *notes))
     if kind in (SENSITIVITY, YOUDEN):
         notes = (*found.notes, f"{kind} was asked for, but its threshold cannot be fitted: balanced is used")
-        return replace(found, threshold=balanced_threshold(wanted), notes=notes)
-    thresholds = {BALANCED: balanced_threshold(wanted) if binary else None, PRIOR: 0.5, FIXED: wished}
+        return replace(found, threshold=_balanced_threshold(wanted), notes=notes)
+    thresholds = {BALANCED: _balanced_threshold(wanted) if binary else None, PRIOR: 0.5, FIXED: wished}
     return replace(found, threshold=thresholds[kind] if binary else None, operating_point=kind)
 
 
-def balanced_threshold(wanted: Sequence[float]) -> float:
+def _balanced_threshold(wanted: Sequence[float]) -> float:
     """Return the threshold at the target prior that is 0.5 at equal class shares: the share of the second class."""
     return float(wanted[1]) if 0 < wanted[1] < 1 else 0.5
 
@@ -256,7 +256,7 @@ def _known(found: Calibration) -> npt.NDArray[np.bool_]:
 def _with_fit(found: Calibration, probabilities: Floats, labels: Labels) -> Calibration:
     known = _known(found)
     rows = known[labels]
-    evidence = evidence_of(probabilities[rows], found.network_prior, found.target_prior)[:, known]
+    evidence = _evidence_of(probabilities[rows], found.network_prior, found.target_prior)[:, known]
     slope, among = fit_slope_and_intercepts(evidence, (np.cumsum(known) - 1)[labels[rows]])
     intercepts = np.zeros(known.size)
     intercepts[known] = among

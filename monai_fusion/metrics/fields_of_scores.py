@@ -28,7 +28,7 @@ Method = Literal[
 
 
 class Part(BaseModel):
-    """A part of the file: no other fields than these, and no NaN."""
+    """A part of a file that this program writes: no other fields than these, and no NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

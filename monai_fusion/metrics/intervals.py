@@ -153,7 +153,7 @@ def containing(one: Interval | None, combined: Interval) -> Interval:
     return Interval(min(one.low, combined.low), max(one.high, combined.high), method)
 
 
-def logit_bootstrap(value: float, drawn: Floats, level: float = LEVEL) -> Interval | None:
+def _logit_bootstrap(value: float, drawn: Floats, level: float = LEVEL) -> Interval | None:
     """Return value +- z standard deviations of the draws, on the scale of log-odds.
 
     The average precision is biased in few draws, which BCa's correction makes worse (Boyd et al., ECML 2013).
@@ -299,7 +299,7 @@ def bootstrap(
         draws: The number of resamples.
         seed: Same seed, same resamples.
         level: Of the interval.
-        on_log_odds: The names of scores whose interval is `logit_bootstrap` instead of BCa.
+        on_log_odds: The names of scores whose interval is `_logit_bootstrap` instead of BCa.
         groups: [participant] whole groups are resampled; None if each is alone.
         of_groups: If whole groups are resampled, the interval from these draws in place of BCa's, which is too narrow
             for few groups; where it returns None, BCa.
@@ -323,7 +323,7 @@ def bootstrap(
     def interval(key: Key) -> Interval | None:
         own = float(value[key][0])
         if (key if isinstance(key, str) else key[0]) in on_log_odds:
-            return logit_bootstrap(own, drawn[key], level)
+            return _logit_bootstrap(own, drawn[key], level)
         found = None if together is None or of_groups is None else of_groups(key, own, drawn[key], strata)
         return found or bca(own, drawn[key], left_out[key], strata, level)
 

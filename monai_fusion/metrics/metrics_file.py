@@ -120,7 +120,7 @@ def read_metrics(path: Path) -> tuple[Metrics | None, str]:
         return None, f"{path.name} does not have the layout of an evaluation ({place}: {first['msg']}): evaluate again."
 
 
-def metrics_json_schema() -> dict[str, Any]:
+def _metrics_json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of ``metrics.json``, as committed in ``docs/metrics.schema.json``."""
     schema = Metrics.model_json_schema(mode="serialization", schema_generator=SchemaOfFiles)
     return {"$schema": GenerateJsonSchema.schema_dialect, **schema}
@@ -128,4 +128,4 @@ def metrics_json_schema() -> dict[str, Any]:
 
 def metrics_schema_text() -> str:
     """The schema as it is committed."""
-    return json.dumps(metrics_json_schema(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(_metrics_json_schema(), indent=2, ensure_ascii=False) + "\n"

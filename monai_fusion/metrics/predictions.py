@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +12,7 @@ import numpy.typing as npt
 
 from monai_fusion.datalist import AvailableModalities
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.files import write_for_readers
+from monai_fusion.files import delimited, write_for_readers
 from monai_fusion.metrics.clusters import as_groups
 from monai_fusion.metrics.scores import Floats, Labels, ScoredCohort
 
@@ -218,7 +216,7 @@ class PredictionTable:
 
     def header(self) -> str:
         """The first line."""
-        return _csv_line(
+        cells = (
             ["participant_id", "label", "predicted", "correct"]
             + [f"probability_{name}" for name in self.classes]
             + [f"network_{name}" for name in self.classes]
@@ -239,6 +237,7 @@ class PredictionTable:
             + ["prediction_set" for _ in range(self.sets)]
             + ["error" for _ in range(self.errors)]
         )
+        return delimited([cells])
 
     def line(self, row: Prediction) -> str:
         """The line of a participant; of one with an error, all that a network computes is empty."""
@@ -247,30 +246,29 @@ class PredictionTable:
         removed = [_without(row, other, classes) for other in others]
         by_condition = [row.by_condition.get(name, nothing) for name in self.conditions]
         known = not row.error
-        return _csv_line(
-            [
-                row.participant_id,
-                "" if row.label is None else classes[row.label],
-                classes[row.predicted] if known else "",
-                "" if row.label is None or not known else str(row.predicted == row.label).lower(),
-                *(row.probabilities if known else nothing),
-                *(row.uncalibrated if known else nothing),
-                *((row.shares or nothing) if self.by_shares else ()),
-                "" if row.threshold is None else row.threshold,
-                row.gate if known else "",
-                row.segments,
-                *([] if self.complete else [row.recordings]),
-                row.fields.get("fold", ""),
-                *([row.group or ""] if self.grouped else []),
-                *(value for pair in removed for value in pair),
-                *(categories[row.participant_id] for categories in self.strata.values()),
-                *(value for values in by_condition for value in values),
-                "" if row.segment_spread is None else row.segment_spread,
-                *([row.unlike_training or ""] if self.compared else []),
-                *([set_text(classes, row.prediction_set or ())] if self.sets else []),
-                *([row.error] if self.errors else []),
-            ]
-        )
+        cells: list[object] = [
+            row.participant_id,
+            "" if row.label is None else classes[row.label],
+            classes[row.predicted] if known else "",
+            "" if row.label is None or not known else str(row.predicted == row.label).lower(),
+            *(row.probabilities if known else nothing),
+            *(row.uncalibrated if known else nothing),
+            *((row.shares or nothing) if self.by_shares else ()),
+            "" if row.threshold is None else row.threshold,
+            row.gate if known else "",
+            row.segments,
+            *([] if self.complete else [row.recordings]),
+            row.fields.get("fold", ""),
+            *([row.group or ""] if self.grouped else []),
+            *(value for pair in removed for value in pair),
+            *(categories[row.participant_id] for categories in self.strata.values()),
+            *(value for values in by_condition for value in values),
+            "" if row.segment_spread is None else row.segment_spread,
+            *([row.unlike_training or ""] if self.compared else []),
+            *([set_text(classes, row.prediction_set or ())] if self.sets else []),
+            *([row.error] if self.errors else []),
+        ]
+        return delimited([cells])
 
 
 def write_predictions(
@@ -305,12 +303,6 @@ def write_predictions(
     )
     text = "".join([table.header(), *map(table.line, predictions)])
     return write_for_readers(Path(path), text.encode("utf-8"))
-
-
-def _csv_line(cells: Sequence[object]) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()
 
 
 def _without(row: Prediction, other: tuple[float, ...] | None, classes: Sequence[str]) -> tuple[str, float | str]:

@@ -59,12 +59,12 @@ def at_target_shares(cohort: ScoredCohort, target: Sequence[float]) -> schema.At
     names = ("brier", "ece", "cross_entropy", "accuracy")
     return schema.AtTargetShares(
         tested_shares=(counts / counts.sum()).tolist(),
-        p=share_mismatch(counts.tolist(), target, _effects_on_shares(cohort, target)),
+        p=_share_mismatch(counts.tolist(), target, _effects_on_shares(cohort, target)),
         **{name: float(getattr(scores, name)(cohort, weights)[0]) for name in names},
     )
 
 
-def share_mismatch(counts: Sequence[int], target: Sequence[float], effects: Sequence[float] = ()) -> float:
+def _share_mismatch(counts: Sequence[int], target: Sequence[float], effects: Sequence[float] = ()) -> float:
     """Return the p-value that participants with these class counts were drawn at these class shares.
 
     Two classes: the exact binomial test. Beyond: the smallest p of a class, times the number of classes (Bonferroni).

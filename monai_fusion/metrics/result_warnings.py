@@ -46,7 +46,7 @@ def warnings_of_groups(groups: GroupsSection | None, classes: Sequence[str]) -> 
     ]
 
 
-def collapse_warning(modality: str) -> str:
+def _collapse_warning(modality: str) -> str:
     """Return the warning of a gate that passes one modality alone."""
     side = "above 0.95" if modality == "eeg" else "below 0.05"
     return f"the gate has collapsed: it is {side} for all participants, so only the {modality.upper()} passes it"
@@ -55,11 +55,11 @@ def collapse_warning(modality: str) -> str:
 def warnings_of_gate(gate: GateSection | None) -> list[str]:
     """Return the warning of a gate that passes one modality alone, or weighs all participants alike."""
     if gate is not None and gate.collapsed is not None:
-        return [collapse_warning(gate.collapsed)]
-    return [constant_gate_warning(gate)] if gate is not None and gate.same_for_all_participants else []
+        return [_collapse_warning(gate.collapsed)]
+    return [_constant_gate_warning(gate)] if gate is not None and gate.same_for_all_participants else []
 
 
-def constant_gate_warning(gate: GateSection) -> str:
+def _constant_gate_warning(gate: GateSection) -> str:
     """Return the warning of a gate that weighs all participants alike."""
     largest, sd = gate.largest_change_with_mean_gate, gate.overall.sd
     change = "" if largest is None else f"; the mean gate for all changes no probability by more than {largest:.3f}"

@@ -78,12 +78,6 @@ def accuracy(cohort: ScoredCohort, weights: Floats) -> Floats:
     return weights @ (cohort.predicted == cohort.labels).astype(np.float64) / weights.sum(axis=1)
 
 
-def recalls(cohort: ScoredCohort, weights: Floats) -> Floats:
-    """Return the recall of each class, [draw, class]; NaN for a class without participants."""
-    counts = confusion(cohort, weights)
-    return _ratio(np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2), np.nan)
-
-
 def precisions(cohort: ScoredCohort, weights: Floats) -> Floats:
     """Return the precision of each class, [draw, class]; NaN for a class that is never predicted."""
     counts = confusion(cohort, weights)
@@ -224,7 +218,7 @@ def ece(cohort: ScoredCohort, weights: Floats) -> Floats:
     return np.abs(confidence - hits).sum(axis=1) / weights.sum(axis=1)
 
 
-def unweighted(score: Score) -> Callable[[Floats, Labels], float]:
+def _unweighted(score: Score) -> Callable[[Floats, Labels], float]:
     """Turn a score into a function of probabilities and labels in which every participant counts once."""
 
     def of(probabilities: Floats, labels: Labels) -> float:
@@ -249,9 +243,9 @@ def _balanced_cross_entropy(probabilities: Floats, labels: Labels) -> float:
 
 
 SCORES: dict[str, Callable[[Floats, Labels], float]] = {
-    "accuracy": unweighted(accuracy),
-    "balanced_accuracy": unweighted(balanced_accuracy),
-    "auroc": unweighted(auroc),
+    "accuracy": _unweighted(accuracy),
+    "balanced_accuracy": _unweighted(balanced_accuracy),
+    "auroc": _unweighted(auroc),
     "cross_entropy": _mean_cross_entropy,
     "balanced_cross_entropy": _balanced_cross_entropy,
 }

@@ -49,7 +49,7 @@ class ExportedNet(nn.Module):
         Raises:
             InputError: It is damaged, or no file of ``monai-fusion export``, or onnxruntime is not installed.
         """
-        refuse_without_onnx(str(self.path))
+        _refuse_without_onnx(str(self.path))
         model = load_graph(self.path)
         self._inputs = input_names(model)
         recordings = [name for name in EMBEDDINGS if name in self._inputs]
@@ -121,7 +121,7 @@ class ExportedNet(nn.Module):
         return [torch.from_numpy(each).to(device) for each in found]
 
 
-def refuse_without_onnx(where: str) -> None:
+def _refuse_without_onnx(where: str) -> None:
     """See that what runs an exported file is installed.
 
     Raises:
@@ -138,7 +138,7 @@ def check_exported(path: str | PathLike[str]) -> None:
     Raises:
         InputError: It is damaged or was edited, or onnxruntime is not installed.
     """
-    refuse_without_onnx(str(path))
+    _refuse_without_onnx(str(path))
     advice = "copy it again, or export the model again"
     digest = xxhash.xxh3_128()
     try:

@@ -171,7 +171,7 @@ class MRIEncoder(Encoder):
         """The leading blocks through which no gradient flows and whose BatchNorm statistics do not change."""
         if torch.is_grad_enabled() and x.requires_grad:
             return []
-        if torch.compiler.is_compiling() or is_tracing():  # type: ignore[no-untyped-call]
+        if torch.compiler.is_compiling() or is_tracing():  # type: ignore[no-untyped-call] # of torch
             return []  # a recorded graph keeps the weights themselves
         names: list[str] = []
         for name in MRI_BLOCKS:

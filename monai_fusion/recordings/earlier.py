@@ -14,8 +14,6 @@ from monai_fusion.recordings.sidecars import Origin
 from monai_fusion.sidecar import ENDING, MOST_BYTES, is_sidecar, is_whole
 from monai_fusion.wording import a_few
 
-_LEAST_BYTES = 128  # of a .npy file: its header
-
 
 @dataclass(frozen=True, slots=True)
 class Earlier:

@@ -132,6 +132,14 @@ class _Work:
         return tuple(sidecar_path(self.out, self.opened.stem, condition) for condition in self.planned)
 
     def refuse_taken(self, taken: dict[Path, Path]) -> None:
+        """Refuse the names of files that another recording writes.
+
+        Args:
+            taken: The recording of each sidecar; this one's are added.
+
+        Raises:
+            InputError: Another recording writes the same files.
+        """
         path = self.opened.recording.path
         for sidecar in self.sidecars:
             if taken.setdefault(sidecar, path) != path:

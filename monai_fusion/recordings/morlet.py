@@ -64,7 +64,11 @@ def _filter_bank(samples: int, scales: tuple[float, ...], single: bool) -> tuple
 
 
 def checked_segment(segment: NDArray[np.number]) -> NDArray[np.floating]:
-    """The segment as float32 or float64; InputError if it is not a real, finite ``[electrode, time]`` array."""
+    """The segment ``[electrode, time]`` as float32 or float64.
+
+    Raises:
+        InputError: It is not a real array of two axes, or not finite.
+    """
     seen = f"shape {tuple(segment.shape)} {segment.dtype}"
     if segment.ndim != 2 or segment.shape[0] < 1 or segment.shape[1] < 2 or segment.dtype.kind not in "fiu":
         raise InputError(Problem("EEG segment", seen=seen, wanted="a real array [electrode, time] in microvolts"))
@@ -88,7 +92,7 @@ def morlet_cwt(segment: NDArray[np.number], scales: Sequence[float] = SCALES) ->
 
     Args:
         segment: ``[electrode, time]``, real, any unit.
-        scales: Positive scales in samples; see :func:`scale_frequencies` for what they are in hertz.
+        scales: Positive scales in samples; see :func:`row_frequencies` for what they are in hertz.
 
     Returns:
         ``[electrode, scale, time]`` in the segment's unit, signed; float32 for a float16 or float32 segment, else
@@ -110,11 +114,6 @@ def morlet_cwt(segment: NDArray[np.number], scales: Sequence[float] = SCALES) ->
     for out, spectrum in zip(coefficients, spectra, strict=True):
         out[:] = scipy.fft.irfft(spectrum * bank, length, overwrite_x=True)[:, :samples]
     return coefficients
-
-
-def scale_frequencies(scales: Sequence[float] = SCALES, sampling_hz: float = SAMPLING_HZ) -> NDArray[np.float64]:
-    """The centre frequency in hertz of every scale (``pywt.scale2frequency(morl, scale) * sampling_hz``)."""
-    return _CENTRE_FREQUENCY * sampling_hz / np.asarray(scales, np.float64)
 
 
 def row_frequencies(

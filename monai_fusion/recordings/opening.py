@@ -38,7 +38,7 @@ def find(inputs: Sequence[Path], options: ScalogramOptions) -> FoundAll:
     if options.recording.unit is not None:
         named_unit(options.recording.unit)
     if options.recording.channel_map is not None:
-        read_channel_map(options.recording.channel_map)
+        _read_channel_map(options.recording.channel_map)
     return find_recordings(inputs, options.recording.task, codes_of(options))
 
 
@@ -49,7 +49,7 @@ def opened(found: Found, options: ScalogramOptions) -> Opened:
         InputError: It cannot be opened, lacks an electrode, or does not say what is EO and what EC.
     """
     given = options.recording
-    channel_map = read_channel_map(given.channel_map) if given.channel_map is not None else None
+    channel_map = _read_channel_map(given.channel_map) if given.channel_map is not None else None
     recording = open_recording(found.path, sampling_hz=given.sampling_rate, unit=given.unit, channel_map=channel_map)
     wanted: str | tuple[str, ...] = options.electrodes.electrodes
     if wanted == ALL:
@@ -82,7 +82,7 @@ def codes_of(options: ScalogramOptions) -> Codes | None:
     return checked_codes(codes)
 
 
-def read_channel_map(path: Path) -> dict[str, str]:
+def _read_channel_map(path: Path) -> dict[str, str]:
     """A table of two columns: a channel as the file names it, and the electrode that it is.
 
     Raises:

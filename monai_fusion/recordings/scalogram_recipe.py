@@ -88,7 +88,7 @@ class ScalogramRecipe:
         return words + (["--interpolate", str(self.interpolate)] if self.interpolate else [])
 
 
-def recipe_of(content: Mapping[str, Any]) -> ScalogramRecipe | None:
+def _recipe_of(content: Mapping[str, Any]) -> ScalogramRecipe | None:
     """Return how the scalograms of a sidecar were made; None if it does not say all of it."""
     signal = content.get("Signal")
     if content.get("Finished") is not True or not isinstance(signal, Mapping):
@@ -127,7 +127,7 @@ def common_recipe(scalograms: Iterable[Path]) -> tuple[ScalogramRecipe | None, s
         sidecar = path.with_name(name)
         if sidecar not in described:
             content = read_json_object(sidecar, MOST_BYTES)
-            described[sidecar] = recipe_of(content) if content is not None and is_sidecar(content) else None
+            described[sidecar] = _recipe_of(content) if content is not None and is_sidecar(content) else None
         without += described[sidecar] is None
     recipes = [each for each in described.values() if each is not None]
     if without or not recipes:
@@ -168,7 +168,7 @@ def refuse_other_scalograms(recipe: ScalogramRecipe, sidecars: Iterable[Path]) -
     """
     for sidecar in sidecars:
         content = read_json_object(sidecar, MOST_BYTES) or {}
-        made = recipe_of(content)
+        made = _recipe_of(content)
         if made is None or made.digest != recipe.digest:
             seen = "not made as the scalograms of the training, although with the same options"
             advice = "this version of monai-fusion computes them in another way: make those of the training again"

@@ -40,7 +40,7 @@ class Origin:
     @classmethod
     def of(cls, recording: Recording) -> Origin:
         """The origin of what is made from a recording; reads all its files once."""
-        place = hashlib.sha256(os.path.abspath(recording.path).encode("utf-8", "surrogateescape"))  # noqa: PTH100
+        place = hashlib.sha256(os.path.abspath(recording.path).encode("utf-8", "surrogateescape"))  # noqa: PTH100 # links stay
         hashes = tuple(content_hash(each) for each in recording.files)
         return cls(tuple(each.name for each in recording.files), hashes, place.hexdigest()[:16])
 

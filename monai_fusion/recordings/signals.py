@@ -82,7 +82,7 @@ def prepared_segments(
         segments: In time order.
         preparation: What is done to it.
     """
-    ratio = resampling_ratio(recording.sampling_hz)
+    ratio = _resampling_ratio(recording.sampling_hz)
     source = _Source(recording, electrodes, preparation.filters.average)
     before, behind = _margins(preparation.read_margin, ratio)
     wanted = [(each, *_limits(each, before, behind)) for each in segments]
@@ -92,7 +92,7 @@ def prepared_segments(
         yield _prepared(piece, segment, (start, stop), (before, behind), ratio, preparation)
 
 
-def resampling_ratio(sampling_hz: float) -> Fraction:
+def _resampling_ratio(sampling_hz: float) -> Fraction:
     """250 Hz to the recording's rate, as a ratio of whole numbers."""
     return Fraction(SAMPLING_HZ / sampling_hz).limit_denominator(10_000)
 
@@ -246,5 +246,5 @@ def described(filters: Filters) -> dict[str, object]:
 
 def described_resampling(recording_hz: float) -> str | None:
     """How a recording's rate became 250 Hz; None if it was that."""
-    ratio = resampling_ratio(recording_hz)
+    ratio = _resampling_ratio(recording_hz)
     return None if ratio == 1 else f"{ratio.numerator}/{ratio.denominator}, polyphase, Kaiser window"

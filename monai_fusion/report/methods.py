@@ -13,15 +13,17 @@ from typing import Any
 
 from monai_fusion import __version__
 from monai_fusion.metrics.fields_of_scores import Score
+from monai_fusion.metrics.fields_of_sets import SetsSection
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.operating_points import BALANCED, YOUDEN
 from monai_fusion.options.configs import load_configs
 from monai_fusion.report.epoch_score import epoch_score
-from monai_fusion.report.number_text import count_participants, listed, number, p_value
+from monai_fusion.report.number_text import count_participants, number, p_value
 from monai_fusion.report.references import Citations
 from monai_fusion.report.run_results import Results
 from monai_fusion.report.what_was_run import commit_of, device_of, epochs_of, value_text
 from monai_fusion.shipped_bundle import shipped_bundle
+from monai_fusion.wording import listed
 
 METHODS_FILE = "methods.md"
 
@@ -202,37 +204,49 @@ def _augmentation(manifest: Mapping[str, Any], results: Results, cite: Citations
 def _evaluation(metrics: Metrics | None, results: Results, cite: Citations) -> Iterator[str]:
     segments = "the mean over the participant's EEG segments" if results.modalities != "mri" else "one for each MRI"
     yield f"Each participant had one prediction, {segments}."
-    if metrics is None:
-        return
+    if metrics is not None:
+        yield from _calibration(metrics, cite)
+        yield from _prediction_sets(metrics.prediction_sets, cite)
+        yield from _intervals_and_tests(metrics, cite)
+
+
+def _calibration(metrics: Metrics, cite: Citations) -> Iterator[str]:
     calibration = metrics.calibration
-    if calibration.applied:
-        on = count_participants(calibration.fitted_participants, calibration.fitted_on)
-        if calibration.fitted:
-            yield (
-                f"Probabilities were calibrated by logistic recalibration {cite('recalibration')} of the network's "
-                f"evidence (slope and intercept, classes weighted equally, shrunk towards no change), fitted on {on}."
-            )
-        else:
-            yield f"Slope and intercept of a recalibration were not fitted ({on})."
-        if calibration.target_prior:
-            shares = zip(calibration.target_prior, metrics.classes, strict=True)
-            yield (
-                f"Class shares were corrected to {listed([f'{number(share)} {name}' for share, name in shares])} "
-                f"{cite('prior')}."
-            )
-        if calibration.operating_point == BALANCED:
-            yield "The predicted class was the most probable one at equal class shares."
-        elif calibration.operating_point == YOUDEN:
-            yield f"The threshold maximised Youden's index {cite('youden')} on the same participants."
-    if metrics.prediction_sets is not None:
-        sets = metrics.prediction_sets
-        of = "each class" if sets.by_class else "all participants"
+    if not calibration.applied:
+        return
+    on = count_participants(calibration.fitted_participants, calibration.fitted_on)
+    if calibration.fitted:
         yield (
-            f"Prediction sets were calibrated by split conformal prediction {cite('conformal')} with the least "
-            f"ambiguous score {cite('sets')} on "
-            f"{count_participants(sets.calibration_participants, sets.calibrated_on)}, for a coverage of "
-            f"{sets.coverage:g} of {of}; the predicted class is always in the set."
+            f"Probabilities were calibrated by logistic recalibration {cite('recalibration')} of the network's "
+            f"evidence (slope and intercept, classes weighted equally, shrunk towards no change), fitted on {on}."
         )
+    else:
+        yield f"Slope and intercept of a recalibration were not fitted ({on})."
+    if calibration.target_prior:
+        shares = zip(calibration.target_prior, metrics.classes, strict=True)
+        yield (
+            f"Class shares were corrected to {listed([f'{number(share)} {name}' for share, name in shares])} "
+            f"{cite('prior')}."
+        )
+    if calibration.operating_point == BALANCED:
+        yield "The predicted class was the most probable one at equal class shares."
+    elif calibration.operating_point == YOUDEN:
+        yield f"The threshold maximised Youden's index {cite('youden')} on the same participants."
+
+
+def _prediction_sets(sets: SetsSection | None, cite: Citations) -> Iterator[str]:
+    if sets is None:
+        return
+    of = "each class" if sets.by_class else "all participants"
+    yield (
+        f"Prediction sets were calibrated by split conformal prediction {cite('conformal')} with the least "
+        f"ambiguous score {cite('sets')} on "
+        f"{count_participants(sets.calibration_participants, sets.calibrated_on)}, for a coverage of "
+        f"{sets.coverage:g} of {of}; the predicted class is always in the set."
+    )
+
+
+def _intervals_and_tests(metrics: Metrics, cite: Citations) -> Iterator[str]:
     methods = {score.method for _, score in metrics.scores if isinstance(score, Score) and score.method}
     kinds = []
     grouped = metrics.groups is not None and metrics.groups.resampled

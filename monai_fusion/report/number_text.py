@@ -33,11 +33,6 @@ def count_participants(count: int, before: str = "") -> str:
     return " ".join(part for part in (str(count), before, "participant" if count == 1 else "participants") if part)
 
 
-def listed(names: list[str], last: str = "and") -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return f" {last} ".join(part for part in (", ".join(names[:-1]), names[-1]) if part) if names else ""
-
-
 def sentence(text: str) -> str:
     """A terminal message as a sentence."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")

@@ -20,13 +20,14 @@ from monai_fusion.messages import visible
 from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.report.figures import BAND_DRAWS, figures_of, lda_note
 from monai_fusion.report.limits import limits_of
-from monai_fusion.report.number_text import listed, number, p_value, sentence, unbroken
+from monai_fusion.report.number_text import number, p_value, sentence, unbroken
 from monai_fusion.report.pictures import mri_strip, scalogram_picture
 from monai_fusion.report.run_results import Results, read_results
 from monai_fusion.report.set_words import abstention, guarantee
 from monai_fusion.report.verdict import NAMED_CLASSES, correction_text, threshold_text, verdict_of
 from monai_fusion.report.what_was_run import what_was_run
 from monai_fusion.run_folder import REPORT_FILE
+from monai_fusion.wording import listed
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
         InputError: The folder has no predictions, or wrong ones, or is not writable.
     """
     path = Path(folder) / REPORT_FILE
-    page = render_report(read_results(folder)).encode("utf-8")
+    page = _render_report(read_results(folder)).encode("utf-8")
     try:
         path = write_for_readers(path, page)
     except OSError as error:
@@ -88,7 +89,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     return path
 
 
-def render_report(results: Results) -> str:
+def _render_report(results: Results) -> str:
     """Return the report as HTML."""
     return (
         page_environment()
@@ -98,7 +99,7 @@ def render_report(results: Results) -> str:
             metrics=results.metrics,
             version=__version__,
             verdict=verdict_of(results),
-            made_from=_FROM[recordings_used(results)],
+            made_from=_FROM[_recordings_used(results)],
             limits=limits_of(results),
             scores=scores_of(results),
             figures=figures_of(results),
@@ -126,7 +127,7 @@ def _sets_in_words(results: Results) -> list[str]:
     return [*asked, *abstention(sets, results.metrics.participants)]
 
 
-def recordings_used(results: Results) -> AvailableModalities:
+def _recordings_used(results: Results) -> AvailableModalities:
     """The recordings behind the predictions: those that the model uses and the participants have."""
     if results.modalities != "both":
         return results.modalities

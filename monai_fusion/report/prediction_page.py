@@ -79,7 +79,7 @@ def write_predictions_page(folder: str | os.PathLike[str]) -> list[Path]:
     classes, participants = read_prediction_details(folder)
     failed = read_failures(folder)
     context = read_predictions_data(folder)
-    page = render_predictions(folder, classes, participants, context, failed).encode("utf-8")
+    page = _render_predictions(folder, classes, participants, context, failed).encode("utf-8")
     about = [
         *_about_model(context.model),
         *_about_decision(context.decision, classes, participants),
@@ -99,7 +99,7 @@ def write_predictions_page(folder: str | os.PathLike[str]) -> list[Path]:
     return written
 
 
-def render_predictions(
+def _render_predictions(
     folder: Path,
     classes: Sequence[str],
     participants: Sequence[PredictionDetails],

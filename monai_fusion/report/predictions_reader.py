@@ -105,6 +105,9 @@ def read_predictions_with_cells(folder: Path) -> tuple[tuple[str, ...], list[Pre
     """As `read_predictions`, with the cells of each participant by column name.
 
     Participants who could not be predicted are left out: `read_failures` has them.
+
+    Raises:
+        InputError: As of `read_predictions`.
     """
     path, rows = _cells(folder)
     classes = _classes(list(rows[0]), path)

@@ -80,10 +80,10 @@ def write_recordings_page(folder: Path, failed: Mapping[str, Sequence[str]]) -> 
     damaged = [stem for stem, content in contents.items() if not is_whole(content)]
     failed = {**failed, **{f"{stem}{ENDING}": ["damaged: make these scalograms again"] for stem in damaged}}
     contents = {stem: content for stem, content in contents.items() if stem not in damaged}
-    return write_for_readers(folder / PAGE_FILE, render_recordings(folder.resolve().name, contents, failed).encode())
+    return write_for_readers(folder / PAGE_FILE, _render_recordings(folder.resolve().name, contents, failed).encode())
 
 
-def render_recordings(name: str, contents: Mapping[str, dict[str, Any]], failed: Mapping[str, Sequence[str]]) -> str:
+def _render_recordings(name: str, contents: Mapping[str, dict[str, Any]], failed: Mapping[str, Sequence[str]]) -> str:
     """Return the page as HTML.
 
     Args:

@@ -131,7 +131,7 @@ def describe_cohort(datalist: Datalist | str | os.PathLike[str], section: str) -
     if examined.problems:  # perhaps in a part that the evaluation did not read
         examined = examine(file, path, Requirements([section], labels=False, files=False))
     cohort = examined.datalist()
-    records = [record for section in cohort.sections for record in cohort.records(section)]
+    records = cohort.all_records
     members = [
         Member(record.section, None, record.label, {name: _text(value) for name, value in record.extra.items()})
         for record in records

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from monai_fusion.files import delimited
 from monai_fusion.metrics.fields_of_scores import GroupScores, Score
 from monai_fusion.metrics.fields_of_sets import SetsSection
 from monai_fusion.metrics.metrics_file import Metrics
@@ -36,9 +35,7 @@ class Table:
 
     def csv(self) -> bytes:
         """The table as a CSV file; with a byte order mark if Excel needs one to read the letters."""
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
-        content = text.getvalue()
+        content = delimited([self.columns, *self.rows])
         return content.encode("utf-8" if content.isascii() else "utf-8-sig")
 
 

@@ -10,8 +10,9 @@ from monai_fusion.metrics.fields_of_probabilities import CalibrationSection
 from monai_fusion.metrics.fields_of_scores import PermutationTest, Score
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.metrics.operating_points import BALANCED, FIXED, PRIOR, YOUDEN
-from monai_fusion.report.number_text import count_participants, listed, number, p_value, signed
+from monai_fusion.report.number_text import count_participants, number, p_value, signed
 from monai_fusion.report.run_results import Results
+from monai_fusion.wording import listed
 
 SIGNIFICANT = 0.05
 WIDE_BELOW = 100
@@ -120,7 +121,7 @@ def correction_text(calibration: CalibrationSection, classes: Sequence[str]) -> 
     return f"The network's evidence was multiplied by {number(calibration.slope)}, with {intercept} (fitted on {on})."
 
 
-def task_of(classes: tuple[str, ...] | list[str], verb: str = "Distinguishes") -> str:
+def _task_of(classes: tuple[str, ...] | list[str], verb: str = "Distinguishes") -> str:
     """``Distinguishes M from F``, ``Distinguishes young, middle and old``, ``Distinguishes 5 classes``."""
     if len(classes) == 2:
         return f"{verb} {classes[0]} from {classes[1]}"
@@ -142,7 +143,7 @@ def _measure(metrics: Metrics) -> _Measure | None:
 def _undefined(metrics: Metrics) -> Iterator[str]:
     present = [count.class_name for count in metrics.class_counts if count.participants]
     who = count_participants(metrics.participants, metrics.section)
-    task = task_of(metrics.classes, "distinguishes")
+    task = _task_of(metrics.classes, "distinguishes")
     if len(present) == 1:
         be = "is" if metrics.participants == 1 else "are all"
         yield f"{who} {be} {present[0]}: there is no evidence whether the model {task}."
@@ -158,7 +159,7 @@ def _skill(metrics: Metrics, measure: _Measure) -> str:
     missing = [count.class_name for count in metrics.class_counts if not count.participants]
     present = [count.class_name for count in metrics.class_counts if count.participants]
     about = f" No participant is {listed(missing, 'or')}." if missing else ""
-    distinguishes, distinguish = (task_of(present, verb) for verb in ("Distinguishes", "distinguish"))
+    distinguishes, distinguish = (_task_of(present, verb) for verb in ("Distinguishes", "distinguish"))
     if measure.p is None:
         return f"The evaluation did not test whether it is better than chance.{about}"
     p = f"permutation p = {p_value(measure.p)}"

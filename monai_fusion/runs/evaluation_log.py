@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from monai_fusion.datalist import Datalist
-from monai_fusion.files import write_atomically
+from monai_fusion.files import write_json
 from monai_fusion.fingerprint import content_hash, digest_of
 from monai_fusion.metrics.predictions import Prediction
 from monai_fusion.model_files import is_exported_file
@@ -82,7 +82,7 @@ class EvaluationLog:
                 return
             before = manifest.get(EVALUATIONS)
             manifest[EVALUATIONS] = [*(before if isinstance(before, list) else ()), entry]
-            write_atomically(path, json.dumps(manifest, indent=2, ensure_ascii=False).encode("utf-8"))
+            write_json(path, manifest)
         finally:
             lock.release()
 

@@ -97,7 +97,7 @@ class RunManifest:
             "manifest": FORMAT,
             "status": "running",
             "times": times,
-            "command": describe_command(),
+            "command": _describe_command(),
             "datalist": {"name": self.cohort.name, "digest": content_hash(self.cohort.path)},
             "data": None if self.cache_dir is None else data_digests(self.cohort, self.cache_dir, self.modalities),
             "seed": self.run_config.knobs["seed"],
@@ -145,7 +145,7 @@ class RunManifest:
         write_atomically(self.folder / MANIFEST_FILE, text.encode("utf-8"))
 
 
-def describe_command() -> dict[str, Any] | None:
+def _describe_command() -> dict[str, Any] | None:
     """Describe how this process was called; None if not by `python -m monai.bundle run`."""
     command = CommandLine.parse(sys.argv)
     if command is None:

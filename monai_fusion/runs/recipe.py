@@ -6,7 +6,6 @@ read: the recipe holds values, and the weights are loaded with ``weights_only=Tr
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +20,7 @@ from monai_fusion.data import Preprocessing
 from monai_fusion.datalist import Datalist, ModalityPolicy, ParticipantRecord
 from monai_fusion.datalist.availability import BOTH_REQUIRED, modalities_never_missing
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.files import beside_of, write_atomically
+from monai_fusion.files import beside_of, write_json
 from monai_fusion.fingerprint import describe_chain, digest_of
 from monai_fusion.keys import EEG, MRI
 from monai_fusion.model_files import is_exported_file, place_in, read_model_json, refuse_no_model, weights_file
@@ -123,7 +122,7 @@ def write_recipe(
         **_scalogram_recipe(taught["training"], taught["validation"]),
         **learned_from(taught["training"], taught["validation"], preprocessing.cache_dir),
     }
-    write_atomically(Path(folder) / RECIPE_FILE, json.dumps(recipe, indent=2, ensure_ascii=False).encode("utf-8"))
+    write_json(Path(folder) / RECIPE_FILE, recipe)
 
 
 def _scalogram_recipe(*parts: Sequence[ParticipantRecord]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.files import write_json
 from monai_fusion.messages import hide_bars
 from monai_fusion.output_folder import remove_all
 from monai_fusion.reading import read_json_object
@@ -82,7 +82,7 @@ def write_sample_cohort(
     _render(out, participants, options, progress, workers)
     _write_table(out / TABLE_FILE, participants)
     cohort = _description(participants, options, new_files)
-    _write_json(out / COHORT_FILE, cohort)
+    write_json(out / COHORT_FILE, cohort, indent=1)
     (out / UNFINISHED_FILE).unlink()
     return cohort
 
@@ -134,7 +134,7 @@ def _begin(out: Path, files: Sequence[str], eeg: str) -> None:
     try:
         for folder in (out, out / eeg, out / "mri"):
             folder.mkdir(parents=True, exist_ok=True)
-        _write_json(out / UNFINISHED_FILE, {"kind": KIND, "synthetic": True, "files": list(files)})
+        write_json(out / UNFINISHED_FILE, {"kind": KIND, "synthetic": True, "files": list(files)}, indent=1)
         (out / COHORT_FILE).unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(out, error) from None
@@ -248,10 +248,3 @@ def _where(participants: Sequence[SyntheticParticipant], options: SampleCohortOp
         "region": local_region(participants, options) if is_local and sizes else None,
     }
     return {"eeg": {"region": beta_region(options)}, "mri": mri}
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes to a temporary file in the same folder first, so that the file is never there in part."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)

@@ -76,7 +76,11 @@ class PreparationChain:
             self.index = SourceIndex(self.folder)
 
     def compute(self, item: Mapping[str, Any]) -> np.ndarray:
-        """Run the transforms on an item, or the shortcut where it can, and return the recording's array."""
+        """Run the transforms on an item, or the shortcut where it can, and return the recording's array.
+
+        Raises:
+            InputError: A transform cannot use the file; the message names it.
+        """
         prepared = None
         try:
             if self.shortcut is not None:

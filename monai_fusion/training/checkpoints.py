@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 # Adam's state and the network's weights of the last epochs: two, because the newest may not have reached the disk.
 _KEPT = 2
+_ABANDONED_AFTER_S = 60.0  # an evaluation may be writing into the run's folder just now
 _WRITTEN = {"identity", "parts", "scaler", "best_metric", "best_metric_epoch", "validated_epoch"}
 
 
@@ -108,9 +110,8 @@ class Checkpoints:
     def _prepare_folder(self) -> tuple[int, dict[str, Any] | None]:
         """Remove leftovers of a killed or an earlier training; return the checkpoint to continue from, or epoch 0."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for leftover in self.folder.glob(".*.part"):  # of a run that was killed while it wrote
-            with suppress(OSError):  # no part of the program reads it
-                leftover.unlink(missing_ok=True)
+        _remove_leftovers(self.folder)
+        _remove_leftovers(self.folder.parent, older_than_s=_ABANDONED_AFTER_S)
         found = saved_epochs(self.folder)
         if not self.resume:
             remove_all(found.values())
@@ -213,3 +214,11 @@ def _epoch_in(state: Mapping[str, Any]) -> object:
     # Older checkpoints do not record the epoch, but the schedule does: it steps once per epoch.
     schedule = state["parts"].get("lr_scheduler")
     return schedule.get("last_epoch") if isinstance(schedule, dict) else None
+
+
+def _remove_leftovers(folder: Path, older_than_s: float | None = None) -> None:
+    """Remove what runs left that were killed while they wrote: half a model has up to 260 MB."""
+    for leftover in folder.glob(".*.part"):
+        with suppress(OSError):  # no part of the program reads it
+            if older_than_s is None or time.time() - leftover.stat().st_mtime > older_than_s:
+                leftover.unlink(missing_ok=True)

@@ -44,7 +44,7 @@ class TrainingStep:
         obstacle: Why no steps are recorded; None if they are.
 
     Raises:
-        InputError: ``cuda_graphs`` is True, and steps cannot be recorded.
+        InputError: ``cuda_graphs`` is True, and steps cannot be recorded; in a training, if that shows only there.
     """
 
     def __init__(
@@ -59,8 +59,7 @@ class TrainingStep:
         self.obstacle = None if recorder is not None else _obstacle(self._device, precision, use)
         self._required = cuda_graphs is True
         if self._required and self.obstacle is not None:
-            advice = "auto records the steps where that is possible"
-            raise InputError(Problem("--cuda_graphs", seen=f"true, but {self.obstacle}", wanted="auto", advice=advice))
+            raise _refusal(self.obstacle)
         if cuda_graphs is False:
             self.obstacle = "--cuda_graphs false"
         self._new_recorder = recorder or self._cuda_graph
@@ -121,13 +120,15 @@ class TrainingStep:
 
     def _give_up(self, error: RuntimeError) -> None:
         causes = [*causes_of(error)]
+        if stop := next((cause for cause in causes if not isinstance(cause, Exception)), None):
+            raise stop  # Ctrl-C, which broke the recording
         if any(isinstance(cause, torch.OutOfMemoryError) for cause in causes):
             self.obstacle = "the GPU's memory does not suffice for a recorded step"
         else:
             first = str(causes[-1]).partition("\n")[0]  # torch ends a broken recording with an error of its own
             self.obstacle = f"this network or loss cannot be recorded: {first}"
         if self._required:
-            raise RunFailed(f"--cuda_graphs true: {self.obstacle}", "train with --cuda_graphs auto") from error
+            raise _refusal(self.obstacle) from error
         if torch.cuda.is_available():
             torch.cuda.synchronize(self._device if self._device.type == "cuda" else None)
             torch.cuda.empty_cache()
@@ -162,6 +163,11 @@ class _BesideTheMainStream:
     def __exit__(self, *error: Any) -> None:
         self._context.__exit__(*error)
         torch.cuda.current_stream(self._stream.device).wait_stream(self._stream)
+
+
+def _refusal(obstacle: str) -> InputError:
+    advice = "auto records the steps where that is possible"
+    return InputError(Problem("--cuda_graphs", seen=f"true, but {obstacle}", wanted="auto", advice=advice))
 
 
 def _obstacle(device: torch.device, precision: str, use: ModalityPolicy) -> str | None:

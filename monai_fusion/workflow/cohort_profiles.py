@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,4 +77,4 @@ def compare_with_training(
 
 def _bar(records: Sequence[ParticipantRecord], title: str) -> tqdm[None]:
     files = sum(len(record.files) for record in records)
-    return tqdm(total=files, desc=title, unit="file", leave=False, disable=hide_bars(not sys.stderr.isatty()))
+    return tqdm(total=files, desc=title, unit="file", leave=False, disable=hide_bars())

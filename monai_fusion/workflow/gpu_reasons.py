@@ -27,6 +27,7 @@ _LOST = (
     "device not ready",
 )
 _FAULTS = ("device-side assert triggered", "an illegal memory access was encountered", "misaligned address")
+_DEVICES = "cpu, cuda or cuda:NUMBER"
 _RESUME = "a training continues from its last complete epoch with --resume true"
 
 
@@ -57,15 +58,20 @@ def of_gpu(error: BaseException) -> RunFailed | None:
     return None
 
 
-def memory_failure_behind(error: BaseException | None) -> RunFailed | None:
-    """Name a lack of memory outside training and evaluation: when the network is sent to a GPU that others fill."""
+def memory_failure_behind(error: BaseException | None) -> InputError | RunFailed | None:
+    """Name a lack of memory outside training and evaluation: when the network is sent to a GPU that others fill.
+
+    Returns:
+        For a GPU an `InputError`: the user can choose another device, and nothing has been computed.
+    """
     cause = next((each for each in causes_of(error) if is_out_of_memory(each)), None)
     if cause is None:
         return None
     if "DefaultCPUAllocator" in str(cause):
         return RunFailed("out of memory before the first batch", "end other programs, or use a machine with more")
+    seen = "out of GPU memory before the first batch: not even the network fits"
     advice = "nvidia-smi lists the programs that use it; --device cuda:1 is another GPU, --device cpu uses none"
-    return RunFailed("out of GPU memory before the first batch: not even the network fits", advice)
+    return InputError(Problem("--device", seen=seen, advice=advice))
 
 
 def check_device(device: str | torch.device, *, use: bool = True) -> None:
@@ -80,13 +86,16 @@ def check_device(device: str | torch.device, *, use: bool = True) -> None:
     """
     try:
         chosen = torch.device(device)
-    except RuntimeError:
-        raise InputError(Problem("--device", seen=repr(device), wanted="cpu, cuda or cuda:NUMBER")) from None
+    except (RuntimeError, TypeError):
+        raise InputError(Problem("--device", seen=repr(device), wanted=_DEVICES)) from None
+    if chosen.type == "cpu":
+        return
     if chosen.type != "cuda":
+        _compute_on_another_kind(chosen)
         return
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0:
-        raise InputError(Problem("--device", seen=str(device), wanted="cpu", advice=why_no_gpu()))
+        raise InputError(Problem("--device", seen=str(device), wanted="cpu", advice=_why_no_gpu()))
     if chosen.index is not None and chosen.index >= count:
         wanted = f"cuda:0 to cuda:{count - 1}" if count > 1 else "cuda:0 or cuda, the only GPU"
         raise InputError(Problem("--device", seen=str(device), wanted=wanted))
@@ -94,7 +103,7 @@ def check_device(device: str | torch.device, *, use: bool = True) -> None:
         _compute_on(chosen)
 
 
-def why_no_gpu() -> str:
+def _why_no_gpu() -> str:
     """Return why torch finds no GPU on this machine, in words for a message."""
     if torch.version.cuda is None and torch.version.hip is None:
         return "this torch was built without CUDA: install one with it (pytorch.org)"
@@ -117,9 +126,22 @@ def reason_without_gpu(text: str) -> str:
     return f"torch finds no GPU on this machine ({text.splitlines()[0]})" if text else "torch finds no GPU"
 
 
+def _compute_on_another_kind(device: torch.device) -> None:
+    """A device that torch names, such as mps: whether this machine has it shows only when it is used."""
+    try:
+        _add_on(device)
+    except (RuntimeError, AssertionError, ImportError):  # torch's words for it may be a page long
+        seen = f"{device}, with which torch cannot compute here"
+        raise InputError(Problem("--device", seen=seen, wanted=_DEVICES)) from None
+
+
+def _add_on(device: torch.device) -> None:
+    (torch.ones(1, device=device) + 1).item()
+
+
 def _compute_on(device: torch.device) -> None:
     try:
-        (torch.ones(1, device=device) + 1).item()
+        _add_on(device)
     except RuntimeError as error:
         if is_out_of_memory(error):
             advice = "nvidia-smi lists the programs that use its memory; --device cpu uses none"

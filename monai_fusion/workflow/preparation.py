@@ -123,8 +123,7 @@ def preprocess(cohort: Datalist, preprocessing: Preprocessing, runner: Runner) -
             are still prepared.
     """
     make_writable(Path(str(preprocessing.cache_dir)), "--cache-dir")
-    records = [record for section in cohort.sections for record in cohort.records(section)]
-    return _filled(preprocessing, records, cohort, runner, None)
+    return _filled(preprocessing, cohort.all_records, cohort, runner, None)
 
 
 def configured_preprocessing(

@@ -90,8 +90,8 @@ def test_the_form_of_a_scalogram_is_that_of_the_file_before_its_z_score(tmp_path
 
 def test_the_numbers_of_a_volume_are_scaled_between_its_percentiles() -> None:
     values = np.random.default_rng(0).normal(size=(16, 16, 16))
-    found = numbers_of_volume(values, (1, 1, 1))
     low, high = np.percentile(values, [1, 99])
+    found = numbers_of_volume(values, np.ones(3), low, high)
     scaled = np.clip((values - low) / (high - low), 0, 1)
     inside = scaled[values > otsu_threshold(values)]
     assert len(found) == NUMBERS == len(SUMMARY) + 512
@@ -103,9 +103,9 @@ def test_the_numbers_of_a_volume_are_scaled_between_its_percentiles() -> None:
 def test_a_few_bright_voxels_in_the_air_do_not_widen_the_extents() -> None:
     values = np.zeros((40, 40, 40))
     values[10:30, 10:30, 10:30] = 1.0
-    extents = numbers_of_volume(values, (1, 1, 1))[1:4]
+    extents = numbers_of_volume(values, np.ones(3), 0.0, 1.0)[1:4]
     values[0, 0, 0] = values[39, 39, 39] = 1.0
-    assert numbers_of_volume(values, (1, 1, 1))[1:4] == pytest.approx(extents)
+    assert numbers_of_volume(values, np.ones(3), 0.0, 1.0)[1:4] == pytest.approx(extents)
     assert extents == pytest.approx([20, 20, 20], abs=1)
 
 
@@ -127,7 +127,7 @@ def test_the_threshold_separates_two_groups_of_voxels() -> None:
 
 
 def test_a_constant_volume_has_numbers_too() -> None:
-    assert np.isfinite(numbers_of_volume(np.full((8, 8, 8), 5.0), (1, 1, 1))).all()
+    assert np.isfinite(numbers_of_volume(np.full((8, 8, 8), 5.0), np.ones(3), 5.0, 5.0)).all()
 
 
 def test_bands_are_the_means_of_the_network_s_input() -> None:

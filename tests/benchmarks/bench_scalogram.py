@@ -31,7 +31,6 @@ from monai_fusion.recordings.power import power_margin, power_scalogram
 REPETITIONS = 15
 MINUTES = 16
 CHANNELS = PRESETS["lemon61"].electrodes
-MEGABYTE = 2**20
 
 
 def brain_like(channels: int, samples: int) -> np.ndarray:

@@ -5,14 +5,16 @@
 #   on the machine:  bash tests/benchmarks/on_a_gpu.sh          # carry the checkout and gpu_wheels/; all of what follows,
 #                                                               # in this order, in under 8 minutes
 #                    bash tests/benchmarks/on_a_gpu.sh units    # the tests that need a GPU
-#                    bash tests/benchmarks/on_a_gpu.sh steps    # gpu_steps.py: both stages, three batches, with memory
 #                    bash tests/benchmarks/on_a_gpu.sh run      # gpu_run.py: a whole training of 200 participants
+#                    bash tests/benchmarks/on_a_gpu.sh evaluate # bench_evaluation.py: participants together, read ahead
 #                    bash tests/benchmarks/on_a_gpu.sh measure  # bench_training.py: pipeline against steps, plain loop
-#                    bash tests/benchmarks/on_a_gpu.sh train    # a small training in each precision, resumed, evaluated
+#                    bash tests/benchmarks/on_a_gpu.sh steps    # gpu_steps.py: both stages, three batches, with memory
+#                    bash tests/benchmarks/on_a_gpu.sh doors    # a small training: resumed, evaluated, predicted, explained
 #
 # Each part has a time limit of its own (SECONDS_EACH replaces it).
 # fetch takes the versions of the environment it runs in (PYTHON=.venv/bin/python), for Linux on x86-64 and Python 3.12
 # (PYTHON_THERE=312 says which). What the scripts print lands in $OUT, or in /tmp.
+# DEVICE=cpu tries the script itself where there is no GPU, with small numbers and the environment's own packages.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python="${PYTHON:-python3}"
@@ -20,7 +22,7 @@ wheels=gpu_wheels
 # Not in the machine's image: what monai_fusion needs besides torch, torchvision, timm, numpy, scipy, scikit-learn, pandas,
 # rich, typer, jinja2, matplotlib, tensorboard and the like. Without their own needs, of which one is another torch.
 lacking=(monai pytorch-ignite nibabel nilearn isal xxhash pydantic pydantic-core annotated-types typing-inspection fire termcolor
-         openpyxl et-xmlfile)
+         openpyxl et-xmlfile captum)
 
 if [ "${1:-}" = fetch ]; then
     pins=$("$python" -c 'import sys; from importlib.metadata import version; print(*(f"{n}=={version(n)}" for n in sys.argv[1:]))' \
@@ -37,23 +39,32 @@ if [ "${1:-}" = fetch ]; then
     exit
 fi
 
+all=(units run evaluate measure steps doors)
 case "${1:-all}" in
-    all) parts=(units steps run measure train) ;;
-    units | steps | run | measure | train) parts=("$1") ;;
-    *) echo "usage: on_a_gpu.sh [fetch|units|steps|run|measure|train]" >&2; exit 2 ;;
+    all) parts=("${all[@]}") ;;
+    units | run | evaluate | measure | steps | doors) parts=("$1") ;;
+    *) echo "usage: on_a_gpu.sh [fetch|units|run|evaluate|measure|steps|doors]" >&2; exit 2 ;;
 esac
-if ! ls "$wheels"/*.whl >/dev/null 2>&1; then
-    echo "no wheels in $wheels/: run \`on_a_gpu.sh fetch\` where there is a network, and carry the folder along" >&2
-    exit 2
-fi
-site=/tmp/gpu_site
-rm -rf "$site"  # made by this script
-"$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --target "$site" "$wheels"/*.whl
-export PYTHONPATH="$PWD:$site"
 device="${DEVICE:-cuda}"
 out="${OUT:-/tmp}"
+site=/tmp/gpu_site
+export PYTHONPATH="$PWD"
+if [ "$device" != cpu ]; then
+    if ! ls "$wheels"/*.whl >/dev/null 2>&1; then
+        echo "no wheels in $wheels/: run \`on_a_gpu.sh fetch\` where there is a network, and carry the folder along" >&2
+        exit 2
+    fi
+    rm -rf "$site"  # made by this script
+    "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --target "$site" "$wheels"/*.whl
+    export PYTHONPATH="$PWD:$site"
+    run_options=() evaluate_options=() measure_options=()
+else
+    run_options=(--participants 8 --validated 4 --segments 2 --epochs 1 1 -- --mri_size "[24,24,24]" --slab_depth 16)
+    evaluate_options=(--size demo) measure_options=(--size demo --quick)
+fi
 
-declare -A limits=([units]=100 [steps]=80 [run]=100 [measure]=90 [train]=100)
+# Seconds; together under 8 minutes.
+declare -A limits=([units]=85 [run]=120 [evaluate]=55 [measure]=70 [steps]=70 [doors]=75)
 end=0
 # Runs a command for what is left of its part's time.
 limited() {
@@ -62,40 +73,47 @@ limited() {
 }
 
 units() {
-    limited "$python" -m pytest -q -m gpu -p no:cacheprovider tests/training tests/networks tests/data tests/transforms
-}
-
-steps() {
-    limited "$python" -W ignore tests/benchmarks/gpu_steps.py
+    # Only these files: importing all tests takes longer than running these.
+    mapfile -t files < <(grep -rlE --include='test_*.py' 'mark\.gpu' tests)
+    limited "$python" -m pytest -q -m gpu -p no:cacheprovider "${files[@]}"
 }
 
 run() {
-    limited "$python" -W ignore tests/benchmarks/gpu_run.py --device "$device"
+    limited "$python" -W ignore tests/benchmarks/gpu_run.py --device "$device" "${run_options[@]}"
+}
+
+evaluate() {
+    limited "$python" -W ignore tests/benchmarks/bench_evaluation.py --device "$device" "${evaluate_options[@]}"
 }
 
 measure() {
-    # shellcheck disable=SC2086 # further options are words
-    limited "$python" -W ignore tests/benchmarks/bench_training.py --device "$device" --rows pipeline baseline ${BENCH:-}
+    limited "$python" -W ignore tests/benchmarks/bench_training.py --device "$device" --rows pipeline baseline \
+        "${measure_options[@]}"
 }
 
-train() {
+steps() {
+    if [ "$device" = cpu ]; then echo "steps needs a GPU"; return; fi
+    limited "$python" -W ignore tests/benchmarks/gpu_steps.py
+}
+
+doors() {
     work=$(mktemp -d)
-    "$python" -m monai_fusion sample-cohort "$work/cohort" --participants 16 --segments-per-condition 1
-    "$python" -m monai_fusion datalist build --eeg-dir "$work/cohort/eeg" --mri-dir "$work/cohort/mri" \
-        --participants "$work/cohort/participants.csv" --out "$work/cohort/list.json"
-    bundle=bundles/brain_eeg_mri_classification
-    small=(--num_epochs "[1, 1]" --pretrained false --mri_size "[64, 64, 64]" --slab_depth 48)
-    for precision in ${PRECISIONS:-bfloat16 float16 float32}; do
-        echo "== a small training in $precision on $device, resumed, evaluated"
-        bundle_run() {
-            files="['$bundle/configs/$1.yaml']"
-            if [ "$1" = evaluate ]; then files="['$bundle/configs/inference.yaml','$bundle/configs/evaluate.yaml']"; fi
-            limited "$python" -W ignore -m monai.bundle run --config_file "$files" --bundle_root "$bundle" --device "$device" \
-                --datalist "$work/cohort/list.json" --output_dir "$work/$precision" "${@:2}"
-        }
-        bundle_run train --precision "$precision" "${small[@]}"
-        bundle_run train --precision "$precision" "${small[@]}" --resume true
-        bundle_run evaluate
+    program() { limited "$python" -W ignore -m monai_fusion "$@"; }
+    program sample-cohort "$work/cohort" --participants 16 --size small --quiet
+    program datalist build --eeg-dir "$work/cohort/eeg" --mri-dir "$work/cohort/mri" \
+        --participants "$work/cohort/participants.csv" --out "$work/list.json" --quiet
+    small=(--num_epochs "[1, 1]" --pretrained false --mri_size "[48, 48, 48]" --slab_depth 32)
+    for precision in ${PRECISIONS:-bfloat16 float16}; do
+        echo "== $precision on $device: a small training, resumed, evaluated, explained, exported; a prediction"
+        on=(--device "$device" --output_dir "$work/$precision")
+        program train "$work/list.json" "${on[@]}" --precision "$precision" "${small[@]}"
+        program train "$work/list.json" "${on[@]}" --precision "$precision" "${small[@]}" --resume true
+        program evaluate "$work/$precision" --device "$device"
+        program predict "$work/$precision" --datalist "$work/list.json" --section validation \
+            --device "$device" --output_dir "$work/$precision-predicted"
+        person=$(sed -n 2p "$work/$precision/predictions.csv" | cut -d , -f 1)
+        program explain "$work/$precision" --device "$device" --participants "$person" --methods all \
+            --eeg_gradient_steps 4 --mri_gradient_steps 4 --mri_smoothgrad_draws 2 --reference_gradient_steps 2
     done
 }
 
@@ -103,8 +121,10 @@ train() {
 failed=0
 for part in "${parts[@]}"; do
     set +e
+    began=$SECONDS
     end=$((SECONDS + ${SECONDS_EACH:-${limits[$part]}}))
     (set -e; "$part") 2>&1 | tee "$out/$part.txt"
     if [ "${PIPESTATUS[0]}" != 0 ]; then failed=1; echo "== $part failed"; fi
+    echo "== $part took $((SECONDS - began)) s"
 done
 exit "$failed"

@@ -58,7 +58,7 @@ SCORES = {"balanced accuracy": Scored.balanced_accuracy, "AUROC": Scored.auroc}
 def numbers_of(datalist: Path, store: Path, overlay: Path) -> dict[str, Floats]:
     """The 29 numbers of every participant, from the recordings as the network gets them."""
     cohort = read_datalist(datalist)
-    records = [record for section in cohort.sections for record in cohort.records(section)]
+    records = cohort.all_records
     data = FusionDataset(records, configured_preprocessing({}, store, overlay), segments="all")
     found = {}
     for place, record in enumerate(records):

@@ -15,7 +15,7 @@ import pytest
 from monai_fusion.baseline.participant_numbers import NumberSettings
 from monai_fusion.cohort_profile.comparing import UNSEEN, differences, unlike
 from monai_fusion.cohort_profile.participant_facts import ParticipantFacts, participant_facts
-from monai_fusion.cohort_profile.predicting import UnlikeTraining, differences_of
+from monai_fusion.cohort_profile.predicting import UnlikeTraining, unlike_texts
 from monai_fusion.cohort_profile.profile_file import CohortProfile, write_profile
 from monai_fusion.cohort_profile.summarising import profile_of, summarised
 from monai_fusion.cohort_profile.words import joined, warning_of
@@ -77,7 +77,7 @@ Told = Callable[[ParticipantRecord], str]
 @pytest.fixture
 def told(training: CohortProfile) -> Told:
     """What is said of a participant."""
-    return lambda record: joined(differences_of(record, training, SETTINGS))
+    return lambda record: unlike_texts(training, [record], SETTINGS)[0]
 
 
 def change_eeg(record: ParticipantRecord, change: Callable[[np.ndarray], np.ndarray]) -> None:

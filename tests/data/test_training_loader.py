@@ -168,7 +168,7 @@ def test_a_gpu_that_fills_up_meanwhile_has_the_data_read_instead(
     assert said.startswith("training data: 3 threads read it") and said.endswith(
         "(the GPU has no room left for 0.0 MB)"
     )
-    with pytest.raises(InputError, match=r"need 0\.0 MB"):
+    with pytest.raises(InputError, match=r"no room left for the 0\.0 MB of the training data, expected auto"):
         training_loader(data, ParticipantSampler(data.labels), 2, "cuda", "true")
 
 

@@ -17,9 +17,11 @@ SOURCES = (
     *sorted((PACKAGE / "datalist").rglob("*.py")),
     PACKAGE / "spelling.py",
     PACKAGE / "wording.py",
+    PACKAGE / "cli/check_report.py",
     PACKAGE / "cli/datalist.py",
     PACKAGE / "cli/datalist_changes.py",
     PACKAGE / "cli/datalist_check.py",
+    PACKAGE / "cli/looking_into_files.py",
     PACKAGE / "cli/new_participants.py",
     *sorted((PACKAGE / "file_formats").glob("*.py")),  # of `check --deep`
     PACKAGE / "contrast.py",

@@ -109,12 +109,6 @@ def mri_of(*names: str) -> Callable[[dict[str, Any]], None]:
     )
 
 
-def right_again(field: str) -> Callable[[], None]:
-    """The field of the first row as in the right datalist."""
-    row = json.loads(Path("right.json").read_text(encoding="utf-8"))["training"][0]
-    return lambda: changed(lambda document: document["training"][0].update({field: row[field]}), "spoilt.json")
-
-
 def made_as(mode: str) -> Callable[[], None]:
     """Sidecars of two people's scalograms, that of the second made in a mode."""
 

@@ -207,7 +207,6 @@ def schema_beside() -> None:
     write_schema(Path("datalist.schema.json"))
 
 
-DEEPER = "convert them with dcm2niix -z y"
 EXTEND = f"{BUILD} --extend older.json"
 SPELLINGS = "they differ only in how letters with accents are stored: if they are one participant, rename the files"
 WITH_EEG = "{} ({}) is probably {}, who has an EEG and an MRI already: rename the files, or remove them"

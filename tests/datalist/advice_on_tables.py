@@ -46,10 +46,6 @@ def edited(old: str, new: str, count: int = -1) -> Callable[[], None]:
     return lambda: edit(TABLE, old, new, count)
 
 
-def renamed_column(command: str, old: str) -> Callable[[], None]:
-    return lambda: edit(TABLE, old, command)
-
-
 def workbook(change: Callable[[Any], object] = lambda _: None, first: str = "") -> Callable[[], None]:
     """The table as .xlsx."""
 
@@ -156,14 +152,6 @@ def three_of_the_first_tested(document: dict[str, Any]) -> None:
 
 def document_as(name: str, change: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
     return lambda: changed(change, out=name)
-
-
-def rowless(number: int) -> str:
-    return PARTICIPANTS[number]
-
-
-def wider_header() -> None:
-    save([lines()[0].replace(",", "/"), *lines()[1:]])
 
 
 CASES = {

@@ -288,7 +288,7 @@ def test_a_cpu_takes_one_participant_and_sixteen_segments(people: Records, tmp_p
 
 
 def test_processes_of_one_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monai_fusion.data.evaluation_loading.usable_cores", lambda: 6)
+    monkeypatch.setattr("monai_fusion.ranks.usable_cores", lambda: 6)
     assert EvaluationLoader(Stub(), 2, "cuda").threads == 6  # type: ignore[arg-type] # as above
     monkeypatch.setattr("monai_fusion.ranks.on_this_machine", lambda: 4)
     assert EvaluationLoader(Stub(), 2, "cuda").threads == 1  # type: ignore[arg-type] # as above

@@ -18,6 +18,7 @@ from monai_fusion.networks.exported_net import ExportedNet, check_exported
 from monai_fusion.networks.onnx_parts import load_graph
 from monai_fusion.runs import read_recipe, trained_network
 from tests import warm
+from tests.devices import META, as_on_a_gpu
 from tests.export.conftest import exported
 from tests.export.runs import inputs, write_cohort
 from tests.message_parts import assert_parts
@@ -211,3 +212,16 @@ def test_weights_of_a_hub_folder_that_another_put_there_are_refused(run_folder: 
     check_model(tmp_path / "hub", None)
     with pytest.raises(InputError, match=r"model\.safetensors: not the file"):
         check_model(tmp_path / "other", None)
+
+
+def test_an_exported_file_answers_where_its_recordings_are(
+    flexible_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It computes on the processor; the meta device stands for a GPU."""
+    network = ExportedNet(flexible_file)
+    network.load()
+    eeg, mri = (torch.from_numpy(inputs(5)[name]) for name in ("eeg", "mri"))
+    given = {"segments": [2, 0, 3], "present": torch.tensor([[True, True], [False, True], [True, False]])}
+    with as_on_a_gpu(monkeypatch):
+        found = ParticipantInferer(2)(eeg, network, mri[:2].to(META), **given)
+    assert {each.device for each in found.values()} == {META}

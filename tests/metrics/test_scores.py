@@ -65,9 +65,6 @@ def test_scores_are_scikit_learns(probabilities: np.ndarray, labels: np.ndarray)
         abs=1e-12,
     )
     classes = range(probabilities.shape[1])
-    assert scores.recalls(outcome, outcome.ones)[0] == pytest.approx(
-        sklearn_metrics.recall_score(labels, predicted, average=None, labels=classes), abs=1e-12
-    )
     assert scores.f1(outcome, outcome.ones)[0] == pytest.approx(
         sklearn_metrics.f1_score(labels, predicted, average=None, labels=classes), abs=1e-12
     )
@@ -215,7 +212,6 @@ def test_scores_of_one_class_alone_are_given_without_a_warning() -> None:
         assert math.isnan(SCORES["auroc"](probabilities, labels))
         outcome = ScoredCohort.of(probabilities, labels)
         assert math.isnan(value(scores.auprc, outcome)) and value(scores.mcc, outcome) == 0.0
-        assert math.isnan(scores.recalls(outcome, outcome.ones)[0, 1])
 
 
 @pytest.mark.parametrize("score", [scores.macro_f1, scores.mcc], ids=lambda score: score.__name__)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monai_fusion.cli import bundle_runs
+from monai_fusion.cli import starting
 from monai_fusion.datalist import check_datalist
 from tests.commands import call, write_placeholders
 from tests.datalist.lines import Like
@@ -22,7 +22,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three participants in the working folder, and a model as far as a front looks at it; no run is started."""
     write_placeholders(tmp_path, PARTICIPANTS)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bundle_runs, "_start", lambda words: 0)
+    monkeypatch.setattr(starting, "_start", lambda words: 0)
     model(tmp_path)
     return tmp_path
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monai_fusion.cli import bundle_runs
+from monai_fusion.cli import starting
 from monai_fusion.recordings import job
 from monai_fusion.recordings.scalogram_recipe import ENTRY, common_recipe, read_recipe_entry
 from tests.commands import call
@@ -31,8 +31,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     recipe, why = common_recipe(sorted(Path("eeg").glob("*.npy")))
     assert recipe is not None and why == ""
     model(**{ENTRY: recipe.as_json})
-    monkeypatch.setattr(bundle_runs, "_start", lambda words: 0)
-    monkeypatch.setattr(bundle_runs, "_start_beside", lambda words: 0)
+    monkeypatch.setattr(starting, "_start", lambda words: 0)
+    monkeypatch.setattr(starting, "_start_beside", lambda words: 0)
     monkeypatch.setattr(job, "usable_cores", lambda: 1)
     return tmp_path
 

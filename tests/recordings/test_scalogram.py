@@ -6,7 +6,7 @@ import pywt
 import torch
 
 from monai_fusion.errors import InputError
-from monai_fusion.recordings.morlet import SCALES, morlet_cwt, row_frequencies, scale_frequencies
+from monai_fusion.recordings.morlet import SCALES, morlet_cwt, row_frequencies
 from monai_fusion.recordings.scalogram import scalogram
 
 
@@ -81,9 +81,9 @@ def test_a_burst_lights_the_columns_of_its_time():
     assert 7.5 < (columns.argmax() + 0.5) * 10 / 224 < 8.0
 
 
-def test_scales_have_the_frequencies_that_pywavelets_gives_them():
+def test_a_row_for_each_scale_has_the_frequencies_that_pywavelets_gives_them():
     expected = pywt.scale2frequency("morl", np.array(SCALES), precision=12) * 250
-    np.testing.assert_allclose(scale_frequencies(), expected, rtol=1e-12)
+    np.testing.assert_allclose(row_frequencies(len(SCALES)), expected, rtol=1e-12)
 
 
 def test_a_scalogram_does_not_depend_on_threads_or_on_other_electrodes():

@@ -17,7 +17,6 @@ from tests.commands import call, hear_signals
 from tests.recordings.raw import NAMES, brain_like
 
 ROOT = __file__.rpartition("tests")[0]
-TEN_HZ = np.sin(2 * np.pi * 10 * np.arange(500) / 250)
 
 
 def write_csv(path, seconds=25, seed=0, names=NAMES):

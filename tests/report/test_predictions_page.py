@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -34,7 +33,6 @@ COLUMNS = [
 ]
 COLUMNS += ["threshold", "gate", "segments", "predicted_without_eeg", "predicted_without_mri"]
 UNLIKE = "voxel size: 2 mm, in the training 1 mm; EEG reference: <b>A1</b>, in the training average"
-Inference = Callable[..., Path]
 
 
 def write_rows(folder: Path, rows: list[tuple[object, ...]], columns: list[str] = COLUMNS) -> Path:

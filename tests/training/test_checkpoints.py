@@ -160,7 +160,13 @@ def test_the_two_newest_are_kept_and_leftovers_of_a_killed_writer_go(tmp_path: P
     folder.mkdir()
     (folder / ".0123456789abcdef.part").write_bytes(b"half")
     (folder / "notes.txt").write_text("a user's own file")
+    half_a_model, just_written = tmp_path / ".0000000000000000.part", tmp_path / ".ffffffffffffffff.part"
+    for path in (half_a_model, just_written):
+        path.write_bytes(b"half")
+    os.utime(half_a_model, (0, 0))
     Training(tmp_path).run()
+    assert not half_a_model.exists()
+    assert just_written.exists(), "an evaluation may be writing it"
     assert sorted(path.name for path in folder.iterdir()) == ["epoch_0005.pt", "epoch_0006.pt", "notes.txt"]
 
 

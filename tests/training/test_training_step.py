@@ -276,8 +276,22 @@ def test_a_network_that_cannot_be_recorded_trains_as_usual_and_says_so(caplog: p
 
 
 def test_where_a_recording_is_required_one_that_fails_ends_the_training() -> None:
-    with pytest.raises(RunFailed, match="--cuda_graphs"):
+    with pytest.raises(InputError, match="--cuda_graphs: true, but this network or loss cannot be recorded"):
         train(NetWithStatistics(), TrainingStep(True, "cpu", recorder=Fails))
+
+
+def test_an_interruption_while_a_step_is_recorded_is_no_obstacle() -> None:
+    """torch ends a broken recording with an error of its own, which must not swallow Ctrl-C."""
+
+    class Interrupted(Fails):
+        def record(self, work: Callable[[], None]) -> None:
+            try:
+                raise KeyboardInterrupt
+            finally:
+                super().record(work)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(NetWithStatistics(), TrainingStep(None, "cpu", recorder=Interrupted))
 
 
 def test_too_little_memory_for_a_recording_is_reported_as_such(caplog: pytest.LogCaptureFixture) -> None:

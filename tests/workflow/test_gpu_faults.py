@@ -60,7 +60,9 @@ def test_a_network_that_does_not_fit_is_reported_before_the_first_batch() -> Non
     error = RuntimeError("config: failed to evaluate '@network_def.to(torch.device(@device))'")
     error.__cause__ = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
     failure = memory_failure_behind(error)
-    assert failure is not None and "not even the network fits" in str(failure) and "nvidia-smi" in str(failure)
+    assert (
+        isinstance(failure, InputError) and "not even the network fits" in str(failure) and "nvidia-smi" in str(failure)
+    )
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
     assert "GPU" not in str(memory_failure_behind(caught.value))
@@ -95,8 +97,19 @@ def test_a_gpu_that_does_not_exist_is_refused_with_those_that_do(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     with pytest.raises(InputError, match="--device: cuda:7, expected cuda:0 to cuda:3"):
         check_device("cuda:7")
-    with pytest.raises(InputError, match="expected cpu, cuda or cuda:NUMBER"):
-        check_device("gpu0")
+    for value in ("gpu0", None, 1.5):
+        with pytest.raises(InputError, match="expected cpu, cuda or cuda:NUMBER"):
+            check_device(value)  # type: ignore[arg-type] # as a config may have it
+
+
+@pytest.mark.parametrize("device", ["meta", "mps", "xpu", "hpu"])
+def test_a_device_that_torch_names_and_this_machine_lacks_is_refused(device: str) -> None:
+    if getattr(getattr(torch, device, None), "is_available", lambda: False)():
+        pytest.skip(f"this machine has {device}")
+    with pytest.raises(InputError) as caught:
+        check_device(device)
+    wanted = "cpu, cuda or cuda:NUMBER"
+    assert str(caught.value) == f"--device: {device}, with which torch cannot compute here, expected {wanted}"
 
 
 def test_a_machine_without_a_gpu_says_so_when_one_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,8 +81,10 @@ def _definition(root: Path, module: str, name: str) -> _Found:
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
             if ast.unparse(target) == name:
-                is_text = isinstance(behind, ast.Expr) and isinstance(behind.value, ast.Constant)
-                return _Found(node, str(behind.value.value) if is_text else "")  # type: ignore[union-attr]
+                match behind:
+                    case ast.Expr(value=ast.Constant(value=text)):
+                        return _Found(node, str(text))
+                return _Found(node, "")
     raise LookupError(f"{module}.{name}")
 
 

@@ -84,13 +84,13 @@ def row_of(
     return {
         "participant_id": participant_id,
         "label": label,
-        "eeg": pattern_or_paths(eeg, files) if eeg else None,
+        "eeg": _pattern_or_paths(eeg, files) if eeg else None,
         "mri": mri[0] if mri else None,
         **further,
     }
 
 
-def pattern_or_paths(paths: Sequence[str], files: FilesBelow) -> str | list[str]:
+def _pattern_or_paths(paths: Sequence[str], files: FilesBelow) -> str | list[str]:
     """One pattern if it means exactly these files, so that a row stays short and easy to edit.
 
     Tried are what the names have in common up to their first ``_``, and up to the last that they have in common.

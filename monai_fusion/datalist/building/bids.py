@@ -61,11 +61,11 @@ def scan_bids(root: Path, eeg_dirs: Sequence[Path], choice: Choice) -> Recording
         advice = "give the folder of the dataset itself"
         raise InputError(Problem("--bids", seen=f"no folder sub-... in {root}", wanted="a BIDS dataset", advice=advice))
     mris, raw_eeg = _t1w_images(root)
-    found = recordings_from(eeg_dirs or [scalograms_of(root)], mris, [root], choice)
+    found = recordings_from(eeg_dirs or [_scalograms_of(root)], mris, [root], choice)
     return replace(found, aside={**found.aside, "eeg": (*found.aside["eeg"], *raw_eeg)})
 
 
-def scalograms_of(root: Path) -> Path:
+def _scalograms_of(root: Path) -> Path:
     """The folder below ``derivatives`` that holds scalograms.
 
     Raises:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monai_fusion.datalist.building.ambiguity import about_the_id, begin_with_the_id
+from monai_fusion.datalist.building.bids import scan_bids
 from monai_fusion.datalist.building.participant_ids import loosely, no_id_agrees, one_spelling, read_id_map, translated
 from monai_fusion.datalist.building.participants_table import ParticipantsTable, TableRow, read_participants_table
 from monai_fusion.datalist.building.presets import preset, with_our_columns
@@ -99,8 +100,6 @@ def find_recordings(where: FolderOptions, choice: Choice) -> tuple[Recordings, t
     """
     eeg, mri = where.eeg, where.mri
     if where.bids is not None:
-        from monai_fusion.datalist.building.bids import scan_bids
-
         return scan_bids(where.bids, eeg, choice), (where.bids, *eeg)
     if eeg and mri:
         return scan_folders(eeg, mri, choice), (*eeg, *mri)

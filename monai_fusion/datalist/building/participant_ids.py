@@ -134,7 +134,7 @@ def loosely(ids: Iterable[Collection[str]], preferred: Collection[str] = ()) -> 
     return lambda name: chosen.get(loose_key(name), name)
 
 
-def why_no_id_agrees(ones: Collection[str], others: Collection[str]) -> str:
+def _why_no_id_agrees(ones: Collection[str], others: Collection[str]) -> str:
     """What to do when two sources have no id in common."""
     ours, theirs = ({loose_key(name): name for name in sorted(ids, reverse=True)} for ids in (ones, others))
     same = sorted(ours.keys() & theirs.keys(), key=lambda key: ours[key])
@@ -154,7 +154,9 @@ def no_id_agrees(what: tuple[str, Collection[str]], other: tuple[str, Collection
     """The problem that two sources have no participant in common, with three ids of each."""
     ids, others = (a_few(sorted(names, key=natural_key)) or "no participant" for _, names in (what, other))
     seen = f"{what[0]} of {ids}; {other[0]} of {others}"
-    return Problem("participants", seen=seen, wanted="the same ids in both", advice=why_no_id_agrees(what[1], other[1]))
+    return Problem(
+        "participants", seen=seen, wanted="the same ids in both", advice=_why_no_id_agrees(what[1], other[1])
+    )
 
 
 def translated(by_id: Mapping[str, list[Path]], translate: Callable[[str], str]) -> dict[str, list[Path]]:

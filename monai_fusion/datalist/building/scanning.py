@@ -97,7 +97,7 @@ def scan_folders(eeg_dirs: Sequence[Path], mri_dirs: Sequence[Path], choice: Cho
             has two MRIs, or EEG of two sessions, and ``choice`` does not decide, or files of one kind in two of the
             folders.
     """
-    mris = files_below_all(mri_dirs, MRI_ENDINGS, "MRI folder")
+    mris = _files_below_all(mri_dirs, MRI_ENDINGS, "MRI folder")
     return recordings_from(eeg_dirs, mris, mri_dirs, choice or Choice())
 
 
@@ -108,7 +108,7 @@ def recordings_from(eeg_dirs: Sequence[Path], mris: Found, mri_dirs: Sequence[Pa
         InputError: As in `scan_folders`.
     """
     mri_dir = common_folder(mri_dirs)
-    eegs = files_below_all(eeg_dirs, EEG_ENDINGS, "EEG folder")
+    eegs = _files_below_all(eeg_dirs, EEG_ENDINGS, "EEG folder")
     t1w, others = t1_weighted(mris.files)
     eeg, misnamed_eeg = _by_participant(eegs.files, EEG_ENDINGS, "EEG folder")
     mri, misnamed_mri = _by_participant(t1w, MRI_ENDINGS, "MRI folder")
@@ -145,7 +145,7 @@ def scan_alone(folders: Sequence[Path], modality: Modality, choice: Choice | Non
     """
     choice = choice or Choice()
     endings, what = (EEG_ENDINGS, "EEG folder") if modality == "eeg" else (MRI_ENDINGS, "MRI folder")
-    found = files_below_all(folders, endings, what)
+    found = _files_below_all(folders, endings, what)
     place = common_folder(folders)
     used, others = (found.files, {}) if modality == "eeg" else t1_weighted(found.files)
     by_id, misnamed = _by_participant(used, endings, what)
@@ -177,7 +177,7 @@ def participant_id_of(file_name: str, endings: Sequence[str]) -> str:
     return file_name[: -len(ending)].partition("_")[0]
 
 
-def files_below_all(folders: Sequence[Path], endings: tuple[str, ...], what: str) -> Found:
+def _files_below_all(folders: Sequence[Path], endings: tuple[str, ...], what: str) -> Found:
     """As `files_below`, of several folders; each must hold such files."""
     found = [files_below(folder, endings, what) for folder in folders]
     return Found(

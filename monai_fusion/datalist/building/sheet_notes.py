@@ -57,7 +57,7 @@ def _sheet(book: zipfile.ZipFile, position: int) -> str:
             if element.get("Type", "").endswith("/worksheet")
         }
     with book.open("xl/workbook.xml") as file:
-        sheets = [each for each in ElementTree.parse(file).getroot().iter() if _name(each) == "sheet"]  # noqa: S314
+        sheets = [each for each in ElementTree.parse(file).getroot().iter() if _name(each) == "sheet"]  # noqa: S314 - as above
     relations = (sheet.get(_RELATION) or sheet.get(_STRICT_RELATION) for sheet in sheets)
     target = [targets[relation] for relation in relations if relation in targets][position]
     return target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
@@ -69,7 +69,7 @@ def _looked_at(book: zipfile.ZipFile, name: str) -> tuple[list[int], list[int]]:
     uncomputed: list[int] = []
     number = 0
     with book.open(name) as file:
-        for _, element in ElementTree.iterparse(file):  # noqa: S314
+        for _, element in ElementTree.iterparse(file):  # noqa: S314 - as above
             if _name(element) != "row":
                 continue
             number = int(element.get("r", number + 1))

@@ -20,7 +20,6 @@ from monai_fusion.reading import read_json, reason_of
 PART = "part"
 """The field of a change that moves a participant: the part is no field of the row."""
 
-EDITABLE = ("label", "exclude", PART, "note")
 LOG_FORMAT: Literal[1] = 1
 
 _MOST_TEXT = 2_000  # characters of a reason or a note

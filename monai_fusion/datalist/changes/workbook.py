@@ -48,7 +48,7 @@ def workbook_of(text: str, content: Mapping[str, Any]) -> bytes:
     """
     from openpyxl import Workbook
 
-    columns = columns_of(content)
+    columns = _columns_of(content)
     rows: list[list[Cell]] = [list(columns), *(list(cells_of(part, row, columns)) for part, row in rows_of(content))]
     book = Workbook(write_only=True)
     sheet = book.create_sheet(PARTICIPANTS)
@@ -70,7 +70,7 @@ def workbook_of(text: str, content: Mapping[str, Any]) -> bytes:
     return stream.getvalue()
 
 
-def columns_of(content: Mapping[str, Any]) -> tuple[str, ...]:
+def _columns_of(content: Mapping[str, Any]) -> tuple[str, ...]:
     """The columns: who, part, class, reason, note, then further fields, then fold and files."""
     fields = dict.fromkeys(name for _, row in rows_of(content) for name in row)
     further = [name for name in fields if name not in (*FIRST, *LAST)]

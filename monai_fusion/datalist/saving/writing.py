@@ -25,15 +25,6 @@ def document_text(document: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
-def write_datalist(datalist: DatalistFile, path: Path) -> None:
-    """Write a datalist as UTF-8, at once or not at all; an older file is replaced.
-
-    Raises:
-        InputError: The file cannot be written there.
-    """
-    write_text(datalist_text(datalist), path)
-
-
 def write_schema(path: Path) -> None:
     """Write the JSON Schema of datalists; an older one is replaced.
 
@@ -59,7 +50,11 @@ def schema_text() -> str:
 
 
 def write_text(text: str, path: Path, *, private: bool = False) -> None:
-    """Write UTF-8 text with Unix line ends, at once or not at all; ``private`` for its owner only."""
+    """Write UTF-8 text with Unix line ends, at once or not at all; ``private`` for its owner only.
+
+    Raises:
+        InputError: The file cannot be written there, or the text holds a name that is not valid text.
+    """
     if not path.parent.is_dir():
         raise InputError(
             Problem(str(path), seen=f"there is no folder {path.parent}", advice="make it, or choose another")

@@ -137,7 +137,7 @@ def _with_electrodes(recording: Recording, table: _Table) -> Recording:
 
 
 def _with_events(recording: Recording, table: _Table) -> Recording:
-    events, unreadable = events_of(table.rows, recording.sampling_hz)
+    events, unreadable = _events_of(table.rows, recording.sampling_hz)
     if "onset" not in table.columns:
         return _noted(recording, f"{table.path.name} has no column onset and is not used")
     found = sorted_out(events, recording.samples, unreadable=unreadable)
@@ -151,7 +151,7 @@ def _with_events(recording: Recording, table: _Table) -> Recording:
     )
 
 
-def events_of(rows: Sequence[Mapping[str, str]], sampling_hz: float) -> tuple[list[Event], int]:
+def _events_of(rows: Sequence[Mapping[str, str]], sampling_hz: float) -> tuple[list[Event], int]:
     """The events of a BIDS table, and how many rows have no time that can be read."""
     events = []
     unreadable = 0

@@ -54,7 +54,7 @@ def is_bad(text: str) -> bool:
     return _BAD.search(text) is not None
 
 
-def is_join(text: str) -> bool:
+def _is_join(text: str) -> bool:
     """Whether an event's text says that pieces were joined there (``boundary``, ``New Segment/``, EEGLAB's -99)."""
     return _JOIN.match(text) is not None
 
@@ -75,15 +75,15 @@ def sorted_out(events: Iterable[Event], samples: int, breaks: Sequence[int] = ()
     for event in events:
         start, stop = min(max(event.start, 0), samples), min(max(event.stop, event.start, 0), samples)
         is_point = event.stop <= event.start
-        if is_join(event.text):
+        if _is_join(event.text):
             joins.add(start)
-        if (event.start >= samples or (event.stop if not is_point else event.start) < 0) and not is_join(event.text):
+        if (event.start >= samples or (event.stop if not is_point else event.start) < 0) and not _is_join(event.text):
             outside += 1
             continue
         clamped += (start, stop) != (event.start, max(event.stop, event.start))
         if is_bad(event.text):
             bad.append(Span(start, max(stop, min(start + 1, samples)), cut(event.text.strip(), _LONGEST)))
-        elif not is_join(event.text):
+        elif not _is_join(event.text):
             markers.append(Marker(start, stop - start, event.text))
     notes = [
         note

@@ -59,7 +59,7 @@ def test_what_is_built_passes_the_check_and_holds_everyone_with_all_files(option
     result = build_datalist(options)
     assert check_datalist(options.output.out) == []
     datalist = read_datalist(options.output.out)
-    records = [record for section in datalist.sections for record in datalist.records(section)]
+    records = datalist.all_records
     assert sorted(record.participant_id for record in records) == PARTICIPANTS
     for record in records:
         assert [path.name for path in record.eeg] == [

@@ -87,8 +87,7 @@ def verify(
         from monai_fusion.datalist import read_datalist
 
         cohort = read_datalist(datalist, require_labels=False)
-        records = [record for section in cohort.sections for record in cohort.records(section)]
-        sources = [path for record in records for path in record.files]
+        sources = [path for record in cohort.all_records for path in record.files]
     found = verify_store(cache_dir, sources)
     if as_json:
         answer_json(_as_json(found))
