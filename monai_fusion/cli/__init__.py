@@ -6,10 +6,10 @@ on stderr and exit code 2; a fault of the program keeps its traceback and exit c
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -146,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise
 
 
-@cache  # a program that calls `main` again pays for the reading of 60 signatures once
+@functools.cache  # a program that calls `main` again pays for the reading of 60 signatures once
 def _command() -> Any:
     command = typer.main.get_command(app)
     add_quiet(command)

@@ -108,7 +108,7 @@ doors() {
         on=(--device "$device" --output_dir "$work/$precision")
         program train "$work/list.json" "${on[@]}" --precision "$precision" "${small[@]}"
         program train "$work/list.json" "${on[@]}" --precision "$precision" "${small[@]}" --resume true
-        program evaluate "$work/$precision" --device "$device"
+        program evaluate "$work/list.json" "${on[@]}"
         program predict "$work/$precision" --datalist "$work/list.json" --section validation \
             --device "$device" --output_dir "$work/$precision-predicted"
         person=$(sed -n 2p "$work/$precision/predictions.csv" | cut -d , -f 1)
