@@ -33,6 +33,8 @@ FEW = {
     "mri_integrated_gradients": {"steps": 2},
     "mri_smoothgrad_squared": {"draws": 2},
 }
+LAYER = {"mri_gradcam": {"layer": "second"}}
+"""Of the small network."""
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +99,7 @@ def test_whether_a_map_can_be_believed_is_measured_where_the_network_is(
     """Random weights, and deletion and insertion curves."""
     network, who = convolving_net().to(META), small_participant()
     asked = settings(name, few=False)
-    options = {"mri_gradcam": {"layer": "second"}}
-    (method,) = build_methods(replace(asked, options=options), lambda *_: {})
+    (method,) = build_methods(replace(asked, options=LAYER), lambda *_: {})
     scorer = Scorer(network, 1, META)
     kept: dict[str, Arrays] = {}
     with as_on_a_gpu(monkeypatch):
@@ -127,3 +128,23 @@ def test_a_run_reads_recordings_and_keeps_arrays_on_the_processor(
     assert [each.recordings for each in people] == ["eeg", "both", "both"] and all(each.values for each in people)
     assert run.explained_by("mri_occlusion") == ["sub-02", "sub-03"]
     assert run.arrays("mri_occlusion", "sub-02")["attributions"].shape == (4, 4, 4)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", [each for each in METHODS if each != MODALITY])
+def test_a_gpu_explains_as_the_processor(name: str) -> None:
+    if "integrated" in name:
+        pytest.importorskip("captum")
+    others = {each: small_participant(seed=seed) for seed, each in enumerate(("sub-2", "sub-3"), 2)}
+    asked = replace(settings(name), options={name: {**FEW.get(name, {}), **LAYER.get(name, {})}})
+    who, found = small_participant(), []
+    for device in ("cpu", "cuda"):
+        (method,) = build_methods(
+            asked, lambda recording, count: {key: getattr(each, recording) for key, each in others.items()}
+        )
+        scorer = Scorer(convolving_net().to(device).requires_grad_(False), 1, device)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            found.append(method(scorer, who, scorer.embed(who.eeg, who.mri), ignored))
+    values = "effects" if "effects" in found[0] else "attributions"
+    one, other = (each[values] for each in found)
+    assert np.allclose(one, other, rtol=0, atol=1e-3 * np.nanmax(np.abs(one)), equal_nan=True)

@@ -4,12 +4,13 @@ import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from ignite.engine import Events
+from ignite.engine import Engine, Events
 from monai.engines import IterationEvents, SupervisedTrainer
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from monai_fusion.datalist.availability import ModalityPolicy
 from monai_fusion.errors import InputError, RunFailed
 from monai_fusion.losses import AlignedCrossEntropy
 from monai_fusion.training import (
+    Checkpoints,
     EpochSeeding,
     HeadGradientClipping,
     RescalePartialAccumulation,
@@ -102,10 +104,26 @@ class Seeded:
 
 
 def train(
-    network: TinyFusionNet, step: Any, accumulate: int = 1, sizes: Sequence[int] = (4, 4, 4, 4, 2), **options: Any
+    network: TinyFusionNet,
+    step: Any,
+    accumulate: int = 1,
+    sizes: Sequence[int] = (4, 4, 4, 4, 2),
+    folder: Path | None = None,
+    stop_after: int | None = None,
+    **options: Any,
 ) -> tuple[dict[str, Tensor], list[float]]:
-    """Three epochs, the last one in stage B; returns the state and the losses."""
+    """Three epochs, the last one in stage B; returns the state and the losses.
+
+    With a folder, the training keeps checkpoints there, and continues from the newest one.
+    """
     torch.manual_seed(11)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.1)
+    kept: list[Any] = []
+    if folder is not None:
+        validator: Any = Engine(lambda *_: None)
+        validator.state.best_metric, validator.state.best_metric_epoch = 0.0, 1
+        parts: dict[str, Any] = {"network": network, "optimizer": optimizer}
+        kept = [Checkpoints(parts, validator, folder, {}, resume=True)]
     losses: list[float] = []
     plan = StagePlan([2, 1], BLOCKS)
     trainer = SupervisedTrainer(
@@ -113,7 +131,7 @@ def train(
         max_epochs=3,
         train_data_loader=batches(sizes),
         network=network,
-        optimizer=torch.optim.AdamW(network.parameters(), lr=0.1),
+        optimizer=optimizer,
         loss_function=AlignedCrossEntropy(),
         prepare_batch=FusionPrepareBatch(),
         optim_set_to_none=True,
@@ -123,11 +141,14 @@ def train(
             StageHandler(network, plan),  # type: ignore[arg-type]  # blocks are named, as in the real network
             RescalePartialAccumulation(),
             HeadGradientClipping(network.head.parameters(), 0.25),
+            *kept,
         ],
         decollate=False,
         accumulation_steps=accumulate,
         **options,
     )
+    if stop_after is not None:
+        trainer.add_event_handler(Events.EPOCH_COMPLETED(once=stop_after), trainer.terminate)
     trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: losses.append(trainer.state.output["loss"].item()))
     trainer.run()
     return dict(network.state_dict()), losses
@@ -157,6 +178,20 @@ def test_the_numbers_are_those_of_the_step_without_a_recording(accumulate: int) 
         assert torch.equal(state[name], value), name
     # Stage A: 2 epochs of 4 full batches, stage B: 1 epoch. The first two of each and the small ones run as usual.
     assert [each.replays for each in made] == [2 * 4 - WARM_UP, 4 - WARM_UP]
+
+
+def test_a_resumed_training_records_again_and_has_the_same_numbers(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = NetWithStatistics()
+    first, second = copy.deepcopy(network), copy.deepcopy(network)
+    expected, expected_losses = train(network, recorded(network)[0])
+    _, begun = train(first, recorded(first)[0], folder=tmp_path, stop_after=1)
+    step, made = recorded(second)
+    state, losses = train(second, step, folder=tmp_path)
+    assert begun + losses == expected_losses and len(begun) == 5
+    for name, value in expected.items():
+        assert torch.equal(state[name], value), name
+    assert [each.replays for each in made] == [4 - WARM_UP] * 2  # one epoch in each stage
 
 
 def test_a_larger_batch_than_the_first_is_recorded_instead() -> None:
