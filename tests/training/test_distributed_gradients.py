@@ -178,6 +178,7 @@ def test_a_signal_to_one_rank_stops_both_after_the_same_iteration(
     assert [rank["stopped"]["stopped"] for rank in of_ranks] == [[4, "15"]] * 2
 
 
+@pytest.mark.slow  # three cold starts of torch; tests/bundle/test_stopping.py kills ranks there, too
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
 def test_a_killed_rank_ends_the_job_within_a_minute(tmp_path: Path) -> None:
     done = torchrun(tmp_path, "dies")
