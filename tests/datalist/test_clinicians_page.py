@@ -91,12 +91,12 @@ MESSAGES: list[tuple[Edit, str, str]] = [
     ),
     (
         line(9, "}", ', "exclude": "moved"}}'),
-        'line 9, column 157, sub-900002: there is one "}" too many: delete it',
+        'line 9, column 154, sub-900002: there is one "}" too many: delete it',
         "a field that you pasted brought its own bracket along: delete one of the two",
     ),
     (
         line(9, "}", ', "height": 1,71}'),
-        "line 9, column 149, sub-900002: a decimal comma: write 1.71 (or text, in double quotes)",
+        "line 9, column 146, sub-900002: a decimal comma: write 1.71 (or text, in double quotes)",
         "numbers have a decimal point",
     ),
     (

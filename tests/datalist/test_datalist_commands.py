@@ -132,7 +132,9 @@ def test_a_narrow_window_gets_a_table_for_each_column_and_no_cell_is_cut(
     datalist: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(balance_table, "_WIDTH_OF_A_FILE", 60)
-    code, out, _ = call(capsys, "datalist", "split", datalist, "--method", "stratified", "--stratify-by", "age", "--force")
+    code, out, _ = call(
+        capsys, "datalist", "split", datalist, "--method", "stratified", "--stratify-by", "age", "--force"
+    )
     assert code == 0
     lines = [line.split() for line in out.splitlines()]
     assert ["all", "80", "40", "40", "1.00", ":", "1"] in lines and ["all", "48", "(40:8)", "32", "(0:32)"] in lines

@@ -104,7 +104,8 @@ def unlabelled_error(unlabelled: Sequence[Unlabelled], sources: Sources, options
     """The problems of all of them: each kind of value once, and as a note what to do, which no long list can hide."""
     error = InputError(by_value(unlabelled), heading=str(sources.table))
     none_labelled = len(unlabelled) == len(candidates(sources.recordings, options.split.allow_missing))
-    if len(unlabelled) > 1 or none_labelled:
+    several = len(unlabelled) > 1
+    if several or none_labelled or not unlabelled[0].problem.advice:
         way = "add it to a --bin" if options.labels.bin else "give its class with --label-map VALUE=CLASS"
         has_a_value = any(each.problem.seen.startswith('"') for each in unlabelled)  # what is empty means nothing
         way = f", {way}" if has_a_value else ""
@@ -113,7 +114,7 @@ def unlabelled_error(unlabelled: Sequence[Unlabelled], sources: Sources, options
             if none_labelled
             else ", or leave them out with --drop-unlabelled"
         )
-        error.add_note(f"for all of them: correct the table{way}{others}")
+        error.add_note(f"{'for all of them: ' * several}correct the table{way}{others}")
     return error
 
 

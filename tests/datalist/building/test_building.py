@@ -174,7 +174,9 @@ def test_labels_that_are_no_class_are_all_listed_and_refused(options: BuildOptio
         '  sub-003 gender: empty in line 4, expected "M" or "F"',
         '  sub-004 gender: "f" in line 5, expected "M" or "F": did you mean "F"?',
         Like("  sub-006 gender: not … table … row"),
-        Like("note: for all of them: correct … table … --label-map VALUE=CLASS, or leave them out with --drop-unlabelled"),
+        Like(
+            "note: for all of them: correct … table … --label-map VALUE=CLASS, or leave them out with --drop-unlabelled"
+        ),
     ]
 
 
