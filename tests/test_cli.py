@@ -222,6 +222,7 @@ def test_check_accepts_missing_labels_only_on_request(cohort: Path, capsys: pyte
         (["datalist", "build", "--classes"], 2, "--classes"),
         (["sample-cohort", "x", "--participants", "many"], 2, "--participants"),
         (["sample-cohort", "x", "--eeg-effect", "0,5"], 2, "0,5"),
+        (["cache", "status", "runs/preprocessed"], 2, "--cache-dir"),
         (
             ["sample-cohort", "x", "--size", "huge"],
             2,

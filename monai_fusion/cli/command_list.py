@@ -42,8 +42,9 @@ class CommandList(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            if (about := _about_the_value(error.__cause__)) is not None:
-                error.message = about  # type: ignore[attr-defined] # click's BadParameter, which typer has of its own
+            about = _about_the_value(error.__cause__) or _about_a_stray_folder(error)
+            if about is not None:
+                error.message = about  # type: ignore[attr-defined] # click's UsageError, which typer has of its own
             raise
 
     def _near(self, name: str) -> list[str]:
@@ -63,6 +64,15 @@ class CommandList(TyperGroup):
 def _purpose(command: Any) -> str:
     """The first paragraph of a command's help, on one line; the list wraps it."""
     return " ".join((command.help or "").split("\n\n")[0].split())
+
+
+def _about_a_stray_folder(error: Exception) -> str | None:
+    """The message about one word too many, if the command takes its folder by an option."""
+    told, command = str(getattr(error, "message", "")), getattr(getattr(error, "ctx", None), "command", None)
+    options = [each.opts[0] for each in getattr(command, "params", ()) if each.name == "cache_dir"]
+    if "unexpected extra argument" not in told or not options or options[0] in told:
+        return None
+    return f"{told}: is it the folder of the store? Give it with {options[0]}"
 
 
 def _about_the_value(cause: BaseException | None) -> str | None:
