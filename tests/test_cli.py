@@ -155,6 +155,7 @@ def test_wrong_input_is_one_text_on_stderr_and_exit_code_two(cohort: Path) -> No
     assert done.stderr.splitlines() == [
         f"error: {table}: 1 problem",
         '  sub-02 gender: empty in line 3, expected "M" or "F"',
+        "note: correct the table, or leave them out with --drop-unlabelled",
     ]
     assert not (cohort / "list.json").exists()
 
