@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import remove_together
 from monai_fusion.opening import NO_LINK
+from monai_fusion.run_folder import MODEL_FILE
 
 _logger = logging.getLogger(__name__)
 
@@ -120,3 +121,14 @@ def remove_all(paths: Iterable[Path]) -> None:
         seen = f"cannot be removed ({error.strerror})"
         advice = "is it open in another program? Close it there, or choose another folder; nothing was removed"
         raise InputError(Problem(str(error.filename), seen=seen, advice=advice)) from error
+
+
+def refuse_trained_model(folder: Path) -> None:
+    """Refuse a training in the folder of another one.
+
+    Raises:
+        InputError: The folder holds a trained model.
+    """
+    if (folder / MODEL_FILE).exists():
+        advice = "choose another --output_dir, or give --resume true or --overwrite true"
+        raise InputError(Problem(str(folder), seen=f"already holds a trained model ({MODEL_FILE})", advice=advice))

@@ -156,6 +156,7 @@ def test_wrong_input_is_one_text_on_stderr_and_exit_code_two(cohort: Path) -> No
     assert done.stderr.splitlines() == [
         f"error: {table}: 1 problem",
         '  sub-02 gender: empty in line 3, expected "M" or "F"',
+        "note: correct the table, or leave them out with --drop-unlabelled",
     ]
     assert not (cohort / "list.json").exists()
 
@@ -222,6 +223,8 @@ def test_check_accepts_missing_labels_only_on_request(cohort: Path, capsys: pyte
         (["datalist", "build", "--eeg", "x"], 2, "No such option"),
         (["datalist", "build", "--classes"], 2, "--classes"),
         (["sample-cohort", "x", "--participants", "many"], 2, "--participants"),
+        (["sample-cohort", "x", "--eeg-effect", "0,5"], 2, "0,5"),
+        (["cache", "status", "runs/preprocessed"], 2, "--cache-dir"),
         (
             ["sample-cohort", "x", "--size", "huge"],
             2,

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import Any
 
 from typer.core import TyperGroup
+
+from monai_fusion.errors import Problem
+from monai_fusion.wording import quoted
+
+_WANTED = {"float_parsing": "a number", "int_parsing": "a whole number", "int_from_float": "a whole number"}
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
 class CommandList(TyperGroup):
@@ -30,6 +37,16 @@ class CommandList(TyperGroup):
             ctx.fail(f"there is no command `{start} {args[0]}`.{meant}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; the message about the value of an option names the value, which recent typer leaves out."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            about = _about_the_value(error.__cause__) or _about_a_stray_folder(error)
+            if about is not None:
+                error.message = about  # type: ignore[attr-defined] # click's UsageError, which typer has of its own
+            raise
+
     def _near(self, name: str) -> list[str]:
         """What was meant: a command of this name below another one, else those spelt nearly so."""
         spelt = name.lower().replace("_", "-")
@@ -47,3 +64,25 @@ class CommandList(TyperGroup):
 def _purpose(command: Any) -> str:
     """The first paragraph of a command's help, on one line; the list wraps it."""
     return " ".join((command.help or "").split("\n\n")[0].split())
+
+
+def _about_a_stray_folder(error: Exception) -> str | None:
+    """The message about one word too many, if the command takes its folder by an option."""
+    told, command = str(getattr(error, "message", "")), getattr(getattr(error, "ctx", None), "command", None)
+    options = [each.opts[0] for each in getattr(command, "params", ()) if each.name == "cache_dir"]
+    if "unexpected extra argument" not in told or not options or options[0] in told:
+        return None
+    return f"{told}: is it the folder of the store? Give it with {options[0]}"
+
+
+def _about_the_value(cause: BaseException | None) -> str | None:
+    """What pydantic says of one value that was typed, with the value; None of anything else."""
+    errors = getattr(cause, "errors", None)
+    found = errors()[0] if callable(errors) and type(cause).__name__ == "ValidationError" else {}
+    value = found.get("input")
+    if not isinstance(value, str):
+        return None
+    told = found["msg"].removeprefix("Input should be ")
+    comma = _DECIMAL_COMMA.fullmatch(value) is not None
+    advice = f"write {value.replace(',', '.')}" if comma else ""
+    return str(Problem("", seen=quoted(value), wanted=_WANTED.get(found["type"], told), advice=advice))

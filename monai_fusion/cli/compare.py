@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monai_fusion.cli.command_words import with_hyphens
 from monai_fusion.cli.several_values import SeveralValuesCommand, datalist_first
 from monai_fusion.comparison.variants import DEFAULT, REFERENCE, variants_table
 from monai_fusion.datalist.split.ratio import SEED
-from monai_fusion.errors import InputError
+from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import pasteable, say
 
 if TYPE_CHECKING:
@@ -33,7 +34,27 @@ class CompareCommand(SeveralValuesCommand):
         """Set the options for the trainings aside; DATALIST may also follow ``--variants gated eeg``."""
         place = args.index("--") if "--" in args else len(args)
         ctx.obj = args[place + 1 :]
+        self._refuse_knobs(args[:place])
         return super().parse_args(ctx, datalist_first(args[:place], ("--config-file", "--config_file")))
+
+    def _refuse_knobs(self, own: list[str]) -> None:
+        """Name the place of an option for the trainings that stands among the command's own.
+
+        Raises:
+            InputError: There is one.
+        """
+        known = {with_hyphens(option) for each in self.params for option in each.opts}
+        typed = (word.partition("=")[0] for word in own if word.startswith("--"))
+        strange = [word for word in typed if with_hyphens(word) not in {*known, "--help", "--quiet"}]
+        if not strange:
+            return
+        from monai_fusion.options.knob_list import knobs_of_all
+        from monai_fusion.shipped_bundle import config_files
+
+        knobs = {knob.name for knob in knobs_of_all(config_files("train"))}
+        if knob := next((word for word in strange if word[2:].replace("-", "_") in knobs), None):
+            advice = f"write it at the end, after two hyphens: -- {knob} ..."
+            raise InputError(Problem(knob, seen="an option of the trainings, not of compare", advice=advice))
 
 
 def _print_variants(wanted: bool) -> None:

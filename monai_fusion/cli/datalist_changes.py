@@ -157,6 +157,7 @@ def build_from_table(source: Path, out: Path, force: bool, yes: bool) -> None:
         say(f"{out}: the old file is {backup}", err=True)
     rows = len(examination.participants) + len(examination.left_out)
     say(f"{out}: {counted(rows, 'participant')}; what changed: monai-fusion datalist diff OLD.json {out}")
+    say(f"no recording was looked for; to check labels and files: monai-fusion datalist check {out}")
 
 
 def _refuse_out(out: Path | None, datalist: Path) -> None:

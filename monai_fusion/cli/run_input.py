@@ -32,13 +32,15 @@ def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> Ex
         The datalist, which has no problem.
 
     Raises:
-        InputError: There is no datalist, or a model or file of weights is missing.
+        InputError: There is no datalist, a model or file of weights is missing, or a training's folder holds a model.
         DatalistError: The datalist is wrong.
     """
     from monai_fusion.datalist.examination import Requirements, examine
     from monai_fusion.datalist.json_text import read_json_file
     from monai_fusion.datalist.reporting import DatalistError
     from monai_fusion.datalist.trained_model import refuse_other_classes
+    from monai_fusion.options.overrides import as_bool, as_resume
+    from monai_fusion.output_folder import refuse_trained_model
 
     if not knobs["datalist"] and name == "predict":
         wanted = "whom to predict: --datalist FILE, --eeg-dir and --mri-dir, or --eeg and --mri"
@@ -47,6 +49,8 @@ def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> Ex
         raise InputError(Problem("DATALIST", seen="not given", wanted="the path of a datalist (monai-fusion datalist)"))
     if name == "train":
         _check_weights(knobs)
+        if not (as_bool(knobs["overwrite"]) or as_resume(knobs["resume"])):
+            refuse_trained_model(Path(str(knobs["output_dir"])).expanduser())
         model, sections, modalities = None, ["training", "validation", "test"], str(knobs["modalities"])
     else:
         model, sections = _model_of(knobs, "MODEL" if name == "predict" else "--model_dir"), [str(knobs["section"])]

@@ -12,7 +12,7 @@ from monai_fusion.options.command_line import CommandLine, read_options
 from monai_fusion.options.configs import load_configs
 from monai_fusion.options.knob_values import AUTO_NUMBERS, AUTO_SWITCHES, NOTHING, TEXT_KNOBS, as_word
 from monai_fusion.options.overrides import check_overrides
-from monai_fusion.wording import nearest
+from monai_fusion.wording import did_you_mean, nearest
 
 # What `CommandLine.parse` knows a bundle run by.
 _ENTRY = str(Path("monai") / "bundle" / "__main__.py")
@@ -57,10 +57,11 @@ def plan_run(
     rest, overlays = _take_overlays(rest)
     # The name alone is enough for an overlay in the folder of the shipped config.
     shipped = configs[0].parent
+    named = {shipped / path.name: path for path in overlays}
     overlays = [path if path.is_file() or path.name != str(path) else shipped / path.name for path in overlays]
     files = [*configs, *overlays]
     if missing := [path for path in files if not path.is_file()]:
-        raise InputError(Problem("--config_file", seen=f"{path}: no such file") for path in missing)
+        raise InputError(_absent(named.get(path, path), shipped) for path in missing)
     try:
         defaults = load_configs(files)
     except ValueError as error:
@@ -95,6 +96,13 @@ def plan_run(
         if word is not None and _is_text(name, defaults)
     }
     return BundleRun(tuple(spelt), {**defaults, **command.overrides, **texts})
+
+
+def _absent(path: Path, shipped: Path) -> Problem:
+    """An overlay that is neither where the user says nor among the shipped configs, if its name alone was given."""
+    known = sorted(each.name for each in shipped.glob("*.yaml")) if path.name == str(path) else []
+    advice = did_you_mean(path.name, known) or (f"the bundle has {', '.join(known)}" if known else "")
+    return Problem("--config_file", seen=f"{path}: no such file", advice=advice)
 
 
 def _refuse_misspelt(typed: Iterable[str], defaults: Iterable[str], own: Sequence[str]) -> None:

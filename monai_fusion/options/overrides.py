@@ -31,6 +31,10 @@ _AT_LEAST |= {"accumulation_steps": 1, "early_stopping": 1, "seed": 0, "eval_bat
 _NOT_NEGATIVE = ("weight_decay", "lambda_align")
 _ABOVE_0 = ("head_lr", "encoder_lr", "clip_norm", "time_limit_minutes", "timeout_minutes")
 _ONE_OF = {"keep_epoch": ("best", "last"), "precision": PRECISIONS, "start_method": tuple(get_all_start_methods())}
+_ONE_OF |= {"modalities": ("both", "eeg", "mri"), "fusion": ("gated", "concat", "mean")}
+_ONE_OF |= {"mri_input_norm": ("kinetics", "none"), "percentiles_over": ("all", "nonzero")}
+_ONE_OF |= dict.fromkeys(("eeg_store_dtype", "mri_store_dtype"), ("float32", "float16", "uint16"))
+_DEVICES = ("cpu", "cuda", "mps", "xpu", "hpu")
 _OF_THREE = ("mri_size", "eeg_shape", "flip_prob")
 _SHARES = ("label_smoothing", "spec_augment_prob", "spec_augment_fraction", "rotate_prob", "flip_prob")
 _REFERENCE = re.compile(r"@(\w+)")  # of an entry at the top; what is relative (@##name) is MONAI's to resolve
@@ -283,6 +287,7 @@ def _out_of_range(name: str, value: Any) -> Problem | None:
         return None
     numbers = value if isinstance(value, list | tuple) else [value]
     are_numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)
+    advice = ""
     if name in _AT_LEAST:
         fits = isinstance(value, int) and are_numbers and value >= _AT_LEAST[name]
         wanted = f"a whole number, at least {_AT_LEAST[name]}" + (", or auto" if name in AUTO_NUMBERS else "")
@@ -297,9 +302,12 @@ def _out_of_range(name: str, value: Any) -> Problem | None:
         fits, wanted = are_numbers and all(0 <= number <= 1 for number in numbers), "between 0 and 1"
     elif name in _ONE_OF:
         fits, wanted = value in _ONE_OF[name], " or ".join(_ONE_OF[name])
+        advice = did_you_mean(str(value), _ONE_OF[name], repr)
+    elif name == "device":
+        fits, wanted = str(value).partition(":")[0] in _DEVICES, "cpu, cuda or cuda:NUMBER"
     else:
         return None
-    return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted)
+    return None if fits else Problem(f"--{name}", seen=repr(value), wanted=wanted, advice=advice)
 
 
 def _unlike_the_stages(knobs: Mapping[str, Any]) -> Problem | None:

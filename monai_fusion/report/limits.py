@@ -10,6 +10,7 @@ from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.report.number_text import count_participants, sentence
 from monai_fusion.report.run_results import Results
 from monai_fusion.report.verdict import NAMED_CLASSES, WIDE_BELOW
+from monai_fusion.runs.unfinished import unfinished
 
 
 def limits_of(results: Results) -> list[str]:
@@ -18,6 +19,8 @@ def limits_of(results: Results) -> list[str]:
     metrics = results.metrics
     if not results.labelled:
         sentences.append("No participant has a label, so the quality of the predictions is not known.")
+    if left := unfinished(results.manifest):
+        sentences.append(sentence(left))
     sentences += _number(results)
     if metrics is not None:
         sentences += _chance(metrics)

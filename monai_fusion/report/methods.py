@@ -21,7 +21,7 @@ from monai_fusion.report.epoch_score import epoch_score
 from monai_fusion.report.number_text import count_participants, number, p_value
 from monai_fusion.report.references import Citations
 from monai_fusion.report.run_results import Results
-from monai_fusion.report.what_was_run import commit_of, device_of, epochs_of, value_text
+from monai_fusion.report.what_was_run import commit_of, device_of, epochs_of, later_stages_train_more, value_text
 from monai_fusion.shipped_bundle import shipped_bundle
 from monai_fusion.wording import listed
 
@@ -153,10 +153,8 @@ def _encoder(used: str, identity: Mapping[str, Any], cite: Citations) -> str:
 def _training(manifest: Mapping[str, Any], results: Results, cite: Citations) -> Iterator[str]:
     identity, epochs = _part(manifest, "identity"), epochs_of(manifest)
     if epochs:
-        yield (
-            f"Training had two stages, of {epochs[0]} and {epochs[1]} epochs; in the second, more of the encoders was "
-            "trained."
-        )
+        more = "; in the second, more of the encoders was trained" if later_stages_train_more(manifest) else ""
+        yield f"Training had two stages, of {epochs[0]} and {epochs[1]} epochs{more}."
     rates = [identity.get("head_lr"), identity.get("encoder_lr")]
     if all(isinstance(rate, int | float) for rate in rates) and _is_shipped(manifest, "optimizer"):
         schedule = ", decayed along a cosine" if _is_shipped(manifest, "lr_scheduler") else ""

@@ -25,7 +25,7 @@ from monai_fusion.report.pictures import mri_strip, scalogram_picture
 from monai_fusion.report.run_results import Results, read_results
 from monai_fusion.report.set_words import abstention, guarantee
 from monai_fusion.report.verdict import NAMED_CLASSES, correction_text, threshold_text, verdict_of
-from monai_fusion.report.what_was_run import what_was_run
+from monai_fusion.report.what_was_run import later_stages_train_more, what_was_run
 from monai_fusion.run_folder import REPORT_FILE
 from monai_fusion.wording import listed
 
@@ -114,6 +114,7 @@ def _render_report(results: Results) -> str:
             correction_text=correction_text,
             sets_in_words=_sets_in_words(results),
             run=what_was_run(results),
+            more_is_trained=later_stages_train_more(results.manifest or {}),
             baseline=results.baseline,
         )
     )

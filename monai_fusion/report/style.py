@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -134,15 +135,18 @@ def new_figure(height: float = 3.2, width: float = WIDTH) -> tuple[Figure, Axes]
 def legend_below(
     figure: Figure, axes: Axes, handles: Sequence[Any] | None = None, texts: Sequence[str] | None = None
 ) -> None:
-    """Put the legend below the axes, where it hides no curve; the figure grows to fit it."""
+    """Put the legend below the axes, where it hides no curve; the figure grows to fit it, and long texts are broken."""
     if handles is None or texts is None:
         handles, texts = axes.get_legend_handles_labels()
     width, height = figure.get_size_inches()
+    room = int(_LETTERS * width) - _HANDLE
     longest = sorted((len(text) + _HANDLE for text in texts), reverse=True)
     columns = next(
         (n for n in ((2, 1) if len(texts) in (2, 4) else (3, 2, 1)) if sum(longest[:n]) <= _LETTERS * width), 1
     )
-    below = ROW * math.ceil(len(texts) / columns) + _ABOVE_LEGEND
+    texts = [textwrap.fill(text, room) for text in texts]
+    rows = math.ceil(len(texts) / columns) if columns > 1 else sum(text.count("\n") + 1 for text in texts)
+    below = ROW * rows + _ABOVE_LEGEND
     figure.set_size_inches(width, height + below)
     figure.legend(handles, texts, loc="lower center", ncols=columns, columnspacing=1.4, borderaxespad=0)
     # The axes use the space above it.

@@ -97,6 +97,14 @@ def epochs_of(manifest: Mapping[str, Any]) -> tuple[int, int] | None:
     return None
 
 
+def later_stages_train_more(manifest: Mapping[str, Any]) -> bool:
+    """Whether a later stage trains blocks that the first one does not, as in the shipped config; True if not known."""
+    stages = _part(manifest, "knobs").get("stage_blocks")
+    if not isinstance(stages, list) or len(stages) < 2:
+        return True
+    return any(stage != stages[0] for stage in stages[1:])
+
+
 def device_of(manifest: Mapping[str, Any]) -> str:
     """The training's device; empty if the manifest does not contain it."""
     machine = _part(manifest, "hardware")

@@ -198,7 +198,11 @@ def _render(
         with ThreadPoolExecutor(workers or min(4, os.cpu_count() or 1)) as pool:
             tasks = [pool.submit(write, participant) for participant in participants]
             bar = tqdm(
-                as_completed(tasks), "sample cohort", len(tasks), unit="participant", disable=hide_bars(not progress)
+                as_completed(tasks),
+                "sample cohort",
+                len(tasks),
+                unit="participant",
+                disable=hide_bars(None if progress else True),
             )
             try:
                 for task in bar:

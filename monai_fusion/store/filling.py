@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence, Set
@@ -224,9 +225,13 @@ def _say_warnings(outcome: Outcome, item: Mapping[str, Any]) -> None:
 
 
 def _bar(title: str, total: int, done: int, progress: bool | None) -> tqdm:
-    """A bar with rate and remaining time; in a log file a line every ten seconds."""
+    """A bar with rate and remaining time; in a log file one state every ten seconds."""
     disable = hide_bars({True: None, None: False, False: True}[progress])
-    return tqdm(total=total, initial=done, desc=f"preparing {title}", unit="file", leave=False, disable=disable)
+    pause = 0.1 if sys.stderr.isatty() else 10.0
+    name = f"preparing {title}"
+    return tqdm(
+        total=total, initial=done, desc=name, unit="file", leave=False, disable=disable, mininterval=pause, miniters=1
+    )
 
 
 # The files that this process has requested from each store, and their state at the first request: a run fills its

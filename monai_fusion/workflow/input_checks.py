@@ -22,12 +22,20 @@ from monai_fusion.datalist.availability import check_modalities
 from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
 from monai_fusion.evaluation.model_loader import check_model, read_weights, refuse_other_weights
 from monai_fusion.messages import is_quiet, let_all_characters_through, make_visible, visible
+from monai_fusion.model_files import read_model_object
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.overrides import check_overrides, check_values
-from monai_fusion.output_folder import lock_folder, make_writable
-from monai_fusion.run_folder import MODEL_FILE, NETWORK_OUTPUTS_FILE, PARTIAL_PREDICTIONS_FILE, RESULTS
+from monai_fusion.output_folder import lock_folder, make_writable, refuse_trained_model
+from monai_fusion.run_folder import (
+    MANIFEST_FILE,
+    MODEL_FILE,
+    NETWORK_OUTPUTS_FILE,
+    PARTIAL_PREDICTIONS_FILE,
+    RESULTS,
+)
 from monai_fusion.runs.recipe import read_recipe
 from monai_fusion.runs.resolved import building_parser
+from monai_fusion.runs.unfinished import unfinished
 from monai_fusion.workflow import processes
 from monai_fusion.workflow.components import component_arguments
 from monai_fusion.workflow.gpu_reasons import check_device, memory_failure_behind
@@ -119,6 +127,8 @@ def preflight(
         recipe = read_recipe(model_dir)
         modalities = recipe.get("modalities", modalities)
         check_model(model_dir, recipe.get("members"), recipe.get("member_weights"))
+        if left := unfinished(read_model_object(model_dir, MANIFEST_FILE)):
+            logger.warning("%s: %s", model_dir, left)
     check_modalities(modalities)
     cohort = read_datalist(
         datalist,
@@ -266,9 +276,8 @@ def _refuse_what_is_in_the_way(folder: Path, log_name: str) -> None:
 
 def _open_output(folder: Path, overwrite: bool, resume: bool, log_name: str) -> None:
     """Create the output folder, check that it can be written to, and open the log there."""
-    if (folder / MODEL_FILE).exists() and not (overwrite or resume):
-        advice = "choose another --output_dir, or give --resume true or --overwrite true"
-        raise InputError(Problem(str(folder), seen=f"already holds a trained model ({MODEL_FILE})", advice=advice))
+    if not (overwrite or resume):
+        refuse_trained_model(folder)
     _refuse_what_is_in_the_way(folder, log_name)
     if resume and (folder / MODEL_FILE).exists():
         # The training may never improve on the epoch that it holds. A killed training may have replaced it since its

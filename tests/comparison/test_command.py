@@ -54,6 +54,13 @@ def test_a_wrong_datalist_is_one_message(tmp_path: Path, capsys: pytest.CaptureF
     assert (code, out) == (2, "") and "no such file" in err and "no.json" in err and "Traceback" not in err
 
 
+def test_an_option_of_the_trainings_is_told_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--num_epochs", "[1, 1]"], ["--num-epochs=[1, 1]"]):
+        code, out, err = call(capsys, "gender.json", *words)
+        assert (code, out) == (2, "") and "-- --num" in err
+    assert "No such option: --foldss" in call(capsys, "gender.json", "--foldss", 2)[2]
+
+
 def test_help_does_not_wait_for_the_heavy_libraries() -> None:
     program = (
         "import sys\nfrom monai_fusion import cli\n"

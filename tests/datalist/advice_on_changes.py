@@ -106,6 +106,7 @@ NO_ADVICE = {
     "a hidden sheet with the datalist as it was: leave it, so that nothing is lost": _ON_A_SHEET,
     "{} came into the test part or left it: decide who is in it before you look at any result, or the result looks "
     "better than it is": "said of a test part that is already another",
+    "no recording was looked for; to check labels and files: monai-fusion datalist check {}": "said of every datalist",
     "Write this to {}?": "a question",
     "{} already exists. Replace it?": "a question",
     "not written (--dry-run)": "what happened",

@@ -94,6 +94,8 @@ CASES = {
     "a closing bracket {} is missing after this": mistake(
         'gz"\n},', 'gz",', at_place(lambda t, at: t[:at] + "}" + t[at:])
     ),
+    "there is one {} too many: delete it": mistake('gz"\n},', 'gz"\n}},', delete()),
+    "a decimal comma: write {} (or text, in double quotes)": mistake(ROW, f'{ROW}\n"height": 1,75,', put(".")),
     "trailing comma at the end": Case(CHECK, text_with(lambda text: f"{text},"), delete()),
     "{} inside a text: delete it, or write it as {}": mistake('"gender"', '"gen\tder"', delete()),
     "{} is not allowed here": mistake('"gender"', '= "gender"', delete()),

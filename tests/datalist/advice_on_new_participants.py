@@ -222,8 +222,11 @@ CASES = {
         lambda *_: lambda: find_recordings(FolderOptions(bids=Path("bids")), Choice()),
     ),
     # ---- tables and labels
-    "correct the table{}{}": Case(BUILD, two_unknown, doing(two_corrected)),
+    "{}correct the table{}{}": Case(BUILD, two_unknown, doing(two_corrected)),
     ", or leave them out with --drop-unlabelled": Case(BUILD, two_unknown, typing("--drop-unlabelled")),
+    "if these are the classes M and F: --label-map {}": Case(
+        DIAGNOSIS, diagnoses("männlich", "weiblich", "w"), as_printed(r"(--label-map .+)", named_classes)
+    ),
     "name the classes with --classes {}{}{}": Case(
         DIAGNOSIS, diagnoses("control", "patient"), as_printed(r"with (--classes [\w ]+)", named_classes)
     ),

@@ -90,6 +90,16 @@ MESSAGES: list[tuple[Edit, str, str]] = [
         "an opening bracket was deleted: write it again",
     ),
     (
+        line(9, "}", ', "exclude": "moved"}}'),
+        'line 9, column 154, sub-900002: there is one "}" too many: delete it',
+        "a field that you pasted brought its own bracket along: delete one of the two",
+    ),
+    (
+        line(9, "}", ', "height": 1,71}'),
+        "line 9, column 146, sub-900002: a decimal comma: write 1.71 (or text, in double quotes)",
+        "numbers have a decimal point",
+    ),
+    (
         line(9, '"label"', '"lable"'),
         'line 9, sub-900002 lable: there is no such field: did you mean "label"? '
         '(If not, add "label": null; "lable" is then kept.)',

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from monai_fusion import cli
+from monai_fusion.cli import balance_table
 from monai_fusion.datalist.building.build_options import (
     BuildOptions,
     FolderOptions,
@@ -125,6 +126,19 @@ def test_the_table_and_the_warning_are_printed(datalist: Path, capsys: pytest.Ca
         "age is 20-25 in 100 % of M, 20 % of F. "
         "A network may learn age instead, and no split changes that: look within age, too.\n"
     )
+
+
+def test_a_narrow_window_gets_a_table_for_each_column_and_no_cell_is_cut(
+    datalist: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(balance_table, "_WIDTH_OF_A_FILE", 60)
+    code, out, _ = call(
+        capsys, "datalist", "split", datalist, "--method", "stratified", "--stratify-by", "age", "--force"
+    )
+    assert code == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert ["all", "80", "40", "40", "1.00", ":", "1"] in lines and ["all", "48", "(40:8)", "32", "(0:32)"] in lines
+    assert "…" not in out and max(map(len, out.splitlines()[1:])) <= 60
 
 
 def test_a_split_file_checks_and_reads_for_training(datalist: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from monai_fusion import cli
 from monai_fusion.errors import InputError
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.front import plan_run
@@ -84,8 +85,11 @@ def test_a_shipped_overlay_is_found_by_its_name() -> None:
         (["a.json", "--output_dir"], "--output_dir: no value follows it, expected one, such as 'runs/latest'"),
         (
             ["a.json", "--config_file", "nothere.yaml"],
-            f"--config_file: {TRAIN.with_name('nothere.yaml')}: no such file",
+            "--config_file: nothere.yaml: no such file: the bundle has ",
         ),
+        (["a.json", "--config_file", "demo.yml"], '--config_file: demo.yml: no such file: did you mean "demo.yaml"?'),
+        (["a.json", "--modalities", "eeg,mri"], "--modalities: 'eeg,mri', expected both or eeg or mri"),
+        (["a.json", "--device", "gpu"], "--device: 'gpu', expected cpu, cuda or cuda:NUMBER"),
         (["a.json", "--tracking", "mlfow"], "--tracking: 'mlfow', expected mlflow, or a file of MONAI's settings"),
         (["a.json", "--output_dir", ""], "--output_dir: empty, expected a value: is a variable of the shell not set?"),
         (["a.json", "--output_dir", "$None"], "--output_dir: $None, which is nothing, expected text"),
@@ -183,6 +187,16 @@ def test_what_is_wrong_is_reported_before_torch_is_imported(
 ) -> None:
     code, said, loaded = refusals[place]
     assert REFUSED[place][1] in said and (code, loaded) == (2, [])
+
+
+def test_a_folder_with_a_trained_model_is_reported_before_the_datalist_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.pt").touch()
+    for more, message in (([], "already holds a trained model"), (["--resume", "true"], "there is no such file")):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["train", "nothere.json", "--output_dir", str(tmp_path), *more])
+        assert ended.value.code == 2 and message in capsys.readouterr().err
 
 
 def test_an_option_of_the_training_is_reported_as_such_by_an_evaluation() -> None:

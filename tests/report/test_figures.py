@@ -156,7 +156,15 @@ def test_drawing_leaves_the_callers_settings_as_they_were() -> None:
     assert "$x_1$ ? &lt;b&gt;" in drawn and "<description>" not in drawn
 
 
-@pytest.mark.parametrize("names", [["F"], ["young", "old", "middle"], ["a long name of a class", "another one", "M"]])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["F"],
+        ["young", "old", "middle"],
+        ["a long name of a class", "another one", "M"],
+        ["training loss", "validation cross-entropy (each class weighted equally)"],  # wider than the figure
+    ],
+)
 def test_a_legend_below_the_axes_meets_neither_their_labels_nor_the_edge(names: list[str]) -> None:
     with drawing():
         figure, axes = new_figure(3.3)

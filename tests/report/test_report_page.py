@@ -151,6 +151,16 @@ def test_few_participants_are_reported_first(report_of: Report) -> None:
     assert "not a medical device" in limits[-1].text
 
 
+@pytest.mark.parametrize(("status", "first"), [("running", "The training did not finish"), ("finished", "26 test")])
+def test_a_training_that_did_not_finish_is_the_first_limit(status: str, first: str, evaluation: Evaluation) -> None:
+    folder = evaluation("two_classes")
+    path = folder / "report_data.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["manifest"] = {**(content["manifest"] or {}), "status": status}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert report_on(folder).section("limits").all("li")[0].text.startswith(first)
+
+
 def test_a_loss_without_an_interval_says_why(report_of: Report) -> None:
     assert "no interval: fewer than 10 participants in a class" in report_of("hostile").section("gate").text
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from monai_fusion.report.run_results import Results
-from monai_fusion.report.what_was_run import MOST_KNOBS, value_text, what_was_run
+from monai_fusion.report.what_was_run import MOST_KNOBS, later_stages_train_more, value_text, what_was_run
 from tests.report.conftest import MANIFEST
 
 
@@ -74,3 +74,15 @@ def test_a_manifest_of_another_shape_is_no_fault(value: Any) -> None:
         if isinstance(MANIFEST[name], dict):
             for inner in MANIFEST[name]:  # type: ignore[attr-defined]
                 assert what_was_run(results({**MANIFEST, name: {**MANIFEST[name], inner: value}}))  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("stages", "more"),
+    [
+        ([{"mri": ["layer4"]}, {"mri": ["layer3", "layer4"]}], True),
+        ([{"mri": ["all"]}, {"mri": ["all"]}], False),
+        (None, True),
+    ],
+)
+def test_stages_that_train_the_same_blocks_are_not_said_to_train_more(stages: Any, more: bool) -> None:
+    assert later_stages_train_more({"knobs": {"stage_blocks": stages}}) is more

@@ -101,10 +101,11 @@ def refuse_another_column(sources: Sources, labels: LabelOptions) -> None:
 
 
 def unlabelled_error(unlabelled: Sequence[Unlabelled], sources: Sources, options: BuildOptions) -> InputError:
-    """The problems of all of them: each kind of value once, and what to do."""
-    problems = list(by_value(unlabelled))
+    """The problems of all of them: each kind of value once, and as a note what to do, which no long list can hide."""
+    error = InputError(by_value(unlabelled), heading=str(sources.table))
     none_labelled = len(unlabelled) == len(candidates(sources.recordings, options.split.allow_missing))
-    if len(unlabelled) > 1 or none_labelled:
+    several = len(unlabelled) > 1
+    if several or none_labelled or not unlabelled[0].problem.advice:
         way = "add it to a --bin" if options.labels.bin else "give its class with --label-map VALUE=CLASS"
         has_a_value = any(each.problem.seen.startswith('"') for each in unlabelled)  # what is empty means nothing
         way = f", {way}" if has_a_value else ""
@@ -113,8 +114,8 @@ def unlabelled_error(unlabelled: Sequence[Unlabelled], sources: Sources, options
             if none_labelled
             else ", or leave them out with --drop-unlabelled"
         )
-        problems.append(Problem("all of them", advice=f"correct the table{way}{others}"))
-    return InputError(problems, heading=str(sources.table))
+        error.add_note(f"{'for all of them: ' * several}correct the table{way}{others}")
+    return error
 
 
 def by_value(unlabelled: Sequence[Unlabelled], at_most: int = 3) -> tuple[Problem, ...]:

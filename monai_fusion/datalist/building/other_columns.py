@@ -21,6 +21,10 @@ from monai_fusion.wording import a_few, quoted
 _CODES_AT_MOST = 3  # different numbers that are rather codes, for --label-map, than measured values
 _NAMES_AT_MOST = 8
 _A_NAME = "none"  # no id, but maybe a diagnosis
+_M_AND_F = {
+    "M": ("m", "male", "man", "men", "boy", "männlich", "maennlich", "mann"),
+    "F": ("f", "female", "woman", "women", "girl", "weiblich", "w", "frau"),
+}
 _REGRESSION = "regression is not possible"
 
 _Bounds = tuple[Fraction, Fraction]
@@ -51,8 +55,17 @@ def _about_names(column: str, different: Sequence[str]) -> Problem:
         return Problem(column, seen=seen, wanted=f"{quoted('M')} or {quoted('F')}", advice=advice)
     seen = f"holds {a_few(map(quoted, different), _NAMES_AT_MOST)}, expected {quoted('M')} or {quoted('F')}"
     method = " --method stratified" if len(different) > 2 else ""
+    if (meant := _as_m_and_f(different)) is not None:
+        return Problem(column, seen=seen, advice=f"if these are the classes M and F: --label-map {pasteable(meant)}")
     advice = f"name the classes with --classes {pasteable(different)}{method}{_together(different)}"
     return Problem(column, seen=seen, advice=advice)
+
+
+def _as_m_and_f(different: Sequence[str]) -> list[str] | None:
+    """``--label-map`` of words for male and female, for the user to confirm; ``None`` if another word is among them."""
+    meant = [(value, name) for value in different for name, words in _M_AND_F.items() if value.casefold() in words]
+    known = len(meant) == len(different) and len({name for _, name in meant}) == 2
+    return [f"{value}={name}" for value, name in meant if value != name] if known else None
 
 
 def _together(different: Sequence[str]) -> str:

@@ -16,10 +16,14 @@ _FIELDS_OF_ROWS = ("participant_id", "label", "eeg", "mri", "fold", "exclude")
 _TRIED_AT_ONCE = 4_096  # characters of a row
 _NESTED_AT_MOST = 200
 _REST_OF_A_LIST = re.compile(r'(?:\s*,\s*"[^"\\\n\r]*")*\s*\]')
+_DECIMALS = re.compile(r"(?<=[0-9],)[0-9]+(?=\s*[,}])")
+_LIST_GOES_ON = re.compile(r"[ \t\r\n]*[,{\]]")
 _PAIRS = {"{": "}", "[": "]"}
 
 TRAILING_COMMA = "trailing comma before {}"
 NO_COMMA = "a comma (,) is missing after this"
+TOO_MANY = "there is one {} too many: delete it"
+DECIMAL_COMMA = "a decimal comma: write {} (or text, in double quotes)"
 NO_COLON = "a colon (:) is missing between the field's name and its value"
 
 
@@ -115,6 +119,12 @@ class JsonReader(WordReader):
             self._read_string()
             self._levels[-1].name = self.text[start + 1 : self._end - 1]
             self._read = self._read_colon
+        elif decimals := _DECIMALS.match(self.text, self.at):
+            whole = re.findall(r"-?[0-9]+", self.text[self._levels[-1].colon : self._comma])[-1]
+            cause = DECIMAL_COMMA.format(f"{whole}.{decimals.group()}")
+            self._fault(self._comma, cause, Edit(self._comma, self._comma + 1, "."), safe=False)
+            self._take(len(decimals.group()))
+            self._after_value()
         else:
             self._read_bare_name()
             self._read = self._read_colon
@@ -152,6 +162,10 @@ class JsonReader(WordReader):
             self._take(1)
             self._read = self._read_name if self._levels[-1].bracket == "{" else self._read_value
         elif character in "]}":
+            if self._ends_a_row_again(character):
+                self._fault(self.at, TOO_MANY.format(quoted(character)), Edit(self.at, self.at + 1, ""), safe=False)
+                self._take(1)
+                return
             if character != _PAIRS[self._levels[-1].bracket]:
                 self._wrong_bracket(character)
             self._close()
@@ -159,6 +173,12 @@ class JsonReader(WordReader):
             self._stop(self.at, QUOTE_TROUBLE)
         else:
             self._read_without_comma(character)
+
+    def _ends_a_row_again(self, character: str) -> bool:
+        """Whether a row has its closing bracket twice: its list goes on, or ends, behind it."""
+        in_list = self._levels[-1].bracket == "["
+        twice = character == self.text[self._end - 1] == "}"
+        return in_list and twice and _LIST_GOES_ON.match(self.text, self.at + 1) is not None
 
     def _read_without_comma(self, character: str) -> None:
         in_list = self._levels[-1].bracket == "["

@@ -133,7 +133,9 @@ def _fold_quotas(participants: Sequence[SplitParticipant], number: int, classes:
         fewest = min(totals)
         fewer = f"use fewer folds: --folds {fewest}"
         too_few = "every class needs three or more: one to test, one to choose the epoch, one to train on"
-        raise InputError([*problems, Problem("split", advice=fewer if fewest > 2 else too_few)])
+        error = InputError(problems)
+        error.add_note(fewer if fewest > 2 else too_few)
+        raise error
     return _distributed(totals, number)
 
 

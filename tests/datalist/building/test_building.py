@@ -169,12 +169,14 @@ def test_labels_that_are_no_class_are_all_listed_and_refused(options: BuildOptio
     edit_table(options, "sub-006,M,20-25\n", "")
     edit_table(options, "sub-007,F", "sub-007, F ")  # spaces around a label are the table's, not the label's
     assert message(options).splitlines() == [
-        f"{options.table.participants}: 5 problems",
+        f"{options.table.participants}: 4 problems",
         '  sub-002 gender: "male" in line 3, expected "M" or "F": did you mean "M"?',
         '  sub-003 gender: empty in line 4, expected "M" or "F"',
         '  sub-004 gender: "f" in line 5, expected "M" or "F": did you mean "F"?',
         Like("  sub-006 gender: not … table … row"),
-        Like("  all of them: correct … table … --label-map VALUE=CLASS, or leave them out with --drop-unlabelled"),
+        Like(
+            "note: for all of them: correct … table … --label-map VALUE=CLASS, or leave them out with --drop-unlabelled"
+        ),
     ]
 
 

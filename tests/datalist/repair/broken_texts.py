@@ -109,6 +109,12 @@ BROKEN_TEXT: list[tuple[Callable[[str], str], str, str]] = [
         'line 12, column 3: "]" is missing before this (the "[" of line 7 is still open)',
         '"',
     ),
+    (lambda t: t.replace("},\n", "}},\n", 1), 'line 8, column 106, sub-01: … "}" too many: delete it', "}"),
+    (
+        lambda t: t.replace("},\n", ', "height": -1,750},\n', 1),
+        "line 8, column 119, sub-01: a decimal comma: write -1.750 …",
+        ",",
+    ),
     (lambda t: t.replace("    {", "    ", 1), 'line 8, column 5, sub-01: "{" is missing before this', '"'),
     (
         lambda t: t.replace('"training": [', '"training":'),
