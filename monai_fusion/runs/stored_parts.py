@@ -118,7 +118,7 @@ def build(part: Any, where: str, trusted_modules: Sequence[str] = ()) -> Any:
         _refuse(where, f"{part[TARGET]} cannot be built: {reason}", cause=error)
 
 
-def _refuse(where: str, seen: str, wanted: str | None = None, cause: Exception | None = None) -> NoReturn:
+def _refuse(where: str, seen: str, wanted: str = "", cause: Exception | None = None) -> NoReturn:
     raise InputError(Problem(RECIPE_FILE, where, seen, wanted, "copy the run folder again, or train again")) from cause
 
 
