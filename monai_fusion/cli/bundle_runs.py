@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monai_fusion.cli.knob_help import ANYTHING, BundleRunCommand
-from monai_fusion.cli.run_input import check_files, refuse_results_of_others
+from monai_fusion.cli.run_input import check_files, datalist_of_run, refuse_results_of_others
 from monai_fusion.cli.several_values import one_flag_a_value
 from monai_fusion.cli.starting import configs_of, print_and_start
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import answer, pasteable, say
+from monai_fusion.run_folder import RECIPE_FILE
 from monai_fusion.wording import a_few, counted
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ _Words = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="DATALIST [--KNOB VALUE]...", help="The cohort's JSON file, then options.", show_default=False
+    ),
+]
+_EvaluatedWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="DATALIST|RUN_DIR [--KNOB VALUE]...",
+        help="The cohort's JSON file, or the folder of a training; then options.",
+        show_default=False,
     ),
 ]
 _ModelWords = Annotated[
@@ -51,17 +60,44 @@ def train(words: _Words = None, dry_run: _DryRun = False) -> None:
     _run("train", words, dry_run, require_labels=True)
 
 
-def evaluate(words: _Words = None, dry_run: _DryRun = False) -> None:
+def evaluate(words: _EvaluatedWords = None, dry_run: _DryRun = False) -> None:
     """Score a trained model on the test part of a datalist, and write report.html.
+
+    Of a training's folder alone (RUN_DIR), it scores the model on the datalist of the training, and writes there.
 
     Every knob of evaluate.yaml is an option; the list below has the defaults. The command first prints the bundle run
     that it starts. Exit code 0 if done, 2 for wrong input.
 
     \b
+    monai-fusion evaluate runs/first
     monai-fusion evaluate gender.json --output_dir runs/first
     monai-fusion evaluate site_b.json --model_dir runs/first --output_dir runs/site_b
     """  # noqa: D301 - click wants the character \b, not the two letters of a raw string
-    _run("evaluate", words, dry_run, require_labels=True)
+    _run("evaluate", with_run_folder(words or ()), dry_run, require_labels=True)
+
+
+def with_run_folder(words: Sequence[str]) -> Sequence[str]:
+    """Replace the folder of a training, if it comes first, by its datalist and the options that name the folder.
+
+    Raises:
+        InputError: A folder without a trained model comes first, or the datalist of the training is not there any more.
+    """
+    from monai_fusion.options.command_line import read_options
+
+    if not words or words[0].startswith("-") or not (folder := Path(words[0]).expanduser()).is_dir():
+        return words
+    if not (folder / RECIPE_FILE).is_file():
+        seen = f"{words[0]}: a folder without {RECIPE_FILE}"
+        raise InputError(Problem("DATALIST", seen=seen, wanted="a datalist, or the --output_dir of a training"))
+    rest = words[1:]
+    _, typed, _ = read_options([*rest])
+    if "model_dir" in typed:
+        seen = f"given beside the model {words[0]}"
+        raise InputError(
+            Problem("--model_dir", seen=seen, advice="give one of them; a datalist in place of the folder")
+        )
+    datalist = () if "datalist" in typed else ("--datalist", str(datalist_of_run(folder)))
+    return [*datalist, "--model_dir" if "output_dir" in typed else "--output_dir", words[0], *rest]
 
 
 class PredictCommand(BundleRunCommand):

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monai_fusion.cli.knob_help import ANYTHING, BundleRunCommand
-from monai_fusion.cli.run_input import check_files
+from monai_fusion.cli.run_input import check_files, datalist_of_run
 from monai_fusion.cli.several_values import one_flag_a_value
 from monai_fusion.cli.starting import configs_of, print_and_start
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.reading import read_json_object
-from monai_fusion.run_folder import MANIFEST_FILE, path_in_manifest
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.examination import Examination
@@ -87,7 +85,7 @@ def explain(
     if is_exported_file(run_dir):
         advice = "give the run folder that it was exported from"
         raise InputError(Problem(str(run_dir), seen="an exported file, which has no gradients", advice=advice))
-    given = ["--datalist", str(datalist or _datalist_of(run_dir)), "--model_dir", str(run_dir)]
+    given = ["--datalist", str(datalist or datalist_of_run(run_dir)), "--model_dir", str(run_dir)]
     given += ["--section", section, *(words or ())]
     for name, values in (("participants", participants), ("methods", methods)):
         if values:
@@ -117,19 +115,6 @@ def _check_choices(knobs: Mapping[str, Any], model: TrainedModel, examination: E
     for name, check in checks.items():
         if not str(knobs[name]).startswith(("$", "@")):  # an expression of a config has its value in the run
             check(knobs[name])
-
-
-def _datalist_of(run_dir: Path) -> Path:
-    """The datalist of a training.
-
-    Raises:
-        InputError: The manifest does not name it, or it is not there any more.
-    """
-    path = path_in_manifest(read_json_object(run_dir / MANIFEST_FILE) or {}, "datalist")
-    if path is None or not path.is_file():
-        seen = f"not named in {MANIFEST_FILE}" if path is None else f"{path}: no such file"
-        raise InputError(Problem("the run's datalist", seen=seen, advice="give its place: --datalist PATH"))
-    return path
 
 
 def register(app: typer.Typer) -> None:

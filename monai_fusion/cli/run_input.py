@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_fusion.errors import InputError, Problem
-from monai_fusion.run_folder import MODEL_FILE, PREDICTIONS_FILE
+from monai_fusion.reading import read_json_object
+from monai_fusion.run_folder import MANIFEST_FILE, MODEL_FILE, PREDICTIONS_FILE, path_in_manifest
 
 if TYPE_CHECKING:
     from monai_fusion.datalist.examination import Examination
@@ -23,6 +24,19 @@ def refuse_results_of_others(folder: Path) -> None:
         seen = f"{folder} holds {'a trained model' if found[0] == MODEL_FILE else 'an evaluation'} ({found[0]})"
         advice = f"choose another folder: its {PREDICTIONS_FILE} would be replaced"
         raise InputError(Problem("--output_dir", seen=seen, wanted="a folder for new predictions", advice=advice))
+
+
+def datalist_of_run(run_dir: Path) -> Path:
+    """The datalist of a training.
+
+    Raises:
+        InputError: The manifest does not name it, or it is not there any more.
+    """
+    path = path_in_manifest(read_json_object(run_dir / MANIFEST_FILE) or {}, "datalist")
+    if path is None or not path.is_file():
+        seen = f"not named in {MANIFEST_FILE}" if path is None else f"{path}: no such file"
+        raise InputError(Problem("the run's datalist", seen=seen, advice="give its place: --datalist PATH"))
+    return path
 
 
 def check_files(name: str, knobs: dict[str, Any], *, require_labels: bool) -> Examination:

@@ -12,7 +12,7 @@ from monai_fusion.options.command_line import CommandLine, read_options
 from monai_fusion.options.configs import load_configs
 from monai_fusion.options.knob_values import AUTO_NUMBERS, AUTO_SWITCHES, NOTHING, TEXT_KNOBS, as_word
 from monai_fusion.options.overrides import check_overrides
-from monai_fusion.wording import did_you_mean, nearest
+from monai_fusion.wording import did_you_mean, nearest, quoted
 
 # What `CommandLine.parse` knows a bundle run by.
 _ENTRY = str(Path("monai") / "bundle" / "__main__.py")
@@ -100,8 +100,10 @@ def plan_run(
 
 def _absent(path: Path, shipped: Path) -> Problem:
     """An overlay that is neither where the user says nor among the shipped configs, if its name alone was given."""
-    known = sorted(each.name for each in shipped.glob("*.yaml")) if path.name == str(path) else []
-    advice = did_you_mean(path.name, known) or (f"the bundle has {', '.join(known)}" if known else "")
+    known = {each.stem: each.name for each in sorted(shipped.glob("*.yaml"))} if path.name == str(path) else {}
+    advice = did_you_mean(path.stem, known, lambda stem: quoted(known[stem]))
+    if known and not advice:
+        advice = f"the bundle has {', '.join(known.values())}"
     return Problem("--config_file", seen=f"{path}: no such file", advice=advice)
 
 

@@ -3,14 +3,12 @@
 import csv
 from pathlib import Path
 
-from tests.bundle.conftest import Cohort, monai_fusion
+from tests.bundle.conftest import monai_fusion
 
 
-def test_a_quiet_evaluation_prints_warnings_only_and_writes_all(
-    cohort: Cohort, run_folder: Path, tmp_path: Path
-) -> None:
+def test_a_quiet_evaluation_prints_warnings_only_and_writes_all(run_folder: Path, tmp_path: Path) -> None:
     done = monai_fusion(
-        *("evaluate", cohort.datalist, "--model_dir", run_folder, "--output_dir", tmp_path / "new", "--quiet"),
+        *("evaluate", run_folder, "--output_dir", tmp_path / "new", "--quiet"),
         *("--device", "cpu", "--cache_dir", run_folder.parent / "preprocessed"),
     )
     assert done.returncode == 0, done.stderr

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from monai_fusion import cli
+from monai_fusion.cli.bundle_runs import with_run_folder
 from monai_fusion.errors import InputError
 from monai_fusion.options.command_line import CommandLine
 from monai_fusion.options.front import plan_run
@@ -132,6 +133,30 @@ def test_the_help_lists_the_knobs_of_the_config_with_their_comments(capsys: pyte
         first = "MODEL" if command == "predict" else "DATALIST"
         assert code == 0 and "--segment_batch_size auto" in out and first in out
     assert "number of" not in out and "where predictions.csv is written" in out
+
+
+def test_a_training_that_comes_first_is_evaluated_on_its_own_datalist(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, datalist = tmp_path / "run", tmp_path / "list.json"
+    run.mkdir()
+    (run / "recipe.json").write_text("{}", encoding="utf-8")
+    (run / "manifest.json").write_text(json.dumps({"knobs": {"datalist": str(datalist)}}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"the run's datalist: .*list\.json: no such file: give its place: --datalist"):
+        with_run_folder([str(run)])
+    datalist.touch()
+    assert with_run_folder([str(run)]) == ["--datalist", str(datalist), "--output_dir", str(run)]
+    elsewhere = ["--output_dir", "runs/b", "--section", "training"]
+    assert with_run_folder([str(run), *elsewhere]) == [
+        *("--datalist", str(datalist), "--model_dir", str(run)),
+        *elsewhere,
+    ]
+    assert with_run_folder([str(run), "--datalist", "b.json"]) == ["--output_dir", str(run), "--datalist", "b.json"]
+    assert with_run_folder(words := ["list.json", "--output_dir", str(run)]) == words
+    code, _, said = call(capsys, "evaluate", str(run), "--model_dir", "runs/b")
+    assert code == 2 and "--model_dir: given beside the model" in said
+    code, _, said = call(capsys, "evaluate", str(tmp_path))
+    assert code == 2 and "a folder without recipe.json, expected a datalist, or the --output_dir of a training" in said
 
 
 REFUSED: list[tuple[list[str], str]] = [
