@@ -102,19 +102,22 @@ doors() {
     program sample-cohort "$work/cohort" --participants 16 --size small --quiet
     program datalist build --eeg-dir "$work/cohort/eeg" --mri-dir "$work/cohort/mri" \
         --participants "$work/cohort/participants.csv" --out "$work/list.json" --quiet
-    small=(--num_epochs "[1, 1]" --pretrained false --mri_size "[48, 48, 48]" --slab_depth 32)
-    for precision in ${PRECISIONS:-bfloat16 float16}; do
-        echo "== $precision on $device: a small training, resumed, evaluated, explained, exported; a prediction"
-        on=(--device "$device" --output_dir "$work/$precision")
-        program train "$work/list.json" "${on[@]}" --precision "$precision" "${small[@]}"
-        program train "$work/list.json" "${on[@]}" --precision "$precision" "${small[@]}" --resume true
-        program evaluate "$work/list.json" "${on[@]}"
-        program predict "$work/$precision" --datalist "$work/list.json" --section validation \
-            --device "$device" --output_dir "$work/$precision-predicted"
-        person=$(sed -n 2p "$work/$precision/predictions.csv" | cut -d , -f 1)
-        program explain "$work/$precision" --device "$device" --participants "$person" --methods all \
-            --eeg_gradient_steps 4 --mri_gradient_steps 4 --mri_smoothgrad_draws 2 --reference_gradient_steps 2
-    done
+    small=(--num_epochs "[2, 2]" --pretrained false --mri_size "[48, 48, 48]" --slab_depth 32)
+    echo "== bfloat16 on $device: a small training, stopped, resumed, evaluated, used for a prediction, and explained"
+    on=(--device "$device" --output_dir "$work/run")
+    program train "$work/list.json" "${on[@]}" --precision "${PRECISION:-bfloat16}" "${small[@]}" \
+        --time_limit_minutes 0.02 || [ $? = 124 ]  # its time is over
+    program train "$work/list.json" "${on[@]}" --precision "${PRECISION:-bfloat16}" "${small[@]}" --resume true
+    program evaluate "$work/run" --device "$device"
+    program predict "$work/run" --datalist "$work/list.json" --section validation --device "$device" \
+        --output_dir "$work/predicted"
+    program explain "$work/run" --device "$device" --check_participants 1 \
+        --methods modality mri_gradcam mri_reference_gradients eeg_reference_gradients --reference_gradient_steps 2
+    if [ "$device" = cpu ]; then return; fi
+    echo "== float16 on $device: a small training, evaluated"
+    on=(--device "$device" --output_dir "$work/float16")
+    program train "$work/list.json" "${on[@]}" --precision float16 "${small[@]}"
+    program evaluate "$work/float16" --device "$device"
 }
 
 # A part that fails keeps none of the others from running: time on such a machine is short.
