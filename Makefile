@@ -48,7 +48,7 @@ test: setup-dev  ## the fast tests (about 10 minutes on 2 cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: setup-dev  ## the long ones (about half an hour)
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: setup-dev  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -127,6 +127,7 @@ def test_an_evaluation_is_an_inference_that_differs_in_few_entries() -> None:
     parts = {
         "log_name",
         "require_labels",
+        "may_lose",
         "warnings",
         "everyone",
         "key_metric",

@@ -329,7 +329,7 @@ def test_a_prediction_loses_participants_to_a_damaged_and_a_lost_file_and_a_repa
     done = monai_fusion(*words)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     assert f"error: 2 of {len(rows)} participants could not be predicted" in done.stderr
-    assert "1 participant cannot be predicted, recordings are not there" in done.stderr
+    assert "1 participant cannot be predicted, recordings are not there" in done.stdout + done.stderr
     table = rows_of(out / "predictions.csv")
     assert [bool(row["error"]) for row in table] == [place < 2 for place in range(len(rows))]
     assert table[0]["error"] == f'mri: there is no file "{rows[0]["mri"]}"'

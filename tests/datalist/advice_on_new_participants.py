@@ -269,4 +269,5 @@ CASES = {
 }
 NO_ADVICE = {
     " (not written with --dry-run)": "states what a dry run leaves out",
+    "did you mean": "by it the table of predictions knows the suggestions, which have cases of their own",
 }

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def run(command: Command) -> int:
     if program == "monai-fusion":
         added = ["--dry-run"] if words[0] in DRY and "--help" not in words else smaller(words)
         at = words.index("--") if "--" in words else len(words)
-        with pytest.raises(SystemExit) as ended:
+        with without_model(words), pytest.raises(SystemExit) as ended:
             cli.main([*words[:at], *added, *words[at:]])
         return int(ended.value.code or 0)
     if words[:3] == ["-m", "monai.bundle", "run"]:
@@ -106,6 +107,18 @@ def run(command: Command) -> int:
         plan_run([ROOT / file for file in files], [*words[3:at], *words[at + 2 :]])
         return 0
     raise AssertionError(f"{command.page}:{command.line}: nothing runs this: run it here, or give a reason in NOT_RUN")
+
+
+@contextmanager
+def without_model(words: list[str]) -> Iterator[None]:
+    """A training's folder as before the training, whose model the other commands of a page need."""
+    model = Path(dict(pairwise(words)).get("--output_dir", "runs/latest"), "model.pt")
+    away = model.with_suffix(".away")
+    if hidden := words[0] == "train" and model.exists():
+        model.rename(away)
+    yield
+    if hidden:
+        away.rename(model)
 
 
 def smaller(words: list[str]) -> list[str]:

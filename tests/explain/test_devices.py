@@ -18,8 +18,9 @@ from monai_fusion.explain.methods import build_methods
 from monai_fusion.explain.modality_values import ModalityValuer, Reference
 from monai_fusion.explain.running import ExplanationRun
 from monai_fusion.explain.scoring import Embeddings, Scorer
-from monai_fusion.explain.settings import METHODS, MODALITY, ExplanationSettings
+from monai_fusion.explain.settings import ExplanationSettings
 from monai_fusion.networks import EnsembleNet, FusionNet, standard_network
+from monai_fusion.options.explanation_choices import METHODS, MODALITY
 from monai_fusion.transforms import LoadScalogramd, LoadVolumed, ResampleSlabd, ZScoreElectrodesd
 from tests.devices import META, as_on_a_gpu
 from tests.explain.mri_networks import convolving_net, ignored

@@ -10,6 +10,7 @@ from torch import Tensor
 from monai_fusion import keys
 from monai_fusion.errors import InputError
 from monai_fusion.networks import FusionNet
+from monai_fusion.precision import cpu_multiplies_bfloat16
 
 
 def test_output_has_the_four_fields_of_the_keys(built_net: FusionNet, eeg: Tensor, mri: Tensor) -> None:
@@ -25,6 +26,7 @@ def test_output_has_the_four_fields_of_the_keys(built_net: FusionNet, eeg: Tenso
         torch.testing.assert_close(pred[name].norm(dim=1), torch.ones(3))
 
 
+@pytest.mark.skipif(not cpu_multiplies_bfloat16(), reason="this CPU emulates bfloat16, and takes minutes")
 def test_output_is_float32_and_normalised_also_under_autocast(built_net: FusionNet, eeg: Tensor, mri: Tensor) -> None:
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         pred = built_net(eeg, mri)

@@ -8,6 +8,7 @@ from torchvision.models.video import r3d_18
 from monai_fusion.errors import InputError
 from monai_fusion.networks import R3D18_WEIGHTS, FusionNet, MRIEncoder
 from monai_fusion.networks.mri import KINETICS_MEAN, KINETICS_STD
+from monai_fusion.precision import cpu_multiplies_bfloat16
 
 
 def test_kinetics_normalisation_is_the_mean_over_torchvisions_channels() -> None:
@@ -85,6 +86,7 @@ def test_wrong_mri_shape_is_named(built_net: FusionNet, shape: tuple[int, ...]) 
     assert str(list(shape)) in str(caught.value)
 
 
+@pytest.mark.skipif(not cpu_multiplies_bfloat16(), reason="this CPU emulates bfloat16, for minutes")
 @pytest.mark.parametrize("depth", [16, 32])  # layer4 computes 2 and 4 deep
 def test_bfloat16_gives_gradients_that_are_right_and_repeatable(depth: int) -> None:
     torch.manual_seed(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,8 +15,7 @@ from monai_fusion.workflow.explaining import run_explanation
 class Failing:
     """An explanation that ends with an error."""
 
-    device = "cpu"
-    segment_batch_size = 16
+    model = SimpleNamespace(device="cpu", segment_batch_size=16)
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
