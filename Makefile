@@ -44,10 +44,10 @@ demo: setup  ## synthetic cohort -> both training stages -> evaluation -> report
 	    --datalist $(DEMO)/datalist.json --output_dir $(DEMO)/run
 	@echo "The demo's results are in $(DEMO)/run: report.html (open it), metrics.json, predictions.csv, history.csv, model.pt, tensorboard/"
 
-test: setup-dev  ## the fast tests (about 10 minutes on 2 cores)
+test: setup-dev  ## the fast tests (10 to 20 minutes on 2 cores, by the processor)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
-test-slow: setup-dev  ## the long ones (about half an hour)
+test-slow: setup-dev  ## the long ones (half an hour to an hour)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: setup-dev  ## ruff, mypy, import-linter

@@ -99,5 +99,9 @@ def _write_report(folder: Path) -> None:
 def _memory_failure(explanation: Explanation) -> RunFailed:
     model = explanation.model
     gpu = torch.device(model.device).type == "cuda"
-    advice = f"lower --segment_batch_size (now {model.segment_batch_size}) or --explained_segments"
+    advice = (
+        f"lower --segment_batch_size (now {model.segment_batch_size}) or --explained_segments, or name other --methods"
+    )
+    if gpu:  # gradients of a whole volume need more than either knob saves
+        advice += ", or take --device cpu"
     return RunFailed(f"out of {'GPU memory' if gpu else 'memory'} while explaining", f"{advice}; what is done is kept")
