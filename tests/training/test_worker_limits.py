@@ -37,7 +37,8 @@ def test_too_many_open_files(limit: str) -> None:
 
 @pytest.mark.slow
 def test_a_bus_error() -> None:
-    lines = printed_by([*JOB, "bus error"])
+    # torch's C prints its own line for each process, before ours or after it.
+    lines = [line for line in printed_by([*JOB, "bus error"]) if "Unexpected bus error" not in line]
     assert not [line for line in lines if "Traceback" in line or "File" in line]
     assert [line for line in lines if line.startswith("error: ")] == [
         "error: out of shared memory (/dev/shm), through which data loading processes hand over their batches"
