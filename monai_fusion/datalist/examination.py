@@ -226,7 +226,7 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
         findings += [Finding(WHOLE_FILE, "data_root", seen, group="files", place=("data_root",)), *finder.refusals]
     else:
         lost = _lost(finder.missing, looked_at) if asked.may_lose else {}
-        missing = finder.missing if lost else ()
+        missing = set(finder.missing) if lost else set()
         findings += [each for each in finder.findings if each not in missing] if asked.files else finder.refusals
         if asked.files:
             findings += wrong_endings([(each.row, each.needed(needed)) for each in participants], finder.is_file)
