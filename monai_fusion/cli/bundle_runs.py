@@ -84,10 +84,14 @@ def with_run_folder(words: Sequence[str]) -> Sequence[str]:
     """
     from monai_fusion.options.command_line import read_options
 
-    if not words or words[0].startswith("-") or not (folder := Path(words[0]).expanduser()).is_dir():
+    if not words or words[0].startswith("-"):
+        return words
+    folder = Path(words[0]).expanduser()
+    if folder.is_file() or folder.suffix.lower() == ".json":  # a datalist that is not there is reported with the model
         return words
     if not (folder / RECIPE_FILE).is_file():
-        seen = f"{words[0]}: a folder without {RECIPE_FILE}"
+        why = f"a folder without {RECIPE_FILE}" if folder.is_dir() else "there is no such file or folder"
+        seen = f"{words[0]}: {why}"
         raise InputError(Problem("DATALIST", seen=seen, wanted="a datalist, or the --output_dir of a training"))
     rest = words[1:]
     _, typed, _ = read_options([*rest])
