@@ -48,7 +48,7 @@ test: setup-dev  ## the fast tests (10 to 20 minutes on 2 cores, by the processo
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: setup-dev  ## the long ones (half an hour to an hour)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 lint: setup-dev  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -26,8 +26,11 @@ TOGETHER = ("tests/bundle/", "tests/export/", "tests/workflow/test_input_checks.
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Under ``--dist loadfile``, the files of `TOGETHER` go to one worker: two would train and import twice."""
-    if config.getoption("dist") != "loadfile":
+    """Under ``--dist loadfile``, the files of `TOGETHER` go to one worker: two would train and import twice.
+
+    The slow tests of these files train for themselves, and are shared by files.
+    """
+    if config.getoption("dist") != "loadfile" or config.getoption("markexpr") == "slow":
         return None
     from xdist.scheduler import LoadFileScheduling
 

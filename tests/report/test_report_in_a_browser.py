@@ -36,9 +36,9 @@ SMALLEST_TEXT = """Math.min(...[...document.querySelectorAll('svg.plot text')].m
 MARK = """(() => {
     let number = 0;
     const first = e => e.querySelector('figure, tbody th, tbody td, li, summary') || e;
-    for (const heading of document.querySelectorAll('h1, h2, h3')) {
+    for (const heading of document.querySelectorAll('h1, h2, h3, h4')) {
         let next = heading.nextElementSibling;
-        while (next && (next.matches('.how, .about, h3'))) next = next.nextElementSibling;
+        while (next && (next.matches('.how, .about, h3, h4'))) next = next.nextElementSibling;
         if (!next || heading.closest('details')) continue;
         const mark = document.createElement('h6');
         mark.style = 'position: absolute; margin: 0; font-size: 2px';
