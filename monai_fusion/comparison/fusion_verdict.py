@@ -11,6 +11,7 @@ from monai_fusion.report.number_text import number, p_value
 SIGNIFICANT = 0.05
 SINGLE = {"eeg": "the EEG alone", "mri": "the MRI alone"}
 SCORE_TITLES = {"auroc": "AUROC", "balanced_accuracy": "balanced accuracy", "accuracy": "accuracy"}
+_WITH_NUMBERS = 3  # differences in a sentence, beyond which their numbers are in the table only
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,29 +72,44 @@ def fusion_verdict(found: Comparison) -> list[str]:
 
 def disagreements(found: Comparison) -> list[str]:
     """Explain each difference for which the interval and the t-test disagree."""
-    by_interval, by_test = [], []
+    by_interval: list[Difference] = []
+    by_test: list[Difference] = []
     for each in found.differences:
         if each.score == "accuracy" or each.interval is None or each.t_test is None:
             continue
         outside, p = each.interval[0] > 0 or each.interval[1] < 0, each.t_test.p
-        named = f"{each.variant}, {SCORE_TITLES[each.score]} ({range_text(each.interval)}; p = {p_value(p)})"
         if outside and p > SIGNIFICANT:
-            by_interval.append(named)
+            by_interval.append(each)
         elif not outside and p <= SIGNIFICANT:
-            by_test.append(named)
+            by_test.append(each)
     sentences = []
     if by_interval:
         sentences.append(
-            f"The interval excludes 0 and the t-test does not, so a difference is not shown: {'; '.join(by_interval)}. "
+            f"The interval excludes 0 and the t-test does not, so a difference is not shown: {_listed(by_interval)}. "
             "The interval is about other participants for these trained models; the t-test is about other trainings "
             f"too, and the {len(found.folds)} folds vary too much to show it."
         )
     if by_test:
         sentences.append(
-            f"The t-test excludes 0 and the interval does not, so a difference is not shown: {'; '.join(by_test)}. "
+            f"The t-test excludes 0 and the interval does not, so a difference is not shown: {_listed(by_test)}. "
             "The folds agree, but with other participants the difference may disappear."
         )
     return sentences
+
+
+def _listed(differences: list[Difference]) -> str:
+    """The differences with their numbers; of many, the variants of each score, as the table has the numbers."""
+    if len(differences) <= _WITH_NUMBERS:
+        return "; ".join(
+            f"{each.variant}, {SCORE_TITLES[each.score]} ({range_text(each.interval)}; p = {p_value(each.t_test.p)})"
+            for each in differences
+            if each.interval is not None and each.t_test is not None
+        )
+    scores = dict.fromkeys(each.score for each in differences)
+    return "; ".join(
+        f"{SCORE_TITLES[score]} of {', '.join(each.variant for each in differences if each.score == score)}"
+        for score in scores
+    )
 
 
 def _answer(both: str, gain: _Gain) -> Iterator[str]:

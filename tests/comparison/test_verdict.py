@@ -148,3 +148,13 @@ def test_where_interval_and_test_contradict_each_other_a_line_names_both() -> No
     assert_parts(line, "t-test excludes 0", "interval does not")
     assert "\u22120.00 to" not in line
     assert disagreements(fusion_against_mri((-0.1, 0.2), 0.5)) == []
+
+
+def test_many_contradictions_are_named_by_score_as_the_table_has_their_numbers() -> None:
+    names = ["eeg", "mri", "mean", "concat"]
+    variants = [variant(name, 0.6) for name in ("gated", *names)]
+    differences = [difference(name, -0.2, (-0.3, -0.1), 0.4) for name in names]
+    differences.append(difference("mean", -0.2, (-0.3, -0.1), 0.4, "balanced_accuracy"))
+    (line,) = disagreements(comparison(variants, differences))
+    assert_parts(line, "interval excludes 0", "AUROC of eeg, mri, mean, concat; balanced accuracy of mean.")
+    assert "0.4" not in line
