@@ -60,7 +60,7 @@ class UnlikeTraining:
         if self.profile is None:
             logger.info(
                 "the model has no %s (trained by an earlier version): "
-                "nothing is said of how unlike the training participants these are",
+                "the program does not report how unlike the training participants these are",
                 COHORT_PROFILE_FILE,
             )
 

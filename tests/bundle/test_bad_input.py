@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests import warm
-from tests.bundle.conftest import SMALL, Cohort, bundle_command, bundle_run, monai_fusion
+from tests.bundle.conftest import EEG_SIZE, SMALL, Cohort, bundle_command, bundle_run, monai_fusion
 
 
 def spoil_shape(path: Path) -> None:
@@ -49,7 +49,7 @@ def make_4d_with_one_volume(path: Path) -> None:
 
 # What is done to a file, whether it is an EEG or an MRI, and what the message must say beside participant and file.
 SPOILED: dict[str, tuple[Callable[[Path], None], str, str]] = {
-    "shape": (spoil_shape, "eeg", "shape (224, 224, 16), expected (224, 224, 17): one electrode is missing"),
+    "shape": (spoil_shape, "eeg", "shape (56, 56, 16), expected (56, 56, 17): one electrode is missing"),
     "nan": (spoil_nan, "eeg", "1 NaN and 0 infinite values, the first at (frequency 3, time 4, electrode 5)"),
     "objects": (spoil_objects, "eeg", "objects"),
     "truncated": (spoil_truncated, "mri", ""),
@@ -103,7 +103,8 @@ def test_a_training_names_all_bad_files_before_it_starts(spoiled: tuple[Path, di
 
 def test_the_deep_check_names_the_same_bad_files(spoiled: tuple[Path, dict[str, str]]) -> None:
     datalist, victims = spoiled
-    assert_names_every_victim(assert_refused(monai_fusion("datalist", "check", "--deep", datalist)), victims)
+    checked = monai_fusion("datalist", "check", "--deep", datalist, "--eeg-shape", ",".join(map(str, EEG_SIZE)))
+    assert_names_every_victim(assert_refused(checked), victims)
 
 
 @pytest.fixture

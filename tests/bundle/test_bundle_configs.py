@@ -14,7 +14,7 @@ from monai.bundle import ConfigWorkflow, create_workflow
 from monai_fusion import __version__
 from monai_fusion.errors import InputError
 from monai_fusion.shipped_bundle import config_files
-from tests.bundle.conftest import BUNDLE, CONFIGS, SMALL, Cohort
+from tests.bundle.conftest import BUNDLE, CONFIGS, EEG_SIZE, SMALL, Cohort
 
 
 def config(name: str) -> dict[str, Any]:
@@ -162,6 +162,7 @@ def test_training_has_all_properties_of_a_monai_bundle(
         datalist=str(cohort.datalist),
         output_dir=str(tmp_path / "run"),
         cache_dir=str(cohort.folder.parent / "runs" / "preprocessed"),
+        eeg_shape=EEG_SIZE,
         mri_size=[24, 24, 24],
         slab_depth=16,
         pretrained=False,

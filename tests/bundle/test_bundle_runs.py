@@ -17,7 +17,7 @@ from monai_fusion.datalist import read_datalist
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.networks import standard_network
 from monai_fusion.runs.run_digests import weights_digests
-from tests.bundle.conftest import SMALL, Cohort, bundle_run, monai_fusion
+from tests.bundle.conftest import EEG_SIZE, SMALL, Cohort, bundle_run, monai_fusion
 from tests.support import write_datalist
 
 
@@ -279,7 +279,7 @@ def test_permuting_the_electrodes_changes_a_trained_networks_logits(run_folder: 
     network.load_state_dict(state_of(run_folder))
     network.eval()
     generator = torch.Generator().manual_seed(0)
-    eeg, mri = torch.randn(1, 17, 224, 224, generator=generator), torch.rand(1, 1, 16, 24, 24, generator=generator)
+    eeg, mri = torch.randn(1, 17, *EEG_SIZE[:2], generator=generator), torch.rand(1, 1, 16, 24, 24, generator=generator)
     with torch.no_grad():
         straight = network(eeg, mri)["logits"]
         permuted = network(eeg.flip(1), mri)["logits"]

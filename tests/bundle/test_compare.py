@@ -22,7 +22,7 @@ from monai_fusion.comparison.planning import CompareOptions, make_plan
 from monai_fusion.comparison.run_records import RunRecord
 from monai_fusion.run_folder import CALIBRATION_FILE, MANIFEST_FILE, MODEL_FILE, RECIPE_FILE
 from monai_fusion.runs.run_digests import weights_digests
-from tests.bundle.conftest import BUNDLE, SMALL, Cohort, shipped
+from tests.bundle.conftest import BUNDLE, EEG_SIZE, SMALL, Cohort, shipped
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -51,7 +51,10 @@ def predict(config: str, cohort: Cohort, model_dir: Path, output_dir: Path) -> n
 def test_an_ensemble_predicts_the_mean_of_its_members_predictions(
     cohort: Cohort, run_folder: Path, tmp_path: Path
 ) -> None:
-    options = CompareOptions(cohort.datalist, tmp_path / "compare", ("gated",), folds=2, bundle_root=BUNDLE)
+    words = ("--eeg_shape", str(EEG_SIZE))
+    options = CompareOptions(
+        cohort.datalist, tmp_path / "compare", ("gated",), folds=2, words=words, bundle_root=BUNDLE
+    )
     plan = make_plan(options)
     (tmp_path / "compare" / "folds").mkdir(parents=True)
     for name, text in plan.folds.texts.items():
@@ -63,7 +66,7 @@ def test_an_ensemble_predicts_the_mean_of_its_members_predictions(
             shutil.copy(run_folder / name, record.run.folder)
     other = torch.load(run_folder / MODEL_FILE, weights_only=True)
     last = [name for name in other if name.startswith("head.classifier.")][-2:]
-    torch.save(other | {name: -9 * other[name] for name in last}, records[1].run.folder / MODEL_FILE)
+    torch.save(other | {name: -90 * other[name] for name in last}, records[1].run.folder / MODEL_FILE)
     manifest = json.loads((run_folder / MANIFEST_FILE).read_text(encoding="utf-8"))
     manifest["weights"] = weights_digests(records[1].run.folder / MODEL_FILE, ())
     (records[1].run.folder / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")

@@ -11,7 +11,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from tests.bundle.conftest import CONFIGS, bundle_run, monai_fusion
 
-SEEDS = (1337, 1338, 1339)
+SEEDS = (1337, 1338)
 DEMO = f"['{(CONFIGS / 'train.yaml').as_posix()}','{(CONFIGS / 'demo.yaml').as_posix()}']"
 
 
@@ -36,7 +36,7 @@ def run_demo(folder: Path, seed: int) -> tuple[list[dict[str, str]], float]:
 
 
 @pytest.mark.slow
-def test_the_demo_reaches_a_pooled_balanced_accuracy_of_070_over_three_seeds(tmp_path: Path) -> None:
+def test_the_demo_reaches_a_pooled_balanced_accuracy_of_070_over_two_seeds(tmp_path: Path) -> None:
     truth: list[str] = []
     predicted: list[str] = []
     females: list[float] = []

@@ -20,9 +20,10 @@ from torch import Tensor
 from monai_fusion.datalist import read_datalist
 from monai_fusion.errors import InputError
 from monai_fusion.networks import FusionNet, standard_network
-from tests.bundle.conftest import BUNDLE, ROOT, Cohort, monai_fusion
+from tests.bundle.conftest import BUNDLE, EEG_SIZE, ROOT, Cohort, monai_fusion
 
 TINY = {
+    "eeg_shape": EEG_SIZE,
     "mri_size": [24, 24, 24],
     "slab_depth": 16,
     "num_epochs": [1, 1],

@@ -13,7 +13,7 @@ from monai.bundle import ConfigWorkflow
 
 from monai_fusion.datalist import read_datalist
 from monai_fusion.metrics.metrics_file import Metrics
-from tests.bundle.conftest import CONFIGS, SMALL, Cohort, bundle_run, shipped
+from tests.bundle.conftest import CONFIGS, EEG_SIZE, SMALL, Cohort, bundle_run, shipped
 from tests.message_parts import assert_parts
 
 # With the knobs that have to do with batches and weights; a batch of 3 often lacks the one or the other altogether.
@@ -128,6 +128,7 @@ def test_one_modality_alone_needs_no_file_of_the_other(cohort: Cohort, run_folde
         num_epochs=[1, 0],
         pretrained=False,
         slab_depth=16,
+        eeg_shape=EEG_SIZE,
         mri_size=[24, 24, 24],
         **options,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import runpy
 import subprocess
 import sys
@@ -17,14 +18,14 @@ from torch import Tensor
 
 from monai_fusion.networks import FusionNet, PackedNet, standard_network
 from tests import warm
-from tests.bundle.conftest import BUNDLE, CONFIGS, Cohort
+from tests.bundle.conftest import BUNDLE, CONFIGS, EEG_SIZE, Cohort
 from tests.bundle.test_bundle_runs import state_of
 from tests.documentation.pages import BUNDLE_PAGE, blocks, commands
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")  # monai.bundle ckpt_export still uses it
 
-SMALL_EEG, SMALL_MRI = (17, 224, 224), (1, 16, 24, 24)  # of the model in ``run_folder``
-SMALL_VALUES, SHIPPED_VALUES = 17 * 224 * 224 + 16 * 24 * 24, 17 * 224 * 224 + 96 * 128 * 128
+SMALL_EEG, SMALL_MRI = (17, *EEG_SIZE[:2]), (1, 16, 24, 24)  # of the model in ``run_folder``
+SMALL_VALUES, SHIPPED_VALUES = math.prod(EEG_SIZE) + 16 * 24 * 24, 17 * 224 * 224 + 96 * 128 * 128
 
 
 def readme_line(*wanted: str) -> list[str]:
@@ -65,9 +66,11 @@ def network(run_folder: Path) -> FusionNet:
     return network.eval()
 
 
-def recordings(people: int, mri: tuple[int, ...] = SMALL_MRI) -> tuple[Tensor, Tensor]:
+def recordings(
+    people: int, eeg: tuple[int, ...] = SMALL_EEG, mri: tuple[int, ...] = SMALL_MRI
+) -> tuple[Tensor, Tensor]:
     drawn = torch.Generator().manual_seed(people)
-    return torch.randn(people, *SMALL_EEG, generator=drawn), torch.rand(people, *mri, generator=drawn)
+    return torch.randn(people, *eeg, generator=drawn), torch.rand(people, *mri, generator=drawn)
 
 
 def in_one(eeg: Tensor, mri: Tensor) -> Tensor:
@@ -161,7 +164,10 @@ def test_from_python_the_commands_take_two_tensors(
 ) -> None:
     """The README's program, with the sizes of the small model."""
     monkeypatch.chdir(tmp_path)
-    run_program("onnx_export", tmp_path, {"runs/first": run_folder.as_posix(), "1, 96, 128, 128": "1, 16, 24, 24"})
+    rows, columns, _ = EEG_SIZE
+    sizes = {"17, 224, 224": f"17, {rows}, {columns}", "[224, 224]": f"[{rows}, {columns}]"}
+    sizes["1, 96, 128, 128"] = "1, 16, 24, 24"
+    run_program("onnx_export", tmp_path, {"runs/first": run_folder.as_posix(), **sizes})
     session = onnxruntime.InferenceSession(tmp_path / "two_inputs.onnx")
     for people in (1, 3):
         eeg, mri = recordings(people)
@@ -190,7 +196,7 @@ def test_the_exports_work_at_the_shipped_sizes(tmp_path: Path) -> None:
         words[at : at + 2] = ["--network_def#head#num_classes", "2", "--pretrained", "false"]
         done = warm.run("monai.bundle", words, cwd=tmp_path, timeout=1800)
         assert done.returncode == 0, done.stdout + done.stderr
-    eeg, mri = recordings(2, (1, 96, 128, 128))
+    eeg, mri = recordings(2, (17, 224, 224), (1, 96, 128, 128))
     x = in_one(eeg, mri)
     with torch.no_grad():
         expected = PackedNet(network, [224, 224, 17], [96, 128, 128]).eval()(x)

@@ -73,9 +73,14 @@ def uninterrupted(cohort: Cohort) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
-@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize(
-    "moment", [epoch_is_saved(1), epoch_is_saved(2), checkpoint_is_being_written], ids=["epoch 2", "stage B", "writing"]
+    ("moment", "workers"),
+    [
+        pytest.param(epoch_is_saved(1), 2, id="epoch 2-2"),
+        pytest.param(epoch_is_saved(2), 0, id="stage B-0"),
+        pytest.param(epoch_is_saved(2), 2, id="stage B-2"),
+        pytest.param(checkpoint_is_being_written, 0, id="writing-0"),
+    ],
 )
 def test_a_killed_training_resumes_with_the_same_bits(
     moment: Callable[[Path], bool], workers: int, cohort: Cohort, uninterrupted: Path, tmp_path: Path
