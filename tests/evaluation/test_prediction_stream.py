@@ -346,7 +346,9 @@ def said(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]
 def test_one_person_has_everything_in_the_terminal(
     people: Records, network: FusionNet, tmp_path: Path, said: pytest.LogCaptureFixture
 ) -> None:
-    (row,) = rows_of(Run(unlabelled(people)[3:4], network, tmp_path, calibration=CALIBRATION)().table)
+    person = replace(unlabelled(people)[3], not_used="new-3_EC.edf: damaged")  # raw EEG that became no scalogram
+    (row,) = rows_of(Run([person], network, tmp_path, calibration=CALIBRATION)().table)
+    assert row["not_used"] == person.not_used and f"not used: {person.not_used}" in said.text
     predicted, gate = row["predicted"], float(row["gate"])
     assert f"new-3: {predicted}, with a probability of {float(row[f'probability_{predicted}']):.3f}" in said.text
     assert f"spread: {float(row['segment_spread']):.3f}, the standard deviation" in said.text
