@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -151,11 +151,11 @@ def predict(
 
     Each participant has a row in predictions.csv as soon as it is predicted (until all are: predictions.partial.csv).
     A command that was stopped goes on where it was, if you start it again. A participant whose recordings cannot be
-    used has the reason in the column error. predictions.html shows the predictions; predictions.xlsx is the same for
-    Excel and R.
+    used has the reason in the column error; one predicted without EEG files that cannot be used has it in the column
+    not_used. predictions.html shows the predictions; predictions.xlsx is the same for Excel and R.
 
     Every knob of inference.yaml is an option; the list below has the defaults. The command first prints the bundle run
-    that it starts. Exit code 0 if done, 1 if some participants could not be predicted, 2 for wrong input.
+    that it starts. Exit code 0 if done, 1 if some recordings could not be used, 2 for wrong input.
 
     \b
     monai-fusion predict runs/first --eeg new/sub-07_*.npy --mri new/sub-07_T1w.nii.gz
@@ -204,7 +204,7 @@ def _predict_new(new: NewParticipants, words: Sequence[str], dry_run: bool) -> N
 
     configs = configs_of("predict")
     failed = False
-    lost: Mapping[str, str] = {}
+    lost: Collection[str] = ()
     if raw_recordings.has_raw(new):
         raw = plan_raw_recordings(new, configs, words)
         if dry_run:
@@ -235,9 +235,10 @@ def _run(name: str, words: Sequence[str] | None, dry_run: bool, *, require_label
 
     own, first = (OPTIONS, FIRST) if name == "predict" else ((), "datalist")
     run = plan_run(configs_of(name), words or (), own, first)
-    lost = check_files(name, run.knobs, require_labels=require_labels).lost
-    if dry_run and lost:  # the run itself reports them, too
-        say(f"{counted(len(lost), 'participant')} cannot be predicted, recordings are not there: {a_few(lost)}")
+    found = check_files(name, run.knobs, require_labels=require_labels)
+    for how, ids in (("cannot be predicted", found.lost), ("predicted without some of their EEG", found.in_part)):
+        if dry_run and ids:  # the run itself reports them, too
+            say(f"{counted(len(ids), 'participant')} {how}, recordings are not there: {a_few(ids)}")
     if name == "predict":
         refuse_results_of_others(Path(str(run.knobs["output_dir"])).expanduser())
     print_and_start(run.words, dry_run)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,23 @@ _OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 _MOST_AHEAD = 2**30  # bytes of recordings that wait for the network
 
 
+class Reading(NamedTuple):
+    """What was read of one participant.
+
+    Attributes:
+        item: ``eeg`` [S, 17, F, T] and ``mri`` [1, T, H, W], as far as they exist; ``participant_id`` and, where known,
+            ``label``.
+        contents: The content hash of each recording in it, EEG segments first.
+        record: The participant with the EEG segments that are in ``item``.
+        refused: Why other EEG segments are not; by file.
+    """
+
+    item: dict[str, Any]
+    contents: tuple[str, ...]
+    record: ParticipantRecord
+    refused: Mapping[Path, str] = {}
+
+
 class Turn(NamedTuple):
     """One participant of a batch.
 
@@ -40,6 +58,7 @@ class Turn(NamedTuple):
         known: What was found for these contents; the network need not compute it again. None if it must.
         error: Why the participant cannot be predicted; empty if it can.
         beside: What `StreamedLoader` was to compute beside the network; None without, or with an error.
+        refused: Why EEG segments were not used; by file.
     """
 
     place: int
@@ -47,6 +66,7 @@ class Turn(NamedTuple):
     known: Any = None
     error: str = ""
     beside: Any = None
+    refused: Mapping[Path, str] = {}
 
 
 class StreamedParticipants(Dataset[dict[str, Any]]):
@@ -78,17 +98,14 @@ class StreamedParticipants(Dataset[dict[str, Any]]):
         return len(self.records)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        return self.read(index)[0]
+        return self.read(index).item
 
-    def read(self, index: int) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Return a participant's recordings, and the content hash of each file.
-
-        Returns:
-            ``eeg`` [S, 17, F, T] and ``mri`` [1, T, H, W], as far as they exist; ``participant_id`` and, where known,
-            ``label``. The hashes are those of the EEG segments, then that of the MRI.
+    def read(self, index: int) -> Reading:
+        """Read a participant's recordings; EEG segments that cannot be used are left out, if any can be.
 
         Raises:
-            InputError: A file cannot be read, is not what it should be, or is known to be lost.
+            InputError: The MRI, or every EEG segment, cannot be read or is not what it should be; or a recording is
+                known to be lost.
         """
         record = self.records[index]
         if record.lost:
@@ -96,18 +113,14 @@ class StreamedParticipants(Dataset[dict[str, Any]]):
         item: dict[str, Any] = {PARTICIPANT_ID: record.participant_id}
         if record.label is not None:
             item[LABEL] = record.label
-        contents: list[str] = []
-        if record.eeg:
-            segments = []
-            for path in record.eeg:
-                segment, content = self._recording(self._chains[EEG], path)
-                segments.append(segment)
-                contents.append(content)
-            item[EEG] = torch.stack(segments)
+        segments, refused = self._segments(record)
+        contents = [content for _, content in segments.values()]
+        if segments:
+            item[EEG] = torch.stack([segment for segment, _ in segments.values()])
         if record.mri is not None:
             item[MRI], content = self._recording(self._chains[MRI], record.mri)
             contents.append(content)
-        return item, tuple(contents)
+        return Reading(item, tuple(contents), replace(record, eeg=tuple(segments)), refused)
 
     def contents(self, index: int) -> tuple[str, ...]:
         """Return the content hash of each of a participant's files: the one that the store knows, or by reading it.
@@ -127,12 +140,30 @@ class StreamedParticipants(Dataset[dict[str, Any]]):
         """
         for index in range(len(self)):
             try:
-                item, _ = self.read(index)
+                item = self.read(index).item
             except InputError:
                 continue
             eeg, mri = item.get(EEG), item.get(MRI)
             return (0 if eeg is None else eeg[0].nbytes), (0 if mri is None else mri[0].numel())
         return 0, 0
+
+    def _segments(self, record: ParticipantRecord) -> tuple[dict[Path, tuple[torch.Tensor, str]], dict[Path, str]]:
+        """Each EEG segment with its content hash, and why others cannot be used; by file.
+
+        Raises:
+            Exception: None can be used: what is wrong with the first one.
+        """
+        found: dict[Path, tuple[torch.Tensor, str]] = {}
+        errors: dict[Path, Exception] = {}
+        for path in record.eeg:
+            try:
+                found[path] = self._recording(self._chains[EEG], path)
+            except Exception as error:
+                _refuse_scarcity(error)
+                errors[path] = error
+        if errors and not found:
+            raise next(iter(errors.values()))
+        return found, {path: _reason(error, record) for path, error in errors.items()}
 
     def _recording(self, chain: PreparationChain, path: Path) -> tuple[torch.Tensor, str]:
         if chain.stored is not None and chain.index is not None:
@@ -170,7 +201,8 @@ class StreamedLoader(EvaluationLoader):
     """Participants in batches, in the dataset's order, each read while the network computes the ones before it.
 
     A participant who cannot be read leaves a `Turn` with an error in the batch, which may have no participants then;
-    the next ones are read all the same. Every batch has ``streamed``: the turns of all its participants, in order.
+    the next ones are read all the same. Of one with EEG segments that cannot be used, the `Turn` names these. Every
+    batch has ``streamed``: the turns of all its participants, in order.
 
     Args:
         dataset: The participants.
@@ -210,11 +242,14 @@ class StreamedLoader(EvaluationLoader):
         record = data.records[index]
         try:
             found = None if self._find is None or record.lost else self._find(index, lambda: data.contents(index))
-            item, contents = data.read(index) if found is None else ({}, found[1])
-            beside = None if self._beside is None else self._beside(record)
+            reading = data.read(index) if found is None else Reading({}, found[1], record)
+            if reading.refused and self._find is not None:  # an earlier run may have computed it without them, too
+                found = self._find(index, lambda: reading.contents)
+            beside = None if self._beside is None else self._beside(reading.record)
         except Exception as error:
             return {STREAMED: Turn(index, error=_reason(error, record))}
-        return {**self._pinned(item), STREAMED: Turn(index, contents, found and found[0], beside=beside)}
+        turn = Turn(index, reading.contents, found and found[0], beside=beside, refused=reading.refused)
+        return {**(self._pinned(reading.item) if found is None else {}), STREAMED: turn}
 
     def _collate(self, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
         turns = [item[STREAMED] for item in items]
@@ -228,9 +263,8 @@ def _reason(error: Exception, record: ParticipantRecord) -> str:
     Raises:
         Exception: The error, if it is none of this participant: memory, or the system's limits.
     """
+    _refuse_scarcity(error)
     cause = input_error_behind(error)
-    if any(is_scarcity(each) or isinstance(each, _OUT_OF_MEMORY) for each in causes_of(error)):
-        raise error
     if cause is None:
         logger.warning("%s: %s", record.participant_id, error, exc_info=error)
         return str(Problem("", seen=f"{type(error).__name__}: {error}"))
@@ -240,6 +274,12 @@ def _reason(error: Exception, record: ParticipantRecord) -> str:
     for path in record.files:  # the table may be passed on to people whom the folders do not concern
         text = text.replace(str(path), path.name)
     return text
+
+
+def _refuse_scarcity(error: Exception) -> None:
+    """Raise an error again that is none of a recording: memory, or the system's limits."""
+    if any(is_scarcity(each) or isinstance(each, _OUT_OF_MEMORY) for each in causes_of(error)):
+        raise error
 
 
 def _batches_ahead(records: Sequence[ParticipantRecord], batch_size: int, readers: int) -> int:

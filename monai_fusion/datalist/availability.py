@@ -46,7 +46,7 @@ def restricted_to(record: ParticipantRecord, modalities: str) -> ParticipantReco
     """Return a participant with only the recordings of ``modalities``, one of `AVAILABLE_MODALITIES`."""
     if modalities == "both":
         return record
-    return replace(record, mri=None) if modalities == "eeg" else replace(record, eeg=())
+    return replace(record, mri=None) if modalities == "eeg" else replace(record, eeg=(), not_used="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Examination:
         json: The file as it was read.
         left_out: The rows of the sections with an ``exclude`` reason.
         lost: What is missing of participants whom a run may lose, by id: no problem then.
+        in_part: ... of those who have other EEG files, which it may use.
     """
 
     path: Path
@@ -65,6 +66,7 @@ class Examination:
     json: JsonFile
     left_out: tuple[Row, ...] = ()
     lost: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict, hash=False)
+    in_part: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict, hash=False)
 
     def datalist(self) -> Datalist:
         """The datalist as the training code needs it.
@@ -94,6 +96,7 @@ class Examination:
             section=participant.row.section,
             extra={**({} if entry.fold is None else {"fold": entry.fold}), **entry.further},
             lost=_lost_text(self.lost.get(entry.participant_id, ())),
+            not_used=_lost_text(self.in_part.get(entry.participant_id, ())),
         )
 
 
@@ -120,8 +123,8 @@ def read_datalist(
         modalities: ``eeg`` or ``mri`` if the files of the other recording need not be there: what the datalist says of
             them is kept as it is.
         may_be_empty: Those of ``sections`` that need not hold a participant.
-        may_lose: Participants whose files are not there are kept, with the reason in `ParticipantRecord.lost`, unless
-            that is all of them.
+        may_lose: Participants whose files are not there are kept, unless that is all of them, with the reason in
+            `ParticipantRecord.lost`; or in `ParticipantRecord.not_used`, if only some EEG files of several are not.
 
     Returns:
         The participants of the sections that were read, without those that have an ``exclude`` reason.
@@ -216,6 +219,7 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
 
     root = folder_of(path, head.data_root)
     lost: dict[str, tuple[Finding, ...]] = {}
+    in_part: dict[str, tuple[Finding, ...]] = {}
     needed = ("eeg", "mri") if asked.modalities == "both" else (asked.modalities,)
     finder = FileFinder(root, in_use, line_of, needed, asked.may_lose)
     participants = tuple(ParticipantFiles(row, finder.eeg(row), finder.mri(row)) for row in looked_at)
@@ -226,8 +230,13 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
         findings += [Finding(WHOLE_FILE, "data_root", seen, group="files", place=("data_root",)), *finder.refusals]
     else:
         lost = _lost(finder.missing, looked_at) if asked.may_lose else {}
-        missing = set(finder.missing) if lost else set()
+        missing = {each for of_one in lost.values() for each in of_one}
         findings += [each for each in finder.findings if each not in missing] if asked.files else finder.refusals
+        if there := _there_in_part(participants, lost, finder):
+            in_part = {name: lost.pop(name) for name in there}
+            participants = tuple(
+                replace(each, eeg=there.get(each.row.participant_id, each.eeg)) for each in participants
+            )
         if asked.files:
             findings += wrong_endings([(each.row, each.needed(needed)) for each in participants], finder.is_file)
     findings += _backslashes(head, finder)
@@ -238,7 +247,7 @@ def examine(file: JsonFile, path: Path, asked: Requirements) -> Examination:
     errors = tuple(finding for finding in ordered if not finding.warning)
     warnings = tuple(finding for finding in ordered if finding.warning)
     left_out = tuple(row for row in rows if row.entry.exclude is not None and row.section in wanted)
-    return Examination(path, head, root, wanted, participants, errors, warnings, file, left_out, lost)
+    return Examination(path, head, root, wanted, participants, errors, warnings, file, left_out, lost, in_part)
 
 
 def _lost(missing: Sequence[Finding], looked_at: Sequence[Row]) -> dict[str, tuple[Finding, ...]]:
@@ -247,6 +256,18 @@ def _lost(missing: Sequence[Finding], looked_at: Sequence[Row]) -> dict[str, tup
     for each in missing:
         found.setdefault(str(each.participant_id), []).append(each)
     return {} if len(found) == len(looked_at) else {name: tuple(findings) for name, findings in found.items()}
+
+
+def _there_in_part(
+    participants: Sequence[ParticipantFiles], lost: Mapping[str, Sequence[Finding]], finder: FileFinder
+) -> dict[str, frozenset[str]]:
+    """The EEG files that are there of participants who lack only other EEG files, by id."""
+    found: dict[str, frozenset[str]] = {}
+    for each in participants:
+        missing = lost.get(each.row.participant_id, ())
+        if missing and all(finding.field == "eeg" for finding in missing):
+            found[each.row.participant_id] = frozenset(filter(finder.is_file, each.eeg))
+    return {name: files for name, files in found.items() if files}
 
 
 def _lost_text(findings: Sequence[Finding]) -> str:

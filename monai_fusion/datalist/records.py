@@ -20,6 +20,7 @@ class ParticipantRecord:
         extra: The row's further fields (age, site, fold ...), as they are in the file.
         lost: Why recordings that the datalist names cannot be used, if the check of the datalist has found it and was
             to go on; empty otherwise. The paths are then those that were looked for.
+        not_used: Why EEG of the participant is not among the files, if a prediction is to go on without it; else empty.
     """
 
     participant_id: str
@@ -29,6 +30,7 @@ class ParticipantRecord:
     section: str
     extra: Mapping[str, object] = field(default_factory=dict, hash=False)
     lost: str = ""
+    not_used: str = ""
 
     @property
     def files(self) -> tuple[Path, ...]:

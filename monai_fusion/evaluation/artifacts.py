@@ -184,7 +184,7 @@ class StreamedThumbnailWriter(ThumbnailWriter):
             pictures = self._earlier.get((participant, digest))
         if pictures is None:
             try:
-                item, _ = self.dataset.read(turn.place)
+                item = self.dataset.read(turn.place).item
             except InputError:  # changed a moment ago: it has its prediction, and no picture
                 return
             pictures = {name: values[0] for name, values in self._of(collate_participants([item]), {}).items()}

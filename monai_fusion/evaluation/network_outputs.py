@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,8 +93,14 @@ class PredictionMaker:
         """The conditions that any participant has, in alphabetical order."""
         return sorted({name for names in self.conditions.values() for name in names if name is not None})
 
-    def prediction(self, output: NetworkOutput, label: int | None) -> Prediction:
-        """Return the prediction of a participant, with the network's own probabilities."""
+    def prediction(self, output: NetworkOutput, label: int | None, refused: Collection[Path] = ()) -> Prediction:
+        """Return the prediction of a participant, with the network's own probabilities.
+
+        Args:
+            output: What the network gave.
+            label: The true class; None if it is not known.
+            refused: EEG segments of the participant that the network was not given.
+        """
         record = self.records.get(output.participant_id)
         return Prediction(
             participant_id=output.participant_id,
@@ -101,14 +108,17 @@ class PredictionMaker:
             probabilities=output.probabilities,
             gate=output.gate,
             segments=len(output.segments),
-            by_condition=self._by_condition(output),
+            by_condition=self._by_condition(output, refused),
             fields={} if record is None else record.extra,
             recordings=output.recordings,
             segment_probabilities=output.segments if len(output.segments) else None,
         )
 
-    def _by_condition(self, output: NetworkOutput) -> Mapping[str, tuple[float, ...]]:
+    def _by_condition(self, output: NetworkOutput, refused: Collection[Path]) -> Mapping[str, tuple[float, ...]]:
         conditions = self.conditions.get(output.participant_id, ())
+        if conditions and refused:
+            files = self.records[output.participant_id].eeg
+            conditions = tuple(name for path, name in zip(files, conditions, strict=True) if path not in refused)
         if not conditions or len(conditions) != len(output.segments):
             return {}  # not all segments were predicted, and it is not known which
         return mean_by_condition(output.segments.tolist(), conditions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -58,9 +58,9 @@ class PredictionStream:
     """Write a row for each participant to ``predictions.partial.csv``, which becomes ``predictions.csv`` at the end.
 
     A participant who cannot be predicted has a row with the reason in the column ``error``; those who lack a recording
-    that the model needs come last. What the network gave is
-    kept in ``network_outputs.jsonl``: the next run in the same folder computes only what is new. In memory is no
-    recording and no embedding of a participant whose row is written.
+    that the model needs come last. Of one who is predicted without some of the EEG, ``not_used`` says why. What the
+    network gave is kept in ``network_outputs.jsonl``: the next run in the same folder computes only what is new. In
+    memory is no recording and no embedding of a participant whose row is written.
 
     Args:
         folder: The output folder; it must exist.
@@ -91,6 +91,7 @@ class PredictionStream:
         self.classes = results.classes
         self.journal = OutputJournal(self.folder / NETWORK_OUTPUTS_FILE, run, len(self.classes))
         self.failed: dict[str, str] = {}
+        self.in_part: dict[str, str] = {}
         self._maker = PredictionMaker(dataset.records)
         self._labelled = any(record.label is not None for record in dataset.records)
         self._table, self._groups = self._plan()
@@ -122,12 +123,12 @@ class PredictionStream:
         return None if self.unlike is None else self.unlike(record, 1 if len(self.dataset.records) > 1 else None)
 
     def report_failures(self) -> None:
-        """End the run with exit code 1 if participants could not be predicted: the last step, after all is written.
+        """End the run with exit code 1 if recordings could not be used: the last step, after all is written.
 
         Raises:
-            RunFailed: There are some; it names the first.
+            RunFailed: Participants could not be predicted, or only without some of their EEG; it names the first.
         """
-        if not self.failed:
+        if not self.failed and not self.in_part:
             return
         total = len(self.dataset.records)
         if self._not_numbers == total:
@@ -135,14 +136,13 @@ class PredictionStream:
                 refuse_nan([_failed(record, len(self.classes), "") for record in self.dataset.records])
             except InputError as error:
                 raise RunFailed(str(error)) from None
-        shown = [f"{name}: {reason}" for name, reason in list(self.failed.items())[:_SHOWN_AT_MOST]]
-        more = len(self.failed) - len(shown)
+        whole = counted(total, "participant")
+        columns = {"error": self.failed, "not_used": self.in_part}
         raise RunFailed(
-            f"{len(self.failed)} of {counted(total, 'participant')} could not be predicted",
-            *shown,
-            *([f"... and {more} more"] if more else []),
-            f"{PREDICTIONS_FILE} has the reasons in the column error; after a repair, the same command predicts these"
-            " participants only",
+            *_named(f"{len(self.failed)} of {whole} could not be predicted", self.failed),
+            *_named(f"{len(self.in_part)} of {whole} predicted without some of their EEG", self.in_part),
+            f"{PREDICTIONS_FILE} has the reasons ({', '.join(name for name, some in columns.items() if some)}); after a"
+            " repair, the same command predicts these participants only",
         )
 
     def _plan(self) -> tuple[PredictionTable, dict[str, str | None]]:
@@ -175,6 +175,8 @@ class PredictionStream:
             self._write(row)
             if row.error:
                 self.failed[record.participant_id] = row.error
+            elif row.not_used:
+                self.in_part[record.participant_id] = row.not_used
             kept = row if self._labelled else replace(row, fields={}, by_condition={})
             self._rows.append(replace(kept, segment_probabilities=None) if len(self.dataset.records) > 1 else kept)
 
@@ -189,7 +191,8 @@ class PredictionStream:
         if turn.known is None:
             self.journal.append(output, turn.contents)
         self._reused += turn.known is not None
-        row = self._maker.prediction(output, record.label)
+        row = self._maker.prediction(output, record.label, turn.refused)
+        row = replace(row, not_used=_not_used(record, turn.refused))
         if self.results.calibration is not None:
             (row,) = self.results.calibration.apply([row])
         if self.results.sets is not None:
@@ -252,7 +255,7 @@ class PredictionStream:
         files = self.dataset.files
         logger.info("recordings: prepared %d, reused %d", files["prepared"], files["reused"])
         predicted = Counter(self.classes[row.predicted] for row in done)
-        logger.info(summary_line(predicted, len(self._rows), self._reused, len(self.failed)))
+        logger.info(summary_line(predicted, len(self._rows), self._reused, len(self.failed), len(self.in_part)))
 
 
 def _failed(record: ParticipantRecord, classes: int, error: str) -> Prediction:
@@ -267,6 +270,23 @@ def _failed(record: ParticipantRecord, classes: int, error: str) -> Prediction:
         recordings=modalities_of(record) or "both",
         error=error,
     )
+
+
+def _not_used(record: ParticipantRecord, refused: Mapping[Path, str]) -> str:
+    """What of a participant's EEG was not used, and why; empty if all was."""
+    reasons = [record.not_used] if record.not_used else []
+    if refused:
+        shown = list(refused.values())[:_SHOWN_AT_MOST]
+        reasons += [f"{len(refused)} of {counted(len(record.eeg), 'EEG segment')}: {'; '.join(shown)}"]
+        reasons += [f"and {more} more"] if (more := len(refused) - len(shown)) else []
+    return "; ".join(reasons)
+
+
+def _named(heading: str, reasons: Mapping[str, str]) -> list[str]:
+    """The heading with the first participants and their reasons below it; nothing without participants."""
+    shown = [f"{name}: {reason}" for name, reason in list(reasons.items())[:_SHOWN_AT_MOST]]
+    more = len(reasons) - len(shown)
+    return [heading, *shown, *([f"... and {more} more"] if more else [])] if reasons else []
 
 
 def _why_left_out(record: ParticipantRecord) -> str:

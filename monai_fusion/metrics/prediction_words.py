@@ -11,7 +11,7 @@ WHAT_IT_IS = "Predictions of research software, not a diagnosis: do not base any
 
 
 def one_participant_lines(row: Prediction, classes: Sequence[str]) -> Iterator[str]:
-    """Yield prediction, probabilities, set, spread and gate of one participant, what is unlike, and what it is."""
+    """Yield prediction, probabilities, set, spread and gate of one participant, what limits them, and what it is."""
     pairs = sorted(zip(row.probabilities, classes, strict=True), key=lambda pair: -pair[0])
     shown = ", ".join(f"{name} {share:.3f}" for share, name in pairs)
     decided = "" if row.threshold is None else f"; {classes[1]} is predicted above {row.threshold:.3f}"
@@ -31,6 +31,8 @@ def one_participant_lines(row: Prediction, classes: Sequence[str]) -> Iterator[s
         yield f"  gate: {row.gate:.0f}, predicted from the {row.recordings.upper()} alone"
     if row.unlike_training:
         yield f"  unlike the training's recordings: {row.unlike_training}"
+    if row.not_used:
+        yield f"  not used: {row.not_used}"
     yield WHAT_IT_IS
 
 
@@ -42,10 +44,11 @@ def set_words(members: Sequence[int], classes: Sequence[str]) -> str:
     return f"{', '.join(first)} or {last} (undecided)" if first else last
 
 
-def summary_line(predicted: Mapping[str, int], total: int, reused: int, failed: int) -> str:
-    """``predicted 1997 of 2000 participants (900 M, 1097 F), 500 of them in an earlier run; 3 have an error``."""
+def summary_line(predicted: Mapping[str, int], total: int, reused: int, failed: int, in_part: int) -> str:
+    """``predicted 1997 of 2000 participants (900 M, 1097 F); 3 could not be predicted``."""
     named = ", ".join(f"{number} {name}" for name, number in predicted.items())
     earlier = f"; {reused} of them in an earlier run" if reused else ""
+    without = f"; {in_part} of them without some of their EEG" if in_part else ""
     errors = f"; {failed} could not be predicted" if failed else ""
     counts = f" ({named})" if named else ""
-    return f"predicted {sum(predicted.values())} of {counted(total, 'participant')}{counts}{earlier}{errors}"
+    return f"predicted {sum(predicted.values())} of {counted(total, 'participant')}{counts}{earlier}{without}{errors}"

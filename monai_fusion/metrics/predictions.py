@@ -47,6 +47,7 @@ class Prediction:
             were asked for.
         segment_probabilities: The probabilities of each EEG segment, [segment, class] float64; None without an EEG, or
             if they are not known. Corrected like ``probabilities``.
+        not_used: What of the EEG the prediction was made without, and why; empty if all was used.
         error: Why there is no prediction; then the probabilities are NaN, and no class is predicted. Empty: there is
             one.
     """
@@ -69,6 +70,7 @@ class Prediction:
     unlike_training: str | None = None
     prediction_set: tuple[int, ...] | None = None
     segment_probabilities: npt.NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+    not_used: str = ""
     error: str = ""
 
     @property
@@ -193,7 +195,7 @@ class PredictionTable:
         removed: Whether there are columns for the predictions without each recording.
         compared: Whether a column says what differs from the training participants.
         sets: Whether there is a column for the prediction set.
-        errors: Whether there is a column for why a participant could not be predicted.
+        errors: Whether there are columns for the EEG that could not be used, and for why there is no prediction.
     """
 
     def __init__(
@@ -235,7 +237,7 @@ class PredictionTable:
             + ["segment_spread"]
             + ["unlike_training" for _ in range(self.compared)]
             + ["prediction_set" for _ in range(self.sets)]
-            + ["error" for _ in range(self.errors)]
+            + (["not_used", "error"] if self.errors else [])
         )
         return delimited([cells])
 
@@ -266,7 +268,7 @@ class PredictionTable:
             "" if row.segment_spread is None else row.segment_spread,
             *([row.unlike_training or ""] if self.compared else []),
             *([set_text(classes, row.prediction_set or ())] if self.sets else []),
-            *([row.error] if self.errors else []),
+            *([row.not_used, row.error] if self.errors else []),
         ]
         return delimited([cells])
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from monai_fusion.cohort_profile.words import warning_of
 from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.metrics.metrics_file import Metrics
 from monai_fusion.report.number_text import count_participants, sentence
+from monai_fusion.report.predictions_reader import PredictionRow
 from monai_fusion.report.run_results import Results
 from monai_fusion.report.verdict import NAMED_CLASSES, WIDE_BELOW
 from monai_fusion.runs.unfinished import unfinished
+from monai_fusion.wording import counted
 
 
 def limits_of(results: Results) -> list[str]:
@@ -31,11 +34,23 @@ def limits_of(results: Results) -> list[str]:
         sentences += [sentence(text) for text in results.cohort.warnings]
     if unlike := warning_of(participant.unlike_training for participant in results.participants):
         sentences.append(sentence(f"{unlike} (predictions.csv, unlike_training)"))
+    sentences += about_the_unused(results.participants)
+    if results.failed:
+        failed = counted(results.failed, "participant")
+        sentences.append(f"{failed} could not be predicted, and no score includes them (predictions.csv, error).")
     sentences.append(
         "One split of one cohort: other participants, another scanner or another seed would give other scores. "
         "A research result, not a medical device: do not base any decision about a patient on it."
     )
     return sentences
+
+
+def about_the_unused(participants: Iterable[PredictionRow]) -> list[str]:
+    """A sentence if participants were predicted without some of their EEG: how many."""
+    number = sum(bool(each.not_used) for each in participants)
+    were = "was" if number == 1 else "were"
+    about = "some of the EEG, which could not be used (predictions.csv, not_used)"
+    return [f"{counted(number, 'participant')} {were} predicted without {about}."] if number else []
 
 
 def _number(results: Results) -> list[str]:

@@ -18,6 +18,7 @@ from monai_fusion.files import write_for_readers
 from monai_fusion.metrics.fields_of_scores import Score
 from monai_fusion.metrics.operating_points import BALANCED, FIXED, PRIOR
 from monai_fusion.metrics.prediction_words import WHAT_IT_IS, set_words
+from monai_fusion.report.limits import about_the_unused
 from monai_fusion.report.page import page_environment, write_report
 from monai_fusion.report.pictures import mri_slice, scalogram_picture
 from monai_fusion.report.prediction_details import PredictionDetails, read_prediction_details
@@ -125,6 +126,7 @@ def _render_predictions(
                 _about_labels(participants),
                 *_about_recordings(participants, model),
                 *_about_the_unlike(participants),
+                *about_the_unused(each.participant for each in participants),
             ],
             counts=_counts(classes, participants),
             number=len(participants),

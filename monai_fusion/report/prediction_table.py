@@ -30,6 +30,7 @@ _ABOUT = {
     "unlike_training": "what differs between the recordings and those that the model learned from; empty: nothing",
     "prediction_set": "the classes that cannot be excluded at the coverage below, with | between them: several if the "
     "recordings do not decide",
+    "not_used": "what of the EEG the prediction was made without, and why; empty: all was used",
     "error": "why there is no prediction",
 }
 
@@ -62,12 +63,14 @@ def table_rows(
     participants, failed = list(participants), failed or {}
     removed = any(each.without_eeg or each.without_mri for each in participants)
     labelled = any(each.participant.label is not None for each in participants)
+    in_part = any(each.participant.not_used for each in participants)
     compared = any(each.participant.unlike_training is not None for each in participants)
     header = ["participant_id", "predicted", *column_names(classes), "threshold", "gate", "segments", "recordings"]
     with_sets = any(each.participant.prediction_set is not None for each in participants)
     header += [*(["predicted_without_eeg", "predicted_without_mri"] if removed else []), "segment_spread"]
     header += [*(["label"] if labelled else []), *(["unlike_training"] if compared else [])]
-    header += [*(["prediction_set"] if with_sets else []), *(["error"] if failed else [])]
+    header += [*(["prediction_set"] if with_sets else []), *(["not_used"] if in_part else [])]
+    header += ["error"] if failed else []
     rows: list[list[str | float | int | None]] = [list(header)]
     for each in participants:
         participant = each.participant
@@ -86,6 +89,7 @@ def table_rows(
                 *([label] if labelled else []),
                 *([participant.unlike_training or None] if compared else []),
                 *([set_text(classes, participant.prediction_set or ())] if with_sets else []),
+                *([participant.not_used or None] if in_part else []),
                 *([None] if failed else []),
             ]
         )

@@ -47,6 +47,7 @@ class PredictionRow:
         unlike_training: What differs between its recordings and the training's; empty if nothing does, None if the
             table has no such column.
         prediction_set: The indices of the classes that cannot be excluded; None if the table has no sets.
+        not_used: What of the EEG the prediction was made without, and why; empty if all was used.
     """
 
     participant_id: str
@@ -60,6 +61,7 @@ class PredictionRow:
     group: str = ""
     unlike_training: str | None = None
     prediction_set: tuple[int, ...] | None = None
+    not_used: str = ""
 
     @property
     def wrong(self) -> bool:
@@ -214,9 +216,9 @@ def _participant(
     segments, group = row.get("segments") or "", row.get("group") or ""
     other = row.get("unlike_training")
     unlike = None if other is None else visible(other)
-    members = _prediction_set(row, classes, predicted, problems)
+    members, not_used = _prediction_set(row, classes, predicted, problems), visible(row.get("not_used") or "")
     return PredictionRow(
-        name, label, predicted, probabilities, gate, segments, network, recordings, group, unlike, members
+        name, label, predicted, probabilities, gate, segments, network, recordings, group, unlike, members, not_used
     )
 
 

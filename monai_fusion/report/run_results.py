@@ -19,7 +19,7 @@ from monai_fusion.reading import read_json_object, read_model
 from monai_fusion.report.cohort_link import has_cohort_page
 from monai_fusion.report.explanation_file import ShownExplanation, shown_explanation
 from monai_fusion.report.learning import History, parse_history
-from monai_fusion.report.predictions_reader import PredictionRow, read_predictions
+from monai_fusion.report.predictions_reader import PredictionRow, read_failures, read_predictions
 from monai_fusion.report.report_data import Cohort, read_history, read_report_data
 from monai_fusion.report.stored_arrays import LARGEST, read_arrays
 from monai_fusion.run_folder import (
@@ -57,6 +57,7 @@ class Results:
         baseline: What plain numbers of the same participants predict.
         explanation: What the model looked at.
         cohort_page: Whether the page of the cohort is in the folder, see ``datalist page --run``.
+        failed: How many participants could not be predicted.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Results:
     baseline: Baseline | None = None
     explanation: ShownExplanation | None = None
     cohort_page: bool = False
+    failed: int = 0
 
     @property
     def modalities(self) -> AvailableModalities:
@@ -122,6 +124,7 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
         baseline=_baseline_of(folder, classes, metrics),
         explanation=_explanation_of(folder, classes, metrics),
         cohort_page=has_cohort_page(folder),
+        failed=len(read_failures(folder)),
     )
 
 

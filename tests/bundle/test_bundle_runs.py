@@ -309,7 +309,7 @@ def test_predict_is_the_inference_of_the_bundle_for_any_folder_names(
     assert (folder / "predictions.csv").read_bytes() == (tmp_path / "plain" / "predictions.csv").read_bytes()
 
 
-def test_a_prediction_loses_participants_to_a_damaged_and_a_lost_file_and_a_repair_predicts_only_them(
+def test_a_prediction_loses_what_a_damaged_and_a_lost_file_hold_and_a_repair_predicts_only_that(
     cohort: Cohort, run_folder: Path, tmp_path: Path
 ) -> None:
     content = json.loads(cohort.datalist.read_text(encoding="utf-8"))
@@ -324,6 +324,9 @@ def test_a_prediction_loses_participants_to_a_damaged_and_a_lost_file_and_a_repa
     damaged.write_bytes(whole[:5000])
     lost = damaged.with_name(Path(rows[0]["mri"]).name)
     lost.rename(tmp_path / "moved")
+    torn = sorted(tmp_path.joinpath("data").glob(rows[2]["eeg"]))[0]
+    segment = torn.read_bytes()
+    torn.write_bytes(segment[:500])
     out = tmp_path / "out"
     words = ("predict", run_folder, "--datalist", datalist, "--output_dir", out, "--device", "cpu")
     done = monai_fusion(*words)
@@ -332,13 +335,16 @@ def test_a_prediction_loses_participants_to_a_damaged_and_a_lost_file_and_a_repa
     assert "1 participant cannot be predicted, recordings are not there" in done.stdout + done.stderr
     table = rows_of(out / "predictions.csv")
     assert [bool(row["error"]) for row in table] == [place < 2 for place in range(len(rows))]
+    assert [bool(row["not_used"]) for row in table] == [place == 2 for place in range(len(rows))]
+    assert torn.name in table[2]["not_used"] and f"1 of {len(rows)} participants predicted without" in done.stderr
     assert table[0]["error"] == f'mri: there is no file "{rows[0]["mri"]}"'
     assert table[1]["predicted"] == "" and damaged.name in table[1]["error"]
     page = (out / "predictions.html").read_text(encoding="utf-8")
-    assert "Could not be predicted" in page and page.count(damaged.name) == 1
+    assert "Could not be predicted" in page and page.count(damaged.name) == page.count(torn.name) == 1
     damaged.write_bytes(whole)
+    torn.write_bytes(segment)
     (tmp_path / "moved").rename(lost)
     again = monai_fusion(*words)
     assert again.returncode == 0, again.stderr
-    assert f"{len(rows) - 2} of them in an earlier run" in again.stdout + again.stderr
-    assert rows_of(out / "predictions.csv")[2:] == table[2:]
+    assert f"{len(rows) - 3} of them in an earlier run" in again.stdout + again.stderr
+    assert rows_of(out / "predictions.csv")[3:] == table[3:]

@@ -160,8 +160,11 @@ def test_a_run_may_lose_participants_whose_files_are_not_there_but_not_all_of_th
     assert 'eeg: no file matches "eeg/sub-99_*.npy"' in lost.lost and '; mri: there is no file "mri/sub-99' in lost.lost
     assert [path.relative_to(tmp_path / "data").as_posix() for path in lost.files] == [first["eeg"], first["mri"]]
     assert [record.lost for record in others] == ["", ""]
-    for row in (second, third):
-        row["mri"] = "mri/sub-99.nii.gz"
+    second["eeg"] = [second["eeg"], "eeg/sub-98_*.npy"]
+    _, in_part, _ = read_datalist(save(document), ["training"], may_lose=True).records("training")
+    assert in_part.not_used.startswith('eeg: no file matches "eeg/sub-98_*.npy"') and not in_part.lost
+    assert in_part.eeg == others[0].eeg, "those that are there"
+    third["mri"] = "mri/sub-99.nii.gz"
     with pytest.raises(InputError, match="there is no file"):
         read_datalist(save(document), ["training"], may_lose=True)
 

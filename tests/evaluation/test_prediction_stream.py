@@ -212,8 +212,8 @@ def test_damaged_files_cost_their_participants_only_and_a_repair_needs_only_thos
 ) -> None:
     new = unlabelled(people)
     whole = rows_of(Run(new, network, tmp_path / "whole", 1)().table)
-    damaged = {0: new[0].mri, 1: new[1].eeg[1], 3: new[3].eeg[0]}
-    good = {path: path.read_bytes() for path in damaged.values() if path is not None}
+    damaged = {0: new[0].mri, 1: new[1].eeg[0], 3: new[3].mri}
+    good = {path: path.read_bytes() for path in (*damaged.values(), *new[1].eeg) if path is not None}
     for path, content in good.items():
         path.write_bytes(content[:100])
     run = Run(new, network, tmp_path, 1)()
@@ -232,6 +232,34 @@ def test_damaged_files_cost_their_participants_only_and_a_repair_needs_only_thos
         path.write_bytes(content)
     repaired = Run(new, network, tmp_path, 1)()
     assert repaired.inferer.computed == 3 and rows_of(repaired.table) == whole
+    repaired.stream.report_failures()
+
+
+def test_a_participant_is_predicted_without_segments_that_cannot_be_used_and_its_row_names_them(
+    people: Records, network: FusionNet, tmp_path: Path
+) -> None:
+    new = unlabelled(people)
+    whole = rows_of(Run(new, network, tmp_path / "whole", 1)().table)
+    fewer = [*new[:3], replace(new[3], eeg=new[3].eeg[1:]), *new[4:]]
+    wanted = rows_of(Run(fewer, network, tmp_path / "fewer", 1)().table)
+    damaged = new[3].eeg[0]
+    good = damaged.read_bytes()
+    damaged.write_bytes(good[:100])
+    run = Run(new, network, tmp_path, 1)()
+    rows = rows_of(run.table)
+    named = rows[3].pop("not_used")
+    assert named.startswith(f"1 of 4 EEG segments: {damaged.name}") and str(damaged.parent) not in named
+    assert wanted[3].pop("not_used") == "" and rows == wanted, "segments, spread and conditions are those of the others"
+    with pytest.raises(RunFailed, match="1 of 7 participants predicted without some of their EEG") as failed:
+        run.stream.report_failures()
+    assert failed.value.exit_code == 1 and "new-3: 1 of 4" in str(failed.value) and "(not_used)" in str(failed.value)
+    stop_after(Run(new, network, tmp_path / "stopped", 1), 4)
+    for folder, computed in ((tmp_path, 0), (tmp_path / "stopped", 3)):
+        again = Run(new, network, folder, 1)()
+        assert again.inferer.computed == computed and again.table.read_bytes() == run.table.read_bytes()
+    damaged.write_bytes(good)
+    repaired = Run(new, network, tmp_path, 1)()
+    assert repaired.inferer.computed == 1 and rows_of(repaired.table) == whole
     repaired.stream.report_failures()
 
 
@@ -318,7 +346,9 @@ def said(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]
 def test_one_person_has_everything_in_the_terminal(
     people: Records, network: FusionNet, tmp_path: Path, said: pytest.LogCaptureFixture
 ) -> None:
-    (row,) = rows_of(Run(unlabelled(people)[3:4], network, tmp_path, calibration=CALIBRATION)().table)
+    person = replace(unlabelled(people)[3], not_used="new-3_EC.edf: damaged")  # raw EEG that became no scalogram
+    (row,) = rows_of(Run([person], network, tmp_path, calibration=CALIBRATION)().table)
+    assert row["not_used"] == person.not_used and f"not used: {person.not_used}" in said.text
     predicted, gate = row["predicted"], float(row["gate"])
     assert f"new-3: {predicted}, with a probability of {float(row[f'probability_{predicted}']):.3f}" in said.text
     assert f"spread: {float(row['segment_spread']):.3f}, the standard deviation" in said.text

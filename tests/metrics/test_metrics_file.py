@@ -69,4 +69,4 @@ def test_the_page_lists_every_field_and_every_column(tmp_path: Path) -> None:
     columns = set(re.sub(r"stratum_\w+", "stratum_FIELD", head.replace("_in_EO", "_in_CONDITION")).split(","))
     of_three = (tmp_path / "1" / "predictions.csv").read_text(encoding="utf-8").splitlines()[0]
     assert "share_a,share_b,share_c,threshold" in of_three
-    assert fields | columns | {"share_CLASS", "group", "unlike_training", "error"} == listed
+    assert fields | columns | {"share_CLASS", "group", "unlike_training", "not_used", "error"} == listed

@@ -6,8 +6,9 @@ from monai_fusion.metrics.predictions import Prediction
 
 def test_one_participant_is_described_with_probability_set_spread_and_what_is_unlike() -> None:
     row = Prediction(
-        "sub-07", None, (0.4, 0.6), 0.25, 1, threshold=0.5, unlike_training="electrode Pz flat", prediction_set=(0, 1)
-    )
+        "sub-07", None, (0.4, 0.6), 0.25, 1, threshold=0.5, unlike_training="electrode Pz flat", prediction_set=(0, 1),
+        not_used="sub-07_EC.edf: truncated",
+    )  # fmt: skip
 
     assert list(one_participant_lines(row, ["M", "F"])) == [
         "sub-07: F, with a probability of 0.600",
@@ -16,6 +17,7 @@ def test_one_participant_is_described_with_probability_set_spread_and_what_is_un
         "  spread: not known, from one EEG segment",
         "  gate: EEG 25 %, MRI 75 %",
         "  unlike the training's recordings: electrode Pz flat",
+        "  not used: sub-07_EC.edf: truncated",
         WHAT_IT_IS,
     ]
 

@@ -77,6 +77,7 @@ def test_a_row_with_an_error_has_neither_class_nor_probability() -> None:
     failed = Prediction("c", 1, (np.nan, np.nan), np.nan, 2, fields={"fold": 3}, error="truncated, or damaged")
     table = PredictionTable(["M", "F"], ["EO"], removed=False, errors=True)
     row = next(csv.DictReader([table.header(), table.line(failed)]))
+    assert list(row)[-2:] == ["not_used", "error"]
     assert {name: value for name, value in row.items() if value} == {
         "participant_id": "c", "label": "F", "segments": "2", "fold": "3", "error": "truncated, or damaged",
     }  # fmt: skip

@@ -124,6 +124,37 @@ def test_scalograms_of_a_recording_that_was_replaced_by_a_damaged_one_are_not_us
     assert with_reasons(cohort) == cohort
 
 
+def test_a_participant_keeps_the_scalograms_of_the_recordings_that_can_be_read(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--raw-eeg-dir", "new", "--mri-dir", "mri", "--output_dir", "runs/new")
+    write_edf(Path("new/sub-08_EC.edf"), signal(12, seed=9))
+    Path("new/sub-08_EO.cnt").touch()  # what sub-08_EO.edf was exported from
+    assert predict(capsys, *words)[0] == 0
+    made = read_datalist("runs/new/datalist.json", require_labels=False)
+    assert with_reasons(made) is made
+    Path("new/sub-08_EC.edf").write_bytes(b"0       damaged")
+    code, out, err = predict(capsys, *words)
+    assert code == 1 and "2 participants" in out and "sub-08_EC.edf" in err and "monai-fusion scalogram new" in err
+    cohort = read_datalist("runs/new/datalist.json", require_labels=False)
+    before, after = cohort.records("test")[1], with_reasons(cohort).records("test")[1]
+    assert [path.name for path in before.eeg][::2] == ["sub-08_EC_seg0.npy", "sub-08_EO_seg0.npy"]
+    assert after.eeg == before.eeg[2:] and not after.lost
+    assert after.not_used.startswith("sub-08_EC.edf: ") and str(site) not in after.not_used
+
+
+def test_of_the_files_of_one_participant_those_that_can_be_read_are_used_under_the_id_that_is_given(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("new/first_EC.edf").write_bytes(b"0       damaged")
+    files = ("--eeg", "new/first_EC.edf", "new/sub-08_EO.edf", "--mri", "mri/sub-08_T1w.nii.gz")
+    code, out, err = predict(capsys, *files, "--output_dir", "runs/new")
+    assert (code, out) == (2, "") and "--id" in err and not Path("runs/new").exists()
+    assert predict(capsys, *files, "--id", "sub-08", "--output_dir", "runs/new")[0] == 1
+    (record,) = with_reasons(read_datalist("runs/new/datalist.json", require_labels=False)).records("test")
+    assert len(record.eeg) == 2 and record.not_used.startswith("first_EC.edf: ")
+
+
 def test_the_reason_in_the_table_has_neither_folders_nor_text_of_a_header() -> None:
     path = Path("home/of a person/sub-07.edf").absolute()
     problems = [Problem(str(path), "", 'unit "Jane Doe"', "volts", f"give {path}"), *[Problem("x")] * 4]

@@ -316,6 +316,18 @@ def test_participants_who_could_not_be_predicted_stand_on_the_page_and_in_the_ta
     assert frame.loc[2, ["predicted", "probability_M", "probability_F", "gate"]].isna().all()
 
 
+def test_who_was_predicted_without_some_of_the_eeg_is_said_on_the_page_and_in_the_table(tmp_path: Path) -> None:
+    why = '1 of 4 EEG segments: sub-01_seg2.npy: truncated, "damaged" <b>'
+    rows = [(*predicted_row("sub-01")[:-1], why, ""), (*predicted_row("sub-02")[:-1], "", "")]
+    folder = write_rows(tmp_path / "new", rows, [*FAILED_COLUMNS[:-1], "not_used", "error"])
+    page_file, table = write_predictions_page(folder)
+    page = Page(page_file)
+    assert f"not used: {why}" in body(page)[0]["Recordings"] and "not used" not in body(page)[1]["Recordings"]
+    assert_parts(page.section("limits").text, "1 participant", "without some of the EEG")
+    assert pd.read_excel(table)["not_used"].fillna("").tolist() == [why, ""]
+    assert "Could not be predicted" not in page.root.text
+
+
 def test_a_page_of_failures_alone_shows_no_table_of_predictions(tmp_path: Path) -> None:
     rows = [failed_row("sub-01", "damaged"), failed_row("sub-02", "damaged")]
     page_file, table = write_predictions_page(write_rows(tmp_path / "new", rows, FAILED_COLUMNS))

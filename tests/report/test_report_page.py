@@ -101,22 +101,27 @@ def test_hostile_names_stay_text(report_of: Report) -> None:
     assert "49" not in table_of(page.section("mistakes"))[-1][0]  # {{ 7 * 7 }} is not computed
 
 
-def test_recordings_unlike_the_training_s_are_a_limit_and_stand_beside_the_errors(evaluation: Evaluation) -> None:
+def test_recordings_unlike_the_training_s_or_not_used_are_a_limit_and_stand_beside_the_errors(
+    evaluation: Evaluation,
+) -> None:
     folder = evaluation("two_classes")
     rows = rows_of(folder)
     wrong = next(row["participant_id"] for row in rows if row["label"] != row["predicted"])
     text = "EEG reference: <i>A1</i>, in the training average"
     for row in rows:
         row["unlike_training"] = text if row["participant_id"] == wrong else ""
+        row["not_used"] = "truncated <i>" if row["participant_id"] == wrong else ""
+    failed = {"participant_id": "sub-99", "error": "mri: truncated"}
     with (folder / "predictions.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
+        writer = csv.DictWriter(stream, [*rows[0], "error"], restval="")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows([*rows, failed])
     page = report_on(folder)
+    assert "1 participant could not be predicted" in page.section("limits").text
     assert f"1 of {len(rows)} participants is unlike the training's in EEG reference" in page.section("limits").text
     marked = [row[0] for row in table_of(page.section("mistakes"))[1:] if "unlike" in row[0]]
-    assert marked == [f"{wrong} unlike the training's: {text}"]
-    assert "<i>A1" not in page.source
+    assert marked == [f"{wrong} unlike the training's: {text} not used: truncated <i>"]
+    assert "<i>A1" not in page.source and "1 participant was predicted without" in page.section("limits").text
 
 
 def test_the_headline_has_each_score_its_interval_and_the_baseline(report_of: Report) -> None:

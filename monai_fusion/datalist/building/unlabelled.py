@@ -195,11 +195,7 @@ def plan_one(
     _refuse_absent(eeg, mri, model, options.split.allow_missing)
     ids = {participant_id_of(path.name, EEG_ENDINGS) for path in eeg}
     ids |= set() if mri is None else {participant_id_of(mri.name, MRI_ENDINGS)}
-    if participant_id is None and len(ids) > 1:
-        seen = f"files of {' and '.join(sorted(ids))}, by what their names begin with up to the first _"
-        advice = "name the participant with --id"
-        raise InputError(Problem("--eeg, --mri", seen=seen, wanted="one participant", advice=advice))
-    name = participant_id or ids.pop()
+    name = participant_id or one_participant(ids)
     if not is_participant_id(name):
         raise InputError(Problem("--id", seen=quoted(name), wanted="a participant's id, such as sub-010002"))
     recordings = Recordings(
@@ -209,6 +205,19 @@ def plan_one(
     classes = () if model is None else model.classes
     gathered = _Gathered(recordings, {}, [name], [name])
     return _planned(options, gathered, classes, "" if model is None else model.target, root)
+
+
+def one_participant(ids: Collection[str]) -> str:
+    """Return the id that the names of one participant's files have.
+
+    Raises:
+        InputError: They have several.
+    """
+    if len(ids) > 1:
+        seen = f"files of {' and '.join(sorted(ids))}, by what their names begin with up to the first _"
+        advice = "name the participant with --id"
+        raise InputError(Problem("--eeg, --mri", seen=seen, wanted="one participant", advice=advice))
+    return next(iter(ids))
 
 
 def _refuse_absent(eeg: Sequence[Path], mri: Path | None, model: TrainedModel | None, allow_missing: bool) -> None:
