@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monai_fusion.cli.lengths import three_lengths
-from monai_fusion.cli.opening_options import EEG_SHAPE
+from monai_fusion.cli.opening_options import how_read
 from monai_fusion.cli.several_values import SeveralValuesCommand
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import say
@@ -56,10 +55,18 @@ def baseline(
         ),
     ] = None,
     eeg_shape: Annotated[
-        str, typer.Option(metavar="F,T,E", help="Frequency x time x electrode of a scalogram file.")
-    ] = EEG_SHAPE,
+        str | None,
+        typer.Option(
+            "--eeg-shape",
+            "--eeg_shape",
+            metavar="F,T,E",
+            help="Frequency x time x electrode of a scalogram file.",
+            show_default="RUN_DIR's, else 224,224,17",
+        ),
+    ] = None,
     assume_orientation: Annotated[
-        str | None, typer.Option(metavar="LAS", help="Axes of MRIs whose header states none.")
+        str | None,
+        typer.Option(metavar="LAS", help="Axes of MRIs whose header states none.", show_default="RUN_DIR's, if given"),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the result as JSON.", show_default=False)
@@ -86,9 +93,10 @@ def baseline(
     if residualise and run is not None:
         advice = "the network saw the whole recordings: compare it with the whole numbers"
         raise InputError(Problem("--residualise", seen="together with --run", advice=advice))
+    files = how_read(eeg_shape, assume_orientation, run=run)
     settings = BaselineSettings(
         section=section,
-        numbers=NumberSettings(cache_dir, tuple(three_lengths(eeg_shape, "--eeg-shape")), assume_orientation),
+        numbers=NumberSettings(cache_dir, files.eeg_shape, files.assume_orientation),
         covariates=None if not covariates else tuple(covariates),
         residualise=tuple(residualise or ()),
         use=ModalityPolicy(allow_missing=True),

@@ -12,16 +12,15 @@ from monai_fusion.cli.asking import confirmed
 from monai_fusion.cli.check_report import print_hollow, print_json, print_summary, print_warnings
 from monai_fusion.cli.covariate_table import CovariateTable, covariates_by_class
 from monai_fusion.cli.datalist import datalist_app
-from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.cli.looking_into_files import look_into_files, opener_of, placeholders_in, unlike_scalograms
 from monai_fusion.cli.opening_options import (
-    EEG_SHAPE,
     AssumeOrientation,
     CacheDir,
     EegShape,
     PercentilesOver,
     Unlabelled,
     Workers,
+    how_read,
 )
 from monai_fusion.cli.unlike_model import require_deep, unlike_the_training
 from monai_fusion.errors import InputError, Problem
@@ -46,8 +45,8 @@ def check(
     ] = False,
     unlabelled: Unlabelled = False,
     assume_orientation: AssumeOrientation = None,
-    percentiles_over: PercentilesOver = "all",
-    eeg_shape: EegShape = EEG_SHAPE,
+    percentiles_over: PercentilesOver = None,
+    eeg_shape: EegShape = None,
     cache_dir: CacheDir = None,
     model: Annotated[
         Path | None,
@@ -77,7 +76,7 @@ def check(
     from monai_fusion.datalist.reporting import DatalistError
 
     require_deep(model, deep)
-    opener = opener_of(eeg_shape, assume_orientation, percentiles_over) if deep else None
+    files = how_read(eeg_shape, assume_orientation, percentiles_over, model) if deep else None
     asked = Requirements(labels=not unlabelled, complete=True)
     if as_json and fix and not yes:
         raise InputError(
@@ -92,19 +91,17 @@ def check(
     warnings: Sequence[Finding] = [*examination.warnings, *(finding for finding in unlike if finding.warning)]
     hollow: Sequence[Finding] = []
     covariates: CovariateTable | None = None
-    if opener is None:
+    if files is None:
         hollow = placeholders_in(examination)
     else:
-        found = look_into_files(examination, opener, workers)
+        found = look_into_files(examination, opener_of(files), workers)
         problems = [*problems, *(finding for finding in found if not finding.warning)]
         warnings = [*warnings, *(finding for finding in found if finding.warning)]
         if not problems:
-            covariates = covariates_by_class(examination.datalist(), assume_orientation, cache_dir)
+            covariates = covariates_by_class(examination.datalist(), files.assume_orientation, cache_dir)
             warnings = [*warnings, *covariates.warnings]
             if model is not None:
-                shape = three_lengths(eeg_shape, "--eeg-shape")
-                others = unlike_the_training(examination.datalist(), model, shape, assume_orientation, cache_dir)
-                warnings = [*warnings, *others]
+                warnings = [*warnings, *unlike_the_training(examination.datalist(), model, files, cache_dir)]
     if as_json:
         print_json(examination, problems, [*warnings, *hollow], covariates)
     elif problems:

@@ -13,13 +13,13 @@ import typer
 from monai_fusion.cli.datalist import datalist_app
 from monai_fusion.cli.looking_into_files import look_into_files, opener_of, placeholders_in, unlike_scalograms
 from monai_fusion.cli.opening_options import (
-    EEG_SHAPE,
     AssumeOrientation,
     CacheDir,
     EegShape,
     PercentilesOver,
     Unlabelled,
     Workers,
+    how_read,
 )
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.files import latest
@@ -64,8 +64,8 @@ def page(
     ] = None,
     unlabelled: Unlabelled = False,
     assume_orientation: AssumeOrientation = None,
-    percentiles_over: PercentilesOver = "all",
-    eeg_shape: EegShape = EEG_SHAPE,
+    percentiles_over: PercentilesOver = None,
+    eeg_shape: EegShape = None,
     cache_dir: CacheDir = None,
     workers: Workers = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is no such page.")] = False,
@@ -92,7 +92,7 @@ def page(
     refuse_other_files(out, force)
     examination = examine_datalist(datalist, require_labels=not unlabelled, complete=True)
     cohort = Cohort.of(examination, pictures and deep)
-    opener = opener_of(eeg_shape, assume_orientation, percentiles_over, cohort.looker)
+    opener = opener_of(how_read(eeg_shape, assume_orientation, percentiles_over, run), cohort.looker)
     findings: list[Finding] = [*examination.problems, *examination.warnings, *unlike_scalograms(examination)]
     facts: PageFacts
     if deep:

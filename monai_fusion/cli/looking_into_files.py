@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.cores import usable_cores
-from monai_fusion.errors import InputError, Problem
 from monai_fusion.messages import hide_bars
 
 if TYPE_CHECKING:
+    from monai_fusion.cli.opening_options import HowRead
     from monai_fusion.datalist.contents.checking import Look, RecordingOpener
     from monai_fusion.datalist.examination import Examination
     from monai_fusion.datalist.reporting import Finding
@@ -17,24 +16,11 @@ if TYPE_CHECKING:
 _MOST_WORKERS = 8  # more of them wait for the disk, and each holds a volume
 
 
-def opener_of(
-    eeg_shape: str, assume_orientation: str | None, percentiles_over: str, look: Look | None = None
-) -> RecordingOpener:
-    """What opens the files with ``--deep``; the options are checked before anything is read.
-
-    Raises:
-        InputError: An option has no value that such files can have.
-    """
-    from monai_fusion.contrast import OVER
+def opener_of(files: HowRead, look: Look | None = None) -> RecordingOpener:
+    """What opens the files with ``--deep``."""
     from monai_fusion.datalist.contents.checking import RecordingOpener
-    from monai_fusion.file_formats.nifti import check_axis_codes
 
-    if assume_orientation is not None:
-        check_axis_codes(assume_orientation, "", "--assume-orientation")
-    if percentiles_over not in OVER:
-        raise InputError(Problem("--percentiles-over", seen=repr(percentiles_over), wanted=" or ".join(OVER)))
-    frequency, time, electrode = three_lengths(eeg_shape, "--eeg-shape")
-    return RecordingOpener((frequency, time, electrode), assume_orientation, percentiles_over, look)
+    return RecordingOpener(files.eeg_shape, files.assume_orientation, files.percentiles_over, look)
 
 
 def placeholders_in(examination: Examination) -> list[Finding]:

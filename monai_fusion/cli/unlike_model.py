@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.run_folder import COHORT_PROFILE_FILE
 
 if TYPE_CHECKING:
+    from monai_fusion.cli.opening_options import HowRead
     from monai_fusion.datalist import Datalist
     from monai_fusion.datalist.reporting import Finding
 
@@ -28,20 +28,13 @@ def require_deep(model: Path | None, deep: bool) -> None:
         read_trained_model(model, "--model")
 
 
-def unlike_the_training(
-    datalist: Datalist,
-    model: Path,
-    eeg_shape: Sequence[int],
-    assume_orientation: str | None,
-    cache_dir: Path | None,
-) -> list[Finding]:
+def unlike_the_training(datalist: Datalist, model: Path, files: HowRead, cache_dir: Path | None) -> list[Finding]:
     """Compare all participants of a datalist with the training part of a model.
 
     Args:
         datalist: The datalist.
         model: The run folder.
-        eeg_shape: Of every scalogram's file.
-        assume_orientation: Of MRIs whose header states none.
+        files: How they are read.
         cache_dir: The preprocessed store, which keeps the numbers.
 
     Returns:
@@ -61,7 +54,7 @@ def unlike_the_training(
         seen = f"no {COHORT_PROFILE_FILE}: trained by an earlier version, so its recordings cannot be compared"
         return [Finding(str(model), seen=seen, group="contents", warning=True)]
     modalities = read_trained_model(model, "--model").modalities
-    settings = NumberSettings(cache_dir, tuple(eeg_shape), assume_orientation, modalities)
+    settings = NumberSettings(cache_dir, files.eeg_shape, files.assume_orientation, modalities)
     return [
         Finding(
             record.participant_id,

@@ -1,4 +1,4 @@
-"""What ``recipe.json`` records of a trained model, read without torch: classes, recordings."""
+"""What ``recipe.json`` records of a trained model, read without torch: classes, recordings, how files are read."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from monai_fusion.datalist.availability import AVAILABLE_MODALITIES, AvailableModalities
 from monai_fusion.errors import InputError, Problem
+from monai_fusion.keys import EEG, MRI
 from monai_fusion.model_files import place_in, read_model_json, refuse_no_model
 from monai_fusion.reading import reason_of
 from monai_fusion.run_folder import RECIPE_FILE
@@ -16,6 +17,21 @@ from monai_fusion.wording import quoted
 
 _MOST_CLASSES = 1000
 _LONGEST = 10_000  # letters of a class name
+
+
+@dataclass(frozen=True, slots=True)
+class FileReading:
+    """How a model's preprocessing reads the files; None where the recipe does not state it, as text or numbers.
+
+    Attributes:
+        eeg_shape: Frequency, time and electrode of every scalogram.
+        assume_orientation: Axes of MRIs whose header states none.
+        percentiles_over: Voxels whose percentiles scale an MRI.
+    """
+
+    eeg_shape: tuple[int, int, int] | None = None
+    assume_orientation: str | None = None
+    percentiles_over: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +45,7 @@ class TrainedModel:
         modalities: Which recordings it uses.
         learned_absence: Whether it has learned to do without a recording.
         scalogram_recipe: How the scalograms of its training were made, unchecked; None if that is not known.
+        files: How the recordings' files are read for it.
     """
 
     folder: Path
@@ -37,6 +54,7 @@ class TrainedModel:
     modalities: AvailableModalities = "both"
     learned_absence: bool = False
     scalogram_recipe: object = field(default=None, compare=False)
+    files: FileReading = field(default=FileReading(), compare=False)
 
 
 def read_trained_model(folder: Path, option: str = "--model_dir", need_classes: bool = True) -> TrainedModel:
@@ -96,6 +114,25 @@ def _from_recipe(recipe: Mapping[str, Any], folder: Path) -> TrainedModel:
         modalities,
         recipe.get("absence") is True,
         recipe.get("scalogram_recipe"),
+        _file_reading(recipe.get("preprocessing")),
+    )
+
+
+def _file_reading(preprocessing: object) -> FileReading:
+    """What the transforms of a recipe state, of any shape: a recipe may be a stranger's."""
+    chains = preprocessing if isinstance(preprocessing, dict) else {}
+
+    def first(recording: str, name: str) -> Any:
+        chain = chains.get(recording)
+        steps = [step for step in chain if isinstance(step, dict)] if isinstance(chain, list) else []
+        return next((step[name] for step in steps if name in step), None)
+
+    shape, assumed, over = first(EEG, "shape"), first(MRI, "assume_orientation"), first(MRI, "over")
+    known = isinstance(shape, list) and len(shape) == 3 and all(type(each) is int and each > 0 for each in shape)
+    return FileReading(
+        (shape[0], shape[1], shape[2]) if known else None,
+        assumed if isinstance(assumed, str) else None,
+        over if isinstance(over, str) else None,
     )
 
 

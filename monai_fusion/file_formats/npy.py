@@ -130,6 +130,9 @@ def _no_npy(beginning: bytes, size: int, expected: tuple[int, ...], wanted: str)
     return "not a NumPy .npy file", array, "is it the right file? Else write it with numpy.save"
 
 
+_OTHER_GRID = "for another montage or grid give --eeg_shape (in Python: the transform's `shape`)"
+
+
 def _advise_on_shape(seen: tuple[int, ...], expected: tuple[int, ...]) -> str:
     """Say what most likely went wrong where a scalogram has another shape than the cohort's."""
     frequency, time, electrode = expected
@@ -142,8 +145,8 @@ def _advise_on_shape(seen: tuple[int, ...], expected: tuple[int, ...]) -> str:
     if len(seen) == 3 and seen[:2] == (frequency, time):
         difference = seen[2] - electrode
         count = "one electrode is" if abs(difference) == 1 else f"{abs(difference)} electrodes are"
-        return f"{count} missing" if difference < 0 else f"{count} too many"
-    return "the axes are (frequency, time, electrode); another montage or grid is set by the transform's `shape`"
+        return f"{count} missing; {_OTHER_GRID}" if difference < 0 else f"{count} too many; {_OTHER_GRID}"
+    return f"the axes are (frequency, time, electrode); {_OTHER_GRID}"
 
 
 def _count_nonfinite(scalogram: np.ndarray, finite: np.ndarray) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monai_fusion.datalist import read_datalist
-from tests.bundle.conftest import SMALL, bundle_run, monai_fusion
+from tests.bundle.conftest import SMALL, bundle_run, monai_fusion, shrink_scalograms
 
 
 def _with_families(table: Path) -> None:
@@ -32,6 +32,7 @@ def test_a_cohort_that_head_size_solves_ends_in_a_report_that_says_so_first(tmp_
         *("--mri-effect", 4, "--eeg-effect", 0, "--mri-signal", "size"),
     )
     assert made.returncode == 0, made.stderr
+    shrink_scalograms(folder)
     _with_families(folder / "participants.csv")
     built = monai_fusion(
         *("datalist", "build", "--eeg-dir", folder / "eeg", "--mri-dir", folder / "mri"),

@@ -340,8 +340,7 @@ CASES = {
     "write 0 there if there is no offset, or ": wrong(
         MRI, header(112, "2f", 1.0, float("nan")), rewritten(MRI, header(116, "f", 0.0))
     ),
-    "the axes are (frequency, time, electrode); another montage or grid is set by the transform's `shape`": GRID,
-    "{}, of a check by --eeg-shape": GRID,
+    "for another montage or grid give --eeg_shape (in Python: the transform's `shape`)": GRID,
     "save its magnitude: numpy.abs(x).astype(numpy.float32)": eeg_array(
         lambda found: found.astype(np.complex64), lambda found: np.abs(found).astype(np.float32)
     ),
@@ -356,7 +355,7 @@ CASES = {
     "the axes are in another order: save them as (frequency, time, electrode)": eeg_array(
         lambda found: found.transpose(1, 0, 2), lambda found: found.transpose(1, 0, 2)
     ),
-    "{} too many": wrong(
+    "{} too many; {}": wrong(
         EEG,
         array(lambda found: np.concatenate([found, found[..., :1]], axis=-1)),
         rewritten(EEG, array(lambda x: x[..., :3])),

@@ -12,6 +12,7 @@ from monai_fusion.transforms import LoadScalogramd, load_scalogram
 from monai_fusion.transforms.files import FileContent
 
 SHAPE = (6, 8, 5)
+OTHER_GRID = "for another montage or grid give --eeg_shape (in Python: the transform's `shape`)"
 
 
 @pytest.fixture
@@ -62,9 +63,9 @@ def test_the_default_shape_is_that_of_the_cohort(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((6, 8, 4), "shape (6, 8, 4), expected (6, 8, 5): one electrode is missing"),
-        ((6, 8, 2), "shape (6, 8, 2), expected (6, 8, 5): 3 electrodes are missing"),
-        ((6, 8, 6), "shape (6, 8, 6), expected (6, 8, 5): one electrode is too many"),
+        ((6, 8, 4), "shape (6, 8, 4), expected (6, 8, 5): one electrode is missing; " + OTHER_GRID),
+        ((6, 8, 2), "shape (6, 8, 2), expected (6, 8, 5): 3 electrodes are missing; " + OTHER_GRID),
+        ((6, 8, 6), "shape (6, 8, 6), expected (6, 8, 5): one electrode is too many; " + OTHER_GRID),
         (
             (5, 6, 8),
             "shape (5, 6, 8), expected (6, 8, 5): the electrodes come first: save numpy.transpose(x, (1, 2, 0))",
@@ -76,13 +77,11 @@ def test_the_default_shape_is_that_of_the_cohort(tmp_path: Path) -> None:
         ),
         (
             (6, 9, 5),
-            "shape (6, 9, 5), expected (6, 8, 5): the axes are (frequency, time, electrode); "
-            "another montage or grid is set by the transform's `shape`",
+            "shape (6, 9, 5), expected (6, 8, 5): the axes are (frequency, time, electrode); " + OTHER_GRID,
         ),
         (
             (6, 8),
-            "shape (6, 8), expected (6, 8, 5): the axes are (frequency, time, electrode); "
-            "another montage or grid is set by the transform's `shape`",
+            "shape (6, 8), expected (6, 8, 5): the axes are (frequency, time, electrode); " + OTHER_GRID,
         ),
     ],
 )

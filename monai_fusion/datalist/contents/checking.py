@@ -156,9 +156,7 @@ def check_contents(
 def _refusals(recording: Recording, error: InputError) -> Iterator[Finding]:
     for problem in error.problems:
         detail = f"{problem.field}: " if problem.field not in ("", recording.field) else ""
-        # The readers serve a training as well, whose config sets the shape.
-        advice = f"{problem.advice}, of a check by --eeg-shape" if "`shape`" in problem.advice else problem.advice
-        yield recording.finding(detail + problem.seen, problem.wanted, advice)
+        yield recording.finding(detail + problem.seen, problem.wanted, problem.advice)
 
 
 def _flat_electrodes(recording: Recording, flat: np.ndarray) -> Iterator[Finding]:

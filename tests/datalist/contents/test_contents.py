@@ -85,7 +85,8 @@ def with_value(array: np.ndarray, value: float, where: Any = (0, 0, 0)) -> np.nd
 SPOILT: list[tuple[Callable[[Path], object], str]] = [
     (
         spoil_eeg(lambda a: a[..., :2]),
-        f"line 9, sub-02 eeg {EEG}: shape (6, 5, 2), expected (6, 5, 3): one electrode is missing",
+        f"line 9, sub-02 eeg {EEG}: shape (6, 5, 2), expected (6, 5, 3): one electrode is missing; for another montage "
+        "or grid give --eeg_shape (in Python: the transform's `shape`)",
     ),
     (
         spoil_eeg(lambda a: a.astype(np.int16)),
