@@ -11,7 +11,8 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
-from monai_fusion.errors import RunFailed, causes_of
+from monai_fusion.causes import causes_of
+from monai_fusion.errors import RunFailed
 from monai_fusion.runs.environment import peak_gpu_memory
 from monai_fusion.training.interruption import is_killed_worker, signals_ignored
 from monai_fusion.workflow.gpu_reasons import is_out_of_memory

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from monai_fusion import ranks
+from monai_fusion.causes import causes_of
 from monai_fusion.datalist import Datalist
-from monai_fusion.errors import RunFailed, causes_of
+from monai_fusion.errors import RunFailed
 from monai_fusion.explain import ExplainedModel, ExplainedPart, Explanation, read_settings
 from monai_fusion.files import latest
 from monai_fusion.output_folder import remove_all

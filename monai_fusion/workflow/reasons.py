@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 
-from monai_fusion.errors import RunFailed, causes_of
+from monai_fusion.causes import causes_of
+from monai_fusion.errors import RunFailed
+from monai_fusion.files import is_full
 from monai_fusion.workflow.gpu_reasons import of_gpu
 
 # How torch reports what a data loading process runs out of: it hands over its tensors in /dev/shm, one file each.
@@ -19,7 +21,6 @@ _TOO_SMALL = (
     "Expected more than 1 value per channel",
 )
 _KILLED = "is killed by signal: Killed"
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _OF_FOLDERS = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 _OTHERS_LOAD = "--num_workers 0 loads in the main process"
 
@@ -77,7 +78,7 @@ def _of_files(error: BaseException) -> RunFailed | None:
         return None
     path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
     name = f": {path}" if path else ""
-    if error.errno in _FULL:
+    if is_full(error):
         advice = "free some space and resume with --resume true: the files written before are complete"
         return RunFailed(f"no space left to write to{name}", advice)
     if error.errno == errno.EFBIG:
