@@ -75,7 +75,9 @@ def run_engine(engine: Any, knobs: Mapping[str, Any], record: Record | None = No
 def _named(error: BaseException, engine: Any, knobs: Mapping[str, Any]) -> RunFailed | None:
     if any(map(is_out_of_memory, causes_of(error))):
         return _memory_failure(engine, knobs)
-    return failure_behind(error)
+    if isinstance(engine, Evaluator):
+        return failure_behind(error)
+    return failure_behind(error, again="resume with --resume true")
 
 
 def _memory_failure(engine: Any, knobs: Mapping[str, Any]) -> RunFailed:

@@ -40,9 +40,7 @@ def run_explanation(explanation: Explanation, report: bool = True) -> None:
         )
         if failure is None:
             raise
-        # What a training advises, `--resume true`, is no knob here: the same command goes on.
-        lines = [line.replace("resume with --resume true", "run the same command again") for line in failure.lines]
-        raise RunFailed(*lines) from error
+        raise failure from error
     if written is not None and report:
         _write_report(written.parent)
 
