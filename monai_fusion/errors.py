@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from monai_fusion.causes import causes_of
 from monai_fusion.messages import visible
 from monai_fusion.wording import counted
 
@@ -104,12 +105,3 @@ def input_error_behind(error: BaseException | None) -> InputError | None:
     MONAI wraps what a transform or a config's component raises into `RuntimeError`, with the original as its cause.
     """
     return next((cause for cause in causes_of(error) if isinstance(cause, InputError)), None)
-
-
-def causes_of(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception, then what it was raised from or while handling, and so on."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        yield error
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__

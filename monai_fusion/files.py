@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import logging
@@ -14,12 +15,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from monai_fusion.causes import causes_of
+
 logger = logging.getLogger(__name__)
 
 # Windows replaces no file that another program has open: a virus scanner or a synchronised folder lets go of it within
 # seconds, Excel or a viewer does not.
 _COPIED_WITHIN_S = 2.0  # a copy of a folder has its files in any order
 WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.5)
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the error is that the disk, or what this user may have of it, is full."""
+    return isinstance(error, OSError) and error.errno in _FULL
 
 
 def write_atomically(
@@ -35,7 +44,7 @@ def write_atomically(
 
     Raises:
         PermissionError: Another program keeps the older file open, for seconds on end; or the folder is read-only.
-        OSError: The disk is full or read-only. Nothing is left behind then.
+        OSError: The disk is full or read-only; it names the file. Nothing is left behind then.
     """
     temporary = path.parent / f".{secrets.token_hex(8)}.part"
     mode = 0o600 if private else 0o666
@@ -49,9 +58,17 @@ def write_atomically(
             if sync:
                 os.fsync(stream.fileno())
         _replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        _name(path, error, temporary)
         raise
+
+
+def _name(path: Path, error: BaseException, temporary: Path) -> None:
+    """Let an error of writing tell the file: a write that fails names none, and nobody knows the temporary one."""
+    for cause in causes_of(error):  # torch raises another error on top of the one of its stream
+        if isinstance(cause, OSError) and cause.errno is not None and cause.filename in (None, str(temporary)):
+            cause.filename = str(path)
 
 
 def write_json(path: Path, content: object, indent: int = 2) -> None:
@@ -68,7 +85,7 @@ def delimited(rows: Iterable[Iterable[object]], delimiter: str = ",") -> str:
 
 def write_unix_text(path: Path, text: str) -> None:
     """Write UTF-8 with Unix line ends on every system; the last line ends as the others do."""
-    path.write_text(f"{text.rstrip()}\n", encoding="utf-8", newline="\n")
+    write_atomically(path, f"{text.rstrip()}\n".encode(), sync=False)
 
 
 def is_private(path: Path) -> bool:

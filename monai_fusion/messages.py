@@ -17,6 +17,8 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
+PRINTED_TO = ("<stdout>", "<stderr>")
+"""What an `OSError` names as its file if it is a message that cannot be printed."""
 QUIET = "MONAI_FUSION_QUIET"  # 1 is --quiet of every command, of the runs that they start as well
 
 # Signs that count as letters or marks and yet show nothing: joiners, fillers of Hangul, selectors, a blank of Braille;
@@ -76,8 +78,12 @@ def answer_json(value: object) -> None:
 def _print(message: str, stream: TextIO | None) -> None:
     if stream is None:  # it is closed (>&-), or a program without a console started this one: nobody reads
         return
-    stream.write(f"{visible(message, keep=chr(10))}\n")
-    stream.flush()
+    try:
+        stream.write(f"{visible(message, keep=chr(10))}\n")
+        stream.flush()
+    except OSError as error:
+        error.filename = PRINTED_TO[stream is sys.stderr]  # else it looks like any file that cannot be written
+        raise
 
 
 def be_quiet(wanted: bool) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
+import torch
 
 from monai_fusion import files
+from monai_fusion.causes import causes_of
 from monai_fusion.errors import InputError
 from monai_fusion.files import beside_of, latest, remove_together, write_atomically, write_for_readers
 from monai_fusion.output_folder import remove_all
@@ -135,3 +140,27 @@ def test_a_folder_that_cannot_be_written_to_is_not_mistaken_for_an_open_file(
     with pytest.raises(PermissionError):
         write_for_readers(path, b"new")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("torch_writes", [False, True])
+def test_a_full_disk_names_the_file_and_leaves_nothing(torch_writes: bool, tmp_path: Path) -> None:
+    def write(stream: IO[bytes]) -> None:
+        class Full(io.RawIOBase):
+            def write(self, content: Any) -> int:
+                return stream.write(content) if stream.tell() < 1000 else os.write(full, content)
+
+        with contextlib.closing(Full()) as target:
+            torch.save({"weights": torch.zeros(4000)}, target) if torch_writes else target.write(bytes(2000))
+            target.write(b"more")
+
+    if not Path("/dev/full").exists():
+        pytest.skip("no device that is full")
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        with pytest.raises((OSError, RuntimeError)) as caught:
+            write_atomically(tmp_path / "model.pt", write)
+    finally:
+        os.close(full)
+    names = [cause.filename for cause in causes_of(caught.value) if isinstance(cause, OSError)]
+    assert names == [str(tmp_path / "model.pt")]
+    assert not list(tmp_path.iterdir())

@@ -20,8 +20,9 @@ from monai.fl.utils.constants import ExtraItems
 from monai.fl.utils.exchange_object import ExchangeObject
 from nvflare.apis.dxo import MetaKey
 
+from monai_fusion.causes import causes_of
 from monai_fusion.datalist import read_datalist
-from monai_fusion.errors import InputError, Problem, causes_of
+from monai_fusion.errors import InputError, Problem
 from monai_fusion.runs import write_recipe
 from monai_fusion.shipped_bundle import shipped_bundle
 

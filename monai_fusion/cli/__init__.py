@@ -6,8 +6,8 @@ on stderr and exit code 2; a fault of the program keeps its traceback and exit c
 
 from __future__ import annotations
 
-import errno
 import functools
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from monai_fusion import __version__
+from monai_fusion.causes import causes_of
 from monai_fusion.cli import (  # noqa: F401 -- registers its commands on datalist_app
     bundle_runs,
     datalist_changes,
@@ -42,7 +43,8 @@ from monai_fusion.cli.sample_cohort import sample_cohort
 from monai_fusion.cli.scalogram import scalogram
 from monai_fusion.cli.sections import SectionedCommand
 from monai_fusion.errors import InputError, RunFailed
-from monai_fusion.messages import answer, be_quiet, let_all_characters_through, say
+from monai_fusion.files import is_full
+from monai_fusion.messages import PRINTED_TO, answer, be_quiet, let_all_characters_through, say
 from monai_fusion.stopping import StopAsked, listening
 from monai_fusion.waiting import wait_asleep
 
@@ -137,10 +139,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (InputError, RunFailed) as error:
         say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except OSError as error:
-        if error.errno != errno.ENOSPC or error.filename is not None:
+    except Exception as error:
+        full = next(filter(is_full, causes_of(error)), None)
+        if not isinstance(full, OSError):
             raise
-        say(f"error: what this command prints cannot be written ({error.strerror})", err=True)
+        say(f"error: {_of_full_disk(full)}", err=True)
         sys.exit(RunFailed.exit_code)
     except StopAsked as stop:
         _say_stop(str(stop))
@@ -150,6 +153,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
             _say_stop("interrupted: finished work is kept")
         raise
+
+
+def _of_full_disk(error: OSError) -> str:
+    if error.filename in PRINTED_TO:
+        return f"what this command prints cannot be written ({error.strerror})"
+    name = f" to: {os.fsdecode(error.filename)}" if error.filename else ""
+    return str(RunFailed(f"no space left to write{name}", "free some space and run the same command again"))
 
 
 @functools.cache  # a program that calls `main` again pays for the reading of 60 signatures once

@@ -11,8 +11,10 @@ import typer
 from monai_fusion.cli.cache import DEFAULT_CACHE_DIR, CacheDir
 from monai_fusion.cli.declared_options import with_declared_options
 from monai_fusion.cli.lengths import three_lengths
+from monai_fusion.errors import RunFailed
 from monai_fusion.messages import say
 from monai_fusion.options.declared import Group, Option
+from monai_fusion.wording import counted
 
 _EEG, _MRI = (f"{name} (what you leave out is as in train.yaml)" for name in ("EEG", "MRI"))
 _LENGTHS = ("eeg_shape", "mri_size")
@@ -113,3 +115,6 @@ def preprocess(
         if isinstance(runner, DaskCluster):
             runner.close()
     say(f"{report}; store: {cache_dir}")
+    if report.unstored:  # a training goes on without them; here they were all that was wanted
+        advice = "free some space there, or name another folder by --cache-dir, and run the same command again"
+        raise RunFailed(f"{cache_dir}: {counted(report.unstored, 'file')} could not be stored", advice)

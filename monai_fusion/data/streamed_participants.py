@@ -14,11 +14,12 @@ import torch
 from torch.utils.data import Dataset
 
 from monai_fusion import ranks
+from monai_fusion.causes import causes_of
 from monai_fusion.data.evaluation_loading import EvaluationLoader
 from monai_fusion.data.preprocessing import Preprocessing
 from monai_fusion.datalist import ModalityPolicy, ParticipantRecord
 from monai_fusion.datalist.availability import BOTH_REQUIRED
-from monai_fusion.errors import InputError, Problem, causes_of, input_error_behind
+from monai_fusion.errors import InputError, Problem, input_error_behind
 from monai_fusion.fingerprint import content_hash
 from monai_fusion.keys import EEG, LABEL, MRI, PARTICIPANT_ID, STREAMED
 from monai_fusion.opening import is_scarcity

@@ -7,8 +7,6 @@ later without the recordings, the model or a GPU.
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,8 +27,10 @@ from monai_fusion.fingerprint import digest_of
 from monai_fusion.keys import EEG, EEG_EMBEDDING, FUSED_EMBEDDING, MRI, MRI_EMBEDDING, PARTICIPANT_ID, STREAMED
 from monai_fusion.output_folder import remove_all
 from monai_fusion.run_folder import EMBEDDINGS_FILE, MOST_PICTURES, THUMBNAILS_FILE
+from monai_fusion.stored_arrays import read_arrays
 
 THUMBNAIL_SIZE = 96
+_MOST_BYTES = 1 << 30  # bytes; those of 29,000 participants
 """Pixels along each side of a thumbnail."""
 
 # The brightest and the darkest 1 % of the pixels are clipped: one bright vessel must not darken a whole slice.
@@ -200,11 +200,10 @@ class StreamedThumbnailWriter(ThumbnailWriter):
 def _stored_pictures(path: Path) -> dict[tuple[str, str], dict[str, npt.NDArray[Any]]]:
     """The pictures in ``thumbnails.npz`` by participant and digest; none if there is no such file."""
     side = THUMBNAIL_SIZE
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            ids, contents, mri, eeg = (stored[name] for name in (PARTICIPANT_ID, "contents", MRI, EEG))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, MemoryError):
+    stored = read_arrays(path, (PARTICIPANT_ID, "contents", MRI, EEG), _MOST_BYTES)
+    if len(stored) < 4:
         return {}
+    ids, contents, mri, eeg = stored.values()
     number = len(ids)
     if contents.shape != (number,) or mri.shape != (number, 3, side, side) or eeg.shape != (number, side, side):
         return {}

@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monai_fusion.datalist.other_systems import why_not_on_windows
 from monai_fusion.files import write_atomically
+from monai_fusion.stored_arrays import read_arrays
 
 KEPT_FOLDER = "arrays"
 _KEY = "made_from"
+_MOST_BYTES = 1 << 30  # of one participant's arrays; a map as large as the MRI's slab is 6 MB
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -68,11 +68,7 @@ class KeptArrays:
 
     def read(self, stem: str, digest: str) -> dict[str, NDArray[Any]] | None:
         """Read the arrays of a participant; None if there are none, or they were made from something else."""
-        try:
-            with np.load(self.path(stem), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, BadZipFile, KeyError, zlib.error, MemoryError):
-            return None
+        arrays = read_arrays(self.path(stem), most=_MOST_BYTES)
         return arrays if str(arrays.pop(_KEY, "")) == digest else None
 
     def write(self, stem: str, digest: str, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -14,7 +14,7 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.export.facts import Facts
 from monai_fusion.export.model_card import model_card
 from monai_fusion.export.trained_run import TrainedRun
-from monai_fusion.files import write_unix_text
+from monai_fusion.files import write_atomically, write_unix_text
 from monai_fusion.keys import EEG
 from monai_fusion.run_folder import MODEL_FILE
 from monai_fusion.runs.bundle_metadata import METADATA_FILE, PACKED_FILE, metadata_of_run, packed_metadata_of_run
@@ -56,7 +56,7 @@ def write_bundle_folder(run: TrainedRun, facts: Facts, folder: Path) -> Path:
     write_unix_text(bundle / "README.md", model_card(facts, USE))
     models = bundle / "models"
     models.mkdir()
-    torch.save(run.network.state_dict(), models / MODEL_FILE)
+    write_atomically(models / MODEL_FILE, lambda stream: torch.save(run.network.state_dict(), stream))
     for name, text in run.texts.items():
         write_unix_text(models / name, text)
     return models

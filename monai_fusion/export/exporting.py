@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from monai_fusion.errors import InputError, Problem
+from monai_fusion.causes import causes_of
+from monai_fusion.errors import InputError, Problem, RunFailed
 from monai_fusion.export.destination import FORMATS, Destination
 from monai_fusion.export.facts import Facts, facts_of
 from monai_fusion.export.parity import TOLERANCE, Case, Compute, cases, difference, refuse_other_numbers
 from monai_fusion.export.trained_run import TrainedRun, read_trained_run
+from monai_fusion.files import is_full
 from monai_fusion.wording import counted
 
 _NEEDS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "hub": ("safetensors",)}
@@ -108,7 +110,12 @@ def _check(people: Iterable[Case], compute: Compute, by: str, tell: Callable[[st
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A folder beside a path, which is gone afterwards."""
+    """A folder beside a path, which is gone afterwards.
+
+    Raises:
+        InputError: It cannot be made.
+        RunFailed: The disk is full.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=".export.", dir=path.parent))
@@ -116,5 +123,10 @@ def _beside(path: Path) -> Iterator[Path]:
         raise InputError(Problem("--out", seen=f"{path}: {error.strerror}", wanted="a place to write to")) from None
     try:
         yield work
+    except Exception as error:
+        if not any(map(is_full, causes_of(error))):
+            raise
+        advice = "free some space, twice the model's size, or name another place: --out PATH"
+        raise RunFailed(f"no space left to write to: {path}", advice) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -16,7 +16,7 @@ from monai_fusion.export.facts import Facts
 from monai_fusion.export.model_card import model_card
 from monai_fusion.export.parity import Compute, eager
 from monai_fusion.export.trained_run import TrainedRun
-from monai_fusion.files import write_unix_text
+from monai_fusion.files import write_atomically, write_unix_text
 from monai_fusion.networks import FusionNet
 from monai_fusion.networks.digests import tensors_digest
 from monai_fusion.run_folder import SAFETENSORS_FILE
@@ -39,11 +39,11 @@ def write_hub_folder(run: TrainedRun, facts: Facts, folder: Path) -> None:
         facts: What ``config.json`` and the card tell.
         folder: Where; it must not exist.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     folder.mkdir()
     state = {name: value.contiguous() for name, value in run.network.state_dict().items()}
-    save_file(state, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
+    write_atomically(folder / SAFETENSORS_FILE, save(state, metadata={"format": "pt"}))
     config = {"library_name": "monai-fusion", "weights_digest": tensors_digest(state), **facts.content}
     write_unix_text(folder / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
     for name, text in run.texts.items():

@@ -20,6 +20,7 @@ from monai_fusion.export.deployed_network import PRESENT, DeployedNetwork
 from monai_fusion.export.facts import Facts
 from monai_fusion.export.parity import Compute
 from monai_fusion.export.trained_run import TrainedRun
+from monai_fusion.files import write_atomically
 
 _EXAMPLES = 2
 
@@ -31,8 +32,10 @@ def write_program(run: TrainedRun, facts: Facts, path: Path) -> None:
         InputError: The network cannot be exported.
     """
     program = program_of(DeployedNetwork(run.network, run.calibration, run.modalities), example_of(run))
+    content = io.BytesIO()  # on a full disk PyTorch ends the whole process
     with silent():
-        torch.export.save(program, path, extra_files={**facts.texts(), **run.texts})
+        torch.export.save(program, content, extra_files={**facts.texts(), **run.texts})
+    write_atomically(path, lambda stream: stream.write(content.getbuffer()))
 
 
 def computed_by_program(path: Path) -> Compute:

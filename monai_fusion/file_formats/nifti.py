@@ -32,6 +32,7 @@ from monai_fusion.keys import MRI
 
 _DAMAGED = (EOFError, OSError, zlib.error, cast(type[Exception], igzip_lib.IsalError))
 _LARGEST_DEFLATE_RATIO = 1032  # a header that claims more than a file can hold is damaged, and must not allocate it
+_PLAUSIBLE_RATIO, _LARGE = 100, 1 << 28
 _COMPRESSED_BEGINNING = 1 << 16
 _SPARE = 1 << 12
 _SHORTEST = 348  # bytes of the shorter header
@@ -174,6 +175,7 @@ def _open(
     content: bytes | np.ndarray
     if compressed:
         _refuse_absurd(header, _LARGEST_DEFLATE_RATIO * source.size, source.size)
+        _refuse_empty(header, source.size)
         content, behind = _inflate(source.bytes(), header.needed)
     else:
         _refuse_absurd(header, source.size, source.size)
@@ -207,6 +209,13 @@ def _refuse_wrong_kinds(file: Path, beginning: bytes, size: int, compressed: boo
         kind = wrong_kind(beginning, size)
         seen, advice = (kind.seen, kind.advice) if kind else ("not a NIfTI file (nor gzip)", "is it the right file?")
         raise UnusableFileError(seen, WHOLE_FILE, advice)
+
+
+def _refuse_empty(header: VolumeHeader, size: int) -> None:
+    """Refuse what gzip could have packed so small, but no scanner wrote: it would fill the memory."""
+    if header.needed > max(_LARGE, _PLAUSIBLE_RATIO * size):
+        seen = f"{header.needed:,} bytes packed into {size:,}: hardly a voxel differs from the others"
+        raise UnusableFileError(seen, "an MRI", CONVERT)
 
 
 def _refuse_absurd(header: VolumeHeader, most: int, size: int) -> None:

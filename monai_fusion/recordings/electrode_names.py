@@ -27,7 +27,7 @@ _REFERENCE = re.compile(
     r"[-_/:]\s*(?:REF\d?|REFERENCE|LE|RE|LER|A1|A2|A1A2|A1\+A2|A12|AA|M1|M2|M1M2|M1\+M2|AVG|AVE|AVR|AV|AR|CAR|CAVG|"
     r"ORG|G\d|GND|VREF|[01]V?|MEAN|COM|CLE|LINKED)$"
 )
-_BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]$")  # a unit or a reference: "Fp1 (uV)"
+_BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]$")  # a unit or a reference: "Fp1 (uV)"
 _COMMON = re.compile(r"^(?P<electrode>[^-]+)-(?P<reference>[^-]+)$")
 _COMMON_FROM = 4  # channels that end alike, so that the ending is their reference and not the pair of a bipolar one
 
@@ -74,5 +74,5 @@ def _reduced(label: str) -> str:
     text = label.strip().strip("\0'\"").upper()
     text = _BRACKETS.sub("", text).strip(". ")
     text = _PREFIX.sub("", text)
-    text = re.sub(r"\s*([-_/:])\s*", r"\1", text).strip(" ._")
+    text = re.sub(r" ?([-_/:]) ?", r"\1", " ".join(text.split())).strip(" ._")
     return text.replace(" ", "")

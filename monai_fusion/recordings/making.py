@@ -28,6 +28,7 @@ from monai_fusion.recordings.transforming import Transform, transform_of
 from monai_fusion.wording import a_few, counted
 
 _LIBRARIES = ("numpy", "scipy")
+_NO_NUMBER = "not a number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,11 @@ def _write_segments(work: _Work, filters: Filters) -> _Written:
         if (why := _rejected(each.segment, work.options.segments.reject)) is not None:
             written.rejected.append(Span(segment.start, segment.stop, why))
             continue
-        image = work.transform.apply(each)
+        with np.errstate(over="ignore", invalid="ignore"):  # a sample may be too large for float32
+            image = work.transform.apply(each)
+        if not np.isfinite(image).all():
+            written.rejected.append(Span(segment.start, segment.stop, _NO_NUMBER))
+            continue
         name = work.planned[segment.condition][numbers[segment.condition]]
         numbers[segment.condition] += 1
         written.file_bytes = _write_array(work.out / name, image)
@@ -224,7 +229,7 @@ def _piece(name: str, segment: Segment, sampling_hz: float, prepared: signals.Pr
 def _rejected(signal: NDArray[np.float64], most_uv: float | None) -> str | None:
     """Why a segment is dropped after all, if it is."""
     if not np.isfinite(signal).all():
-        return "not a number"
+        return _NO_NUMBER
     return "amplitude" if most_uv is not None and np.ptp(signal, axis=1).max() > most_uv else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,14 +9,13 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
 
 from monai_fusion.errors import InputError, Problem, RunFailed
+from monai_fusion.files import is_full
 from monai_fusion.reading import reason_of
 from monai_fusion.recordings.finding import Found
 from monai_fusion.recordings.making import Made, make_scalograms
 from monai_fusion.recordings.naming import preview_path, stem_of
 from monai_fusion.recordings.opening import opened
 from monai_fusion.recordings.options import ScalogramOptions
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
 
 
 def work_on(group: Sequence[Found], options: ScalogramOptions) -> list[Made]:
@@ -54,9 +52,12 @@ def _made(found: Found, options: ScalogramOptions, taken: dict[Path, Path]) -> M
         return made
     except InputError as error:
         problems = error.problems
+    except RunFailed:
+        raise
     except OSError as error:
-        if error.errno in _FULL:
-            raise RunFailed(f"{options.job.out}: {reason_of(error)}", "finished work is kept") from error
+        if is_full(error):
+            advice = "free some space and run the same command again: recordings that are finished are kept"
+            raise RunFailed(f"{options.job.out}: {reason_of(error)}", advice) from error
         problems = (Problem(str(found.path), seen=reason_of(error)),)
     except MemoryError:
         problems = (Problem(str(found.path), seen="not enough memory", advice="fewer --workers need less"),)

@@ -34,8 +34,8 @@ from monai_fusion.report.predictions_data import (
 from monai_fusion.report.predictions_reader import read_failures
 from monai_fusion.report.run_results import pictures_by_participant
 from monai_fusion.report.set_words import guarantee, percent
-from monai_fusion.report.stored_arrays import read_arrays
 from monai_fusion.run_folder import MOST_PICTURES, PREDICTIONS_PAGE_FILE, PREDICTIONS_TABLE_FILE, THUMBNAILS_FILE
+from monai_fusion.stored_arrays import read_arrays
 from monai_fusion.wording import counted
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,6 @@ from monai_fusion.report.explanation_file import ShownExplanation, shown_explana
 from monai_fusion.report.learning import History, parse_history
 from monai_fusion.report.predictions_reader import PredictionRow, read_failures, read_predictions
 from monai_fusion.report.report_data import Cohort, read_history, read_report_data
-from monai_fusion.report.stored_arrays import LARGEST, read_arrays
 from monai_fusion.run_folder import (
     BASELINE_FILE,
     EMBEDDINGS_FILE,
@@ -31,6 +30,7 @@ from monai_fusion.run_folder import (
     RECIPE_FILE,
     THUMBNAILS_FILE,
 )
+from monai_fusion.stored_arrays import LARGEST, read_arrays
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 

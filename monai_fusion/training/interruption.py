@@ -16,7 +16,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 
 from monai_fusion import ranks, stopping
-from monai_fusion.errors import causes_of
+from monai_fusion.causes import causes_of
 
 logger = logging.getLogger(__name__)
 

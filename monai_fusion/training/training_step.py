@@ -13,8 +13,9 @@ from monai.utils import CommonKeys
 from torch import Tensor
 
 from monai_fusion import ranks
+from monai_fusion.causes import causes_of
 from monai_fusion.datalist.availability import BOTH_REQUIRED, ModalityPolicy
-from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
+from monai_fusion.errors import InputError, Problem, RunFailed
 from monai_fusion.keys import EEG, LABEL, MRI
 from monai_fusion.training.accumulation import batches_in_step
 from monai_fusion.training.captured_step import CapturedStep, CudaGraph, Recorder, StepInputs

@@ -11,7 +11,8 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 
-from monai_fusion.errors import RunFailed, causes_of
+from monai_fusion.causes import causes_of
+from monai_fusion.errors import RunFailed
 from monai_fusion.runs.environment import peak_gpu_memory
 from monai_fusion.training.interruption import is_killed_worker, signals_ignored
 from monai_fusion.workflow.gpu_reasons import is_out_of_memory
@@ -74,7 +75,9 @@ def run_engine(engine: Any, knobs: Mapping[str, Any], record: Record | None = No
 def _named(error: BaseException, engine: Any, knobs: Mapping[str, Any]) -> RunFailed | None:
     if any(map(is_out_of_memory, causes_of(error))):
         return _memory_failure(engine, knobs)
-    return failure_behind(error)
+    if isinstance(engine, Evaluator):
+        return failure_behind(error)
+    return failure_behind(error, again="resume with --resume true")
 
 
 def _memory_failure(engine: Any, knobs: Mapping[str, Any]) -> RunFailed:

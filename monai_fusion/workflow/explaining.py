@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from monai_fusion import ranks
+from monai_fusion.causes import causes_of
 from monai_fusion.datalist import Datalist
-from monai_fusion.errors import RunFailed, causes_of
+from monai_fusion.errors import RunFailed
 from monai_fusion.explain import ExplainedModel, ExplainedPart, Explanation, read_settings
 from monai_fusion.files import latest
 from monai_fusion.output_folder import remove_all
@@ -39,9 +40,7 @@ def run_explanation(explanation: Explanation, report: bool = True) -> None:
         )
         if failure is None:
             raise
-        # What a training advises, `--resume true`, is no knob here: the same command goes on.
-        lines = [line.replace("resume with --resume true", "run the same command again") for line in failure.lines]
-        raise RunFailed(*lines) from error
+        raise failure from error
     if written is not None and report:
         _write_report(written.parent)
 

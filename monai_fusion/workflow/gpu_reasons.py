@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
+from monai_fusion.causes import causes_of
+from monai_fusion.errors import InputError, Problem, RunFailed
 
 # How torch and the libraries under it report that no memory is left, besides `torch.OutOfMemoryError`.
 _NO_MEMORY = (

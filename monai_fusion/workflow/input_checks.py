@@ -17,9 +17,10 @@ import torch
 from tqdm import tqdm
 
 from monai_fusion import ranks, stopping
+from monai_fusion.causes import causes_of
 from monai_fusion.datalist import Datalist, read_datalist
 from monai_fusion.datalist.availability import check_modalities
-from monai_fusion.errors import InputError, Problem, RunFailed, causes_of
+from monai_fusion.errors import InputError, Problem, RunFailed
 from monai_fusion.evaluation.model_loader import check_model, read_weights, refuse_other_weights
 from monai_fusion.messages import is_quiet, let_all_characters_through, make_visible, visible
 from monai_fusion.model_files import read_model_object

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 
-from monai_fusion.errors import RunFailed, causes_of
+from monai_fusion.causes import causes_of
+from monai_fusion.errors import RunFailed
+from monai_fusion.files import is_full
 from monai_fusion.workflow.gpu_reasons import of_gpu
 
 # How torch reports what a data loading process runs out of: it hands over its tensors in /dev/shm, one file each.
@@ -19,19 +21,19 @@ _TOO_SMALL = (
     "Expected more than 1 value per channel",
 )
 _KILLED = "is killed by signal: Killed"
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _OF_FOLDERS = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 _OTHERS_LOAD = "--num_workers 0 loads in the main process"
 
 
-def failure_behind(error: BaseException | None) -> RunFailed | None:
+def failure_behind(error: BaseException | None, again: str = "run the same command again") -> RunFailed | None:
     """Name the cause that ended a run, if it is a known one outside this program.
 
     Args:
         error: The error that was raised; the function examines its causes, too.
+        again: What to do once the cause is gone.
     """
     for cause in causes_of(error):
-        failure = _of_workers(cause) or _of_files(cause) or _of_network(cause) or of_gpu(cause)
+        failure = _of_workers(cause) or _of_files(cause, again) or _of_network(cause) or of_gpu(cause)
         if failure is not None:
             return failure
     return None
@@ -71,14 +73,14 @@ def _too_many_files() -> RunFailed:
     return RunFailed("too many open files: the system allows this process no more", advice)
 
 
-def _of_files(error: BaseException) -> RunFailed | None:
+def _of_files(error: BaseException, again: str) -> RunFailed | None:
     """The system's reason why a file cannot be written; a wrong input file is an `InputError`."""
     if not isinstance(error, OSError):
         return None
     path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
     name = f": {path}" if path else ""
-    if error.errno in _FULL:
-        advice = "free some space and resume with --resume true: the files written before are complete"
+    if is_full(error):
+        advice = f"free some space and {again}: the files written before are complete"
         return RunFailed(f"no space left to write to{name}", advice)
     if error.errno == errno.EFBIG:
         advice = "ulimit -f limits the size of files here, or the file system does"

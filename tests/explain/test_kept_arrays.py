@@ -30,6 +30,14 @@ def test_a_damaged_file_is_as_none(tmp_path: Path, damage: bytes | None) -> None
     assert kept.read("sub-01", "same") is None
 
 
+def test_arrays_that_would_fill_the_memory_are_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = KeptArrays(tmp_path, "mri_gradcam")
+    kept.write("sub-01", "same", {"map": np.zeros(2**20)})
+    assert kept.read("sub-01", "same") is not None
+    monkeypatch.setattr("monai_fusion.explain.kept_arrays._MOST_BYTES", 2**20)
+    assert kept.read("sub-01", "same") is None
+
+
 def test_an_array_that_claims_more_than_any_memory_is_as_none(tmp_path: Path) -> None:
     kept = KeptArrays(tmp_path, "mri_gradcam")
     kept.folder.mkdir(parents=True)

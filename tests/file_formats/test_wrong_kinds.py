@@ -160,6 +160,16 @@ def test_a_code_of_orientation_that_nifti_does_not_know_counts_as_0(tmp_path: Pa
     assert refusal(path).seen == seen
 
 
+def test_a_volume_that_gzip_could_pack_and_no_scanner_wrote_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = nib.Nifti1Image(np.zeros((128, 128, 128), np.int16), np.eye(4)).to_bytes()
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(empty))
+    assert load_volume(tmp_path / "a.nii.gz").shape == (1, 128, 128, 128)
+    monkeypatch.setattr("monai_fusion.file_formats.nifti._LARGE", 2**20)
+    assert "hardly a voxel differs" in refusal(tmp_path / "a.nii.gz").seen
+
+
 def test_a_file_that_is_cut_off_early_is_reported(tmp_path: Path) -> None:
     whole = gzip.compress(scan())
     for length in (2, 10, 11, 15, 30):

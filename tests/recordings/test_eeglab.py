@@ -8,10 +8,10 @@ from typing import Any
 import mne
 import numpy as np
 import pytest
-from scipy.io import loadmat, savemat
+from scipy.io import savemat
 
 from monai_fusion.errors import InputError
-from monai_fusion.recordings.reading import matlab, matlab_slim, open_recording
+from monai_fusion.recordings.reading import matlab5, open_recording
 from monai_fusion.recordings.recording import Marker
 from tests.recordings.raw_files import HZ, NAMES, mne_raw, signal
 
@@ -22,8 +22,7 @@ X = signal(10)
 def _where_samples_stay(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it is true of large files as well, whose samples are not taken into memory."""
     if request.param == "on the disk":
-        monkeypatch.setattr(matlab, "_LARGE", 0)
-        monkeypatch.setattr(matlab_slim, "_SMALL", 0)
+        monkeypatch.setattr(matlab5, "_LARGE", 4096)
 
 
 def _structures(rows: list[dict[str, Any]]) -> np.ndarray:
@@ -40,8 +39,10 @@ def _eeg(x: np.ndarray = X, **fields: Any) -> dict[str, Any]:
     return {**eeg, "data": x.astype(np.float32), "ref": "common", **fields}
 
 
-def _write_set(path: Path, eeg: dict[str, Any], fdt: np.ndarray | None = None, nested: bool = True) -> Path:
-    savemat(path, {"EEG": eeg} if nested else eeg, appendmat=False)
+def _write_set(
+    path: Path, eeg: dict[str, Any], fdt: np.ndarray | None = None, nested: bool = True, compressed: bool = False
+) -> Path:
+    savemat(path, {"EEG": eeg} if nested else eeg, appendmat=False, do_compression=compressed)
     if fdt is not None:
         path.with_suffix(".fdt").write_bytes(fdt.astype("<f4").tobytes(order="F"))
     return path
@@ -228,21 +229,57 @@ def test_samples_of_any_type_and_packing_are_read(nested: bool, compressed: bool
 
 
 def test_a_large_file_is_not_taken_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matlab, "_LARGE", 0)
-    monkeypatch.setattr(matlab_slim, "_SMALL", 0)
-    savemat(tmp_path / "sub-01.set", {"EEG": _eeg()}, appendmat=False, do_compression=True)
-    rest, samples = matlab_slim.slimmed(tmp_path / "sub-01.set")
-    assert samples is not None
-    assert samples.count == X.size
+    monkeypatch.setattr(matlab5, "_LARGE", 4096)
+    monkeypatch.setattr(matlab5, "_MOST_KEPT", 40_000)
+    path = _write_set(tmp_path / "sub-01.set", _eeg(), compressed=True)
+    samples = matlab5.read_level5(path, {"EEG", "data"})["EEG"]["data"]
+    assert samples.size == X.size
     assert samples.folder is not None
-    assert len(rest.getvalue()) < 10_000 < X.size
-    without = loadmat(rest, simplify_cells=True)["EEG"]
-    assert (without["srate"], without["ref"], len(without["chanlocs"]), without["data"].size) == (250, "common", 17, 0)
     folder = Path(samples.folder.name)
     assert folder.is_dir()
     assert not folder.is_relative_to(tmp_path)
     del samples
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_damaged_file_gives_a_sentence_or_a_recording(compressed: bool, tmp_path: Path) -> None:
+    """SciPy's reader ends the process on some of them."""
+    path = _write_set(tmp_path / "sub-01.set", _eeg(data="sub-01.fdt"), X, compressed=compressed)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(30):
+        damaged = np.frombuffer(whole, np.uint8).copy()
+        damaged[rng.integers(124, len(damaged), 2)] = rng.integers(0, 256, 2)
+        path.write_bytes(damaged.tobytes())
+        try:
+            assert open_recording(path).samples > 0
+        except InputError as error:
+            refused += 1
+            assert len(str(error).splitlines()) == 1
+    assert refused > 2
+
+
+def test_values_that_are_nested_without_end_are_refused(tmp_path: Path) -> None:
+    inside = np.zeros((1, 1), object)
+    for _ in range(50):
+        outside = np.empty((1, 1), object)
+        outside[0, 0] = inside
+        inside = outside
+    path = _write_set(tmp_path / "sub-01.set", _eeg(event=inside))
+    with pytest.raises(InputError, match="nested too deep"):
+        open_recording(path)
+
+
+def test_values_that_are_too_many_to_be_a_description_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matlab5, "_MOST_KEPT", 2**20)
+    path = _write_set(tmp_path / "sub-01.set", _eeg(event="x" * 2**20), compressed=True)
+    assert path.stat().st_size < 2**18
+    with pytest.raises(InputError, match="more than 1 MB beside the samples"):
+        open_recording(path)
 
 
 def test_version_7_3_is_read_where_its_package_is_installed(tmp_path: Path) -> None:

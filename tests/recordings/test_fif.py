@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 import sys
 from pathlib import Path
 
@@ -9,8 +11,8 @@ import mne
 import numpy as np
 import pytest
 
-from monai_fusion.errors import InputError
-from monai_fusion.recordings.reading import open_recording
+from monai_fusion.errors import InputError, RunFailed
+from monai_fusion.recordings.reading import open_recording, spooled
 from monai_fusion.recordings.recording import Marker
 from tests.recordings.raw_files import HZ, NAMES, mne_raw, signal
 
@@ -86,6 +88,49 @@ def test_a_damaged_file_gives_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         open_recording(tmp_path / "sub-01_eeg.fif")
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_tags_that_lead_back_are_not_followed_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "sub-01_eeg.fif"
+    mne_raw(X).save(path, verbose="ERROR")
+    content = bytearray(path.read_bytes())
+    content[52:56] = (-1).to_bytes(4, "big", signed=True)  # no directory: one tag says where the next one is
+    path.write_bytes(content)
+    assert open_recording(path).samples == X.shape[1]
+    content[68:72] = (36).to_bytes(4, "big")  # the third says that the second follows
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"sub-01_eeg\.fif: damaged at byte 56"):
+        open_recording(path)
+
+
+def test_a_part_that_is_named_as_the_one_behind_itself_is_refused(tmp_path: Path) -> None:
+    mne_raw(np.tile(X, 15)).save(tmp_path / "sub-01_eeg.fif", split_size="2MB", verbose="ERROR")
+    second = next(file for file in tmp_path.glob("*.fif") if file.name != "sub-01_eeg.fif")
+    (tmp_path / "sub-01_eeg.fif").replace(second)
+    with pytest.raises(InputError, match=f"{second.name} is named as the part that follows itself"):
+        open_recording(second)
+
+
+def test_a_compressed_file_that_never_ends_does_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spooled, "_LARGE", 0)
+    path = tmp_path / "sub-01_eeg.fif.gz"
+    path.write_bytes(gzip.compress(bytes(2**24)))
+    with pytest.raises(InputError, match="unpacked, more than 100 times its size"):
+        open_recording(path)
+
+
+def test_a_full_temporary_folder_is_not_blamed_on_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    mne_raw(X).save(tmp_path / "sub-01_eeg.fif.gz", verbose="ERROR")
+    monkeypatch.setattr(spooled.gzip.GzipFile, "read", full)
+    with pytest.raises(RunFailed, match=r"no space left to unpack .*sub-01_eeg\.fif\.gz in "):
+        open_recording(tmp_path / "sub-01_eeg.fif.gz")
 
 
 def test_a_file_that_was_cut_off_is_told(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -201,6 +203,15 @@ def test_positions_and_the_reference_of_bids_are_read(tmp_path: Path) -> None:
     recording = open_recording(path)
     assert recording.positions == {"Fz": pytest.approx((0, 0.05, 0.08)), "Cz": pytest.approx((0, 0, 0.095))}
     assert recording.reference == "FCz"
+
+
+@pytest.mark.parametrize("hertz", [2.5e-4, 2.5e8, math.inf])
+def test_a_sampling_rate_that_no_eeg_has_is_refused(hertz: float, tmp_path: Path) -> None:
+    path = write_vhdr(tmp_path, "sub-01_EO", X)
+    interval = 1e6 / hertz if math.isfinite(hertz) else 5e-324
+    path.write_text(re.sub("SamplingInterval=.*", f"SamplingInterval={interval}", path.read_text("utf-8")), "utf-8")
+    with pytest.raises(InputError, match=f"sampling rate: {re.escape(f'{hertz:g}')} Hz, expected 1 to 1,000,000 Hz"):
+        open_recording(path)
 
 
 def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

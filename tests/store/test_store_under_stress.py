@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monai_fusion.cli import main
 from monai_fusion.data import MRIDataset
 from monai_fusion.store.maintenance import choose_for_pruning, prune, status_of, verify
 from monai_fusion.store.preparing import PreparationChain
 from monai_fusion.store.runners import Threads
 from monai_fusion.store.stored_chain import StoredChain
 from monai_fusion.transforms import LoadVolumed, ResampleSlabd, ScaleIntensityPercentilesd
-from tests.support import mri_dataset, write_volume
+from tests.support import mri_dataset, write_datalist, write_volume
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these tests fork")
 resource = pytest.importorskip("resource")
@@ -166,6 +167,28 @@ def test_on_a_full_disk_the_run_continues_uncached_and_reports_it_once(
     assert verify(small_disk / "store").sound and not list(small_disk.rglob("*.part"))
     again = dataset(data, small_disk / "store", side=48)
     assert again.report.reused == FILES - filled.report.unstored
+
+
+def test_preprocess_fails_if_it_could_not_store_every_file(
+    tmp_path: Path, small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"participant_id": each["participant_id"], "mri": Path(each["mri"]).name} for each in items(tmp_path, 2)]
+    datalist = write_datalist(tmp_path / "list.json", {"training": [], "validation": [], "test": rows})
+    words = [
+        "--cache-dir",
+        small_disk / "store",
+        "--backend",
+        "threads",
+        "--mri-size",
+        "96,96,96",
+        "--slab-depth",
+        "96",
+    ]
+    with pytest.raises(SystemExit) as ended:
+        main(["preprocess", *map(str, [datalist, *words])])
+    error = capsys.readouterr().err
+    assert ended.value.code == 1, error
+    assert f"error: {small_disk / 'store'}: 2 files could not be stored" in error
 
 
 @pytest.fixture

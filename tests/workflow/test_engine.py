@@ -118,6 +118,8 @@ def test_a_full_disk_is_named_and_what_to_do() -> None:
     with pytest.raises(RunFailed, match="no space left to write to") as caught:
         run_engine(trainer_of(Network(in_training=full)), KNOBS)
     assert "runs/first/checkpoints/epoch_0001.pt" in str(caught.value) and "--resume true" in str(caught.value)
+    with pytest.raises(RunFailed, match="run the same command again"):
+        run_engine(evaluator_of(Network(in_evaluation=full)), KNOBS)
 
 
 WORKERS = {

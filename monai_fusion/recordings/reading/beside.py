@@ -14,7 +14,7 @@ from monai_fusion.messages import pasteable
 from monai_fusion.opening import open_regular
 from monai_fusion.reading import read_bytes
 
-_CODEPAGE = re.compile(rb"^\s*codepage\s*=\s*([\w-]+)", re.IGNORECASE | re.MULTILINE)
+_CODEPAGE = re.compile(rb"^[ \t]*codepage[ \t]*=[ \t]*([\w-]+)", re.IGNORECASE | re.MULTILINE)
 _SEPARATORS = re.compile(r"[\\/]")
 
 

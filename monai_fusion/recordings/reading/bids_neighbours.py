@@ -15,7 +15,7 @@ from monai_fusion.recordings.reading.events import Event, sorted_out
 from monai_fusion.recordings.reading.kinds import kind_of
 from monai_fusion.recordings.recording import Recording
 from monai_fusion.spelling import nfc
-from monai_fusion.wording import a_few, counted
+from monai_fusion.wording import a_few, counted, cut
 
 _NOTHING = frozenset(("", "n/a", "na", "nan", "none", "null"))
 _RUN_ENTITIES = re.compile(r"_(?:task|acq|run|recording|desc|proc|split)-[^_]+")
@@ -113,7 +113,9 @@ def _with_channels(recording: Recording, table: _Table) -> Recording:
             bad.append(name)
     notes = []
     if others := [row["name"] for key, row in rows.items() if key not in here]:
-        notes.append(f"{table.path.name}: {counted(len(others), 'channel')} not in the recording: {a_few(others)}")
+        notes.append(
+            f"{table.path.name}: {counted(len(others), 'channel')} not in the recording: {a_few(map(cut, others))}"
+        )
     return replace(recording, kinds=tuple(kinds), bad_channels=tuple(bad), notes=(*recording.notes, *notes))
 
 

@@ -17,13 +17,18 @@ from monai_fusion.recordings.reading.events import Event, sorted_out
 from monai_fusion.recordings.reading.flat import FlatSamples
 from monai_fusion.recordings.reading.kinds import kinds_of
 from monai_fusion.recordings.reading.matlab import mat_variables
-from monai_fusion.recordings.reading.matlab_slim import Samples
+from monai_fusion.recordings.reading.matlab5 import StoredArray
 from monai_fusion.recordings.reading.spooled import SpooledSamples
 from monai_fusion.recordings.recording import Recording, SampleReader
 from monai_fusion.wording import a_few, counted
 
 _FARTHEST_M = 0.25
 _NO_POSITION = (0.0, 0.0, 0.0)
+# What is read of a file: the variables, the fields of a recording, of a channel's place and of an event.
+_WANTED = frozenset((
+    "EEG", "ALLEEG", "nbchan", "pnts", "trials", "srate", "data", "datfile", "ref", "chanlocs", "event",
+    "labels", "X", "Y", "Z", "type", "latency", "duration",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +49,14 @@ def read_eeglab(path: Path) -> Recording:
     Raises:
         InputError: It holds several recordings or none, or its samples are not whole.
     """
-    variables, stored = mat_variables(path)
+    variables = mat_variables(path, _WANTED)
     eeg = _the_recording(path, variables)
     channels, points, trials = (_whole(path, eeg, key) for key in ("nbchan", "pnts", "trials"))
     rate = _float(eeg.get("srate"))
     if not rate > 0:
         raise InputError(Problem(str(path), "srate", "no positive number", "samples a second"))
     samples = points * trials
-    reader, files, notes = _samples(path, eeg, channels, samples, stored)
+    reader, files, notes = _samples(path, eeg, channels, samples)
     locations = _records(eeg.get("chanlocs"))
     names, types = _names(path, locations, channels)
     edges = [points * trial for trial in range(1, trials)] if trials > 1 else []
@@ -134,12 +139,12 @@ def _records(value: Any) -> list[Mapping[str, Any]]:
 
 
 def _samples(
-    path: Path, eeg: Mapping[str, Any], channels: int, samples: int, stored: Samples | None
+    path: Path, eeg: Mapping[str, Any], channels: int, samples: int
 ) -> tuple[SampleReader, tuple[Path, ...], list[str]]:
     data = eeg.get("data")
-    if stored is not None and stored.count == channels * samples:
-        flat = FlatSamples(stored.path, stored.dtype, (1.0,) * channels, samples, offset=stored.offset)
-        return flat if stored.folder is None else SpooledSamples(flat, stored.folder), (path,), []
+    if isinstance(data, StoredArray) and data.size == channels * samples:
+        flat = FlatSamples(data.path, data.dtype, (1.0,) * channels, samples, offset=data.offset)
+        return flat if data.folder is None else SpooledSamples(flat, data.folder), (path,), []
     if isinstance(data, str) or data is None or np.size(data) == 0:
         file, notes = _data_file(path, data if isinstance(data, str) else "", eeg.get("datfile"))
         needed, size = channels * samples * 4, file.stat().st_size
@@ -153,8 +158,8 @@ def _samples(
             advice = f"{whole}copy it again, or cut the recording in EEGLAB and save it"
             raise InputError(Problem(str(path), file.name, f"{size:,} bytes", wanted, advice))
         return FlatSamples(file, "<f4", (1.0,) * channels, samples), (path, file), notes
-    array = np.asarray(data)
-    if array.size != channels * samples or array.dtype.kind not in "fiu":
+    array = data if isinstance(data, StoredArray) else np.asarray(data)
+    if isinstance(array, StoredArray) or array.size != channels * samples or array.dtype.kind not in "fiu":
         seen = f"an array of {array.size:,} values"
         raise InputError(Problem(str(path), "data", seen, f"{channels} channels of {samples:,} samples"))
     # [channel, time, epoch] in MATLAB's order: epoch after epoch on one axis of time.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.recordings.reading.events import Event, sorted_out
+from monai_fusion.recordings.reading.fif_circles import refuse_circles
 from monai_fusion.recordings.reading.kinds import kind_of
 from monai_fusion.recordings.reading.spooled import SpooledSamples, new_folder, unpacked
 from monai_fusion.recordings.recording import Recording
@@ -48,6 +49,7 @@ def read_fif(path: Path) -> Recording:
         raise InputError(Problem(str(path), seen="epochs or averages", wanted="a continuous recording", advice=advice))
     folder = new_folder() if path.name.lower().endswith(".gz") else None  # jumping within gzip takes forever
     opened = path if folder is None else unpacked(path, Path(folder.name))
+    refuse_circles(path, opened)
     with _warnings_of_mne() as warned:
         raw = mne.io.read_raw_fif(opened, preload=False, allow_maxshield="yes", verbose="WARNING")
     rate = float(raw.info["sfreq"])

@@ -9,6 +9,7 @@ from monai_fusion.recordings.recording import Recording
 _PROBES = 12
 _PROBE_S = 0.25
 _PIECE_S = 20.0
+_LEAST_PIECE = 8192  # samples, of a slow recording of weeks
 
 
 def constant_channels(recording: Recording) -> list[str]:
@@ -22,7 +23,7 @@ def constant_channels(recording: Recording) -> list[str]:
         if not suspects:
             return []
         suspects = _still_constant(recording, suspects, first, start, min(start + width, recording.samples))
-    step = max(width, round(_PIECE_S * recording.sampling_hz))
+    step = max(width, round(_PIECE_S * recording.sampling_hz), _LEAST_PIECE)
     for start in range(0, recording.samples, step):
         if not suspects:
             return []

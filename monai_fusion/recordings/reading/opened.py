@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_fusion.errors import InputError, Problem
+from monai_fusion.errors import InputError, Problem, RunFailed
 from monai_fusion.reading import reason_of
 from monai_fusion.recordings.reading.beside import require_here
 from monai_fusion.recordings.reading.bids_neighbours import with_neighbours
@@ -42,6 +42,7 @@ ENDINGS = (*_READERS, *TABLE_ENDINGS)
 
 _Found = TypeVar("_Found")
 _QUOTED = re.compile(r"""(['"]).*?\1""")
+_LEAST_HZ, _MOST_HZ = 1.0, 1e6
 _WITHOUT_VOLTS = frozenset({"stim", "misc"})
 
 
@@ -85,6 +86,7 @@ def open_recording(
 
 
 def _finished(recording: Recording, unit: str | None, channel_map: Mapping[str, str]) -> Recording:
+    _refuse_rate(recording)
     recording = replace(recording, read_samples=_GuardedSamples(recording.path, recording.read_samples))
     if channel_map:
         recording = _renamed(recording, channel_map)
@@ -95,13 +97,21 @@ def _finished(recording: Recording, unit: str | None, channel_map: Mapping[str, 
             for old, kind in zip(recording.scale, recording.kinds, strict=True)
         ]
         recording = replace(recording, scale=tuple(scale))
-    if recording.sampling_hz <= 0 or recording.samples < 1:
-        raise InputError(Problem(str(recording.path), seen="no samples, or no sampling rate"))
+    if recording.samples < 1:
+        raise InputError(Problem(str(recording.path), seen="no samples"))
     flat = [name for name in constant_channels(recording) if name not in recording.bad_channels]
     if flat:
         note = f"flat, the same value throughout: {a_few(flat, 6)}"
         recording = replace(recording, bad_channels=(*recording.bad_channels, *flat), notes=(*recording.notes, note))
     return recording
+
+
+def _refuse_rate(recording: Recording) -> None:
+    """Refuse a sampling rate that is none of an EEG: endless, or stated in another unit (kHz, s in place of us)."""
+    if not _LEAST_HZ <= recording.sampling_hz <= _MOST_HZ:
+        seen, wanted = f"{recording.sampling_hz:g} Hz", f"{_LEAST_HZ:g} to {_MOST_HZ:,.0f} Hz"
+        advice = "does the file state it in another unit?"
+        raise InputError(Problem(str(recording.path), "sampling rate", seen, wanted, advice))
 
 
 def _renamed(recording: Recording, channel_map: Mapping[str, str]) -> Recording:
@@ -149,12 +159,13 @@ def _guarded(path: Path, kind: str, action: Callable[[], _Found]) -> _Found:
 
     Raises:
         InputError: It did not succeed.
+        RunFailed: The disk of the temporary folder is full.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return action()
-    except (InputError, MemoryError):
+    except (InputError, RunFailed, MemoryError):
         raise
     except ImportError as error:
         advice = 'pip install "monai-fusion[eeg]"'
@@ -164,5 +175,5 @@ def _guarded(path: Path, kind: str, action: Callable[[], _Found]) -> _Found:
     except Exception as error:  # what a damaged file does to a parser cannot be listed
         seen = f"cannot be read{f' as {kind}' if kind else ''}"
         text = _QUOTED.sub("...", str(error)).strip()  # what is quoted there may be a person's name
-        reason = cut(text.splitlines()[0], 120) if text else type(error).__name__
+        reason = cut(text.splitlines()[0], 120) if text.strip(".") else type(error).__name__
         raise InputError(Problem(str(path), seen=seen, advice=f"damaged? ({reason})")) from error

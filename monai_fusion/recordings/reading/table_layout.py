@@ -24,7 +24,6 @@ _TIME = re.compile(r"^(?:time(?:s|stamps?)?|t|seconds?|secs?|ms|milliseconds?|la
 _INDEX = re.compile(
     r"^(?:|unnamed:? ?\d*|index|samples?|row|nr|no|n|sample[ _]?(?:index|number)|id|counter)$", re.IGNORECASE
 )
-_UNIT = re.compile(r"^(?P<name>.*?)\s*[(\[]\s*(?P<unit>[^()\[\]]*)\s*[)\]]\s*$")
 _COMMA = re.compile(r"^[-+]?\d*,\d+(?:[eE][-+]?\d+)?$")
 
 
@@ -158,10 +157,13 @@ def _refuse_turned(path: Path, cells: Sequence[Sequence[str]]) -> None:
 
 
 def _name_and_unit(name: str) -> tuple[str, str]:
-    found = _UNIT.match(name.strip())
-    if found and found["name"]:
-        return found["name"], found["unit"].strip()
-    return name.strip(), ""
+    """A header's name and the unit in brackets behind it; no pattern, which would try every blank of a long one."""
+    name = name.strip()
+    opens = max(name.rfind("("), name.rfind("["))
+    before, unit = name[: max(opens, 0)].rstrip(), name[opens + 1 : -1]
+    if not before or name[-1] not in ")]" or not {")", "]"}.isdisjoint(unit):
+        return name, ""
+    return before, unit.strip()
 
 
 def _columns(

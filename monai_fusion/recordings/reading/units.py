@@ -12,7 +12,7 @@ UNITS = {"uV": 1.0, "mV": 1.0e3, "V": 1.0e6, "nV": 1.0e-3}
 
 # The micro sign and the Greek letter, and what is left of either where a file was decoded wrongly or holds ASCII only.
 _MICRO = re.compile(r"^(?:[uU\u00b5\u03bc\u039c\ufffd?.]|\u00c2\u00b5|\u00ce\u00bc|&micro;|micro)$")
-_VOLT = re.compile(r"^(.*?)\s*(?:[vV]|[vV]olts?)$")
+_VOLT = re.compile(r"[vV](?:olts?)?$")
 _PREFIXES = {"": "V", "m": "mV", "M": "mV", "milli": "mV", "n": "nV", "nano": "nV"}
 
 
@@ -24,10 +24,10 @@ def microvolts_in(unit: str) -> float | None:
     text = unit.strip().strip("\0")
     if not text or text.casefold() in ("n/a", "na", "unknown"):
         return UNITS["uV"]
-    volt = _VOLT.match(text)
+    volt = _VOLT.search(text)
     if volt is None:
         return None
-    prefix = volt[1].strip()
+    prefix = text[: volt.start()].strip()
     if _MICRO.match(prefix):
         return UNITS["uV"]
     return UNITS.get(_PREFIXES.get(prefix, ""))

@@ -1,4 +1,4 @@
-"""Reading the arrays that an evaluation wrote, from a file that may be damaged or come from outside."""
+"""Reading the arrays that a run wrote, from a file that may be damaged or come from outside."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ MOST_BYTES = 2**28
 LARGEST = 1e9
 """Larger numbers in an embedding are invalid: the encoders' embeddings have a length of about 1."""
 
-_KINDS = "Ufu"  # text, numbers
+_KINDS = "Uiufb"  # text, numbers, truth
 
 
-def read_arrays(path: Path, names: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
+def read_arrays(path: Path, names: Iterable[str] | None = None, most: int = MOST_BYTES) -> dict[str, npt.NDArray[Any]]:
     """Read arrays of text or numbers from an .npz file; nothing is unpickled.
 
     Args:
         path: The file.
-        names: The names of the arrays.
+        names: The names of the arrays; None for all.
+        most: Bytes of all of them together, uncompressed.
 
     Returns:
-        The arrays found; none if the file is missing or damaged, or claims more than `MOST_BYTES`.
+        The arrays found; none if the file is missing or damaged, or claims more than ``most``.
     """
     try:
         with io.BufferedReader(open_regular(path)) as stream, zipfile.ZipFile(stream) as archive:
             parts = {part.filename: part for part in archive.infolist()}
+            names = [name.removesuffix(".npy") for name in parts] if names is None else names
             wanted = {name: parts[f"{name}.npy"] for name in names if f"{name}.npy" in parts}
-            if sum(part.file_size for part in wanted.values()) > MOST_BYTES:
+            if sum(part.file_size for part in wanted.values()) > most:
                 return {}
             return {name: _array(archive.read(part)) for name, part in wanted.items()}
     except Exception:  # zipfile, zlib and numpy raise almost any exception for damaged bytes
