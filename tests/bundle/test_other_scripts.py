@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bundle.conftest import SMALL, Cohort, bundle_command
+from tests.bundle.conftest import EEG_SIZE, SMALL, Cohort, bundle_command
 
 NAMES = {"M": "男", "F": "Ж"}
 CODE_PAGE = os.environ | {"PYTHONIOENCODING": "cp1252"}
@@ -52,10 +52,8 @@ def test_training_evaluation_and_inference_lose_nothing_in_a_code_page(cohort: C
     assert r"\u7537" in out and "wrote" in out
     assert "Ж-sub-" in (run / "predictions.csv").read_text(encoding="utf-8") and (run / "report.html").is_file()
     redirected(bundle_command("inference.yaml", datalist=datalist, model_dir=run, device="cpu"), tmp_path)
-    redirected(
-        [sys.executable, "-m", "monai_fusion", "preprocess", str(datalist), "--cache-dir", str(tmp_path / "склад")],
-        tmp_path,
-    )
+    stored = ["--cache-dir", str(tmp_path / "склад"), "--eeg-shape", str(EEG_SIZE)]
+    redirected([sys.executable, "-m", "monai_fusion", "preprocess", str(datalist), *stored], tmp_path)
 
 
 def test_errors_are_reported_in_a_code_page(tmp_path: Path) -> None:
