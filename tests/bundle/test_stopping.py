@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.bundle.conftest import CONFIGS, ROOT, SMALL, Cohort, bundle_command, shipped
+from tests.bundle.conftest import CONFIGS, EEG_SIZE, ROOT, SMALL, Cohort, bundle_command, shipped
 from tests.commands import hear_signals
 from tests.message_parts import assert_parts
 
@@ -112,6 +112,7 @@ def preprocess(cohort: Cohort, folder: Path, backend: str) -> list[str]:
     text = (CONFIGS / "train.yaml").read_text(encoding="utf-8").replace(f"{first}Volumed", f"{slow}{first}Volumed")
     config.write_text(text, encoding="utf-8")
     options = {"--cache-dir": folder / "store", "--config-file": config, "--backend": backend, "--workers": 2}
+    options["--eeg-shape"] = str(EEG_SIZE)
     words = [word for name, value in options.items() for word in (name, str(value))]
     return [sys.executable, "-m", "monai_fusion", "preprocess", str(cohort.datalist), *words]
 
