@@ -10,8 +10,10 @@ from monai_fusion.messages import visible
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A score with a true minus sign; ``not defined`` if there is none."""
-    return "not defined" if value is None or not math.isfinite(value) else f"{value:.{digits}f}".replace("-", "\u2212")
+    """A score with a true minus sign, which zero does not have; ``not defined`` if there is none."""
+    if value is None or not math.isfinite(value):
+        return "not defined"
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\u2212")
 
 
 def signed(value: float, digits: int = 2) -> str:

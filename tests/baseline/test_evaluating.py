@@ -28,6 +28,7 @@ from monai_fusion.report.run_results import read_results
 from monai_fusion.run_folder import BASELINE_FILE
 from monai_fusion.workflow.baselines import check_covariates
 from tests.baseline.cohorts import EEG_SHAPE, Cohort, write_cohort
+from tests.report.browser import CHROMIUM, chromium
 
 Evaluated = Callable[[float | None], Baseline]
 
@@ -371,3 +372,19 @@ def test_every_field_of_the_file_is_documented() -> None:
 def test_predictions_of_other_participants_are_refused(heads: Cohort, settings: BaselineSettings) -> None:
     with pytest.raises(InputError, match="none of its participants was predicted"):
         evaluate_baselines(_datalist(heads), settings, NetworkPredictions({"x": (0.5, 0.5)}, {"x": 0}))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (apt-get install chromium)")
+def test_the_tables_of_plain_numbers_fit_screen_phone_and_paper(
+    heads: Cohort, evaluated: Evaluated, tmp_path: Path
+) -> None:
+    _with_report(heads, evaluated, 0.0, tmp_path)
+    with chromium() as browser:
+        for width in (1280, 400):
+            browser.open(tmp_path / "report.html", width)
+            assert browser.complaints == [] and browser.evaluate("document.documentElement.scrollWidth") <= width
+        browser.call("Emulation.setEmulatedMedia", media="print")
+        browser.open(tmp_path / "report.html", 718)  # A4 less its margins, at 96 dpi
+        assert browser.evaluate("document.querySelectorAll('#numbers table').length") == 3
+        assert browser.evaluate("document.documentElement.scrollWidth") <= 718
