@@ -8,15 +8,15 @@ from monai_fusion.cores import usable_cores
 from monai_fusion.messages import hide_bars
 
 if TYPE_CHECKING:
-    from monai_fusion.cli.opening_options import HowRead
     from monai_fusion.datalist.contents.checking import Look, RecordingOpener
     from monai_fusion.datalist.examination import Examination
     from monai_fusion.datalist.reporting import Finding
+    from monai_fusion.datalist.trained_model import FileReading
 
 _MOST_WORKERS = 8  # more of them wait for the disk, and each holds a volume
 
 
-def opener_of(files: HowRead, look: Look | None = None) -> RecordingOpener:
+def opener_of(files: FileReading, look: Look | None = None) -> RecordingOpener:
     """What opens the files with ``--deep``."""
     from monai_fusion.datalist.contents.checking import RecordingOpener
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monai_fusion.cli.lengths import three_lengths
 from monai_fusion.errors import InputError, Problem
 from monai_fusion.run_folder import RECIPE_FILE
+
+if TYPE_CHECKING:
+    from monai_fusion.datalist.trained_model import FileReading
 
 Unlabelled = Annotated[bool, typer.Option("--unlabelled", help="Labels may be missing: a list for prediction only.")]
 AssumeOrientation = Annotated[
@@ -52,28 +55,11 @@ Workers = Annotated[
     int | None,
     typer.Option(help="With --deep: files opened at a time.", show_default="one a core, at most 8", min=1),
 ]
-EEG_SHAPE = (224, 224, 17)
-"""Of a standard scalogram."""
-
-
-@dataclass(frozen=True, slots=True)
-class HowRead:
-    """How recordings are opened.
-
-    Attributes:
-        eeg_shape: Frequency, time and electrode of every scalogram.
-        assume_orientation: Axes of MRIs whose header states none.
-        percentiles_over: Voxels whose percentiles scale an MRI.
-    """
-
-    eeg_shape: tuple[int, int, int]
-    assume_orientation: str | None
-    percentiles_over: str
 
 
 def how_read(
     eeg_shape: str | None, assume_orientation: str | None, percentiles_over: str | None = None, run: Path | None = None
-) -> HowRead:
+) -> FileReading:
     """Return what the options ask for; what they leave open is as in the run, or else as shipped.
 
     Args:
@@ -89,16 +75,17 @@ def how_read(
     from monai_fusion.datalist.trained_model import FileReading, read_trained_model
     from monai_fusion.file_formats.nifti import check_axis_codes
 
-    there = run is not None and (run.is_file() or (run / RECIPE_FILE).is_file())
-    trained = read_trained_model(run, "--run", need_classes=False).files if run and there else FileReading()
-    if assume_orientation is not None:
-        check_axis_codes(assume_orientation, "", "--assume-orientation")
-    if percentiles_over not in (None, *OVER):
-        raise InputError(Problem("--percentiles-over", seen=repr(percentiles_over), wanted=" or ".join(OVER)))
-    shape = trained.eeg_shape or EEG_SHAPE
+    files = FileReading()
+    if run is not None and (run.is_file() or (run / RECIPE_FILE).is_file()):
+        files = read_trained_model(run, "--run", need_classes=False).files
     if eeg_shape is not None:
         frequency, time, electrode = three_lengths(eeg_shape, "--eeg-shape")
-        shape = (frequency, time, electrode)
-    return HowRead(
-        shape, assume_orientation or trained.assume_orientation, percentiles_over or trained.percentiles_over or OVER[0]
-    )
+        files = replace(files, eeg_shape=(frequency, time, electrode))
+    if assume_orientation is not None:
+        check_axis_codes(assume_orientation, "", "--assume-orientation")
+        files = replace(files, assume_orientation=assume_orientation)
+    if percentiles_over is not None:
+        if percentiles_over not in OVER:
+            raise InputError(Problem("--percentiles-over", seen=repr(percentiles_over), wanted=" or ".join(OVER)))
+        files = replace(files, percentiles_over=percentiles_over)
+    return files

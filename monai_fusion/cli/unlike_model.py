@@ -9,9 +9,9 @@ from monai_fusion.errors import InputError, Problem
 from monai_fusion.run_folder import COHORT_PROFILE_FILE
 
 if TYPE_CHECKING:
-    from monai_fusion.cli.opening_options import HowRead
     from monai_fusion.datalist import Datalist
     from monai_fusion.datalist.reporting import Finding
+    from monai_fusion.datalist.trained_model import FileReading
 
 
 def require_deep(model: Path | None, deep: bool) -> None:
@@ -28,7 +28,7 @@ def require_deep(model: Path | None, deep: bool) -> None:
         read_trained_model(model, "--model")
 
 
-def unlike_the_training(datalist: Datalist, model: Path, files: HowRead, cache_dir: Path | None) -> list[Finding]:
+def unlike_the_training(datalist: Datalist, model: Path, files: FileReading, cache_dir: Path | None) -> list[Finding]:
     """Compare all participants of a datalist with the training part of a model.
 
     Args:

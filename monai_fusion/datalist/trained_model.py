@@ -21,7 +21,7 @@ _LONGEST = 10_000  # letters of a class name
 
 @dataclass(frozen=True, slots=True)
 class FileReading:
-    """How a model's preprocessing reads the files; None where the recipe does not state it, as text or numbers.
+    """How a model's preprocessing reads the files; the defaults are those of the shipped configs.
 
     Attributes:
         eeg_shape: Frequency, time and electrode of every scalogram.
@@ -29,9 +29,9 @@ class FileReading:
         percentiles_over: Voxels whose percentiles scale an MRI.
     """
 
-    eeg_shape: tuple[int, int, int] | None = None
+    eeg_shape: tuple[int, int, int] = (224, 224, 17)
     assume_orientation: str | None = None
-    percentiles_over: str | None = None
+    percentiles_over: str = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _from_recipe(recipe: Mapping[str, Any], folder: Path) -> TrainedModel:
 
 
 def _file_reading(preprocessing: object) -> FileReading:
-    """What the transforms of a recipe state, of any shape: a recipe may be a stranger's."""
+    """What the transforms of a recipe state; what they do not is as shipped. A recipe may be a stranger's."""
     chains = preprocessing if isinstance(preprocessing, dict) else {}
 
     def first(recording: str, name: str) -> Any:
@@ -129,10 +129,11 @@ def _file_reading(preprocessing: object) -> FileReading:
 
     shape, assumed, over = first(EEG, "shape"), first(MRI, "assume_orientation"), first(MRI, "over")
     known = isinstance(shape, list) and len(shape) == 3 and all(type(each) is int and each > 0 for each in shape)
+    shipped = FileReading()
     return FileReading(
-        (shape[0], shape[1], shape[2]) if known else None,
+        (shape[0], shape[1], shape[2]) if known else shipped.eeg_shape,
         assumed if isinstance(assumed, str) else None,
-        over if isinstance(over, str) else None,
+        over if isinstance(over, str) else shipped.percentiles_over,
     )
 
 

@@ -30,8 +30,8 @@ from monai_fusion.run_folder import EMBEDDINGS_FILE, MOST_PICTURES, THUMBNAILS_F
 from monai_fusion.stored_arrays import read_arrays
 
 THUMBNAIL_SIZE = 96
-_MOST_BYTES = 1 << 30  # bytes; those of 29,000 participants
 """Pixels along each side of a thumbnail."""
+_MOST_BYTES = 1 << 30  # of thumbnails.npz: those of 29,000 participants
 
 # The brightest and the darkest 1 % of the pixels are clipped: one bright vessel must not darken a whole slice.
 _CLIPPED_PERCENT = 1.0

@@ -23,7 +23,7 @@ SCALES = {"_target_": "monai_fusion.transforms.ScaleIntensityPercentilesd", "ove
         (None, FileReading()),
     ],
 )
-def test_what_a_recipe_does_not_state_is_left_open(preprocessing: Any, expected: FileReading, tmp_path: Path) -> None:
+def test_what_a_recipe_does_not_state_is_as_shipped(preprocessing: Any, expected: FileReading, tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text(json.dumps({"classes": ["M", "F"], "preprocessing": preprocessing}))
     (tmp_path / "model.pt").write_bytes(b"weights")
     assert read_trained_model(tmp_path).files == expected

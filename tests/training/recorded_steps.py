@@ -97,6 +97,21 @@ class Seeded:
         pass
 
 
+def trainer_of(network: nn.Module, step: Any, **options: Any) -> SupervisedTrainer:
+    """A training of one epoch of four batches, not yet run; options take the place of its own."""
+    own: dict[str, Any] = {"max_epochs": 1, "loss_function": AlignedCrossEntropy(), "optim_set_to_none": True}
+    return SupervisedTrainer(
+        device=torch.device("cpu"),
+        train_data_loader=batches((4, 4, 4, 4)),
+        network=network,
+        optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
+        prepare_batch=FusionPrepareBatch(),
+        iteration_update=step,
+        decollate=False,
+        **own | options,
+    )
+
+
 def train(
     network: TinyFusionNet,
     step: Any,

@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from monai.engines import IterationEvents, SupervisedTrainer
+from monai.engines import IterationEvents
 
-from monai_fusion.data import FusionPrepareBatch
 from monai_fusion.datalist.availability import ModalityPolicy
 from monai_fusion.errors import InputError, RunFailed
-from monai_fusion.losses import AlignedCrossEntropy
 from monai_fusion.training import TrainingStep
-from tests.training.recorded_steps import NetWithStatistics, batches, recorded, train
+from tests.training.recorded_steps import NetWithStatistics, recorded, train, trainer_of
 
 
 class Fails:
@@ -82,18 +80,7 @@ def test_a_handler_that_replaces_the_loss_is_refused() -> None:
 
     network = NetWithStatistics()
     step, _ = recorded(network)
-    trainer = SupervisedTrainer(
-        device=torch.device("cpu"),
-        max_epochs=1,
-        train_data_loader=batches((4, 4, 4, 4)),
-        network=network,
-        optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
-        loss_function=AlignedCrossEntropy(),
-        prepare_batch=FusionPrepareBatch(),
-        iteration_update=step,
-        train_handlers=[Doubles()],
-        decollate=False,
-    )
+    trainer = trainer_of(network, step, train_handlers=[Doubles()], optim_set_to_none=False)
     with pytest.raises(RunFailed, match="--cuda_graphs false"):
         trainer.run()
 

@@ -10,15 +10,13 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Events
-from monai.engines import SupervisedTrainer
 from torch import Tensor
 
-from monai_fusion.data import FusionPrepareBatch
 from monai_fusion.losses import AlignedCrossEntropy
 from monai_fusion.training import TrainingStep
 from monai_fusion.training.captured_step import CapturedStep, StepInputs
 from monai_fusion.training.training_step import WARM_UP
-from tests.training.recorded_steps import NetWithStatistics, Rerun, batches, recorded, train
+from tests.training.recorded_steps import NetWithStatistics, Rerun, batches, recorded, train, trainer_of
 
 
 @pytest.mark.parametrize("accumulate", [1, 2, 3])
@@ -70,18 +68,7 @@ def test_another_trainer_is_recorded_itself() -> None:
     network.set_trainable(["stage4"], ["layer4"])
     losses = []
     for loss_function in (AlignedCrossEntropy(), lambda pred, label: 0 * AlignedCrossEntropy()(pred, label) + 7):
-        trainer = SupervisedTrainer(
-            device=torch.device("cpu"),
-            max_epochs=1,
-            train_data_loader=batches((4, 4, 4, 4)),
-            network=network,
-            optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
-            loss_function=loss_function,
-            prepare_batch=FusionPrepareBatch(),
-            optim_set_to_none=True,
-            iteration_update=step,
-            decollate=False,
-        )
+        trainer = trainer_of(network, step, loss_function=loss_function)
         trainer.run()
         losses.append(trainer.state.output["loss"].item())
     assert losses[0] != 7 and losses[1] == 7
@@ -126,20 +113,7 @@ def test_frozen_weights_that_change_end_a_recording() -> None:
         def load(self) -> None:
             network.load_state_dict(network.state_dict())
 
-    trainer = SupervisedTrainer(
-        device=torch.device("cpu"),
-        max_epochs=2,
-        train_data_loader=batches((4, 4, 4, 4)),
-        network=network,
-        optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
-        loss_function=AlignedCrossEntropy(),
-        prepare_batch=FusionPrepareBatch(),
-        optim_set_to_none=True,
-        iteration_update=step,
-        train_handlers=[Loads()],
-        decollate=False,
-    )
-    trainer.run()
+    trainer_of(network, step, max_epochs=2, train_handlers=[Loads()]).run()
     assert [each.replays for each in made] == [2, 2]
 
 
